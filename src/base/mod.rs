@@ -1,0 +1,15 @@
+//! Rank 0: what every other module stands on. Errors that name the thing, ids, XDG paths, atomic publication of files and
+//! directories, locks, times, and text made safe for a terminal. Nothing here knows what a container is.
+
+pub mod error;
+pub mod id;
+pub mod lock;
+pub mod paths;
+pub mod process;
+pub mod publish;
+pub mod text;
+pub mod time;
+
+pub use error::{Error, Kind, Result, ResultExt};
+pub use id::ContainerId;
+pub use paths::Paths;

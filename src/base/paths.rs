@@ -1,0 +1,102 @@
+//! Where everything lives, decided once from the XDG variables by the command line and passed down.
+//!
+//! Data survives reboots, runtime does not, config is the user's. Nobody else joins these names.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::error::{Result, ResultExt};
+use super::id::ContainerId;
+
+/// The roots of coracle's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// `$XDG_DATA_HOME/coracle`: layers, images, containers, volumes.
+    pub data: PathBuf,
+    /// `$XDG_RUNTIME_DIR/coracle`: sockets, and what a reboot should erase.
+    pub runtime: PathBuf,
+    /// `$XDG_CONFIG_HOME`: `coracle/config.toml`, and what other tools keep there (`containers/…`).
+    pub config: PathBuf,
+    /// The user's home directory, for `~/.docker/config.json`.
+    pub home: PathBuf,
+}
+
+impl Paths {
+    /// The image store.
+    pub fn store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
+    /// All containers, one directory each.
+    pub fn containers(&self) -> PathBuf {
+        self.data.join("containers")
+    }
+
+    /// The directory of one container.
+    pub fn container(&self, id: &ContainerId) -> PathBuf {
+        self.containers().join(id.as_str())
+    }
+
+    /// One symbolic link for each container name, to its directory.
+    pub fn names(&self) -> PathBuf {
+        self.data.join("names")
+    }
+
+    /// Volumes, one directory each.
+    pub fn volumes(&self) -> PathBuf {
+        self.data.join("volumes")
+    }
+
+    /// Directories being made; whatever is here after a crash is garbage.
+    pub fn staging(&self) -> PathBuf {
+        self.data.join("staging")
+    }
+
+    /// Directories being deleted.
+    pub fn trash(&self) -> PathBuf {
+        self.data.join("trash")
+    }
+
+    /// The per-boot directory of one container: its control socket. The short id keeps the socket's address within the
+    /// 108 bytes of unix(7).
+    pub fn container_runtime(&self, id: &ContainerId) -> PathBuf {
+        self.runtime.join("containers").join(&id.as_str()[..32])
+    }
+
+    /// Records of the processes that keep the user's outer user namespace.
+    pub fn keepers(&self) -> PathBuf {
+        self.runtime.join("keepers")
+    }
+
+    /// Makes the directories that containers need. One system call when they are there already.
+    pub fn ensure(&self) -> Result<()> {
+        if self.names().is_dir() && self.keepers().is_dir() {
+            return Ok(());
+        }
+        for directory in [
+            self.containers(),
+            self.volumes(),
+            self.staging(),
+            self.trash(),
+            self.runtime.join("containers"),
+            self.keepers(),
+            self.names(),
+        ] {
+            private_dir(&directory)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes `path` and its missing parents, for the user alone (0700).
+pub fn private_dir(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).at(path, "cannot create the directory").map_err(|error| {
+        match error.errno() {
+            Some(libc::EACCES | libc::EPERM | libc::EROFS) => error.hint(
+                "this directory must be writable by you: correct its owner and mode, or point XDG_DATA_HOME and XDG_RUNTIME_DIR elsewhere; `coracle doctor` checks them",
+            ),
+            _ => error,
+        }
+    })
+}

@@ -1,0 +1,22 @@
+//! coracle: a daemonless, rootless container tool. One static binary with which an ordinary user pulls images and runs
+//! containers, with docker's and podman's command lines.
+//!
+//! # Ranks: who may import whom
+//!
+//! A module imports lower ranks only; siblings in a rank do not know each other, but for the exceptions in parentheses.
+//! `tests/tidy.rs` reads this table and fails on a violation, on `unsafe` outside `sys`, on printing outside `cli`, on a
+//! file without a `//!` head, and on oversized files.
+//!
+//! ```text
+//! 6  faces        cli                                             argv <-> engine requests
+//! 4  engine       engine                                          one verb per file: typed request in, report out
+//! 3  supervision  supervise                                       the per-container process
+//! 2  mechanisms   registry archive store union runtime logs state rootless (store -> archive)
+//! 1  formats      oci                                             references, manifests, configs: pure
+//! 0  ground       base sys (base -> sys)                          ids, errors, paths, publish, locks | the only unsafe
+//! ```
+//!
+//! Plan, then do: decisions are pure functions over plain values; executors are short loops over steps. The library
+//! never prints and never reads argv or the environment: `cli` passes configuration in.
+
+pub mod base;

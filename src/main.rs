@@ -1,0 +1,3 @@
+//! The `coracle` executable. Everything is in the library, where tests reach it.
+
+fn main() {}
