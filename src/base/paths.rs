@@ -58,9 +58,8 @@ impl Paths {
         self.data.join("trash")
     }
 
-    /// The per-boot directory of one container: its control socket. The short id keeps the socket's address within the
-    /// 108 bytes of unix(7).
-    pub fn container_runtime(&self, id: &ContainerId) -> PathBuf {
+    /// The control socket of one container's supervisor. Half the id keeps the address within the 108 bytes of unix(7).
+    pub fn container_socket(&self, id: &ContainerId) -> PathBuf {
         self.runtime.join("containers").join(&id.as_str()[..32])
     }
 

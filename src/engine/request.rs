@@ -1,0 +1,109 @@
+//! What a face asks the engine to create: options as the user meant them, parsed but not yet decided against an image
+//! or this machine. The same request is filled by every face; [`super::resolve`] turns it into a `ContainerConfig`.
+
+use std::collections::BTreeMap;
+
+use crate::base::id::Name;
+use crate::oci::Platform;
+use crate::state::record::{Mount, Network, Seccomp};
+
+/// A container to create.
+#[derive(Debug, Clone, Default)]
+pub struct CreateRequest {
+    /// Image name, id or digest as typed.
+    pub image: String,
+    /// Command and arguments; empty means the image's.
+    pub command: Vec<String>,
+    /// `--name`; generated when none.
+    pub name: Option<Name>,
+    /// `--entrypoint`; `Some("")` clears the image's.
+    pub entrypoint: Option<String>,
+    /// `--env` and `--env-file` in their order: `NAME=value`. A bare `NAME` was already looked up by the face.
+    pub env: Vec<String>,
+    /// `--workdir`.
+    pub cwd: Option<String>,
+    /// `--user`.
+    pub user: Option<String>,
+    /// `--tty`.
+    pub tty: bool,
+    /// `--interactive`.
+    pub stdin: bool,
+    /// `--hostname`.
+    pub hostname: Option<String>,
+    /// `--network`.
+    pub network: Option<Network>,
+    /// `-v`, `--mount`, `--tmpfs` in their order. Anonymous volumes arrive with a generated name.
+    pub mounts: Vec<MountRequest>,
+    /// `--read-only`.
+    pub read_only: bool,
+    /// `--init`.
+    pub init: bool,
+    /// `--label`, `--label-file`.
+    pub labels: BTreeMap<String, String>,
+    /// `--rm`.
+    pub remove: bool,
+    /// `--stop-signal`, by name or number.
+    pub stop_signal: Option<String>,
+    /// `--stop-timeout`, seconds.
+    pub stop_timeout: Option<u32>,
+    /// `--cap-add`.
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`.
+    pub cap_drop: Vec<String>,
+    /// `--privileged`.
+    pub privileged: bool,
+    /// `--security-opt no-new-privileges`.
+    pub no_new_privileges: bool,
+    /// `--security-opt seccomp=…`.
+    pub seccomp: Option<Seccomp>,
+    /// `--shm-size`, bytes.
+    pub shm_size: Option<u64>,
+    /// `--pull`.
+    pub pull: PullPolicy,
+    /// `--platform`.
+    pub platform: Option<Platform>,
+    /// `--quiet`: no progress of a pull.
+    pub quiet: bool,
+}
+
+/// A mount option, and what its short form leaves to the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRequest {
+    /// The mount.
+    pub mount: Mount,
+    /// `-v` makes a missing bind source as a directory, as docker does; `--mount` refuses it.
+    pub create_source: bool,
+}
+
+/// When to ask the registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Before every use.
+    Always,
+    /// When the image is not there.
+    #[default]
+    Missing,
+    /// Not at all.
+    Never,
+}
+
+/// A process to run in a running container.
+#[derive(Debug, Clone, Default)]
+pub struct ExecRequest {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// `NAME=value` over the container's environment.
+    pub env: Vec<String>,
+    /// `--user`; the container's when none.
+    pub user: Option<String>,
+    /// `--workdir`; the container's when none.
+    pub cwd: Option<String>,
+    /// `--tty`.
+    pub tty: bool,
+    /// `--interactive`.
+    pub stdin: bool,
+    /// `--detach`.
+    pub detach: bool,
+    /// `--privileged`: all capabilities of the container's user namespace, no seccomp filter.
+    pub privileged: bool,
+}

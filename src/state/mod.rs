@@ -1,0 +1,307 @@
+//! Containers on disk: creating, finding, listing and removing them.
+//!
+//! # Format
+//!
+//! ```text
+//! <data>/names/web -> ../containers/<id>     a symbolic link is the name: symlink(2) makes it unique, and its
+//!                                            presence is what makes a container exist
+//! <data>/containers/<id>/container.json      what it is; immutable
+//!                       /state.json          how its last run went; replaced by its supervisor
+//!                       /lock                flock: held by whoever creates, supervises or removes it
+//!                       /upper, /work        overlayfs
+//!                       /log                 json-file log of its output
+//!                       /hosts, /hostname, /resolv.conf
+//! <runtime>/containers/<id>                  the supervisor's socket
+//! ```
+//!
+//! # Life
+//!
+//! Creating: the directory is staged with everything in it, its lock held, and published under its id; then the name is
+//! linked, the commit point. Removing: the lock is taken (so it is not running), the name is unlinked, the commit
+//! point; then the directory moves to the trash. A directory without a name, whose lock is free, is garbage of somebody
+//! who was killed in between; [`Containers::sweep`] takes it away.
+//!
+//! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
+//! see [`RunState::status`].
+
+pub mod record;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+pub use record::{ContainerConfig, RunState, Status};
+
+use crate::base::error::if_absent;
+use crate::base::id::Name;
+use crate::base::lock::{Lock, Mode};
+use crate::base::publish::{self, Durability, Staging};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
+
+/// A container as its records show it.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// What it is.
+    pub config: ContainerConfig,
+    /// Its name now.
+    pub name: Name,
+    /// What it does now.
+    pub status: Status,
+}
+
+/// The containers of one user.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    paths: Paths,
+}
+
+/// The right to change one container: its lock.
+#[derive(Debug)]
+pub struct ContainerGuard {
+    _lock: Lock,
+    /// Which container.
+    pub id: ContainerId,
+}
+
+impl Containers {
+    /// The containers below `paths`.
+    pub fn new(paths: &Paths) -> Self {
+        Self { paths: paths.clone() }
+    }
+
+    /// Makes a container exist: writes its record and everything in `files` (name and content), then links its name.
+    /// The returned guard still holds its lock.
+    pub fn create(&self, config: &ContainerConfig, files: &[(&str, &[u8])]) -> Result<ContainerGuard> {
+        self.paths.ensure()?;
+        self.refuse_taken_name(&config.name)?;
+        let durability = durability(config);
+        let staging = Staging::new(&self.paths.staging())?;
+        let lock = lock(staging.path())?.ok_or_else(|| Error::system("a new container is locked already"))?;
+        for directory in ["upper", "work", "root"] {
+            fs::create_dir(staging.path().join(directory)).at(staging.path(), "cannot create a directory in")?;
+        }
+        for (name, content) in files {
+            let path = staging.path().join(name);
+            fs::write(&path, content).at(&path, "cannot write")?;
+        }
+        publish::json(&staging.path().join("container.json"), config, durability)?;
+        let directory = self.paths.container(&config.id);
+        if !staging.publish(&directory, durability)? {
+            return Err(Error::conflict(format!("container {} exists already", config.id)));
+        }
+        let guard = ContainerGuard { _lock: lock, id: config.id.clone() };
+        match self.link_name(&config.name, &config.id, durability) {
+            Ok(()) => Ok(guard),
+            Err(error) => {
+                publish::discard(&directory, &self.paths.trash(), Durability::Volatile)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The id behind a name, an id or the unambiguous beginning of one.
+    pub fn find(&self, text: &str) -> Result<ContainerId> {
+        if let Ok(name) = text.parse::<Name>()
+            && let Some(id) = self.named(&name)?
+        {
+            return Ok(id);
+        }
+        let is_prefix = !text.is_empty() && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let mut matches = match is_prefix {
+            true => self.names()?.into_iter().filter(|(_, id)| id.as_str().starts_with(text)).collect::<Vec<_>>(),
+            false => Vec::new(),
+        };
+        match (matches.pop(), matches.len()) {
+            (Some((_, id)), 0) => Ok(id),
+            (Some(_), _) => Err(Error::usage(format!("more than one container id begins with `{text}`"))
+                .hint("give more digits, or the name")),
+            (None, _) => Err(Error::not_found(format!("no such container: `{}`", text::clean(text)))
+                .hint("`coracle ps -a` lists the containers there are")),
+        }
+    }
+
+    /// One container with its present status.
+    pub fn load(&self, id: &ContainerId) -> Result<Container> {
+        let directory = self.paths.container(id);
+        let config = self.config(id)?;
+        let status = self.state(id)?.map_or(Status::Created, |state| state.status());
+        let name = match self.named(&config.name)?.as_ref() == Some(id) {
+            true => config.name.clone(),
+            false => self
+                .names()?
+                .into_iter()
+                .find(|(_, other)| other == id)
+                .map(|(name, _)| name)
+                .ok_or_else(|| Error::not_found(format!("`{}` is not a container any more", directory.display())))?,
+        };
+        Ok(Container { config, name, status })
+    }
+
+    /// What a container is.
+    pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig> {
+        let config: ContainerConfig = publish::read_json(&self.paths.container(id).join("container.json"))?
+            .ok_or_else(|| Error::not_found(format!("no such container: `{}`", id.short())))?;
+        record::check_format(config.format, &format!("container `{}`", id.short()))?;
+        Ok(config)
+    }
+
+    /// How its last run went; `None` when it was never started. A record that a power cut left empty counts as lost.
+    pub fn state(&self, id: &ContainerId) -> Result<Option<RunState>> {
+        let path = self.paths.container(id).join("state.json");
+        let Some(bytes) = if_absent(fs::read(&path)).at(&path, "cannot read")? else { return Ok(None) };
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let state: RunState = serde_json::from_slice(&bytes).at(&path, "cannot understand the record")?;
+        record::check_format(state.format, &format!("the state of container `{}`", id.short()))?;
+        Ok(Some(state))
+    }
+
+    /// Replaces the record of the run. Only for the holder of the container's lock.
+    pub fn set_state(&self, guard: &ContainerGuard, state: &RunState, durability: Durability) -> Result<()> {
+        publish::json(&self.paths.container(&guard.id).join("state.json"), state, durability)
+    }
+
+    /// All containers, newest first. One that vanishes meanwhile is left out; one that cannot be read is reported and
+    /// does not hide the others.
+    pub fn list(&self) -> Result<Vec<Result<Container>>> {
+        let mut containers = Vec::new();
+        for (name, id) in self.names()? {
+            let loaded = self.config(&id).and_then(|config| {
+                let status = self.state(&id)?.map_or(Status::Created, |state| state.status());
+                Ok(Container { config, name, status })
+            });
+            match loaded {
+                Err(error) if error.kind() == Kind::NotFound => {}
+                loaded => containers.push(loaded),
+            }
+        }
+        let created = |container: &Result<Container>| container.as_ref().map(|c| c.config.created).ok();
+        containers.sort_by_key(|container| std::cmp::Reverse(created(container)));
+        Ok(containers)
+    }
+
+    /// Takes the container's lock; `None` while it is being created, supervised or removed.
+    pub fn guard(&self, id: &ContainerId) -> Result<Option<ContainerGuard>> {
+        let directory = self.paths.container(id);
+        if !directory.is_dir() {
+            return Err(Error::not_found(format!("no such container: `{}`", id.short())));
+        }
+        Ok(lock(&directory)?.map(|lock| ContainerGuard { _lock: lock, id: id.clone() }))
+    }
+
+    /// Removes a container that the guard's holder has stopped. Its files go to the trash.
+    pub fn remove(&self, guard: ContainerGuard, durability: Durability) -> Result<()> {
+        let first = self.config(&guard.id).ok().map(|config| config.name);
+        let names = match first {
+            Some(name) if self.named(&name)?.as_ref() == Some(&guard.id) => vec![(name, guard.id.clone())],
+            _ => self.names()?,
+        };
+        for (name, _) in names.into_iter().filter(|(_, id)| *id == guard.id) {
+            let link = self.paths.names().join(name.as_str());
+            if_absent(fs::remove_file(&link)).at(&link, "cannot remove the name")?;
+        }
+        if durability == Durability::Durable {
+            publish::sync_dir(&self.paths.names())?;
+        }
+        publish::discard(&self.paths.container(&guard.id), &self.paths.trash(), Durability::Volatile)?;
+        Ok(())
+    }
+
+    /// Takes away what killed processes left: half-made containers and those without a name.
+    pub fn sweep(&self) -> Result<()> {
+        publish::sweep(&self.paths.staging())?;
+        let named: Vec<ContainerId> = self.names()?.into_iter().map(|(_, id)| id).collect();
+        let directories =
+            if_absent(fs::read_dir(self.paths.containers())).at(&self.paths.containers(), "cannot list")?;
+        for entry in directories.into_iter().flatten().flatten() {
+            let Ok(id) = entry.file_name().to_string_lossy().parse::<ContainerId>() else { continue };
+            // The lock is free only if nobody is about to name it; the name is looked up again under the lock.
+            if !named.contains(&id)
+                && let Some(_lock) = lock(&entry.path())?
+                && !self.names()?.iter().any(|(_, other)| *other == id)
+            {
+                publish::discard(&entry.path(), &self.paths.trash(), Durability::Volatile)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All names with the ids behind them.
+    fn names(&self) -> Result<Vec<(Name, ContainerId)>> {
+        let directory = self.paths.names();
+        let Some(entries) = if_absent(fs::read_dir(&directory)).at(&directory, "cannot list")? else {
+            return Ok(Vec::new());
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.at(&directory, "cannot list")?;
+            let name = entry.file_name().to_string_lossy().parse::<Name>();
+            let id = fs::read_link(entry.path()).ok().as_deref().and_then(id_of_target);
+            if let (Ok(name), Some(id)) = (name, id) {
+                names.push((name, id));
+            }
+        }
+        Ok(names)
+    }
+
+    fn named(&self, name: &Name) -> Result<Option<ContainerId>> {
+        let link = self.paths.names().join(name.as_str());
+        let target = match fs::read_link(&link) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => None,
+            target => if_absent(target).at(&link, "cannot read the name")?,
+        };
+        Ok(target.as_deref().and_then(id_of_target))
+    }
+
+    fn refuse_taken_name(&self, name: &Name) -> Result<()> {
+        match self.named(name)? {
+            Some(id) if self.paths.container(&id).is_dir() => Err(taken(name, &id)),
+            _ => Ok(()),
+        }
+    }
+
+    fn link_name(&self, name: &Name, id: &ContainerId, durability: Durability) -> Result<()> {
+        let link = self.paths.names().join(name.as_str());
+        let target = Path::new("../containers").join(id.as_str());
+        loop {
+            match symlink(&target, &link) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.refuse_taken_name(name)?;
+                    // A power cut can leave a name whose directory is gone: one process at a time clears it away.
+                    let _lock = Lock::wait(&self.paths.data.join("names.lock"), Mode::Exclusive)?;
+                    self.refuse_taken_name(name)?;
+                    if_absent(fs::remove_file(&link)).at(&link, "cannot remove the dangling name")?;
+                }
+                Err(error) => return Err(error).at(&link, "cannot link the name"),
+            }
+        }
+        match durability {
+            Durability::Durable => publish::sync_dir(&self.paths.names()),
+            Durability::Volatile => Ok(()),
+        }
+    }
+}
+
+/// A container that goes away with its process need not survive a power cut.
+pub fn durability(config: &ContainerConfig) -> Durability {
+    match config.remove {
+        true => Durability::Volatile,
+        false => Durability::Durable,
+    }
+}
+
+fn taken(name: &Name, id: &ContainerId) -> Error {
+    Error::conflict(format!("the container name `{name}` is already in use by container {}", id.short()))
+        .hint(format!("remove it with `coracle rm {name}`, or choose another name"))
+}
+
+fn lock(directory: &Path) -> Result<Option<Lock>> {
+    Lock::attempt(&directory.join("lock"), Mode::Exclusive)
+}
+
+fn id_of_target(target: &Path) -> Option<ContainerId> {
+    PathBuf::from(target).file_name()?.to_str()?.parse().ok()
+}

@@ -1,0 +1,333 @@
+//! The two records of a container: what it is (`container.json`, immutable) and how its last run went (`state.json`,
+//! written by its supervisor alone). Both carry a format version; a newer one is refused, never guessed at.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::Name;
+use crate::base::process::ProcessIdentity;
+use crate::base::{ContainerId, Error, Kind, Result};
+
+/// The newest record format this program reads and the one it writes.
+pub const FORMAT: u32 = 1;
+
+/// What a container is: everything `start` needs, decided when it was created and never changed afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerConfig {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Its identity.
+    pub id: ContainerId,
+    /// The name it was created with.
+    pub name: Name,
+    /// When it was created.
+    pub created: Timestamp,
+    /// Where its root file system comes from.
+    pub image: ImageOrigin,
+    /// The process to run.
+    pub process: Process,
+    /// Its host name (uts namespace).
+    pub hostname: String,
+    /// Which network it sees.
+    pub network: Network,
+    /// Mounts beyond the standard ones, in the order of their mounting (parents first).
+    pub mounts: Vec<Mount>,
+    /// Whether the root file system is mounted read-only.
+    pub read_only: bool,
+    /// Whether pid 1 is coracle's own init, which reaps and forwards signals.
+    pub init: bool,
+    /// User labels over the image's.
+    pub labels: BTreeMap<String, String>,
+    /// Removed together with its anonymous volumes when it exits.
+    pub remove: bool,
+    /// The signal of `stop`, by number.
+    pub stop_signal: i32,
+    /// Seconds between that signal and SIGKILL.
+    pub stop_timeout: u32,
+    /// Capabilities, seccomp and the like.
+    pub security: Security,
+    /// Ports the image exposes, as `80/tcp`.
+    pub exposed_ports: Vec<String>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: u64,
+}
+
+/// The image a container was made from; its layers stay referenced as long as the container exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOrigin {
+    /// As the user named it.
+    pub name: String,
+    /// The image id: the digest of its config, with `sha256:`.
+    pub id: String,
+    /// Diff ids with `sha256:`, base layer first.
+    pub layers: Vec<String>,
+}
+
+/// The container's main process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// The image's or the user's entrypoint.
+    pub entrypoint: Vec<String>,
+    /// Command or arguments after the entrypoint.
+    pub command: Vec<String>,
+    /// `NAME=value` pairs.
+    pub env: Vec<String>,
+    /// The working directory, absolute.
+    pub cwd: String,
+    /// `user[:group]` by names or ids; empty for root.
+    pub user: String,
+    /// Runs on a terminal of its own (`-t`).
+    pub tty: bool,
+    /// Keeps standard input open (`-i`).
+    pub stdin: bool,
+}
+
+impl Process {
+    /// Entrypoint and command as one argument vector.
+    pub fn argv(&self) -> Vec<String> {
+        self.entrypoint.iter().chain(&self.command).cloned().collect()
+    }
+}
+
+/// Which network a container sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// Its own network namespace with nothing but loopback.
+    None,
+    /// The user's own network.
+    Host,
+}
+
+impl Network {
+    /// The name in docker's tables and `inspect`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::None => "none",
+            Network::Host => "host",
+        }
+    }
+}
+
+/// One mount that the user or the image asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Where it comes from.
+    pub source: MountSource,
+    /// Where it appears in the container, absolute and normalised.
+    pub target: String,
+    /// Mounted read-only.
+    pub read_only: bool,
+    /// How mounts made on either side later travel to the other.
+    #[serde(default)]
+    pub propagation: Propagation,
+    /// For binds: without the mounts below the source.
+    #[serde(default)]
+    pub non_recursive: bool,
+}
+
+/// The source of a [`Mount`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum MountSource {
+    /// A file or directory of the host.
+    Bind {
+        /// Absolute path on the host.
+        path: PathBuf,
+    },
+    /// A directory below [`crate::base::Paths::volumes`]; filled from the image when it is empty.
+    Volume {
+        /// The volume's name.
+        name: Name,
+        /// Made for this container alone: removed with `rm -v` and `--rm`.
+        anonymous: bool,
+        /// Left empty instead of being filled from the image (`volume-nocopy`).
+        #[serde(default)]
+        no_copy: bool,
+    },
+    /// Memory.
+    Tmpfs {
+        /// tmpfs(5) options such as `size=64m,mode=1777`, already validated.
+        options: String,
+        /// Mount flags by name: `noexec`, `nosuid`, `nodev`, `exec`, `suid`, `dev`.
+        flags: Vec<String>,
+    },
+}
+
+/// Mount propagation (mount_namespaces(7)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Propagation {
+    /// Neither way: docker's default.
+    #[default]
+    Rprivate,
+    /// Later mounts of the host appear in the container.
+    Rslave,
+}
+
+/// What the container's processes may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Security {
+    /// The bounding set, as the bit mask of capabilities(7).
+    pub capabilities: u64,
+    /// Names given with `--cap-add`, for `inspect`.
+    pub cap_add: Vec<String>,
+    /// Names given with `--cap-drop`, for `inspect`.
+    pub cap_drop: Vec<String>,
+    /// Setuid programs and file capabilities give nothing.
+    pub no_new_privileges: bool,
+    /// Which system calls are filtered.
+    pub seccomp: Seccomp,
+    /// No masked or read-only paths, no seccomp, all capabilities of the container's user namespace.
+    pub privileged: bool,
+}
+
+/// The seccomp filter of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seccomp {
+    /// docker's default profile.
+    Default,
+    /// None.
+    Unconfined,
+    /// The text of a profile file, read when the container was created.
+    Profile(String),
+}
+
+/// How the last run of a container went. Absent as long as it was never started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunState {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Running or over.
+    pub phase: Phase,
+    /// The supervising process of this run.
+    pub supervisor: ProcessIdentity,
+    /// The container's pid 1, as the host sees it; none when it never started.
+    pub init: Option<ProcessIdentity>,
+    /// When pid 1 was started.
+    pub started: Timestamp,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// pid 1 runs.
+    Running,
+    /// It is over.
+    Exited {
+        /// As a shell sees it: the exit code, or 128 + the signal.
+        code: i32,
+        /// When.
+        finished: Timestamp,
+        /// Why it could not be started; empty otherwise.
+        error: String,
+    },
+}
+
+/// What a container is doing, as seen now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Never started.
+    Created,
+    /// Its pid 1 or its supervisor lives.
+    Running {
+        /// Since when.
+        started: Timestamp,
+        /// pid 1 in the host's numbers.
+        pid: i32,
+    },
+    /// It ended.
+    Exited {
+        /// As in [`Phase::Exited`].
+        code: i32,
+        /// When the run began.
+        started: Timestamp,
+        /// When it ended; unknown when nobody was there to record it.
+        finished: Option<Timestamp>,
+        /// As in [`Phase::Exited`], or what is known about a run that was cut off.
+        error: String,
+    },
+}
+
+impl Status {
+    /// docker's word: `created`, `running` or `exited`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Status::Created => "created",
+            Status::Running { .. } => "running",
+            Status::Exited { .. } => "exited",
+        }
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        matches!(self, Status::Running { .. })
+    }
+}
+
+/// The exit code shown for a run that ended without anybody recording it: docker's after a crash of the machine.
+pub const LOST_EXIT_CODE: i32 = 255;
+
+impl RunState {
+    /// The status this record stands for, given whether its processes still live.
+    pub fn status(&self) -> Status {
+        match &self.phase {
+            Phase::Exited { code, finished, error } => {
+                Status::Exited { code: *code, started: self.started, finished: Some(*finished), error: error.clone() }
+            }
+            Phase::Running => {
+                let init = self.init.as_ref().filter(|init| init.is_alive());
+                match init.is_some() || self.supervisor.is_alive() {
+                    true => Status::Running { started: self.started, pid: init.map_or(0, |init| init.pid) },
+                    false => Status::Exited {
+                        code: LOST_EXIT_CODE,
+                        started: self.started,
+                        finished: None,
+                        error: "the container's supervisor was killed or the machine restarted".into(),
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// Refuses records of a newer program.
+pub(super) fn check_format(format: u32, what: &str) -> Result<()> {
+    match format <= FORMAT {
+        true => Ok(()),
+        false => {
+            Err(Error::new(Kind::Unsupported, format!("{what} has format {format}, this coracle reads up to {FORMAT}"))
+                .hint("a newer coracle wrote it: use that one"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::now;
+
+    #[test]
+    fn a_run_is_over_when_nobody_of_it_lives() {
+        let me = ProcessIdentity::of(std::process::id() as i32).unwrap();
+        let dead = ProcessIdentity { start_time: 1, ..me.clone() };
+        let state = |supervisor: &ProcessIdentity, init: &ProcessIdentity| RunState {
+            format: FORMAT,
+            phase: Phase::Running,
+            supervisor: supervisor.clone(),
+            init: Some(init.clone()),
+            started: now(),
+        };
+        assert!(state(&me, &dead).status().is_running());
+        assert!(state(&dead, &me).status().is_running());
+        match state(&dead, &dead).status() {
+            Status::Exited { code, finished, .. } => assert_eq!((code, finished), (LOST_EXIT_CODE, None)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
