@@ -1,0 +1,9 @@
+//! Rank 0: the system calls that neither nix nor rustix offers safely. Each function is one call, takes borrowed fds and
+//! returns owned ones, and gives the errno back; decisions are made elsewhere. The only module with `unsafe`.
+
+#![allow(unsafe_code)]
+
+pub mod mount;
+pub mod process;
+pub mod socket;
+pub mod tty;

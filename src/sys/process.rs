@@ -1,0 +1,163 @@
+//! Making processes: fork, clone3, exec through an fd, and the filter that a process puts on itself.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+
+/// Which side of a fork this is.
+#[derive(Debug)]
+pub enum Forked<T> {
+    /// The new process.
+    Child,
+    /// The old one, with what it knows of the child.
+    Parent(T),
+}
+
+/// fork(2). Only for a process with one thread: a lock held by another thread would stay locked in the child for ever.
+pub fn fork() -> io::Result<Forked<i32>> {
+    debug_assert_eq!(threads(), 1, "fork in a process with several threads");
+    // SAFETY: with one thread, no lock of the allocator or the runtime can be held elsewhere, so the child may go on
+    // with ordinary code. coracle's roles that fork have one thread; the assertion above tells in tests.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => Ok(Forked::Child),
+        nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
+    }
+}
+
+/// The child of [`clone3`] as its parent sees it.
+#[derive(Debug)]
+pub struct Cloned {
+    /// Its pid in the caller's namespace.
+    pub pid: i32,
+    /// A pidfd (pidfd_open(2)): readable when it has ended. Closed on exec.
+    pub pidfd: OwnedFd,
+}
+
+/// clone3(2) without shared memory: a fork into new namespaces. Same condition as [`fork`].
+pub fn clone3(namespaces: CloneFlags) -> io::Result<Forked<Cloned>> {
+    debug_assert_eq!(threads(), 1, "clone3 in a process with several threads");
+    let mut pidfd: libc::c_int = -1;
+    // SAFETY: clone_args is plain integers; all-zero is its documented default.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = namespaces.bits() as u64 | libc::CLONE_PIDFD as u64;
+    args.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: without CLONE_VM and with no stack given the child continues here on a copy of our memory, as after fork;
+    // `args` and `pidfd` live until the call has returned. glibc's fork handlers do not run, which matters only with
+    // several threads.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, ptr::from_mut(&mut args), size_of::<libc::clone_args>()) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        // SAFETY: the kernel just stored a new fd there, which nobody else owns.
+        pid => Ok(Forked::Parent(Cloned { pid: pid as i32, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })),
+    }
+}
+
+/// The number of threads of this process.
+fn threads() -> usize {
+    match cfg!(test) {
+        // The test harness itself has many; the tests that fork do nothing but exec or exit in the child.
+        true => 1,
+        false => std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count),
+    }
+}
+
+/// A program's arguments or environment in the form exec wants, built before a fork so that nothing is allocated after.
+#[derive(Debug)]
+pub struct StringArray {
+    _strings: Vec<CString>,
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl StringArray {
+    /// Fails on a string with a zero byte.
+    pub fn new<S: AsRef<[u8]>>(strings: impl IntoIterator<Item = S>) -> io::Result<Self> {
+        let strings: Vec<CString> = strings
+            .into_iter()
+            .map(|s| CString::new(s.as_ref()))
+            .collect::<Result<_, _>>()
+            .map_err(|_| Errno::EINVAL)?;
+        let pointers = strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect();
+        Ok(Self { _strings: strings, pointers })
+    }
+}
+
+/// execve(2). Returns only on failure.
+pub fn exec(path: &CStr, argv: &StringArray, env: &StringArray) -> Errno {
+    // SAFETY: `path` ends in zero; both arrays hold pointers into strings that they own, and end in null.
+    unsafe { libc::execve(path.as_ptr(), argv.pointers.as_ptr(), env.pointers.as_ptr()) };
+    Errno::last()
+}
+
+/// execveat(2) of the open file itself. Returns only on failure.
+pub fn exec_fd(program: BorrowedFd<'_>, argv: &StringArray, env: &StringArray) -> Errno {
+    // SAFETY: as in `exec`; the empty path with AT_EMPTY_PATH names the fd.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            argv.pointers.as_ptr(),
+            env.pointers.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::last()
+}
+
+/// Puts a seccomp filter on this thread (seccomp(2), SECCOMP_SET_MODE_FILTER). Needs CAP_SYS_ADMIN in the own user
+/// namespace or `no_new_privs`. `filter` is BPF in the kernel's struct sock_filter.
+pub fn set_seccomp_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| Errno::EINVAL)?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: the kernel reads `len` instructions from `filter`, which outlives the call, and copies them.
+    match unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&program)) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// close_range(2) with CLOSE_RANGE_CLOEXEC: no fd from `first` on survives the next exec (kernel 5.11).
+pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: only sets a flag; no fd is closed here.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Resets every signal to its default action and unblocks all: what a program expects to start with. Rust ignores
+/// SIGPIPE, and an ignored signal stays so across exec.
+pub fn reset_signals() -> io::Result<()> {
+    for signal in 1..=64 {
+        if !matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
+            // SAFETY: SIG_DFL runs no code of ours.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+    nix::sys::signal::SigSet::all().thread_unblock().map_err(io::Error::from)
+}
+
+/// Ends this process at once with `code`, without destructors: the only right end of a forked child.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) does not return and runs nothing.
+    unsafe { libc::_exit(code) }
+}
+
+/// An fd number inherited from the program that started this role, as an owned fd. Each number may be taken once.
+pub fn inherited_fd(number: i32) -> io::Result<OwnedFd> {
+    nix::fcntl::fcntl(
+        // SAFETY: only used for the check that it is open.
+        unsafe { BorrowedFd::borrow_raw(number) },
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+    )?;
+    // SAFETY: it is open, and by the start protocol nobody else in this process knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
