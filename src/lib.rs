@@ -20,5 +20,6 @@
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
 
 pub mod base;
+pub mod rootless;
 pub mod state;
 pub mod sys;
