@@ -2,3 +2,4 @@
 //! machine where that does not work.
 
 pub mod idmap;
+pub mod outer;
