@@ -21,5 +21,7 @@
 
 pub mod base;
 pub mod rootless;
+pub mod runtime;
 pub mod state;
 pub mod sys;
+pub mod union;

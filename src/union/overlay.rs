@@ -1,0 +1,100 @@
+//! The kernel's overlayfs inside the user namespace (kernel 5.11), as a mount that is attached nowhere.
+//!
+//! The mount is made with mount(2) on a directory of the container and then taken as a detached clone: that works the
+//! same on every kernel, while fsconfig(2) learned overlay's layer lists only in 6.7 and limits a string to 256 bytes.
+//! Layers are named as `/proc/self/fd/N`: 127 of them fit the page that mount(2) passes, and a container that reads its
+//! mount table learns nothing of the host's paths.
+
+use std::ffi::CString;
+use std::fmt::Write;
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use rustix::mount::OpenTreeFlags;
+
+use crate::base::{Error, Kind, Result, ResultExt};
+
+/// Layers and the directory that takes the changes.
+#[derive(Debug, Clone)]
+pub struct Union {
+    /// Layer trees, base first.
+    pub layers: Vec<PathBuf>,
+    /// The container's directory with `upper`, `work` and `root` (the place to mount at).
+    pub container: PathBuf,
+    /// Nothing of the upper needs to survive a power cut: no sync at unmount and none at copy-up. Such an upper cannot
+    /// be mounted again before overlayfs's mark is removed from its work directory.
+    pub volatile: bool,
+}
+
+/// The most layers overlayfs stacks (OVL_MAX_STACK is 500; a page of options holds fewer).
+pub const MAX_LAYERS: usize = 200;
+
+/// Mounts the union in this process's mount namespace and returns it detached: it goes with the last fd, or becomes
+/// visible where somebody attaches it with move_mount(2).
+pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
+    if union.layers.len() > MAX_LAYERS {
+        return Err(Error::unsupported(format!(
+            "the image has {} layers, an overlay takes at most {MAX_LAYERS}",
+            union.layers.len()
+        )));
+    }
+    let upper = open_dir(&union.container.join("upper"))?;
+    let work = open_dir(&union.container.join("work"))?;
+    let lowers: Vec<File> = union.layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
+    let mut options = String::from("userxattr,");
+    if union.volatile {
+        options.push_str("volatile,");
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(options, "upperdir={},workdir={}", fd_path(&upper), fd_path(&work));
+    for (i, lower) in lowers.iter().enumerate() {
+        let _ = write!(options, "{}{}", if i == 0 { ",lowerdir=" } else { ":" }, fd_path(lower));
+    }
+    if union.layers.is_empty() {
+        // A union needs a lower: the empty directory that the mount will cover.
+        let _ = write!(options, ",lowerdir={}", union.container.join("root").display());
+    }
+    let place = union.container.join("root");
+    mount(Some("overlay"), &place, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        .map_err(|errno| refused(errno, &place))?;
+    let path = CString::new(place.as_os_str().as_encoded_bytes())
+        .map_err(|_| Error::usage(format!("`{}` holds a zero byte", place.display())))?;
+    let detached = rustix::mount::open_tree(
+        rustix::fs::CWD,
+        path.as_c_str(),
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    );
+    let unmounted = umount2(&place, MntFlags::MNT_DETACH);
+    let detached = detached.at(&place, "cannot take the union mounted at")?;
+    unmounted.at(&place, "cannot unmount")?;
+    Ok(detached)
+}
+
+fn open_dir(path: &Path) -> Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_NOFOLLOW)
+        .open(path)
+        .at(path, "cannot open the layer")
+}
+
+fn fd_path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+fn refused(errno: Errno, place: &Path) -> Error {
+    let error = Error::new(Kind::System, format!("cannot mount the union at `{}`", place.display()))
+        .caused_by(std::io::Error::from(errno));
+    match errno {
+        Errno::EPERM => error.hint("overlay mounts in user namespaces need Linux 5.11; `coracle doctor` checks it"),
+        Errno::EINVAL | Errno::EOPNOTSUPP => error.hint(
+            "the file system of the data directory may not carry an overlay (NFS, eCryptfs, another overlay): set XDG_DATA_HOME to a local one; `coracle doctor` checks it",
+        ),
+        Errno::ENODEV => error.hint("this kernel has no overlayfs: sudo modprobe overlay"),
+        _ => error,
+    }
+}
