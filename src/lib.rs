@@ -20,3 +20,4 @@
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
 
 pub mod base;
+pub mod oci;
