@@ -25,3 +25,4 @@ pub mod runtime;
 pub mod state;
 pub mod sys;
 pub mod union;
+pub mod oci;
