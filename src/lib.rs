@@ -20,9 +20,9 @@
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
 
 pub mod base;
+pub mod oci;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
 pub mod sys;
 pub mod union;
-pub mod oci;

@@ -37,7 +37,9 @@ pub fn resolve(spec: &str, passwd: &str, group: &str) -> Result<Identity> {
             groups: Vec::new(),
             home: fields.get(5).filter(|home| home.starts_with('/')).map_or("/".into(), |home| (*home).to_owned()),
         },
-        None => Identity { uid: user.parse().map_err(|_| unknown("user", user))?, home: "/".into(), ..Identity::default() },
+        None => {
+            Identity { uid: user.parse().map_err(|_| unknown("user", user))?, home: "/".into(), ..Identity::default() }
+        }
     };
     match wanted_group {
         Some(wanted) => {
@@ -50,7 +52,9 @@ pub fn resolve(spec: &str, passwd: &str, group: &str) -> Result<Identity> {
         None => {
             let name = entry.as_ref().and_then(|fields| fields.first().copied());
             identity.groups = entries(group)
-                .filter(|fields| name.is_some_and(|name| fields.get(3).is_some_and(|m| m.split(',').any(|m| m == name))))
+                .filter(|fields| {
+                    name.is_some_and(|name| fields.get(3).is_some_and(|m| m.split(',').any(|m| m == name)))
+                })
                 .filter_map(|fields| number(&fields, 2))
                 .collect();
         }
@@ -83,7 +87,11 @@ mod tests {
     fn users_and_groups_by_name_and_number() {
         let is = |spec: &str, uid, gid, groups: &[u32], home: &str| {
             let identity = resolve(spec, PASSWD, GROUP).unwrap();
-            assert_eq!((identity.uid, identity.gid, &identity.groups[..], &identity.home[..]), (uid, gid, groups, home), "{spec}");
+            assert_eq!(
+                (identity.uid, identity.gid, &identity.groups[..], &identity.home[..]),
+                (uid, gid, groups, home),
+                "{spec}"
+            );
         };
         is("", 0, 0, &[4], "/root");
         is("web", 33, 34, &[4, 99], "/var/www");

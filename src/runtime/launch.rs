@@ -1,0 +1,273 @@
+//! From a plan to a running pid 1: opens what comes from the host, clones the child into its namespaces, writes its id
+//! maps and hears how it went.
+//!
+//! # The start protocol
+//!
+//! Parent (the supervisor, root of the outer user namespace) and child share a SOCK_SEQPACKET pair. The parent clones,
+//! writes `uid_map` and `gid_map`, and sends one byte. The child sets itself up (`child`), may send its terminal, and
+//! either execs, which closes its end, or sends (stage, index, errno) and exits. The parent therefore reads messages
+//! until end of file; no message but the terminal's means success. If the parent dies, the child reads end of file
+//! before its go, or is killed by the kernel afterwards.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use rustix::fs::CWD;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
+
+use super::child::{self, PreparedChild, PreparedMount, Setup, Streams};
+use super::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource};
+use super::process::{PreparedProcess, Stage};
+use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::sys::mount::{MountAttr, set_attributes};
+use crate::sys::process::{Cloned, Forked, StringArray, clone3};
+use crate::sys::socket;
+
+/// What the launcher needs besides the plan.
+#[derive(Debug)]
+pub struct Resources<'a> {
+    /// The union, detached.
+    pub root: OwnedFd,
+    /// A directory of the host to attach it to.
+    pub place: &'a Path,
+    /// Standard streams; none when the plan wants a terminal.
+    pub streams: Option<[OwnedFd; 3]>,
+    /// coracle's own program, on a mount that cannot be written through.
+    pub exe: &'a File,
+    /// Id maps of the container's user namespace, in the form of `/proc/PID/uid_map`.
+    pub maps: (String, String),
+}
+
+/// A running pid 1.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its pid and pidfd.
+    pub init: Cloned,
+    /// The master side of its terminal.
+    pub terminal: Option<OwnedFd>,
+}
+
+/// Starts the container's pid 1. On failure nothing of it is left running.
+pub fn launch(plan: &LaunchPlan, resources: Resources<'_>) -> Result<Launched> {
+    let maps = resources.maps.clone();
+    let child = prepare(plan, resources)?;
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .context(|| "cannot make a socket pair")?;
+    let mut namespaces = CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWCGROUP;
+    if plan.own_network {
+        namespaces |= CloneFlags::CLONE_NEWNET;
+    }
+    let init = match clone3(namespaces).context(|| "cannot create the container's namespaces")? {
+        Forked::Child => {
+            drop(ours);
+            child::run(&child, theirs.as_fd());
+        }
+        Forked::Parent(init) => init,
+    };
+    drop(theirs);
+    let started = write_maps(init.pid, &maps)
+        .and_then(|()| socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container"))
+        .and_then(|()| hear(plan, ours.as_fd()));
+    match started {
+        Ok(terminal) => Ok(Launched { init, terminal }),
+        Err(error) => {
+            let _ = rustix::process::pidfd_send_signal(&init.pidfd, rustix::process::Signal::KILL);
+            let _ = rustix::process::waitid(
+                rustix::process::WaitId::PidFd(init.pidfd.as_fd()),
+                rustix::process::WaitIdOptions::EXITED,
+            );
+            Err(error)
+        }
+    }
+}
+
+fn write_maps(pid: i32, (uid_map, gid_map): &(String, String)) -> Result<()> {
+    for (file, map) in [("uid_map", uid_map), ("gid_map", gid_map)] {
+        let path = format!("/proc/{pid}/{file}");
+        fs::write(&path, map).context(|| format!("cannot write `{path}`"))?;
+    }
+    Ok(())
+}
+
+/// Reads the child's messages until it execs or reports a failure.
+fn hear(plan: &LaunchPlan, socket: std::os::fd::BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+    let mut terminal = None;
+    loop {
+        let mut message = [0u8; 16];
+        let (length, fds) = match socket::receive(socket, &mut message) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            received => received.context(|| "cannot hear the container's start")?,
+        };
+        match &message[..length] {
+            [] => return Ok(terminal),
+            [child::TERMINAL] => terminal = fds.into_iter().next(),
+            [child::FAILED, s0, s1, i0, i1, errno @ ..] => {
+                let stage = u16::from_ne_bytes([*s0, *s1]);
+                let index = usize::from(u16::from_ne_bytes([*i0, *i1]));
+                let errno = errno.try_into().map_or(libc::EIO, i32::from_ne_bytes);
+                return Err(describe(plan, stage, index, Errno::from_raw(errno)));
+            }
+            _ => return Err(Error::system("the container's start sent a message that is not understood")),
+        }
+    }
+}
+
+fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error {
+    if let Some(stage) = Stage::from_number(stage) {
+        return stage.describe(&plan.process, errno);
+    }
+    let is = |setup: Setup| stage == setup as u16;
+    let what = if is(Setup::PseudoFilesystem) || is(Setup::StandardMount) {
+        format!("cannot mount {} in the container", child::PSEUDO.get(index).copied().unwrap_or("a file system"))
+    } else if is(Setup::Mount) {
+        let target = plan.mounts.get(index).map_or("?", |mount| mount.target.as_str());
+        format!("cannot mount `{}` in the container", text::clean(target))
+    } else if is(Setup::Root) {
+        "cannot change to the container's root".into()
+    } else if is(Setup::Devices) {
+        "cannot fill the container's /dev".into()
+    } else if is(Setup::Masks) {
+        "cannot mask the kernel's files in the container".into()
+    } else if is(Setup::ReadOnlyRoot) {
+        "cannot make the container's root read-only".into()
+    } else if is(Setup::Hostname) {
+        format!("cannot set the host name `{}`", text::clean(&plan.hostname))
+    } else if is(Setup::Loopback) {
+        "cannot bring the container's loopback up".into()
+    } else if is(Setup::Streams) {
+        "cannot give the container its standard streams".into()
+    } else if is(Setup::Init) {
+        "cannot run coracle's init in the container".into()
+    } else {
+        "the container did not start".into()
+    };
+    let error = Error::system(what).caused_by(io::Error::from(errno));
+    match errno {
+        Errno::EPERM if is(Setup::PseudoFilesystem) && index == 0 => error.hint(
+            "parts of /proc are hidden here, as in another tool's container: start that one with --privileged, or with --security-opt unmask=ALL",
+        ),
+        Errno::ENOTDIR | Errno::EISDIR if is(Setup::Mount) => {
+            error.hint("a file can only be mounted on a file, and a directory on a directory")
+        }
+        _ => error,
+    }
+}
+
+fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild> {
+    let c =
+        |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
+    let exec_strings =
+        |error: io::Error| Error::usage("the command or the environment holds a zero byte").caused_by(error);
+    let streams = match (plan.terminal, resources.streams) {
+        (Some((columns, rows)), _) => Streams::Terminal(columns, rows),
+        (None, Some(pipes)) => Streams::Pipes(pipes),
+        (None, None) => return Err(Error::system("a container without a terminal needs standard streams")),
+    };
+    let init = match plan.init {
+        false => None,
+        true => {
+            let argv = ["coracle-init", "--"].into_iter().chain(plan.process.argv.iter().map(String::as_str));
+            let program = resources.exe.try_clone().context(|| "cannot pass on coracle's own program")?;
+            Some((
+                program.into(),
+                StringArray::new(argv).map_err(exec_strings)?,
+                StringArray::new(&plan.process.env).map_err(exec_strings)?,
+            ))
+        }
+    };
+    Ok(PreparedChild {
+        root: resources.root,
+        place: c(&resources.place.to_string_lossy())?,
+        devices: devices()?,
+        mounts: plan.mounts.iter().map(prepare_mount).collect::<Result<_>>()?,
+        masked: plan.masked.iter().copied().map(c).collect::<Result<_>>()?,
+        read_only_paths: plan.read_only_paths.iter().copied().map(c).collect::<Result<_>>()?,
+        hostname: plan.hostname.clone(),
+        own_network: plan.own_network,
+        loopback_up: super::loopback::set_up_message(),
+        read_only: plan.read_only,
+        privileged: plan.privileged,
+        shm_size: plan.shm_size.to_string(),
+        streams,
+        init,
+        process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
+        host_sys: match plan.own_network {
+            true => None,
+            false => Some(detach(Path::new("/sys"), true, if plan.privileged { 0 } else { read_only_attr() })?),
+        },
+    })
+}
+
+fn devices() -> Result<Vec<(CString, OwnedFd)>> {
+    DEVICES
+        .iter()
+        .map(|name| {
+            let path = format!("/dev/{name}");
+            let mount = detach(Path::new(&path), false, 0)?;
+            Ok((CString::new(path).map_err(|_| Error::system("a device name holds a zero byte"))?, mount))
+        })
+        .collect()
+}
+
+fn read_only_attr() -> u64 {
+    u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits())
+}
+
+/// A detached clone of what is mounted at `path` on the host, with attributes set on all of it.
+fn detach(path: &Path, recursive: bool, attributes: u64) -> Result<OwnedFd> {
+    detach_with(path, recursive, MountAttr { set: attributes, propagation: libc::MS_PRIVATE, ..MountAttr::default() })
+}
+
+fn detach_with(path: &Path, recursive: bool, attr: MountAttr) -> Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let name = CString::new(path.as_os_str().as_encoded_bytes())
+        .map_err(|_| Error::usage(format!("`{}` holds a zero byte", path.display())))?;
+    let mount = rustix::mount::open_tree(CWD, name.as_c_str(), flags).map_err(|errno| {
+        let error = Error::system(format!("cannot mount `{}`", path.display())).caused_by(io::Error::from(errno));
+        match errno {
+            rustix::io::Errno::NOENT => error.with_kind(Kind::NotFound).hint("this path must exist on the host"),
+            rustix::io::Errno::INVAL if !recursive => {
+                error.hint("other file systems are mounted below it, which an ordinary user may not leave out: use a recursive bind")
+            }
+            _ => error,
+        }
+    })?;
+    set_attributes(mount.as_fd(), c"", recursive, &attr).at(path, "cannot set mount attributes of")?;
+    Ok(mount)
+}
+
+fn prepare_mount(plan: &MountPlan) -> Result<PreparedMount> {
+    let c =
+        |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
+    let target = c(&plan.target)?;
+    let read_only = if plan.read_only { read_only_attr() } else { 0 };
+    match &plan.source {
+        MountPlanSource::Bind { path, recursive } => {
+            let propagation = if plan.slave { libc::MS_SLAVE } else { libc::MS_PRIVATE };
+            let attr = MountAttr { set: read_only, propagation, ..MountAttr::default() };
+            let mount = detach_with(path, *recursive, attr)?;
+            let stat = rustix::fs::fstat(&mount).at(path, "cannot stat")?;
+            let directory = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
+            Ok(PreparedMount::Detached { mount, directory, target })
+        }
+        MountPlanSource::Tmpfs { options, attributes } => Ok(PreparedMount::Tmpfs {
+            options: options.iter().map(|(name, value)| Ok((c(name)?, c(value)?))).collect::<Result<_>>()?,
+            attributes: attributes | if plan.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY.bits() } else { 0 },
+            target,
+        }),
+    }
+}

@@ -1,0 +1,171 @@
+//! What a container's world looks like, decided before anything is touched: a pure function from its configuration and
+//! a few facts to plain values. `child` carries it out.
+
+use std::path::PathBuf;
+
+use super::process::ProcessPlan;
+use crate::state::record::{ContainerConfig, MountSource, Network, Propagation};
+
+/// Everything the executor needs.
+#[derive(Debug, Clone)]
+pub struct LaunchPlan {
+    /// The program.
+    pub process: ProcessPlan,
+    /// For the uts namespace.
+    pub hostname: String,
+    /// A network namespace of its own, with loopback up.
+    pub own_network: bool,
+    /// Columns and rows of the terminal to make; none for pipes.
+    pub terminal: Option<(u16, u16)>,
+    /// coracle's init as pid 1.
+    pub init: bool,
+    /// Read-only root.
+    pub read_only: bool,
+    /// Bytes of `/dev/shm`.
+    pub shm_size: u64,
+    /// Mounts over the standard ones, parents before children.
+    pub mounts: Vec<MountPlan>,
+    /// Paths hidden behind an empty file or directory.
+    pub masked: &'static [&'static str],
+    /// Paths made read-only.
+    pub read_only_paths: &'static [&'static str],
+    /// `/sys` and the cgroups writable, all devices allowed that can be.
+    pub privileged: bool,
+}
+
+/// One mount beyond the standard ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountPlan {
+    /// What is mounted.
+    pub source: MountPlanSource,
+    /// Absolute path in the container.
+    pub target: String,
+    /// Read-only, with everything below it.
+    pub read_only: bool,
+    /// Later mounts of the host appear in it.
+    pub slave: bool,
+}
+
+/// The source of a [`MountPlan`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountPlanSource {
+    /// A host path; volumes are binds by now.
+    Bind {
+        /// Where.
+        path: PathBuf,
+        /// With the mounts below it.
+        recursive: bool,
+    },
+    /// A new tmpfs.
+    Tmpfs {
+        /// `name=value` options for fsconfig(2).
+        options: Vec<(String, String)>,
+        /// `MOUNT_ATTR_*` of fsmount(2), as bits.
+        attributes: u32,
+    },
+}
+
+/// Hidden by docker (moby's `oci/defaults.go`, a published list).
+pub const MASKED: &[&str] = &[
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// Read-only in docker (the same source).
+pub const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// The devices every container has, bound from the host.
+pub const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
+
+/// What the machine and the supervisor contribute to a plan.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// `<data>/containers/<id>`.
+    pub container: PathBuf,
+    /// `<data>/volumes`.
+    pub volumes: PathBuf,
+    /// Size of the attached terminal.
+    pub terminal: (u16, u16),
+}
+
+/// The plan of a container. `process` comes resolved: identity, environment and filter.
+pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> LaunchPlan {
+    let privileged = config.security.privileged;
+    LaunchPlan {
+        process,
+        hostname: config.hostname.clone(),
+        own_network: config.network != Network::Host,
+        terminal: config.process.tty.then_some(facts.terminal),
+        init: config.init,
+        read_only: config.read_only,
+        shm_size: config.shm_size,
+        mounts: mounts(config, facts),
+        masked: if privileged { &[] } else { MASKED },
+        read_only_paths: if privileged { &[] } else { READ_ONLY },
+        privileged,
+    }
+}
+
+/// The container's own `/etc` files, then what the user asked for; a user's mount on the same place wins.
+fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
+    let asked = config.mounts.iter().map(|mount| MountPlan {
+        source: match &mount.source {
+            MountSource::Bind { path } => MountPlanSource::Bind { path: path.clone(), recursive: !mount.non_recursive },
+            MountSource::Volume { name, .. } => {
+                MountPlanSource::Bind { path: facts.volumes.join(name.as_str()).join("_data"), recursive: false }
+            }
+            MountSource::Tmpfs { options, flags } => MountPlanSource::Tmpfs {
+                options: options
+                    .split(',')
+                    .filter(|option| !option.is_empty())
+                    .map(|option| option.split_once('=').unwrap_or((option, "")))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                attributes: attributes(flags),
+            },
+        },
+        target: mount.target.clone(),
+        read_only: mount.read_only,
+        slave: mount.propagation == Propagation::Rslave,
+    });
+    let own = ["hosts", "hostname", "resolv.conf"].iter().map(|file| MountPlan {
+        source: MountPlanSource::Bind { path: facts.container.join(file), recursive: false },
+        target: format!("/etc/{file}"),
+        read_only: false,
+        slave: false,
+    });
+    let mut mounts: Vec<MountPlan> =
+        own.filter(|mount| !config.mounts.iter().any(|asked| asked.target == mount.target)).chain(asked).collect();
+    // Stable: mounts of the same depth keep the order they were given in.
+    mounts.sort_by_key(|mount| mount.target.split('/').filter(|part| !part.is_empty()).count());
+    mounts
+}
+
+/// Mount flags by name over docker's defaults for `--tmpfs`: noexec, nosuid, nodev.
+fn attributes(flags: &[String]) -> u32 {
+    use rustix::mount::MountAttrFlags as A;
+    let mut set = A::MOUNT_ATTR_NOEXEC | A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV;
+    for flag in flags {
+        match flag.as_str() {
+            "exec" => set.remove(A::MOUNT_ATTR_NOEXEC),
+            "suid" => set.remove(A::MOUNT_ATTR_NOSUID),
+            "dev" => set.remove(A::MOUNT_ATTR_NODEV),
+            "noexec" => set.insert(A::MOUNT_ATTR_NOEXEC),
+            "nosuid" => set.insert(A::MOUNT_ATTR_NOSUID),
+            "nodev" => set.insert(A::MOUNT_ATTR_NODEV),
+            "noatime" => set.insert(A::MOUNT_ATTR_NOATIME),
+            _ => {}
+        }
+    }
+    set.bits()
+}

@@ -1,0 +1,322 @@
+//! The last stretch of a container process, the same for pid 1 and for `exec`: from a root inside the container's
+//! namespaces to the user's program.
+//!
+//! # Order, and why
+//!
+//! 1. The working directory, made when missing (docker does), while still root of the container.
+//! 2. The seccomp filter, unless `no_new_privs` is wanted: installing one needs CAP_SYS_ADMIN. runc does the same; a
+//!    profile must therefore allow setgroups, setresuid, setresgid, capset, prctl and execve.
+//! 3. The bounding set, groups, ids, capabilities. After this, the process has no more than the program will have.
+//! 4. With `no_new_privs`, that and the filter.
+//! 5. exec, trying the directories of `PATH`.
+//!
+//! Between fork and exec this runs on the supervisor's memory; the supervisor has one thread, so that ordinary code is
+//! safe, but everything that can be prepared before is.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::user::Identity;
+use crate::sys::process::{StringArray, close_on_exec_from, exec, reset_signals, set_seccomp_filter};
+
+/// A program and what it may do: plain values.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessPlan {
+    /// Program and arguments; never empty.
+    pub argv: Vec<String>,
+    /// `NAME=value`.
+    pub env: Vec<String>,
+    /// Absolute, inside the container.
+    pub cwd: String,
+    /// Ids.
+    pub identity: Identity,
+    /// Bounding set, and for root also the effective one, as the mask of capabilities(7).
+    pub capabilities: u64,
+    /// Whether exec may give privileges.
+    pub no_new_privileges: bool,
+    /// BPF for seccomp(2); none means no filter.
+    pub seccomp: Option<Vec<libc::sock_filter>>,
+}
+
+/// Where the way to the program failed. Numbers cross a socket, so they are stable within one build only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Stage {
+    /// Creating or entering the working directory.
+    Cwd = 1,
+    /// Dropping capabilities from the bounding set.
+    Bounding,
+    /// Setting groups and ids.
+    Ids,
+    /// Setting the capability sets.
+    Capabilities,
+    /// `no_new_privs`.
+    NoNewPrivileges,
+    /// Installing the seccomp filter.
+    Seccomp,
+    /// Signals and fds.
+    Hygiene,
+    /// Executing the program.
+    Exec,
+}
+
+/// A [`ProcessPlan`] in the form the kernel wants.
+#[derive(Debug)]
+pub struct PreparedProcess {
+    candidates: Vec<CString>,
+    argv: StringArray,
+    env: StringArray,
+    cwd: CString,
+    cwd_prefixes: Vec<CString>,
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+    capabilities: u64,
+    no_new_privileges: bool,
+    seccomp: Option<Vec<libc::sock_filter>>,
+}
+
+/// The search path of a process without `PATH`, as docker sets it.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+impl PreparedProcess {
+    /// Fails on strings with zero bytes.
+    pub fn new(plan: &ProcessPlan) -> io::Result<Self> {
+        let c = |text: &str| CString::new(text).map_err(|_| io::Error::from(Errno::EINVAL));
+        let path = plan.env.iter().rev().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+        let group = Gid::from_raw;
+        Ok(Self {
+            candidates: candidates(&plan.argv[0], path).iter().map(|p| c(p)).collect::<io::Result<_>>()?,
+            argv: StringArray::new(&plan.argv)?,
+            env: StringArray::new(&plan.env)?,
+            cwd: c(&plan.cwd)?,
+            cwd_prefixes: prefixes(&plan.cwd).map(c).collect::<io::Result<_>>()?,
+            uid: Uid::from_raw(plan.identity.uid),
+            gid: group(plan.identity.gid),
+            groups: plan.identity.groups.iter().copied().map(group).collect(),
+            capabilities: plan.capabilities,
+            no_new_privileges: plan.no_new_privileges,
+            seccomp: plan.seccomp.clone(),
+        })
+    }
+
+    /// Becomes the program. Returns only on failure. `parent` is the socket whose other end only the supervisor holds.
+    pub fn become_program(&self, parent: BorrowedFd<'_>) -> (Stage, Errno) {
+        match self.confine(parent) {
+            Ok(()) => (Stage::Exec, self.exec()),
+            Err(failure) => failure,
+        }
+    }
+
+    /// Everything up to the exec.
+    pub(super) fn confine(&self, parent: BorrowedFd<'_>) -> Result<(), (Stage, Errno)> {
+        let at = |stage| move |error: io::Error| (stage, errno(&error));
+        let rustix = |stage| move |error: rustix::io::Errno| (stage, Errno::from_raw(error.raw_os_error()));
+        self.enter_cwd().map_err(|errno| (Stage::Cwd, errno))?;
+        if !self.no_new_privileges {
+            self.filter().map_err(at(Stage::Seccomp))?;
+        }
+        for capability in 0..64u32 {
+            let bit = CapabilitySet::from_bits_retain(1 << capability);
+            if self.capabilities & bit.bits() == 0 && rustix::thread::capability_is_in_bounding_set(bit) == Ok(true) {
+                rustix::thread::remove_capability_from_bounding_set(bit).map_err(rustix(Stage::Bounding))?;
+            }
+        }
+        rustix::thread::set_thread_groups(&self.groups).map_err(rustix(Stage::Ids))?;
+        rustix::thread::set_thread_res_gid(self.gid, self.gid, self.gid).map_err(rustix(Stage::Ids))?;
+        rustix::thread::set_thread_res_uid(self.uid, self.uid, self.uid).map_err(rustix(Stage::Ids))?;
+        let held = if self.uid.is_root() { self.capabilities } else { 0 };
+        let sets = CapabilitySets {
+            effective: CapabilitySet::from_bits_retain(held),
+            permitted: CapabilitySet::from_bits_retain(held),
+            inheritable: CapabilitySet::empty(),
+        };
+        rustix::thread::set_capabilities(None, sets).map_err(rustix(Stage::Capabilities))?;
+        if self.no_new_privileges {
+            rustix::thread::set_no_new_privs(true).map_err(rustix(Stage::NoNewPrivileges))?;
+            self.filter().map_err(at(Stage::Seccomp))?;
+        }
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        reset_signals().map_err(at(Stage::Hygiene))?;
+        die_with_parent(parent).map_err(at(Stage::Hygiene))?;
+        close_on_exec_from(3).map_err(at(Stage::Hygiene))
+    }
+
+    fn enter_cwd(&self) -> Result<(), Errno> {
+        match nix::unistd::chdir(self.cwd.as_c_str()) {
+            Err(Errno::ENOENT) => {}
+            result => return result,
+        }
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o755);
+        for prefix in &self.cwd_prefixes {
+            match nix::unistd::mkdir(prefix.as_c_str(), mode) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        nix::unistd::chdir(self.cwd.as_c_str())
+    }
+
+    fn filter(&self) -> io::Result<()> {
+        self.seccomp.as_deref().map_or(Ok(()), set_seccomp_filter)
+    }
+
+    /// Tries the candidates as execvp(3) does: a missing one is passed over, a forbidden one is remembered.
+    fn exec(&self) -> Errno {
+        let mut result = Errno::ENOENT;
+        for path in &self.candidates {
+            match exec(path, &self.argv, &self.env) {
+                Errno::ENOENT | Errno::ENOTDIR => {}
+                Errno::EACCES => result = Errno::EACCES,
+                errno => return errno,
+            }
+        }
+        result
+    }
+}
+
+/// SIGKILL when the supervisor dies: without it nobody would read the output or record the end. Asked for after the last
+/// change of ids, which clears it; kept across exec unless the program is setuid. A supervisor that died before the
+/// call is told by its closed end of the socket.
+fn die_with_parent(parent: BorrowedFd<'_>) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let mut fds = [nix::poll::PollFd::new(parent, nix::poll::PollFlags::empty())];
+    nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO)?;
+    match fds[0].revents().is_some_and(|events| events.contains(nix::poll::PollFlags::POLLHUP)) {
+        true => Err(Errno::EPIPE.into()),
+        false => Ok(()),
+    }
+}
+
+/// `/a`, `/a/b`, `/a/b/c` for `/a/b/c`: the directories to make, outermost first.
+pub(super) fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.match_indices('/').map(|(i, _)| i).filter(|i| *i > 0);
+    ends.chain([path.len()]).map(|end| &path[..end]).filter(|prefix| !prefix.ends_with('/'))
+}
+
+/// The paths to try for a program: itself when it names a place, else one in each directory of `PATH`.
+fn candidates(program: &str, path: &str) -> Vec<String> {
+    match program.contains('/') {
+        true => vec![program.to_owned()],
+        false if program.is_empty() => Vec::new(),
+        false => path
+            .split(':')
+            .map(|directory| if directory.is_empty() { "." } else { directory })
+            .map(|directory| format!("{}/{program}", directory.trim_end_matches('/')))
+            .collect(),
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+impl Stage {
+    /// The stage behind a number that came over the socket.
+    pub fn from_number(number: u16) -> Option<Self> {
+        use Stage::*;
+        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec]
+            .into_iter()
+            .find(|stage| *stage as u16 == number)
+    }
+
+    /// The failure as the user should read it.
+    pub fn describe(self, plan: &ProcessPlan, errno: Errno) -> crate::base::Error {
+        use crate::base::{Error, Kind, text::clean};
+        let cause = io::Error::from(errno);
+        let program = clean(&plan.argv[0]).into_owned();
+        let system = |what: String| Error::system(what);
+        match (self, errno) {
+            (Stage::Exec, Errno::ENOENT | Errno::ENOTDIR) if !plan.argv[0].contains('/') => {
+                return Error::new(Kind::CommandNotFound, format!("cannot run `{program}`: executable file not found in $PATH"));
+            }
+            (Stage::Exec, Errno::ENOENT | Errno::ENOTDIR) => Error::new(Kind::CommandNotFound, format!("cannot run `{program}`")),
+            (Stage::Exec, Errno::ENOEXEC) => Error::new(Kind::CannotExecute, format!("cannot run `{program}`"))
+                .hint("it is not a program for this machine's architecture, or a script without a `#!` line"),
+            (Stage::Exec, _) => Error::new(Kind::CannotExecute, format!("cannot run `{program}`")),
+            (Stage::Cwd, _) => Error::new(
+                Kind::CannotExecute,
+                format!("cannot change to the working directory `{}`", clean(&plan.cwd)),
+            ),
+            (Stage::Ids, Errno::EINVAL) => system(format!(
+                "cannot become user {} and group {}",
+                plan.identity.uid, plan.identity.gid
+            ))
+            .hint("an id is outside the container's id map: you have too few subordinate ids; `coracle doctor` shows them"),
+            (Stage::Ids, _) => system("cannot set user and groups".into()),
+            (Stage::Bounding | Stage::Capabilities, _) => system("cannot set capabilities".into()),
+            (Stage::NoNewPrivileges, _) => system("cannot set no-new-privileges".into()),
+            (Stage::Seccomp, _) => system("cannot install the seccomp filter".into()),
+            (Stage::Hygiene, _) => system("cannot reset signals and files".into()),
+        }
+        .caused_by(cause)
+    }
+}
+
+/// Opens a pseudo terminal in the caller's root and makes its user side this process's controlling terminal and standard
+/// streams. Returns the master side, which goes to whoever relays it.
+pub fn take_terminal(ptmx: &CStr, columns: u16, rows: u16) -> io::Result<std::os::fd::OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let master = rustix::fs::open(ptmx, flags, Mode::empty())?;
+    rustix::pty::unlockpt(&master)?;
+    let terminal = rustix::pty::ioctl_tiocgptpeer(
+        &master,
+        rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC,
+    )?;
+    if columns > 0 && rows > 0 {
+        let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        rustix::termios::tcsetwinsize(&terminal, size)?;
+    }
+    rustix::process::ioctl_tiocsctty(&terminal)?;
+    take_streams(&terminal, &terminal, &terminal)?;
+    Ok(master)
+}
+
+/// Makes the three fds this process's standard streams.
+pub fn take_streams(
+    stdin: impl std::os::fd::AsFd,
+    stdout: impl std::os::fd::AsFd,
+    stderr: impl std::os::fd::AsFd,
+) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(stdin)?;
+    rustix::stdio::dup2_stdout(stdout)?;
+    rustix::stdio::dup2_stderr(stderr)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_searched_like_a_shell_does() {
+        assert_eq!(candidates("sh", "/bin:/usr/bin/:"), ["/bin/sh", "/usr/bin/sh", "./sh"]);
+        assert_eq!(candidates("./run", "/bin"), ["./run"]);
+        assert!(candidates("", "/bin").is_empty());
+    }
+
+    #[test]
+    fn prefixes_are_the_directories_on_the_way() {
+        assert_eq!(prefixes("/a/b//c").collect::<Vec<_>>(), ["/a", "/a/b", "/a/b//c"]);
+        assert_eq!(prefixes("/").collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn failures_have_dockers_exit_classes() {
+        use crate::base::Kind;
+        let plan = ProcessPlan { argv: vec!["foo".into()], ..ProcessPlan::default() };
+        let error = Stage::Exec.describe(&plan, Errno::ENOENT);
+        assert_eq!(
+            (error.kind(), error.chain().as_str()),
+            (Kind::CommandNotFound, "cannot run `foo`: executable file not found in $PATH")
+        );
+        assert_eq!(Stage::Exec.describe(&plan, Errno::EACCES).kind(), Kind::CannotExecute);
+        assert_eq!(Stage::from_number(Stage::Exec as u16), Some(Stage::Exec));
+    }
+}
