@@ -20,6 +20,7 @@
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
 
 pub mod base;
+pub mod logs;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
