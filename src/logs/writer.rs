@@ -185,7 +185,7 @@ fn sequence_length(lead: u8) -> usize {
 fn encode(out: &mut Vec<u8>, stream: Stream, pieces: &[&[u8]], stamp: &str) {
     out.extend_from_slice(b"{\"log\":\"");
     match pieces {
-        [first, rest @ ..] if first.is_empty() => rest.iter().for_each(|piece| escape(out, piece)),
+        [[], rest @ ..] => rest.iter().for_each(|piece| escape(out, piece)),
         [only] => escape(out, only),
         // A character may lie across two pieces.
         pieces => escape(out, &pieces.concat()),
