@@ -21,6 +21,7 @@
 
 pub mod base;
 pub mod oci;
+pub mod logs;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
