@@ -20,8 +20,8 @@
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
 
 pub mod base;
-pub mod oci;
 pub mod logs;
+pub mod oci;
 pub mod rootless;
 pub mod runtime;
 pub mod state;

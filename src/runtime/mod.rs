@@ -7,5 +7,6 @@ pub mod enter;
 pub mod launch;
 pub mod loopback;
 pub mod plan;
+pub mod populate;
 pub mod process;
 pub mod user;

@@ -161,3 +161,21 @@ pub fn inherited_fd(number: i32) -> io::Result<OwnedFd> {
     // SAFETY: it is open, and by the start protocol nobody else in this process knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
+
+/// pidfd_send_signal(2) for signals without a name (real-time ones).
+pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, ptr::null::<()>(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Makes `fd` fd 3 of the program that is executed next: the place where a role finds its socket.
+pub fn place_at_three(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: replaces whatever fd 3 was; the caller is about to exec and owns everything above the standard streams.
+    match unsafe { libc::dup3(fd.as_raw_fd(), 3, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

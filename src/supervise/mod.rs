@@ -1,0 +1,511 @@
+//! The per-container process: starts the container, holds its streams, writes its log, relays to attached clients, adds
+//! processes to it, and records how it ended. It outlives the command that made it and ends with the container.
+//!
+//! # Theory of operation
+//!
+//! The command forks it ([`spawn`]) before it has even decided what to run. The fork makes a session of its own, enters
+//! the user's outer namespace, and executes coracle again from a read-only clone of the mount that holds it: a fresh
+//! program holds a fraction of the memory, and nothing in a container can ever open coracle for writing through
+//! `/proc/PID/exe` (the class of CVE-2019-5736). The new role ([`main`]) then waits for a `Launch` on its socket; end
+//! of file means that the command gave up.
+//!
+//! It is one loop around poll(2) with one thread. Output goes first to the log, then to every attached client; while a
+//! client has output to take, no more is read, so that memory is bounded and a slow reader slows the container, as
+//! with docker. Input waits in the same way for the container.
+//!
+//! The end: pid 1's pidfd becomes readable. What is left in the pipes is drained, the record is written, a `--rm`
+//! container is removed, then the clients are told, and only then are namespaces and trash let go: they take longer
+//! than everything else (the kernel tears a network namespace down before it reports pid 1's death, unless somebody
+//! still holds it).
+
+mod attached;
+mod prepare;
+pub mod protocol;
+mod spawn;
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket, socketpair};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+
+pub use spawn::{ROLE, spawn};
+
+use crate::base::error::WireError;
+use crate::base::process::ProcessIdentity;
+use crate::base::publish::{self, Durability};
+use crate::base::{Error, Paths, Result, ResultExt, time};
+use crate::logs;
+use crate::rootless::outer;
+use crate::runtime::launch::{Launched, Resources, launch};
+use crate::runtime::{enter, plan};
+use crate::state::record::{FORMAT, MountSource, Phase};
+use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
+use crate::sys::process::{Cloned, inherited_fd};
+use attached::{Attached, Client, Output, Stdin};
+use protocol::{Launch, MAX_MESSAGE, Reply, Request};
+
+/// The role's entry: `paths` were handed over by [`spawn`], the control socket is fd 3. Returns the exit status.
+pub fn main(paths: &Paths) -> i32 {
+    let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {
+        let mut buffer = vec![0; MAX_MESSAGE];
+        match protocol::receive_request(control.as_fd(), &mut buffer) {
+            Ok(Some(Request::Launch(launch))) => supervise(paths, control, launch),
+            _ => Ok(()),
+        }
+    });
+    outer::forget_keeper(paths);
+    i32::from(outcome.is_err())
+}
+
+fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
+    let started = Supervisor::start(paths, &launch);
+    let mut supervisor = match started {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            let _ = protocol::send_reply(control.as_fd(), &Reply::Failed(WireError::from(&error)));
+            return Err(error);
+        }
+    };
+    let mut client = Client::new(control)?;
+    if launch.attach {
+        client.attach(launch.stdin, true);
+    }
+    client.tell(&Reply::Started(supervisor.init.pid, None));
+    supervisor.attached.add(client);
+    supervisor.run();
+    supervisor.finish()
+}
+
+/// A process that `exec` added.
+struct Added {
+    process: Cloned,
+    /// Who is told of its end.
+    client: OwnedFd,
+}
+
+struct Supervisor {
+    paths: Paths,
+    config: ContainerConfig,
+    guard: ContainerGuard,
+    state: RunState,
+    init: Cloned,
+    /// Keeps the container's namespaces from being torn down before its end was reported.
+    namespaces: Vec<fs::File>,
+    listener: OwnedFd,
+    attached: Attached,
+    added: Vec<Added>,
+    /// When SIGKILL follows a stop request.
+    kill_at: Option<Instant>,
+    terminations: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+impl Supervisor {
+    /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
+    /// is gone.
+    fn start(paths: &Paths, launch: &Launch) -> Result<Self> {
+        let containers = Containers::new(paths);
+        let config = containers.config(&launch.id)?;
+        let guard = containers.guard(&launch.id)?.ok_or_else(|| {
+            Error::conflict(format!("container `{}` is running, or being changed by another command", config.name))
+        })?;
+        let result = Self::start_guarded(paths, launch, &config, &containers, &guard);
+        match result {
+            Ok((running, listener, attached, terminations)) => {
+                let state = RunState {
+                    format: FORMAT,
+                    phase: Phase::Running,
+                    supervisor: this_process()?,
+                    init: ProcessIdentity::of(running.init.pid),
+                    started: time::now(),
+                };
+                containers.set_state(&guard, &state, Durability::Volatile)?;
+                let namespaces = ["mnt", "net"]
+                    .iter()
+                    .filter_map(|kind| fs::File::open(format!("/proc/{}/ns/{kind}", running.init.pid)).ok())
+                    .collect();
+                Ok(Self {
+                    paths: paths.clone(),
+                    config,
+                    guard,
+                    state,
+                    init: running.init,
+                    namespaces,
+                    listener,
+                    attached,
+                    added: Vec::new(),
+                    kill_at: None,
+                    terminations,
+                    buffer: vec![0; MAX_MESSAGE],
+                })
+            }
+            Err(error) => {
+                if config.remove {
+                    remove(paths, &config, guard)?;
+                    let _ = publish::empty_trash(&paths.trash());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn start_guarded(
+        paths: &Paths,
+        launch_request: &Launch,
+        config: &ContainerConfig,
+        containers: &Containers,
+        guard: &ContainerGuard,
+    ) -> Result<(Launched, OwnedFd, Attached, OwnedFd)> {
+        let container = paths.container(&config.id);
+        let root = prepare::mount_root(paths, config, launch_request)?;
+        if containers.state(&guard.id)?.is_none() {
+            prepare::fill_volumes(paths, config, root.as_fd())?;
+        }
+        let process = prepare::main_process(config, root.as_fd())?;
+        let facts = plan::Facts {
+            container: container.clone(),
+            volumes: paths.volumes(),
+            terminal: launch_request.terminal,
+        };
+        let plan = plan::plan(config, process, &facts);
+        let listener = listen_at(&paths.container_socket(&config.id))?;
+        let terminations = termination_signals()?;
+        let log = logs::Writer::open(&container.join("log"))?;
+        let (uid_map, gid_map) = outer::current_maps()?;
+        let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
+        let (streams, ours) = match config.process.tty {
+            true => (None, None),
+            false => {
+                let (theirs, ours) = pipes(config.process.stdin)?;
+                (Some(theirs), Some(ours))
+            }
+        };
+        let resources = Resources {
+            root,
+            place: &container.join("root"),
+            streams,
+            exe: &exe,
+            maps: (uid_map.identity().to_map_file(), gid_map.identity().to_map_file()),
+        };
+        let mut launched = launch(&plan, resources)?;
+        let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
+            (Some(ours), _) => {
+                let outputs = vec![Output::new(ours.stdout, logs::Stream::Stdout), Output::new(ours.stderr, logs::Stream::Stderr)];
+                (outputs, ours.stdin.map(Stdin::new), None)
+            }
+            (None, Some(terminal)) => {
+                let read = terminal.try_clone().context(|| "cannot share the terminal")?;
+                let write = terminal.try_clone().context(|| "cannot share the terminal")?;
+                let stdin = config.process.stdin.then(|| Stdin::new(write));
+                (vec![Output::new(read, logs::Stream::Stdout)], stdin, Some(terminal))
+            }
+            (None, None) => return Err(Error::system("the container did not hand over its terminal")),
+        };
+        // From now on our children are made in the container's pid namespace: that is how `exec` adds one.
+        setns(launched.init.pidfd.as_fd(), CloneFlags::CLONE_NEWPID)
+            .context(|| "cannot enter the container's pid namespace")?;
+        Ok((launched, listener, Attached::new(outputs, stdin, terminal, log), terminations))
+    }
+
+    /// Serves until pid 1 has ended.
+    fn run(&mut self) {
+        loop {
+            let ready = self.wait();
+            if ready.terminations {
+                self.stop_on_signal();
+            }
+            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+                self.kill_at = None;
+                self.signal(libc::SIGKILL);
+            }
+            if ready.listener {
+                self.accept();
+            }
+            self.attached.relay(&ready.attached);
+            for index in ready.clients.into_iter().rev() {
+                self.serve(index);
+            }
+            self.reap_added();
+            if ready.init {
+                return;
+            }
+        }
+    }
+
+    /// Waits for anything to happen.
+    fn wait(&self) -> Ready {
+        use nix::poll::{PollFd, PollFlags, PollTimeout};
+        let mut fds = vec![
+            PollFd::new(self.init.pidfd.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.terminations.as_fd(), PollFlags::POLLIN),
+        ];
+        fds.extend(self.added.iter().map(|added| PollFd::new(added.process.pidfd.as_fd(), PollFlags::POLLIN)));
+        let first_attached = fds.len();
+        self.attached.interests(&mut fds);
+        let first_client = fds.len();
+        for client in self.attached.clients() {
+            fds.push(PollFd::new(client.socket(), client.interest()));
+        }
+        let timeout = match self.kill_at {
+            None => PollTimeout::NONE,
+            Some(at) => {
+                let left = at.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let _ = nix::poll::poll(&mut fds, timeout);
+        let happened = |at: usize| fds[at].revents().is_some_and(|events| !events.is_empty());
+        Ready {
+            init: happened(0),
+            listener: happened(1),
+            terminations: happened(2),
+            attached: (first_attached..first_client).map(happened).collect(),
+            clients: (first_client..fds.len()).filter(|at| happened(*at)).map(|at| at - first_client).collect(),
+        }
+    }
+
+    fn accept(&mut self) {
+        // The socket lies in a directory of the user's alone (0700): whoever can connect may do everything anyway.
+        let Ok(socket) = rustix::net::accept_with(&self.listener, rustix::net::SocketFlags::CLOEXEC) else { return };
+        if let Ok(client) = Client::new(socket) {
+            self.attached.add(client);
+        }
+    }
+
+    /// Takes what a client sent, or notices that it has gone.
+    fn serve(&mut self, index: usize) {
+        if !self.attached.flush(index) {
+            self.attached.drop_client(index);
+            return;
+        }
+        while self.attached.listens_to(index) {
+            let request = match protocol::receive_request(self.attached.client(index).socket(), &mut self.buffer) {
+                Ok(Some(request)) => request,
+                Ok(None) => return self.attached.drop_client(index),
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                Err(_) => return self.attached.drop_client(index),
+            };
+            match request {
+                Request::Launch(_) => {}
+                Request::Exec(exec, fds) => {
+                    let added = self.add_process(&exec, fds);
+                    let client = self.attached.take_client(index);
+                    match added {
+                        Ok((process, terminal)) => {
+                            let _ = protocol::send_reply(client.as_fd(), &Reply::Started(process.pid, terminal));
+                            self.added.push(Added { process, client });
+                        }
+                        Err(error) => {
+                            let _ = protocol::send_reply(client.as_fd(), &Reply::Failed(WireError::from(&error)));
+                        }
+                    }
+                    return;
+                }
+                Request::Attach(stdin) => {
+                    self.attached.client_mut(index).attach(stdin, false);
+                    self.attached.client_mut(index).tell(&Reply::Started(self.init.pid, None));
+                }
+                Request::Stdin(bytes) => self.attached.input(index, bytes),
+                Request::StdinEnd => self.attached.input_ended(index),
+                Request::Resize(columns, rows) => self.attached.resize(columns, rows),
+                Request::Signal(signal) => self.signal(signal),
+                Request::Stop(signal, patience) => self.stop(signal, patience),
+            }
+        }
+    }
+
+    fn add_process(&mut self, exec: &protocol::Exec, fds: Vec<OwnedFd>) -> Result<(Cloned, Option<OwnedFd>)> {
+        let root = prepare::root_of(self.init.pid)?;
+        let plan = prepare::added_process(&self.config, exec, root.as_fd())?;
+        let streams = match exec.terminal {
+            Some((columns, rows)) => enter::EnterStreams::Terminal(columns, rows),
+            None => enter::EnterStreams::Fds(
+                fds.try_into().map_err(|_| Error::system("an exec request came without its standard streams"))?,
+            ),
+        };
+        let own_network = self.config.network != crate::state::record::Network::Host;
+        enter::enter(&plan, self.init.pidfd.as_fd(), own_network, streams)
+    }
+
+    fn reap_added(&mut self) {
+        self.added.retain(|added| match exit_code(added.process.pidfd.as_fd(), WaitIdOptions::NOHANG) {
+            None => true,
+            Some(code) => {
+                let _ = protocol::send_reply(added.client.as_fd(), &Reply::Exited(code));
+                false
+            }
+        });
+    }
+
+    /// SIGTERM or SIGINT to the supervisor itself, as at the end of a login session: the container is stopped properly.
+    fn stop_on_signal(&mut self) {
+        let mut info = [0u8; 1024];
+        let _ = rustix::io::read(&self.terminations, &mut info[..]);
+        self.stop(self.config.stop_signal, i64::from(self.config.stop_timeout) * 1000);
+    }
+
+    fn stop(&mut self, signal: i32, patience: i64) {
+        self.signal(signal);
+        if patience >= 0 {
+            let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
+            self.kill_at = Some(self.kill_at.map_or(at, |earlier| earlier.min(at)));
+        }
+    }
+
+    fn signal(&self, signal: i32) {
+        // SIGKILL and the like have names; real-time signals do not.
+        match Signal::from_named_raw(signal) {
+            Some(signal) => {
+                let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, signal);
+            }
+            None => {
+                let _ = crate::sys::process::send_signal(self.init.pidfd.as_fd(), signal);
+            }
+        }
+    }
+
+    /// Pid 1 has ended: drain, record, remove, tell, let go.
+    fn finish(mut self) -> Result<()> {
+        let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
+        self.attached.drain();
+        self.state.phase = Phase::Exited { code, finished: time::now(), error: String::new() };
+        let containers = Containers::new(&self.paths);
+        let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
+        let recorded = match self.config.remove {
+            true => remove(&self.paths, &self.config, self.guard),
+            false => {
+                let recorded = containers.set_state(&self.guard, &self.state, durability(&self.config));
+                drop(self.guard);
+                recorded
+            }
+        };
+        for added in &self.added {
+            let code = exit_code(added.process.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(128 + libc::SIGKILL);
+            let _ = protocol::send_reply(added.client.as_fd(), &Reply::Exited(code));
+        }
+        self.attached.tell_end(code);
+        // Nobody waits for us any more.
+        drop(self.attached);
+        drop(self.namespaces);
+        if self.config.remove {
+            let _ = publish::empty_trash(&self.paths.trash());
+        }
+        recorded
+    }
+}
+
+/// What [`Supervisor::wait`] found.
+struct Ready {
+    init: bool,
+    listener: bool,
+    terminations: bool,
+    attached: Vec<bool>,
+    clients: Vec<usize>,
+}
+
+/// Removes a container and its anonymous volumes.
+fn remove(paths: &Paths, config: &ContainerConfig, guard: ContainerGuard) -> Result<()> {
+    Containers::new(paths).remove(guard, Durability::Volatile)?;
+    for mount in &config.mounts {
+        if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
+            publish::discard(&paths.volumes().join(name.as_str()), &paths.trash(), Durability::Volatile)?;
+        }
+    }
+    Ok(())
+}
+
+fn this_process() -> Result<ProcessIdentity> {
+    ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
+}
+
+/// The ends of the container's pipes that stay here.
+struct OurEnds {
+    stdin: Option<OwnedFd>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+/// stdin, stdout and stderr for the container, and our ends. Without `-i`, stdin is /dev/null.
+fn pipes(stdin: bool) -> Result<([OwnedFd; 3], OurEnds)> {
+    let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe");
+    let (out_read, out_write) = pipe()?;
+    let (err_read, err_write) = pipe()?;
+    let (in_read, in_write) = match stdin {
+        true => pipe().map(|(read, write)| (read, Some(write)))?,
+        false => (OwnedFd::from(fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
+    };
+    Ok(([in_read, out_write, err_write], OurEnds { stdin: in_write, stdout: out_read, stderr: err_read }))
+}
+
+/// The status of an ended child as a shell sees it; `None` while it runs (with NOHANG).
+fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
+    let status = loop {
+        match rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | options) {
+            Err(rustix::io::Errno::INTR) => {}
+            status => break status.ok()??,
+        }
+    };
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Some(code),
+        (None, Some(signal)) => Some(128 + signal),
+        (None, None) => None,
+    }
+}
+
+/// The supervisor's own socket. A leftover of a killed predecessor is replaced: the container's lock is ours.
+fn listen_at(path: &PathBuf) -> Result<OwnedFd> {
+    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
+        .context(|| "cannot make a socket")?;
+    let _ = fs::remove_file(path);
+    let (_directory, address) = address(path)?;
+    bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(path, "cannot bind")?;
+    listen(&listener, Backlog::new(16).unwrap_or(Backlog::MAXCONN)).at(path, "cannot listen at")?;
+    Ok(listener)
+}
+
+/// The address of a socket in a directory with a name of any length: through an fd of the directory, which must stay
+/// open until the call that uses the address.
+fn address(path: &std::path::Path) -> Result<(fs::File, UnixAddr)> {
+    use std::os::fd::AsRawFd;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::usage(format!("`{}` is no place for a socket", path.display())));
+    };
+    let directory = fs::File::open(directory).at(directory, "cannot open")?;
+    let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
+    Ok((directory, UnixAddr::new(&short).at(path, "cannot address the socket")?))
+}
+
+/// Connects to the supervisor of a container; `None` when none listens.
+pub fn connect(path: &std::path::Path) -> Result<Option<OwnedFd>> {
+    let client = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
+        .context(|| "cannot make a socket")?;
+    let Ok((_directory, address)) = address(path) else { return Ok(None) };
+    match nix::sys::socket::connect(std::os::fd::AsRawFd::as_raw_fd(&client), &address) {
+        Ok(()) => Ok(Some(client)),
+        Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => Ok(None),
+        Err(errno) => Err(errno).at(path, "cannot connect to"),
+    }
+}
+
+/// A pair of connected sockets for a new supervisor: ours, then its own.
+pub(crate) fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .context(|| "cannot make a socket pair")
+}
+
+/// SIGTERM, SIGINT and SIGHUP as a file.
+fn termination_signals() -> Result<OwnedFd> {
+    use nix::sys::signal::{SigSet, Signal};
+    use nix::sys::signalfd::{SfdFlags, SignalFd};
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block().context(|| "cannot block signals")?;
+    let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(|| "cannot watch signals")?;
+    fd.as_fd().try_clone_to_owned().context(|| "cannot watch signals")
+}

@@ -1,0 +1,137 @@
+//! From a container's record to what the runtime starts: mounts the union, looks the user up in it, fills new volumes,
+//! and decides environment, capabilities and filter.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use super::protocol::{Exec, Launch};
+use crate::base::{Error, Paths, Result, ResultExt};
+use crate::runtime::capabilities::CapSet;
+use crate::runtime::process::{DEFAULT_PATH, ProcessPlan};
+use crate::runtime::user::{self, Identity};
+use crate::runtime::{populate, seccomp};
+use crate::state::record::{ContainerConfig, MountSource, Seccomp};
+use crate::union::overlay::{Union, mount_detached};
+
+/// Mounts the container's root file system, attached nowhere yet.
+pub(super) fn mount_root(paths: &Paths, config: &ContainerConfig, launch: &Launch) -> Result<OwnedFd> {
+    mount_detached(&Union {
+        layers: launch.layers.clone(),
+        container: paths.container(&config.id),
+        volatile: config.remove,
+    })
+}
+
+/// Copies what the image has at the places of new, empty volumes into them.
+pub(super) fn fill_volumes(paths: &Paths, config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<()> {
+    for mount in &config.mounts {
+        if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
+            let volume = paths.volumes().join(name.as_str()).join("_data");
+            populate::fill(root, &mount.target, &volume)
+                .context(|| format!("cannot fill the volume `{name}` from the image"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The main process.
+pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<ProcessPlan> {
+    let argv = config.process.argv();
+    if argv.is_empty() {
+        return Err(Error::usage("no command: the image names none and none was given"));
+    }
+    let identity = look_up(root, &config.process.user)?;
+    let capabilities = CapSet::from_bits(config.security.capabilities);
+    Ok(ProcessPlan {
+        argv,
+        env: environment(config, &identity, &[], config.process.tty),
+        cwd: config.process.cwd.clone(),
+        identity,
+        capabilities: capabilities.bits(),
+        no_new_privileges: config.security.no_new_privileges,
+        seccomp: filter(&config.security.seccomp, config.security.privileged, capabilities)?,
+    })
+}
+
+/// A process of `exec`.
+pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: BorrowedFd<'_>) -> Result<ProcessPlan> {
+    if exec.argv.is_empty() {
+        return Err(Error::usage("no command to run"));
+    }
+    let identity = look_up(root, exec.user.as_deref().unwrap_or(&config.process.user))?;
+    let capabilities = if exec.privileged { CapSet::ALL } else { CapSet::from_bits(config.security.capabilities) };
+    let unconfined = exec.privileged || config.security.privileged;
+    Ok(ProcessPlan {
+        argv: exec.argv.clone(),
+        env: environment(config, &identity, &exec.env, exec.terminal.is_some()),
+        cwd: exec.cwd.clone().unwrap_or_else(|| config.process.cwd.clone()),
+        identity,
+        capabilities: capabilities.bits(),
+        no_new_privileges: config.security.no_new_privileges && !exec.privileged,
+        seccomp: filter(&config.security.seccomp, unconfined, capabilities)?,
+    })
+}
+
+fn filter(wanted: &Seccomp, privileged: bool, capabilities: CapSet) -> Result<Option<Vec<libc::sock_filter>>> {
+    let profile = match wanted {
+        _ if privileged => return Ok(None),
+        Seccomp::Unconfined => return Ok(None),
+        Seccomp::Default => seccomp::Profile::default_profile(),
+        Seccomp::Profile(text) => seccomp::Profile::parse(text.as_bytes())?,
+    };
+    seccomp::compile(&profile, capabilities).map(Some)
+}
+
+/// The image's and the user's variables, then those docker adds when they are missing.
+fn environment(config: &ContainerConfig, identity: &Identity, more: &[String], terminal: bool) -> Vec<String> {
+    let mut env: Vec<String> = Vec::with_capacity(config.process.env.len() + more.len() + 4);
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    for pair in config.process.env.iter().chain(more) {
+        match env.iter_mut().find(|old| name(old) == name(pair)) {
+            Some(old) => old.clone_from(pair),
+            None => env.push(pair.clone()),
+        }
+    }
+    for (key, value) in [
+        ("PATH", Some(DEFAULT_PATH)),
+        ("HOSTNAME", Some(config.hostname.as_str())),
+        ("TERM", terminal.then_some("xterm")),
+        ("HOME", Some(identity.home.as_str())),
+    ] {
+        if let Some(value) = value
+            && !env.iter().any(|pair| name(pair) == key)
+        {
+            env.push(format!("{key}={value}"));
+        }
+    }
+    env
+}
+
+fn look_up(root: BorrowedFd<'_>, spec: &str) -> Result<Identity> {
+    user::resolve(spec, &read_inside(root, "etc/passwd")?, &read_inside(root, "etc/group")?)
+}
+
+/// A small text file of the container; empty when it is absent or not a file. Nothing in the container can lead the path
+/// out of it.
+fn read_inside(root: BorrowedFd<'_>, path: &str) -> Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let Ok(file) = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) else { return Ok(String::new()) };
+    let file = File::from(file);
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(String::new());
+    }
+    let mut bytes = Vec::new();
+    file.take(user::MAX_FILE).read_to_end(&mut bytes).context(|| format!("cannot read the container's `/{path}`"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The container's root as an fd for [`added_process`]: through pid 1, with all its mounts.
+pub(super) fn root_of(pid: i32) -> Result<OwnedFd> {
+    let path = format!("/proc/{pid}/root");
+    let file = File::open(&path).context(|| format!("cannot open `{path}`"))?;
+    file.as_fd().try_clone_to_owned().context(|| format!("cannot open `{path}`"))
+}

@@ -1,0 +1,221 @@
+//! What is said on a supervisor's socket, from both sides. Each message is one SOCK_SEQPACKET packet: a tag byte, then
+//! raw bytes or JSON. Both ends are the same build or close to it; an unknown tag is ignored by the supervisor.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::WireError;
+use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::sys::socket;
+
+/// The most bytes of a stream in one message.
+pub const CHUNK: usize = 32 * 1024;
+
+/// The largest message: an `exec` with a long environment. The kernel's default send buffer takes 208 KiB.
+pub const MAX_MESSAGE: usize = 200 * 1024;
+
+/// The first message to a new supervisor: which container, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The container to start.
+    pub id: ContainerId,
+    /// Trees of its layers, base first.
+    pub layers: Vec<PathBuf>,
+    /// Attach the sender to its output.
+    pub attach: bool,
+    /// The sender's standard input goes to the container and its end is passed on.
+    pub stdin: bool,
+    /// Columns and rows of the sender's terminal; zeros when it has none.
+    pub terminal: (u16, u16),
+}
+
+/// A process to add to the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Over the container's environment.
+    pub env: Vec<String>,
+    /// The container's when none.
+    pub user: Option<String>,
+    /// The container's when none.
+    pub cwd: Option<String>,
+    /// A terminal is made and its master sent back with [`Reply::Started`]. Otherwise three fds come with the message.
+    pub terminal: Option<(u16, u16)>,
+    /// All capabilities, no filter.
+    pub privileged: bool,
+}
+
+/// From a client to the supervisor.
+#[derive(Debug)]
+pub enum Request {
+    /// See [`Launch`]; only as the first message on the socket the supervisor was born with.
+    Launch(Launch),
+    /// See [`Exec`].
+    Exec(Exec, Vec<OwnedFd>),
+    /// Wants the output from now on; true: its `Stdin` messages count.
+    Attach(bool),
+    /// Bytes for the container's standard input or terminal.
+    Stdin(Vec<u8>),
+    /// The client's standard input has ended.
+    StdinEnd,
+    /// Columns and rows of the client's terminal.
+    Resize(u16, u16),
+    /// A signal for pid 1.
+    Signal(i32),
+    /// Signal now, SIGKILL after that many milliseconds; negative: never.
+    Stop(i32, i64),
+}
+
+/// From the supervisor to a client.
+#[derive(Debug)]
+pub enum Reply {
+    /// The container's or the added process runs; its pid on the host, and its terminal if one was made for an `exec`.
+    Started(i32, Option<OwnedFd>),
+    /// It does not.
+    Failed(WireError),
+    /// Output.
+    Stdout(Vec<u8>),
+    /// Output.
+    Stderr(Vec<u8>),
+    /// It ended with this code.
+    Exited(i32),
+}
+
+/// Sends a request; waits while the supervisor is busy.
+pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()> {
+    let json = |value: serde_json::Result<Vec<u8>>| value.map_err(io::Error::other);
+    match request {
+        Request::Launch(launch) => socket::send(socket, b"L", &json(serde_json::to_vec(launch))?, &[]),
+        Request::Exec(exec, fds) => {
+            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+            socket::send(socket, b"x", &json(serde_json::to_vec(exec))?, &fds)
+        }
+        Request::Attach(stdin) => socket::send(socket, b"a", &[u8::from(*stdin)], &[]),
+        Request::Stdin(bytes) => socket::send(socket, b"i", bytes, &[]),
+        Request::StdinEnd => socket::send(socket, b"I", &[], &[]),
+        Request::Resize(columns, rows) => {
+            let (c, r) = (columns.to_ne_bytes(), rows.to_ne_bytes());
+            socket::send(socket, b"r", &[c[0], c[1], r[0], r[1]], &[])
+        }
+        Request::Signal(signal) => socket::send(socket, b"k", &signal.to_ne_bytes(), &[]),
+        Request::Stop(signal, patience) => {
+            socket::send(socket, b"s", &[&i64::from(*signal).to_ne_bytes()[..], &patience.to_ne_bytes()].concat(), &[])
+        }
+    }
+}
+
+/// Receives a request into `buffer`; `None` when the client is gone. An unknown or malformed message is an error of the
+/// kind InvalidData: the supervisor ignores it.
+pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Request>> {
+    let (length, fds) = socket::receive(socket, buffer)?;
+    let bad = || io::Error::from(io::ErrorKind::InvalidData);
+    let Some((tag, body)) = buffer[..length].split_first() else { return Ok(None) };
+    let i64_at = |at: usize| Some(i64::from_ne_bytes(body.get(at..at + 8)?.try_into().ok()?));
+    let u16_at = |at: usize| Some(u16::from_ne_bytes(body.get(at..at + 2)?.try_into().ok()?));
+    Ok(Some(match tag {
+        b'L' => Request::Launch(serde_json::from_slice(body).map_err(|_| bad())?),
+        b'x' => Request::Exec(serde_json::from_slice(body).map_err(|_| bad())?, fds),
+        b'a' => Request::Attach(body == [1]),
+        b'i' => Request::Stdin(body.to_vec()),
+        b'I' => Request::StdinEnd,
+        b'r' => Request::Resize(u16_at(0).ok_or_else(bad)?, u16_at(2).ok_or_else(bad)?),
+        b'k' => Request::Signal(body.try_into().map(i32::from_ne_bytes).map_err(|_| bad())?),
+        b's' => {
+            let signal = i64_at(0).and_then(|signal| i32::try_from(signal).ok());
+            Request::Stop(signal.ok_or_else(bad)?, i64_at(8).ok_or_else(bad)?)
+        }
+        _ => return Err(bad()),
+    }))
+}
+
+/// Sends a reply that is not output.
+pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
+    match reply {
+        Reply::Started(pid, terminal) => {
+            let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
+            socket::send(socket, b"S", &pid.to_ne_bytes(), &fds)
+        }
+        Reply::Failed(error) => socket::send(socket, b"F", &serde_json::to_vec(error).map_err(io::Error::other)?, &[]),
+        Reply::Stdout(bytes) => socket::send(socket, b"o", bytes, &[]),
+        Reply::Stderr(bytes) => socket::send(socket, b"e", bytes, &[]),
+        Reply::Exited(code) => socket::send(socket, b"X", &code.to_ne_bytes(), &[]),
+    }
+}
+
+/// Sends output without copying it first.
+pub fn send_output(socket: BorrowedFd<'_>, stderr: bool, bytes: &[u8]) -> io::Result<()> {
+    socket::send(socket, if stderr { b"e" } else { b"o" }, bytes, &[])
+}
+
+/// Receives a reply; `None` when the supervisor is gone.
+pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Reply>> {
+    let (length, fds) = loop {
+        match socket::receive(socket, buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => return Ok(None),
+            received => break received.context(|| "cannot hear the container's supervisor")?,
+        }
+    };
+    let Some((tag, body)) = buffer[..length].split_first() else { return Ok(None) };
+    let number = || body.try_into().map(i32::from_ne_bytes);
+    let bad = |_| Error::system("the container's supervisor sent a message that is not understood");
+    Ok(Some(match tag {
+        b'S' => Reply::Started(number().map_err(bad)?, fds.into_iter().next()),
+        b'F' => Reply::Failed(serde_json::from_slice(body).context(|| "cannot understand the supervisor's error")?),
+        b'o' => Reply::Stdout(body.to_vec()),
+        b'e' => Reply::Stderr(body.to_vec()),
+        b'X' => Reply::Exited(number().map_err(bad)?),
+        _ => return Err(Error::system("the container's supervisor speaks a newer protocol")
+            .hint("it was started by another version of coracle: restart the container")),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+    #[test]
+    fn messages_round_trip() {
+        let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        let launch = Launch { id: ContainerId::random().unwrap(), layers: vec!["/l".into()], attach: true, stdin: false, terminal: (80, 25) };
+        for request in [
+            Request::Launch(launch),
+            Request::Stop(15, -1),
+            Request::Resize(80, 25),
+            Request::Signal(9),
+            Request::Stdin(b"hello".to_vec()),
+            Request::StdinEnd,
+            Request::Attach(true),
+        ] {
+            send_request(a.as_fd(), &request).unwrap();
+            let got = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
+            assert_eq!(format!("{got:?}"), format!("{request:?}"));
+        }
+        for reply in [Reply::Started(7, None), Reply::Exited(-3), Reply::Stderr(vec![0; CHUNK])] {
+            send_reply(b.as_fd(), &reply).unwrap();
+            assert_eq!(format!("{:?}", receive_reply(a.as_fd(), &mut buffer).unwrap().unwrap()), format!("{reply:?}"));
+        }
+        socket::send(a.as_fd(), b"?", &[], &[]).unwrap();
+        assert_eq!(receive_request(b.as_fd(), &mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        drop(a);
+        assert!(receive_request(b.as_fd(), &mut buffer).unwrap().is_none());
+    }
+
+    #[test]
+    fn fds_travel_with_an_exec() {
+        let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let exec = Exec { argv: vec!["true".into()], env: vec![], user: None, cwd: None, terminal: None, privileged: false };
+        let null = || std::fs::File::open("/dev/null").unwrap().into();
+        send_request(a.as_fd(), &Request::Exec(exec.clone(), vec![null(), null(), null()])).unwrap();
+        match receive_request(b.as_fd(), &mut vec![0; MAX_MESSAGE]).unwrap() {
+            Some(Request::Exec(got, fds)) => assert_eq!((got, fds.len()), (exec, 3)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! How a command makes a supervisor. See the parent module for why it is a fork and an exec.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::CWD;
+use rustix::mount::{MountAttrFlags, OpenTreeFlags};
+
+use super::control_pair;
+use super::protocol::{Reply, send_reply};
+use crate::base::error::WireError;
+use crate::base::{Error, Paths, Result, ResultExt};
+use crate::rootless::outer;
+use crate::sys::mount::{MountAttr, set_attributes};
+use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit_now, fork, place_at_three};
+
+/// The program name that makes coracle a supervisor; followed by the data and the runtime directory.
+pub const ROLE: &str = "coracle-supervise";
+
+/// Forks a supervisor that waits for its `Launch` on the returned socket. Returns before it is ready: what fails in the
+/// meantime comes back as `Failed`. The caller must have one thread.
+pub fn spawn(paths: &Paths) -> Result<OwnedFd> {
+    paths.ensure()?;
+    let (ours, theirs) = control_pair()?;
+    match fork().context(|| "cannot fork")? {
+        Forked::Parent(_) => Ok(ours),
+        Forked::Child => {
+            drop(ours);
+            let error = match become_supervisor(paths, &theirs) {
+                Err(error) => error,
+                Ok(never) => match never {},
+            };
+            outer::forget_keeper(paths);
+            let _ = send_reply(theirs.as_fd(), &Reply::Failed(WireError::from(&error)));
+            exit_now(1);
+        }
+    }
+}
+
+fn become_supervisor(paths: &Paths, control: &OwnedFd) -> Result<std::convert::Infallible> {
+    rustix::process::setsid().context(|| "cannot make a session")?;
+    outer::enter(paths, true)?;
+    let program = read_only_program()?;
+    let null = File::options().read(true).write(true).open("/dev/null").context(|| "cannot open `/dev/null`")?;
+    crate::runtime::process::take_streams(&null, &null, &null).context(|| "cannot leave the standard streams")?;
+    // Everything else of the command, its pipes above all, must not be kept open by us.
+    let program = above(program.as_fd(), 10)?;
+    let socket = above(control.as_fd(), 10)?;
+    close_on_exec_from(3).context(|| "cannot close files")?;
+    place_at_three(socket.as_fd()).context(|| "cannot hand over the socket")?;
+    let argv = [ROLE.as_bytes(), paths.data.as_os_str().as_encoded_bytes(), paths.runtime.as_os_str().as_encoded_bytes()];
+    let argv = StringArray::new(argv).context(|| "a directory name holds a zero byte")?;
+    let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
+    let errno = exec_fd(program.as_fd(), &argv, &env);
+    Err(Error::system("cannot run coracle's supervisor").caused_by(std::io::Error::from(errno)))
+}
+
+/// A copy of `fd` with a number of at least `least`.
+fn above(fd: std::os::fd::BorrowedFd<'_>, least: i32) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, least).context(|| "cannot duplicate a file")
+}
+
+/// This program, opened through a detached read-only clone of its mount: nobody who gets hold of it, by whatever
+/// `/proc/PID/exe`, can write it. Falls back to a sealed copy in memory when the file was replaced since it started.
+fn read_only_program() -> Result<File> {
+    let path = fs::read_link("/proc/self/exe").context(|| "cannot find coracle's own program")?;
+    let running = fs::metadata("/proc/self/exe").context(|| "cannot examine coracle's own program")?;
+    match through_read_only_mount(&path) {
+        Ok(file) if file.metadata().is_ok_and(|m| (m.dev(), m.ino()) == (running.dev(), running.ino())) => Ok(file),
+        _ => sealed_copy(),
+    }
+}
+
+fn through_read_only_mount(path: &Path) -> Result<File> {
+    let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| Error::system("a zero byte in a path"))?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let mount = rustix::mount::open_tree(CWD, name.as_c_str(), flags).at(path, "cannot clone the mount of")?;
+    let read_only = MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
+    set_attributes(mount.as_fd(), c"", false, &read_only).at(path, "cannot make read-only the mount of")?;
+    let opened = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&mount));
+    File::options().read(true).custom_flags(libc::O_CLOEXEC).open(opened).at(path, "cannot open")
+}
+
+/// A copy in memory that nobody can change (memfd_create(2) with all seals).
+fn sealed_copy() -> Result<File> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let mut original = File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
+    let memory = memfd_create("coracle", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+        .context(|| "cannot make a file in memory")?;
+    let mut copy = File::from(memory);
+    std::io::copy(&mut original, &mut copy).context(|| "cannot copy coracle's own program")?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    fcntl_add_seals(&copy, seals).context(|| "cannot seal the copy of coracle's own program")?;
+    let reopened = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&copy));
+    File::open(&reopened).context(|| "cannot open the copy of coracle's own program")
+}
