@@ -9,3 +9,4 @@ pub mod loopback;
 pub mod plan;
 pub mod process;
 pub mod user;
+pub mod seccomp;
