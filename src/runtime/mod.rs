@@ -10,3 +10,4 @@ pub mod plan;
 pub mod populate;
 pub mod process;
 pub mod user;
+pub mod seccomp;
