@@ -25,5 +25,6 @@ pub mod oci;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
+pub mod supervise;
 pub mod sys;
 pub mod union;

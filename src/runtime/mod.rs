@@ -9,5 +9,5 @@ pub mod loopback;
 pub mod plan;
 pub mod populate;
 pub mod process;
-pub mod user;
 pub mod seccomp;
+pub mod user;

@@ -167,11 +167,8 @@ impl Supervisor {
             prepare::fill_volumes(paths, config, root.as_fd())?;
         }
         let process = prepare::main_process(config, root.as_fd())?;
-        let facts = plan::Facts {
-            container: container.clone(),
-            volumes: paths.volumes(),
-            terminal: launch_request.terminal,
-        };
+        let facts =
+            plan::Facts { container: container.clone(), volumes: paths.volumes(), terminal: launch_request.terminal };
         let plan = plan::plan(config, process, &facts);
         let listener = listen_at(&paths.container_socket(&config.id))?;
         let terminations = termination_signals()?;
@@ -195,7 +192,10 @@ impl Supervisor {
         let mut launched = launch(&plan, resources)?;
         let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
             (Some(ours), _) => {
-                let outputs = vec![Output::new(ours.stdout, logs::Stream::Stdout), Output::new(ours.stderr, logs::Stream::Stderr)];
+                let outputs = vec![
+                    Output::new(ours.stdout, logs::Stream::Stdout),
+                    Output::new(ours.stderr, logs::Stream::Stderr),
+                ];
                 (outputs, ours.stdin.map(Stdin::new), None)
             }
             (None, Some(terminal)) => {
@@ -461,8 +461,9 @@ fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
 
 /// The supervisor's own socket. A leftover of a killed predecessor is replaced: the container's lock is ours.
 fn listen_at(path: &PathBuf) -> Result<OwnedFd> {
-    let listener = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
-        .context(|| "cannot make a socket")?;
+    let listener =
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
+            .context(|| "cannot make a socket")?;
     let _ = fs::remove_file(path);
     let (_directory, address) = address(path)?;
     bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(path, "cannot bind")?;
@@ -506,6 +507,7 @@ fn termination_signals() -> Result<OwnedFd> {
     use nix::sys::signalfd::{SfdFlags, SignalFd};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
     signals.thread_block().context(|| "cannot block signals")?;
-    let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(|| "cannot watch signals")?;
+    let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .context(|| "cannot watch signals")?;
     fd.as_fd().try_clone_to_owned().context(|| "cannot watch signals")
 }

@@ -169,8 +169,10 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
         b'o' => Reply::Stdout(body.to_vec()),
         b'e' => Reply::Stderr(body.to_vec()),
         b'X' => Reply::Exited(number().map_err(bad)?),
-        _ => return Err(Error::system("the container's supervisor speaks a newer protocol")
-            .hint("it was started by another version of coracle: restart the container")),
+        _ => {
+            return Err(Error::system("the container's supervisor speaks a newer protocol")
+                .hint("it was started by another version of coracle: restart the container"));
+        }
     }))
 }
 
@@ -183,7 +185,13 @@ mod tests {
     fn messages_round_trip() {
         let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
         let mut buffer = vec![0; MAX_MESSAGE];
-        let launch = Launch { id: ContainerId::random().unwrap(), layers: vec!["/l".into()], attach: true, stdin: false, terminal: (80, 25) };
+        let launch = Launch {
+            id: ContainerId::random().unwrap(),
+            layers: vec!["/l".into()],
+            attach: true,
+            stdin: false,
+            terminal: (80, 25),
+        };
         for request in [
             Request::Launch(launch),
             Request::Stop(15, -1),
@@ -210,7 +218,8 @@ mod tests {
     #[test]
     fn fds_travel_with_an_exec() {
         let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
-        let exec = Exec { argv: vec!["true".into()], env: vec![], user: None, cwd: None, terminal: None, privileged: false };
+        let exec =
+            Exec { argv: vec!["true".into()], env: vec![], user: None, cwd: None, terminal: None, privileged: false };
         let null = || std::fs::File::open("/dev/null").unwrap().into();
         send_request(a.as_fd(), &Request::Exec(exec.clone(), vec![null(), null(), null()])).unwrap();
         match receive_request(b.as_fd(), &mut vec![0; MAX_MESSAGE]).unwrap() {

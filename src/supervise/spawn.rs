@@ -51,7 +51,8 @@ fn become_supervisor(paths: &Paths, control: &OwnedFd) -> Result<std::convert::I
     let socket = above(control.as_fd(), 10)?;
     close_on_exec_from(3).context(|| "cannot close files")?;
     place_at_three(socket.as_fd()).context(|| "cannot hand over the socket")?;
-    let argv = [ROLE.as_bytes(), paths.data.as_os_str().as_encoded_bytes(), paths.runtime.as_os_str().as_encoded_bytes()];
+    let argv =
+        [ROLE.as_bytes(), paths.data.as_os_str().as_encoded_bytes(), paths.runtime.as_os_str().as_encoded_bytes()];
     let argv = StringArray::new(argv).context(|| "a directory name holds a zero byte")?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
     let errno = exec_fd(program.as_fd(), &argv, &env);
