@@ -21,3 +21,4 @@
 
 pub mod base;
 pub mod oci;
+pub mod registry;
