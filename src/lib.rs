@@ -28,3 +28,4 @@ pub mod state;
 pub mod supervise;
 pub mod sys;
 pub mod union;
+pub mod registry;

@@ -1,0 +1,360 @@
+//! The registry protocol (OCI distribution specification, "Pull") as blocking calls.
+//!
+//! The calls run on one background thread, the only place in the program with an async runtime. A blob is a
+//! [`BlobReader`], to be read in any thread while others arrive.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use reqwest::{Response, StatusCode, Url};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::authorizer::Authorizer;
+use super::blob::{self, BlobReader};
+use super::failure::{self, Failure};
+use super::registries::{Endpoint, Registries};
+use super::settings::Settings;
+use super::transport::{Ask, Transport, Trust, is_loopback};
+use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::oci::manifest::MANIFEST_MAX;
+use crate::oci::reference::DOCKER_HUB;
+use crate::oci::{Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
+
+/// Docker Hub's registry is not on the host that its references name.
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+/// How deep indexes may be nested.
+const INDEX_DEPTH: usize = 3;
+
+/// A client for all registries of one command.
+pub struct Client {
+    shared: Arc<Shared>,
+    runtime: tokio::runtime::Handle,
+    /// Dropping it ends the thread.
+    _alive: oneshot::Sender<()>,
+}
+
+/// An image that a registry has, and from where its blobs can be fetched.
+#[derive(Debug, Clone)]
+pub struct RemoteImage {
+    /// What was asked for.
+    pub reference: Reference,
+    /// What the reference points at: the index if there is one, else the manifest. This is what docker calls the digest.
+    pub digest: Digest,
+    /// The manifest's bytes, as they came.
+    pub manifest_bytes: Vec<u8>,
+    /// The digest of these.
+    pub manifest_digest: Digest,
+    /// What they say.
+    pub manifest: Manifest,
+    /// Whether the platform was chosen from an index; otherwise the image has only one, which may be another.
+    pub chosen: bool,
+    /// In the order in which to try them.
+    sources: Vec<Source>,
+}
+
+/// An endpoint that turned out to be usable.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub endpoint: Endpoint,
+    /// `scheme://host[:port]/`
+    pub base: Url,
+    pub trust: Trust,
+}
+
+/// What the background thread works with.
+pub(super) struct Shared {
+    pub settings: Arc<Settings>,
+    registries: Registries,
+    transport: Transport,
+    authorizer: Authorizer,
+    /// By host and trust: the scheme that was found to work.
+    schemes: Mutex<HashMap<(String, Trust), &'static str>>,
+}
+
+/// A manifest document as it came.
+struct Document {
+    bytes: Vec<u8>,
+    digest: Digest,
+    parsed: Parsed,
+}
+
+impl Client {
+    /// Reads the configuration and starts the thread. Nothing is connected yet.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let registries = Registries::load(&settings)?;
+        let settings = Arc::new(settings);
+        let shared = Arc::new(Shared {
+            registries,
+            transport: Transport::new(settings.clone()),
+            authorizer: Authorizer::new(settings.clone()),
+            schemes: Mutex::default(),
+            settings,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context(|| "cannot start the network thread")?;
+        let handle = runtime.handle().clone();
+        let (alive, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name("registry".into())
+            .spawn(move || drop(runtime.block_on(ended)))
+            .context(|| "cannot start the network thread")?;
+        Ok(Self { shared, runtime: handle, _alive: alive })
+    }
+
+    /// Finds the image that `reference` means for `platform`.
+    pub fn resolve(&self, reference: &Reference, platform: &Platform) -> Result<RemoteImage> {
+        let (shared, wanted, platform) = (self.shared.clone(), reference.clone(), platform.clone());
+        self.run(async move { shared.resolve(&wanted, &platform).await })?
+    }
+
+    /// Starts to fetch a blob of `image`. Errors come from the reader.
+    pub fn blob(&self, image: &RemoteImage, descriptor: &Descriptor) -> BlobReader {
+        let (sender, reader) = blob::channel(descriptor);
+        let transfer = blob::transfer(self.shared.clone(), image.sources.clone(), descriptor.clone(), sender);
+        self.runtime.spawn(transfer);
+        reader
+    }
+
+    /// A whole small blob, of at most `limit` bytes.
+    pub fn small_blob(&self, image: &RemoteImage, descriptor: &Descriptor, limit: usize) -> Result<Vec<u8>> {
+        if descriptor.size > limit as u64 {
+            return Err(Error::invalid(format!(
+                "`{}` has {} bytes; at most {limit} are expected",
+                descriptor.digest, descriptor.size
+            )));
+        }
+        self.blob(image, descriptor).into_bytes()
+    }
+
+    fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.runtime.spawn(async move {
+            let _ = sender.send(work.await);
+        });
+        receiver.recv().map_err(|_| Error::system("the network thread has ended"))
+    }
+}
+
+impl Shared {
+    async fn resolve(&self, reference: &Reference, platform: &Platform) -> Result<RemoteImage> {
+        let endpoints = self.registries.endpoints(reference)?;
+        let mut sources = Vec::new();
+        let mut failed = Vec::new();
+        let mut top = None;
+        for endpoint in endpoints {
+            let found = match self.source(endpoint).await {
+                Ok(source) if top.is_some() => Ok((source, None)),
+                Ok(source) => self.manifest(&source, reference).await.map(|document| (source, Some(document))),
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok((source, document)) => {
+                    sources.push(source);
+                    top = top.or(document);
+                }
+                Err(error) => failed.push(error),
+            }
+            // The rest is looked at only if needed: probing an unreachable mirror costs seconds.
+            if top.is_some() {
+                break;
+            }
+        }
+        let Some(top) = top else { return Err(last_of(failed)) };
+        let digest = top.digest.clone();
+        let chosen = matches!(top.parsed, Parsed::Index(_));
+        let (document, manifest) = self.descend(&sources, top, platform).await?;
+        Ok(RemoteImage {
+            reference: reference.clone(),
+            digest,
+            manifest_bytes: document.0,
+            manifest_digest: document.1,
+            manifest,
+            chosen,
+            sources,
+        })
+    }
+
+    /// From an index to the manifest for `platform`.
+    async fn descend(
+        &self,
+        sources: &[Source],
+        mut document: Document,
+        platform: &Platform,
+    ) -> Result<((Vec<u8>, Digest), Manifest)> {
+        for _ in 0..=INDEX_DEPTH {
+            let index = match document.parsed {
+                Parsed::Manifest(manifest) => return Ok(((document.bytes, document.digest), manifest)),
+                Parsed::Index(index) => index,
+            };
+            let chosen = index.select(platform)?;
+            document = self.manifest_by_digest(sources, chosen).await?;
+        }
+        Err(Error::invalid("the image's indexes are nested too deeply"))
+    }
+
+    async fn manifest_by_digest(&self, sources: &[Source], descriptor: &Descriptor) -> Result<Document> {
+        let mut failed = Vec::new();
+        for source in sources {
+            match self.document(source, descriptor.digest.as_str(), Some(&descriptor.digest)).await {
+                Ok(document) if document.bytes.len() as u64 == descriptor.size => return Ok(document),
+                Ok(document) => failed.push(Error::invalid(format!(
+                    "the manifest `{}` has {} bytes, but its index says {}",
+                    descriptor.digest,
+                    document.bytes.len(),
+                    descriptor.size
+                ))),
+                Err(error) => failed.push(error),
+            }
+        }
+        Err(last_of(failed))
+    }
+
+    async fn manifest(&self, source: &Source, reference: &Reference) -> Result<Document> {
+        let wanted = reference.digest().map(Digest::as_str).or(reference.tag()).unwrap_or_default();
+        self.document(source, wanted, reference.digest()).await.map_err(|error| absent(error, reference, source))
+    }
+
+    async fn document(&self, source: &Source, wanted: &str, expected: Option<&Digest>) -> Result<Document> {
+        let accept = media::MANIFESTS.join(", ");
+        let response = self.get(source, &format!("manifests/{wanted}"), Some(accept), 0).await.map_err(|f| f.error)?;
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let content_type = header("content-type");
+        let declared = header("docker-content-digest").and_then(|value| value.parse::<Digest>().ok());
+        let bytes = read_bounded(response, MANIFEST_MAX, "the manifest").await?;
+        let expected = expected.or(declared.as_ref());
+        if let Some(expected) = expected
+            && !expected.is_of(&bytes)
+        {
+            return Err(Error::invalid(format!(
+                "the manifest `{wanted}` from `{}` is damaged: it is not what its digest says",
+                source.endpoint.host
+            ))
+            .hint("the registry, or something on the way to it, changed it; nothing of it was kept"));
+        }
+        let parsed = parse_manifest(&bytes, content_type.as_deref())
+            .context(|| format!("`{}` sent a manifest that cannot be used", source.endpoint.host))?;
+        let digest = expected.cloned().unwrap_or_else(|| Digest::sha256(&bytes));
+        Ok(Document { bytes, digest, parsed })
+    }
+
+    /// One GET below `/v2/<repository>/`, authorized as it demands. Successful answers only.
+    pub(super) async fn get(
+        &self,
+        source: &Source,
+        path: &str,
+        accept: Option<String>,
+        from: u64,
+    ) -> Result<Response, Failure> {
+        let url = source.base.join(&format!("v2/{}/{path}", source.endpoint.repository)).map_err(|_| {
+            Failure::lasting(Error::invalid(format!("`{}` is not a host", text::clean(&source.endpoint.host))))
+        })?;
+        let mut renewed = false;
+        loop {
+            let authorization = self.authorizer.current(&source.endpoint).await;
+            let ask = Ask { accept: accept.clone(), from, authorization, ..Ask::get(url.clone(), source.trust) };
+            let response = self.transport.send(&ask).await.map_err(Failure::lasting)?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            let own = response.url().origin() == url.origin();
+            if status != StatusCode::UNAUTHORIZED || !own {
+                return Err(failure::of_status(response).await);
+            }
+            let shown = ask.authorization.as_deref();
+            if renewed {
+                let refused = failure::of_status(response).await.error;
+                return Err(Failure::lasting(self.authorizer.refusal(&source.endpoint, refused).await));
+            }
+            self.authorizer
+                .answer(&self.transport, &source.endpoint, (&url, source.trust), response.headers(), shown)
+                .await
+                .map_err(Failure::lasting)?;
+            renewed = true;
+        }
+    }
+
+    /// Finds out how to speak to an endpoint.
+    async fn source(&self, endpoint: Endpoint) -> Result<Source> {
+        let trust = Trust::in_host(&endpoint.host, self.settings.tls_verify, endpoint.insecure);
+        let host = if endpoint.host == DOCKER_HUB { DOCKER_HUB_HOST } else { &endpoint.host };
+        let scheme = match trust {
+            Trust::Verified => "https",
+            _ => self.scheme(host, trust).await?,
+        };
+        Ok(Source { base: base(scheme, host)?, endpoint, trust })
+    }
+
+    /// Where plain HTTP is allowed, only a try shows which scheme is spoken. This machine is asked in plain HTTP first,
+    /// other hosts in HTTPS.
+    async fn scheme(&self, host: &str, trust: Trust) -> Result<&'static str> {
+        let mut schemes = self.schemes.lock().await;
+        let key = (host.to_owned(), trust);
+        if let Some(scheme) = schemes.get(&key) {
+            return Ok(scheme);
+        }
+        let order = if is_loopback(host) { ["http", "https"] } else { ["https", "http"] };
+        let mut first = None;
+        for scheme in order {
+            let ask = Ask::get(base(scheme, host)?.join("v2/").map_err(|_| Error::usage("not a host"))?, trust);
+            match self.transport.send_once(&ask).await {
+                // "Client sent an HTTP request to an HTTPS server."
+                Ok(response) if scheme == "http" && response.status() == StatusCode::BAD_REQUEST => {}
+                Ok(_) => {
+                    schemes.insert(key, scheme);
+                    return Ok(scheme);
+                }
+                Err(failure) => first = first.or(Some(failure.error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| Error::new(Kind::Network, format!("`{host}` speaks neither HTTP nor HTTPS"))))
+    }
+}
+
+fn base(scheme: &str, host: &str) -> Result<Url> {
+    format!("{scheme}://{host}/").parse().map_err(|_| Error::usage(format!("`{}` is not a host", text::clean(host))))
+}
+
+/// The last failure is that of the registry itself; those of mirrors become hints.
+fn last_of(mut failed: Vec<Error>) -> Error {
+    let last = failed.pop().unwrap_or_else(|| Error::system("no registry was asked"));
+    failed.into_iter().fold(last, |last, mirror| last.hint(format!("a mirror failed before: {}", mirror.chain())))
+}
+
+/// "Not found" and "denied" for a manifest, in terms of what the user asked for.
+fn absent(error: Error, reference: &Reference, source: &Source) -> Error {
+    let (name, host) = (reference.familiar_repository(), &source.endpoint.host);
+    match error.kind() {
+        Kind::NotFound if error.chain().contains("NAME_UNKNOWN") => {
+            Error::not_found(format!("no image `{name}` on `{host}`")).caused_by(error).hint("check its spelling")
+        }
+        Kind::NotFound => Error::not_found(format!("no image `{}` on `{host}`", reference.familiar()))
+            .caused_by(error)
+            .hint("the name, the tag or the digest does not exist there: check their spelling"),
+        Kind::Denied => Error::new(Kind::Denied, format!("access to `{}` on `{host}` is denied", reference.familiar()))
+            .caused_by(error),
+        _ => error,
+    }
+}
+
+/// The body, if it has at most `limit` bytes. `what` names it in errors.
+pub(super) async fn read_bounded(mut response: Response, limit: usize, what: &str) -> Result<Vec<u8>> {
+    let host = super::transport::authority(response.url());
+    let too_large = || Error::invalid(format!("{what} from `{host}` is larger than {} KiB", limit >> 10));
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure::of_transport(&error, &host).error)? {
+        if body.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// For [`blob`]: the half through which pieces go.
+pub(super) type PieceSender = mpsc::Sender<blob::Piece>;

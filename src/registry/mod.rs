@@ -1,0 +1,30 @@
+//! Rank 2: fetching images from registries over HTTP(S), after the OCI distribution specification.
+//!
+//! [`Client`] offers blocking calls: [`Client::resolve`] turns a reference into an image's manifest, [`Client::blob`] gives a
+//! verified stream of one blob. Behind them is the only async code of the program, on one thread.
+//!
+//! # What is promised
+//!
+//! * Nothing unverified: manifests and blobs are compared with size and digest wherever one is known.
+//! * Nothing unbounded: manifests 4 MiB, tokens 256 KiB, error bodies 64 KiB, some 2 MiB of memory for each blob on its
+//!   way; bounded redirects, attempts and waits; a connection counts as broken when no byte comes for a while, however
+//!   long a transfer takes as a whole.
+//! * Credentials go to the registry that they belong to and to the token server that it names, never along a redirect
+//!   to another origin, and in clear only where plain HTTP is allowed.
+//! * Names are resolved by `/etc/hosts` and DNS, not by NSS: the executable is static.
+
+mod authorizer;
+mod blob;
+mod challenge;
+mod client;
+mod credential_helper;
+pub mod credentials;
+mod failure;
+mod registries;
+pub mod settings;
+mod transport;
+
+pub use blob::BlobReader;
+pub use client::{Client, RemoteImage};
+pub use credentials::Credentials;
+pub use settings::{Patience, Settings};

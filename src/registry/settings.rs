@@ -1,0 +1,96 @@
+//! What a client needs to know about this machine and this command: files, timeouts, and what the user allowed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::credentials::Credentials;
+use crate::base::Paths;
+
+/// Settings of a [`super::Client`]. Nothing here is read from the environment: the command line fills it in.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `--tls-verify`. Absent: certificates are verified, and plain HTTP is used for loopback hosts and those which
+    /// `registries.conf` calls insecure. False: this command may use plain HTTP and any certificate. True: neither, not
+    /// even for loopback.
+    pub tls_verify: Option<bool>,
+    /// `--creds`: used for every registry of this command, instead of the files.
+    pub credentials: Option<Credentials>,
+    /// Files with credentials, containers-auth.json(5) or docker's `config.json`; the first with an entry is used.
+    pub auth_files: Vec<PathBuf>,
+    /// Places of containers-registries.conf(5); the first that exists is read.
+    pub registries_conf: Vec<PathBuf>,
+    /// Directories of drop-ins for it; later ones override.
+    pub registries_conf_dirs: Vec<PathBuf>,
+    /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
+    /// `*.key` (what we show), see containers-certs.d(5).
+    pub certificate_dirs: Vec<PathBuf>,
+    /// How long to wait, and how often to try.
+    pub patience: Patience,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+}
+
+/// When to give up.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For a connection, including TLS.
+    pub connect: Duration,
+    /// Without a single byte, before the connection counts as broken.
+    pub stall: Duration,
+    /// Attempts at one thing. A blob that made progress in between starts counting again.
+    pub attempts: u32,
+    /// Before the second attempt; doubled for each further one.
+    pub backoff: Duration,
+    /// Longest wait that a registry can impose with `Retry-After` before we rather tell the user.
+    pub longest_wait: Duration,
+    /// For a credential helper, which may ask the user to unlock a key ring.
+    pub helper: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(15),
+            stall: Duration::from_secs(30),
+            attempts: 5,
+            backoff: Duration::from_millis(250),
+            longest_wait: Duration::from_secs(20),
+            helper: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Settings {
+    /// The places where docker and podman keep these files.
+    pub fn of(paths: &Paths) -> Self {
+        let containers = paths.config.join("containers");
+        let system = PathBuf::from("/etc/containers");
+        let session = paths.runtime.parent().map(|runtime| runtime.join("containers/auth.json"));
+        Self {
+            tls_verify: None,
+            credentials: None,
+            auth_files: session
+                .into_iter()
+                .chain([containers.join("auth.json"), paths.home.join(".docker/config.json")])
+                .collect(),
+            registries_conf: vec![
+                containers.join("registries.conf"),
+                system.join("registries.conf"),
+                "/usr/share/containers/registries.conf".into(),
+            ],
+            registries_conf_dirs: vec![
+                "/usr/share/containers/registries.conf.d".into(),
+                system.join("registries.conf.d"),
+                containers.join("registries.conf.d"),
+            ],
+            certificate_dirs: vec![
+                containers.join("certs.d"),
+                paths.home.join(".config/docker/certs.d"),
+                system.join("certs.d"),
+                "/etc/docker/certs.d".into(),
+            ],
+            patience: Patience::default(),
+            user_agent: concat!("coracle/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
