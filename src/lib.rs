@@ -22,10 +22,10 @@
 pub mod base;
 pub mod logs;
 pub mod oci;
+pub mod registry;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
 pub mod supervise;
 pub mod sys;
 pub mod union;
-pub mod registry;

@@ -1,0 +1,176 @@
+//! `create`: an image and a request become a container that has not run yet.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::request::{CreateRequest, MountRequest, PullPolicy};
+use super::resolve::{Facts, resolve};
+use super::{Engine, builtin, files, names, pull};
+use crate::base::error::if_absent;
+use crate::base::id::{Name, random_hex};
+use crate::base::paths::private_dir;
+use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
+use crate::oci::Digest;
+use crate::state::record::{ImageOrigin, MountSource};
+use crate::state::{ContainerConfig, ContainerGuard};
+use crate::store::{ImageRecord, Store};
+
+/// A container that was just created; the guard still holds its lock.
+#[derive(Debug)]
+pub(super) struct Created {
+    pub(super) config: ContainerConfig,
+    pub(super) guard: ContainerGuard,
+    pub(super) layers: Vec<PathBuf>,
+}
+
+/// Creates a container and returns its id.
+pub fn create(engine: &Engine, request: &CreateRequest, progress: &dyn pull::Progress) -> Result<ContainerId> {
+    create_guarded(engine, request, progress).map(|created| created.config.id)
+}
+
+pub(super) fn create_guarded(
+    engine: &Engine,
+    request: &CreateRequest,
+    progress: &dyn pull::Progress,
+) -> Result<Created> {
+    engine.paths.ensure()?;
+    let store = engine.store()?;
+    let image = find_image(engine, &store, request, progress)?;
+    // From here to the container's publication its layers must not be removed.
+    let _using = store.lock_shared()?;
+    let image_config = store.image_config(&image)?;
+    let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image))?;
+    let host = HostFiles::read()?;
+    for mount in &request.mounts {
+        prepare_source(mount)?;
+    }
+    for attempt in 0.. {
+        let name = match &request.name {
+            Some(name) => name.clone(),
+            None => names::generate(attempt)?,
+        };
+        let facts = Facts {
+            id: ContainerId::random()?,
+            name,
+            created: time::now(),
+            image: ImageOrigin {
+                name: request.image.clone(),
+                id: image.id.to_string(),
+                layers: image.layers.iter().map(ToString::to_string).collect(),
+            },
+            host_name: host.name.clone(),
+            volume_names: &mut || random_hex()?.parse(),
+        };
+        let config = resolve(request, &image_config, facts)?;
+        make_volumes(engine, &config)?;
+        let own = [
+            ("hosts", files::hosts(config.network, &host.hosts)),
+            ("hostname", format!("{}\n", config.hostname)),
+            ("resolv.conf", files::resolv_conf(config.network, &host.resolv_conf)),
+        ];
+        let own: Vec<(&str, &[u8])> = own.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        match engine.containers().create(&config, &own) {
+            Ok(guard) => return Ok(Created { config, guard, layers }),
+            // A generated name that is taken already.
+            Err(error) if error.kind() == Kind::Conflict && request.name.is_none() && attempt < 20 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::system("no free name was found for the container"))
+}
+
+/// The image of the request: from the store, the binary itself or a registry, as the policy says.
+fn find_image(
+    engine: &Engine,
+    store: &Store,
+    request: &CreateRequest,
+    progress: &dyn pull::Progress,
+) -> Result<ImageRecord> {
+    if request.pull != PullPolicy::Always
+        && let Some(image) = store.lookup(&request.image)?
+        && request.platform.as_ref().is_none_or(|wanted| wanted.matches(&image.platform))
+    {
+        return Ok(image);
+    }
+    if request.pull != PullPolicy::Always && builtin::is_hello(&request.image) {
+        return builtin::install(engine);
+    }
+    if request.pull == PullPolicy::Never {
+        return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.image)))
+            .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.image))));
+    }
+    pull::for_container(engine, &request.image, request.platform.clone(), progress)?;
+    store
+        .lookup(&request.image)?
+        .ok_or_else(|| Error::system(format!("the image `{}` was pulled but is not in the store", request.image)))
+}
+
+/// The directories to stack for these layers, base first. A layer that hides everything below it begins the stack.
+pub(super) fn layer_trees(store: &Store, diff_ids: &[Digest], what: &str) -> Result<Vec<PathBuf>> {
+    let mut trees = Vec::with_capacity(diff_ids.len());
+    for diff_id in diff_ids {
+        let layer = store.layer(diff_id)?.ok_or_else(|| {
+            Error::invalid(format!("the layer {diff_id} of {what} is missing from the store"))
+                .hint("pull the image again: the missing layer will be fetched")
+        })?;
+        if layer.hides_lower {
+            trees.clear();
+        }
+        trees.push(layer.tree);
+    }
+    Ok(trees)
+}
+
+/// `-v` makes a missing host directory, as docker does; everything else must exist.
+fn prepare_source(request: &MountRequest) -> Result<()> {
+    let MountSource::Bind { path } = &request.mount.source else { return Ok(()) };
+    match if_absent(fs::metadata(path)).at(path, "cannot examine the mount source")? {
+        Some(_) => Ok(()),
+        None if request.create_source => fs::create_dir_all(path).at(path, "cannot create the mount source"),
+        None => Err(Error::not_found(format!("the mount source `{}` does not exist", path.display()))
+            .hint("create it first, or use -v, which makes a missing directory")),
+    }
+}
+
+/// Makes the directories of the container's volumes that do not exist yet.
+fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<()> {
+    for mount in &config.mounts {
+        if let MountSource::Volume { name, .. } = &mount.source {
+            make_volume(&engine.paths.volumes(), name)?;
+        }
+    }
+    Ok(())
+}
+
+fn make_volume(volumes: &Path, name: &Name) -> Result<()> {
+    let data = volumes.join(name.as_str()).join("_data");
+    if data.is_dir() {
+        return Ok(());
+    }
+    private_dir(&volumes.join(name.as_str()))?;
+    match fs::create_dir(&data) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.at(&data, "cannot create the volume"),
+    }
+}
+
+/// What containers take over from the host.
+struct HostFiles {
+    name: String,
+    hosts: String,
+    resolv_conf: String,
+}
+
+impl HostFiles {
+    fn read() -> Result<Self> {
+        let text = |path: &str| -> Result<String> {
+            let bytes = if_absent(fs::read(path)).context(|| format!("cannot read `{path}`"))?;
+            Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+        };
+        Ok(Self {
+            name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            hosts: text("/etc/hosts")?,
+            resolv_conf: text("/etc/resolv.conf")?,
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! Work that needs the user's outer namespace, or threads, done in a child, so that the command itself stays outside and
+//! single-threaded.
+
+use std::fs::File;
+use std::io::{Read, Write};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::base::error::WireError;
+use crate::base::{Error, Paths, Result, ResultExt, publish};
+use crate::rootless::outer;
+use crate::sys::process::{Forked, exit_now, fork};
+
+/// Runs `work` in a child inside the outer namespace and returns its result. The child shares the standard streams, so
+/// progress can be shown. Dies with this process's terminal like any foreground job.
+pub(super) fn inside<T: Serialize + DeserializeOwned>(paths: &Paths, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    paths.ensure()?;
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
+    let (mut read, mut write) = (File::from(read), File::from(write));
+    let child = match fork().context(|| "cannot fork")? {
+        Forked::Child => {
+            drop(read);
+            let result = outer::enter(paths, true).and_then(|()| work());
+            outer::forget_keeper(paths);
+            let wire: Result<T, WireError> = result.map_err(|error| WireError::from(&error));
+            let sent = serde_json::to_vec(&wire).ok().map(|bytes| write.write_all(&bytes));
+            exit_now(i32::from(!matches!(sent, Some(Ok(())))));
+        }
+        Forked::Parent(child) => child,
+    };
+    drop(write);
+    let mut bytes = Vec::new();
+    read.read_to_end(&mut bytes).context(|| "cannot read a child's result")?;
+    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(child), None);
+    let result: Result<T, WireError> = serde_json::from_slice(&bytes)
+        .map_err(|error| Error::system("a child process ended without a result").caused_by(error))?;
+    result.map_err(Error::from)
+}
+
+/// Reclaims the space of what was removed, in a process of its own that nobody waits for.
+pub(super) fn reclaim(paths: &Paths) -> Result<()> {
+    match fork().context(|| "cannot fork")? {
+        Forked::Parent(_) => Ok(()),
+        Forked::Child => {
+            // Not a job of this terminal, and no holder of the caller's pipes.
+            let _ = rustix::process::setsid();
+            if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+                let _ = crate::runtime::process::take_streams(&null, &null, &null);
+            }
+            let done = outer::enter(paths, true).and_then(|()| publish::empty_trash(&paths.trash()));
+            outer::forget_keeper(paths);
+            exit_now(i32::from(done.is_err()));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Rank 4: one verb per file, a typed request in and a report out. Every face asks for the same verbs; none of them
+//! prints, reads the environment or looks at the command line.
+
+pub mod attach;
+pub mod builtin;
+pub mod create;
+pub mod exec;
+mod files;
+mod isolated;
+pub mod kill;
+mod names;
+pub mod pull;
+pub mod remove;
+pub mod request;
+pub mod resolve;
+pub mod run;
+pub mod session;
+pub mod signal;
+pub mod start;
+mod streams;
+pub mod stop;
+pub mod wait;
+
+use crate::base::{Error, Paths, Result};
+use crate::registry;
+use crate::state::Containers;
+use crate::store::Store;
+
+/// What a face passes in once: where things are and how to reach registries.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Where things are.
+    pub paths: Paths,
+    /// How registries are reached.
+    pub registry: registry::Settings,
+}
+
+impl Engine {
+    /// The containers.
+    pub fn containers(&self) -> Containers {
+        Containers::new(&self.paths)
+    }
+
+    /// The images, in a store that is made on first use.
+    pub fn store(&self) -> Result<Store> {
+        Store::open(&self.paths.store())
+    }
+}
+
+/// The error of a verb that needs a running container.
+fn not_running(name: &str) -> Error {
+    Error::conflict(format!("container `{name}` is not running")).hint(format!("start it with `coracle start {name}`"))
+}

@@ -1,0 +1,266 @@
+//! From what was asked and what the image says to what the container is: a pure function.
+
+use crate::base::id::{ContainerId, Name};
+use crate::base::{Error, Result, text};
+use crate::oci::ImageConfig;
+use crate::runtime::capabilities::CapSet;
+use crate::state::record::{
+    ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, Network, Process, Propagation, Seccomp, Security,
+};
+
+use super::request::CreateRequest;
+use super::signal;
+
+/// docker's default of `--shm-size`.
+pub const SHM_SIZE: u64 = 64 << 20;
+
+/// docker's default of `--stop-timeout`, in seconds.
+pub const STOP_TIMEOUT: u32 = 10;
+
+/// What the decision needs besides the request and the image.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The new identity.
+    pub id: ContainerId,
+    /// Its name.
+    pub name: Name,
+    /// Now.
+    pub created: jiff::Timestamp,
+    /// Where the image came from.
+    pub image: ImageOrigin,
+    /// The host's name, for containers in its network.
+    pub host_name: String,
+    /// Names for anonymous volumes.
+    pub volume_names: &'a mut dyn FnMut() -> Result<Name>,
+}
+
+/// Decides.
+pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -> Result<ContainerConfig> {
+    let network = request.network.unwrap_or(Network::None);
+    let hostname = match (&request.hostname, network) {
+        (Some(name), _) => valid_hostname(name)?,
+        (None, Network::Host) => facts.host_name.clone(),
+        (None, Network::None) => facts.id.short().to_owned(),
+    };
+    let stop_signal = match request.stop_signal.as_deref().or(image.config.stop_signal.as_deref()) {
+        Some(name) if !name.is_empty() => signal::parse(name)?,
+        _ => libc::SIGTERM,
+    };
+    let capabilities = match request.privileged {
+        true => CapSet::ALL,
+        false => CapSet::DEFAULT.tweaked(&request.cap_add, &request.cap_drop)?,
+    };
+    let mut labels = image.config.labels.clone();
+    labels.extend(request.labels.clone());
+    Ok(ContainerConfig {
+        format: FORMAT,
+        process: process(request, image)?,
+        hostname,
+        network,
+        mounts: mounts(request, image, facts.volume_names)?,
+        read_only: request.read_only,
+        init: request.init,
+        labels,
+        remove: request.remove,
+        stop_signal,
+        stop_timeout: request.stop_timeout.unwrap_or(STOP_TIMEOUT),
+        security: Security {
+            capabilities: capabilities.bits(),
+            cap_add: request.cap_add.clone(),
+            cap_drop: request.cap_drop.clone(),
+            no_new_privileges: request.no_new_privileges,
+            seccomp: request.seccomp.clone().unwrap_or(Seccomp::Default),
+            privileged: request.privileged,
+        },
+        exposed_ports: image.config.exposed_ports.iter().cloned().collect(),
+        shm_size: request.shm_size.unwrap_or(SHM_SIZE),
+        id: facts.id,
+        name: facts.name,
+        created: facts.created,
+        image: facts.image,
+    })
+}
+
+/// A new entrypoint also drops the image's command, which was made for the old one.
+fn process(request: &CreateRequest, image: &ImageConfig) -> Result<Process> {
+    let entrypoint = match &request.entrypoint {
+        Some(entrypoint) if entrypoint.is_empty() => Vec::new(),
+        Some(entrypoint) => vec![entrypoint.clone()],
+        None => image.config.entrypoint.clone().unwrap_or_default(),
+    };
+    let command = match (request.command.is_empty(), &request.entrypoint) {
+        (false, _) => request.command.clone(),
+        (true, Some(_)) => Vec::new(),
+        (true, None) => image.config.cmd.clone().unwrap_or_default(),
+    };
+    if entrypoint.is_empty() && command.is_empty() {
+        return Err(Error::usage("no command specified: the image names none").hint("put a command after the image"));
+    }
+    let cwd = match request.cwd.as_deref().unwrap_or(&image.config.working_dir) {
+        "" => "/".to_owned(),
+        cwd if cwd.starts_with('/') => cwd.to_owned(),
+        cwd => {
+            let cwd = text::clean(cwd);
+            return Err(Error::usage(format!("the working directory `{cwd}` is invalid, it needs to be an absolute path")));
+        }
+    };
+    Ok(Process {
+        entrypoint,
+        command,
+        env: environment(&image.config.env, &request.env),
+        cwd,
+        user: request.user.clone().unwrap_or_else(|| image.config.user.clone()),
+        tty: request.tty,
+        stdin: request.stdin,
+    })
+}
+
+/// The image's variables, each replaced by the user's of the same name.
+fn environment(image: &[String], asked: &[String]) -> Vec<String> {
+    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+    let mut env: Vec<String> = Vec::with_capacity(image.len() + asked.len());
+    for pair in image.iter().filter(|pair| pair.contains('=')).chain(asked) {
+        match env.iter_mut().find(|old| name(old) == name(pair)) {
+            Some(old) => old.clone_from(pair),
+            None => env.push(pair.clone()),
+        }
+    }
+    env
+}
+
+fn mounts(
+    request: &CreateRequest,
+    image: &ImageConfig,
+    volume_names: &mut dyn FnMut() -> Result<Name>,
+) -> Result<Vec<Mount>> {
+    let mut mounts: Vec<Mount> = Vec::new();
+    for asked in &request.mounts {
+        let mount = Mount { target: normalise(&asked.mount.target)?, ..asked.mount.clone() };
+        if mounts.iter().any(|other| other.target == mount.target) {
+            return Err(Error::usage(format!("duplicate mount point: {}", text::clean(&mount.target))));
+        }
+        mounts.push(mount);
+    }
+    for target in &image.config.volumes {
+        let target = normalise(target)?;
+        if !mounts.iter().any(|other| other.target == target) {
+            let source = MountSource::Volume { name: volume_names()?, anonymous: true, no_copy: false };
+            mounts.push(Mount {
+                source,
+                target,
+                read_only: false,
+                propagation: Propagation::default(),
+                non_recursive: false,
+            });
+        }
+    }
+    Ok(mounts)
+}
+
+/// An absolute path without `.`, `..` and doubled slashes, and not the root itself.
+fn normalise(path: &str) -> Result<String> {
+    let shown = text::clean(path);
+    if !path.starts_with('/') {
+        return Err(Error::usage(format!("invalid mount path `{shown}`: mount path must be absolute")));
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    match parts.is_empty() {
+        true => Err(Error::usage(format!("invalid mount path `{shown}`: destination can't be `/`"))),
+        false => Ok(format!("/{}", parts.join("/"))),
+    }
+}
+
+/// The kernel's limit is 64 bytes (uname(2)); the characters are those of docker's check.
+fn valid_hostname(name: &str) -> Result<String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match !name.is_empty() && name.len() <= 63 && name.chars().all(fine) && !name.starts_with('-') {
+        true => Ok(name.to_owned()),
+        false => Err(Error::usage(format!("invalid hostname `{}`", text::clean(name)))
+            .hint("letters, digits, `-`, `.` and `_`, at most 63")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time;
+
+    fn decide(request: CreateRequest, image: &str) -> Result<ContainerConfig> {
+        let image = ImageConfig::parse(image.as_bytes()).unwrap();
+        let mut names = (0..).map(|n| format!("v{n}").parse::<Name>());
+        let facts = Facts {
+            id: "ab".repeat(32).parse().unwrap(),
+            name: "web".parse().unwrap(),
+            created: time::now(),
+            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
+            host_name: "laptop".into(),
+            volume_names: &mut || names.next().unwrap(),
+        };
+        resolve(&request, &image, facts)
+    }
+
+    const IMAGE: &str = r#"{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/entry"],"Cmd":["serve"],
+        "Env":["PATH=/bin","A=1"],"User":"web","WorkingDir":"/srv","StopSignal":"SIGQUIT","Volumes":{"/data/":{},"/x":{}},
+        "Labels":{"a":"image","b":"image"}},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+    const BARE: &str = r#"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+
+    #[test]
+    fn the_images_defaults_hold() {
+        let config = decide(CreateRequest::default(), IMAGE).unwrap();
+        assert_eq!(config.process.argv(), ["/entry", "serve"]);
+        assert_eq!((config.process.user.as_str(), config.process.cwd.as_str()), ("web", "/srv"));
+        assert_eq!(config.stop_signal, libc::SIGQUIT);
+        assert_eq!(config.hostname, "abababababab");
+        assert_eq!(config.mounts.iter().map(|m| m.target.as_str()).collect::<Vec<_>>(), ["/data", "/x"]);
+        assert_eq!(config.security.capabilities, CapSet::DEFAULT.bits());
+    }
+
+    #[test]
+    fn the_request_wins_over_the_image() {
+        let request = CreateRequest {
+            command: vec!["other".into()],
+            env: vec!["A=2".into(), "B=3".into()],
+            stop_signal: Some("9".into()),
+            labels: [("a".to_owned(), "mine".to_owned())].into(),
+            ..CreateRequest::default()
+        };
+        let config = decide(request, IMAGE).unwrap();
+        assert_eq!(config.process.argv(), ["/entry", "other"]);
+        assert_eq!(config.process.env, ["PATH=/bin", "A=2", "B=3"]);
+        assert_eq!(config.stop_signal, 9);
+        assert_eq!(config.labels.into_iter().collect::<Vec<_>>(), [("a".into(), "mine".into()), ("b".into(), "image".into())]);
+    }
+
+    #[test]
+    fn a_new_entrypoint_drops_the_command_and_an_empty_one_clears_it() {
+        let with = |entrypoint: &str, command: &[&str]| CreateRequest {
+            entrypoint: Some(entrypoint.into()),
+            command: command.iter().map(|s| (*s).to_owned()).collect(),
+            ..CreateRequest::default()
+        };
+        assert_eq!(decide(with("sh", &[]), IMAGE).unwrap().process.argv(), ["sh"]);
+        assert_eq!(decide(with("", &["ls"]), IMAGE).unwrap().process.argv(), ["ls"]);
+        assert!(decide(with("", &[]), IMAGE).is_err());
+        assert!(decide(CreateRequest::default(), BARE).unwrap_err().message().starts_with("no command specified"));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let sh = || vec!["sh".to_owned()];
+        let cwd = CreateRequest { cwd: Some("relative".into()), command: sh(), ..CreateRequest::default() };
+        assert!(decide(cwd, BARE).unwrap_err().message().contains("absolute path"));
+        for host in ["", "-a", "a b", &"x".repeat(64)] {
+            let request = CreateRequest { hostname: Some(host.into()), command: sh(), ..CreateRequest::default() };
+            assert!(decide(request, BARE).is_err(), "{host}");
+        }
+        assert!(normalise("/").is_err() && normalise("a").is_err() && normalise("/..").is_err());
+        assert_eq!(normalise("//a/./b/../c/").unwrap(), "/a/c");
+    }
+}

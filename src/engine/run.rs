@@ -1,0 +1,81 @@
+//! `run`: create and start in one go. The supervisor is forked first and gets itself ready while the container is being
+//! created; on a machine with two cores that hides most of its cost.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::create::{Created, create_guarded};
+use super::request::CreateRequest;
+use super::session::{End, Terminal, relay, terminal_size};
+use super::{Engine, pull};
+use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
+use crate::supervise::spawn;
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Ran {
+    /// The container.
+    pub id: ContainerId,
+    /// How the session ended; none when the container was started in the background.
+    pub end: Option<End>,
+}
+
+/// Creates a container and starts it: attached to `terminal`, or in the background without one. `created` is called
+/// with its id between the two (`--cidfile`).
+pub fn run(
+    engine: &Engine,
+    request: &CreateRequest,
+    terminal: Option<&Terminal<'_>>,
+    progress: &dyn pull::Progress,
+    created: &mut dyn FnMut(&ContainerId) -> Result<()>,
+) -> Result<Ran> {
+    let supervisor = spawn(&engine.paths)?;
+    let Created { config, guard, layers } = create_guarded(engine, request, progress)?;
+    created(&config.id)?;
+    let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);
+    // The lock goes over to the supervisor.
+    drop(guard);
+    let end = start_with(&supervisor, launch, terminal, config.process.tty)?;
+    Ok(Ran { id: config.id, end })
+}
+
+pub(super) fn launch_request(
+    id: ContainerId,
+    layers: Vec<std::path::PathBuf>,
+    stdin: bool,
+    terminal: Option<&Terminal<'_>>,
+) -> Launch {
+    let size = terminal.and_then(|terminal| terminal.stdin.or(terminal.stdout)).map_or((0, 0), terminal_size);
+    Launch {
+        id,
+        layers,
+        attach: terminal.is_some(),
+        stdin: stdin && terminal.is_some_and(|terminal| terminal.stdin.is_some()),
+        terminal: size,
+    }
+}
+
+/// Tells a fresh supervisor what to start and follows it: to the end of the session, or until it runs.
+pub(super) fn start_with(
+    supervisor: &OwnedFd,
+    launch: Launch,
+    terminal: Option<&Terminal<'_>>,
+    tty: bool,
+) -> Result<Option<End>> {
+    // A supervisor that could not get ready has closed the socket after saying why.
+    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
+    let mut buffer = vec![0; MAX_MESSAGE];
+    match protocol::receive_reply(supervisor.as_fd(), &mut buffer)? {
+        Some(Reply::Started(..)) => {}
+        Some(Reply::Failed(error)) => return Err(error.into()),
+        Some(_) => return Err(Error::system("the container's supervisor answered out of turn")),
+        None => {
+            sent.context(|| "cannot reach the container's supervisor")?;
+            return Err(Error::system("the container's supervisor died while starting"));
+        }
+    }
+    match terminal {
+        Some(terminal) => relay(supervisor, terminal, tty).map(Some),
+        None => Ok(None),
+    }
+}
