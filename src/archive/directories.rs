@@ -85,6 +85,9 @@ impl Directories {
             Ok(fd) => self.adopt(name, fd).map(Some),
             Err(error) => match error.raw_os_error() {
                 Some(libc::ENOENT | libc::ENOTDIR) => Ok(None),
+                Some(libc::ELOOP) => {
+                    Err(Error::invalid(format!("the symbolic links of `{}` lead nowhere", shown(name))))
+                }
                 _ => Err(error).context(|| format!("cannot open the directory `{}`", shown(name))),
             },
         }

@@ -19,6 +19,9 @@ mod sparse;
 mod tree;
 mod whiteout;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
