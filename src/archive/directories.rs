@@ -18,7 +18,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
-use rustix::io::Errno;
 
 use super::attributes::timestamps;
 use super::entries::shown;
@@ -178,45 +177,4 @@ impl Directories {
 
 fn cannot_make(name: &[u8]) -> String {
     format!("cannot make the directory `{}`", shown(name))
-}
-
-/// Removes the directory `base` in `parent` with everything in it. The tree may be deeper than there are descriptors:
-/// only one is open at a time, and the way back is `..`, which nobody else moves.
-pub fn remove(parent: BorrowedFd<'_>, base: &[u8]) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut way = vec![base.to_vec()];
-    let mut here = rustix::fs::openat(parent, base, flags, Mode::empty())?;
-    loop {
-        match empty_but_one_directory(here.as_fd())? {
-            Some(child) => {
-                here = rustix::fs::openat(&here, child.as_slice(), flags, Mode::empty())?;
-                way.push(child);
-            }
-            None => {
-                let Some(done) = way.pop() else { return Ok(()) };
-                if way.is_empty() {
-                    return rustix::fs::unlinkat(parent, done.as_slice(), AtFlags::REMOVEDIR);
-                }
-                here = rustix::fs::openat(&here, "..", flags, Mode::empty())?;
-                rustix::fs::unlinkat(&here, done.as_slice(), AtFlags::REMOVEDIR)?;
-            }
-        }
-    }
-}
-
-/// Removes everything in `directory` but directories, and returns one of those.
-fn empty_but_one_directory(directory: BorrowedFd<'_>) -> Result<Option<Vec<u8>>, Errno> {
-    let mut child = None;
-    for entry in rustix::fs::Dir::read_from(directory)? {
-        let entry = entry?;
-        let base = entry.file_name().to_bytes();
-        if matches!(base, b"." | b"..") {
-            continue;
-        }
-        match rustix::fs::unlinkat(directory, base, AtFlags::empty()) {
-            Err(Errno::ISDIR) => child = Some(base.to_vec()),
-            result => result?,
-        }
-    }
-    Ok(child)
 }

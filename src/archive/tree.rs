@@ -18,12 +18,12 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::attributes::{apply, apply_at, failed, timestamps};
-use super::directories::{self, Directories, Directory};
+use super::directories::{Directories, Directory};
 use super::entries::{Entries, Entry, Kind, shown};
 use super::names::{self, Subject, split};
 use super::whiteout;
 use crate::base::{Error, Result, ResultExt};
-use crate::sys::writeback;
+use crate::sys::{beneath, writeback};
 
 /// Files at least this large start their way to the disk as soon as they are written, so that the sync before
 /// publication finds little left to do.
@@ -247,7 +247,7 @@ impl Tree {
                 self.counts.rebuildable = false;
                 // Before the removal: the times of directories inside no longer matter, those of others do.
                 self.directories.close_all()?;
-                directories::remove(parent.fd(), base).context(|| "cannot remove the directory")?;
+                beneath::remove_tree(parent.fd(), base).context(|| "cannot remove the directory")?;
                 return Ok(());
             }
             FileType::Symlink => self.directories.close_all()?,

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -56,8 +56,8 @@ impl BeneathDir {
     pub fn open_file<P: Arg + Copy>(&self, path: P) -> io::Result<std::fs::File> {
         let fd = self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())?;
         let mode = rustix::fs::fstat(&fd)?.st_mode;
-        match rustix::fs::FileType::from_raw_mode(mode) {
-            rustix::fs::FileType::RegularFile => Ok(fd.into()),
+        match FileType::from_raw_mode(mode) {
+            FileType::RegularFile => Ok(fd.into()),
             _ => Err(Errno::INVAL.into()),
         }
     }
@@ -67,6 +67,78 @@ impl AsFd for BeneathDir {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// A directory that is being removed: its name, and the directories in it that are still there.
+struct Level {
+    name: Vec<u8>,
+    inode: (u64, u64),
+    children: Vec<Vec<u8>>,
+}
+
+/// Removes the directory `name` in `parent` with everything in it. Symbolic links are removed, not followed.
+///
+/// The tree may be deeper than there are descriptors: one is open at a time, and the way back is `..`, checked to be where
+/// we came from (`ESTALE` if somebody moved a directory meanwhile).
+pub fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+    let mut here = open_child(parent, name)?;
+    let mut way = vec![Level::enter(&here, name)?];
+    while let Some(level) = way.last_mut() {
+        if let Some(child) = level.children.pop() {
+            here = open_child(here.as_fd(), &child)?;
+            way.push(Level::enter(&here, &child)?);
+            continue;
+        }
+        let done = way.pop().map(|level| level.name).unwrap_or_default();
+        let Some(above) = way.last() else {
+            return Ok(rustix::fs::unlinkat(parent, done.as_slice(), AtFlags::REMOVEDIR)?);
+        };
+        here = open_child(here.as_fd(), b"..")?;
+        if inode(&here)? != above.inode {
+            return Err(Errno::STALE.into());
+        }
+        rustix::fs::unlinkat(&here, done.as_slice(), AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
+}
+
+impl Level {
+    /// Removes all but the directories in `directory`.
+    fn enter(directory: &OwnedFd, name: &[u8]) -> io::Result<Self> {
+        let children = remove_all_but_directories(directory.as_fd())?;
+        Ok(Self { name: name.to_vec(), inode: inode(directory)?, children })
+    }
+}
+
+fn inode(fd: &OwnedFd) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+fn open_child(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Removes what is not a directory and returns the names of what is.
+fn remove_all_but_directories(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
+    let mut children = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        let removed = match entry.file_type() {
+            FileType::Directory => Err(Errno::ISDIR),
+            _ => rustix::fs::unlinkat(directory, name, AtFlags::empty()),
+        };
+        match removed {
+            Err(Errno::ISDIR) => children.push(name.to_vec()),
+            result => result?,
+        }
+    }
+    Ok(children)
 }
 
 #[cfg(test)]
@@ -118,6 +190,25 @@ mod tests {
         for path in ["secret", "../secret", "magic/etc/passwd", "absolute/../../secret"] {
             assert!(read(&root, path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn trees_are_removed_whatever_their_depth_and_links_are_not_followed() {
+        let scratch = Scratch::new();
+        fs::create_dir_all(scratch.0.join("tree/a/b")).unwrap();
+        fs::create_dir_all(scratch.0.join("tree/c")).unwrap();
+        fs::write(scratch.0.join("kept"), "").unwrap();
+        symlink(&scratch.0, scratch.0.join("tree/a/up")).unwrap();
+        let root = BeneathDir::open(&scratch.0).unwrap();
+        // Deeper than a path may be long and a process may have descriptors.
+        let mut here = root.open_dir("tree/c").unwrap();
+        for _ in 0..3000 {
+            rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
+            here = open_child(here.as_fd(), b"d").unwrap();
+        }
+        remove_tree(root.as_fd(), b"tree").unwrap();
+        let left: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["kept"]);
     }
 
     #[test]
