@@ -27,6 +27,7 @@ pub mod rootless;
 pub mod runtime;
 pub mod state;
 pub mod supervise;
+pub mod store;
 pub mod sys;
 pub mod union;
 pub mod registry;
