@@ -21,13 +21,20 @@
 
 pub mod archive;
 pub mod base;
+pub mod engine;
+pub mod hello;
+pub mod init;
 pub mod logs;
 pub mod oci;
 pub mod registry;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
-pub mod supervise;
 pub mod store;
+pub mod supervise;
 pub mod sys;
 pub mod union;
+
+mod role;
+
+pub use role::dispatch;

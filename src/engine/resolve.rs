@@ -18,7 +18,6 @@ pub const SHM_SIZE: u64 = 64 << 20;
 pub const STOP_TIMEOUT: u32 = 10;
 
 /// What the decision needs besides the request and the image.
-#[derive(Debug)]
 pub struct Facts<'a> {
     /// The new identity.
     pub id: ContainerId,

@@ -1,0 +1,28 @@
+//! Roles: what this executable is when it is started under a name of its own, decided before a command line is parsed.
+//! An idle role that never parsed one holds a fraction of the memory.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::base::Paths;
+use crate::{engine, hello, init, supervise};
+
+/// Runs the hidden role that the arguments ask for and returns its exit status; `None` when they are a command line.
+pub fn dispatch(args: &[OsString]) -> Option<u8> {
+    let name = args.first()?.as_bytes();
+    if name == supervise::ROLE.as_bytes() {
+        let [data, runtime] = args.get(1..)? else { return Some(125) };
+        let nowhere = PathBuf::new;
+        let paths = Paths { data: data.into(), runtime: runtime.into(), config: nowhere(), home: nowhere() };
+        return Some(supervise::main(&paths) as u8);
+    }
+    if name == init::ROLE.as_bytes() {
+        return Some(init::main(args.get(2..)?));
+    }
+    let is_hello = args.get(1).is_some_and(|role| role.as_bytes() == engine::builtin::ROLE.as_bytes());
+    if is_hello && std::process::id() == 1 {
+        return Some(hello::main());
+    }
+    None
+}
