@@ -8,5 +8,5 @@ pub mod launch;
 pub mod loopback;
 pub mod plan;
 pub mod process;
-pub mod user;
 pub mod seccomp;
+pub mod user;
