@@ -8,7 +8,7 @@
 //! file without a `//!` head, and on oversized files.
 //!
 //! ```text
-//! 6  faces        cli                                             argv <-> engine requests
+//! 6  faces        cli hello                                       argv <-> engine requests | the built-in image's program
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
 //! 2  mechanisms   registry archive store union runtime logs state rootless (store -> archive)
@@ -27,6 +27,9 @@ pub mod init;
 pub mod logs;
 pub mod oci;
 pub mod registry;
+pub mod hello;
+pub mod logs;
+pub mod oci;
 pub mod rootless;
 pub mod runtime;
 pub mod state;

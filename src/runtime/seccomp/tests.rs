@@ -211,6 +211,26 @@ fn facts_of_the_default_profile() {
 }
 
 #[test]
+fn the_kernel_takes_the_default_filter_and_agrees() {
+    // A filter belongs to a thread and goes with it.
+    let inside = std::thread::spawn(|| {
+        let program = super::compile(&Profile::default_profile(), CapSet::DEFAULT).unwrap();
+        nix::sys::prctl::set_no_new_privs().unwrap();
+        crate::sys::process::set_seccomp_filter(&program).unwrap();
+        let family = |family: i32| {
+            let family = rustix::net::AddressFamily::from_raw(family as u16);
+            rustix::net::socket(family, rustix::net::SocketType::SEQPACKET, None).err().map(|e| e.raw_os_error())
+        };
+        let unshare = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUTS).err();
+        (family(libc::AF_ALG), family(libc::AF_VSOCK), family(libc::AF_UNIX), unshare, rustix::process::getppid())
+    });
+    let (alg, vsock, unix, unshare, parent) = inside.join().unwrap();
+    assert_eq!((alg, vsock, unix), (Some(libc::EPERM), Some(libc::EPERM), None));
+    assert_eq!(unshare, Some(nix::errno::Errno::EPERM));
+    assert_eq!(parent, rustix::process::getppid());
+}
+
+#[test]
 fn unconditional_rules_decide_and_redundant_ones_do_not() {
     let rule = |call: &str, action, conditions: &[(u8, Comparison, u64)]| Rule {
         calls: vec![row_of(call).unwrap()],
