@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Result, ResultExt, if_absent};
-use super::lock::{Lock, Mode};
+use super::lock::Lock;
 use crate::sys::beneath;
 
 /// Whether a publication must survive a power cut before it returns.
@@ -74,20 +74,27 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T
 
 /// A directory in the making. Dropped without [`Staging::publish`], it is removed again.
 ///
-/// The directory's lock file (`<name>.lock` beside it) is held meanwhile, so that [`sweep`] tells work from garbage.
+/// The directory is locked meanwhile, so that [`sweep`] tells work from garbage.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
-    lock: Option<Lock>,
+    lock: Lock,
+    published: bool,
 }
 
 impl Staging {
     /// A new empty directory (0700) below `area`.
     pub fn new(area: &Path) -> Result<Self> {
-        let path = area.join(unique());
-        let lock = Lock::wait(&path.with_extension("lock"), Mode::Exclusive)?;
-        fs::DirBuilder::new().mode(0o700).create(&path).at(&path, "cannot create the directory")?;
-        Ok(Self { path, lock: Some(lock) })
+        loop {
+            let path = area.join(unique());
+            fs::DirBuilder::new().mode(0o700).create(&path).at(&path, "cannot create the directory")?;
+            // A sweep may come between the two and take the new directory for garbage: then another is made.
+            if let Some(lock) = Lock::attempt_directory(&path)?
+                && path.exists()
+            {
+                return Ok(Self { path, lock, published: false });
+            }
+        }
     }
 
     /// Where to put the contents.
@@ -96,31 +103,31 @@ impl Staging {
     }
 
     /// Makes the directory visible as `target`. Contents must be synced by the caller before a durable publication;
-    /// the directory entries on both sides are synced here. Returns false when `target` exists already: what was staged
-    /// is then removed.
-    pub fn publish(self, target: &Path, durability: Durability) -> Result<bool> {
+    /// the directory entries on both sides are synced here. Returns the lock of the directory, or none when `target`
+    /// exists already: what was staged is then removed.
+    pub fn publish(mut self, target: &Path, durability: Durability) -> Result<Option<Lock>> {
         use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
         if durability == Durability::Durable {
             sync_dir(&self.path)?;
         }
         match renameat2(AT_FDCWD, &self.path, AT_FDCWD, target, RenameFlags::RENAME_NOREPLACE) {
             Ok(()) => {}
-            Err(nix::errno::Errno::EEXIST) => return Ok(false),
+            Err(nix::errno::Errno::EEXIST) => return Ok(None),
             Err(errno) => return Err(errno).at(target, "cannot publish"),
         }
+        self.published = true;
         if durability == Durability::Durable {
             sync_parent(target)?;
         }
-        Ok(true)
+        self.lock.share().map(Some)
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // After a publication the directory is gone and only the lock file is left.
-        let _ = remove_tree(&self.path);
-        let _ = fs::remove_file(self.path.with_extension("lock"));
-        self.lock = None;
+        if !self.published {
+            let _ = remove_tree(&self.path);
+        }
     }
 }
 
@@ -155,11 +162,10 @@ pub fn empty_trash(trash: &Path) -> Result<()> {
 pub fn sweep(area: &Path) -> Result<()> {
     for entry in list(area)? {
         let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "lock")
-            && let Some(_lock) = Lock::attempt(&path, Mode::Exclusive)?
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Some(_lock) = Lock::attempt_directory(&path)?
         {
-            if_absent(remove_tree(&path.with_extension(""))).at(&path, "cannot remove what is left of")?;
-            if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?;
+            remove_tree(&path)?;
         }
     }
     Ok(())
@@ -226,10 +232,10 @@ mod tests {
         for (content, first) in [("one", true), ("two", false)] {
             let staging = Staging::new(scratch.path()).unwrap();
             fs::write(staging.path().join("file"), content).unwrap();
-            assert_eq!(staging.publish(&target, Durability::Durable).unwrap(), first);
+            assert_eq!(staging.publish(&target, Durability::Durable).unwrap().is_some(), first);
         }
         assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "one");
-        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "no staging or lock file is left");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1, "nothing staged is left");
     }
 
     #[test]
@@ -238,10 +244,9 @@ mod tests {
         let living = Staging::new(scratch.path()).unwrap();
         let dead = scratch.path().join("dead");
         fs::create_dir(&dead).unwrap();
-        fs::write(dead.with_extension("lock"), "").unwrap();
         sweep(scratch.path()).unwrap();
         assert!(living.path().is_dir());
-        assert!(!dead.exists() && !dead.with_extension("lock").exists());
+        assert!(!dead.exists());
     }
 
     #[test]

@@ -51,7 +51,9 @@ pub(super) fn install(engine: &Engine) -> Result<ImageRecord> {
         store.tag(&lock, &reference, &image)?;
         Ok(image)
     })
-    .map_err(|error: Error| Error::system("cannot install the built-in image `hello`").with_kind(error.kind()).caused_by(error))
+    .map_err(|error: Error| {
+        Error::system("cannot install the built-in image `hello`").with_kind(error.kind()).caused_by(error)
+    })
 }
 
 fn layer_of(program: &[u8]) -> std::io::Result<Vec<u8>> {

@@ -33,7 +33,6 @@ pub(super) fn create_guarded(
     request: &CreateRequest,
     progress: &dyn pull::Progress,
 ) -> Result<Created> {
-    engine.paths.ensure()?;
     let store = engine.store()?;
     let image = find_image(engine, &store, request, progress)?;
     // From here to the container's publication its layers must not be removed.

@@ -14,7 +14,12 @@ use crate::base::{Error, Result, ResultExt};
 use crate::supervise::protocol::{self, Exec, MAX_MESSAGE, Reply, Request};
 
 /// Runs a process in a container: to its end with `terminal`, or in the background without one.
-pub fn exec(engine: &Engine, name: &str, request: &ExecRequest, terminal: Option<&Terminal<'_>>) -> Result<Option<End>> {
+pub fn exec(
+    engine: &Engine,
+    name: &str,
+    request: &ExecRequest,
+    terminal: Option<&Terminal<'_>>,
+) -> Result<Option<End>> {
     let id = engine.containers().find(name)?;
     let socket = connect(engine, &id, name)?;
     let size = terminal.and_then(|terminal| terminal.stdin.or(terminal.stdout)).map_or((0, 0), terminal_size);
@@ -55,7 +60,12 @@ pub fn exec(engine: &Engine, name: &str, request: &ExecRequest, terminal: Option
 
 fn null_streams() -> Result<Vec<OwnedFd>> {
     let open = |write: bool| {
-        File::options().read(!write).write(write).open("/dev/null").map(OwnedFd::from).context(|| "cannot open `/dev/null`")
+        File::options()
+            .read(!write)
+            .write(write)
+            .open("/dev/null")
+            .map(OwnedFd::from)
+            .context(|| "cannot open `/dev/null`")
     };
     Ok(vec![open(false)?, open(true)?, open(true)?])
 }

@@ -17,8 +17,8 @@ pub mod run;
 pub mod session;
 pub mod signal;
 pub mod start;
-mod streams;
 pub mod stop;
+mod streams;
 pub mod wait;
 
 use crate::base::{Error, Paths, Result};

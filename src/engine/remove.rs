@@ -33,11 +33,9 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
     let container = containers.load(&id)?;
     if container.status.is_running() {
         if !removal.force {
-            return Err(Error::conflict(format!(
-                "cannot remove container `{}`: it is running",
-                container.name
-            ))
-            .hint(format!("stop it first with `coracle stop {0}`, or force it with `coracle rm -f {0}`", container.name)));
+            return Err(Error::conflict(format!("cannot remove container `{}`: it is running", container.name)).hint(
+                format!("stop it first with `coracle stop {0}`, or force it with `coracle rm -f {0}`", container.name),
+            ));
         }
         stop(engine, name, How { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
     }
@@ -63,11 +61,7 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
 }
 
 /// The container's lock; after a forced stop its supervisor may need a moment to let go of it.
-fn wait_for_guard(
-    engine: &Engine,
-    id: &ContainerId,
-    patient: bool,
-) -> Result<Option<crate::state::ContainerGuard>> {
+fn wait_for_guard(engine: &Engine, id: &ContainerId, patient: bool) -> Result<Option<crate::state::ContainerGuard>> {
     for _ in 0..if patient { 500 } else { 20 } {
         match engine.containers().guard(id)? {
             Some(guard) => return Ok(Some(guard)),

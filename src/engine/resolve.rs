@@ -100,7 +100,9 @@ fn process(request: &CreateRequest, image: &ImageConfig) -> Result<Process> {
         cwd if cwd.starts_with('/') => cwd.to_owned(),
         cwd => {
             let cwd = text::clean(cwd);
-            return Err(Error::usage(format!("the working directory `{cwd}` is invalid, it needs to be an absolute path")));
+            return Err(Error::usage(format!(
+                "the working directory `{cwd}` is invalid, it needs to be an absolute path"
+            )));
         }
     };
     Ok(Process {
@@ -234,7 +236,10 @@ mod tests {
         assert_eq!(config.process.argv(), ["/entry", "other"]);
         assert_eq!(config.process.env, ["PATH=/bin", "A=2", "B=3"]);
         assert_eq!(config.stop_signal, 9);
-        assert_eq!(config.labels.into_iter().collect::<Vec<_>>(), [("a".into(), "mine".into()), ("b".into(), "image".into())]);
+        assert_eq!(
+            config.labels.into_iter().collect::<Vec<_>>(),
+            [("a".into(), "mine".into()), ("b".into(), "image".into())]
+        );
     }
 
     #[test]

@@ -164,8 +164,10 @@ impl Relay<'_> {
                 Err(error) if error.errno() == Some(libc::EAGAIN) => return Ok(None),
                 Err(error) => return Err(error),
                 Ok(None) => {
-                    return Err(Error::system("the container's supervisor has gone without telling how the container ended")
-                        .hint("`coracle ps -a` tells what is known"));
+                    return Err(Error::system(
+                        "the container's supervisor has gone without telling how the container ended",
+                    )
+                    .hint("`coracle ps -a` tells what is known"));
                 }
                 Ok(Some(Reply::Stdout(bytes))) => self.show(self.terminal.stdout, &bytes),
                 Ok(Some(Reply::Stderr(bytes))) => self.show(self.terminal.stderr, &bytes),

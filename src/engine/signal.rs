@@ -15,7 +15,8 @@ pub fn parse(text: &str) -> Result<i32> {
         Err(_) => named(name),
     };
     number.ok_or_else(|| {
-        Error::usage(format!("invalid signal: `{}`", text::clean(text))).hint("use a name such as SIGTERM or a number from 1 to 64")
+        Error::usage(format!("invalid signal: `{}`", text::clean(text)))
+            .hint("use a name such as SIGTERM or a number from 1 to 64")
     })
 }
 
@@ -45,15 +46,9 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        for (text, number) in [
-            ("SIGTERM", 15),
-            ("term", 15),
-            ("9", 9),
-            ("SIGRTMIN+3", 37),
-            ("RTMAX-1", 63),
-            ("SIGWINCH", 28),
-            ("IOT", 6),
-        ] {
+        for (text, number) in
+            [("SIGTERM", 15), ("term", 15), ("9", 9), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("SIGWINCH", 28), ("IOT", 6)]
+        {
             assert_eq!(parse(text).unwrap(), number, "{text}");
         }
         for bad in ["", "0", "65", "-1", "SIG", "NOPE", "RTMIN+31"] {

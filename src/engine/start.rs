@@ -1,9 +1,9 @@
 //! `start`: runs a created or stopped container again.
 
+use super::Engine;
 use super::create::layer_trees;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
-use super::Engine;
 use crate::base::{ContainerId, Result};
 use crate::oci::Digest;
 use crate::supervise::spawn;
@@ -21,7 +21,8 @@ pub fn start(engine: &Engine, name: &str, terminal: Option<&Terminal<'_>>) -> Re
     }
     let supervisor = spawn(&engine.paths)?;
     let store = engine.store()?;
-    let diff_ids: Vec<Digest> = container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
+    let diff_ids: Vec<Digest> =
+        container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
     let end = start_with(&supervisor, launch, terminal, container.config.process.tty)?;

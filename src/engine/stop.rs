@@ -3,10 +3,10 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use super::Engine;
 use super::kill::signal_orphan;
 use super::start::start;
 use super::wait::end_of;
-use super::Engine;
 use crate::base::{ContainerId, Result, ResultExt};
 use crate::supervise::protocol::{self, Request};
 

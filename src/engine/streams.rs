@@ -24,9 +24,7 @@ pub(super) fn pipes(stdin: bool) -> Result<(Vec<OwnedFd>, Pipes)> {
     let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
     let (in_read, in_write) = match stdin {
         true => pipe().map(|(read, write)| (read, Some(write)))?,
-        false => {
-            (OwnedFd::from(std::fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None)
-        }
+        false => (OwnedFd::from(std::fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
     };
     Ok((vec![in_read, out_write, err_write], Pipes { stdin: in_write, stdout: out_read, stderr: err_read }))
 }
@@ -74,7 +72,8 @@ pub(super) fn relay_pipes(socket: &OwnedFd, pipes: Pipes, terminal: &Terminal<'_
     let mut over = false;
     loop {
         let reads_user = !over && !input.ended && input.waiting.is_empty();
-        let mut fds: Vec<PollFd<'_>> = outputs.iter().map(|(from, _)| PollFd::new(from.as_fd(), PollFlags::POLLIN)).collect();
+        let mut fds: Vec<PollFd<'_>> =
+            outputs.iter().map(|(from, _)| PollFd::new(from.as_fd(), PollFlags::POLLIN)).collect();
         let first = fds.len();
         fds.push(PollFd::new(socket.as_fd(), if over { PollFlags::empty() } else { PollFlags::POLLIN }));
         let user = terminal.stdin.filter(|_| reads_user);
@@ -115,12 +114,7 @@ pub(super) fn relay_pipes(socket: &OwnedFd, pipes: Pipes, terminal: &Terminal<'_
 }
 
 /// Relays the master of the process's terminal until the process ends or the user detaches.
-pub(super) fn relay_terminal(
-    socket: &OwnedFd,
-    master: OwnedFd,
-    terminal: &Terminal<'_>,
-    stdin: bool,
-) -> Result<End> {
+pub(super) fn relay_terminal(socket: &OwnedFd, master: OwnedFd, terminal: &Terminal<'_>, stdin: bool) -> Result<End> {
     let signals = Signals::catch(false)?;
     let user = terminal.stdin.filter(|_| stdin);
     let _raw = match user.filter(|fd| nix::unistd::isatty(fd).unwrap_or(false)) {

@@ -272,6 +272,8 @@ impl<'a> Pseudo<'a> {
 /// fsopen(2) to fsmount(2).
 fn make(kind: &CStr, attributes: MountAttrFlags, options: &[(&CStr, &CStr)]) -> io::Result<OwnedFd> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    // What the first column of a mount table shows.
+    rustix::mount::fsconfig_set_string(context.as_fd(), c"source", kind)?;
     for (name, value) in options {
         match value.is_empty() {
             true => rustix::mount::fsconfig_set_flag(context.as_fd(), *name)?,

@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
@@ -76,7 +76,11 @@ pub fn launch(plan: &LaunchPlan, resources: Resources<'_>) -> Result<Launched> {
         Forked::Parent(init) => init,
     };
     drop(theirs);
-    let started = write_maps(init.pid, &maps)
+    // From now on this process's children are made in the container's pid namespace: that is how `enter` adds one. It
+    // must be done while pid 1 waits: a pidfd leads nowhere once its process has ended.
+    let started = setns(init.pidfd.as_fd(), CloneFlags::CLONE_NEWPID)
+        .context(|| "cannot enter the container's pid namespace")
+        .and_then(|()| write_maps(init.pid, &maps))
         .and_then(|()| socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container"))
         .and_then(|()| hear(plan, ours.as_fd()));
     match started {

@@ -7,12 +7,13 @@
 //!                                            presence is what makes a container exist
 //! <data>/containers/<id>/container.json      what it is; immutable
 //!                       /state.json          how its last run went; replaced by its supervisor
-//!                       /lock                flock: held by whoever creates, supervises or removes it
 //!                       /upper, /work        overlayfs
 //!                       /log                 json-file log of its output
 //!                       /hosts, /hostname, /resolv.conf
 //! <runtime>/containers/<id>                  the supervisor's socket
 //! ```
+//!
+//! The directory itself is the lock (flock(2)): whoever creates, supervises or removes the container holds it.
 //!
 //! # Life
 //!
@@ -77,8 +78,7 @@ impl Containers {
         self.refuse_taken_name(&config.name)?;
         let durability = durability(config);
         let staging = Staging::new(&self.paths.staging())?;
-        let lock = lock(staging.path())?.ok_or_else(|| Error::system("a new container is locked already"))?;
-        for directory in ["upper", "work", "root"] {
+        for directory in ["upper", "work"] {
             fs::create_dir(staging.path().join(directory)).at(staging.path(), "cannot create a directory in")?;
         }
         for (name, content) in files {
@@ -87,9 +87,9 @@ impl Containers {
         }
         publish::json(&staging.path().join("container.json"), config, durability)?;
         let directory = self.paths.container(&config.id);
-        if !staging.publish(&directory, durability)? {
-            return Err(Error::conflict(format!("container {} exists already", config.id)));
-        }
+        let lock = staging
+            .publish(&directory, durability)?
+            .ok_or_else(|| Error::conflict(format!("container {} exists already", config.id)))?;
         let guard = ContainerGuard { _lock: lock, id: config.id.clone() };
         match self.link_name(&config.name, &config.id, durability) {
             Ok(()) => Ok(guard),
@@ -185,10 +185,10 @@ impl Containers {
     /// Takes the container's lock; `None` while it is being created, supervised or removed.
     pub fn guard(&self, id: &ContainerId) -> Result<Option<ContainerGuard>> {
         let directory = self.paths.container(id);
-        if !directory.is_dir() {
-            return Err(Error::not_found(format!("no such container: `{}`", id.short())));
+        match Lock::attempt_directory(&directory)? {
+            None if !directory.is_dir() => Err(Error::not_found(format!("no such container: `{}`", id.short()))),
+            lock => Ok(lock.map(|lock| ContainerGuard { _lock: lock, id: id.clone() })),
         }
-        Ok(lock(&directory)?.map(|lock| ContainerGuard { _lock: lock, id: id.clone() }))
     }
 
     /// Removes a container that the guard's holder has stopped. Its files go to the trash.
@@ -219,7 +219,7 @@ impl Containers {
             let Ok(id) = entry.file_name().to_string_lossy().parse::<ContainerId>() else { continue };
             // The lock is free only if nobody is about to name it; the name is looked up again under the lock.
             if !named.contains(&id)
-                && let Some(_lock) = lock(&entry.path())?
+                && let Some(_lock) = Lock::attempt_directory(&entry.path())?
                 && !self.names()?.iter().any(|(_, other)| *other == id)
             {
                 publish::discard(&entry.path(), &self.paths.trash(), Durability::Volatile)?;
@@ -296,10 +296,6 @@ pub fn durability(config: &ContainerConfig) -> Durability {
 fn taken(name: &Name, id: &ContainerId) -> Error {
     Error::conflict(format!("the container name `{name}` is already in use by container {}", id.short()))
         .hint(format!("remove it with `coracle rm {name}`, or choose another name"))
-}
-
-fn lock(directory: &Path) -> Result<Option<Lock>> {
-    Lock::attempt(&directory.join("lock"), Mode::Exclusive)
 }
 
 fn id_of_target(target: &Path) -> Option<ContainerId> {

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use nix::poll::{PollFd, PollFlags};
 
@@ -100,13 +101,38 @@ pub(super) struct Attached {
     outputs: Vec<Output>,
     stdin: Option<Stdin>,
     terminal: Option<OwnedFd>,
-    log: Writer,
+    log: Log,
     clients: Vec<Client>,
     buffer: Vec<u8>,
 }
 
+/// The log, made when there is something to write: many containers print nothing.
+struct Log {
+    path: PathBuf,
+    writer: Option<Writer>,
+}
+
+impl Log {
+    /// A full disk must not stop the container; what cannot be logged is still shown.
+    fn append(&mut self, stream: Stream, bytes: &[u8]) {
+        if self.writer.is_none() {
+            self.writer = Writer::open(&self.path).ok();
+        }
+        if let Some(writer) = &mut self.writer {
+            let _ = writer.append(stream, bytes, time::now());
+        }
+    }
+
+    fn finish(&mut self, stream: Stream) {
+        if let Some(writer) = &mut self.writer {
+            let _ = writer.finish(stream, time::now());
+        }
+    }
+}
+
 impl Attached {
-    pub(super) fn new(outputs: Vec<Output>, stdin: Option<Stdin>, terminal: Option<OwnedFd>, log: Writer) -> Self {
+    pub(super) fn new(outputs: Vec<Output>, stdin: Option<Stdin>, terminal: Option<OwnedFd>, log: PathBuf) -> Self {
+        let log = Log { path: log, writer: None };
         Self { outputs, stdin, terminal, log, clients: Vec::new(), buffer: vec![0; CHUNK] }
     }
 
@@ -168,14 +194,13 @@ impl Attached {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => false,
             // EIO: the last process has closed the terminal.
             Ok(0) | Err(_) => {
-                let _ = self.log.finish(stream, time::now());
+                self.log.finish(stream);
                 self.outputs.remove(at);
                 false
             }
             Ok(length) => {
                 let bytes = &self.buffer[..length];
-                // A full disk must not stop the container; what is shown is still shown.
-                let _ = self.log.append(stream, bytes, time::now());
+                self.log.append(stream, bytes);
                 let stderr = stream == Stream::Stderr;
                 self.clients.retain_mut(|client| !client.attached || client.give(stderr, bytes));
                 true
@@ -248,7 +273,7 @@ impl Attached {
             }
         }
         for stream in self.outputs.iter().map(|output| output.stream).collect::<Vec<_>>() {
-            let _ = self.log.finish(stream, time::now());
+            self.log.finish(stream);
         }
     }
 

@@ -29,7 +29,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket, socketpair};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
@@ -172,7 +171,6 @@ impl Supervisor {
         let plan = plan::plan(config, process, &facts);
         let listener = listen_at(&paths.container_socket(&config.id))?;
         let terminations = termination_signals()?;
-        let log = logs::Writer::open(&container.join("log"))?;
         let (uid_map, gid_map) = outer::current_maps()?;
         let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
         let (streams, ours) = match config.process.tty {
@@ -184,7 +182,7 @@ impl Supervisor {
         };
         let resources = Resources {
             root,
-            place: &container.join("root"),
+            place: &container,
             streams,
             exe: &exe,
             maps: (uid_map.identity().to_map_file(), gid_map.identity().to_map_file()),
@@ -206,10 +204,7 @@ impl Supervisor {
             }
             (None, None) => return Err(Error::system("the container did not hand over its terminal")),
         };
-        // From now on our children are made in the container's pid namespace: that is how `exec` adds one.
-        setns(launched.init.pidfd.as_fd(), CloneFlags::CLONE_NEWPID)
-            .context(|| "cannot enter the container's pid namespace")?;
-        Ok((launched, listener, Attached::new(outputs, stdin, terminal, log), terminations))
+        Ok((launched, listener, Attached::new(outputs, stdin, terminal, container.join("log")), terminations))
     }
 
     /// Serves until pid 1 has ended.

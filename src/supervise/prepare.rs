@@ -14,15 +14,14 @@ use crate::runtime::process::{DEFAULT_PATH, ProcessPlan};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::state::record::{ContainerConfig, MountSource, Seccomp};
+use crate::union::mountpoints;
 use crate::union::overlay::{Union, mount_detached};
 
 /// Mounts the container's root file system, attached nowhere yet.
 pub(super) fn mount_root(paths: &Paths, config: &ContainerConfig, launch: &Launch) -> Result<OwnedFd> {
-    mount_detached(&Union {
-        layers: launch.layers.clone(),
-        container: paths.container(&config.id),
-        volatile: config.remove,
-    })
+    let mut layers = vec![mountpoints::layer(&paths.data)?];
+    layers.extend(launch.layers.iter().cloned());
+    mount_detached(&Union { layers, container: paths.container(&config.id), volatile: config.remove })
 }
 
 /// Copies what the image has at the places of new, empty volumes into them.

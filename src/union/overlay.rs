@@ -23,7 +23,8 @@ use crate::base::{Error, Kind, Result, ResultExt};
 pub struct Union {
     /// Layer trees, base first.
     pub layers: Vec<PathBuf>,
-    /// The container's directory with `upper`, `work` and `root` (the place to mount at).
+    /// The container's directory with `upper` and `work`; it is also the place to mount at, for a moment and in this
+    /// process's mount namespace alone.
     pub container: PathBuf,
     /// Nothing of the upper needs to survive a power cut: no sync at unmount and none at copy-up. Such an upper cannot
     /// be mounted again before overlayfs's mark is removed from its work directory.
@@ -54,13 +55,9 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
     for (i, lower) in lowers.iter().enumerate() {
         let _ = write!(options, "{}{}", if i == 0 { ",lowerdir=" } else { ":" }, fd_path(lower));
     }
-    if union.layers.is_empty() {
-        // A union needs a lower: the empty directory that the mount will cover.
-        let _ = write!(options, ",lowerdir={}", union.container.join("root").display());
-    }
-    let place = union.container.join("root");
-    mount(Some("overlay"), &place, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
-        .map_err(|errno| refused(errno, &place))?;
+    let place = &union.container;
+    mount(Some("overlay"), place, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        .map_err(|errno| refused(errno, place))?;
     let path = CString::new(place.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::usage(format!("`{}` holds a zero byte", place.display())))?;
     let detached = rustix::mount::open_tree(
@@ -68,9 +65,9 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
         path.as_c_str(),
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
     );
-    let unmounted = umount2(&place, MntFlags::MNT_DETACH);
-    let detached = detached.at(&place, "cannot take the union mounted at")?;
-    unmounted.at(&place, "cannot unmount")?;
+    let unmounted = umount2(place, MntFlags::MNT_DETACH);
+    let detached = detached.at(place, "cannot take the union mounted at")?;
+    unmounted.at(place, "cannot unmount")?;
     Ok(detached)
 }
 
