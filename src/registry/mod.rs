@@ -20,6 +20,8 @@ mod client;
 mod credential_helper;
 pub mod credentials;
 mod failure;
+#[cfg(test)]
+mod faults;
 mod registries;
 pub mod settings;
 mod transport;
