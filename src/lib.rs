@@ -19,6 +19,7 @@
 //! Plan, then do: decisions are pure functions over plain values; executors are short loops over steps. The library
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
 
+pub mod archive;
 pub mod base;
 pub mod logs;
 pub mod oci;
@@ -26,6 +27,7 @@ pub mod rootless;
 pub mod runtime;
 pub mod state;
 pub mod supervise;
+pub mod store;
 pub mod sys;
 pub mod union;
 pub mod registry;

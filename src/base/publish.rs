@@ -17,12 +17,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Result, ResultExt, if_absent};
 use super::lock::{Lock, Mode};
+use crate::sys::beneath;
 
 /// Whether a publication must survive a power cut before it returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +118,7 @@ impl Staging {
 impl Drop for Staging {
     fn drop(&mut self) {
         // After a publication the directory is gone and only the lock file is left.
-        let _ = fs::remove_dir_all(&self.path);
+        let _ = remove_tree(&self.path);
         let _ = fs::remove_file(self.path.with_extension("lock"));
         self.lock = None;
     }
@@ -138,7 +141,7 @@ pub fn empty_trash(trash: &Path) -> Result<()> {
     let mut first = Ok(());
     for entry in list(trash)? {
         let removed = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => fs::remove_dir_all(entry.path()),
+            Ok(kind) if kind.is_dir() => remove_tree(&entry.path()),
             _ => fs::remove_file(entry.path()),
         };
         if let Err(error) = if_absent(removed).at(&entry.path(), "cannot remove") {
@@ -155,11 +158,20 @@ pub fn sweep(area: &Path) -> Result<()> {
         if path.extension().is_some_and(|extension| extension == "lock")
             && let Some(_lock) = Lock::attempt(&path, Mode::Exclusive)?
         {
-            if_absent(fs::remove_dir_all(path.with_extension(""))).at(&path, "cannot remove what is left of")?;
+            if_absent(remove_tree(&path.with_extension(""))).at(&path, "cannot remove what is left of")?;
             if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?;
         }
     }
     Ok(())
+}
+
+/// Removes a directory with everything in it, however deep it is: layers may be deeper than descriptors last for
+/// `std::fs::remove_dir_all`.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => beneath::remove_tree(File::open(parent)?.as_fd(), name.as_bytes()),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 /// fsync(2) of a directory: its entries are durable afterwards.

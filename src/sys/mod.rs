@@ -3,7 +3,9 @@
 
 #![allow(unsafe_code)]
 
+pub mod beneath;
 pub mod mount;
 pub mod process;
 pub mod socket;
 pub mod tty;
+pub mod writeback;

@@ -1,0 +1,99 @@
+//! Layers: tar streams, plain or compressed, and the directory trees they become.
+//!
+//! [`unpack_layer`] turns a stream into a tree in the format that overlayfs stacks, and [`rebuild`] turns such a tree back
+//! into the very same tar bytes. Layers come from strangers: no name in them leads out of the tree, nothing in them can
+//! forge what only the format may say (whiteouts, opaque directories), and sizes and counts have limits.
+//!
+//! Trees belong to the user namespace they were unpacked in: run as its root, the owners of the archive are real owners
+//! of that namespace. What becomes of each kind of entry is told in [`tree`].
+
+mod attributes;
+mod directories;
+mod entries;
+mod header;
+mod names;
+mod pax;
+mod pipeline;
+mod recipe;
+mod sparse;
+mod tree;
+mod whiteout;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
+
+use crate::base::{Error, Kind, Result};
+use crate::oci::{Compression, Digest};
+
+pub use recipe::rebuild;
+
+/// How much a layer may be. A layer that exceeds a limit is refused while it is unpacked, so nothing needs more memory or
+/// disk than this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the tar stream after decompression: 64 GiB.
+    pub unpacked_bytes: u64,
+    /// Tar headers, those of extended headers counted: a million.
+    pub entries: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { unpacked_bytes: 64 << 30, entries: 1_000_000 }
+    }
+}
+
+/// A layer that has been unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The SHA-256 digest of the whole tar stream: the layer's identity.
+    pub diff_id: Digest,
+    /// The sum of the sizes of its regular files, in bytes: what docker calls a layer's size.
+    pub size: u64,
+    /// Entries in the archive.
+    pub entries: u64,
+    /// Whether the tree and the recipe together hold everything: whether [`rebuild`] can give the stream back. An
+    /// archive that has the same file twice, for one, loses the first.
+    pub rebuildable: bool,
+    /// Whether the layer says that nothing below it is visible (an opaque root). overlayfs does not look at its root's
+    /// attributes: who stacks layers leaves the lower ones out.
+    pub hides_lower: bool,
+}
+
+/// Unpacks the layer `blob` into the empty directory `into` and writes to `recipe` what [`rebuild`] needs besides the tree.
+///
+/// Call it as root of the user namespace the tree shall belong to. Nothing is synced. On failure the directory holds
+/// rubbish, to be removed by the caller.
+pub fn unpack_layer(
+    blob: impl Read + Send,
+    compression: Compression,
+    into: BorrowedFd<'_>,
+    recipe: File,
+    limits: &Limits,
+) -> Result<Unpacked> {
+    let (counts, diff_id) = pipeline::run(blob, compression, |stream| {
+        let mut entries = entries::Entries::new(stream, recipe::Recorder::new(recipe)?, limits);
+        let mut tree = tree::Tree::new(into)?;
+        while let Some(entry) = entries.next()? {
+            tree.put(&entry, &mut entries)?;
+        }
+        let counts = tree.finish()?;
+        entries.into_parts().1.finish()?;
+        Ok(counts)
+    })?;
+    let tree::Counts { size, entries, rebuildable, hides_lower } = counts;
+    Ok(Unpacked { diff_id, size, entries, rebuildable, hides_lower })
+}
+
+/// What reading the stream ended with: an error of ours that travelled through `std::io` comes out as it was; a system
+/// call's stays one; anything else comes from a decoder and means that the stream is damaged.
+fn read_error(error: io::Error) -> Error {
+    error.downcast::<Error>().unwrap_or_else(|error| {
+        let kind = if error.raw_os_error().is_some() { Kind::System } else { Kind::Invalid };
+        Error::new(kind, "cannot read the layer").caused_by(error)
+    })
+}

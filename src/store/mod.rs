@@ -1,0 +1,175 @@
+//! The image store: layers, images and the names by which people call them.
+//!
+//! # On disk (format 1)
+//!
+//! ```text
+//! store/
+//! ├── meta.json                        {"format":"coracle store","version":1}
+//! ├── lock                             flock(2): see below
+//! ├── mending                          flock(2): held while a damaged layer is replaced
+//! ├── layers/<diff id>/                a layer, immutable from its first appearance on
+//! │   ├── tree/                        what overlayfs stacks (see the `archive` module)
+//! │   ├── recipe                       with the tree: the tar stream, byte for byte
+//! │   └── layer.json                   LayerRecord
+//! ├── layers-by-blob/<digest>          symbolic link ../layers/<diff id>: what a compressed blob unpacks to
+//! ├── blobs/<digest>                   manifests and image configurations, as they came
+//! ├── images/<id>.json                 ImageRecord; the id is the digest of the configuration
+//! ├── refs/<registry>/<repository…>/   names of images: {"version":1,"image":"sha256:…"}
+//! │   ├── _tags/<tag>                  (no component of a repository begins with `_`)
+//! │   └── _digests/<digest>
+//! ├── removing/<id>.json               ImageRecords of images whose removal has begun
+//! ├── staging/<random>/                layers in the making, with <random>.lock held by their maker
+//! └── trash/<random>                   what is to be deleted
+//! ```
+//!
+//! `<diff id>`, `<digest>` and `<id>` are the hexadecimal digits alone; their number tells the algorithm.
+//!
+//! # Theory of operation
+//!
+//! *Commit points.* A layer appears by the rename of its directory from `staging`, after everything in it was synced. An
+//! image appears with its record, when its layers and blobs are there. A tag is one file that is replaced; it is written
+//! last. Whatever happens before a commit point leaves garbage that nobody sees: [`Store::sweep`] removes it.
+//!
+//! *Removal* is the reverse: names first, then the image record moves to `removing` (the commit point), then what no other
+//! image needs moves to the trash, then the record in `removing` goes. [`Store::sweep`] completes what was interrupted.
+//! Deletion of trees is left for later, because it takes long.
+//!
+//! *Locking.* Readers take no lock: all files are replaced whole, and what a reader found may be gone when it uses it, which
+//! it reports as absent. Publishing holds `lock` shared, removal holds it exclusively; both for a few milliseconds, not
+//! while something is downloaded or synced. Who makes something refer to layers or images (a container, an image) must
+//! hold it shared from checking that they exist until the reference is on disk.
+//!
+//! *Healing.* A layer directory without a readable record is no layer: it is replaced when the layer is pulled again. A
+//! name whose image is gone names nothing. An image whose layers are gone says so and how to get them back.
+//!
+//! Trees contain files of subordinate ids: publishing and lookups work anywhere, but whoever unpacks layers or sweeps must be
+//! root of the user namespace that owns them.
+
+mod images;
+mod layers;
+mod names;
+mod removal;
+
+#[cfg(test)]
+mod tests;
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use crate::base::lock::{Lock, Mode};
+use crate::base::paths::private_dir;
+use crate::base::publish::{self, Durability};
+use crate::base::{Error, Result, ResultExt};
+use crate::oci::Digest;
+
+pub use images::{ImageRecord, ListedImage, NewImage};
+pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers};
+pub use removal::Removed;
+
+/// The version of the format above.
+const VERSION: u32 = 1;
+/// `meta.json`'s name for it.
+const FORMAT: &str = "coracle store";
+
+/// `meta.json`.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Meta {
+    format: String,
+    version: u32,
+}
+
+/// The image store below one directory.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// Held by whoever adds; many at once.
+#[derive(Debug)]
+pub struct Shared;
+/// Held by whoever removes; alone.
+#[derive(Debug)]
+pub struct Exclusive;
+
+/// The store's lock, as a proof. Publishing accepts either kind, removal only `StoreLock<Exclusive>`.
+#[derive(Debug)]
+pub struct StoreLock<M> {
+    _lock: Lock,
+    _mode: PhantomData<M>,
+}
+
+impl Store {
+    /// Opens the store in the directory `root`, and makes it on first use. A store of a newer format is refused.
+    pub fn open(root: &Path) -> Result<Self> {
+        let store = Self { root: root.to_owned() };
+        match publish::read_json::<Meta>(&store.path("meta.json"))? {
+            Some(meta) => store.check(&meta)?,
+            None => store.create()?,
+        }
+        Ok(store)
+    }
+
+    fn check(&self, meta: &Meta) -> Result<()> {
+        if meta.format != FORMAT {
+            return Err(Error::invalid(format!("`{}` is not an image store of coracle", self.root.display())));
+        }
+        match meta.version > VERSION {
+            true => Err(Error::unsupported(format!(
+                "the image store `{}` has format {}, this version knows {VERSION}",
+                self.root.display(),
+                meta.version
+            ))
+            .hint("use the newer coracle that made it, or another XDG_DATA_HOME")),
+            false => Ok(()),
+        }
+    }
+
+    /// Two processes may do this at once: they do the same. `meta.json` comes last and says that all is there.
+    fn create(&self) -> Result<()> {
+        for name in ["layers", "layers-by-blob", "blobs", "images", "refs", "removing", "staging", "trash"] {
+            private_dir(&self.path(name))?;
+        }
+        let meta = Meta { format: FORMAT.into(), version: VERSION };
+        publish::json(&self.path("meta.json"), &meta, Durability::Durable)
+    }
+
+    /// The lock for adding to the store. Others may add meanwhile; nobody removes.
+    pub fn lock_shared(&self) -> Result<StoreLock<Shared>> {
+        let lock = Lock::wait(&self.path("lock"), Mode::Shared)?;
+        Ok(StoreLock { _lock: lock, _mode: PhantomData })
+    }
+
+    /// The lock for removing. Hold it for as short as possible.
+    pub fn lock_exclusive(&self) -> Result<StoreLock<Exclusive>> {
+        let lock = Lock::wait(&self.path("lock"), Mode::Exclusive)?;
+        Ok(StoreLock { _lock: lock, _mode: PhantomData })
+    }
+
+    /// Something in the store's directory.
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// A manifest or configuration. What is there but damaged counts as absent.
+    fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let path = self.path("blobs").join(digest.hex());
+        let bytes = crate::base::error::if_absent(std::fs::read(&path)).at(&path, "cannot read")?;
+        Ok(bytes.filter(|bytes| digest.is_of(bytes)))
+    }
+
+    /// Makes sure that a manifest or configuration is there, durably.
+    fn put_blob(&self, content: &[u8]) -> Result<Digest> {
+        let digest = Digest::sha256(content);
+        if self.blob(&digest)?.is_none() {
+            publish::file(&self.path("blobs").join(digest.hex()), content, Durability::Durable)?;
+        }
+        Ok(digest)
+    }
+}
+
+/// The digest whose hexadecimal digits are a file's name (with or without a suffix).
+fn digest_of_name(name: &std::ffi::OsStr) -> Option<Digest> {
+    let digits = name.to_str()?.trim_end_matches(".json");
+    let algorithm = if digits.len() == 128 { "sha512" } else { "sha256" };
+    format!("{algorithm}:{digits}").parse().ok()
+}

@@ -1,0 +1,410 @@
+//! The store's life, its locks, and what it makes of the leftovers of a crash.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::*;
+use crate::archive::Limits;
+use crate::base::Kind;
+use crate::base::publish::Staging;
+use crate::oci::{Compression, Reference, media};
+
+struct Scratch {
+    directory: Staging,
+    store: Store,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let directory = Staging::new(&std::env::temp_dir()).unwrap();
+        let store = Store::open(&directory.path().join("store")).unwrap();
+        Self { directory, store }
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        self.directory.path().join("store")
+    }
+
+    fn entries(&self, name: &str) -> usize {
+        fs::read_dir(self.root().join(name)).unwrap().count()
+    }
+
+    /// Publishes a layer with one file.
+    fn layer(&self, contents: &str) -> Layer {
+        self.publish(self.staged(contents))
+    }
+
+    fn staged(&self, contents: &str) -> (StagedLayer, crate::archive::Unpacked) {
+        let staged = self.store.stage_layer().unwrap();
+        let unpacked = staged.unpack(&tar(contents)[..], Compression::None, &Limits::default()).unwrap();
+        (staged, unpacked)
+    }
+
+    fn publish(&self, (staged, unpacked): (StagedLayer, crate::archive::Unpacked)) -> Layer {
+        let lock = self.store.lock_shared().unwrap();
+        staged.publish(&self.store, &lock, &unpacked, Some(&blob_of(&unpacked.diff_id))).unwrap()
+    }
+
+    /// Stores an image of these layers, made in `year`.
+    fn image(&self, year: u32, layers: &[&Layer]) -> ImageRecord {
+        self.try_image(year, layers, "").unwrap()
+    }
+
+    fn try_image(&self, year: u32, layers: &[&Layer], annotation: &str) -> Result<ImageRecord> {
+        let diff_ids: Vec<&Digest> = layers.iter().map(|layer| &layer.diff_id).collect();
+        let config = serde_json::json!({
+            "architecture": "amd64", "os": "linux", "created": format!("{year}-01-01T00:00:00Z"),
+            "config": {"Cmd": ["true"]}, "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        })
+        .to_string();
+        let descriptor = |digest: &Digest, media_type: &str| serde_json::json!({"mediaType": media_type, "digest": digest, "size": 1});
+        let layers: Vec<_> =
+            diff_ids.iter().map(|diff_id| descriptor(&blob_of(diff_id), media::OCI_LAYER_GZIP)).collect();
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": media::OCI_MANIFEST, "annotations": {"note": annotation},
+            "config": descriptor(&Digest::sha256(config.as_bytes()), media::OCI_CONFIG), "layers": layers,
+        })
+        .to_string();
+        let image = NewImage {
+            manifest: manifest.as_bytes(),
+            manifest_media_type: media::OCI_MANIFEST,
+            config: config.as_bytes(),
+        };
+        self.store.put_image(&self.store.lock_shared().unwrap(), image)
+    }
+
+    fn tag(&self, name: &str, image: &ImageRecord) {
+        self.store.tag(&self.store.lock_shared().unwrap(), &reference(name), image).unwrap();
+    }
+
+    fn found(&self, text: &str) -> Option<Digest> {
+        self.store.lookup(text).unwrap().map(|image| image.id)
+    }
+}
+
+fn tar(contents: &str) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(contents.len() as u64);
+    header.set_mode(0o644);
+    header.set_uid(rustix::process::geteuid().as_raw().into());
+    header.set_gid(rustix::process::getegid().as_raw().into());
+    builder.append_data(&mut header, "file", contents.as_bytes()).unwrap();
+    builder.into_inner().unwrap()
+}
+
+/// The digest of the blob that stands for a compressed layer in these tests.
+fn blob_of(diff_id: &Digest) -> Digest {
+    Digest::sha256(diff_id.as_str().as_bytes())
+}
+
+fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+#[test]
+fn layers_appear_whole_and_are_found_by_both_digests() {
+    let scratch = Scratch::new();
+    let (staged, unpacked) = scratch.staged("hello");
+    assert_eq!(scratch.store.layer(&unpacked.diff_id).unwrap(), None, "not before it is published");
+    let layer = scratch.publish((staged, unpacked));
+    assert_eq!(fs::read_to_string(layer.tree.join("file")).unwrap(), "hello");
+    assert_eq!((layer.size, layer.rebuildable, layer.hides_lower), (5, true, false));
+    assert_eq!(scratch.store.layer_of_blob(&blob_of(&layer.diff_id)).unwrap().unwrap(), layer);
+    assert_eq!(scratch.store.layer_of_blob(&layer.diff_id).unwrap(), None);
+    let mut archive = Vec::new();
+    layer.write_tar(&mut archive).unwrap();
+    assert!(archive == tar("hello"));
+    // The same again gives way.
+    let inode = |layer: &Layer| std::os::unix::fs::MetadataExt::ino(&fs::metadata(&layer.tree).unwrap());
+    let first = inode(&layer);
+    assert_eq!(inode(&scratch.layer("hello")), first);
+    assert_eq!((scratch.entries("staging"), scratch.entries("trash")), (0, 0));
+}
+
+#[test]
+fn an_image_needs_its_layers() {
+    let scratch = Scratch::new();
+    let (one, two) = (scratch.layer("1"), scratch.layer("22"));
+    let image = scratch.image(2020, &[&one, &two]);
+    assert_eq!(image.size, 3);
+    assert_eq!(scratch.store.image_layers(&image).unwrap(), [one.clone(), two.clone()]);
+    assert_eq!(scratch.store.image_config(&image).unwrap().config.cmd.unwrap(), ["true"]);
+    assert_eq!(Digest::sha256(&scratch.store.image_manifest_bytes(&image).unwrap()), image.manifest);
+    assert_eq!(scratch.image(2020, &[&one, &two]), image, "again is no error");
+    let absent = Layer { diff_id: Digest::sha256(b"absent"), ..one };
+    let error = scratch.try_image(2020, &[&two, &absent], "").unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    let config = format!(r#"{{"rootfs":{{"diff_ids":["{}"]}}}}"#, two.diff_id);
+    let manifest = scratch.store.image_manifest_bytes(&image).unwrap();
+    let image = NewImage { manifest: &manifest, manifest_media_type: media::OCI_MANIFEST, config: config.as_bytes() };
+    let error = scratch.store.put_image(&scratch.store.lock_shared().unwrap(), image).unwrap_err();
+    assert_eq!(error.message(), "the image's manifest has 2 layers, its configuration 1");
+}
+
+#[test]
+fn the_same_image_with_another_manifest_keeps_the_newer() {
+    let scratch = Scratch::new();
+    let layer = scratch.layer("x");
+    let old = scratch.try_image(2020, &[&layer], "gzip").unwrap();
+    let new = scratch.try_image(2020, &[&layer], "zstd").unwrap();
+    assert_eq!(old.id, new.id);
+    assert_ne!(old.manifest, new.manifest);
+    assert_eq!(scratch.store.image(&old.id).unwrap().unwrap(), new);
+    assert_eq!(scratch.entries("blobs"), 2, "one configuration, one manifest");
+}
+
+#[test]
+fn names_move_and_images_are_found_as_people_type_them() {
+    let scratch = Scratch::new();
+    let layer = scratch.layer("x");
+    let (old, new) = (scratch.image(2020, &[&layer]), scratch.image(2021, &[&layer]));
+    scratch.tag("alpine", &old);
+    scratch.tag("alpine", &new);
+    scratch.tag("alpine:3", &old);
+    scratch.tag("localhost:5000/a/b/c:v1", &new);
+    scratch.tag(&format!("alpine@{}", new.manifest), &new);
+    for (text, image) in [
+        ("alpine", Some(&new)),
+        ("docker.io/library/alpine:latest", Some(&new)),
+        ("alpine:3", Some(&old)),
+        ("alpine:4", None),
+        ("localhost:5000/a/b/c:v1", Some(&new)),
+        ("localhost:5000/a/b/c", None),
+        ("localhost:5000/a/b", None),
+        (&format!("alpine@{}", new.manifest), Some(&new)),
+        (&format!("alpine:whatever@{}", new.manifest), Some(&new)),
+        (&format!("alpine@{}", old.manifest), None),
+        (old.id.as_str(), Some(&old)),
+        (old.id.hex(), Some(&old)),
+        (old.id.short(), Some(&old)),
+        (&old.id.as_str()[..20], Some(&old)),
+        ("zzz", None),
+    ] {
+        assert_eq!(scratch.found(text), image.map(|image| image.id.clone()), "{text}");
+    }
+    // A name goes before an id.
+    scratch.tag(&format!("{}:latest", old.id.short()), &new);
+    assert_eq!(scratch.found(old.id.short()).unwrap(), new.id);
+    assert_eq!(scratch.store.lookup("UPPER").unwrap_err().kind(), Kind::Usage);
+    let list = scratch.store.list().unwrap();
+    assert_eq!(list.iter().map(|image| &image.record).collect::<Vec<_>>(), [&new, &old], "newest first");
+    let names: Vec<String> = list[0].references.iter().map(Reference::familiar).collect();
+    assert_eq!(names.len(), 3);
+    assert!(names.contains(&"localhost:5000/a/b/c:v1".to_owned()) && names.contains(&"alpine:latest".to_owned()));
+    assert_eq!(list[0].digests, [reference(&format!("alpine@{}", new.manifest))]);
+    let lock = scratch.store.lock_exclusive().unwrap();
+    assert!(scratch.store.untag(&lock, &reference("localhost:5000/a/b/c:v1")).unwrap());
+    assert!(!scratch.store.untag(&lock, &reference("localhost:5000/a/b/c:v1")).unwrap());
+    assert!(!scratch.root().join("refs/localhost:5000").exists(), "empty directories go, too");
+    assert!(scratch.found("alpine").is_some());
+}
+
+#[test]
+fn an_ambiguous_id_is_an_error() {
+    let scratch = Scratch::new();
+    let layer = scratch.layer("x");
+    let ids: Vec<String> = (0..17).map(|n| scratch.image(2000 + n, &[&layer]).id.hex().to_owned()).collect();
+    // Of 17 ids two begin alike.
+    let twin = ids.iter().find(|id| ids.iter().filter(|other| other[..1] == id[..1]).count() > 1).unwrap();
+    let error = scratch.store.lookup(&twin[..1]).unwrap_err();
+    assert!(error.message().contains("images have an id that begins with"), "{}", error.chain());
+}
+
+#[test]
+fn removal_takes_what_no_other_image_needs() {
+    let scratch = Scratch::new();
+    let (base, top, other) = (scratch.layer("base"), scratch.layer("top"), scratch.layer("other"));
+    let (image, kept) = (scratch.image(2020, &[&base, &top]), scratch.image(2021, &[&base, &other]));
+    scratch.tag("a:1", &image);
+    scratch.tag("b:2", &image);
+    scratch.tag("kept", &kept);
+    let removed = {
+        let lock = scratch.store.lock_exclusive().unwrap();
+        scratch.store.remove_image(&lock, &image).unwrap()
+    };
+    assert_eq!(removed.references, [reference("a:1"), reference("b:2")]);
+    assert_eq!(removed.layers, std::slice::from_ref(&top.diff_id));
+    assert_eq!((scratch.found("a:1"), scratch.found(image.id.hex())), (None, None));
+    assert!(scratch.store.layer(&top.diff_id).unwrap().is_none());
+    assert!(scratch.store.layer_of_blob(&blob_of(&top.diff_id)).unwrap().is_none());
+    assert_eq!(scratch.store.image_layers(&kept).unwrap(), [base, other]);
+    assert_eq!((scratch.entries("blobs"), scratch.entries("removing"), scratch.entries("trash")), (2, 0, 1));
+    assert_eq!(scratch.entries("layers-by-blob"), 2);
+    scratch.store.sweep().unwrap();
+    assert_eq!(scratch.entries("trash"), 0);
+}
+
+#[test]
+fn layers_without_an_image_can_be_collected() {
+    let scratch = Scratch::new();
+    let (used, kept, unused) = (scratch.layer("used"), scratch.layer("kept"), scratch.layer("unused"));
+    scratch.image(2020, &[&used]);
+    let lock = scratch.store.lock_exclusive().unwrap();
+    let gone = scratch.store.collect_layers(&lock, |layer| *layer == kept.diff_id).unwrap();
+    assert_eq!(gone, [unused.diff_id]);
+    assert_eq!(scratch.entries("layers"), 2);
+}
+
+#[test]
+fn publishers_share_and_removal_waits() {
+    let scratch = Scratch::new();
+    let first = scratch.store.lock_shared().unwrap();
+    let second = scratch.store.lock_shared().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    let store = scratch.store.clone();
+    let remover = std::thread::spawn(move || {
+        let _lock = store.lock_exclusive().unwrap();
+        sender.send(()).unwrap();
+    });
+    drop(first);
+    assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err(), "one shared lock is still held");
+    drop(second);
+    receiver.recv_timeout(Duration::from_secs(10)).unwrap();
+    remover.join().unwrap();
+}
+
+#[test]
+fn the_leftovers_of_a_crash_are_swept() {
+    let scratch = Scratch::new();
+    let (layer, shared) = (scratch.layer("x"), scratch.layer("shared"));
+    let (image, other) = (scratch.image(2020, &[&shared, &layer]), scratch.image(2021, &[&shared]));
+    let root = scratch.root();
+    // Killed while unpacking, between rename and the rest of a removal, and while deleting.
+    fs::create_dir_all(root.join("staging/dead/tree/usr")).unwrap();
+    fs::write(root.join("staging/dead.lock"), "").unwrap();
+    let record = format!("{}.json", image.id.hex());
+    fs::rename(root.join("images").join(&record), root.join("removing").join(&record)).unwrap();
+    fs::write(root.join("removing").join(format!("{}.json", Digest::sha256(b"torn").hex())), "{").unwrap();
+    fs::create_dir_all(root.join("trash/1-2-3/tree")).unwrap();
+    let living = scratch.staged("y");
+    {
+        let _busy = scratch.store.lock_shared().unwrap();
+        scratch.store.sweep().unwrap();
+        assert_eq!(scratch.entries("removing"), 2, "the lock was not free: next time");
+    }
+    scratch.store.sweep().unwrap();
+    assert_eq!(scratch.entries("staging"), 2, "the living layer and its lock");
+    assert_eq!((scratch.entries("removing"), scratch.entries("trash")), (0, 0));
+    assert!(scratch.store.layer(&layer.diff_id).unwrap().is_none());
+    assert_eq!(scratch.store.image_layers(&other).unwrap(), [shared]);
+    assert_eq!(scratch.entries("blobs"), 2);
+    scratch.publish(living);
+}
+
+#[test]
+fn damage_counts_as_absence_and_heals_with_the_next_pull() {
+    let scratch = Scratch::new();
+    let layer = scratch.layer("x");
+    let image = scratch.image(2020, &[&layer]);
+    scratch.tag("web", &image);
+    let root = scratch.root();
+    // A layer without its record.
+    for damage in [None, Some(""), Some("{\"version\":1")] {
+        let record = root.join("layers").join(layer.diff_id.hex()).join("layer.json");
+        match damage {
+            None => fs::remove_file(&record).unwrap(),
+            Some(text) => fs::write(&record, text).unwrap(),
+        }
+        assert_eq!(scratch.store.layer(&layer.diff_id).unwrap(), None);
+        let error = scratch.store.image_layers(&image).unwrap_err();
+        assert!(error.message().contains("is missing") && error.hints()[0].contains("pull"), "{}", error.chain());
+        assert_eq!(scratch.layer("x"), layer, "replaced");
+        assert!(scratch.store.image_layers(&image).is_ok());
+    }
+    // A configuration that was cut.
+    fs::write(root.join("blobs").join(image.id.hex()), "{").unwrap();
+    assert!(scratch.store.image_config(&image).unwrap_err().message().contains("missing or damaged"));
+    assert_eq!(scratch.image(2020, &[&layer]), image);
+    assert!(scratch.store.image_config(&image).is_ok());
+    // A name whose image is gone, and an empty one.
+    fs::remove_file(root.join("images").join(format!("{}.json", image.id.hex()))).unwrap();
+    assert_eq!(scratch.found("web"), None);
+    assert_eq!(scratch.store.list().unwrap(), []);
+    scratch.image(2020, &[&layer]);
+    assert_eq!(scratch.found("web"), Some(image.id.clone()));
+    fs::write(root.join("refs/docker.io/library/web/_tags/latest"), "").unwrap();
+    assert_eq!(scratch.found("web"), None);
+    scratch.tag("web", &image);
+    assert_eq!(scratch.found("web"), Some(image.id));
+}
+
+#[test]
+fn two_publishers_of_one_damaged_layer_leave_it_whole() {
+    let scratch = Scratch::new();
+    let layer = scratch.layer("x");
+    for _ in 0..20 {
+        fs::remove_file(layer.tree.with_file_name("layer.json")).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(scratch.layer("x"), layer));
+            }
+        });
+        assert_eq!(fs::read_to_string(layer.tree.join("file")).unwrap(), "x");
+    }
+    assert_eq!(scratch.entries("trash"), 20, "what was damaged, and nothing else");
+}
+
+#[test]
+fn an_opaque_layer_hides_those_below() {
+    let scratch = Scratch::new();
+    let (lower, upper) = (scratch.layer("lower"), scratch.layer("upper"));
+    let record = upper.tree.with_file_name("layer.json");
+    let text = fs::read_to_string(&record).unwrap().replace("\"hides_lower\":false", "\"hides_lower\":true");
+    fs::write(&record, text).unwrap();
+    let top = scratch.layer("top");
+    let image = scratch.image(2020, &[&lower, &upper, &top]);
+    let stack: Vec<Digest> =
+        scratch.store.image_layers(&image).unwrap().into_iter().map(|layer| layer.diff_id).collect();
+    assert_eq!(stack, [upper.diff_id, top.diff_id]);
+}
+
+#[test]
+fn other_formats_are_refused() {
+    let scratch = Scratch::new();
+    let meta = scratch.root().join("meta.json");
+    let open = |text: &str| {
+        fs::write(&meta, text).unwrap();
+        Store::open(&scratch.root()).map(|_| ()).unwrap_err()
+    };
+    let newer = open(r#"{"format":"coracle store","version":2}"#);
+    assert_eq!(newer.kind(), Kind::Unsupported);
+    assert!(newer.message().contains("has format 2, this version knows 1") && !newer.hints().is_empty());
+    assert!(open(r#"{"format":"something else","version":1}"#).message().contains("is not an image store"));
+}
+
+/// The format on disk, pinned: whoever changes it needs a new version and a migration.
+#[test]
+fn format_1_is_still_read() {
+    let scratch = Scratch::new();
+    let root = scratch.root();
+    let (diff_id, id) = ("a".repeat(64), "b".repeat(64));
+    let write = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("meta.json", "{\"format\":\"coracle store\",\"version\":1}\n");
+    write(
+        &format!("layers/{diff_id}/layer.json"),
+        &format!(
+            r#"{{"version":1,"diff_id":"sha256:{diff_id}","size":5,"entries":2,"rebuildable":true,"hides_lower":false}}"#
+        ),
+    );
+    write(
+        &format!("images/{id}.json"),
+        &format!(
+            r#"{{"version":1,"id":"sha256:{id}","manifest":"sha256:{}","manifest_media_type":"m","platform":{{"os":"linux","architecture":"amd64"}},"created":"2020-01-01T00:00:00Z","size":5,"layers":["sha256:{diff_id}"]}}"#,
+            "c".repeat(64)
+        ),
+    );
+    write("refs/docker.io/library/web/_tags/1", &format!(r#"{{"version":1,"image":"sha256:{id}"}}"#));
+    let store = Store::open(&root).unwrap();
+    let image = store.lookup("web:1").unwrap().unwrap();
+    assert_eq!(image.id.hex(), id);
+    let layers = store.image_layers(&image).unwrap();
+    assert_eq!(layers[0].tree, Path::new(&root).join("layers").join(&diff_id).join("tree"));
+    assert_eq!(layers[0].size, 5);
+}

@@ -1,0 +1,224 @@
+//! Directory handles that cannot be escaped: the only way to reach a path inside a tree whose contents somebody else
+//! decides (a layer, a container's root).
+//!
+//! Every look-up is one openat2(2) with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`: the handle is `/` for it, so `..`,
+//! absolute names and symbolic links of any shape stay inside, also when somebody renames directories meanwhile. What
+//! comes back is a descriptor; a path string is never resolved twice.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+/// How often a look-up is repeated when the kernel says that a rename raced with a `..` in it (`EAGAIN`, openat2(2)).
+const RACES: usize = 128;
+
+/// A directory that is `/` for every path resolved through it.
+#[derive(Debug)]
+pub struct BeneathDir {
+    fd: OwnedFd,
+}
+
+impl BeneathDir {
+    /// Opens a directory of our own. The path is trusted: it is resolved as usual.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { fd })
+    }
+
+    /// A second handle on the directory `fd`.
+    pub fn from_borrowed(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self { fd: fd.try_clone_to_owned()? })
+    }
+
+    /// Opens `path` with `flags` (`O_CLOEXEC` is added); `mode` counts with `O_CREAT` only. Symbolic links are followed,
+    /// the last one too unless `flags` has `O_NOFOLLOW`.
+    pub fn open_at<P: Arg + Copy>(&self, path: P, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..RACES {
+            match rustix::fs::openat2(&self.fd, path, flags | OFlags::CLOEXEC, mode, resolve) {
+                Err(Errno::AGAIN) => {}
+                result => return Ok(result?),
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+
+    /// Opens the directory at `path` for use as an anchor of `*at` calls and for reading its entries.
+    pub fn open_dir<P: Arg + Copy>(&self, path: P) -> io::Result<OwnedFd> {
+        self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+    }
+
+    /// Opens the regular file at `path` for reading. Anything else is refused with `EINVAL`, and a fifo does not block.
+    pub fn open_file<P: Arg + Copy>(&self, path: P) -> io::Result<std::fs::File> {
+        let fd = self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())?;
+        let mode = rustix::fs::fstat(&fd)?.st_mode;
+        match FileType::from_raw_mode(mode) {
+            FileType::RegularFile => Ok(fd.into()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+}
+
+impl AsFd for BeneathDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A directory that is being removed: its name, and the directories in it that are still there.
+struct Level {
+    name: Vec<u8>,
+    inode: (u64, u64),
+    children: Vec<Vec<u8>>,
+}
+
+/// Removes the directory `name` in `parent` with everything in it. Symbolic links are removed, not followed.
+///
+/// The tree may be deeper than there are descriptors: one is open at a time, and the way back is `..`, checked to be where
+/// we came from (`ESTALE` if somebody moved a directory meanwhile).
+pub fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
+    let mut here = open_child(parent, name)?;
+    let mut way = vec![Level::enter(&here, name)?];
+    while let Some(level) = way.last_mut() {
+        if let Some(child) = level.children.pop() {
+            here = open_child(here.as_fd(), &child)?;
+            way.push(Level::enter(&here, &child)?);
+            continue;
+        }
+        let done = way.pop().map(|level| level.name).unwrap_or_default();
+        let Some(above) = way.last() else {
+            return Ok(rustix::fs::unlinkat(parent, done.as_slice(), AtFlags::REMOVEDIR)?);
+        };
+        here = open_child(here.as_fd(), b"..")?;
+        if inode(&here)? != above.inode {
+            return Err(Errno::STALE.into());
+        }
+        rustix::fs::unlinkat(&here, done.as_slice(), AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
+}
+
+impl Level {
+    /// Removes all but the directories in `directory`.
+    fn enter(directory: &OwnedFd, name: &[u8]) -> io::Result<Self> {
+        let children = remove_all_but_directories(directory.as_fd())?;
+        Ok(Self { name: name.to_vec(), inode: inode(directory)?, children })
+    }
+}
+
+fn inode(fd: &OwnedFd) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+fn open_child(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
+}
+
+/// Removes what is not a directory and returns the names of what is.
+fn remove_all_but_directories(directory: BorrowedFd<'_>) -> io::Result<Vec<Vec<u8>>> {
+    let mut children = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        let removed = match entry.file_type() {
+            FileType::Directory => Err(Errno::ISDIR),
+            _ => rustix::fs::unlinkat(directory, name, AtFlags::empty()),
+        };
+        match removed {
+            Err(Errno::ISDIR) => children.push(name.to_vec()),
+            result => result?,
+        }
+    }
+    Ok(children)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    /// A temporary directory (`base::publish` is above this module).
+    struct Scratch(std::path::PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            let thread = format!("{:?}", std::thread::current().id());
+            let path = std::env::temp_dir().join(format!("beneath-{}-{thread}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn read(root: &BeneathDir, path: &str) -> io::Result<String> {
+        let mut text = String::new();
+        root.open_file(path)?.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn links_and_dots_stay_inside() {
+        let scratch = Scratch::new();
+        let tree = scratch.0.join("tree");
+        fs::create_dir_all(tree.join("etc")).unwrap();
+        fs::write(scratch.0.join("secret"), "outside").unwrap();
+        fs::write(tree.join("etc/passwd"), "inside").unwrap();
+        symlink("/etc", tree.join("absolute")).unwrap();
+        symlink("../../../../etc", tree.join("relative")).unwrap();
+        symlink("/proc/self/root", tree.join("magic")).unwrap();
+        symlink(scratch.0.join("secret"), tree.join("secret")).unwrap();
+        let root = BeneathDir::open(&tree).unwrap();
+        for path in ["etc/passwd", "/etc/passwd", "../../etc/passwd", "absolute/passwd", "relative/passwd"] {
+            assert_eq!(read(&root, path).unwrap(), "inside", "{path}");
+        }
+        for path in ["secret", "../secret", "magic/etc/passwd", "absolute/../../secret"] {
+            assert!(read(&root, path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn trees_are_removed_whatever_their_depth_and_links_are_not_followed() {
+        let scratch = Scratch::new();
+        fs::create_dir_all(scratch.0.join("tree/a/b")).unwrap();
+        fs::create_dir_all(scratch.0.join("tree/c")).unwrap();
+        fs::write(scratch.0.join("kept"), "").unwrap();
+        symlink(&scratch.0, scratch.0.join("tree/a/up")).unwrap();
+        let root = BeneathDir::open(&scratch.0).unwrap();
+        // Deeper than a path may be long and a process may have descriptors.
+        let mut here = root.open_dir("tree/c").unwrap();
+        for _ in 0..3000 {
+            rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
+            here = open_child(here.as_fd(), b"d").unwrap();
+        }
+        remove_tree(root.as_fd(), b"tree").unwrap();
+        let left: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["kept"]);
+    }
+
+    #[test]
+    fn only_regular_files_open_as_files() {
+        let scratch = Scratch::new();
+        let root = BeneathDir::open(&scratch.0).unwrap();
+        rustix::fs::mkfifoat(&root, "fifo", Mode::RWXU).unwrap();
+        fs::create_dir(scratch.0.join("directory")).unwrap();
+        for path in ["fifo", "directory"] {
+            assert_eq!(root.open_file(path).unwrap_err().raw_os_error(), Some(libc::EINVAL), "{path}");
+        }
+    }
+}
