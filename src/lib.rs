@@ -21,13 +21,14 @@
 
 pub mod archive;
 pub mod base;
+pub mod engine;
 pub mod logs;
 pub mod oci;
+pub mod registry;
 pub mod rootless;
 pub mod runtime;
 pub mod state;
-pub mod supervise;
 pub mod store;
+pub mod supervise;
 pub mod sys;
 pub mod union;
-pub mod registry;

@@ -14,6 +14,9 @@
 //! * Names are resolved by `/etc/hosts` and DNS, not by NSS: the executable is static.
 
 mod authorizer;
+#[cfg(test)]
+#[path = "../../tests/support/bad_registry.rs"]
+pub(crate) mod bad_registry;
 mod blob;
 mod challenge;
 mod client;
