@@ -98,9 +98,9 @@ pub trait Progress: Sync {
 }
 
 /// No progress is shown.
-pub struct Quiet;
+pub struct Silent;
 
-impl Progress for Quiet {}
+impl Progress for Silent {}
 
 /// A layer of the image to pull.
 #[derive(Debug, Clone)]

@@ -65,7 +65,7 @@ impl Home {
             platform: platform.map(|platform| platform.parse().unwrap()),
             policy,
         };
-        pull(&self.engine, &request, &Quiet)
+        pull(&self.engine, &request, &Silent)
     }
 
     /// The contents of a file of an image, from the highest layer that has it.
