@@ -48,7 +48,8 @@ pub(super) struct Sender {
     room: Arc<Semaphore>,
 }
 
-/// Reads a blob. The end is reported only for a blob of the right size and digest.
+/// Reads a blob. The end is reported only for a blob of the right size and digest. A failure is an `io::Error` around an
+/// [`Error`] of ours, once; reading on fails in general terms.
 pub struct BlobReader {
     pieces: mpsc::Receiver<Piece>,
     room: Arc<Semaphore>,
@@ -75,29 +76,27 @@ pub(super) fn channel(descriptor: &Descriptor) -> (Sender, BlobReader) {
 
 impl BlobReader {
     /// Reads what is left, to learn whether the blob is whole. The reader of a layer may stop early: a tar stream has an
-    /// end of its own, and what follows it still counts for the digest. After a failure, this is its reason.
+    /// end of its own, and what follows it still counts for the digest.
     pub fn finish(&mut self) -> Result<()> {
-        let outcome = io::copy(self, &mut io::sink());
-        match (&mut self.state, outcome) {
-            (State::Complete, _) => Ok(()),
-            (State::Failed(error), _) => {
-                Err(error.take().unwrap_or_else(|| Error::new(Kind::Network, "the blob could not be fetched")))
-            }
-            (State::Open, outcome) => Err(Error::system("cannot read a blob").caused_by(match outcome {
-                Ok(_) => io::Error::from(io::ErrorKind::UnexpectedEof),
-                Err(error) => error,
-            })),
-        }
+        io::copy(self, &mut io::sink()).map(drop).map_err(as_error)
+    }
+
+    /// Whether a failure has been reported: then the blob is to blame, not what was made of it.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state, State::Failed(_))
     }
 
     /// All of it. The caller has checked that the size is bearable.
     pub(super) fn into_bytes(mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(self.size as usize);
-        // A failure is told by `finish`, in full.
-        let _ = self.read_to_end(&mut bytes);
-        self.finish()?;
+        self.read_to_end(&mut bytes).map_err(as_error)?;
         Ok(bytes)
     }
+}
+
+/// Out of the `io::Error` in which it travelled.
+fn as_error(error: io::Error) -> Error {
+    error.downcast::<Error>().unwrap_or_else(|error| Error::system("cannot read a blob").caused_by(error))
 }
 
 /// Lets a transfer that waits for room know that nobody will make any.
@@ -124,12 +123,12 @@ impl Read for BlobReader {
                 }
                 self.current = None;
             }
-            match &self.state {
+            match &mut self.state {
                 State::Open => {}
                 State::Complete => return Ok(0),
                 State::Failed(error) => {
-                    let reason = error.as_ref().map_or("the blob could not be fetched".to_owned(), Error::chain);
-                    return Err(io::Error::other(reason));
+                    let told = || Error::new(Kind::Network, "the blob could not be fetched");
+                    return Err(io::Error::other(error.take().unwrap_or_else(told)));
                 }
             }
             match self.pieces.blocking_recv() {

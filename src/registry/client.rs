@@ -296,20 +296,23 @@ impl Shared {
             return Ok(scheme);
         }
         let order = if is_loopback(host) { ["http", "https"] } else { ["https", "http"] };
-        let mut first = None;
+        let mut failed: Option<Failure> = None;
         for scheme in order {
-            let ask = Ask::get(base(scheme, host)?.join("v2/").map_err(|_| Error::usage("not a host"))?, trust);
-            match self.transport.send_once(&ask).await {
+            let url = base(scheme, &format!("{host}/v2"))?;
+            match self.transport.probe(url, trust).await {
                 // "Client sent an HTTP request to an HTTPS server."
-                Ok(response) if scheme == "http" && response.status() == StatusCode::BAD_REQUEST => {}
+                Ok(StatusCode::BAD_REQUEST) if scheme == "http" => {}
                 Ok(_) => {
                     schemes.insert(key, scheme);
                     return Ok(scheme);
                 }
-                Err(failure) => first = first.or(Some(failure.error)),
+                // The failure of HTTPS tells more, unless it only tells that it is not spoken.
+                Err(failure) if scheme == "https" && !failure.not_tls => failed = Some(failure),
+                Err(failure) => failed = Some(failed.filter(|failed| !failed.not_tls).unwrap_or(failure)),
             }
         }
-        Err(first.unwrap_or_else(|| Error::new(Kind::Network, format!("`{host}` speaks neither HTTP nor HTTPS"))))
+        Err(failed
+            .map_or_else(|| Error::new(Kind::Network, format!("`{host}` speaks neither HTTP nor HTTPS")), |f| f.error))
     }
 }
 

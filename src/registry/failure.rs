@@ -20,6 +20,8 @@ const MESSAGE_MAX: usize = 400;
 pub struct Failure {
     /// For the user, should there be no further attempt.
     pub error: Error,
+    /// Whether the server was asked in TLS and answered in something else.
+    pub not_tls: bool,
     again: Again,
 }
 
@@ -36,12 +38,12 @@ enum Again {
 impl Failure {
     /// Another attempt would fail in the same way.
     pub fn lasting(error: Error) -> Self {
-        Self { error, again: Again::No }
+        Self { error, not_tls: false, again: Again::No }
     }
 
     /// Another attempt may succeed.
     pub fn passing(error: Error) -> Self {
-        Self { error, again: Again::Later }
+        Self { error, not_tls: false, again: Again::Later }
     }
 
     /// The same outlook with another error.
@@ -69,6 +71,15 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
     if let Some(tls) = find::<rustls::Error>(error) {
         return of_tls(tls, &host);
     }
+    let reset = find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionReset);
+    let tls = error.url().is_some_and(|url| url.scheme() == "https");
+    if tls && error.is_connect() && (reset || mentions(error, "tls handshake eof")) {
+        let error = Error::new(Kind::Network, format!("the registry `{host}` hangs up in the TLS handshake"));
+        let error = error.caused_by(cause).hint(
+            "it may speak plain HTTP (--tls-verify=false allows that), or something on the way to it blocks the connection",
+        );
+        return Failure { not_tls: true, ..Failure::passing(error) };
+    }
     if error.is_connect() && mentions(error, "dns error") {
         return Failure::lasting(
             Error::new(Kind::Network, format!("cannot find the registry `{host}`: its name does not resolve"))
@@ -76,7 +87,7 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
                 .hint("check the spelling, the network connection and /etc/resolv.conf"),
         );
     }
-    if find_io(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+    if find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
         return Failure::lasting(
             Error::new(Kind::Network, format!("cannot reach the registry `{host}`: nothing listens there"))
                 .caused_by(cause)
@@ -112,11 +123,8 @@ fn of_tls(error: &rustls::Error, host: &str) -> Failure {
         _ => "--tls-verify=false accepts any certificate, if you trust the network".to_owned(),
     };
     let cause = Error::invalid(text::clean(&error.to_string()).into_owned());
-    Failure::lasting(
-        Error::new(Kind::Network, format!("no trustworthy TLS connection to the registry `{host}`"))
-            .caused_by(cause)
-            .hint(hint),
-    )
+    let failed = Error::new(Kind::Network, format!("no trustworthy TLS connection to the registry `{host}`"));
+    Failure { not_tls: matches!(error, E::InvalidMessage(_)), ..Failure::lasting(failed.caused_by(cause).hint(hint)) }
 }
 
 /// An answer that is not what was asked for. Reads the registry's own words.
@@ -146,12 +154,12 @@ fn from_status(status: StatusCode, host: &str, wait: Option<Duration>, body: &[u
             let error = with_cause(error.hint(format!(
                 "its limit is reached: try again {when}, or log in to `{host}`, which often has a higher limit"
             )));
-            Failure { error, again: wait.map_or(Again::Later, Again::After) }
+            Failure { again: wait.map_or(Again::Later, Again::After), ..Failure::passing(error) }
         }
         500..=599 => {
             let error = Error::new(Kind::Network, format!("the registry `{host}` failed ({status})"));
             let error = with_cause(error.hint("this is the registry's own failure: try again later, or look at its log"));
-            Failure { error, again: wait.map_or(Again::Later, Again::After) }
+            Failure { again: wait.map_or(Again::Later, Again::After), ..Failure::passing(error) }
         }
         _ => Failure::lasting(with_cause(Error::new(
             Kind::Network,
@@ -219,7 +227,7 @@ async fn read_some(mut response: Response) -> Vec<u8> {
 
 /// The deepest cause as an error of our own: the layers of HTTP libraries above it only repeat URLs.
 pub fn innermost(error: &reqwest::Error) -> Error {
-    if let Some(io) = find_io(error)
+    if let Some(io) = find::<io::Error>(error)
         && let Some(errno) = io.raw_os_error()
     {
         return Error::new(Kind::Network, nix::errno::Errno::from_raw(errno).desc().to_lowercase());
@@ -235,16 +243,18 @@ fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn StdErr
     std::iter::successors(error.source(), |&cause| StdError::source(cause))
 }
 
-/// A cause of type `T`, also when an `io::Error` wraps it (whose `source` skips what it wraps).
-fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
-    causes(error).find_map(|cause| {
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(|io| io.get_ref());
-        cause.downcast_ref::<T>().or_else(|| wrapped.and_then(|inner| inner.downcast_ref::<T>()))
+/// The causes, each without the `io::Error`s around it: their `source` skips what they wrap.
+fn bare_causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    causes(error).map(|mut cause| {
+        while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            cause = inner;
+        }
+        cause
     })
 }
 
-fn find_io(error: &reqwest::Error) -> Option<&io::Error> {
-    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last()
+fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
+    bare_causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 
 fn mentions(error: &reqwest::Error, words: &str) -> bool {
@@ -291,7 +301,8 @@ mod tests {
     #[test]
     fn pauses_grow_and_end() {
         let patience = Patience { attempts: 3, backoff: Duration::from_millis(100), ..Patience::default() };
-        let after = |wait| Failure { error: Error::system("x"), again: Again::After(Duration::from_secs(wait)) };
+        let after =
+            |wait| Failure { again: Again::After(Duration::from_secs(wait)), ..Failure::passing(Error::system("x")) };
         let passing = Failure::passing(Error::system("x"));
         let pauses: Vec<_> = (1..5).map(|attempt| passing.pause(attempt, &patience).map(|d| d.as_millis())).collect();
         assert_eq!(pauses, [Some(100), Some(200), None, None]);

@@ -14,12 +14,17 @@
 //! * Names are resolved by `/etc/hosts` and DNS, not by NSS: the executable is static.
 
 mod authorizer;
+#[cfg(test)]
+#[path = "../../tests/support/bad_registry.rs"]
+pub(crate) mod bad_registry;
 mod blob;
 mod challenge;
 mod client;
 mod credential_helper;
 pub mod credentials;
 mod failure;
+#[cfg(test)]
+mod faults;
 mod registries;
 pub mod settings;
 mod transport;

@@ -121,29 +121,38 @@ impl Transport {
     }
 
     /// One attempt, with its redirects.
-    pub async fn send_once(&self, ask: &Ask) -> Result<Response, Failure> {
+    async fn send_once(&self, ask: &Ask) -> Result<Response, Failure> {
         let mut url = ask.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let same_origin = url.origin() == ask.url.origin();
-            let trust = self.trust_at(&url, ask);
-            let client = self.client(&url, trust).map_err(Failure::lasting)?;
-            let request = match &ask.form {
-                Some(form) => client
-                    .post(url.clone())
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(form.clone()),
-                None => client.get(url.clone()),
-            };
-            let request = request.headers(headers(ask, same_origin).map_err(Failure::lasting)?);
-            let response = request.send().await.map_err(|error| failure::of_transport(&error, &authority(&url)))?;
+            let response = self.hop(ask, &url).await?;
             let location = match (response.status(), response.headers().get(LOCATION)) {
                 (status, Some(location)) if is_redirect(status) && ask.form.is_none() => location,
                 _ => return Ok(response),
             };
-            let plain = trust == Trust::Any;
+            let plain = self.trust_at(&url, ask) == Trust::Any;
             url = follow(&url, location.as_bytes(), plain).map_err(Failure::lasting)?;
         }
         Err(Failure::lasting(Error::invalid(format!("`{}` redirects in circles", authority(&ask.url)))))
+    }
+
+    /// One request to find out what is spoken at a URL: no redirects, no second attempt.
+    pub async fn probe(&self, url: Url, trust: Trust) -> Result<StatusCode, Failure> {
+        let ask = Ask::get(url, trust);
+        self.hop(&ask, &ask.url).await.map(|response| response.status())
+    }
+
+    /// One request and the beginning of its answer.
+    async fn hop(&self, ask: &Ask, url: &Url) -> Result<Response, Failure> {
+        let client = self.client(url, self.trust_at(url, ask)).map_err(Failure::lasting)?;
+        let request = match &ask.form {
+            Some(form) => {
+                client.post(url.clone()).header("content-type", "application/x-www-form-urlencoded").body(form.clone())
+            }
+            None => client.get(url.clone()),
+        };
+        let same_origin = url.origin() == ask.url.origin();
+        let request = request.headers(headers(ask, same_origin).map_err(Failure::lasting)?);
+        request.send().await.map_err(|error| failure::of_transport(&error, &authority(url)))
     }
 
     /// What the origin of the question is trusted with; another origin only what the whole command allows.

@@ -1,0 +1,437 @@
+//! `pull`: an image from a registry into the store.
+//!
+//! # Theory of operation
+//!
+//! The reference is resolved to a manifest and a configuration, which are checked against each other before anything
+//! large moves. Layers that the store has are left alone. The others are fetched [`LAYERS_AT_ONCE`] at a time, the
+//! largest first, and unpacked while they arrive; each is compared with its blob's digest and with the diff id that the
+//! configuration demands. Nothing of this can be seen: layers wait in staging. In the end one sync makes all of them
+//! durable, and under the store's lock, held for milliseconds, layers, image and names appear, the tag last.
+//!
+//! *Interruption.* A pull that fails keeps the layers that were complete, and one that takes long publishes what is
+//! complete every [`KEEP_EVERY`], so that the next try need not fetch it again even when the process was killed. What is
+//! half-made goes: by the failing process itself, or by the next sweep.
+//!
+//! *Concurrency.* Pulls of the same image do not wait for each other; the second to finish a layer gives way to the
+//! first. Between finding a layer present and the publication of the image a removal may take the layer away; then it is
+//! fetched after all, a bounded number of times.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use super::request::PullPolicy;
+use crate::archive::Limits;
+use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::oci::config::CONFIG_MAX;
+use crate::oci::digest::Algorithm;
+use crate::oci::{Compression, Descriptor, Digest, ImageConfig, Platform, Reference, media};
+use crate::registry::{BlobReader, Client, RemoteImage};
+use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
+
+/// Layers in transfer at a time. Two saturate two cores with a near registry; more hide the round trips of a far one.
+/// Each needs some 3 MiB of memory.
+const LAYERS_AT_ONCE: usize = 4;
+/// How much work a killed pull can lose, beside layers that are not complete.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often layers that others removed meanwhile are fetched again.
+const ROUNDS: usize = 3;
+
+/// What to pull.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    /// The reference as typed; podman's `docker://` before it is accepted.
+    pub image: String,
+    /// `--platform`; this machine's when none.
+    pub platform: Option<Platform>,
+    /// When to ask the registry at all.
+    pub policy: PullPolicy,
+}
+
+/// What a pull did.
+#[derive(Debug, Clone)]
+pub struct PullReport {
+    /// The reference in full.
+    pub reference: Reference,
+    /// The image as stored.
+    pub image: ImageRecord,
+    /// What the registry has under the reference: the digest of its index, or of its only manifest. Unknown when the
+    /// registry was not asked.
+    pub digest: Option<Digest>,
+    /// What had to be done.
+    pub outcome: Outcome,
+    /// Set when the image is not for this machine although no platform was asked for: it has only this one.
+    pub foreign: Option<Platform>,
+}
+
+/// What had to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing: the policy is content with the image that is there.
+    Present,
+    /// The registry has what is there.
+    UpToDate,
+    /// Something new came.
+    Fetched,
+}
+
+/// Told what happens, from several threads. Layers are named by the digest of their blob ([`Digest::short`] is what
+/// people see), sizes are bytes. Whoever does not care implements nothing.
+pub trait Progress: Sync {
+    /// The registry has answered; `layers` are to come, lowest first, with their compressed sizes.
+    fn resolved(&self, _reference: &Reference, _layers: &[(Digest, u64)]) {}
+    /// The store has this layer.
+    fn layer_exists(&self, _layer: &Digest) {}
+    /// Its transfer begins.
+    fn layer_started(&self, _layer: &Digest, _total: u64) {}
+    /// So many bytes of it have been received in all. Called often.
+    fn layer_received(&self, _layer: &Digest, _bytes: u64) {}
+    /// All bytes are here; the rest is being unpacked.
+    fn layer_extracting(&self, _layer: &Digest) {}
+    /// It is unpacked and verified.
+    fn layer_done(&self, _layer: &Digest) {}
+    /// Everything is unpacked and is being made durable.
+    fn storing(&self) {}
+}
+
+/// No progress is shown.
+pub struct Silent;
+
+impl Progress for Silent {}
+
+/// A layer of the image to pull.
+#[derive(Debug, Clone)]
+struct LayerPlan {
+    blob: Descriptor,
+    diff_id: Digest,
+    compression: Compression,
+}
+
+/// What the registry has, understood and checked.
+struct Plan {
+    remote: RemoteImage,
+    config_bytes: Vec<u8>,
+    config: ImageConfig,
+    /// Lowest first; a layer that occurs twice is there once.
+    layers: Vec<LayerPlan>,
+}
+
+/// Pulls an image.
+pub fn pull(engine: &Engine, request: &PullRequest, progress: &dyn Progress) -> Result<PullReport> {
+    let name = request.image.strip_prefix("docker://").unwrap_or(&request.image);
+    let reference: Reference = name.parse()?;
+    let store = engine.store()?;
+    if request.policy != PullPolicy::Always {
+        if let Some(image) = present(&store, &reference, request.platform.as_ref())? {
+            return Ok(PullReport { reference, image, digest: None, outcome: Outcome::Present, foreign: None });
+        }
+        if request.policy == PullPolicy::Never {
+            return Err(Error::not_found(format!("no such image: `{}`", reference.familiar()))
+                .hint(format!("`coracle pull {}` fetches it", reference.familiar())));
+        }
+    }
+    from_registry(engine, &store, &reference, request.platform.as_ref(), progress)
+        .context(|| format!("cannot pull `{}`", reference.familiar()))
+}
+
+/// Pulls the image that a container shall be made from. The caller has decided that it is needed.
+pub fn for_container(
+    engine: &Engine,
+    image: &str,
+    platform: Option<Platform>,
+    progress: &dyn Progress,
+) -> Result<PullReport> {
+    pull(engine, &PullRequest { image: image.to_owned(), platform, policy: PullPolicy::Always }, progress)
+}
+
+/// The image named `reference`, if it is for the platform and complete.
+fn present(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<Option<ImageRecord>> {
+    let Some(image) = store.resolve(reference)? else { return Ok(None) };
+    let fits = platform.is_none_or(|wanted| wanted.matches(&image.platform));
+    Ok((fits && store.image_layers(&image).is_ok()).then_some(image))
+}
+
+fn from_registry(
+    engine: &Engine,
+    store: &Store,
+    reference: &Reference,
+    wanted: Option<&Platform>,
+    progress: &dyn Progress,
+) -> Result<PullReport> {
+    let client = Client::new(engine.registry.clone())?;
+    let remote = client.resolve(reference, wanted.unwrap_or(&Platform::host()))?;
+    let plan = plan(store, &client, remote)?;
+    let platform = plan.config.platform();
+    if let Some(wanted) = wanted.filter(|wanted| !wanted.matches(&platform)) {
+        return Err(Error::not_found(format!("the image is for `{platform}` only, not for `{wanted}`")));
+    }
+    let described: Vec<_> = plan.layers.iter().map(|layer| (layer.blob.digest.clone(), layer.blob.size)).collect();
+    progress.resolved(reference, &described);
+    let earlier = store.resolve(reference)?.map(|image| image.id);
+    let mut fetched = false;
+    for _ in 0..ROUNDS {
+        let missing = missing(store, &plan.layers, |layer| {
+            if !fetched {
+                progress.layer_exists(&layer.blob.digest);
+            }
+        })?;
+        fetched |= !missing.is_empty();
+        let layers = fetch(store, &client, &plan.remote, missing, progress)?;
+        progress.storing();
+        if let Some(image) = publish(store, &plan, layers)? {
+            let unchanged = !fetched && earlier.as_ref() == Some(&image.id);
+            return Ok(PullReport {
+                reference: reference.clone(),
+                image,
+                digest: Some(plan.remote.digest),
+                outcome: if unchanged { Outcome::UpToDate } else { Outcome::Fetched },
+                foreign: Some(platform).filter(|platform| wanted.is_none() && !Platform::host().matches(platform)),
+            });
+        }
+    }
+    Err(Error::conflict("its layers are removed as fast as they come").hint("is a cleanup running? try again after it"))
+}
+
+/// Understands and checks what the registry has.
+fn plan(store: &Store, client: &Client, remote: RemoteImage) -> Result<Plan> {
+    let descriptor = &remote.manifest.config;
+    // Ancient registries name docker's configurations `application/octet-stream`.
+    if !media::is_image_config(&descriptor.media_type) && descriptor.media_type != "application/octet-stream" {
+        let kind = text::clean(&descriptor.media_type);
+        return Err(Error::unsupported(format!("it is not a container image: its content is of type `{kind}`")));
+    }
+    let known = store.image(&descriptor.digest)?.and_then(|image| store.image_config_bytes(&image).ok());
+    let config_bytes = match known {
+        Some(bytes) => bytes,
+        None => client.small_blob(&remote, descriptor, CONFIG_MAX)?,
+    };
+    let config = ImageConfig::parse(&config_bytes)?;
+    if config.platform().os != "linux" {
+        return Err(Error::unsupported(format!("the image is for `{}`, not for Linux", config.platform())));
+    }
+    let layers = layers(&remote.manifest.layers, &config.rootfs.diff_ids)?;
+    Ok(Plan { remote, config_bytes, config, layers })
+}
+
+/// Pairs the manifest's blobs with the configuration's diff ids.
+fn layers(blobs: &[Descriptor], diff_ids: &[Digest]) -> Result<Vec<LayerPlan>> {
+    if blobs.len() != diff_ids.len() {
+        return Err(Error::invalid(format!(
+            "its manifest has {} layers, but its configuration {}",
+            blobs.len(),
+            diff_ids.len()
+        )));
+    }
+    let mut seen = HashSet::new();
+    let mut layers = Vec::with_capacity(blobs.len());
+    for (blob, diff_id) in blobs.iter().zip(diff_ids) {
+        if diff_id.algorithm() != Algorithm::Sha256 {
+            return Err(Error::unsupported("its layers are not identified by sha256"));
+        }
+        let compression = Compression::of_layer(&blob.media_type)?;
+        if seen.insert(diff_id) {
+            layers.push(LayerPlan { blob: blob.clone(), diff_id: diff_id.clone(), compression });
+        }
+    }
+    Ok(layers)
+}
+
+/// The layers that the store does not have, the largest first: the longest work must not begin last. `exists` is told of
+/// the others.
+fn missing(store: &Store, layers: &[LayerPlan], exists: impl Fn(&LayerPlan)) -> Result<Vec<LayerPlan>> {
+    let mut missing = Vec::new();
+    for layer in layers {
+        match store.layer(&layer.diff_id)? {
+            Some(_) => exists(layer),
+            None => missing.push(layer.clone()),
+        }
+    }
+    missing.sort_by_key(|layer| std::cmp::Reverse(layer.blob.size));
+    Ok(missing)
+}
+
+/// Makes everything visible: `None` when a layer that was there has been removed meanwhile.
+fn publish(store: &Store, plan: &Plan, layers: Vec<FinishedLayer>) -> Result<Option<ImageRecord>> {
+    let layers = store.sync_layers(layers)?;
+    let lock = store.lock_shared()?;
+    layers.publish(&lock)?;
+    let image = store.put_image(
+        &lock,
+        NewImage {
+            manifest: &plan.remote.manifest_bytes,
+            manifest_media_type: &plan.remote.manifest.media_type,
+            config: &plan.config_bytes,
+        },
+    );
+    let image = match image {
+        Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+        image => image?,
+    };
+    let reference = &plan.remote.reference;
+    store.tag(&lock, &reference.with_digest(plan.remote.digest.clone()), &image)?;
+    if reference.digest().is_none() {
+        store.tag(&lock, reference, &image)?;
+    }
+    Ok(Some(image))
+}
+
+/// Fetches and unpacks layers, several at a time. On failure the complete ones are kept for the next try.
+fn fetch(
+    store: &Store,
+    client: &Client,
+    remote: &RemoteImage,
+    missing: Vec<LayerPlan>,
+    progress: &dyn Progress,
+) -> Result<Vec<FinishedLayer>> {
+    let threads = missing.len().min(LAYERS_AT_ONCE);
+    let work = Work {
+        store,
+        client,
+        remote,
+        progress,
+        queue: Mutex::new(missing.into_iter()),
+        complete: Mutex::new((Vec::new(), Instant::now())),
+        failure: Mutex::new(None),
+        failed: AtomicBool::new(false),
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let started = std::thread::Builder::new().name("layer".into()).spawn_scoped(scope, || work.run());
+            if let Err(error) = started {
+                work.fail(Error::system("cannot start a thread").caused_by(error));
+            }
+        }
+    });
+    let (complete, _) = work.complete.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match work.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        None => Ok(complete),
+        Some(error) => {
+            // The failure is what counts; that something could not be kept is no second one.
+            let _ = keep(store, complete);
+            Err(error)
+        }
+    }
+}
+
+/// Publishes layers that no image has yet.
+fn keep(store: &Store, layers: Vec<FinishedLayer>) -> Result<()> {
+    let layers = store.sync_layers(layers)?;
+    layers.publish(&store.lock_shared()?).map(drop)
+}
+
+/// What the threads of one pull share.
+struct Work<'a> {
+    store: &'a Store,
+    client: &'a Client,
+    remote: &'a RemoteImage,
+    progress: &'a dyn Progress,
+    queue: Mutex<std::vec::IntoIter<LayerPlan>>,
+    /// Complete layers, and when some were last published.
+    complete: Mutex<(Vec<FinishedLayer>, Instant)>,
+    /// The first failure.
+    failure: Mutex<Option<Error>>,
+    failed: AtomicBool,
+}
+
+impl Work<'_> {
+    /// One thread's part: layer after layer, until there is none or something failed.
+    fn run(&self) {
+        while !self.failed.load(Ordering::Relaxed) {
+            let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(layer) = next else { return };
+            if let Err(error) = self.layer(&layer).and_then(|finished| self.complete(finished)) {
+                self.fail(error);
+            }
+        }
+    }
+
+    fn fail(&self, error: Error) {
+        self.failed.store(true, Ordering::Relaxed);
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    fn complete(&self, layer: FinishedLayer) -> Result<()> {
+        let due = {
+            let mut complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
+            complete.0.push(layer);
+            match complete.1.elapsed() >= KEEP_EVERY {
+                true => {
+                    complete.1 = Instant::now();
+                    std::mem::take(&mut complete.0)
+                }
+                false => return Ok(()),
+            }
+        };
+        keep(self.store, due)
+    }
+
+    /// One layer: fetched, unpacked, verified, not yet visible.
+    fn layer(&self, layer: &LayerPlan) -> Result<FinishedLayer> {
+        let blob = &layer.blob.digest;
+        self.progress.layer_started(blob, layer.blob.size);
+        let staged = self.store.stage_layer()?;
+        let mut reader = Watched {
+            blob: self.client.blob(self.remote, &layer.blob),
+            digest: blob,
+            received: 0,
+            total: layer.blob.size,
+            progress: self.progress,
+            stop: &self.failed,
+        };
+        let unpacked = match staged.unpack(&mut reader, layer.compression, &Limits::default()) {
+            Ok(unpacked) => unpacked,
+            Err(error) => {
+                // Content that makes no sense is often just not the content that was asked for: say that instead.
+                if error.kind() == Kind::Invalid && !reader.blob.has_failed() {
+                    reader.blob.finish()?;
+                }
+                return Err(error).context(|| format!("cannot unpack the layer `{}`", blob.short()));
+            }
+        };
+        reader.blob.finish()?;
+        if unpacked.diff_id != layer.diff_id {
+            return Err(Error::invalid(format!(
+                "the layer `{}` unpacks to `{}`, but the image demands `{}`",
+                blob.short(),
+                unpacked.diff_id,
+                layer.diff_id
+            ))
+            .hint("whoever made the image made a mistake, or worse; nothing of it was kept"));
+        }
+        self.progress.layer_done(blob);
+        Ok(staged.finish(&unpacked, Some(blob)))
+    }
+}
+
+/// A blob's reader that tells how far it is, and ends early when another layer has failed.
+struct Watched<'a> {
+    blob: BlobReader,
+    digest: &'a Digest,
+    received: u64,
+    total: u64,
+    progress: &'a dyn Progress,
+    stop: &'a AtomicBool,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other(Error::new(Kind::Network, "another layer failed")));
+        }
+        let count = self.blob.read(buffer)?;
+        if count > 0 {
+            self.received += count as u64;
+            self.progress.layer_received(self.digest, self.received);
+            if self.received == self.total {
+                self.progress.layer_extracting(self.digest);
+            }
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,464 @@
+//! Tests of the client against a registry that misbehaves: each failure has its error, its bound and, where the network is
+//! to blame, its recovery.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::bad_registry::{self, BadRegistry, Content, Fault, Reply, Request};
+
+use super::{Client, Credentials, Patience, RemoteImage, Settings};
+use crate::base::publish::Staging;
+use crate::base::{Error, Kind, Paths, Result};
+use crate::oci::{Descriptor, Platform, Reference};
+
+/// No files of this machine, and little patience.
+fn settings() -> Settings {
+    let nowhere = std::path::PathBuf::from("/nonexistent");
+    let paths = Paths { data: nowhere.clone(), runtime: nowhere.clone(), config: nowhere.clone(), home: nowhere };
+    Settings {
+        registries_conf: Vec::new(),
+        registries_conf_dirs: Vec::new(),
+        certificate_dirs: Vec::new(),
+        patience: Patience {
+            connect: Duration::from_secs(5),
+            stall: Duration::from_secs(2),
+            attempts: 3,
+            backoff: Duration::from_millis(5),
+            longest_wait: Duration::from_secs(2),
+            helper: Duration::from_secs(5),
+        },
+        ..Settings::of(&paths)
+    }
+}
+
+fn client() -> Client {
+    Client::new(settings()).unwrap()
+}
+
+fn reference(registry: &BadRegistry, rest: &str) -> Reference {
+    format!("{}/{rest}", registry.host()).parse().unwrap()
+}
+
+fn amd64() -> Platform {
+    "linux/amd64".parse().unwrap()
+}
+
+fn resolve(client: &Client, registry: &BadRegistry) -> Result<RemoteImage> {
+    client.resolve(&reference(registry, "app"), &amd64())
+}
+
+fn failure(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (Error, BadRegistry) {
+    let registry = BadRegistry::start(handler);
+    (resolve(&client(), &registry).unwrap_err(), registry)
+}
+
+/// Bytes that differ everywhere, so that a shifted or repeated piece cannot go unnoticed.
+fn bytes(size: usize) -> Vec<u8> {
+    (0..size as u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).take(size).collect()
+}
+
+/// An image `app:latest` with one layer of `size` bytes.
+fn content(size: usize) -> Content {
+    let mut content = Content::default();
+    content.image("latest", "amd64", "{}", &[bytes(size)]);
+    content
+}
+
+/// Fetches the layer of `app` from a registry whose answers for it come from `spoil(request, right answer)`.
+fn fetch_layer(
+    size: usize,
+    spoil: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static,
+) -> (Result<Vec<u8>>, BadRegistry) {
+    let content = content(size);
+    let layer = bad_registry::digest(&bytes(size));
+    let registry = BadRegistry::start(move |request| match request.path.contains(&layer) {
+        true => spoil(request, content.serve(request)),
+        false => content.serve(request),
+    });
+    let client = client();
+    let image = resolve(&client, &registry).unwrap();
+    let fetched = client.blob(&image, &image.manifest.layers[0]).into_bytes();
+    (fetched, registry)
+}
+
+#[test]
+fn an_image_is_found_by_tag_by_digest_and_through_an_index() {
+    let mut content = Content::default();
+    let arm = content.image("arm", "arm64", "{}", &[bytes(10)]);
+    let amd = content.image("amd", "amd64", "{}", &[bytes(20)]);
+    let index = content.index("latest", &[("arm64", &arm), ("amd64", &amd)]);
+    let registry = BadRegistry::good(content);
+    let client = client();
+    let get = |rest: &str| client.resolve(&reference(&registry, rest), &amd64()).unwrap();
+    let image = get("team/app");
+    assert_eq!((image.digest.as_str(), image.manifest_digest.as_str()), (index.as_str(), amd.as_str()));
+    assert!(image.chosen);
+    assert_eq!(image.manifest.layers[0].size, 20);
+    let layer = client.blob(&image, &image.manifest.layers[0]).into_bytes().unwrap();
+    assert_eq!(layer, bytes(20));
+    let pinned = get(&format!("team/app@{arm}"));
+    assert_eq!((pinned.digest.as_str(), pinned.chosen), (arm.as_str(), false));
+    assert_eq!(get("team/app:arm").manifest_digest.as_str(), arm);
+    let error = client.resolve(&reference(&registry, "team/app"), &"linux/s390x".parse().unwrap()).unwrap_err();
+    assert!(error.hints()[0].contains("linux/arm64, linux/amd64"), "{error:?}");
+}
+
+#[test]
+fn a_registry_that_is_down_or_unknown_is_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let error = client().resolve(&format!("{host}/app").parse().unwrap(), &amd64()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network);
+    assert_eq!(error.chain(), format!("cannot reach the registry `{host}`: nothing listens there: connection refused"));
+    let error = client().resolve(&"coracle-test.invalid/app".parse().unwrap(), &amd64()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network);
+    assert!(error.message().contains("`coracle-test.invalid`"), "{}", error.chain());
+}
+
+#[test]
+fn localhost_is_this_machine() {
+    let registry = BadRegistry::good(content(10));
+    let reference: Reference = format!("localhost:{}/app", registry.port()).parse().unwrap();
+    assert!(client().resolve(&reference, &amd64()).is_ok());
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    for (status, code, kind, message, hint) in [
+        (401, "UNAUTHORIZED", Kind::Denied, "is denied", "login"),
+        (403, "DENIED", Kind::Denied, "is denied", "log in"),
+        (404, "NAME_UNKNOWN", Kind::NotFound, "no image `", "spelling"),
+        (404, "MANIFEST_UNKNOWN", Kind::NotFound, "/app:latest`", "tag"),
+    ] {
+        let (error, registry) = failure(move |_| Reply::error(status, code, "because\\u001b[2J"));
+        assert_eq!(error.kind(), kind, "{status}");
+        assert!(error.message().contains(message), "{}", error.chain());
+        assert!(error.hints().join(" ").contains(hint), "{:?}", error.hints());
+        assert!(
+            status == 401 || error.chain().ends_with(&format!("because\\u{{1b}}[2J ({code})")),
+            "{}",
+            error.chain()
+        );
+        assert_eq!(registry.count("manifests"), 1, "{status}");
+    }
+}
+
+#[test]
+fn too_many_requests_are_repeated_after_the_wait_or_told() {
+    let content = content(10);
+    let registry = BadRegistry::start(move |request| match request.nth {
+        0 if request.path.contains("manifests") => {
+            Reply::error(429, "TOOMANYREQUESTS", "slow down").header("retry-after", "1")
+        }
+        _ => content.serve(request),
+    });
+    let begin = Instant::now();
+    assert!(resolve(&client(), &registry).is_ok());
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+
+    let (error, registry) = failure(|_| Reply::error(429, "TOOMANYREQUESTS", "x").header("retry-after", "3600"));
+    assert_eq!((error.kind(), registry.count("manifests")), (Kind::Denied, 1));
+    assert!(error.hints().join(" ").contains("in 60 minutes"), "{:?}", error.hints());
+}
+
+#[test]
+fn server_errors_are_retried_a_bounded_number_of_times() {
+    let content = content(10);
+    let registry = BadRegistry::start(move |request| match request.nth {
+        0 => Reply::error(500, "UNKNOWN", "oops"),
+        1 => Reply::new(200, "x").fault(Fault::ResetAtOnce),
+        _ => content.serve(request),
+    });
+    assert!(resolve(&client(), &registry).is_ok());
+
+    let (error, registry) = failure(|_| Reply::error(503, "UNAVAILABLE", "maintenance"));
+    assert_eq!((error.kind(), registry.count("manifests")), (Kind::Network, 3));
+    assert!(error.chain().contains("(503 Service Unavailable): maintenance"), "{}", error.chain());
+}
+
+#[test]
+fn manifests_are_bounded_and_checked() {
+    let image = content(10).manifests["latest"].clone();
+    let good = image.1.clone();
+    let huge = vec![b' '; (4 << 20) + 1];
+    let lying = Reply::new(200, good.clone()).header("docker-content-digest", bad_registry::digest(b"other"));
+    for (reply, word) in [
+        (Reply::new(200, huge.clone()), "larger than 4096 KiB"),
+        (Reply::new(200, huge).chunked(), "larger than 4096 KiB"),
+        (lying, "damaged"),
+        (Reply::new(200, "<html>sign in</html>"), "not a valid JSON document"),
+        (Reply::new(200, good.clone()).header("content-type", bad_registry::OCI_INDEX), "but it calls itself"),
+        (Reply::new(200, r#"{"schemaVersion":1,"fsLayers":[]}"#), "schema 1"),
+        (Reply::new(302, "").header("location", "http://example.com/x"), "not safe"),
+        (Reply::new(302, "").header("location", "/v2/app/manifests/latest"), "in circles"),
+    ] {
+        let (error, _registry) = failure(move |_| reply.clone());
+        assert!(error.chain().contains(word), "{word}: {}", error.chain());
+    }
+    let registry = BadRegistry::start(move |_| Reply::new(200, good.clone()));
+    let pinned = format!("app@{}", bad_registry::digest(b"other"));
+    let error = client().resolve(&reference(&registry, &pinned), &amd64()).unwrap_err();
+    assert!(error.chain().contains("damaged"), "{}", error.chain());
+}
+
+#[test]
+fn a_broken_transfer_is_resumed_where_it_broke() {
+    const SIZE: usize = 3_000_000;
+    for fault in [Fault::ResetAfter(1_000_000), Fault::CloseAfter(1_000_000), Fault::StallAfter(1_000_000)] {
+        let (fetched, registry) = fetch_layer(SIZE, move |request, reply| match request.nth {
+            0 => reply.fault(fault),
+            _ => reply,
+        });
+        assert_eq!(fetched.unwrap(), bytes(SIZE), "{fault:?}");
+        let requests = registry.requests();
+        let resumed = requests.last().unwrap().from().unwrap();
+        assert!((1..=1_000_000).contains(&resumed), "{fault:?}: resumed at {resumed}");
+    }
+}
+
+#[test]
+fn a_server_without_ranges_is_read_again_and_what_is_known_is_skipped() {
+    const SIZE: usize = 2_000_000;
+    let (fetched, registry) = fetch_layer(SIZE, |request, _| {
+        let whole = Reply::new(200, bytes(SIZE));
+        if request.nth == 0 { whole.chunked().fault(Fault::CloseAfter(1_500_000)) } else { whole }
+    });
+    assert_eq!(fetched.unwrap(), bytes(SIZE));
+    assert_eq!(registry.count("blobs"), 2);
+}
+
+#[test]
+fn a_long_transfer_survives_many_breaks_but_not_without_progress() {
+    const SIZE: usize = 12_000_000;
+    let (fetched, registry) = fetch_layer(SIZE, |_, reply| reply.fault(Fault::CloseAfter(1_500_000)));
+    assert_eq!(fetched.unwrap(), bytes(SIZE));
+    assert_eq!(registry.count("blobs"), 8);
+
+    let (fetched, registry) = fetch_layer(SIZE, |_, reply| reply.fault(Fault::CloseAfter(1000)));
+    let error = fetched.unwrap_err();
+    assert_eq!((error.kind(), registry.count("blobs")), (Kind::Network, 3));
+}
+
+#[test]
+fn wrong_blobs_are_refused() {
+    const SIZE: usize = 100_000;
+    let shorter = || bytes(SIZE)[..SIZE - 1].to_vec();
+    let longer = || [bytes(SIZE), vec![0]].concat();
+    let other = || [&bytes(SIZE)[..SIZE - 1], b"x"].concat();
+    for (name, reply, word) in [
+        ("truncated", Reply::new(200, shorter()), "wrong size: 99999 bytes"),
+        ("truncated, in chunks", Reply::new(200, shorter()).chunked(), "wrong size: only 99999 bytes"),
+        ("longer", Reply::new(200, longer()), "wrong size: 100001 bytes"),
+        ("longer, in chunks", Reply::new(200, longer()).chunked(), "wrong size: more bytes"),
+        ("empty", Reply::new(200, ""), "wrong size: 0 bytes"),
+        ("other content", Reply::new(200, other()), "is damaged"),
+        ("other part", Reply::new(206, bytes(SIZE)).header("content-range", "bytes 5-9/10"), "another part"),
+        ("lost", Reply::error(404, "BLOB_UNKNOWN", "gone"), "has lost the blob"),
+    ] {
+        let (fetched, registry) = fetch_layer(SIZE, move |_, _| reply.clone());
+        let error = fetched.unwrap_err();
+        assert!(error.chain().contains(word), "{name}: {}", error.chain());
+        assert!(registry.count("blobs") <= 3, "{name}");
+    }
+}
+
+#[test]
+fn the_end_of_a_damaged_blob_is_never_reported() {
+    let content = content(50_000);
+    let registry = BadRegistry::start(move |request| match request.path.contains("/blobs/") {
+        true => Reply::new(200, vec![7; 50_000]),
+        false => content.serve(request),
+    });
+    let client = client();
+    let image = resolve(&client, &registry).unwrap();
+    let mut reader = client.blob(&image, &image.manifest.layers[0]);
+    let mut all = Vec::new();
+    let error = reader.read_to_end(&mut all).unwrap_err().downcast::<Error>().unwrap();
+    assert_eq!((all.len(), error.kind()), (50_000, Kind::Invalid));
+    assert!(reader.finish().is_err());
+}
+
+#[test]
+fn a_reader_that_goes_away_stops_the_transfer() {
+    let content = content(40_000_000);
+    let registry = BadRegistry::good(content);
+    let client = client();
+    let image = resolve(&client, &registry).unwrap();
+    let mut reader = client.blob(&image, &image.manifest.layers[0]);
+    let mut beginning = [0; 16];
+    reader.read_exact(&mut beginning).unwrap();
+    drop(reader);
+    // The thread is free for the next one, which would wait forever behind an abandoned transfer on a full window.
+    let again = client.blob(&image, &image.manifest.layers[0]).into_bytes().unwrap();
+    assert_eq!(again.len(), 40_000_000);
+}
+
+/// A registry that wants a token from itself; tokens are `t1`, `t2`, … and `valid` says which are accepted.
+fn with_tokens(content: Content, valid: impl Fn(&str) -> bool + Send + Sync + 'static) -> BadRegistry {
+    BadRegistry::start(move |request| {
+        if request.path.starts_with("/token") {
+            return Reply::new(200, format!(r#"{{"token":"t{}"}}"#, request.nth + 1));
+        }
+        match request.header("authorization").strip_prefix("Bearer ").is_some_and(&valid) || request.path == "/v2/" {
+            true => content.serve(request),
+            false => Reply::error(401, "UNAUTHORIZED", "authentication required").header(
+                "www-authenticate",
+                format!(r#"Bearer realm="http://{}/token",service="test",scope="repository:app:pull""#, request.host),
+            ),
+        }
+    })
+}
+
+#[test]
+fn a_token_is_fetched_once_and_shown_to_every_request() {
+    let registry = with_tokens(content(10), |token| token == "t1");
+    let client = client();
+    let image = resolve(&client, &registry).unwrap();
+    client.blob(&image, &image.manifest.layers[0]).into_bytes().unwrap();
+    let requests = registry.requests();
+    let tokens: Vec<_> = requests.iter().filter(|request| request.path.starts_with("/token")).collect();
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(tokens[0].path, "/token?service=test&scope=repository%3Aapp%3Apull&client_id=coracle");
+    assert_eq!(tokens[0].header("authorization"), "", "anonymous");
+    assert_eq!(requests.len(), 4, "401, token, manifest, blob");
+}
+
+#[test]
+fn an_expired_token_is_renewed_once() {
+    let expired = Arc::new(AtomicBool::new(false));
+    let for_server = expired.clone();
+    let registry = with_tokens(content(10), move |token| token != "t1" || !for_server.load(Ordering::SeqCst));
+    let client = client();
+    let image = resolve(&client, &registry).unwrap();
+    expired.store(true, Ordering::SeqCst);
+    client.blob(&image, &image.manifest.layers[0]).into_bytes().unwrap();
+    let shown: Vec<_> = registry.requests().iter().map(|request| request.header("authorization").to_owned()).collect();
+    assert_eq!(shown.last().unwrap(), "Bearer t2");
+
+    let registry = with_tokens(content(10), |_| false);
+    let error = resolve(&client, &registry).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(registry.requests().len() <= 4, "no endless exchange");
+}
+
+#[test]
+fn passwords_go_where_they_belong() {
+    let content = content(10);
+    let cdn = BadRegistry::start({
+        let content = content.clone();
+        move |request| content.serve(request)
+    });
+    let location = format!("http://{}", cdn.host());
+    let registry = BadRegistry::start(move |request| {
+        if request.header("authorization") != "Basic dTpw" {
+            return Reply::error(401, "UNAUTHORIZED", "who?").header("www-authenticate", r#"Basic realm="test""#);
+        }
+        match request.path.contains("/blobs/") {
+            true => Reply::new(307, "").header("location", format!("{location}{}", request.path)),
+            false => content.serve(request),
+        }
+    });
+    let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+    let file = scratch.path().join("auth.json");
+    std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"dTpw"}}}}}}"#, registry.host())).unwrap();
+    let client = Client::new(Settings { auth_files: vec![file.clone()], ..settings() }).unwrap();
+    let image = resolve(&client, &registry).unwrap();
+    assert_eq!(client.blob(&image, &image.manifest.layers[0]).into_bytes().unwrap(), bytes(10));
+    assert_eq!(cdn.requests()[0].header("authorization"), "", "a redirect takes no credentials along");
+
+    let wrong = Credentials::parse("u:wrong").unwrap();
+    let client = Client::new(Settings { credentials: Some(wrong), auth_files: vec![file], ..settings() }).unwrap();
+    let error = resolve(&client, &registry).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(error.hints().join(" ").contains("log"), "{:?}", error.hints());
+    let anonymous = resolve(&self::client(), &registry).unwrap_err();
+    assert_eq!(anonymous.kind(), Kind::Denied);
+}
+
+#[test]
+fn a_helper_that_is_missing_explains_a_refusal() {
+    let registry = BadRegistry::start(|_| {
+        Reply::error(401, "UNAUTHORIZED", "who?").header("www-authenticate", r#"Basic realm="test""#)
+    });
+    let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+    let file = scratch.path().join("config.json");
+    std::fs::write(&file, r#"{"credsStore":"coracle-test-absent"}"#).unwrap();
+    let client = Client::new(Settings { auth_files: vec![file], ..settings() }).unwrap();
+    let error = resolve(&client, &registry).unwrap_err();
+    assert!(error.hints().join(" ").contains("docker-credential-coracle-test-absent"), "{:?}", error.hints());
+}
+
+#[test]
+fn mirrors_come_first_and_their_failure_is_not_fatal() {
+    let origin = BadRegistry::good(content(1000));
+    let mirror = BadRegistry::start(|_| Reply::error(404, "MANIFEST_UNKNOWN", "not mirrored"));
+    let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+    let conf = scratch.path().join("registries.conf");
+    std::fs::write(
+        &conf,
+        format!(
+            "[[registry]]\nprefix = 'docker.io'\nlocation = '{}'\n[[registry.mirror]]\nlocation = '{}/hub'\n",
+            origin.host(),
+            mirror.host()
+        ),
+    )
+    .unwrap();
+    let client = Client::new(Settings { registries_conf: vec![conf], ..settings() }).unwrap();
+    let image = client.resolve(&"app".parse().unwrap(), &amd64()).unwrap();
+    assert_eq!(mirror.count("/v2/hub/library/app/manifests/latest"), 1);
+    assert_eq!(origin.count("/v2/library/app/manifests/latest"), 1);
+    assert!(client.blob(&image, &image.manifest.layers[0]).into_bytes().is_ok());
+    let error = client.resolve(&"app:absent".parse().unwrap(), &amd64()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert!(error.hints().iter().any(|hint| hint.starts_with("a mirror failed")), "{:?}", error.hints());
+}
+
+#[test]
+fn small_blobs_are_bounded_before_they_are_fetched() {
+    let registry = BadRegistry::good(content(1000));
+    let client = client();
+    let image = resolve(&client, &registry).unwrap();
+    let descriptor = Descriptor { size: 1 << 40, ..image.manifest.config.clone() };
+    assert!(client.small_blob(&image, &descriptor, 1000).is_err());
+    assert_eq!(registry.count("blobs"), 0);
+    assert!(client.small_blob(&image, &image.manifest.config, 1000).is_ok());
+}
+
+#[test]
+fn tls_is_demanded_where_it_is_told() {
+    let registry = BadRegistry::good(content(10));
+    let client = Client::new(Settings { tls_verify: Some(true), ..settings() }).unwrap();
+    let error = resolve(&client, &registry).unwrap_err();
+    assert_eq!(error.kind(), Kind::Network);
+    assert!(error.message().contains("TLS"), "{}", error.chain());
+    assert!(error.hints().join(" ").contains("plain HTTP"), "{:?}", error.hints());
+}
+
+#[test]
+fn a_certificate_is_trusted_when_its_authority_is() {
+    let content = content(10);
+    let registry = BadRegistry::start_tls(move |request| content.serve(request));
+    for tls_verify in [None, Some(true)] {
+        let client = Client::new(Settings { tls_verify, ..settings() }).unwrap();
+        let error = resolve(&client, &registry).unwrap_err();
+        assert!(error.message().contains("no trustworthy TLS"), "{}", error.chain());
+        assert!(error.hints().join(" ").contains(&format!("certs.d/{}/", registry.host())), "{:?}", error.hints());
+    }
+    assert_eq!(registry.requests().len(), 0, "nothing was said to a server without trust");
+
+    let client = Client::new(Settings { tls_verify: Some(false), ..settings() }).unwrap();
+    assert!(resolve(&client, &registry).is_ok());
+
+    let certificates = Staging::new(&std::env::temp_dir()).unwrap();
+    let own = certificates.path().join(registry.host());
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("ca.crt"), bad_registry::TEST_AUTHORITY).unwrap();
+    let directories = vec![certificates.path().to_owned()];
+    for tls_verify in [None, Some(true)] {
+        let settings = Settings { certificate_dirs: directories.clone(), tls_verify, ..settings() };
+        assert!(resolve(&Client::new(settings).unwrap(), &registry).is_ok());
+    }
+}
