@@ -165,7 +165,7 @@ pub fn sweep(area: &Path) -> Result<()> {
         if entry.file_type().is_ok_and(|kind| kind.is_dir())
             && let Some(_lock) = Lock::attempt_directory(&path)?
         {
-            remove_tree(&path)?;
+            if_absent(remove_tree(&path)).at(&path, "cannot remove what is left at")?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::request::{CreateRequest, MountRequest, PullPolicy};
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, files, names, pull};
+use super::{Engine, builtin, files, isolated, names, pull};
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
@@ -98,10 +98,9 @@ fn find_image(
         return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.image)))
             .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.image))));
     }
-    pull::for_container(engine, &request.image, request.platform.clone(), progress)?;
-    store
-        .lookup(&request.image)?
-        .ok_or_else(|| Error::system(format!("the image `{}` was pulled but is not in the store", request.image)))
+    isolated::inside(&engine.paths, || {
+        pull::for_container(engine, &request.image, request.platform.clone(), progress).map(|report| report.image)
+    })
 }
 
 /// The directories to stack for these layers, base first. A layer that hides everything below it begins the stack.

@@ -24,11 +24,6 @@ pub mod wait;
 use crate::base::{Error, Paths, Result};
 use crate::registry;
 use crate::state::Containers;
-pub mod pull;
-pub mod request;
-
-use crate::base::{Paths, Result};
-use crate::registry;
 use crate::store::Store;
 
 /// What a face passes in once: where things are and how to reach registries.
