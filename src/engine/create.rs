@@ -1,6 +1,7 @@
 //! `create`: an image and a request become a container that has not run yet.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::request::{CreateRequest, MountRequest, PullPolicy};
@@ -39,6 +40,10 @@ pub(super) fn create_guarded(
     let _using = store.lock_shared()?;
     let image_config = store.image_config(&image)?;
     let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image))?;
+    let root_mode = match layers.last() {
+        Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777,
+        None => 0o755,
+    };
     let host = HostFiles::read()?;
     for mount in &request.mounts {
         prepare_source(mount)?;
@@ -68,7 +73,7 @@ pub(super) fn create_guarded(
             ("resolv.conf", files::resolv_conf(config.network, &host.resolv_conf)),
         ];
         let own: Vec<(&str, &[u8])> = own.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        match engine.containers().create(&config, &own) {
+        match engine.containers().create(&config, root_mode, &own) {
             Ok(guard) => return Ok(Created { config, guard, layers }),
             // A generated name that is taken already.
             Err(error) if error.kind() == Kind::Conflict && request.name.is_none() && attempt < 20 => {}

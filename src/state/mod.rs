@@ -29,7 +29,7 @@ pub mod record;
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 pub use record::{ContainerConfig, RunState, Status};
@@ -72,18 +72,22 @@ impl Containers {
     }
 
     /// Makes a container exist: writes its record and everything in `files` (name and content), then links its name.
-    /// The returned guard still holds its lock.
-    pub fn create(&self, config: &ContainerConfig, files: &[(&str, &[u8])]) -> Result<ContainerGuard> {
+    /// Its root directory gets `root_mode`, the image's. The returned guard still holds its lock.
+    pub fn create(&self, config: &ContainerConfig, root_mode: u32, files: &[(&str, &[u8])]) -> Result<ContainerGuard> {
         self.paths.ensure()?;
         self.refuse_taken_name(&config.name)?;
         let durability = durability(config);
         let staging = Staging::new(&self.paths.staging())?;
-        for directory in ["upper", "work"] {
-            fs::create_dir(staging.path().join(directory)).at(staging.path(), "cannot create a directory in")?;
+        // Modes are set, not left to the umask: the upper is the container's root, and its users read the files.
+        for (name, mode) in [("upper", root_mode), ("work", 0o700)] {
+            let path = staging.path().join(name);
+            fs::create_dir(&path).at(&path, "cannot create the directory")?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).at(&path, "cannot set the mode of")?;
         }
         for (name, content) in files {
             let path = staging.path().join(name);
             fs::write(&path, content).at(&path, "cannot write")?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).at(&path, "cannot set the mode of")?;
         }
         publish::json(&staging.path().join("container.json"), config, durability)?;
         let directory = self.paths.container(&config.id);

@@ -156,7 +156,8 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
     let (length, fds) = loop {
         match socket::receive(socket, buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => return Ok(None),
+            // The supervisor ended with a message of ours unread. The error comes before what it sent us, and once.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {}
             received => break received.context(|| "cannot hear the container's supervisor")?,
         }
     };
