@@ -10,5 +10,7 @@
 #[macro_use]
 mod support;
 
+#[path = "e2e/isolation.rs"]
+mod isolation;
 #[path = "e2e/run.rs"]
 mod run;

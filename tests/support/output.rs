@@ -51,9 +51,16 @@ impl Output {
 
     /// This exit code, and not a death by signal that looks the same.
     #[track_caller]
-    pub fn fails_with(self, code: i32) -> Self {
+    pub fn exits_with(self, code: i32) -> Self {
         self.check(self.status.code() == Some(code), &format!("exit code {code}"));
         self
+    }
+
+    /// [`Self::exits_with`] a code that is not 0.
+    #[track_caller]
+    pub fn fails_with(self, code: i32) -> Self {
+        assert_ne!(code, 0, "0 is a success");
+        self.exits_with(code)
     }
 
     /// Any exit code but 0.
