@@ -9,8 +9,11 @@ fn namespaces_are_its_own() {
     let env = ready!(busybox);
     for name in ["user", "mnt", "pid", "ipc", "uts", "cgroup", "net"] {
         let ours = std::fs::read_link(format!("/proc/self/ns/{name}")).expect("a namespace");
-        let theirs =
-            env.coracle(&format!("run --rm --network none IMAGE readlink /proc/self/ns/{name}")).succeeds().line().to_owned();
+        let theirs = env
+            .coracle(&format!("run --rm --network none IMAGE readlink /proc/self/ns/{name}"))
+            .succeeds()
+            .line()
+            .to_owned();
         assert!(theirs.starts_with(&format!("{name}:[")), "{theirs}");
         // Root maps ids one to one and may keep its user namespace.
         assert!(theirs != ours.to_string_lossy() || (name == "user" && is_root()), "{name} is shared with the host");
@@ -52,9 +55,12 @@ fn root_inside_is_the_user_outside() {
 fn capabilities_are_dockers_default_set() {
     let env = ready!(busybox);
     let output = env.coracle("run --rm IMAGE cat /proc/self/status").succeeds();
-    for wanted in
-        ["CapEff:\t00000000a80425fb", "CapPrm:\t00000000a80425fb", "CapBnd:\t00000000a80425fb", "CapAmb:\t0000000000000000"]
-    {
+    for wanted in [
+        "CapEff:\t00000000a80425fb",
+        "CapPrm:\t00000000a80425fb",
+        "CapBnd:\t00000000a80425fb",
+        "CapAmb:\t0000000000000000",
+    ] {
         assert!(output.stdout.contains(wanted), "{wanted} is not in\n{}", output.stdout);
     }
     let output = env.coracle("run --rm -u user IMAGE cat /proc/self/status").succeeds();
@@ -96,9 +102,11 @@ fn the_kernels_knobs_are_masked_or_read_only() {
         env.coracle(&format!("run --rm IMAGE sh -c 'if [ -e {path} ]; then ls {path}; fi'")).succeeds().stdout_is("");
     }
     for path in ["/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/proc/sys/vm/swappiness"] {
-        env.coracle(&format!("run --rm IMAGE sh -c 'test -e {path} || echo read-only file system >&2; echo 1 >{path}'"))
-            .fails()
-            .stderr_has("read-only file system");
+        env.coracle(&format!(
+            "run --rm IMAGE sh -c 'test -e {path} || echo read-only file system >&2; echo 1 >{path}'"
+        ))
+        .fails()
+        .stderr_has("read-only file system");
     }
     env.coracle("run --rm IMAGE sh -c 'mkdir /sys/fs/cgroup/x'").fails();
 }
@@ -112,13 +120,15 @@ fn devices_are_few_and_work() {
     assert_eq!(
         devices,
         [
-            "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty", "urandom",
-            "zero"
+            "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
+            "urandom", "zero"
         ]
     );
-    env.coracle("run --rm IMAGE sh -c 'echo x >/dev/null; head -c 4 /dev/zero | wc -c; head -c 9 /dev/urandom | wc -c'")
-        .succeeds()
-        .stdout_is("4\n9\n");
+    env.coracle(
+        "run --rm IMAGE sh -c 'echo x >/dev/null; head -c 4 /dev/zero | wc -c; head -c 9 /dev/urandom | wc -c'",
+    )
+    .succeeds()
+    .stdout_is("4\n9\n");
     env.coracle("run --rm IMAGE sh -c 'echo x >/dev/full'").fails_with(1).stderr_has("no space left");
     env.coracle("run --rm IMAGE grep /dev/shm /proc/mounts").succeeds().stdout_has("size=65536k");
 }
@@ -184,9 +194,8 @@ fn our_executable_cannot_be_reached_for_writing() {
     let before = std::fs::read(env.program()).expect("readable");
     let id = env.run_detached("--init IMAGE sleep 1000");
     // runc's CVE-2019-5736: overwrite the runtime through /proc/PID/exe.
-    let _ = env.coracle(&format!(
-        "exec {id} sh -c 'for exe in /proc/[0-9]*/exe; do echo x 2>/dev/null >$exe; done; true'"
-    ));
+    let _ =
+        env.coracle(&format!("exec {id} sh -c 'for exe in /proc/[0-9]*/exe; do echo x 2>/dev/null >$exe; done; true'"));
     let registry = Registry::start();
     let name = registry.push(&Image::busybox().layer(Tar::new().symlink("entry", "/proc/self/exe")), "exe");
     let _ = env.coracle(&format!("run --rm {name} /entry"));

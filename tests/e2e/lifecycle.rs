@@ -224,8 +224,10 @@ fn logs_follow_until_the_end() {
 #[test]
 fn logs_hold_very_long_lines_and_any_bytes() {
     let env = ready!(busybox);
-    env.coracle("run --name one IMAGE sh -c 'head -c 100000 /dev/zero | tr \"\\000\" x; echo; printf \"\\001\\t\\\"\\\\\\n\"'")
-        .succeeds();
+    env.coracle(
+        "run --name one IMAGE sh -c 'head -c 100000 /dev/zero | tr \"\\000\" x; echo; printf \"\\001\\t\\\"\\134\\n\"'",
+    )
+    .succeeds();
     let output = env.coracle("logs one").succeeds();
     assert_eq!(output.stdout, format!("{}\n\u{1}\t\"\\\n", "x".repeat(100_000)));
 }

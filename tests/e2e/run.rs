@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::images::{Image, Tar};
 use crate::support::eventually;
+use crate::support::images::{Image, Tar};
 use crate::support::registry::Registry;
 
 #[test]
@@ -110,9 +110,7 @@ fn the_environment_is_the_images_and_dockers_own() {
     let env = ready!(busybox);
     let output = env.command("run --rm --hostname box IMAGE env").var("SECRET_OF_THE_HOST", "x").run().succeeds();
     let lines = output.lines();
-    for wanted in
-        ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=box", "HOME=/root"]
-    {
+    for wanted in ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=box", "HOME=/root"] {
         assert!(lines.contains(&wanted), "{wanted} is not in {lines:?}");
     }
     for leaked in ["XDG_", "SECRET_OF_THE_HOST", "TERM="] {
@@ -296,7 +294,9 @@ fn a_missing_bind_source_is_refused() {
 fn tmpfs_mounts() {
     let env = ready!(busybox);
     let output = env
-        .coracle("run --rm --tmpfs /scratch:size=1m,mode=0700 IMAGE sh -c 'grep /scratch /proc/mounts; stat -c %a /scratch'")
+        .coracle(
+            "run --rm --tmpfs /scratch:size=1m,mode=0700 IMAGE sh -c 'grep /scratch /proc/mounts; stat -c %a /scratch'",
+        )
         .succeeds();
     for wanted in ["tmpfs /scratch tmpfs", "size=1024k", "nosuid", "nodev", "noexec", "\n700\n"] {
         assert!(output.stdout.contains(wanted), "{wanted} is not in {}", output.stdout);
@@ -354,10 +354,7 @@ fn labels_from_the_command_line_and_the_image() {
     let registry = Registry::start();
     let name = registry.push(&Image::busybox().set("Labels", json!({"kind": "image", "only": "here"})), "labelled");
     let file = env.write("labels", "from=file\n# comment\n");
-    let id = env.run_detached(&format!(
-        "--label kind=flag -l empty --label-file {} {name} true",
-        file.display()
-    ));
+    let id = env.run_detached(&format!("--label kind=flag -l empty --label-file {} {name} true", file.display()));
     let labels = env.argv(&["inspect", "--format", "{{json .Config.Labels}}", &id]).succeeds().json();
     assert_eq!(labels, json!({"kind": "flag", "only": "here", "empty": "", "from": "file"}));
 }
@@ -394,9 +391,7 @@ fn containers_write_apart_and_leave_the_image_alone() {
     let first = env.run_detached("IMAGE sh -c 'echo first >/root/file; rm /etc/group; sleep 1000'");
     let second = env.run_detached("IMAGE sh -c 'echo second >/root/file; sleep 1000'");
     for (id, text) in [(&first, "first\n"), (&second, "second\n")] {
-        eventually("the file is written", || {
-            env.coracle(&format!("exec {id} cat /root/file")).stdout == text
-        });
+        eventually("the file is written", || env.coracle(&format!("exec {id} cat /root/file")).stdout == text);
     }
     env.coracle(&format!("exec {second} test -e /etc/group")).succeeds();
     env.coracle("run --rm IMAGE test -e /etc/group").succeeds();
@@ -406,7 +401,8 @@ fn containers_write_apart_and_leave_the_image_alone() {
 #[test]
 fn rm_leaves_nothing() {
     let env = ready!(busybox);
-    env.coracle("run --rm --name gone IMAGE sh -c 'echo x >/file; mkdir /root/d; chmod 0 /root/d; exit 3'").fails_with(3);
+    env.coracle("run --rm --name gone IMAGE sh -c 'echo x >/file; mkdir /root/d; chmod 0 /root/d; exit 3'")
+        .fails_with(3);
     env.coracle("ps -aq").succeeds().stdout_is("");
     let containers = env.data().join("containers");
     assert_eq!(std::fs::read_dir(&containers).expect("a directory").count(), 0, "left in {}", containers.display());

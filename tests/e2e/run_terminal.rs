@@ -31,7 +31,8 @@ fn the_terminal_is_restored() {
 #[test]
 fn the_window_size_is_there_from_the_start_and_follows() {
     let env = ready!(busybox);
-    let terminal = env.terminal("run --rm -it IMAGE sh -c 'stty size; trap \"stty size\" WINCH; while :; do sleep 0.1; done'");
+    let terminal =
+        env.terminal("run --rm -it IMAGE sh -c 'stty size; trap \"stty size\" WINCH; while :; do sleep 0.1; done'");
     terminal.expects("24 80");
     terminal.resize(132, 50);
     terminal.expects("50 132");
@@ -42,7 +43,9 @@ fn the_window_size_is_there_from_the_start_and_follows() {
 #[test]
 fn control_c_interrupts_the_process_and_not_us() {
     let env = ready!(busybox);
-    let terminal = env.terminal("run --rm -it IMAGE sh -c 'trap \"echo interrupted; exit 5\" INT; echo ready; while :; do sleep 0.1; done'");
+    let terminal = env.terminal(
+        "run --rm -it IMAGE sh -c 'trap \"echo interrupted; exit 5\" INT; echo ready; while :; do sleep 0.1; done'",
+    );
     terminal.expects("ready");
     terminal.types("\x03");
     terminal.expects("interrupted");
@@ -97,7 +100,9 @@ fn standard_error_of_a_terminal_is_the_terminal() {
 #[test]
 fn without_a_terminal_there_is_none() {
     let env = ready!(busybox);
-    env.coracle("run --rm -i IMAGE sh -c 'test -t 0 || test -t 1 || test -t 2 || echo none'").succeeds().stdout_is("none\n");
+    env.coracle("run --rm -i IMAGE sh -c 'test -t 0 || test -t 1 || test -t 2 || echo none'")
+        .succeeds()
+        .stdout_is("none\n");
 }
 
 #[test]

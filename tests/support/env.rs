@@ -63,7 +63,7 @@ impl Env {
         let peer = std::env::var_os("CORACLE_TEST_PEER").is_some();
         // A link of its own tells this environment's processes from all others: `/proc/PID/exe` names it.
         if fs::hard_link(&built, &program).is_err() {
-            drop(fs::copy(&built, &program).expect("a readable executable"));
+            let _ = fs::copy(&built, &program).expect("a readable executable");
         }
         let driver = std::env::var("CORACLE_TEST_DRIVER").ok().filter(|driver| driver != "overlay");
         let env = Self { root, program, driver, peer };
@@ -78,16 +78,14 @@ impl Env {
         fs::create_dir(&directory).expect("a fresh directory");
         for (file, text) in [
             ("storage.conf", "[storage]\ndriver = \"overlay\"\n"),
-            ("containers.conf", "[containers]\nnetns = \"none\"\n[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"),
+            (
+                "containers.conf",
+                "[containers]\nnetns = \"none\"\n[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n",
+            ),
             ("policy.json", "{\"default\": [{\"type\": \"insecureAcceptAnything\"}]}\n"),
         ] {
             fs::write(directory.join(file), text).expect("our directory");
         }
-    }
-
-    /// True when the tests run podman instead of coracle.
-    pub fn is_peer(&self) -> bool {
-        self.peer
     }
 
     /// The directory of this environment.

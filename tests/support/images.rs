@@ -123,7 +123,7 @@ impl Image {
                 let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
                 encoder.write_all(tar).expect("memory");
                 (encoder.finish().expect("memory"), "+gzip")
-            },
+            }
             Packing::Zstd => (zstd::encode_all(tar, 3).expect("memory"), "+zstd"),
         };
         self.add_diff_id(&digest(tar));

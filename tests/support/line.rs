@@ -12,7 +12,7 @@ pub fn words(line: &str) -> Vec<String> {
             (None, '\'' | '"') => {
                 quote = Some(character);
                 word.get_or_insert_default();
-            },
+            }
             (None, ' ' | '\n') => words.extend(word.take()),
             (None, _) => word.get_or_insert_default().push(character),
         }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here sleeps in the hope that something is ready: [`eventually`] polls a condition within a stated time.
 
+pub mod bad_registry;
 pub mod env;
 pub mod images;
 pub mod line;

@@ -118,6 +118,14 @@ impl Output {
         self
     }
 
+    /// A part of a report that goes to standard output, or of the error that took its place.
+    #[track_caller]
+    pub fn explains_on_stdout(self, text: &str) -> Self {
+        let holds = self.stdout.contains(text) || self.stderr.contains(text);
+        self.check(holds && !self.stderr.contains("panicked at"), &format!("{text:?} in what it says"));
+        self
+    }
+
     /// The only line of standard output, without its line end.
     #[track_caller]
     pub fn line(&self) -> &str {
@@ -295,7 +303,7 @@ impl Running {
                 None if Instant::now() > deadline => {
                     let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
                     panic!("still runs after {:?}\n$ {}\n{stdout}\n{stderr}", self.limit, self.command);
-                },
+                }
                 None => std::thread::sleep(Duration::from_millis(2)),
             }
         };
@@ -358,12 +366,6 @@ impl Command {
     /// One variable less.
     pub fn without_var(mut self, name: &str) -> Self {
         self.inner.env_remove(name);
-        self
-    }
-
-    /// Its working directory.
-    pub fn directory(mut self, path: impl AsRef<std::path::Path>) -> Self {
-        self.inner.current_dir(path);
         self
     }
 

@@ -93,7 +93,8 @@ impl Registry {
             let text = fs::read_to_string(&log).unwrap_or_default();
             assert!(process.try_wait().expect("a child of ours").is_none(), "docker-registry ended:\n{text}");
             address = text.split("listening on ").nth(1).and_then(|rest| {
-                let end = rest.find(|character: char| character != '.' && character != ':' && !character.is_ascii_digit())?;
+                let end =
+                    rest.find(|character: char| character != '.' && character != ':' && !character.is_ascii_digit())?;
                 Some(rest[..end].to_owned())
             });
             address.as_ref().is_some_and(|address| TcpStream::connect(address).is_ok())
@@ -132,11 +133,8 @@ impl Registry {
 
     /// Pushes the OCI layout's `latest` with skopeo, and gives its reference. Panics when skopeo fails.
     pub fn push_layout(&self, layout: &Path, repository: &str, options: &[&str]) -> String {
-        let name = if repository.contains(':') {
-            format!("{}/{repository}", self.address)
-        } else {
-            self.name(repository)
-        };
+        let name =
+            if repository.contains(':') { format!("{}/{repository}", self.address) } else { self.name(repository) };
         let mut skopeo = Command::new("skopeo");
         skopeo.args(["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]).args(options);
         if self.auth {

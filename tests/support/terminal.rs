@@ -79,11 +79,6 @@ impl Terminal {
         assert!(found, "waited in vain for {text:?}\n$ {}\n--- screen\n{}", self.shown, self.screen.text());
     }
 
-    /// Everything that was shown so far.
-    pub fn screen(&self) -> String {
-        self.screen.text()
-    }
-
     /// Whether the terminal is in raw mode: no echo, no signals from keys.
     pub fn is_raw(&self) -> bool {
         let modes = rustix::termios::tcgetattr(&self.master).expect("our terminal").local_modes;
@@ -106,7 +101,7 @@ impl Terminal {
                 None => {
                     assert!(Instant::now() < deadline, "still runs\n$ {}\n{}", self.shown, self.screen.text());
                     std::thread::sleep(std::time::Duration::from_millis(2));
-                },
+                }
             }
         };
         // The end of the screen comes when nobody holds the terminal any more: not awaited for long, because what the
