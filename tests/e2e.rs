@@ -1,0 +1,38 @@
+//! End-to-end tests: the real binary on the real kernel, against a real registry, as an unprivileged user.
+//!
+//! `sh tests/run` prepares the machine and runs them. `cargo test --test e2e` does as an ordinary user; what the machine
+//! lacks is said and skipped (a failure with `REQUIRE=all`). One file per subject below `e2e/`; `support/` has the
+//! environment that each test gets.
+
+// A test may panic and print.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)]
+
+#[macro_use]
+mod support;
+
+#[path = "e2e/as_root.rs"]
+mod as_root;
+#[path = "e2e/crash.rs"]
+mod crash;
+#[path = "e2e/exec_attach.rs"]
+mod exec_attach;
+#[path = "e2e/failures.rs"]
+mod failures;
+#[path = "e2e/images.rs"]
+mod images;
+#[path = "e2e/inspect_format.rs"]
+mod inspect_format;
+#[path = "e2e/isolation.rs"]
+mod isolation;
+#[path = "e2e/lifecycle.rs"]
+mod lifecycle;
+#[path = "e2e/parallel.rs"]
+mod parallel;
+#[path = "e2e/pull.rs"]
+mod pull;
+#[path = "e2e/rootless.rs"]
+mod rootless;
+#[path = "e2e/run.rs"]
+mod run;
+#[path = "e2e/run_terminal.rs"]
+mod run_terminal;

@@ -1,0 +1,35 @@
+//! Started by root it works too, with every id mapped to itself. `tests/run` runs these as root, the others as a user.
+
+use crate::support::is_root;
+
+#[test]
+fn root_runs_containers() {
+    if !is_root() {
+        return crate::support::skip("these tests are for root");
+    }
+    let env = ready!(busybox);
+    env.coracle("run --rm IMAGE id -u").succeeds().stdout_is("0\n");
+    env.coracle("run --rm -u 1000 IMAGE id -u").succeeds().stdout_is("1000\n");
+    let id = env.run_detached("--name one IMAGE sh -c 'echo ready; sleep 1000'");
+    env.logged("one", "ready");
+    env.coracle("exec one hostname").succeeds().stdout_is(&format!("{}\n", &id[..12]));
+    env.coracle("stop -t 0 one").succeeds();
+    env.coracle("start one").succeeds();
+    env.coracle("rm -f one").succeeds();
+    env.coracle("run --rm hello").succeeds();
+    env.coracle("doctor").succeeds();
+    env.coracle("rmi IMAGE").succeeds();
+}
+
+#[test]
+fn root_keeps_the_owners_of_bind_mounts() {
+    if !is_root() {
+        return crate::support::skip("these tests are for root");
+    }
+    let env = ready!(busybox);
+    let directory = env.mkdir("shared");
+    env.coracle(&format!("run --rm -v {}:/data IMAGE sh -c 'touch /data/x; chown 1234 /data/x'", directory.display()))
+        .succeeds();
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(directory.join("x")).expect("written"));
+    assert_eq!(owner, 1234);
+}

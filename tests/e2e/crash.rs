@@ -1,0 +1,183 @@
+//! Any process may be killed at any time: afterwards `ps` tells the truth and the next command works.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+
+use crate::support::env::{Env, alive};
+use crate::support::eventually;
+
+/// The store and the list of containers are in order: everything that is listed can be inspected and removed, and a new
+/// container runs.
+#[track_caller]
+fn all_is_well(env: &Env) {
+    let list = env.coracle("ps -aq --no-trunc").succeeds();
+    for id in list.lines() {
+        env.argv(&["inspect", id]).succeeds();
+        env.argv(&["rm", "-f", id]).succeeds();
+    }
+    env.coracle("ps -aq").succeeds().stdout_is("");
+    env.coracle("run --rm --name fresh IMAGE echo well").succeeds().stdout_is("well\n");
+}
+
+#[test]
+fn the_command_line_dies() {
+    let env = ready!(busybox);
+    let running = env
+        .command("run --name one IMAGE sh -c 'echo ready; while [ ! -e /go ]; do sleep 0.05; done; echo end'")
+        .spawn();
+    running.prints("ready");
+    running.signal(Signal::SIGKILL);
+    drop(running);
+    assert_eq!(env.status("one"), "running");
+    env.coracle("exec one touch /go").succeeds();
+    env.coracle("wait one").succeeds().stdout_is("0\n");
+    env.coracle("logs one").succeeds().stdout_is("ready\nend\n");
+    all_is_well(&env);
+}
+
+#[test]
+fn the_command_line_of_a_container_with_rm_dies() {
+    let env = ready!(busybox);
+    let running = env.command("run --rm --name one IMAGE sh -c 'echo ready; sleep 0.5'").spawn();
+    running.prints("ready");
+    running.signal(Signal::SIGKILL);
+    drop(running);
+    eventually("the container is removed", || env.coracle("ps -aq").succeeds().stdout.is_empty());
+    all_is_well(&env);
+}
+
+#[test]
+fn the_supervisor_dies() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sh -c 'echo ready; sleep 1000'");
+    env.logged("one", "ready");
+    let (supervisor, process) = (env.supervisor("one"), env.pid("one"));
+    kill(supervisor, Signal::SIGKILL).expect("ours");
+    // Without its supervisor a container is not managed any more: it must not run on unseen.
+    eventually("its process is gone", || !alive(process));
+    eventually("ps tells the truth", || env.status("one") == "exited");
+    assert_ne!(env.inspect("one", "{{.State.ExitCode}}"), "0");
+    env.coracle("ps -q").succeeds().stdout_is("");
+    env.coracle("logs one").succeeds().stdout_is("ready\n");
+    env.coracle("exec one true").fails_with(1).explains();
+    env.coracle("start one").succeeds();
+    assert_eq!(env.status("one"), "running");
+    all_is_well(&env);
+}
+
+#[test]
+fn the_supervisor_of_an_attached_container_dies() {
+    let env = ready!(busybox);
+    let running = env.command("run --name one IMAGE sh -c 'echo ready; sleep 1000'").spawn();
+    running.prints("ready");
+    kill(env.supervisor("one"), Signal::SIGKILL).expect("ours");
+    running.wait().fails().explains();
+    eventually("ps tells the truth", || env.status("one") == "exited");
+    all_is_well(&env);
+}
+
+#[test]
+fn the_first_process_is_killed_from_outside() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sleep 1000");
+    kill(env.pid("one"), Signal::SIGKILL).expect("ours");
+    env.coracle("wait one").succeeds().stdout_is("137\n");
+    assert_eq!(env.inspect("one", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+    env.coracle("start one").succeeds();
+    all_is_well(&env);
+}
+
+#[test]
+fn everything_dies() {
+    let env = ready!(busybox);
+    for name in ["one", "two", "three"] {
+        env.run_detached(&format!("--name {name} IMAGE sleep 1000"));
+    }
+    for pid in env.processes() {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    eventually("ps tells the truth", || env.coracle("ps -q").succeeds().stdout.is_empty());
+    env.argv(&["ps", "-a", "--format", "{{.Names}} {{.State}}"])
+        .succeeds()
+        .stdout_is("three exited\ntwo exited\none exited\n");
+    env.coracle("start one two").succeeds().stdout_is("one\ntwo\n");
+    env.coracle("rm three").succeeds();
+    all_is_well(&env);
+}
+
+#[test]
+fn after_a_reboot() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sh -c 'echo x >>/root/starts; cat /root/starts; sleep 1000'");
+    env.logged("one", "x\n");
+    env.coracle("run --name over IMAGE sh -c 'exit 3'").fails_with(3);
+    for pid in env.processes() {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    eventually("all is gone", || env.processes().is_empty());
+    std::fs::remove_dir_all(env.runtime()).expect("what a reboot erases");
+    env.argv(&["ps", "-a", "--format", "{{.Names}} {{.State}}"]).succeeds().stdout_is("over exited\none exited\n");
+    assert_eq!(env.inspect("over", "{{.State.ExitCode}}"), "3");
+    env.coracle("start one").succeeds();
+    env.logged("one", "x\nx\nx\n");
+    all_is_well(&env);
+}
+
+#[test]
+fn a_start_that_is_killed_anywhere() {
+    let env = ready!(busybox);
+    for step in 0..25 {
+        let running = env.command(&format!("run -d --name n{step} IMAGE sleep 1000")).spawn();
+        // No condition to wait for: every moment of a start is to be hit by one of these.
+        std::thread::sleep(Duration::from_micros(700 * step));
+        running.signal(Signal::SIGKILL);
+        let _ = running.wait();
+        env.coracle("ps -a").succeeds();
+        // Its name is not lost.
+        let _ = env.coracle(&format!("rm -f n{step}"));
+        env.coracle(&format!("run --rm --name n{step} IMAGE true")).succeeds();
+    }
+    all_is_well(&env);
+    eventually("nothing runs when nothing runs", || env.processes().is_empty());
+}
+
+#[test]
+fn a_stop_and_a_removal_that_are_killed() {
+    let env = ready!(busybox);
+    for step in 0..8 {
+        env.run_detached("--name one IMAGE sleep 1000");
+        for command in ["stop -t 0 one", "rm -f one"] {
+            let running = env.command(command).spawn();
+            std::thread::sleep(Duration::from_millis(step));
+            running.signal(Signal::SIGKILL);
+            let _ = running.wait();
+        }
+        let _ = env.coracle("rm -f one");
+        env.coracle("ps -aq").succeeds().stdout_is("");
+    }
+    all_is_well(&env);
+}
+
+#[test]
+fn what_the_dead_left_is_cleaned_up() {
+    let env = ready!(busybox);
+    for _ in 0..3 {
+        env.run_detached("--rm IMAGE sleep 1000");
+    }
+    for pid in env.processes() {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    eventually("all is gone", || env.processes().is_empty());
+    // Nobody was there to honour --rm: the next commands see to it.
+    eventually("they are removed", || {
+        env.coracle("run --rm IMAGE true").succeeds();
+        env.coracle("ps -aq").succeeds().stdout.is_empty()
+    });
+    for directory in ["staging", "trash"] {
+        eventually("no debris stays", || {
+            env.coracle("run --rm IMAGE true").succeeds();
+            std::fs::read_dir(env.data().join(directory)).map_or(0, Iterator::count) == 0
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! Many commands at once: none fails, none waits for the others.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::support::images::Image;
+use crate::support::registry::Registry;
+
+#[test]
+fn thirty_runs() {
+    let env = ready!(busybox);
+    let running: Vec<_> =
+        (0..30).map(|n| env.command(&format!("run --rm IMAGE sh -c 'echo {n}; exit {n}'")).spawn()).collect();
+    for (n, running) in running.into_iter().enumerate() {
+        running.wait().exits_with(i32::try_from(n).expect("small")).stdout_is(&format!("{n}\n")).stderr_is("");
+    }
+    env.coracle("ps -aq").succeeds().stdout_is("");
+}
+
+#[test]
+fn thirty_containers_live_and_go() {
+    let env = ready!(busybox);
+    let starting: Vec<_> =
+        (0..30).map(|n| env.command(&format!("run -d --name n{n} IMAGE sleep 1000")).spawn()).collect();
+    let ids: BTreeSet<String> =
+        starting.into_iter().map(|running| running.wait().succeeds().line().to_owned()).collect();
+    assert_eq!(ids.len(), 30);
+    assert_eq!(env.coracle("ps -q").succeeds().lines().len(), 30);
+    let removing: Vec<_> = ids.iter().map(|id| env.command(&format!("rm -f {id}")).spawn()).collect();
+    for (id, running) in ids.iter().zip(removing) {
+        running.wait().succeeds().stdout_is(&format!("{id}\n"));
+    }
+    env.coracle("ps -aq").succeeds().stdout_is("");
+}
+
+#[test]
+fn one_name_has_one_winner() {
+    let env = ready!(busybox);
+    let running: Vec<_> = (0..10).map(|_| env.command("run -d --name one IMAGE sleep 1000").spawn()).collect();
+    let codes: Vec<i32> = running.into_iter().map(|running| running.wait().code()).collect();
+    assert_eq!(codes.iter().filter(|&&code| code == 0).count(), 1, "{codes:?}");
+    assert!(codes.iter().all(|&code| code == 0 || code == 125), "{codes:?}");
+    assert_eq!(env.coracle("ps -aq").succeeds().lines().len(), 1);
+}
+
+#[test]
+fn one_image_pulled_by_many() {
+    let env = ready!(busybox);
+    let registry = Registry::start();
+    let name = registry.push(&Image::busybox().set("Labels", serde_json::json!({"a": "b"})), "same");
+    let running: Vec<_> = (0..8).map(|_| env.command(&format!("run --rm {name} echo pulled")).spawn()).collect();
+    for running in running {
+        running.wait().succeeds().stdout_is("pulled\n");
+    }
+    assert_eq!(env.coracle("images -q").succeeds().lines().len(), 2);
+}
+
+#[test]
+fn one_container_under_many_hands() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sleep 1000");
+    let running: Vec<_> = (0..12)
+        .map(|n| env.command(["stop -t 0 one", "start one", "restart -t 0 one", "kill one"][n % 4]).spawn())
+        .collect();
+    for running in running {
+        // Some come too late or too early; none may hang or crash.
+        let output = running.wait();
+        assert!(output.code() <= 1 && !output.stderr.contains("panicked"), "{output:?}");
+    }
+    let status = env.status("one");
+    assert!(status == "running" || status == "exited", "{status}");
+    env.coracle("restart -t 0 one").succeeds();
+    env.coracle("exec one true").succeeds();
+}
+
+#[test]
+fn readers_do_not_wait_for_a_pull() {
+    let env = ready!(busybox);
+    if let Err(reason) = crate::support::images::can_make("debian") {
+        return crate::support::skip(&reason);
+    }
+    let name = Registry::shared("debian").name("debian");
+    let pull = env.command(&format!("pull -q {name}")).spawn();
+    let staging = env.data().join("store/staging");
+    crate::support::eventually("it writes", || {
+        std::fs::read_dir(&staging).is_ok_and(|mut entries| entries.next().is_some())
+    });
+    let begun = Instant::now();
+    for _ in 0..5 {
+        env.coracle("ps -a").succeeds();
+        env.coracle("images").succeeds();
+    }
+    env.coracle("run --rm IMAGE true").succeeds();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    pull.wait().succeeds();
+}
+
+#[test]
+fn readers_during_starts_and_removals() {
+    let env = ready!(busybox);
+    let starting: Vec<_> = (0..10).map(|_| env.command("run --rm IMAGE true").spawn()).collect();
+    for _ in 0..30 {
+        env.coracle("ps -a").succeeds().stderr_is("");
+        env.argv(&["ps", "-a", "--format", "json"]).succeeds().stderr_is("");
+    }
+    for running in starting {
+        running.wait().succeeds();
+    }
+}

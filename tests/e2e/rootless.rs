@@ -1,0 +1,130 @@
+//! Set-up that explains itself: `doctor`, and one clear error for each thing that a machine can lack.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::env::Env;
+use crate::support::is_root;
+
+/// Runs a shell line as our user in a private mount namespace, where `prepare` has changed the machine before.
+fn altered(env: &Env, prepare: &str, line: &str) -> crate::support::output::Output {
+    let script = format!(
+        "set -e; {prepare}; exec setpriv --reuid 1000 --regid 1000 --clear-groups {} {line}",
+        env.program().display()
+    );
+    // Inside, id 1000 is a subordinate id, which is why its directories are others than ours.
+    env.tool("unshare", &["--user", "--map-auto", "--map-root-user", "--mount", "sh", "-c", &script])
+        .var("XDG_DATA_HOME", env.file("other/data"))
+        .var("XDG_RUNTIME_DIR", env.file("other/run"))
+        .var("HOME", env.file("other"))
+        .run()
+}
+
+/// The preparation that gives the altered user its directories.
+fn directories(env: &Env) -> String {
+    let other = env.file("other");
+    format!("mkdir -p {0}/data {0}/run; chown -R 1000:1000 {0}; chmod 700 {0}/run", other.display())
+}
+
+#[test]
+fn doctor_finds_a_good_machine_good() {
+    let env = ready!(busybox);
+    let output = env.coracle("doctor").succeeds();
+    for subject in ["user namespace", "subordinate", "newuidmap", "overlay", "cgroup"] {
+        assert!(output.stdout.to_lowercase().contains(subject), "{subject} is not in\n{}", output.stdout);
+    }
+}
+
+#[test]
+fn the_id_map_programs_are_missing() {
+    let env = ready!();
+    if is_root() {
+        return;
+    }
+    let empty = env.mkdir("empty");
+    // Only on PATH: a doctor that looks at the usual places finds them all the same.
+    let output = altered(
+        &env,
+        &format!(
+            "{}; for f in newuidmap newgidmap; do mount --bind /dev/null $(command -v $f); done",
+            directories(&env)
+        ),
+        "doctor",
+    );
+    let _ = empty;
+    output.fails().explains_on_stdout("newuidmap").explains_on_stdout("uidmap");
+}
+
+#[test]
+fn no_subordinate_ids() {
+    let env = ready!();
+    if is_root() {
+        return;
+    }
+    let prepare =
+        format!("{}; mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid", directories(&env));
+    altered(&env, &prepare, "doctor").fails().explains_on_stdout("/etc/subuid").explains_on_stdout("usermod");
+}
+
+#[test]
+fn user_namespaces_are_forbidden() {
+    let env = ready!();
+    if is_root() {
+        return;
+    }
+    let prepare = format!("{}; echo 0 >/proc/sys/user/max_user_namespaces", directories(&env));
+    altered(&env, &prepare, "doctor").fails().explains_on_stdout("user.max_user_namespaces");
+    altered(&env, &prepare, "run --rm hello").fails_with(125).explains().stderr_has("user namespace");
+}
+
+#[test]
+fn directories_that_cannot_be_written() {
+    let env = ready!();
+    if is_root() {
+        return;
+    }
+    let locked = env.mkdir("locked");
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).expect("ours");
+    for variable in ["XDG_DATA_HOME", "XDG_RUNTIME_DIR"] {
+        for line in ["run --rm hello", "pull 127.0.0.1:1/x"] {
+            let output = env.command(line).var(variable, &locked).run().fails().explains();
+            if line.starts_with("run") || variable == "XDG_DATA_HOME" {
+                assert!(output.stderr.contains("locked"), "{variable}: the directory is not named\n{}", output.stderr);
+            }
+        }
+        env.command("doctor").var(variable, &locked).run().fails().explains_on_stdout("locked");
+    }
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).expect("ours");
+}
+
+#[test]
+fn without_a_runtime_directory() {
+    let env = ready!(busybox);
+    // No session manager made one (su, cron): it works, or says what to set.
+    let output = env.command("run --rm IMAGE echo works").without_var("XDG_RUNTIME_DIR").run();
+    assert!(
+        output.stdout == "works\n" || (output.code() == 125 && output.stderr.contains("XDG_RUNTIME_DIR")),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn hello_needs_no_network_and_reports() {
+    let env = ready!();
+    let output = env.coracle("run --rm hello").succeeds();
+    for subject in ["uid", "pid", "host", "mount", "coracle run"] {
+        assert!(output.stdout.to_lowercase().contains(subject), "{subject} is not in\n{}", output.stdout);
+    }
+    env.coracle("ps -aq").succeeds().stdout_is("");
+}
+
+#[test]
+fn commands_on_metadata_work_before_anything_was_made() {
+    let env = ready!();
+    for line in ["ps -aq", "images -q"] {
+        env.coracle(line).succeeds().stdout_is("");
+    }
+    for line in ["info", "version", "ps -a", "images"] {
+        env.coracle(line).succeeds();
+    }
+}
