@@ -159,6 +159,7 @@ impl Attached {
 
     /// A client has gone. If its input was the container's, that ends, too.
     pub(super) fn drop_client(&mut self, index: usize) {
+        self.input_ended(index);
         self.clients.remove(index);
     }
 

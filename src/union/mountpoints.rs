@@ -2,6 +2,7 @@
 //! each container of an image that lacks them would make them in its upper: slower, and they would look like changes.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use crate::base::publish::{Durability, Staging};
@@ -10,8 +11,8 @@ use crate::base::{Result, ResultExt};
 /// Directories of the layer.
 const DIRECTORIES: [&str; 4] = ["dev", "proc", "sys", "etc"];
 
-/// Files of the layer.
-const FILES: [&str; 3] = ["etc/hosts", "etc/hostname", "etc/resolv.conf"];
+/// Files of the layer. By `.dockerenv` programs tell that they are in a container.
+const FILES: [&str; 4] = ["etc/hosts", "etc/hostname", "etc/resolv.conf", ".dockerenv"];
 
 /// The layer's directory below `data`, made when it is absent. Images win: what they have at these places is seen
 /// instead.
@@ -25,6 +26,8 @@ pub fn layer(data: &Path) -> Result<PathBuf> {
         for file in FILES {
             make(&staging.path().join(file), false)?;
         }
+        let mtab = staging.path().join("etc/mtab");
+        symlink("/proc/mounts", &mtab).at(&mtab, "cannot create")?;
         set_mode(staging.path(), 0o755)?;
         staging.publish(&path, Durability::Durable)?;
     }
