@@ -33,7 +33,7 @@ impl Lock {
             Mode::Exclusive => file.lock(),
         }
         .at(path, "cannot lock")?;
-        Ok(Self { file: file })
+        Ok(Self { file })
     }
 
     /// Takes the lock if it is free; `None` if somebody holds it.
@@ -48,7 +48,7 @@ impl Lock {
 
     /// The same lock for another holder: it is released when both are gone.
     pub fn share(&self) -> Result<Self> {
-        self.file.try_clone().map(|file| Self { file: file }).context(|| "cannot share a lock")
+        self.file.try_clone().map(|file| Self { file }).context(|| "cannot share a lock")
     }
 
     /// Takes the exclusive lock of a directory itself: it goes where the directory is renamed to. `None` if somebody
@@ -64,7 +64,7 @@ impl Lock {
 
 fn taken_or_busy(taken: Result<(), TryLockError>, file: File, path: &Path) -> Result<Option<Lock>> {
     match taken {
-        Ok(()) => Ok(Some(Lock { file: file })),
+        Ok(()) => Ok(Some(Lock { file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error).at(path, "cannot lock"),
     }

@@ -150,7 +150,7 @@ pub(super) fn relay_terminal(socket: &OwnedFd, master: OwnedFd, terminal: &Termi
         let (readable, ended, signalled) = (!events(0).is_empty(), !events(1).is_empty(), !events(2).is_empty());
         let typed = user.is_some() && !events(3).is_empty();
         let went_on = readable && copy(output.as_fd(), terminal.stdout, &mut buffer)?;
-        if over && !went_on || readable && !went_on {
+        if !went_on && (over || readable) {
             return exit_of(socket.as_fd()).map(End::Exited);
         }
         over |= ended;

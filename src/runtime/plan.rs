@@ -169,3 +169,104 @@ fn attributes(flags: &[String]) -> u32 {
     }
     set.bits()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ContainerId, time};
+    use crate::runtime::capabilities::CapSet;
+    use crate::state::record::{FORMAT, ImageOrigin, Mount, Process, Seccomp, Security};
+
+    fn config(mounts: Vec<Mount>) -> ContainerConfig {
+        ContainerConfig {
+            format: FORMAT,
+            id: ContainerId::random().unwrap(),
+            name: "web".parse().unwrap(),
+            created: time::now(),
+            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
+            process: Process { tty: true, ..Process::default() },
+            hostname: "web".into(),
+            network: Network::None,
+            mounts,
+            read_only: false,
+            init: false,
+            labels: Default::default(),
+            remove: false,
+            stop_signal: 15,
+            stop_timeout: 10,
+            security: Security {
+                capabilities: CapSet::DEFAULT.bits(),
+                cap_add: vec![],
+                cap_drop: vec![],
+                no_new_privileges: false,
+                seccomp: Seccomp::Default,
+                privileged: false,
+            },
+            exposed_ports: vec![],
+            shm_size: 1,
+        }
+    }
+
+    fn mount(source: MountSource, target: &str) -> Mount {
+        Mount {
+            source,
+            target: target.into(),
+            read_only: true,
+            propagation: Propagation::Rprivate,
+            non_recursive: false,
+        }
+    }
+
+    fn planned(config: &ContainerConfig) -> LaunchPlan {
+        let facts = Facts { container: "/c".into(), volumes: "/v".into(), terminal: (80, 25) };
+        plan(config, ProcessPlan::default(), &facts)
+    }
+
+    #[test]
+    fn parents_are_mounted_before_children_and_a_users_file_replaces_ours() {
+        let bind = |path: &str| MountSource::Bind { path: path.into() };
+        let volume = MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false };
+        let plan = planned(&config(vec![
+            mount(bind("/deep"), "/srv/a/b"),
+            mount(bind("/mine"), "/etc/hosts"),
+            mount(volume, "/srv"),
+        ]));
+        let order: Vec<&str> = plan.mounts.iter().map(|mount| mount.target.as_str()).collect();
+        assert_eq!(order, ["/srv", "/etc/hostname", "/etc/resolv.conf", "/etc/hosts", "/srv/a/b"]);
+        let source = |target: &str| match &plan.mounts.iter().find(|mount| mount.target == target).unwrap().source {
+            MountPlanSource::Bind { path, .. } => path.to_str().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((source("/etc/hosts"), source("/srv")), ("/mine".into(), "/v/data/_data".into()));
+    }
+
+    #[test]
+    fn tmpfs_has_dockers_flags_unless_told_otherwise() {
+        use rustix::mount::MountAttrFlags as A;
+        let strict = A::MOUNT_ATTR_NOEXEC | A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV;
+        assert_eq!(attributes(&[]), strict.bits());
+        assert_eq!(
+            attributes(&["exec".into(), "noatime".into()]),
+            (strict.difference(A::MOUNT_ATTR_NOEXEC) | A::MOUNT_ATTR_NOATIME).bits()
+        );
+        let tmpfs = MountSource::Tmpfs { options: "size=1m,mode=1777".into(), flags: vec![] };
+        let plan = planned(&config(vec![mount(tmpfs, "/tmp")]));
+        match &plan.mounts[0].source {
+            MountPlanSource::Tmpfs { options, .. } => {
+                assert_eq!(options, &[("size".to_owned(), "1m".to_owned()), ("mode".to_owned(), "1777".to_owned())]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn privileges_lift_the_masks() {
+        let mut config = config(vec![]);
+        assert_eq!(planned(&config).masked, MASKED);
+        assert_eq!(planned(&config).terminal, Some((80, 25)));
+        config.security.privileged = true;
+        config.network = Network::Host;
+        let plan = planned(&config);
+        assert!(plan.masked.is_empty() && plan.read_only_paths.is_empty() && !plan.own_network);
+    }
+}

@@ -39,8 +39,17 @@ pub struct ProcessPlan {
     pub capabilities: u64,
     /// Whether exec may give privileges.
     pub no_new_privileges: bool,
-    /// BPF for seccomp(2); none means no filter.
-    pub seccomp: Option<Vec<libc::sock_filter>>,
+    /// None means no filter.
+    pub seccomp: Option<SeccompFilter>,
+}
+
+/// What seccomp(2) takes.
+#[derive(Debug, Clone)]
+pub struct SeccompFilter {
+    /// BPF instructions.
+    pub program: Vec<libc::sock_filter>,
+    /// SECCOMP_FILTER_FLAG_*.
+    pub flags: u64,
 }
 
 /// Where the way to the program failed. Numbers cross a socket, so they are stable within one build only.
@@ -78,7 +87,7 @@ pub struct PreparedProcess {
     groups: Vec<Gid>,
     capabilities: u64,
     no_new_privileges: bool,
-    seccomp: Option<Vec<libc::sock_filter>>,
+    seccomp: Option<SeccompFilter>,
 }
 
 /// The search path of a process without `PATH`, as docker sets it.
@@ -163,7 +172,7 @@ impl PreparedProcess {
     }
 
     fn filter(&self) -> io::Result<()> {
-        self.seccomp.as_deref().map_or(Ok(()), set_seccomp_filter)
+        self.seccomp.as_ref().map_or(Ok(()), |filter| set_seccomp_filter(&filter.program, filter.flags))
     }
 
     /// Tries the candidates as execvp(3) does: a missing one is passed over, a forbidden one is remembered.

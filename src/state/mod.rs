@@ -210,6 +210,8 @@ impl Containers {
             publish::sync_dir(&self.paths.names())?;
         }
         publish::discard(&self.paths.container(&guard.id), &self.paths.trash(), Durability::Volatile)?;
+        // A supervisor that was killed has left its socket.
+        let _ = fs::remove_file(self.paths.container_socket(&guard.id));
         Ok(())
     }
 

@@ -144,6 +144,7 @@ impl Supervisor {
                 })
             }
             Err(error) => {
+                let _ = fs::remove_file(paths.container_socket(&config.id));
                 if config.remove {
                     remove(paths, &config, guard)?;
                     let _ = publish::empty_trash(&paths.trash());

@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use super::protocol::{Exec, Launch};
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::runtime::capabilities::CapSet;
-use crate::runtime::process::{DEFAULT_PATH, ProcessPlan};
+use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::state::record::{ContainerConfig, MountSource, Seccomp};
@@ -74,14 +74,15 @@ pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: Borrowe
     })
 }
 
-fn filter(wanted: &Seccomp, privileged: bool, capabilities: CapSet) -> Result<Option<Vec<libc::sock_filter>>> {
+fn filter(wanted: &Seccomp, privileged: bool, capabilities: CapSet) -> Result<Option<SeccompFilter>> {
     let profile = match wanted {
         _ if privileged => return Ok(None),
         Seccomp::Unconfined => return Ok(None),
         Seccomp::Default => seccomp::Profile::default_profile(),
         Seccomp::Profile(text) => seccomp::Profile::parse(text.as_bytes())?,
     };
-    seccomp::compile(&profile, capabilities).map(Some)
+    let program = seccomp::compile(&profile, capabilities)?;
+    Ok(Some(SeccompFilter { program, flags: profile.flags }))
 }
 
 /// The image's and the user's variables, then those docker adds when they are missing.

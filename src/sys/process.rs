@@ -111,14 +111,14 @@ pub fn exec_fd(program: BorrowedFd<'_>, argv: &StringArray, env: &StringArray) -
 }
 
 /// Puts a seccomp filter on this thread (seccomp(2), SECCOMP_SET_MODE_FILTER). Needs CAP_SYS_ADMIN in the own user
-/// namespace or `no_new_privs`. `filter` is BPF in the kernel's struct sock_filter.
-pub fn set_seccomp_filter(filter: &[libc::sock_filter]) -> io::Result<()> {
+/// namespace or `no_new_privs`. `filter` is BPF in the kernel's struct sock_filter, `flags` are SECCOMP_FILTER_FLAG_*.
+pub fn set_seccomp_filter(filter: &[libc::sock_filter], flags: u64) -> io::Result<()> {
     let program = libc::sock_fprog {
         len: u16::try_from(filter.len()).map_err(|_| Errno::EINVAL)?,
         filter: filter.as_ptr().cast_mut(),
     };
     // SAFETY: the kernel reads `len` instructions from `filter`, which outlives the call, and copies them.
-    match unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, ptr::from_ref(&program)) } {
+    match unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program)) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -252,7 +252,7 @@ mod tests {
         // The filter goes with its thread.
         let check = std::thread::spawn(move || {
             nix::sys::prctl::set_no_new_privs().unwrap();
-            crate::sys::process::set_seccomp_filter(&filter).unwrap();
+            crate::sys::process::set_seccomp_filter(&filter, 0).unwrap();
             user_namespaces(&Machine::read("/usr/bin".as_ref()))
         });
         let check = check.join().unwrap();

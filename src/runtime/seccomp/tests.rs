@@ -216,7 +216,7 @@ fn the_kernel_takes_the_default_filter_and_agrees() {
     let inside = std::thread::spawn(|| {
         let program = super::compile(&Profile::default_profile(), CapSet::DEFAULT).unwrap();
         nix::sys::prctl::set_no_new_privs().unwrap();
-        crate::sys::process::set_seccomp_filter(&program).unwrap();
+        crate::sys::process::set_seccomp_filter(&program, 0).unwrap();
         let family = |family: i32| {
             let family = rustix::net::AddressFamily::from_raw(family as u16);
             rustix::net::socket(family, rustix::net::SocketType::SEQPACKET, None).err().map(|e| e.raw_os_error())
