@@ -104,6 +104,9 @@ struct Supervisor {
     buffer: Vec<u8>,
 }
 
+/// How long nothing must happen before the pages of the program are given back that the last events needed.
+const SETTLE: Duration = Duration::from_secs(1);
+
 impl Supervisor {
     /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
     /// is gone.
@@ -233,7 +236,7 @@ impl Supervisor {
         }
     }
 
-    /// Waits for anything to happen.
+    /// Waits for anything to happen, or for nothing to.
     fn wait(&self) -> Ready {
         use nix::poll::{PollFd, PollFlags, PollTimeout};
         let mut fds = vec![
@@ -248,14 +251,15 @@ impl Supervisor {
         for client in self.attached.clients() {
             fds.push(PollFd::new(client.socket(), client.interest()));
         }
-        let timeout = match self.kill_at {
-            None => PollTimeout::NONE,
-            Some(at) => {
-                let left = at.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
-            }
-        };
-        let _ = nix::poll::poll(&mut fds, timeout);
+        let now = Instant::now();
+        let left = self.kill_at.map_or(SETTLE, |at| at.saturating_duration_since(now) + Duration::from_millis(1));
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let idle = nix::poll::poll(&mut fds, timeout) == Ok(0);
+        if idle && self.kill_at.is_none() {
+            // Straight to sleep: what runs in between is mapped again.
+            let _ = crate::sys::memory::release_program_pages();
+            let _ = nix::poll::poll(&mut fds, PollTimeout::NONE);
+        }
         let happened = |at: usize| fds[at].revents().is_some_and(|events| !events.is_empty());
         Ready {
             init: happened(0),

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod beneath;
+pub mod memory;
 pub mod mount;
 pub mod process;
 pub mod socket;
