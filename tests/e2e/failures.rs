@@ -432,7 +432,7 @@ fn a_full_disk_during_pull() {
         program = env.program().display(),
         image = env.image(),
     );
-    let arguments = ["--user", "--map-root-user", "--mount", "sh", "-c", &script];
+    let arguments = ["--user", "--map-auto", "--map-root-user", "--mount", "sh", "-c", &script];
     let output = env.tool("unshare", &arguments).run().fails_with(1).explains().stderr_has("space");
     assert_eq!(
         output.lines().iter().filter(|line| line.len() == 12).count(),
