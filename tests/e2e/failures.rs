@@ -1,7 +1,9 @@
 //! Bad input: references, registries and layers that lie. Each gets a clear error, and nothing half-made stays visible.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::support::bad_registry::{BadRegistry, Content, Fault, OCI_MANIFEST, Reply, Request};
@@ -48,8 +50,7 @@ fn unknown_names() {
 fn nobody_answers() {
     let env = ready!();
     // A port that was free a moment ago.
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let begun = Instant::now();
     env.coracle(&format!("pull 127.0.0.1:{port}/image")).fails_with(1).explains().stderr_has("refused");
     assert!(begun.elapsed() < Duration::from_secs(30), "gave up after {:?}", begun.elapsed());
@@ -59,15 +60,34 @@ fn nobody_answers() {
 
 #[test]
 fn a_registry_on_another_machine_must_speak_https() {
-    let env = ready!(busybox);
-    let name = env.image();
-    let port = name.split(['/', ':']).nth(1).expect("a port");
+    let env = ready!();
     // Not loopback: this machine's own address, if it has one.
     let Some(address) = own_address() else { return crate::support::skip("no address but loopback") };
-    let registry = BadRegistry::good(Content::default());
-    let _ = (port, registry.port());
-    env.coracle(&format!("pull {address}:{port}/busybox")).fails_with(1).explains();
-    nothing_of(&env, &address);
+    let listener = TcpListener::bind((address.as_str(), 0)).expect("our own address");
+    let name = format!("{address}:{}/image", listener.local_addr().expect("an address").port());
+    // The first byte of every connection: that of a TLS handshake, or of a plain `GET`.
+    let (sender, first_bytes) = mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut byte = [0];
+            if stream.read_exact(&mut byte).is_ok() && sender.send(byte[0]).is_err() {
+                return;
+            }
+        }
+    });
+    env.coracle(&format!("pull {name}")).fails_with(1).explains();
+    let bytes: Vec<u8> = first_bytes.try_iter().collect();
+    assert!(!bytes.is_empty() && bytes.iter().all(|&byte| byte == 0x16), "spoke without TLS: {bytes:?}");
+    env.coracle(&format!("pull --tls-verify=false {name}")).fails_with(1).explains();
+    assert!(first_bytes.try_iter().any(|byte| byte == b'G'), "plain HTTP was not tried although it was allowed");
+    // The same by configuration.
+    let directory = env.config().join("containers");
+    fs::create_dir_all(&directory).expect("our directory");
+    let host = name.trim_end_matches("/image");
+    fs::write(directory.join("registries.conf"), format!("[[registry]]\nlocation = \"{host}\"\ninsecure = true\n"))
+        .expect("our directory");
+    env.coracle(&format!("pull {name}")).fails_with(1).explains();
+    assert!(first_bytes.try_iter().any(|byte| byte == b'G'), "plain HTTP was not tried although it was configured");
 }
 
 /// The address that this machine would use to reach others; nothing is sent.
@@ -432,7 +452,7 @@ fn a_full_disk_during_pull() {
         program = env.program().display(),
         image = env.image(),
     );
-    let arguments = ["--user", "--map-root-user", "--mount", "sh", "-c", &script];
+    let arguments = ["--user", "--map-auto", "--map-root-user", "--mount", "sh", "-c", &script];
     let output = env.tool("unshare", &arguments).run().fails_with(1).explains().stderr_has("space");
     assert_eq!(
         output.lines().iter().filter(|line| line.len() == 12).count(),

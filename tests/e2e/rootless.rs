@@ -42,17 +42,14 @@ fn the_id_map_programs_are_missing() {
         return;
     }
     let empty = env.mkdir("empty");
-    // Only on PATH: a doctor that looks at the usual places finds them all the same.
-    let output = altered(
-        &env,
-        &format!(
-            "{}; for f in newuidmap newgidmap; do mount --bind /dev/null $(command -v $f); done",
-            directories(&env)
-        ),
-        "doctor",
-    );
-    let _ = empty;
-    output.fails().explains_on_stdout("newuidmap").explains_on_stdout("uidmap");
+    env.command("doctor")
+        .var("PATH", &empty)
+        .run()
+        .fails()
+        .explains_on_stdout("newuidmap")
+        .explains_on_stdout("uidmap");
+    let output = env.command("run --rm hello").var("PATH", &empty).run().fails_with(125).explains();
+    assert!(output.stderr.contains("newuidmap") && output.stderr.contains("install"), "{}", output.stderr);
 }
 
 #[test]
@@ -63,7 +60,8 @@ fn no_subordinate_ids() {
     }
     let prepare =
         format!("{}; mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid", directories(&env));
-    altered(&env, &prepare, "doctor").fails().explains_on_stdout("/etc/subuid").explains_on_stdout("usermod");
+    altered(&env, &prepare, "doctor").fails().explains_on_stdout("/etc/subuid").explains_on_stdout("/etc/subgid");
+    altered(&env, &prepare, "run --rm hello").fails_with(125).explains().stderr_has("/etc/subuid");
 }
 
 #[test]

@@ -55,9 +55,10 @@ impl Env {
         for name in ["", "home", "run", "data", "config", "bin", "files"] {
             fs::DirBuilder::new().mode(0o700).create(root.join(name)).expect("a fresh directory");
         }
-        // What the directories hold for the containers must be reachable by their users.
-        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("ours");
-        fs::set_permissions(root.join("files"), fs::Permissions::from_mode(0o755)).expect("ours");
+        // The users of containers must reach the test's own files, and other ids of ours the executable.
+        for open in ["", "files", "bin"] {
+            fs::set_permissions(root.join(open), fs::Permissions::from_mode(0o755)).expect("ours");
+        }
         let built = std::env::var_os("CORACLE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_coracle").into());
         let program = root.join("bin/coracle");
         let peer = std::env::var_os("CORACLE_TEST_PEER").is_some();
