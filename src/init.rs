@@ -3,15 +3,14 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// The program name that makes coracle an init; followed by `--`, the program and its arguments.
-pub const ROLE: &str = "coracle-init";
+pub use crate::runtime::launch::INIT_ROLE as ROLE;
 
 /// Runs `command` as pid 1's only concern. Returns its exit status as a shell sees it, 126 and 127 when it cannot run.
 pub fn main(command: &[OsString]) -> u8 {
@@ -58,6 +57,3 @@ fn reap(program: Pid) -> Option<u8> {
         }
     }
 }
-
-/// Checks that statuses are those of wait(2).
-const _: fn(i32) -> std::process::ExitStatus = std::process::ExitStatus::from_raw;

@@ -29,6 +29,9 @@ use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3};
 use crate::sys::socket;
 
+/// The program name that makes coracle an init (`--init`); followed by `--`, the program and its arguments.
+pub const INIT_ROLE: &str = "coracle-init";
+
 /// What the launcher needs besides the plan.
 #[derive(Debug)]
 pub struct Resources<'a> {
@@ -181,7 +184,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
     let init = match plan.init {
         false => None,
         true => {
-            let argv = ["coracle-init", "--"].into_iter().chain(plan.process.argv.iter().map(String::as_str));
+            let argv = [INIT_ROLE, "--"].into_iter().chain(plan.process.argv.iter().map(String::as_str));
             let program = resources.exe.try_clone().context(|| "cannot pass on coracle's own program")?;
             Some((
                 program.into(),
