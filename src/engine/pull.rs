@@ -10,7 +10,7 @@
 //!
 //! *Interruption.* A pull that fails keeps the layers that were complete, and one that takes long publishes what is
 //! complete every [`KEEP_EVERY`], so that the next try need not fetch it again even when the process was killed. What is
-//! half-made goes: by the failing process itself, or by the next sweep.
+//! half-made goes: a failing pull removes it, and that of a killed one is removed during the next.
 //!
 //! *Concurrency.* Pulls of the same image do not wait for each other; the second to finish a layer gives way to the
 //! first. Between finding a layer present and the publication of the image a removal may take the layer away; then it is
@@ -298,6 +298,10 @@ fn fetch(
         failed: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
+        if threads > 0 {
+            // Frees what interrupted pulls left, meanwhile. Whatever is in its way is not in ours.
+            scope.spawn(|| drop(store.sweep()));
+        }
         for _ in 0..threads {
             let started = std::thread::Builder::new().name("layer".into()).spawn_scoped(scope, || work.run());
             if let Err(error) = started {

@@ -266,7 +266,7 @@ impl Shared {
             let shown = ask.authorization.as_deref();
             if renewed {
                 let refused = failure::of_status(response).await.error;
-                return Err(Failure::lasting(self.authorizer.refusal(&source.endpoint, refused).await));
+                return Err(Failure::lasting(self.authorizer.refusal(&source.endpoint, shown, refused).await));
             }
             self.authorizer
                 .answer(&self.transport, &source.endpoint, (&url, source.trust), response.headers(), shown)
