@@ -9,27 +9,32 @@
 //! durable, and under the store's lock, held for milliseconds, layers, image and names appear, the tag last.
 //!
 //! *Interruption.* A pull that fails keeps the layers that were complete, and one that takes long publishes what is
-//! complete every [`KEEP_EVERY`], so that the next try need not fetch it again even when the process was killed. What is
-//! half-made goes: by the failing process itself, or by the next sweep.
+//! complete every [`KEEP_EVERY`]; of the others it keeps the bytes that came over a network (see [`partial`]). So the next try need not
+//! fetch anything again, even when the process was killed. Half-made trees go: a failing pull removes them, and those
+//! of a killed one are removed during the next.
 //!
 //! *Concurrency.* Pulls of the same image do not wait for each other; the second to finish a layer gives way to the
 //! first. Between finding a layer present and the publication of the image a removal may take the layer away; then it is
 //! fetched after all, a bounded number of times.
 
+mod partial;
+
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::partial::Partial;
 use super::Engine;
 use super::request::PullPolicy;
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
-use crate::oci::{Compression, Descriptor, Digest, ImageConfig, Platform, Reference, media};
-use crate::registry::{BlobReader, Client, RemoteImage};
+use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
+use crate::registry::{BlobReader, Client, RemoteImage, is_loopback};
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
 /// Layers in transfer at a time. Two saturate two cores with a near registry; more hide the round trips of a far one.
@@ -37,6 +42,8 @@ use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 const LAYERS_AT_ONCE: usize = 4;
 /// How much work a killed pull can lose, beside layers that are not complete.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// The directory of the store for blobs that are not complete.
+const PARTIAL: &str = "partial";
 /// How often layers that others removed meanwhile are fetched again.
 const ROUNDS: usize = 3;
 
@@ -133,7 +140,9 @@ pub fn pull(engine: &Engine, request: &PullRequest, progress: &dyn Progress) -> 
                 .hint(format!("`coracle pull {}` fetches it", reference.familiar())));
         }
     }
-    from_registry(engine, &store, &reference, request.platform.as_ref(), progress)
+    // What comes from this machine is there again faster than it could be kept.
+    let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
+    from_registry((engine, &store), &reference, request.platform.as_ref(), partials.as_deref(), progress)
         .context(|| format!("cannot pull `{}`", reference.familiar()))
 }
 
@@ -154,11 +163,12 @@ fn present(store: &Store, reference: &Reference, platform: Option<&Platform>) ->
     Ok((fits && store.image_layers(&image).is_ok()).then_some(image))
 }
 
+/// `partials` is where to keep what has come of a blob when it breaks off.
 fn from_registry(
-    engine: &Engine,
-    store: &Store,
+    (engine, store): (&Engine, &Store),
     reference: &Reference,
     wanted: Option<&Platform>,
+    partials: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<PullReport> {
     let client = Client::new(engine.registry.clone())?;
@@ -179,7 +189,7 @@ fn from_registry(
             }
         })?;
         fetched |= !missing.is_empty();
-        let layers = fetch(store, &client, &plan.remote, missing, progress)?;
+        let layers = fetch(store, (&client, &plan.remote), partials, missing, progress)?;
         progress.storing();
         if let Some(image) = publish(store, &plan, layers)? {
             let unchanged = !fetched && earlier.as_ref() == Some(&image.id);
@@ -281,8 +291,8 @@ fn publish(store: &Store, plan: &Plan, layers: Vec<FinishedLayer>) -> Result<Opt
 /// Fetches and unpacks layers, several at a time. On failure the complete ones are kept for the next try.
 fn fetch(
     store: &Store,
-    client: &Client,
-    remote: &RemoteImage,
+    (client, remote): (&Client, &RemoteImage),
+    partials: Option<&Path>,
     missing: Vec<LayerPlan>,
     progress: &dyn Progress,
 ) -> Result<Vec<FinishedLayer>> {
@@ -294,10 +304,20 @@ fn fetch(
         progress,
         queue: Mutex::new(missing.into_iter()),
         complete: Mutex::new((Vec::new(), Instant::now())),
+        partials,
         failure: Mutex::new(None),
         failed: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
+        if threads > 0 {
+            // Frees what interrupted pulls left, meanwhile. Whatever is in its way is not in ours.
+            scope.spawn(|| {
+                if let Some(partials) = work.partials {
+                    partial::sweep(partials);
+                }
+                drop(store.sweep());
+            });
+        }
         for _ in 0..threads {
             let started = std::thread::Builder::new().name("layer".into()).spawn_scoped(scope, || work.run());
             if let Err(error) = started {
@@ -331,6 +351,8 @@ struct Work<'a> {
     queue: Mutex<std::vec::IntoIter<LayerPlan>>,
     /// Complete layers, and when some were last published.
     complete: Mutex<(Vec<FinishedLayer>, Instant)>,
+    /// Where blobs that are not complete are kept, if they are.
+    partials: Option<&'a Path>,
     /// The first failure.
     failure: Mutex<Option<Error>>,
     failed: AtomicBool,
@@ -370,18 +392,56 @@ impl Work<'_> {
 
     /// One layer: fetched, unpacked, verified, not yet visible.
     fn layer(&self, layer: &LayerPlan) -> Result<FinishedLayer> {
+        self.progress.layer_started(&layer.blob.digest, layer.blob.size);
+        let partial = self.partial(layer);
+        let resumed = partial.as_ref().is_some_and(|partial| partial.length() > 0);
+        let fetched = match self.attempt(layer, partial) {
+            // What was kept may be to blame; it is gone now.
+            Err(error) if resumed && error.kind() == Kind::Invalid => self.attempt(layer, self.partial(layer)),
+            fetched => fetched,
+        }?;
+        self.progress.layer_done(&layer.blob.digest);
+        Ok(fetched)
+    }
+
+    fn partial(&self, layer: &LayerPlan) -> Option<Partial> {
+        Partial::open(self.partials?, &layer.blob)
+    }
+
+    fn attempt(&self, layer: &LayerPlan, mut partial: Option<Partial>) -> Result<FinishedLayer> {
         let blob = &layer.blob.digest;
-        self.progress.layer_started(blob, layer.blob.size);
-        let staged = self.store.stage_layer()?;
-        let mut reader = Watched {
-            blob: self.client.blob(self.remote, &layer.blob),
-            digest: blob,
+        let mut hasher = DigestHasher::like(blob);
+        let kept = match partial.as_mut().map(|partial| partial.hash_into(&mut hasher)) {
+            Some(Ok(length)) => length,
+            Some(Err(_)) => {
+                hasher = DigestHasher::like(blob);
+                partial = None;
+                0
+            }
+            None => 0,
+        };
+        let mut reader = Arriving {
+            blob: self.client.rest_of_blob(self.remote, &layer.blob, kept, hasher),
+            partial,
+            kept,
             received: 0,
-            total: layer.blob.size,
+            layer: &layer.blob,
             progress: self.progress,
             stop: &self.failed,
         };
-        let unpacked = match staged.unpack(&mut reader, layer.compression, &Limits::default()) {
+        let finished = self.unpack(layer, &mut reader);
+        // A broken line is worth coming back to. Whatever else went wrong, these bytes were part of it.
+        let worth_keeping = finished.as_ref().is_err_and(|error| error.kind() == Kind::Network);
+        if let (Some(partial), false) = (reader.partial, worth_keeping) {
+            partial.remove();
+        }
+        finished
+    }
+
+    fn unpack(&self, layer: &LayerPlan, reader: &mut Arriving<'_>) -> Result<FinishedLayer> {
+        let blob = &layer.blob.digest;
+        let staged = self.store.stage_layer()?;
+        let unpacked = match staged.unpack(&mut *reader, layer.compression, &Limits::default()) {
             Ok(unpacked) => unpacked,
             Err(error) => {
                 // Content that makes no sense is often just not the content that was asked for: say that instead.
@@ -401,33 +461,49 @@ impl Work<'_> {
             ))
             .hint("whoever made the image made a mistake, or worse; nothing of it was kept"));
         }
-        self.progress.layer_done(blob);
         Ok(staged.finish(&unpacked, Some(blob)))
     }
 }
 
-/// A blob's reader that tells how far it is, and ends early when another layer has failed.
-struct Watched<'a> {
+/// A blob as it is unpacked: first what an earlier pull has kept of it, then what arrives, which is kept as well. Tells how
+/// far it is, and ends early when another layer has failed.
+struct Arriving<'a> {
     blob: BlobReader,
-    digest: &'a Digest,
+    partial: Option<Partial>,
+    /// Bytes of `partial` to begin with.
+    kept: u64,
     received: u64,
-    total: u64,
+    layer: &'a Descriptor,
     progress: &'a dyn Progress,
     stop: &'a AtomicBool,
 }
 
-impl Read for Watched<'_> {
+impl Read for Arriving<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(io::Error::other(Error::new(Kind::Network, "another layer failed")));
         }
-        let count = self.blob.read(buffer)?;
-        if count > 0 {
-            self.received += count as u64;
-            self.progress.layer_received(self.digest, self.received);
-            if self.received == self.total {
-                self.progress.layer_extracting(self.digest);
+        let left = self.kept - self.received.min(self.kept);
+        let count = match &mut self.partial {
+            Some(partial) if left > 0 => {
+                let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                partial.read(&mut buffer[..room])?
             }
+            _ => self.blob.read(buffer)?,
+        };
+        if count == 0 {
+            return Ok(0);
+        }
+        if left == 0 && self.partial.as_mut().is_some_and(|partial| partial.append(&buffer[..count]).is_err()) {
+            // A full disk, perhaps: the unpacked files need the space more.
+            if let Some(partial) = self.partial.take() {
+                partial.remove();
+            }
+        }
+        self.received += count as u64;
+        self.progress.layer_received(&self.layer.digest, self.received);
+        if self.received == self.layer.size {
+            self.progress.layer_extracting(&self.layer.digest);
         }
         Ok(count)
     }

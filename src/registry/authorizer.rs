@@ -87,8 +87,13 @@ impl Authorizer {
         Ok(())
     }
 
-    /// A refusal, with whatever went wrong when credentials were looked for.
-    pub async fn refusal(&self, endpoint: &Endpoint, error: Error) -> Error {
+    /// The refusal of a request that showed `shown`, which the registry has explained by `said`; with whatever went wrong
+    /// when credentials were looked for.
+    pub async fn refusal(&self, endpoint: &Endpoint, shown: Option<&str>, said: Error) -> Error {
+        let error = match shown.is_some_and(|shown| shown.starts_with("Basic ")) {
+            true => refused(&endpoint.host).caused_by(said),
+            false => said,
+        };
         match self.found.lock().await.get(&key(endpoint)) {
             Some(found) => explained(error, found),
             None => error,

@@ -142,9 +142,11 @@ impl Read for BlobReader {
 }
 
 /// How far a transfer has come.
-struct Progress {
-    offset: u64,
-    hasher: DigestHasher,
+pub(super) struct Progress {
+    /// The first byte that is missing.
+    pub offset: u64,
+    /// Has seen all before.
+    pub hasher: DigestHasher,
 }
 
 /// Why an attempt ended before the blob did.
@@ -161,8 +163,13 @@ impl From<Failure> for Interruption {
 }
 
 /// Fetches a blob from the first of `sources` that can give it.
-pub(super) async fn transfer(shared: Arc<Shared>, sources: Vec<Source>, descriptor: Descriptor, to: Sender) {
-    let mut progress = Progress { offset: 0, hasher: DigestHasher::like(&descriptor.digest) };
+pub(super) async fn transfer(
+    shared: Arc<Shared>,
+    sources: Vec<Source>,
+    descriptor: Descriptor,
+    mut progress: Progress,
+    to: Sender,
+) {
     let mut failed = None;
     for source in &sources {
         match from_source(&shared, source, &descriptor, &mut progress, &to).await {
@@ -200,6 +207,9 @@ async fn from_source(
 ) -> Result<(), Interruption> {
     let mut attempt = 1;
     let mut counted_from = progress.offset;
+    if progress.offset == descriptor.size {
+        return Ok(());
+    }
     loop {
         let failure = match attempt_once(shared, source, descriptor, progress, to).await {
             Ok(()) => return Ok(()),

@@ -18,7 +18,7 @@ use super::transport::{Ask, Transport, Trust, is_loopback};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::manifest::MANIFEST_MAX;
 use crate::oci::reference::DOCKER_HUB;
-use crate::oci::{Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
+use crate::oci::{Descriptor, Digest, DigestHasher, Manifest, Parsed, Platform, Reference, media, parse_manifest};
 
 /// Docker Hub's registry is not on the host that its references name.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
@@ -111,8 +111,21 @@ impl Client {
 
     /// Starts to fetch a blob of `image`. Errors come from the reader.
     pub fn blob(&self, image: &RemoteImage, descriptor: &Descriptor) -> BlobReader {
+        self.rest_of_blob(image, descriptor, 0, DigestHasher::like(&descriptor.digest))
+    }
+
+    /// Like [`Client::blob`], but the reader begins at byte `offset`; `before` has seen the bytes up to there, so that the
+    /// whole can be verified.
+    pub fn rest_of_blob(
+        &self,
+        image: &RemoteImage,
+        descriptor: &Descriptor,
+        offset: u64,
+        before: DigestHasher,
+    ) -> BlobReader {
         let (sender, reader) = blob::channel(descriptor);
-        let transfer = blob::transfer(self.shared.clone(), image.sources.clone(), descriptor.clone(), sender);
+        let progress = blob::Progress { offset, hasher: before };
+        let transfer = blob::transfer(self.shared.clone(), image.sources.clone(), descriptor.clone(), progress, sender);
         self.runtime.spawn(transfer);
         reader
     }
@@ -266,7 +279,7 @@ impl Shared {
             let shown = ask.authorization.as_deref();
             if renewed {
                 let refused = failure::of_status(response).await.error;
-                return Err(Failure::lasting(self.authorizer.refusal(&source.endpoint, refused).await));
+                return Err(Failure::lasting(self.authorizer.refusal(&source.endpoint, shown, refused).await));
             }
             self.authorizer
                 .answer(&self.transport, &source.endpoint, (&url, source.trust), response.headers(), shown)

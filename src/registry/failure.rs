@@ -81,11 +81,10 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
         return Failure { not_tls: true, ..Failure::passing(error) };
     }
     if error.is_connect() && mentions(error, "dns error") {
-        return Failure::lasting(
-            Error::new(Kind::Network, format!("cannot find the registry `{host}`: its name does not resolve"))
-                .caused_by(cause)
-                .hint("check the spelling, the network connection and /etc/resolv.conf"),
-        );
+        let failed = Error::new(Kind::Network, format!("cannot find the registry `{host}`: its name does not resolve"));
+        // "No records", in the resolver's many words, adds nothing to this; that no server answered does.
+        let failed = if mentions(error, "no record") { failed } else { failed.caused_by(cause) };
+        return Failure::lasting(failed.hint("check the spelling, the network connection and /etc/resolv.conf"));
     }
     if find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
         return Failure::lasting(
@@ -168,11 +167,11 @@ fn from_status(status: StatusCode, host: &str, wait: Option<Duration>, body: &[u
     }
 }
 
-/// The 401 that is left after everything was tried.
+/// The 401 that is left after everything was tried. Registries answer so for what does not exist, too.
 pub fn denied(host: &str) -> Error {
-    Error::new(Kind::Denied, format!("the registry `{host}` refuses access without other credentials (401)")).hint(
-        format!("it does not exist, or needs a login: `podman login {host}` or `docker login {host}` write the file that is read here"),
-    )
+    Error::new(Kind::Denied, format!("the registry `{host}` refuses access (401)")).hint(format!(
+        "it does not exist, or needs a login: `podman login {host}` and `docker login {host}` write the file that is read here"
+    ))
 }
 
 /// `90 seconds`, `7 minutes`, `3 hours`.

@@ -33,3 +33,4 @@ pub use blob::BlobReader;
 pub use client::{Client, RemoteImage};
 pub use credentials::Credentials;
 pub use settings::{Patience, Settings};
+pub use transport::is_loopback;

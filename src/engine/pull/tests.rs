@@ -68,6 +68,16 @@ impl Home {
         pull(&self.engine, &request, &Silent)
     }
 
+    /// As from a registry on another machine.
+    fn pull_keeping(&self, registry: &BadRegistry, name: &str) -> Result<PullReport> {
+        let reference = format!("{}/{name}", registry.host()).parse().unwrap();
+        from_registry((&self.engine, &self.store()), &reference, None, Some(&self.partials()), &Silent)
+    }
+
+    fn partials(&self) -> std::path::PathBuf {
+        self.engine.paths.store().join(PARTIAL)
+    }
+
     /// The contents of a file of an image, from the highest layer that has it.
     fn read(&self, image: &ImageRecord, file: &str) -> Vec<u8> {
         let layers = self.store().image_layers(image).unwrap();
@@ -318,5 +328,55 @@ fn progress_is_told_in_order() {
             both
         });
         assert_eq!(said.join(","), expected);
+    }
+}
+
+/// A layer that is worth keeping in part.
+fn large() -> Vec<u8> {
+    let contents: Vec<u8> = (0..750_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    layer("large", &contents)
+}
+
+#[test]
+fn an_interrupted_layer_is_continued_by_the_next_pull() {
+    let only = large();
+    let blob = bad_registry::digest(&only);
+    let mut content = Content::default();
+    content.image("latest", &host_architecture(), "{}", std::slice::from_ref(&only));
+    let (for_failing, wanted) = (content.clone(), blob.clone());
+    // The connection breaks after 2 MB, and then nothing comes any more.
+    let failing = BadRegistry::start(move |request| match (request.path.ends_with(&wanted), request.nth) {
+        (true, 0) => for_failing.serve(request).fault(Fault::CloseAfter(2_000_000)),
+        (true, _) => Reply::error(404, "BLOB_UNKNOWN", "gone").fault(Fault::ResetAtOnce),
+        _ => for_failing.serve(request),
+    });
+    let home = Home::new();
+    let error = home.pull_keeping(&failing, "app").unwrap_err();
+    assert_eq!(error.kind(), Kind::Network, "{}", error.chain());
+    let partials = home.partials();
+    let kept = std::fs::read(partials.join(&blob["sha256:".len()..])).unwrap();
+    assert!(kept.len() > 1_000_000 && only.starts_with(&kept));
+
+    let registry = BadRegistry::good(content.clone());
+    let report = home.pull_keeping(&registry, "app").unwrap();
+    assert_eq!(home.read(&report.image, "large"), only[512..512 + 3_000_000]);
+    let asked: Vec<_> = registry.requests().iter().filter(|r| r.path.ends_with(&blob)).map(|r| r.from()).collect();
+    assert_eq!(asked, [Some(kept.len())]);
+    assert_eq!(std::fs::read_dir(&partials).unwrap().count(), 0);
+
+    // The whole blob may be there, or something that only looks like it.
+    for (damage, requests) in [(false, 0), (true, 1)] {
+        let mut kept = only.clone();
+        if damage {
+            kept[1_000_000] ^= 1;
+        }
+        let home = Home::new();
+        let partials = home.partials();
+        std::fs::create_dir_all(&partials).unwrap();
+        std::fs::write(partials.join(&blob["sha256:".len()..]), &kept).unwrap();
+        let registry = BadRegistry::good(content.clone());
+        let report = home.pull_keeping(&registry, "app").unwrap();
+        assert_eq!(home.read(&report.image, "large"), only[512..512 + 3_000_000]);
+        assert_eq!(registry.count(&blob), requests);
     }
 }
