@@ -34,8 +34,9 @@ pub(super) fn install(engine: &Engine) -> Result<ImageRecord> {
         let staged = store.stage_layer()?;
         let unpacked = staged.unpack(Cursor::new(&layer), Compression::None, &Limits::default())?;
         let created = Timestamp::from_second(modified).unwrap_or_default().to_string();
-        let config = config_of(&unpacked.diff_id, &created);
-        let manifest = manifest_of(&config, &unpacked.diff_id, layer.len());
+        let invalid = |error: oci_spec::OciSpecError| Error::system("cannot describe the image").caused_by(error);
+        let config = config_of(&unpacked.diff_id, &created).map_err(invalid)?;
+        let manifest = manifest_of(&config, &unpacked.diff_id, layer.len() as u64).map_err(invalid)?;
         let synced = store.sync_layers(vec![staged.finish(&unpacked, None)])?;
         let lock = store.lock_shared()?;
         synced.publish(&lock)?;
@@ -73,38 +74,65 @@ fn layer_of(program: &[u8]) -> std::io::Result<Vec<u8>> {
     layer.into_inner()
 }
 
-fn config_of(diff_id: &Digest, created: &str) -> String {
+fn config_of(diff_id: &Digest, created: &str) -> std::result::Result<String, oci_spec::OciSpecError> {
+    use oci_spec::image::{Arch, ConfigBuilder, HistoryBuilder, ImageConfigurationBuilder, Os, RootFsBuilder};
     let platform = Platform::host();
-    serde_json::json!({
-        "architecture": platform.architecture,
-        "os": platform.os,
-        "created": created,
-        "config": {
-            "Entrypoint": ["/hello", ROLE],
-            "WorkingDir": "/",
-            "Env": ["PATH=/"],
-            "Labels": { "org.opencontainers.image.title": "hello", "org.opencontainers.image.version": env!("CARGO_PKG_VERSION") },
-        },
-        "rootfs": { "type": "layers", "diff_ids": [diff_id.to_string()] },
-        "history": [{ "created": created, "created_by": "built into coracle" }],
-    })
-    .to_string()
+    let labels = [
+        ("org.opencontainers.image.title".to_owned(), "hello".to_owned()),
+        ("org.opencontainers.image.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+    ];
+    ImageConfigurationBuilder::default()
+        .architecture(Arch::from(platform.architecture.as_str()))
+        .os(Os::from(platform.os.as_str()))
+        .created(created)
+        .config(
+            ConfigBuilder::default()
+                .entrypoint(["/hello".to_owned(), ROLE.to_owned()])
+                .working_dir("/")
+                .env(["PATH=/".to_owned()])
+                .labels(labels)
+                .build()?,
+        )
+        .rootfs(RootFsBuilder::default().typ("layers").diff_ids([diff_id.to_string()]).build()?)
+        .history([HistoryBuilder::default().created(created).created_by("built into coracle").build()?])
+        .build()?
+        .to_string()
 }
 
-fn manifest_of(config: &str, diff_id: &Digest, layer_size: usize) -> String {
-    serde_json::json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json",
-            "digest": Digest::sha256(config.as_bytes()).to_string(),
-            "size": config.len(),
-        },
-        "layers": [{
-            "mediaType": "application/vnd.oci.image.layer.v1.tar",
-            "digest": diff_id.to_string(),
-            "size": layer_size,
-        }],
-    })
-    .to_string()
+fn manifest_of(config: &str, diff_id: &Digest, layer_size: u64) -> std::result::Result<String, oci_spec::OciSpecError> {
+    use oci_spec::image::{Descriptor, ImageManifestBuilder, MediaType, SCHEMA_VERSION, Sha256Digest};
+    let digest = |digest: &Digest| digest.hex().parse::<Sha256Digest>();
+    let config_digest = Digest::sha256(config.as_bytes());
+    ImageManifestBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageManifest)
+        .config(Descriptor::new(MediaType::ImageConfig, config.len() as u64, digest(&config_digest)?))
+        .layers([Descriptor::new(MediaType::ImageLayer, layer_size, digest(diff_id)?)])
+        .build()?
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::{ImageConfig, Parsed, parse_manifest};
+
+    #[test]
+    fn the_image_is_one_that_a_registry_could_serve() {
+        let layer = layer_of(b"program").unwrap();
+        let diff_id = Digest::sha256(&layer);
+        let config = config_of(&diff_id, "2026-11-21T09:26:00Z").unwrap();
+        let parsed = ImageConfig::parse(config.as_bytes()).unwrap();
+        assert_eq!(parsed.rootfs.diff_ids, [diff_id.clone()]);
+        assert_eq!(parsed.config.entrypoint.clone().unwrap(), ["/hello", ROLE]);
+        assert!(Platform::host().matches(&parsed.platform()));
+        let manifest = manifest_of(&config, &diff_id, layer.len() as u64).unwrap();
+        match parse_manifest(manifest.as_bytes(), None).unwrap() {
+            Parsed::Manifest(manifest) => {
+                assert_eq!(manifest.config.digest, Digest::sha256(config.as_bytes()));
+                assert_eq!(manifest.layers[0].size, layer.len() as u64);
+            }
+            Parsed::Index(_) => panic!("an index"),
+        }
+    }
 }
