@@ -19,6 +19,7 @@
 //! │   └── _digests/<digest>
 //! ├── removing/<id>.json               ImageRecords of images whose removal has begun
 //! ├── staging/<random>/                layers in the making, with <random>.lock held by their maker
+//! ├── partial/<digest>                 what interrupted pulls have of compressed blobs (see `engine::pull`)
 //! └── trash/<random>                   what is to be deleted
 //! ```
 //!
