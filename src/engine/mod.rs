@@ -51,3 +51,5 @@ impl Engine {
 fn not_running(name: &str) -> Error {
     Error::conflict(format!("container `{name}` is not running")).hint(format!("start it with `coracle start {name}`"))
 }
+//! Rank 4: the engine.
+pub mod request;
