@@ -31,6 +31,7 @@ pub mod registry;
 pub mod hello;
 pub mod oci;
 pub mod cli;
+pub mod engine;
 pub mod logs;
 pub mod oci;
 pub mod rootless;

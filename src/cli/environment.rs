@@ -28,7 +28,8 @@ pub struct Chosen {
 impl Environment {
     /// The process's own.
     pub fn of_process() -> Self {
-        let utf8 = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let utf8 =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self { variables: utf8.collect() }
     }
 

@@ -52,4 +52,22 @@ fn not_running(name: &str) -> Error {
     Error::conflict(format!("container `{name}` is not running")).hint(format!("start it with `coracle start {name}`"))
 }
 //! Rank 4: the engine.
+#[cfg(test)]
+mod fixtures;
+mod pattern;
+pub mod ps;
 pub mod request;
+
+/// The engine.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Where everything lives.
+    pub paths: crate::base::Paths,
+}
+
+impl Engine {
+    /// The containers.
+    pub fn containers(&self) -> crate::state::Containers {
+        crate::state::Containers::new(&self.paths)
+    }
+}

@@ -126,11 +126,16 @@ fn mount_key(mount: &mut Mount, key: &str, value: Option<&str>) -> Result<()> {
         ("tmpfs-size", MountSource::Tmpfs { options, .. }) => {
             push_option(options, &format!("size={}", units::parse_size(needed()?)?));
         }
-        ("tmpfs-mode", MountSource::Tmpfs { options, .. }) => push_option(options, &format!("mode={}", mode(needed()?)?)),
+        ("tmpfs-mode", MountSource::Tmpfs { options, .. }) => {
+            push_option(options, &format!("mode={}", mode(needed()?)?))
+        }
         ("volume-driver" | "volume-opt" | "volume-label" | "volume-subpath" | "image-subpath", _) => {
             return Err(Error::unsupported(format!("`{key}` is not supported")));
         }
-        ("bind-propagation" | "bind-nonrecursive" | "bind-recursive" | "volume-nocopy" | "tmpfs-size" | "tmpfs-mode", _) => {
+        (
+            "bind-propagation" | "bind-nonrecursive" | "bind-recursive" | "volume-nocopy" | "tmpfs-size" | "tmpfs-mode",
+            _,
+        ) => {
             return Err(Error::usage(format!("`{key}` does not go with this type of mount")));
         }
         (key, _) => return Err(Error::usage(format!("unexpected key `{}`", text::clean(key)))),
@@ -276,9 +281,21 @@ mod tests {
             ("--mount", "type=bind,src=rel,dst=/b,ro=false", bind("/home/ann/work/rel"), "/b", false),
             ("--mount", "\"type=bind\",\"src=/a,b\",destination=/b", bind("/a,b"), "/b", false),
             ("--mount", "source=data,target=/b,volume-driver=local", named("data"), "/b", false),
-            ("--mount", "type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770", tmpfs("size=1048576,mode=1770", &[]), "/t", false),
+            (
+                "--mount",
+                "type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770",
+                tmpfs("size=1048576,mode=1770", &[]),
+                "/t",
+                false,
+            ),
             ("--tmpfs", "/run", tmpfs("", &[]), "/run", false),
-            ("--tmpfs", "/run:exec,size=64m,mode=755,ro,uid=7", tmpfs("size=64m,mode=755,uid=7", &["exec"]), "/run", true),
+            (
+                "--tmpfs",
+                "/run:exec,size=64m,mode=755,ro,uid=7",
+                tmpfs("size=64m,mode=755,uid=7", &["exec"]),
+                "/run",
+                true,
+            ),
         ] {
             let request = one(flag, spec).unwrap();
             let got = (request.mount.source, request.mount.target.as_str(), request.mount.read_only);

@@ -187,10 +187,8 @@ fn network(name: &str) -> Result<Network> {
     match name {
         "none" => Ok(Network::None),
         "host" => Ok(Network::Host),
-        other => {
-            Err(Error::unsupported(format!("network `{}` is not supported", text::clean(other)))
-                .hint("`--network none` and `--network host` are; without the option the network is `none`"))
-        }
+        other => Err(Error::unsupported(format!("network `{}` is not supported", text::clean(other)))
+            .hint("`--network none` and `--network host` are; without the option the network is `none`")),
     }
 }
 
@@ -203,7 +201,10 @@ fn shm_size(size: &str) -> Result<u64> {
 
 fn stop_timeout(seconds: &str) -> Result<u32> {
     seconds.parse().map_err(|_| {
-        Error::usage(format!("invalid argument `{}` for `--stop-timeout`: not a number of seconds", text::clean(seconds)))
+        Error::usage(format!(
+            "invalid argument `{}` for `--stop-timeout`: not a number of seconds",
+            text::clean(seconds)
+        ))
     })
 }
 
@@ -227,7 +228,9 @@ fn security(options: &[String], cwd: &Path) -> Result<SecurityOptions> {
             ("no-new-privileges", Some("false")) => security.no_new_privileges = false,
             ("seccomp", Some("unconfined")) => security.seccomp = Some(Seccomp::Unconfined),
             ("seccomp", Some("builtin")) => security.seccomp = None,
-            ("seccomp", Some(file)) if !file.is_empty() => security.seccomp = Some(Seccomp::Profile(profile(file, cwd)?)),
+            ("seccomp", Some(file)) if !file.is_empty() => {
+                security.seccomp = Some(Seccomp::Profile(profile(file, cwd)?))
+            }
             // Containers are never confined by label: asking for that changes nothing.
             ("label", Some("disable")) | ("apparmor", Some("unconfined")) => {}
             ("label", Some(_)) if !Path::new("/sys/fs/selinux/enforce").exists() => {}
@@ -268,10 +271,46 @@ mod tests {
     #[test]
     fn a_command_line_becomes_a_request() {
         let got = options(&[
-            "-ith", "box", "--rm", "--name=web", "-e", "A=1", "-eLANG", "-w", "/x", "-u", "1:2", "--entrypoint=", "--init",
-            "--net", "host", "--read-only", "-l", "a=b", "--stop-signal", "INT", "--stop-timeout=3", "--cap-add", "ALL",
-            "--cap-drop=net_raw", "--shm-size", "1m", "--pull", "always", "--platform", "linux/arm64", "--privileged", "-q",
-            "--security-opt", "no-new-privileges", "--security-opt=seccomp=unconfined", "busybox", "sh", "-c", "-it", "--rm=x",
+            "-ith",
+            "box",
+            "--rm",
+            "--name=web",
+            "-e",
+            "A=1",
+            "-eLANG",
+            "-w",
+            "/x",
+            "-u",
+            "1:2",
+            "--entrypoint=",
+            "--init",
+            "--net",
+            "host",
+            "--read-only",
+            "-l",
+            "a=b",
+            "--stop-signal",
+            "INT",
+            "--stop-timeout=3",
+            "--cap-add",
+            "ALL",
+            "--cap-drop=net_raw",
+            "--shm-size",
+            "1m",
+            "--pull",
+            "always",
+            "--platform",
+            "linux/arm64",
+            "--privileged",
+            "-q",
+            "--security-opt",
+            "no-new-privileges",
+            "--security-opt=seccomp=unconfined",
+            "busybox",
+            "sh",
+            "-c",
+            "-it",
+            "--rm=x",
         ])
         .unwrap();
         let expected = CreateRequest {
