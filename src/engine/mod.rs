@@ -54,9 +54,11 @@ fn not_running(name: &str) -> Error {
 //! Rank 4: the engine.
 #[cfg(test)]
 mod fixtures;
+pub mod logs;
 mod pattern;
 pub mod ps;
 pub mod request;
+pub mod top;
 
 /// The engine.
 #[derive(Debug, Clone)]
