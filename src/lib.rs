@@ -22,18 +22,13 @@
 
 pub mod archive;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod hello;
 pub mod init;
 pub mod logs;
 pub mod oci;
 pub mod registry;
-pub mod hello;
-pub mod oci;
-pub mod cli;
-pub mod engine;
-pub mod logs;
-pub mod oci;
 pub mod rootless;
 pub mod runtime;
 pub mod state;

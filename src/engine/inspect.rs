@@ -5,5 +5,5 @@
 mod container;
 mod image;
 
-pub use container::ContainerReport;
-pub use image::ImageReport;
+pub use container::{ContainerReport, container};
+pub use image::{ImageReport, image};

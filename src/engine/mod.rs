@@ -6,9 +6,15 @@ pub mod builtin;
 pub mod create;
 pub mod exec;
 mod files;
+#[cfg(test)]
+mod fixtures;
+pub mod inspect;
 mod isolated;
 pub mod kill;
+pub mod logs;
 mod names;
+mod pattern;
+pub mod ps;
 pub mod pull;
 pub mod remove;
 pub mod request;
@@ -19,6 +25,8 @@ pub mod signal;
 pub mod start;
 pub mod stop;
 mod streams;
+pub mod top;
+mod usage;
 pub mod wait;
 
 use crate::base::{Error, Paths, Result};
@@ -50,26 +58,4 @@ impl Engine {
 /// The error of a verb that needs a running container.
 fn not_running(name: &str) -> Error {
     Error::conflict(format!("container `{name}` is not running")).hint(format!("start it with `coracle start {name}`"))
-}
-//! Rank 4: the engine.
-#[cfg(test)]
-mod fixtures;
-pub mod logs;
-mod pattern;
-pub mod ps;
-pub mod request;
-pub mod top;
-
-/// The engine.
-#[derive(Debug, Clone)]
-pub struct Engine {
-    /// Where everything lives.
-    pub paths: crate::base::Paths,
-}
-
-impl Engine {
-    /// The containers.
-    pub fn containers(&self) -> crate::state::Containers {
-        crate::state::Containers::new(&self.paths)
-    }
 }

@@ -232,12 +232,13 @@ struct Endpoint {
 pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerReport> {
     let containers = engine.containers();
     let container = containers.load(&containers.find(name)?)?;
-    let lower = usage::layer_trees(engine, &container.config)?;
+    let layers = usage::layers(engine, &container.config)?;
+    let trees: Vec<String> = layers.iter().rev().map(|layer| layer.tree.display().to_string()).collect();
     let sizes = match sizes {
-        true => Some(usage::sizes(engine, &container.config)?),
+        true => usage::sizes(engine, &[&container.config])?.first().copied(),
         false => None,
     };
-    Ok(report(&container, &engine.paths, &lower.join(":"), sizes))
+    Ok(report(&container, &engine.paths, &trees.join(":"), sizes))
 }
 
 /// The report, from what is known of the container. Pure.
@@ -429,7 +430,8 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
 fn config_of(config: &ContainerConfig) -> Config {
     let process = &config.process;
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
-    let volumes = config.mounts.iter().filter(|mount| matches!(mount.source, MountSource::Volume { anonymous: true, .. }));
+    let volumes =
+        config.mounts.iter().filter(|mount| matches!(mount.source, MountSource::Volume { anonymous: true, .. }));
     let volumes: BTreeMap<String, Empty> = volumes.map(|mount| (mount.target.clone(), Empty {})).collect();
     Config {
         hostname: config.hostname.clone(),
@@ -508,8 +510,10 @@ mod tests {
 
     #[test]
     fn names_and_values_are_dockers() {
-        let mut running = fixture("web", 10, Status::Running { started: "2026-11-21T09:30:00Z".parse().unwrap(), pid: 7 });
-        let volume = |name: &str, anonymous| MountSource::Volume { name: name.parse().unwrap(), anonymous, no_copy: false };
+        let mut running =
+            fixture("web", 10, Status::Running { started: "2026-11-21T09:30:00Z".parse().unwrap(), pid: 7 });
+        let volume =
+            |name: &str, anonymous| MountSource::Volume { name: name.parse().unwrap(), anonymous, no_copy: false };
         for (source, target, read_only) in [
             (MountSource::Bind { path: "/src".into() }, "/dst", true),
             (volume("data", false), "/data", false),
