@@ -98,13 +98,21 @@ pub struct Globals {
 }
 
 impl Globals {
+    /// None given.
+    pub fn none() -> Self {
+        Self { log_level: "info".into(), ..Self::default() }
+    }
+
     /// Which messages are wanted. Refuses what cannot work here.
     pub fn level(&self) -> Result<Level> {
         let remote = self.host.iter().map(String::as_str).find(|host| !host.is_empty());
         let context = self.context.as_deref().filter(|context| *context != "default");
         if let Some(name) = remote.or(context) {
-            return Err(Error::unsupported(format!("cannot connect to `{}`: coracle has no daemon", text::clean(name)))
-                .hint("it works on this machine, as this user; leave out `--host` and `--context`"));
+            return Err(Error::unsupported(format!(
+                "cannot connect to `{}`: coracle has no daemon",
+                text::clean(name)
+            ))
+            .hint("it works on this machine, as this user; leave out `--host` and `--context`"));
         }
         match self.log_level.as_str() {
             _ if self.debug => Ok(Level::Debug),
@@ -179,7 +187,9 @@ mod tests {
 
     #[test]
     fn personas_are_told_by_the_name() {
-        for (argument, program) in [("/usr/bin/docker", "docker"), ("podman", "podman"), ("./coracle", "coracle"), ("", "coracle")] {
+        for (argument, program) in
+            [("/usr/bin/docker", "docker"), ("podman", "podman"), ("./coracle", "coracle"), ("", "coracle")]
+        {
             assert_eq!(Persona::called(argument).program(), program);
         }
         assert!(Persona::Docker.version_line().starts_with("Docker version 28."));

@@ -14,10 +14,9 @@ use crate::base::{Error, Result, text};
 /// A parsed `--format`.
 pub struct Format {
     template: Template,
-    /// Begins with `table`: a header line, and columns are aligned.
-    source: Option<String>,
-    /// One JSON object for each row.
-    is_json: bool,
+    source: String,
+    /// It began with `table`: a header line, and columns are aligned.
+    is_table: bool,
 }
 
 /// One row: docker's field names and their values.
@@ -30,57 +29,77 @@ impl Format {
     /// Parses what the user gave: a template, `table TEMPLATE`, `table` (then `default` is meant) or `json`.
     pub fn parse(format: &str, default: &str) -> Result<Self> {
         let format = if format == "table" || format.is_empty() { default } else { format };
-        if format == "json" {
-            return Ok(Self { template: template("{{json .}}", false)?, source: None, is_json: true });
-        }
-        let escaped = |source: &str| source.replace("\\t", "\t").replace("\\n", "\n");
-        match format.strip_prefix("table") {
-            Some(columns) if columns.starts_with(char::is_whitespace) || columns.starts_with("\\t") => {
-                let source = escaped(columns.trim());
-                Ok(Self { template: template(&source, false)?, source: Some(source), is_json: false })
-            }
-            _ => {
-                let source = escaped(format);
-                Ok(Self { template: template(&source, false)?, source: None, is_json: false })
-            }
-        }
+        let columns = format.strip_prefix("table");
+        let columns = columns.filter(|rest| rest.starts_with(char::is_whitespace) || rest.starts_with("\\t"));
+        let source = match (format, columns) {
+            ("json", _) => "{{json .}}",
+            (_, Some(columns)) => columns.trim(),
+            (format, None) => format,
+        };
+        let source = source.replace("\\t", "\t").replace("\\n", "\n");
+        Ok(Self { template: template(&source, false, MissingKey::Error)?, source, is_table: columns.is_some() })
     }
 
-    /// Whether the output mentions the field, so that it must be found out.
+    /// Whether the output mentions the field by name, so that it must be found out.
     pub fn mentions(format: &str, field: &str) -> bool {
-        format == "json" || format.contains(&format!(".{field}")) || format.contains("json .}}")
+        format.contains(&format!(".{field}"))
     }
 
     /// All rows, each ended by a newline; before them, in a table, the `headers` of its fields.
     pub fn render(&self, headers: &[(&str, &str)], rows: Vec<Row>) -> Result<String> {
         let mut out = String::new();
-        if let Some(source) = &self.source {
+        if self.is_table {
             let mut names: Row =
                 headers.iter().map(|(field, header)| (Arc::from(*field), Value::String(Arc::from(*header)))).collect();
             for method in METHODS {
                 names.insert(Arc::from(method), Value::Function(Arc::new(label_header)));
             }
-            out.push_str(&execute(&template(source, true)?, &Value::Map(Arc::new(names)))?);
+            out.push_str(&execute(&template(&self.source, true, MissingKey::Error)?, &Value::Map(Arc::new(names)))?);
             out.push('\n');
         }
         for row in rows {
             out.push_str(&execute(&self.template, &Value::Map(Arc::new(row)))?);
             out.push('\n');
         }
-        Ok(match self.source {
-            Some(_) => table::align(&out),
-            None => out,
-        })
+        Ok(if self.is_table { table::align(&out) } else { out })
     }
 
     /// One value, as `inspect` and `version` show it: with a newline at the end.
+    ///
+    /// docker's templates see Go's field names where JSON has others, and a map of users' keys answers `<no value>`
+    /// to a key it does not have. Here every object is a map: a key that begins with a capital is a field, which must be
+    /// there under one of its names.
     pub fn render_value(&self, value: &Value) -> Result<String> {
-        Ok(execute(&self.template, value)? + "\n")
+        let rendered = match self.template.execute_to_string(value) {
+            Err(TemplateError::MissingKey { key }) if !key.starts_with(char::is_uppercase) => {
+                execute(&template(&self.source, false, MissingKey::Invalid)?, value)
+            }
+            Err(TemplateError::MissingKey { key }) if GO_NAMES.iter().any(|(go, _)| *go == key) => {
+                execute(&self.template, &with_go_names(value))
+            }
+            rendered => rendered.map_err(|error| wrong(&error)),
+        };
+        Ok(rendered? + "\n")
     }
+}
 
-    /// Whether plain JSON was asked for.
-    pub fn is_json(&self) -> bool {
-        self.is_json
+/// Fields whose name in Go is not that in JSON.
+const GO_NAMES: [(&str, &str); 3] = [("APIVersion", "ApiVersion"), ("ID", "Id"), ("NanoCPUs", "NanoCpus")];
+
+/// The same data, with Go's names beside those of JSON.
+fn with_go_names(value: &Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let mut map: Row = map.iter().map(|(key, value)| (Arc::clone(key), with_go_names(value))).collect();
+            for (go, json) in GO_NAMES {
+                if let Some(value) = map.get(json).cloned() {
+                    map.entry(Arc::from(go)).or_insert(value);
+                }
+            }
+            Value::Map(Arc::new(map))
+        }
+        Value::List(items) => Value::List(items.iter().map(with_go_names).collect()),
+        other => other.clone(),
     }
 }
 
@@ -96,8 +115,8 @@ fn label_header(arguments: &[Value]) -> Result<Value, TemplateError> {
     Ok(Value::String(last.replace(['-', '_'], " ").into()))
 }
 
-fn template(source: &str, is_header: bool) -> Result<Template> {
-    let mut template = Template::new("").missing_key(MissingKey::Error);
+fn template(source: &str, is_header: bool, missing: MissingKey) -> Result<Template> {
+    let mut template = Template::new("").missing_key(missing);
     template = match is_header {
         true => FUNCTIONS
             .iter()
@@ -335,6 +354,21 @@ mod tests {
                 Format::parse(template, "").unwrap().render(HEADERS, vec![row]).unwrap(),
                 format!("{expected}\n")
             );
+        }
+    }
+
+    #[test]
+    fn values_have_gos_names_and_open_maps() {
+        let value =
+            value(&serde_json::json!({"Id": "1", "Client": {"ApiVersion": "2"}, "Labels": {"a": "b"}})).unwrap();
+        let render = |format: &str| Format::parse(format, "").unwrap().render_value(&value).ok();
+        for (format, expected) in [
+            ("{{.Id}}{{.ID}}{{.Client.APIVersion}}", Some("112\n")),
+            ("{{.Labels.a}} {{.Labels.absent}}", Some("b <no value>\n")),
+            ("{{.Absent}}", None),
+            ("json", Some("{\"Client\":{\"ApiVersion\":\"2\"},\"Id\":\"1\",\"Labels\":{\"a\":\"b\"}}\n")),
+        ] {
+            assert_eq!(render(format).as_deref(), expected, "{format}");
         }
     }
 

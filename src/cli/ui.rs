@@ -39,14 +39,14 @@ impl Ui {
         Self { program, level, out: RefCell::new(BufWriter::with_capacity(32 * 1024, stdout)), out_is_terminal }
     }
 
-    /// How the program calls itself.
-    pub fn program(&self) -> &'static str {
-        self.program
-    }
-
     /// Whether standard error is a terminal: progress may be drawn there.
     pub fn err_is_terminal(&self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn out_is_terminal(&self) -> bool {
+        self.out_is_terminal
     }
 
     /// One line of a result.
@@ -116,6 +116,40 @@ impl Ui {
     fn say(&self, message: &str) {
         let _ = self.flush();
         let _ = io::stderr().write_all(message.as_bytes());
+    }
+}
+
+/// Lines from any thread, each visible at once. A stream that is closed is no reason to stop the work.
+pub struct Lines {
+    stdout: bool,
+}
+
+impl Lines {
+    /// On standard output.
+    pub fn on_stdout() -> Self {
+        Self { stdout: true }
+    }
+
+    /// On standard error.
+    pub fn on_stderr() -> Self {
+        Self { stdout: false }
+    }
+
+    /// Whether they go to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.stdout
+    }
+
+    /// Prints a line.
+    pub fn say(&self, line: &str) {
+        let line = format!("{}\n", text::clean(line));
+        let _ = match self.stdout {
+            true => {
+                let mut out = io::stdout().lock();
+                out.write_all(line.as_bytes()).and_then(|()| out.flush())
+            }
+            false => io::stderr().write_all(line.as_bytes()),
+        };
     }
 }
 

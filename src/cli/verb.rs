@@ -6,12 +6,15 @@ use clap::{ArgMatches, Command};
 
 use super::argv;
 use super::context::Context;
+use super::ui;
 use crate::base::{Error, Kind, Result, text};
 
 /// One command, wherever it stands.
 pub struct Verb {
     /// Its own word under a noun: `ls` of `container ls`. Used where none else is given.
     pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
     /// What follows the options in its usage line.
     pub usage: &'static str,
     /// The least and the greatest number of arguments; no greatest means any number.
@@ -20,7 +23,7 @@ pub struct Verb {
     pub greedy: bool,
     /// How errors become exit codes.
     pub codes: Codes,
-    /// Adds its flags and its description.
+    /// Adds its flags.
     pub arguments: fn(Command) -> Command,
     /// Does it. The number is the exit code.
     pub run: fn(&Context, &ArgMatches) -> Result<u8>,
@@ -60,16 +63,16 @@ pub enum Parsed {
 
 impl Verb {
     /// The command's definition under the words that call it: `["container", "ls"]`.
-    pub fn command(&self, program: &str, words: &[&str]) -> Command {
+    pub fn command(&self, program: &str, words: &[&'static str]) -> Command {
         let called = std::iter::once(program).chain(words.iter().copied()).collect::<Vec<_>>().join(" ");
         let name = words.last().copied().unwrap_or(self.name);
-        let command = Command::new(name.to_owned())
+        let command = Command::new(name)
             .bin_name(called.clone())
             .override_usage(self.usage_line(&called))
             .disable_help_flag(true)
             .disable_version_flag(true)
             .args_override_self(true);
-        (self.arguments)(command)
+        (self.arguments)(command).about(self.about).long_about(None)
     }
 
     fn usage_line(&self, called: &str) -> String {
@@ -109,8 +112,30 @@ impl Verb {
     }
 }
 
+/// The arguments of a command as its own type.
+pub fn typed<T: clap::FromArgMatches>(matches: &ArgMatches) -> Result<T> {
+    T::from_arg_matches(matches).map_err(|error| of_clap(&error))
+}
+
+/// Does the same with every name; failures are told and do not keep the others from being done. The exit code is 1 when
+/// there was one.
+pub fn each(context: &Context, names: &[String], mut work: impl FnMut(&str) -> Result<()>) -> Result<u8> {
+    let mut code = 0;
+    for name in names {
+        match work(name) {
+            Ok(()) => {}
+            Err(error) if ui::is_closed(&error) => return Err(error),
+            Err(error) => {
+                context.ui.error(&error);
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}
+
 /// A value that clap refused, in docker's words.
-fn of_clap(error: &clap::Error) -> Error {
+pub fn of_clap(error: &clap::Error) -> Error {
     let text_of = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text::clean(text).into_owned(),
         _ => String::new(),
@@ -146,7 +171,16 @@ mod tests {
 
     fn verb(arity: (usize, Option<usize>)) -> Verb {
         let run = |_: &Context, _: &ArgMatches| Ok(0);
-        Verb { name: "try", usage: "WORD", arity, greedy: false, codes: Codes::Plain, arguments: Sample::augment_args, run }
+        Verb {
+            name: "try",
+            about: "Try it",
+            usage: "WORD",
+            arity,
+            greedy: false,
+            codes: Codes::Plain,
+            arguments: Sample::augment_args,
+            run,
+        }
     }
 
     fn message(arity: (usize, Option<usize>), line: &[&str]) -> String {

@@ -1,10 +1,16 @@
-//! Containers for tests.
+//! Containers and images for tests.
 
 use jiff::Timestamp;
 
+use super::Engine;
+use crate::base::Paths;
 use crate::base::id::{Name, hex};
+use crate::base::publish::Staging;
+use crate::oci::Digest;
+use crate::oci::media::{OCI_CONFIG, OCI_MANIFEST};
 use crate::state::record::{ContainerConfig, FORMAT, ImageOrigin, Network, Process, Seccomp, Security};
 use crate::state::{Container, Status};
+use crate::store::{ImageRecord, NewImage};
 
 /// A container of `busybox`, created so many seconds after 1970. Its id is made of its name.
 pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
@@ -47,4 +53,35 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         shm_size: 64 << 20,
     };
     Container { config, name, status }
+}
+
+/// An engine with a store of its own, gone when the second value is dropped.
+pub(crate) fn engine() -> (Engine, Staging) {
+    let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+    let data = scratch.path().to_owned();
+    let paths =
+        Paths { data, runtime: "/nonexistent/run".into(), config: "/nonexistent".into(), home: "/nonexistent".into() };
+    (Engine { registry: crate::registry::Settings::of(&paths), paths }, scratch)
+}
+
+/// An image without layers that has the label `name`, under some names.
+pub(crate) fn image(engine: &Engine, name: &str, references: &[&str]) -> ImageRecord {
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","created":"2026-11-21T09:30:00Z","config":{{"Cmd":["sh"],"Labels":{{"name":"{name}"}}}},
+        "rootfs":{{"type":"layers","diff_ids":[]}},"history":[{{"created_by":"x","comment":"made by hand"}}]}}"#
+    );
+    let digest = Digest::sha256(config.as_bytes());
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{{"mediaType":"{OCI_CONFIG}","digest":"{digest}","size":{}}},"layers":[]}}"#,
+        config.len()
+    );
+    let store = engine.store().unwrap();
+    let lock = store.lock_shared().unwrap();
+    let image =
+        NewImage { manifest: manifest.as_bytes(), manifest_media_type: OCI_MANIFEST, config: config.as_bytes() };
+    let record = store.put_image(&lock, image).unwrap();
+    for reference in references {
+        store.tag(&lock, &reference.parse().unwrap(), &record).unwrap();
+    }
+    record
 }

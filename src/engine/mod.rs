@@ -7,7 +7,9 @@ pub mod create;
 pub mod exec;
 mod files;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
+pub mod images;
+pub mod info;
 pub mod inspect;
 mod isolated;
 pub mod kill;
@@ -19,6 +21,7 @@ pub mod pull;
 pub mod remove;
 pub mod request;
 pub mod resolve;
+pub mod rmi;
 pub mod run;
 pub mod session;
 pub mod signal;
@@ -26,7 +29,7 @@ pub mod start;
 pub mod stop;
 mod streams;
 pub mod top;
-mod usage;
+pub mod usage;
 pub mod wait;
 
 use crate::base::{Error, Paths, Result};

@@ -21,9 +21,6 @@ pub struct Around<'a> {
 /// Options of a new container.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct CreateOptions {
-    /// Attach to STDIN, STDOUT or STDERR
-    #[arg(short, long, value_name = "STREAM")]
-    pub attach: Vec<String>,
     /// Add a Linux capability
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_add: Vec<String>,

@@ -115,9 +115,8 @@ mod tests {
 
     #[test]
     fn streams_are_chosen_by_name() {
-        let named = |names: &[&str]| {
-            Wanted::named(&names.iter().map(|name| (*name).into()).collect::<Vec<String>>(), true)
-        };
+        let named =
+            |names: &[&str]| Wanted::named(&names.iter().map(|name| (*name).into()).collect::<Vec<String>>(), true);
         assert_eq!(named(&[]).unwrap(), Wanted { stdin: true, stdout: true, stderr: true });
         assert_eq!(named(&["STDOUT"]).unwrap(), Wanted { stdin: false, stdout: true, stderr: false });
         assert_eq!(named(&["stdin", "StdErr"]).unwrap(), Wanted { stdin: true, stdout: false, stderr: true });
