@@ -49,12 +49,6 @@ impl Environment {
         self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
-    /// All variables whose name begins with `prefix`.
-    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let from = self.variables.range(prefix.to_owned()..);
-        from.take_while(move |(name, _)| name.starts_with(prefix)).map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
     /// Where everything lives.
     pub fn paths(&self, chosen: &Chosen) -> Result<Paths> {
         let uid = nix::unistd::geteuid().as_raw();
@@ -164,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_found_by_prefix() {
-        let environment = Environment::of(&[("A", "1"), ("B1", "x"), ("B2", ""), ("C", "y")]);
-        assert_eq!(environment.with_prefix("B").collect::<Vec<_>>(), [("B1", "x"), ("B2", "")]);
-        assert_eq!(environment.path("A"), None);
+    fn a_path_must_be_absolute() {
+        let environment = Environment::of(&[("A", "relative"), ("B", "/absolute"), ("C", "")]);
+        assert_eq!((environment.path("A"), environment.path("B")), (None, Some("/absolute".into())));
+        assert_eq!((environment.get("C"), environment.get("D")), (Some(""), None));
     }
 }

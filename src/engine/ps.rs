@@ -110,12 +110,8 @@ struct Named {
     ancestors: Vec<Ancestor>,
 }
 
-/// Lists containers. `image` looks up an image by what the user wrote.
-pub fn list(
-    engine: &Engine,
-    query: &Query,
-    image: &dyn Fn(&str) -> Result<Option<(String, Vec<String>)>>,
-) -> Result<Listing> {
+/// Lists containers.
+pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
     let mut listing = Listing::default();
     for container in engine.containers().list()? {
         match container {
@@ -131,11 +127,15 @@ pub fn list(
         });
         times.collect::<Result<Vec<Timestamp>>>()
     };
-    let ancestors = filters.ancestor.iter().map(|name| Ok(Ancestor { name: name.clone(), image: image(name)? }));
+    let ancestor = |name: &String| {
+        let image = engine.store()?.lookup(name)?;
+        let image = image.map(|image| (image.id.to_string(), image.layers.iter().map(ToString::to_string).collect()));
+        Ok(Ancestor { name: name.clone(), image })
+    };
     let named = Named {
         before: created(&filters.before)?.into_iter().max(),
         since: created(&filters.since)?.into_iter().min(),
-        ancestors: ancestors.collect::<Result<_>>()?,
+        ancestors: filters.ancestor.iter().map(ancestor).collect::<Result<_>>()?,
     };
     select(&mut listing.containers, query, &named);
     Ok(listing)

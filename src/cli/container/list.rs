@@ -13,7 +13,6 @@ use crate::cli::context::Context;
 use crate::cli::template::{Format, Row};
 use crate::cli::units::{ellipsis, human_duration, human_size};
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::Engine;
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
 use crate::state::record::{Mount, MountSource};
@@ -112,7 +111,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         context.ui.warning("Ignoring custom format, because both --format and --quiet are set.");
     }
     let engine = context.engine()?;
-    let listing = engine_list(&engine, &query, &|name| image(&engine, name))?;
+    let listing = engine_list(&engine, &query)?;
     for error in &listing.broken {
         context.ui.warning(&format!("a container cannot be shown: {}", error.chain()));
     }
@@ -124,12 +123,6 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc };
     let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
     context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
-}
-
-/// The id and layers of the image that a filter names.
-fn image(engine: &Engine, name: &str) -> Result<Option<(String, Vec<String>)>> {
-    let found = engine.store()?.lookup(name)?;
-    Ok(found.map(|image| (image.id.to_string(), image.layers.iter().map(ToString::to_string).collect())))
 }
 
 /// How rows are shown.
