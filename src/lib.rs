@@ -22,6 +22,7 @@
 
 pub mod archive;
 pub mod base;
+pub mod cli;
 pub mod engine;
 pub mod hello;
 pub mod init;

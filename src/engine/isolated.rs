@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::base::error::WireError;
 use crate::base::{Error, Paths, Result, ResultExt, publish};
 use crate::rootless::outer;
+use crate::store::Store;
 use crate::sys::process::{Forked, exit_now, fork};
 
 /// Runs `work` in a child inside the outer namespace and returns its result. The child shares the standard streams, so
@@ -48,7 +49,9 @@ pub(super) fn reclaim(paths: &Paths) -> Result<()> {
             if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
                 let _ = crate::runtime::process::take_streams(&null, &null, &null);
             }
-            let done = outer::enter(paths, true).and_then(|()| publish::empty_trash(&paths.trash()));
+            let done = outer::enter(paths, true)
+                .and_then(|()| publish::empty_trash(&paths.trash()))
+                .and_then(|()| Store::open(&paths.store())?.sweep());
             outer::forget_keeper(paths);
             exit_now(i32::from(done.is_err()));
         }

@@ -1,0 +1,406 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_coracle_global_optspecs
+    string join \n config= D/debug H/host= c/context= l/log-level= root= runroot= v/version help
+end
+
+function __fish_coracle_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_coracle_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_coracle_using_subcommand
+    set -l cmd (__fish_coracle_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c coracle -n "__fish_coracle_needs_command" -l config -d 'Directory of docker\'s client configuration, for the credentials in its config.json' -r
+complete -c coracle -n "__fish_coracle_needs_command" -s H -l host -d 'Refused: coracle has no daemon to connect to' -r
+complete -c coracle -n "__fish_coracle_needs_command" -s c -l context -d 'Refused: coracle has no daemon to connect to' -r
+complete -c coracle -n "__fish_coracle_needs_command" -s l -l log-level -d 'Which messages to print: debug, info, warn, error or fatal' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l root -d 'Keep images and containers in this directory' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l runroot -d 'Keep sockets and other short-lived files in this directory' -r
+complete -c coracle -n "__fish_coracle_needs_command" -s D -l debug -d 'Say what is decided: the same as --log-level debug'
+complete -c coracle -n "__fish_coracle_needs_command" -s v -l version -d 'Print version information and quit'
+complete -c coracle -n "__fish_coracle_needs_command" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "run" -d 'Create and run a new container from an image'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "exec" -d 'Execute a command in a running container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "ps" -d 'List containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "images" -d 'List images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "create" -d 'Create a new container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "inspect" -d 'Return low-level information on containers and images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Kill one or more running containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Fetch the logs of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Restart one or more containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start one or more stopped containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop one or more running containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "version" -d 'Show the version information'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "container" -d 'Manage containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "system" -d 'Manage this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s a -l attach -d 'Attach to STDIN, STDOUT or STDERR only' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-add -d 'Add a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-drop -d 'Drop a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Write the container\'s ID to a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'The container\'s host name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'Set a label on the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'Read labels from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l name -d 'Give the container a name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l network -d 'The network to use: none or host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'Pull the image before creating the container: always, missing or never' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l shm-size -d 'The size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d 'The signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s w -l workdir -d 'The working directory inside the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s q -l quiet -d 'Suppress the progress of a pull'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l detach-keys -d 'Keys that detach from the command: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s w -l workdir -d 'The working directory inside the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s d -l detach -d 'Run the command in the background'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s i -l interactive -d 'Keep standard input open'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l privileged -d 'Take off the limits on what the command may do within the container\'s user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, expose or health' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s n -l last -d 'Show the n last created containers, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s a -l all -d 'Show all containers (default shows just running)'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s q -l quiet -d 'Only display container IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l authfile -d 'File with the registries\' credentials' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'User name and password for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Show no progress, print the name only'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s f -l filter -d 'Filter by dangling, label, before, since, reference or until' -r
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -s q -l quiet -d 'Only show image IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Do not attach standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-add -d 'Add a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-drop -d 'Drop a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container\'s ID to a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'The container\'s host name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Set a label on the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'Read labels from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l name -d 'Give the container a name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l network -d 'The network to use: none or host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'Pull the image before creating the container: always, missing or never' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l shm-size -d 'The size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -d 'The signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s w -l workdir -d 'The working directory inside the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s q -l quiet -d 'Suppress the progress of a pull'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l type -d 'Only objects of this type: container or image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s s -l size -d 'Display sizes of containers'
+complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s s -l signal -d 'The signal, by name or number' -r
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -l since -d 'Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s n -l tail -d 'Number of lines to show from the end' -r
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -l until -d 'Show logs until a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s f -l follow -d 'Go on with what comes, until the container ends'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s t -l timestamps -d 'Show the time of each line'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s s -l signal -d 'The signal to send first' -r
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s f -l force -d 'Kill a running container first'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s v -l volumes -d 'Remove its anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s f -l force -d 'Remove an image with all its names, and the names of one that stopped containers use'
+complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s a -l attach -d 'Attach to its output and pass signals on'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s i -l interactive -d 'Attach to its standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s s -l signal -d 'The signal to send first' -r
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand info" -s f -l format -d 'Format with a Go template, or \'json\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand info" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand version" -s f -l format -d 'Format with a Go template, or \'json\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand version" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand completion" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "create" -d 'Create a new container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "exec" -d 'Execute a command in a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "inspect" -d 'Display detailed information on one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "kill" -d 'Kill one or more running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "logs" -d 'Fetch the logs of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "ls" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "list" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "ps" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "restart" -d 'Restart one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "rm" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "remove" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "run" -d 'Create and run a new container from an image'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "start" -d 'Start one or more stopped containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "stop" -d 'Stop one or more running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps restart rm remove run start stop top wait" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not attach standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s ID to a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'The container\'s host name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label on the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Give the container a name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'The network to use: none or host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image before creating the container: always, missing or never' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'The size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'The signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'The working directory inside the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Suppress the progress of a pull'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from the command: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'The working directory inside the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Run the command in the background'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Keep standard input open'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'Take off the limits on what the command may do within the container\'s user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Display sizes of containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'The signal, by name or number' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Number of lines to show from the end' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Show logs until a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on with what comes, until the container ends'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Show the time of each line'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, expose or health' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the n last created containers, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all containers (default shows just running)'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only display container IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, expose or health' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s n -l last -d 'Show the n last created containers, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s a -l all -d 'Show all containers (default shows just running)'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only display container IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, expose or health' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s n -l last -d 'Show the n last created containers, whatever their state' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s a -l all -d 'Show all containers (default shows just running)'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Only display container IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'The signal to send first' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill a running container first'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove its anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s f -l force -d 'Kill a running container first'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s v -l volumes -d 'Remove its anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach to STDIN, STDOUT or STDERR only' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a Linux capability' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s ID to a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'The container\'s host name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label on the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Give the container a name' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'The network to use: none or host' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image before creating the container: always, missing or never' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'The size of /dev/shm' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'The signal that stops the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'The working directory inside the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Suppress the progress of a pull'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach to its output and pass signals on'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Attach to its standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'The signal to send first' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "inspect" -d 'Display detailed information on one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "rm" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "remove" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Display sizes of containers'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Filter by dangling, label, before, since, reference or until' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only show image IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Filter by dangling, label, before, since, reference or until' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only show image IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'File with the registries\' credentials' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password for the registry' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Show no progress, print the name only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove an image with all its names, and the names of one that stopped containers use'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove an image with all its names, and the names of one that stopped containers use'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from doctor info" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from doctor info" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from doctor info" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l format -d 'How to show the checks: \'json\' for programs' -r
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Format with a Go template, or \'json\'' -r
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -l help -d 'Print help'

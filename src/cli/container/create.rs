@@ -1,0 +1,33 @@
+//! `create`: a container that is not started yet.
+
+use clap::Args;
+
+use super::options::CreateOptions;
+use super::run::CidFile;
+use crate::base::Result;
+use crate::cli::context::Context;
+use crate::cli::progress;
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::create::create as engine_create;
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "create",
+    about: "Create a new container",
+    usage: "IMAGE [COMMAND] [ARG...]",
+    arity: (1, None),
+    greedy: true,
+    codes: Codes::Container,
+    arguments: CreateOptions::augment_args,
+    run: |context, matches| create(context, &typed(matches)?),
+};
+
+fn create(context: &Context, options: &CreateOptions) -> Result<u8> {
+    let request = options.request(&context.around())?;
+    let engine = context.engine_for_registries(options.tls_verify, None)?;
+    let mut cidfile = CidFile::reserve(options.cidfile.as_deref(), context)?;
+    let progress = progress::beside_output(context, request.quiet);
+    let id = engine_create(&engine, &request, progress.as_ref())?;
+    cidfile.write(&id)?;
+    context.ui.line(id.as_str()).map(|()| 0)
+}

@@ -1,0 +1,322 @@
+//! `ps`, also `container ls`: the containers there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Args;
+use gotmpl::Value;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::base::{Result, text, time};
+use crate::cli::context::Context;
+use crate::cli::template::{Format, Row};
+use crate::cli::units::{ellipsis, human_duration, human_size};
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::ps::{Filters, Query, list as engine_list};
+use crate::engine::usage::{self, Sizes};
+use crate::state::record::{Mount, MountSource};
+use crate::state::{Container, ContainerConfig, Status};
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "ls",
+    about: "List containers",
+    usage: "",
+    arity: (0, Some(0)),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: ListArguments::augment_args,
+    run: |context, matches| list(context, &typed(matches)?),
+};
+
+/// docker's default columns.
+const DEFAULT: &str = r"table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+
+/// docker's headers.
+const HEADERS: &[(&str, &str)] = &[
+    ("ID", "CONTAINER ID"),
+    ("Image", "IMAGE"),
+    ("Command", "COMMAND"),
+    ("CreatedAt", "CREATED AT"),
+    ("RunningFor", "CREATED"),
+    ("Ports", "PORTS"),
+    ("State", "STATE"),
+    ("Status", "STATUS"),
+    ("Size", "SIZE"),
+    ("Names", "NAMES"),
+    ("Labels", "LABELS"),
+    ("Mounts", "MOUNTS"),
+    ("LocalVolumes", "LOCAL VOLUMES"),
+    ("Networks", "NETWORKS"),
+];
+
+/// Arguments of `ps`.
+#[derive(Debug, Clone, Default, Args)]
+struct ListArguments {
+    /// Show all containers (default shows just running)
+    #[arg(short, long)]
+    all: bool,
+    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, expose or health
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Show the n last created containers, whatever their state
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "NUMBER",
+        default_value = "-1",
+        allow_negative_numbers = true,
+        hide_default_value = true
+    )]
+    last: i64,
+    /// Show the latest created container, whatever its state
+    #[arg(short, long)]
+    latest: bool,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only display container IDs
+    #[arg(short, long)]
+    quiet: bool,
+    /// Display sizes: what the container wrote, and with its image
+    #[arg(short, long)]
+    size: bool,
+}
+
+impl ListArguments {
+    fn query(&self) -> Result<Query> {
+        let mut filters = Filters::default();
+        self.filter.iter().try_for_each(|filter| filters.add(filter))?;
+        let last = match self.latest {
+            true => Some(1),
+            false => usize::try_from(self.last).ok().filter(|last| *last > 0),
+        };
+        Ok(Query { all: self.all, last, filters })
+    }
+}
+
+fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
+    let query = arguments.query()?;
+    let default = if arguments.size { format!("{DEFAULT}\\t{{{{.Size}}}}") } else { DEFAULT.to_owned() };
+    let given = arguments.format.as_deref().unwrap_or_default();
+    let format = match arguments.quiet {
+        true => Format::parse("{{.ID}}", "")?,
+        false => Format::parse(given, &default)?,
+    };
+    if arguments.quiet && !given.is_empty() {
+        context.ui.warning("Ignoring custom format, because both --format and --quiet are set.");
+    }
+    let engine = context.engine()?;
+    let listing = engine_list(&engine, &query)?;
+    for error in &listing.broken {
+        context.ui.warning(&format!("a container cannot be shown: {}", error.chain()));
+    }
+    let configs: Vec<&ContainerConfig> = listing.containers.iter().map(|container| &container.config).collect();
+    let measured = match !arguments.quiet && (arguments.size || Format::mentions(given, "Size")) {
+        true => usage::sizes(&engine, &configs)?.into_iter().map(Some).collect(),
+        false => vec![None; configs.len()],
+    };
+    let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc };
+    let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
+    context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
+}
+
+/// How rows are shown.
+struct View {
+    now: Timestamp,
+    zone: TimeZone,
+    truncate: bool,
+}
+
+impl View {
+    fn row(&self, container: &Container, sizes: Option<Sizes>) -> Row {
+        let config = &container.config;
+        let id = if self.truncate { config.id.short() } else { config.id.as_str() };
+        let labels: BTreeMap<String, String> = config.labels.clone();
+        let label = move |args: &[Value]| {
+            let key = args.first().and_then(Value::as_str).unwrap_or_default();
+            Ok(Value::String(labels.get(key).map_or("", String::as_str).into()))
+        };
+        let texts = [
+            ("ID", id.to_owned()),
+            ("Image", self.image(config)),
+            ("Command", self.command(config)),
+            ("CreatedAt", zoned(config.created, &self.zone)),
+            ("RunningFor", format!("{} ago", human_duration(config.created, self.now))),
+            // No network publishes ports yet.
+            ("Ports", String::new()),
+            ("State", container.status.word().to_owned()),
+            ("Status", status(&container.status, self.now)),
+            ("Size", size(sizes)),
+            ("Names", container.name.to_string()),
+            ("Labels", pairs(&config.labels)),
+            ("Mounts", self.mounts(&config.mounts)),
+            ("LocalVolumes", config.mounts.iter().filter(|mount| is_volume(mount)).count().to_string()),
+            ("Networks", config.network.name().to_owned()),
+        ];
+        let mut row: Row =
+            texts.into_iter().map(|(name, text)| (Arc::from(name), Value::String(one_line(&text).into()))).collect();
+        row.insert(Arc::from("Label"), Value::Function(Arc::new(label)));
+        row
+    }
+
+    /// As the user named it; an id is cut like other ids.
+    fn image(&self, config: &ContainerConfig) -> String {
+        let name = &config.image.name;
+        let digits = name.strip_prefix("sha256:").unwrap_or(name);
+        let is_id = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match self.truncate && is_id {
+            true => digits[..12].to_owned(),
+            false => name.clone(),
+        }
+    }
+
+    fn command(&self, config: &ContainerConfig) -> String {
+        let mut words = config.process.argv().into_iter();
+        let mut command = words.next().unwrap_or_default();
+        for word in words {
+            let quoted = if word.contains(' ') { format!("'{word}'") } else { word };
+            command = format!("{command} {quoted}");
+        }
+        format!("{:?}", if self.truncate { ellipsis(&command, 20) } else { command })
+    }
+
+    fn mounts(&self, mounts: &[Mount]) -> String {
+        let names = mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Bind { path } => Some(path.display().to_string()),
+            MountSource::Volume { name, .. } => Some(name.to_string()),
+            MountSource::Tmpfs { .. } => None,
+        });
+        let names = names.map(|name| if self.truncate { ellipsis(&name, 15) } else { name });
+        names.collect::<Vec<_>>().join(",")
+    }
+}
+
+fn is_volume(mount: &Mount) -> bool {
+    matches!(mount.source, MountSource::Volume { .. })
+}
+
+/// docker's words: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.
+fn status(status: &Status, now: Timestamp) -> String {
+    match status {
+        Status::Created => "Created".into(),
+        Status::Running { started, .. } => format!("Up {}", human_duration(*started, now)),
+        Status::Exited { code, finished: Some(finished), .. } => {
+            format!("Exited ({code}) {} ago", human_duration(*finished, now))
+        }
+        Status::Exited { code, finished: None, .. } => format!("Exited ({code})"),
+    }
+}
+
+fn size(sizes: Option<Sizes>) -> String {
+    match sizes {
+        Some(sizes) => format!("{} (virtual {})", human_size(sizes.writable), human_size(sizes.total())),
+        None => "0B".into(),
+    }
+}
+
+/// As Go prints a time: `2026-11-21 10:30:00 +0100 CET`.
+pub fn zoned(time: Timestamp, zone: &TimeZone) -> String {
+    jiff::Zoned::new(time, zone.clone()).strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
+}
+
+/// `key=value` pairs, separated by commas.
+pub fn pairs(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Text that cannot break a table.
+pub fn one_line(text: &str) -> String {
+    text::clean(text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures::container;
+
+    fn view() -> View {
+        View { now: Timestamp::from_second(1000).unwrap(), zone: TimeZone::UTC, truncate: true }
+    }
+
+    fn rows() -> Vec<Row> {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut web = container("web", 400, Status::Running { started: at(820), pid: 7 });
+        web.config.labels = [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into();
+        web.config.mounts = ["/a/rather/long/source", "/b"]
+            .map(|path| Mount {
+                source: MountSource::Bind { path: path.into() },
+                target: path.into(),
+                read_only: false,
+                propagation: Default::default(),
+                non_recursive: false,
+            })
+            .to_vec();
+        let exited = Status::Exited { code: 3, started: at(100), finished: Some(at(999)), error: String::new() };
+        let lost = Status::Exited { code: 255, started: at(100), finished: None, error: String::new() };
+        let list = [web, container("db", 0, exited), container("new", 0, Status::Created), container("lost", 0, lost)];
+        list.iter().map(|container| view().row(container, None)).collect()
+    }
+
+    fn render(format: &str) -> String {
+        Format::parse(format, DEFAULT).unwrap().render(HEADERS, rows()).unwrap()
+    }
+
+    #[test]
+    fn the_table_is_dockers() {
+        let table = render("");
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(
+            lines[0],
+            "CONTAINER ID   IMAGE     COMMAND                  CREATED          STATUS                    PORTS     NAMES"
+        );
+        assert_eq!(
+            lines[1],
+            "776562000000   busybox   \"sh -c 'sleep 1000 &…\"   10 minutes ago   Up 3 minutes                        web"
+        );
+        assert!(lines[2].contains("Exited (3) 1 second ago"), "{table}");
+        assert!(lines[3].contains("Created"), "{table}");
+        assert!(lines[4].contains("Exited (255)  "), "{table}");
+    }
+
+    #[test]
+    fn every_field_has_its_value() {
+        for (format, first) in [
+            ("{{.Label \"a\"}}-{{.Label \"x\"}}-{{.Labels}}", "b--a=b,c="),
+            ("{{.Mounts}} {{.LocalVolumes}} {{.Networks}}", "/a/rather/long…,/b 0 none"),
+            ("{{.CreatedAt}}", "1970-01-01 00:06:40 +0000 UTC"),
+            ("{{.State}} {{.Size}} [{{.Ports}}]", "running 0B []"),
+        ] {
+            assert_eq!(render(format).lines().next(), Some(first), "{format}");
+        }
+        for (field, header) in HEADERS {
+            assert!(render(&format!("table {{{{.{field}}}}}")).starts_with(header), "{field}");
+        }
+        let sizes = Sizes { writable: 1000, layers: 4_000_000 };
+        assert_eq!(size(Some(sizes)), "1kB (virtual 4MB)");
+    }
+
+    #[test]
+    fn hostile_text_stays_in_its_cell() {
+        let mut evil = container("evil", 0, Status::Created);
+        evil.config.image.name = "a\tb\x1b[2J".into();
+        let row = view().row(&evil, None);
+        let shown = Format::parse("{{.Image}}", "").unwrap().render(HEADERS, vec![row]).unwrap();
+        assert_eq!(shown, "a\\u{9}b\\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn options_become_a_query() {
+        let query = |latest, last| ListArguments { latest, last, ..ListArguments::default() }.query().unwrap().last;
+        assert_eq!(
+            [query(true, -1), query(false, 3), query(false, 0), query(false, -1)],
+            [Some(1), Some(3), None, None]
+        );
+        let wrong = ListArguments { filter: vec!["nonsense=1".into()], ..ListArguments::default() };
+        assert!(wrong.query().is_err());
+    }
+}

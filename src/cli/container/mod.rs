@@ -1,0 +1,19 @@
+//! Commands about containers, one file each, and how their options are read.
+
+pub mod attach;
+pub mod create;
+mod csv;
+pub mod exec;
+pub mod kill;
+pub mod list;
+pub mod logs;
+mod mounts;
+pub mod options;
+pub mod remove;
+pub mod run;
+pub mod start;
+pub mod stop;
+mod streams;
+pub mod top;
+mod variables;
+pub mod wait;

@@ -1,0 +1,113 @@
+//! `run`: create a container, start it, and stay with it or not.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::options::CreateOptions;
+use super::streams::{Streams, Wanted};
+use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::cli::context::Context;
+use crate::cli::progress;
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::run::run as engine_run;
+use crate::engine::session::End;
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "run",
+    about: "Create and run a new container from an image",
+    usage: "IMAGE [COMMAND] [ARG...]",
+    arity: (1, None),
+    greedy: true,
+    codes: Codes::Container,
+    arguments: RunArguments::augment_args,
+    run: |context, matches| run(context, &typed(matches)?),
+};
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, Args)]
+struct RunArguments {
+    /// Attach to STDIN, STDOUT or STDERR only
+    #[arg(short, long, value_name = "STREAM")]
+    attach: Vec<String>,
+    /// Run in the background and print the container's ID
+    #[arg(short, long)]
+    detach: bool,
+    /// Keys that detach from the container: characters and ctrl-<letter>, separated by commas
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Pass signals on to the process
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    sig_proxy: bool,
+    #[command(flatten)]
+    options: CreateOptions,
+}
+
+fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
+    let options = &arguments.options;
+    let request = options.request(&context.around())?;
+    if arguments.detach && !arguments.attach.is_empty() {
+        return Err(Error::usage("conflicting options: cannot specify both --attach and --detach"));
+    }
+    let engine = context.engine_for_registries(options.tls_verify, None)?;
+    let streams = Streams::of_process();
+    let wanted = Wanted::named(&arguments.attach, request.stdin)?;
+    let terminal = match arguments.detach {
+        true => None,
+        false => {
+            let keys = arguments.detach_keys.as_deref();
+            Some(streams.terminal(wanted, request.tty, keys, arguments.sig_proxy)?)
+        }
+    };
+    let mut cidfile = CidFile::reserve(options.cidfile.as_deref(), context)?;
+    let progress = progress::beside_output(context, request.quiet);
+    let mut created = |id: &ContainerId| cidfile.write(id);
+    let ran = engine_run(&engine, &request, terminal.as_ref(), progress.as_ref(), &mut created)?;
+    match ran.end {
+        Some(End::Exited(code)) => Ok(code as u8),
+        Some(End::Detached) => Ok(0),
+        None => context.ui.line(ran.id.as_str()).map(|()| 0),
+    }
+}
+
+/// `--cidfile`: made before anything else happens, so that it is nobody else's, and gone again when nothing was made.
+pub(super) struct CidFile {
+    open: Option<(PathBuf, File)>,
+}
+
+impl CidFile {
+    /// Makes the file, which must not exist.
+    pub(super) fn reserve(path: Option<&str>, context: &Context) -> Result<Self> {
+        let Some(path) = path else { return Ok(Self { open: None }) };
+        let path = context.around().cwd.join(path);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => Ok(Self { open: Some((path, file)) }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Error::conflict(format!("the container ID file `{}` exists already", path.display()))
+                    .hint("make sure that no other container uses it, and delete it"))
+            }
+            Err(error) => Err(error).at(&path, "cannot make the container ID file"),
+        }
+    }
+
+    /// Writes the id.
+    pub(super) fn write(&mut self, id: &ContainerId) -> Result<()> {
+        match self.open.take() {
+            Some((path, mut file)) => {
+                file.write_all(id.as_str().as_bytes()).at(&path, "cannot write the container ID file")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for CidFile {
+    fn drop(&mut self) {
+        if let Some((path, _)) = self.open.take() {
+            let _ = fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `start`: run containers that were created or have ended.
+
+use clap::Args;
+
+use super::streams::{Streams, Wanted};
+use crate::base::{Error, Result};
+use crate::cli::context::Context;
+use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::engine::session::End;
+use crate::engine::start::start as engine_start;
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "start",
+    about: "Start one or more stopped containers",
+    usage: "CONTAINER [CONTAINER...]",
+    arity: (1, None),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: StartArguments::augment_args,
+    run: |context, matches| start(context, &typed(matches)?),
+};
+
+/// Arguments of `start`.
+#[derive(Debug, Clone, Args)]
+struct StartArguments {
+    /// Attach to its output and pass signals on
+    #[arg(short, long)]
+    attach: bool,
+    /// Keys that detach from the container: characters and ctrl-<letter>, separated by commas
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Attach to its standard input
+    #[arg(short, long)]
+    interactive: bool,
+    /// Pass signals on to the process
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    sig_proxy: bool,
+    /// Names or IDs
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+}
+
+fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
+    let engine = context.engine()?;
+    if !arguments.attach && !arguments.interactive {
+        return each(context, &arguments.containers, |name| {
+            engine_start(&engine, name, None)?;
+            context.ui.line(name)
+        });
+    }
+    let [name] = &arguments.containers[..] else {
+        return Err(Error::usage("you cannot start and attach multiple containers at once"));
+    };
+    let containers = engine.containers();
+    let tty = containers.config(&containers.find(name)?)?.process.tty;
+    let streams = Streams::of_process();
+    let wanted = Wanted::usual(arguments.interactive);
+    let terminal = streams.terminal(wanted, tty, arguments.detach_keys.as_deref(), arguments.sig_proxy)?;
+    match engine_start(&engine, name, Some(&terminal))?.1 {
+        Some(End::Exited(code)) => Ok(code as u8),
+        Some(End::Detached) | None => Ok(0),
+    }
+}

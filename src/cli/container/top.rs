@@ -1,0 +1,42 @@
+//! `top`: the processes of a container.
+
+use clap::Args;
+
+use crate::base::Result;
+use crate::cli::context::Context;
+use crate::cli::table;
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::top::top as engine_top;
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "top",
+    about: "Display the running processes of a container",
+    usage: "CONTAINER [ps OPTIONS]",
+    arity: (1, None),
+    greedy: true,
+    codes: Codes::Plain,
+    arguments: TopArguments::augment_args,
+    run: |context, matches| top(context, &typed(matches)?),
+};
+
+/// Arguments of `top`.
+#[derive(Debug, Clone, Args)]
+struct TopArguments {
+    /// Name or ID
+    #[arg(value_name = "CONTAINER", required = true)]
+    container: String,
+    /// Columns as for ps(1): -ef, aux, or -o pid,ppid,args
+    #[arg(value_name = "ps OPTIONS", num_args = 0..)]
+    ps: Vec<String>,
+}
+
+fn top(context: &Context, arguments: &TopArguments) -> Result<u8> {
+    let top = engine_top(&context.engine()?, &arguments.container, &arguments.ps, &context.zone())?;
+    let mut lines = top.titles.join("\t") + "\n";
+    for process in top.processes {
+        lines.push_str(&process.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect::<Vec<_>>().join("\t"));
+        lines.push('\n');
+    }
+    context.ui.text(&table::align(&lines)).map(|()| 0)
+}

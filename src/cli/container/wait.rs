@@ -1,0 +1,37 @@
+//! `wait`: until containers have ended.
+
+use clap::Args;
+
+use crate::base::Result;
+use crate::cli::context::Context;
+use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::engine::wait::{Condition, wait as engine_wait};
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "wait",
+    about: "Block until one or more containers stop, then print their exit codes",
+    usage: "CONTAINER [CONTAINER...]",
+    arity: (1, None),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: WaitArguments::augment_args,
+    run: |context, matches| wait(context, &typed(matches)?),
+};
+
+/// Arguments of `wait`.
+#[derive(Debug, Clone, Args)]
+struct WaitArguments {
+    /// Names or IDs
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+}
+
+fn wait(context: &Context, arguments: &WaitArguments) -> Result<u8> {
+    let engine = context.engine()?;
+    each(context, &arguments.containers, |name| {
+        let code = engine_wait(&engine, name, Condition::NotRunning)?;
+        context.ui.line(&code.to_string())?;
+        context.ui.flush()
+    })
+}

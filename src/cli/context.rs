@@ -1,0 +1,213 @@
+//! What every command gets: where to print, what the environment says, and the engine.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::container::options::Around;
+use super::environment::{Chosen, Environment};
+use super::ui::{Level, Ui};
+use crate::base::{Error, Result, ResultExt, text};
+use crate::engine::Engine;
+use crate::registry::Settings;
+
+/// Whom the program plays, by the name it was called with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Persona {
+    /// Itself.
+    #[default]
+    Coracle,
+    /// docker's command line.
+    Docker,
+    /// podman's command line.
+    Podman,
+}
+
+/// The version of docker whose command line this is: what it says of itself when it is called as `docker`.
+const DOCKER_VERSION: &str = "28.5.1";
+
+/// The same for podman.
+const PODMAN_VERSION: &str = "5.8.0";
+
+impl Persona {
+    /// By the first argument of the process.
+    pub fn called(argument: &str) -> Self {
+        match argument.rsplit('/').next() {
+            Some("docker") => Persona::Docker,
+            Some("podman") => Persona::Podman,
+            _ => Persona::Coracle,
+        }
+    }
+
+    /// How it calls itself.
+    pub fn program(self) -> &'static str {
+        match self {
+            Persona::Coracle => "coracle",
+            Persona::Docker => "docker",
+            Persona::Podman => "podman",
+        }
+    }
+
+    /// The version it claims: programs that call docker or podman compare it.
+    pub fn version(self) -> &'static str {
+        match self {
+            Persona::Coracle => env!("CARGO_PKG_VERSION"),
+            Persona::Docker => DOCKER_VERSION,
+            Persona::Podman => PODMAN_VERSION,
+        }
+    }
+
+    /// The line of `--version`.
+    pub fn version_line(self) -> String {
+        match self {
+            Persona::Docker => {
+                format!("Docker version {DOCKER_VERSION}, build coracle-{}", env!("CARGO_PKG_VERSION"))
+            }
+            _ => format!("{} version {}", self.program(), self.version()),
+        }
+    }
+}
+
+/// Options that stand before the command.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Globals {
+    /// Directory of docker's client configuration, for the credentials in its config.json
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<String>,
+    /// Say what is decided: the same as --log-level debug
+    #[arg(short = 'D', long)]
+    pub debug: bool,
+    /// Refused: coracle has no daemon to connect to
+    #[arg(short = 'H', long, value_name = "SOCKET", hide = true)]
+    pub host: Vec<String>,
+    /// Refused: coracle has no daemon to connect to
+    #[arg(short = 'c', long, value_name = "CONTEXT", hide = true)]
+    pub context: Option<String>,
+    /// Which messages to print: debug, info, warn, error or fatal
+    #[arg(short = 'l', long, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// Keep images and containers in this directory
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<String>,
+    /// Keep sockets and other short-lived files in this directory
+    #[arg(long, value_name = "DIR")]
+    pub runroot: Option<String>,
+    /// Print version information and quit
+    #[arg(short, long)]
+    pub version: bool,
+}
+
+impl Globals {
+    /// None given.
+    pub fn none() -> Self {
+        Self { log_level: "info".into(), ..Self::default() }
+    }
+
+    /// Which messages are wanted. Refuses what cannot work here.
+    pub fn level(&self) -> Result<Level> {
+        let remote = self.host.iter().map(String::as_str).find(|host| !host.is_empty());
+        let context = self.context.as_deref().filter(|context| *context != "default");
+        if let Some(name) = remote.or(context) {
+            return Err(Error::unsupported(format!(
+                "cannot connect to `{}`: coracle has no daemon",
+                text::clean(name)
+            ))
+            .hint("it works on this machine, as this user; leave out `--host` and `--context`"));
+        }
+        match self.log_level.as_str() {
+            _ if self.debug => Ok(Level::Debug),
+            "trace" | "debug" => Ok(Level::Debug),
+            "info" | "warn" | "warning" => Ok(Level::Warn),
+            "error" | "fatal" | "panic" => Ok(Level::Error),
+            other => Err(Error::usage(format!("unable to parse logging level: {}", text::clean(other)))
+                .hint("these are: debug, info, warn, error, fatal")),
+        }
+    }
+}
+
+/// What every command gets.
+pub struct Context {
+    /// Where to print.
+    pub ui: Ui,
+    /// What the environment says.
+    pub environment: Environment,
+    /// Whom the program plays.
+    pub persona: Persona,
+    globals: Globals,
+    cwd: PathBuf,
+}
+
+impl Context {
+    /// For one command.
+    pub fn new(persona: Persona, environment: Environment, globals: Globals, level: Level) -> Self {
+        // Without a working directory (it was removed), relative paths are looked up from the root.
+        let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        Self { ui: Ui::new(persona.program(), level), environment, persona, globals, cwd }
+    }
+
+    /// What options are read against.
+    pub fn around(&self) -> Around<'_> {
+        Around { cwd: &self.cwd, environment: &self.environment }
+    }
+
+    /// The zone in which times are shown.
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::system()
+    }
+
+    /// The engine, for a command that does not ask registries.
+    pub fn engine(&self) -> Result<Engine> {
+        self.engine_for_registries(None, None)
+    }
+
+    /// The engine. `tls_verify` and `authfile` are the options of that name.
+    pub fn engine_for_registries(&self, tls_verify: Option<bool>, authfile: Option<&str>) -> Result<Engine> {
+        let directory = |given: &Option<String>| given.as_ref().map(|path| self.cwd.join(path));
+        let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
+        let paths = self.environment.paths(&chosen)?;
+        self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
+        let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
+        let docker = directory(&self.globals.config).or_else(|| self.environment.path("DOCKER_CONFIG"));
+        if let Some(directory) = docker {
+            registry.auth_files.retain(|file| !file.ends_with(".docker/config.json"));
+            registry.auth_files.push(directory.join("config.json"));
+        }
+        let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.environment.path("REGISTRY_AUTH_FILE"));
+        if let Some(file) = authfile {
+            std::fs::metadata(&file).at(&file, "cannot use the authentication file")?;
+            registry.auth_files = vec![file];
+        }
+        Ok(Engine { paths, registry })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn personas_are_told_by_the_name() {
+        for (argument, program) in
+            [("/usr/bin/docker", "docker"), ("podman", "podman"), ("./coracle", "coracle"), ("", "coracle")]
+        {
+            assert_eq!(Persona::called(argument).program(), program);
+        }
+        assert!(Persona::Docker.version_line().starts_with("Docker version 28."));
+        assert_eq!(Persona::Coracle.version_line(), format!("coracle version {}", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn a_daemon_is_refused_and_levels_are_known() {
+        let globals = |host: &str, context: Option<&str>, level: &str| Globals {
+            host: vec![host.into()],
+            context: context.map(String::from),
+            log_level: level.into(),
+            ..Globals::default()
+        };
+        assert_eq!(globals("", Some("default"), "info").level().unwrap(), Level::Warn);
+        assert_eq!(globals("", None, "fatal").level().unwrap(), Level::Error);
+        assert!(globals("tcp://x", None, "info").level().is_err());
+        assert!(globals("", Some("remote"), "info").level().is_err());
+        assert!(globals("", None, "loud").level().is_err());
+    }
+}

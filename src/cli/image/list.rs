@@ -1,0 +1,175 @@
+//! `images`, also `image ls`: the images there are.
+
+use std::sync::Arc;
+
+use clap::Args;
+use gotmpl::Value;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::base::{Result, time};
+use crate::cli::container::list::{one_line, zoned};
+use crate::cli::context::Context;
+use crate::cli::template::{Format, Row};
+use crate::cli::times;
+use crate::cli::units::{human_duration, human_size};
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::images::{NamedImage, Query, list as engine_list};
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "ls",
+    about: "List images",
+    usage: "[REPOSITORY[:TAG]]",
+    arity: (0, Some(1)),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: ListArguments::augment_args,
+    run: |context, matches| list(context, &typed(matches)?),
+};
+
+/// docker's default columns.
+const DEFAULT: &str = r"table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+/// Those of `--digests`.
+const WITH_DIGESTS: &str = r"table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+
+/// docker's headers.
+const HEADERS: &[(&str, &str)] = &[
+    ("ID", "IMAGE ID"),
+    ("Repository", "REPOSITORY"),
+    ("Tag", "TAG"),
+    ("Digest", "DIGEST"),
+    ("CreatedSince", "CREATED"),
+    ("CreatedAt", "CREATED AT"),
+    ("Size", "SIZE"),
+    ("Containers", "CONTAINERS"),
+    ("VirtualSize", "SIZE"),
+    ("SharedSize", "SHARED SIZE"),
+    ("UniqueSize", "UNIQUE SIZE"),
+];
+
+/// Arguments of `images`.
+#[derive(Debug, Clone, Default, Args)]
+struct ListArguments {
+    /// Show all images, also those that others were built on (all are shown anyway)
+    #[arg(short, long)]
+    all: bool,
+    /// Show digests
+    #[arg(long)]
+    digests: bool,
+    /// Filter by dangling, label, before, since, reference or until
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
+    #[arg(long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Don't truncate output
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only show image IDs
+    #[arg(short, long)]
+    quiet: bool,
+    /// Only images of this name
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<String>,
+}
+
+impl ListArguments {
+    fn query(&self, now: Timestamp, zone: &TimeZone) -> Result<Query> {
+        let mut query = Query::default();
+        query.digests = self.digests;
+        for filter in &self.filter {
+            query.add(filter, &|when| times::parse(when, now, zone))?;
+        }
+        query.references.extend(self.name.clone());
+        Ok(query)
+    }
+}
+
+fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
+    let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc };
+    let mut query = arguments.query(view.now, &view.zone)?;
+    let given = arguments.format.as_deref().unwrap_or_default();
+    query.digests |= Format::mentions(given, "Digest");
+    let format = match arguments.quiet {
+        true => Format::parse("{{.ID}}", "")?,
+        false => Format::parse(given, if arguments.digests { WITH_DIGESTS } else { DEFAULT })?,
+    };
+    let images = engine_list(&context.engine()?, &query)?;
+    let rows = images.iter().map(|image| view.row(image)).collect();
+    context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
+}
+
+/// How rows are shown.
+struct View {
+    now: Timestamp,
+    zone: TimeZone,
+    truncate: bool,
+}
+
+impl View {
+    fn row(&self, image: &NamedImage) -> Row {
+        let record = &image.record;
+        let none = || "<none>".to_owned();
+        let created = |show: &dyn Fn(Timestamp) -> String| record.created.map_or_else(|| "N/A".into(), show);
+        let size = human_size(record.size);
+        let texts = [
+            ("ID", if self.truncate { record.id.short().to_owned() } else { record.id.to_string() }),
+            ("Repository", image.repository.clone().unwrap_or_else(none)),
+            ("Tag", image.tag.clone().unwrap_or_else(none)),
+            ("Digest", image.digest.as_ref().map_or_else(none, ToString::to_string)),
+            ("CreatedSince", created(&|created| format!("{} ago", human_duration(created, self.now)))),
+            ("CreatedAt", created(&|created| zoned(created, &self.zone))),
+            ("Size", size.clone()),
+            ("VirtualSize", size),
+            ("Containers", image.containers.to_string()),
+            ("SharedSize", "N/A".into()),
+            ("UniqueSize", "N/A".into()),
+        ];
+        texts.into_iter().map(|(name, text)| (Arc::from(name), Value::String(one_line(&text).into()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures;
+
+    #[test]
+    fn the_table_is_dockers() {
+        let (engine, _scratch) = fixtures::engine();
+        let record = fixtures::image(&engine, "x", &[]);
+        let now = record.created.unwrap() + std::time::Duration::from_secs(3 * 3600);
+        let view = View { now, zone: TimeZone::UTC, truncate: true };
+        let image = |repository: Option<&str>, tag: Option<&str>| NamedImage {
+            record: record.clone(),
+            repository: repository.map(String::from),
+            tag: tag.map(String::from),
+            digest: None,
+            containers: 2,
+        };
+        let rows = || vec![view.row(&image(Some("localhost:5000/app"), Some("v1"))), view.row(&image(None, None))];
+        let render = |format: &str| Format::parse(format, DEFAULT).unwrap().render(HEADERS, rows()).unwrap();
+        let id = record.id.short();
+        let expected = format!(
+            "REPOSITORY           TAG       IMAGE ID       CREATED       SIZE\n\
+             localhost:5000/app   v1        {id}   3 hours ago   0B\n\
+             <none>               <none>    {id}   3 hours ago   0B\n"
+        );
+        assert_eq!(render(""), expected);
+        assert_eq!(render("{{.Containers}} {{.Digest}}").lines().next(), Some("2 <none>"));
+        for (field, header) in HEADERS {
+            assert!(render(&format!("table {{{{.{field}}}}}")).starts_with(header), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_argument_is_a_reference() {
+        let arguments =
+            ListArguments { name: Some("app:v1".into()), filter: vec!["until=1h".into()], ..Default::default() };
+        let query = arguments.query(time::now(), &TimeZone::UTC).unwrap();
+        assert_eq!(query.references, ["app:v1"]);
+        let wrong = ListArguments { filter: vec!["until=yesterday".into()], ..Default::default() };
+        assert!(wrong.query(time::now(), &TimeZone::UTC).is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! Commands about images, one file each.
+
+pub mod list;
+pub mod pull;
+pub mod remove;

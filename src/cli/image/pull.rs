@@ -1,0 +1,122 @@
+//! `pull`: an image from a registry.
+
+use clap::Args;
+
+use crate::base::{Result, text};
+use crate::cli::context::Context;
+use crate::cli::progress;
+use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::engine::Engine;
+use crate::engine::pull::{Outcome, PullReport, PullRequest, pull as engine_pull};
+use crate::engine::request::PullPolicy;
+use crate::oci::Platform;
+use crate::registry::Credentials;
+use crate::rootless::outer;
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "pull",
+    about: "Download an image from a registry",
+    usage: "NAME[:TAG|@DIGEST] [NAME...]",
+    arity: (1, None),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: PullArguments::augment_args,
+    run: |context, matches| pull(context, &typed(matches)?),
+};
+
+/// Arguments of `pull`.
+#[derive(Debug, Clone, Args)]
+struct PullArguments {
+    /// File with the registries' credentials
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<String>,
+    /// User name and password for the registry
+    #[arg(long, value_name = "USER[:PASSWORD]")]
+    creds: Option<String>,
+    /// The platform of the image, if it has several: os/architecture[/variant]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Show no progress, print the name only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Require HTTPS and verify certificates
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    tls_verify: Option<bool>,
+    /// Names of images
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+}
+
+fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
+    let platform = arguments.platform.as_deref().or_else(|| context.environment.get("DOCKER_DEFAULT_PLATFORM"));
+    let platform: Option<Platform> = platform.filter(|text| !text.is_empty()).map(str::parse).transpose()?;
+    let mut engine = context.engine_for_registries(arguments.tls_verify, arguments.authfile.as_deref())?;
+    engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
+    // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
+    engine.paths.ensure()?;
+    outer::enter(&engine.paths, true)?;
+    let done = each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet));
+    outer::forget_keeper(&engine.paths);
+    done
+}
+
+fn one(context: &Context, engine: &Engine, name: &str, platform: Option<Platform>, quiet: bool) -> Result<()> {
+    let progress = progress::as_output(context, quiet);
+    let request = PullRequest { image: name.to_owned(), platform, policy: PullPolicy::Always };
+    let report = engine_pull(engine, &request, progress.as_ref())?;
+    drop(progress);
+    if let Some(foreign) = &report.foreign {
+        context.ui.warning(&format!(
+            "The image is for {foreign}, this machine is {}: its programs may not run.",
+            Platform::host()
+        ));
+    }
+    for line in last_lines(&report, quiet) {
+        context.ui.line(&line)?;
+    }
+    Ok(())
+}
+
+/// docker's last lines.
+fn last_lines(report: &PullReport, quiet: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !quiet {
+        lines.extend(report.digest.as_ref().map(|digest| format!("Digest: {digest}")));
+        let name = report.reference.familiar();
+        lines.push(match report.outcome {
+            Outcome::Fetched => format!("Status: Downloaded newer image for {name}"),
+            Outcome::UpToDate | Outcome::Present => format!("Status: Image is up to date for {name}"),
+        });
+    }
+    lines.push(text::clean(&report.reference.to_string()).into_owned());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures;
+    use crate::oci::Digest;
+
+    #[test]
+    fn the_last_lines_are_dockers() {
+        let (engine, _scratch) = fixtures::engine();
+        let image = fixtures::image(&engine, "x", &[]);
+        let digest = Digest::sha256(b"x");
+        let mut report = PullReport {
+            reference: "busybox".parse().unwrap(),
+            image,
+            digest: Some(digest.clone()),
+            outcome: Outcome::Fetched,
+            foreign: None,
+        };
+        let expected = format!(
+            "Digest: {digest}\nStatus: Downloaded newer image for busybox:latest\ndocker.io/library/busybox:latest"
+        );
+        assert_eq!(last_lines(&report, false).join("\n"), expected);
+        assert_eq!(last_lines(&report, true), ["docker.io/library/busybox:latest"]);
+        report.outcome = Outcome::UpToDate;
+        assert_eq!(last_lines(&report, false)[1], "Status: Image is up to date for busybox:latest");
+    }
+}

@@ -1,0 +1,179 @@
+//! `inspect`, also `container inspect` and `image inspect`: everything about objects, as JSON or through a template.
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::base::{Error, Kind, Result, text};
+use crate::cli::context::Context;
+use crate::cli::template::{self, Format};
+use crate::cli::ui;
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::{Engine, inspect as engine_inspect};
+
+/// `inspect`.
+pub const VERB: Verb = Verb {
+    name: "inspect",
+    about: "Return low-level information on containers and images",
+    usage: "NAME|ID [NAME|ID...]",
+    arity: (1, None),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: InspectArguments::augment_args,
+    run: |context, matches| {
+        let arguments: InspectArguments = typed(matches)?;
+        let kind = arguments.kind()?;
+        inspect(context, &arguments.common, kind)
+    },
+};
+
+/// `container inspect`.
+pub const CONTAINER: Verb = Verb {
+    about: "Display detailed information on one or more containers",
+    usage: "CONTAINER [CONTAINER...]",
+    arguments: CommonArguments::augment_args,
+    run: |context, matches| inspect(context, &typed(matches)?, What::Container),
+    ..VERB
+};
+
+/// `image inspect`.
+pub const IMAGE: Verb = Verb {
+    about: "Display detailed information on one or more images",
+    usage: "IMAGE [IMAGE...]",
+    arguments: CommonArguments::augment_args,
+    run: |context, matches| inspect(context, &typed(matches)?, What::Image),
+    ..VERB
+};
+
+/// Arguments of `inspect`.
+#[derive(Debug, Clone, Args)]
+struct InspectArguments {
+    /// Only objects of this type: container or image
+    #[arg(long = "type", value_name = "TYPE")]
+    only: Option<String>,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+/// Arguments of every `inspect`.
+#[derive(Debug, Clone, Args)]
+struct CommonArguments {
+    /// Format with a Go template, or 'json'
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<String>,
+    /// Display sizes of containers
+    #[arg(short, long)]
+    size: bool,
+    /// Names or IDs
+    #[arg(value_name = "NAME|ID", required = true)]
+    names: Vec<String>,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Container,
+    Image,
+    Any,
+}
+
+impl InspectArguments {
+    fn kind(&self) -> Result<What> {
+        match self.only.as_deref() {
+            None | Some("") => Ok(What::Any),
+            Some("container") => Ok(What::Container),
+            Some("image") => Ok(What::Image),
+            Some(other) => Err(Error::usage(format!("`{}` is not a valid value for `--type`", text::clean(other)))
+                .hint("these are: container, image")),
+        }
+    }
+}
+
+/// One object, in either form.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Report {
+    Container(Box<engine_inspect::ContainerReport>),
+    Image(Box<engine_inspect::ImageReport>),
+}
+
+fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result<u8> {
+    let format = arguments.format.as_deref().filter(|format| !format.is_empty() && *format != "json");
+    let format = format.map(|format| Format::parse(format, "")).transpose()?;
+    let engine = context.engine()?;
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for name in &arguments.names {
+        match find(&engine, name, what, arguments.size) {
+            Ok(report) => found.push(report),
+            Err(error) => errors.push(error),
+        }
+    }
+    match (&format, arguments.format.as_deref()) {
+        (Some(format), _) => {
+            for report in &found {
+                match format.render_value(&template::value(report)?) {
+                    Ok(text) => context.ui.text(&text)?,
+                    Err(error) if ui::is_closed(&error) => return Err(error),
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        (None, Some("json")) => context.ui.line(&compact(&found)?)?,
+        (None, _) => context.ui.text(&indented(&found)?)?,
+    }
+    errors.iter().for_each(|error| context.ui.error(error));
+    Ok(u8::from(!errors.is_empty()))
+}
+
+fn find(engine: &Engine, name: &str, what: What, sizes: bool) -> Result<Report> {
+    let image = || engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report)));
+    if what == What::Image {
+        return image();
+    }
+    match engine_inspect::container(engine, name, sizes) {
+        Ok(report) => Ok(Report::Container(Box::new(report))),
+        Err(error) if error.kind() == Kind::NotFound && what == What::Any => match image() {
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Usage) => {
+                Err(Error::not_found(format!("no such object: `{}`", text::clean(name))))
+            }
+            other => other,
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn compact(reports: &[Report]) -> Result<String> {
+    serde_json::to_string(reports).map_err(|error| Error::system("cannot show the result").caused_by(error))
+}
+
+/// docker's layout: four spaces for each level.
+fn indented(reports: &[Report]) -> Result<String> {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    reports.serialize(&mut serializer).map_err(|error| Error::system("cannot show the result").caused_by(error))?;
+    out.push(b'\n');
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures;
+
+    #[test]
+    fn objects_are_found_by_type_and_shown_as_docker_shows_them() {
+        let (engine, _scratch) = fixtures::engine();
+        fixtures::image(&engine, "x", &["busybox"]);
+        let report = find(&engine, "busybox", What::Any, false).unwrap();
+        let json = indented(&[report]).unwrap();
+        assert!(json.starts_with("[\n    {\n        \"Id\": \"sha256:"), "{json}");
+        assert!(json.contains("\n        \"RepoTags\": [\n            \"busybox:latest\"\n        ],\n"), "{json}");
+        assert!(json.ends_with("\n    }\n]\n"), "{json}");
+        assert_eq!(indented(&[]).unwrap(), "[]\n");
+        assert!(find(&engine, "busybox", What::Container, false).is_err());
+        for name in ["absent", "NOT A NAME"] {
+            let error = find(&engine, name, What::Any, false).err().unwrap();
+            assert_eq!(error.message(), format!("no such object: `{name}`"));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Rank 6: the command line. Reads it as docker and podman do, asks the engine, and prints.
+//!
+//! # Theory of operation
+//!
+//! [`main`] looks at the first words and builds the definition of that one command only (`verb.rs`, `tree.rs`): clap's
+//! whole tree takes longer to build than some commands to run, so that only help, manual pages and completions see it.
+//! `--version` is answered before clap.
+//!
+//! `argv.rs` reads a command line by the rules of docker's flag library and hands clap a plain one. Each command is one
+//! file: its arguments (whose comments are the help), a pure conversion into the engine's request, and a short function
+//! that does it. Only `ui.rs` prints, only `environment.rs` reads the environment.
+
+mod argv;
+mod container;
+mod context;
+mod environment;
+pub mod generate;
+mod image;
+mod inspect;
+mod progress;
+mod system;
+mod table;
+mod template;
+mod times;
+mod tree;
+mod ui;
+mod units;
+mod verb;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use crate::base::{Error, Result, text};
+use context::{Context, Globals, Persona};
+use environment::Environment;
+use ui::{Level, Ui};
+use verb::{Parsed, Verb};
+
+/// The exit code when nobody reads the output any more: what a shell makes of SIGPIPE.
+const CLOSED: u8 = 141;
+
+/// Runs the command line `args`, whose first is the program's name.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let persona = Persona::called(&name);
+    let ui = Ui::new(persona.program(), Level::default());
+    let outcome = match words(args) {
+        Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
+            ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
+        }
+        Ok(words) => dispatch(persona, &ui, &words),
+        Err(error) => Err(Failure::parsing(error, persona.program())),
+    };
+    let outcome = outcome.and_then(|code| ui.flush().map(|()| code).map_err(Failure::plain));
+    ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&ui)))
+}
+
+/// The arguments as text, without the program's name.
+fn words(args: Vec<OsString>) -> Result<Vec<String>> {
+    let text = |argument: OsString| {
+        argument.into_string().map_err(|argument| {
+            Error::usage(format!("the argument `{}` is not UTF-8", text::clean(&argument.to_string_lossy())))
+        })
+    };
+    args.into_iter().skip(1).map(text).collect()
+}
+
+/// An error on its way to the user.
+struct Failure {
+    error: Error,
+    code: u8,
+    /// The command whose help tells more.
+    see: Option<String>,
+}
+
+impl Failure {
+    fn plain(error: Error) -> Self {
+        Self { error, code: 1, see: None }
+    }
+
+    /// The command line was wrong.
+    fn parsing(error: Error, called: &str) -> Self {
+        Self { error, code: 125, see: Some(called.to_owned()) }
+    }
+
+    /// Prints it and returns the exit code.
+    fn tell(&self, ui: &Ui) -> u8 {
+        if ui::is_closed(&self.error) {
+            return CLOSED;
+        }
+        ui.error(&self.error);
+        if let Some(called) = &self.see {
+            ui.note(&format!("See '{called} --help'."));
+        }
+        self.code
+    }
+}
+
+/// What the first words ask for.
+enum Asked<'a> {
+    /// A command, called by these words, with the rest as its arguments.
+    Verb(&'static Verb, Vec<&'static str>, &'a [String]),
+    /// The help of the whole program or of a noun.
+    Help(Option<&'static tree::Noun>),
+}
+
+fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> {
+    let program = persona.program();
+    let usage = |error| Failure::parsing(error, program);
+    let (globals, rest) = read_globals(program, words).map_err(usage)?;
+    let Some(globals) = globals else { return help(ui, program, None) };
+    let level = globals.level().map_err(usage)?;
+    if globals.version {
+        return ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain);
+    }
+    match find(rest, program)? {
+        Asked::Help(noun) => help(ui, program, noun),
+        Asked::Verb(verb, called_by, arguments) => {
+            let command = verb.command(program, &called_by);
+            let called = std::iter::once(program).chain(called_by).collect::<Vec<_>>().join(" ");
+            let context = Context::new(persona, Environment::of_process(), globals, level);
+            run(verb, command, &called, arguments, &context)
+        }
+    }
+}
+
+fn run(
+    verb: &Verb,
+    mut command: clap::Command,
+    called: &str,
+    arguments: &[String],
+    context: &Context,
+) -> Result<u8, Failure> {
+    let failure = |error: Error, parsing: bool| Failure {
+        code: verb.codes.of(&error, parsing),
+        see: parsing.then(|| called.to_owned()),
+        error,
+    };
+    match verb.parse(&command, called, arguments).map_err(|error| failure(error, true))? {
+        Parsed::Help => context.ui.text(&command.render_help().to_string()).map_err(Failure::plain)?,
+        Parsed::Arguments(matches) => {
+            let code = (verb.run)(context, &matches).map_err(|error| failure(error, false))?;
+            return context.ui.flush().map(|()| code).map_err(Failure::plain);
+        }
+    }
+    context.ui.flush().map(|()| 0).map_err(Failure::plain)
+}
+
+/// The options before the command, and what follows them. None of the first when help is asked for. Most command lines
+/// have none, and then clap is not asked.
+fn read_globals<'a>(program: &'static str, words: &'a [String]) -> Result<(Option<Globals>, &'a [String])> {
+    if words.first().is_some_and(|first| !first.starts_with('-')) {
+        return Ok((Some(Globals::none()), words));
+    }
+    let command = tree::globals(program);
+    let line = argv::read(&command, true, words)?;
+    let rest = &words[words.len() - line.positionals.len()..];
+    if line.help {
+        return Ok((None, rest));
+    }
+    let flags = argv::Line { positionals: Vec::new(), ..line };
+    let matches = command.try_get_matches_from(flags.for_clap()).map_err(|error| verb::of_clap(&error))?;
+    let globals = Globals::from_arg_matches(&matches).map_err(|error| verb::of_clap(&error))?;
+    Ok((Some(globals), rest))
+}
+
+/// Finds the command. `help X` is `X --help`.
+fn find<'a>(words: &'a [String], program: &str) -> Result<Asked<'a>, Failure> {
+    let Some((first, rest)) = words.split_first() else { return Ok(Asked::Help(None)) };
+    if first == "help" {
+        return match find(rest, program)? {
+            Asked::Verb(verb, called_by, _) => Ok(Asked::Verb(verb, called_by, help_only())),
+            help => Ok(help),
+        };
+    }
+    if let Some(entry) = tree::find(tree::TOP, first) {
+        return Ok(Asked::Verb(entry.verb, called_by(&[], entry, first), rest));
+    }
+    let Some(noun) = tree::NOUNS.iter().find(|noun| noun.name == first) else {
+        let known = tree::TOP.iter().flat_map(|entry| entry.names).copied().chain(tree::NOUNS.iter().map(|n| n.name));
+        return Err(unknown(first, program, known));
+    };
+    match rest.split_first() {
+        None => Ok(Asked::Help(Some(noun))),
+        Some((word, _)) if word == "--help" || word == "-h" => Ok(Asked::Help(Some(noun))),
+        Some((word, rest)) => match tree::find(noun.entries, word) {
+            Some(entry) => Ok(Asked::Verb(entry.verb, called_by(&[noun.name], entry, word), rest)),
+            None => {
+                let known = noun.entries.iter().flat_map(|entry| entry.names).copied();
+                Err(unknown(word, &format!("{program} {}", noun.name), known))
+            }
+        },
+    }
+}
+
+/// The words that called an entry, as the entry spells them.
+fn called_by(before: &[&'static str], entry: &tree::Entry, word: &str) -> Vec<&'static str> {
+    let name = entry.names.iter().find(|name| **name == word).copied();
+    before.iter().copied().chain(name).collect()
+}
+
+fn help_only() -> &'static [String] {
+    static HELP: std::sync::OnceLock<[String; 1]> = std::sync::OnceLock::new();
+    HELP.get_or_init(|| ["--help".to_owned()])
+}
+
+fn unknown<'a>(word: &str, called: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let error = Error::usage(format!("unknown command: {called} {}", text::clean(word)));
+    let error = match argv::nearest(word, known) {
+        Some(similar) => error.hint(format!("did you mean `{called} {similar}`?")),
+        None => error,
+    };
+    Failure { code: 1, see: Some(called.to_owned()), error }
+}
+
+fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>) -> Result<u8, Failure> {
+    let mut command = match noun {
+        Some(noun) => tree::noun_command(program, noun),
+        None => tree::whole(program),
+    };
+    ui.text(&command.render_help().to_string()).map(|()| 0).map_err(Failure::plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> String {
+        let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+        match find(&words, "coracle") {
+            Ok(Asked::Verb(_, called_by, rest)) => format!("{} | {}", called_by.join(" "), rest.join(" ")),
+            Ok(Asked::Help(noun)) => format!("help of {}", noun.map_or("all", |noun| noun.name)),
+            Err(failure) => format!("{} {} {:?}", failure.code, failure.error.message(), failure.error.hints()),
+        }
+    }
+
+    #[test]
+    fn words_lead_to_commands() {
+        for (line, expected) in [
+            ("", "help of all"),
+            ("help", "help of all"),
+            ("run -it busybox", "run | -it busybox"),
+            ("help run", "run | --help"),
+            ("container ls -a", "container ls | -a"),
+            ("container ps", "container ps | "),
+            ("container", "help of container"),
+            ("image --help", "help of image"),
+            ("help image", "help of image"),
+            ("image rm x", "image rm | x"),
+            ("inspcet x", "1 unknown command: coracle inspcet [\"did you mean `coracle inspect`?\"]"),
+            ("container foo", "1 unknown command: coracle container foo []"),
+        ] {
+            assert_eq!(asked(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn options_before_the_command() {
+        let read = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(String::from).collect();
+            let (globals, rest) = read_globals("coracle", &words)?;
+            Ok::<_, Error>((globals, rest.join(" ")))
+        };
+        let (globals, rest) = read("-D --config /x --root=/d run --root y").unwrap();
+        let globals = globals.unwrap();
+        assert_eq!((globals.level().unwrap(), rest.as_str()), (Level::Debug, "run --root y"));
+        let (globals, rest) = read("run -D").unwrap();
+        assert_eq!((globals.unwrap().level().unwrap(), rest.as_str()), (Level::Warn, "run -D"));
+        assert!(read("--help run").unwrap().0.is_none());
+        assert!(read("-v").unwrap().0.unwrap().version);
+        assert_eq!(read("--frob run").unwrap_err().message(), "unknown flag: --frob");
+    }
+}

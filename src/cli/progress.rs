@@ -1,0 +1,171 @@
+//! How a pull is shown: a line for each layer that is redrawn on a terminal, plain lines elsewhere, nothing when quiet.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use super::context::Context;
+use super::ui::Lines;
+use super::units::human_size;
+use crate::engine::pull::{Progress, Silent};
+use crate::oci::{Digest, Reference};
+
+/// For a command whose standard output belongs to something else (`run`): on standard error.
+pub fn beside_output(context: &Context, quiet: bool) -> Box<dyn Progress> {
+    choose(quiet, context.ui.err_is_terminal(), Lines::on_stderr())
+}
+
+/// For `pull` itself: on standard output.
+pub fn as_output(context: &Context, quiet: bool) -> Box<dyn Progress> {
+    choose(quiet, context.ui.out_is_terminal(), Lines::on_stdout())
+}
+
+fn choose(quiet: bool, is_terminal: bool, lines: Lines) -> Box<dyn Progress> {
+    match (quiet, is_terminal) {
+        (true, _) => Box::new(Silent),
+        (false, true) => Box::new(Bars::new(lines)),
+        (false, false) => Box::new(Plain { lines }),
+    }
+}
+
+/// `latest: Pulling from library/busybox`, as docker begins.
+fn heading(reference: &Reference) -> String {
+    let what = reference.digest().map(ToString::to_string);
+    let what = what.or_else(|| reference.tag().map(String::from)).unwrap_or_default();
+    format!("{what}: Pulling from {}", reference.repository())
+}
+
+/// One line for each step.
+struct Plain {
+    lines: Lines,
+}
+
+impl Plain {
+    fn layer(&self, layer: &Digest, what: &str) {
+        self.lines.say(&format!("{}: {what}", layer.short()));
+    }
+}
+
+impl Progress for Plain {
+    fn resolved(&self, reference: &Reference, _layers: &[(Digest, u64)]) {
+        self.lines.say(&heading(reference));
+    }
+
+    fn layer_exists(&self, layer: &Digest) {
+        self.layer(layer, "Already exists");
+    }
+
+    fn layer_started(&self, layer: &Digest, _total: u64) {
+        self.layer(layer, "Pulling fs layer");
+    }
+
+    fn layer_extracting(&self, layer: &Digest) {
+        self.layer(layer, "Download complete");
+    }
+
+    fn layer_done(&self, layer: &Digest) {
+        self.layer(layer, "Pull complete");
+    }
+}
+
+/// A line for each layer, redrawn.
+struct Bars {
+    lines: Lines,
+    all: MultiProgress,
+    layers: Mutex<HashMap<Digest, ProgressBar>>,
+}
+
+impl Bars {
+    fn new(lines: Lines) -> Self {
+        let target = match lines.is_stdout() {
+            true => ProgressDrawTarget::stdout(),
+            false => ProgressDrawTarget::stderr(),
+        };
+        Self { lines, all: MultiProgress::with_draw_target(target), layers: Mutex::new(HashMap::new()) }
+    }
+
+    fn layers(&self) -> MutexGuard<'_, HashMap<Digest, ProgressBar>> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with(&self, layer: &Digest, change: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = self.layers().get(layer) {
+            change(bar);
+        }
+    }
+}
+
+/// A layer that is only spoken of.
+fn words() -> ProgressStyle {
+    style("{prefix}: {msg}")
+}
+
+/// A layer that arrives: docker's bar.
+fn bar() -> ProgressStyle {
+    style("{prefix}: {msg} [{bar:40}] {sizes}").progress_chars("=> ").with_key(
+        "sizes",
+        |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{}/{}", human_size(state.pos()), human_size(state.len().unwrap_or(0)));
+        },
+    )
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Progress for Bars {
+    fn resolved(&self, reference: &Reference, layers: &[(Digest, u64)]) {
+        self.lines.say(&heading(reference));
+        let mut bars = self.layers();
+        for (layer, size) in layers {
+            let bar = self.all.add(ProgressBar::new(*size).with_style(words()));
+            bar.set_prefix(layer.short().to_owned());
+            bar.set_message("Waiting");
+            bars.insert(layer.clone(), bar);
+        }
+    }
+
+    fn layer_exists(&self, layer: &Digest) {
+        self.with(layer, |bar| bar.finish_with_message("Already exists"));
+    }
+
+    fn layer_started(&self, layer: &Digest, total: u64) {
+        self.with(layer, |layer| {
+            layer.set_length(total);
+            layer.set_style(bar());
+            layer.set_message("Downloading");
+        });
+    }
+
+    fn layer_received(&self, layer: &Digest, bytes: u64) {
+        self.with(layer, |bar| bar.set_position(bytes));
+    }
+
+    fn layer_extracting(&self, layer: &Digest) {
+        self.with(layer, |bar| bar.set_message("Extracting"));
+    }
+
+    fn layer_done(&self, layer: &Digest) {
+        self.with(layer, |bar| {
+            bar.set_style(words());
+            bar.finish_with_message("Pull complete");
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_are_dockers() {
+        for (reference, expected) in
+            [("busybox", "latest: Pulling from library/busybox"), ("localhost:5000/a/b:v2", "v2: Pulling from a/b")]
+        {
+            assert_eq!(heading(&reference.parse().unwrap()), expected);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `info`: containers, images, and the machine they are on.
+
+use std::fmt::Write;
+
+use clap::Args;
+
+use crate::base::Result;
+use crate::cli::context::Context;
+use crate::cli::template::{self, Format};
+use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::info::{Info, info as engine_info};
+
+/// The command.
+pub const VERB: Verb = Verb {
+    name: "info",
+    about: "Display information about this installation",
+    usage: "",
+    arity: (0, Some(0)),
+    greedy: false,
+    codes: Codes::Plain,
+    arguments: InfoArguments::augment_args,
+    run: |context, matches| info(context, &typed(matches)?),
+};
+
+/// Arguments of `info`.
+#[derive(Debug, Clone, Args)]
+struct InfoArguments {
+    /// Format with a Go template, or 'json'
+    #[arg(short, long, value_name = "TEMPLATE")]
+    format: Option<String>,
+}
+
+fn info(context: &Context, arguments: &InfoArguments) -> Result<u8> {
+    let info = engine_info(&context.engine()?, context.persona.version())?;
+    let text = match arguments.format.as_deref().filter(|format| !format.is_empty()) {
+        Some(format) => Format::parse(format, "")?.render_value(&template::value(&info)?)?,
+        None => plain(&info, context),
+    };
+    context.ui.text(&text)?;
+    info.warnings.iter().for_each(|warning| context.ui.warning(warning));
+    Ok(0)
+}
+
+/// docker's layout: two parts, a space for each level.
+fn plain(info: &Info, context: &Context) -> String {
+    let mut text = format!("Client:\n Version:    {}\n Context:    default\n\nServer:\n", context.persona.version());
+    let memory = format!("{:.2}GiB", info.mem_total as f64 / f64::from(1u32 << 30));
+    let lines = [
+        ("Containers", info.containers.to_string()),
+        (" Running", info.containers_running.to_string()),
+        (" Paused", info.containers_paused.to_string()),
+        (" Stopped", info.containers_stopped.to_string()),
+        ("Images", info.images.to_string()),
+        ("Server Version", info.server_version.clone()),
+        ("Storage Driver", info.driver.into()),
+        ("Logging Driver", info.logging_driver.into()),
+        ("Cgroup Driver", info.cgroup_driver.into()),
+        ("Cgroup Version", info.cgroup_version.into()),
+        ("Runtimes", info.runtimes.keys().copied().collect::<Vec<_>>().join(" ")),
+        ("Default Runtime", info.default_runtime.into()),
+        ("Security Options", info.security_options.join(" ")),
+        ("Kernel Version", info.kernel_version.clone()),
+        ("Operating System", info.operating_system.clone()),
+        ("OSType", info.os_type.into()),
+        ("Architecture", info.architecture.clone()),
+        ("CPUs", info.processors.to_string()),
+        ("Total Memory", memory),
+        ("Name", info.name.clone()),
+        ("Docker Root Dir", info.docker_root_dir.clone()),
+        ("Run Root", info.run_root.clone()),
+    ];
+    for (name, value) in lines {
+        let _ = writeln!(text, " {name}: {value}");
+    }
+    text
+}

@@ -1,0 +1,165 @@
+//! Which commands there are, and where they stand. The whole tree is built for help, manual pages and completions only.
+
+use clap::{Args, Command};
+
+use super::context::Globals;
+use super::verb::Verb;
+use super::{container, image, inspect, system};
+
+/// A command under the words that call it, the first of which is shown in lists.
+pub struct Entry {
+    /// Its words.
+    pub names: &'static [&'static str],
+    /// What it is.
+    pub verb: &'static Verb,
+}
+
+/// Commands about one kind of thing.
+pub struct Noun {
+    /// Its word.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// What can be done.
+    pub entries: &'static [Entry],
+}
+
+const fn entry(names: &'static [&'static str], verb: &'static Verb) -> Entry {
+    Entry { names, verb }
+}
+
+/// The commands without a noun.
+pub const TOP: &[Entry] = &[
+    entry(&["run"], &container::run::VERB),
+    entry(&["exec"], &container::exec::VERB),
+    entry(&["ps"], &container::list::VERB),
+    entry(&["pull"], &image::pull::VERB),
+    entry(&["images"], &image::list::VERB),
+    entry(&["attach"], &container::attach::VERB),
+    entry(&["create"], &container::create::VERB),
+    entry(&["inspect"], &inspect::VERB),
+    entry(&["kill"], &container::kill::VERB),
+    entry(&["logs"], &container::logs::VERB),
+    entry(&["restart"], &container::stop::RESTART),
+    entry(&["rm"], &container::remove::VERB),
+    entry(&["rmi"], &image::remove::VERB),
+    entry(&["start"], &container::start::VERB),
+    entry(&["stop"], &container::stop::STOP),
+    entry(&["top"], &container::top::VERB),
+    entry(&["wait"], &container::wait::VERB),
+    entry(&["doctor"], &system::doctor::VERB),
+    entry(&["info"], &system::info::VERB),
+    entry(&["version"], &system::version::VERB),
+    entry(&["completion"], &system::completion::VERB),
+];
+
+/// The nouns.
+pub const NOUNS: &[Noun] = &[
+    Noun {
+        name: "container",
+        about: "Manage containers",
+        entries: &[
+            entry(&["attach"], &container::attach::VERB),
+            entry(&["create"], &container::create::VERB),
+            entry(&["exec"], &container::exec::VERB),
+            entry(&["inspect"], &inspect::CONTAINER),
+            entry(&["kill"], &container::kill::VERB),
+            entry(&["logs"], &container::logs::VERB),
+            entry(&["ls", "list", "ps"], &container::list::VERB),
+            entry(&["restart"], &container::stop::RESTART),
+            entry(&["rm", "remove"], &container::remove::VERB),
+            entry(&["run"], &container::run::VERB),
+            entry(&["start"], &container::start::VERB),
+            entry(&["stop"], &container::stop::STOP),
+            entry(&["top"], &container::top::VERB),
+            entry(&["wait"], &container::wait::VERB),
+        ],
+    },
+    Noun {
+        name: "image",
+        about: "Manage images",
+        entries: &[
+            entry(&["inspect"], &inspect::IMAGE),
+            entry(&["ls", "list"], &image::list::VERB),
+            entry(&["pull"], &image::pull::VERB),
+            entry(&["rm", "remove"], &image::remove::VERB),
+        ],
+    },
+    Noun {
+        name: "system",
+        about: "Manage this installation",
+        entries: &[entry(&["doctor"], &system::doctor::VERB), entry(&["info"], &system::info::VERB)],
+    },
+];
+
+/// The command of a name.
+pub fn find(entries: &'static [Entry], name: &str) -> Option<&'static Entry> {
+    entries.iter().find(|entry| entry.names.contains(&name))
+}
+
+/// The definition of the options before the command.
+pub fn globals(program: &'static str) -> Command {
+    Globals::augment_args(Command::new(program))
+        .about("A daemonless, rootless container tool")
+        .long_about(None)
+        .override_usage(format!("{program} [OPTIONS] COMMAND [ARG...]"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .args_override_self(true)
+}
+
+/// The whole tree.
+pub fn whole(program: &'static str) -> Command {
+    let nouns = NOUNS.iter().map(|noun| noun_command(program, noun));
+    globals(program).subcommands(verbs(program, &[], TOP)).subcommands(nouns)
+}
+
+/// A noun with its commands.
+pub fn noun_command(program: &str, noun: &Noun) -> Command {
+    let called = format!("{program} {}", noun.name);
+    Command::new(noun.name)
+        .bin_name(called.clone())
+        .about(noun.about)
+        .override_usage(format!("{called} COMMAND"))
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .subcommands(verbs(program, &[noun.name], noun.entries))
+}
+
+fn verbs(program: &str, before: &[&'static str], entries: &'static [Entry]) -> Vec<Command> {
+    let command = |entry: &'static Entry| {
+        let words: Vec<&'static str> = before.iter().copied().chain([entry.names[0]]).collect();
+        entry.verb.command(program, &words).visible_aliases(entry.names[1..].to_vec())
+    };
+    entries.iter().map(command).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_sound() {
+        whole("coracle").debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_help_and_no_verb_hides_another() {
+        fn walk(command: &Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{path}: {} has no help", arg.get_id());
+                assert!(!arg.get_id().as_str().is_empty());
+            }
+            assert!(command.get_about().is_some(), "{path} has no description");
+            command.get_subcommands().for_each(|command| walk(command, &path));
+        }
+        walk(&whole("coracle"), "");
+        for entries in NOUNS.iter().map(|noun| noun.entries).chain([TOP]) {
+            let names: Vec<&str> = entries.iter().flat_map(|entry| entry.names).copied().collect();
+            assert!(names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1), "{names:?}");
+        }
+        assert!(find(TOP, "ps").is_some() && find(NOUNS[0].entries, "list").is_some() && find(TOP, "list").is_none());
+    }
+}

@@ -1,0 +1,201 @@
+//! The only place that prints. Results go to standard output, everything said about them to standard error; what comes
+//! from images, registries and containers is made harmless before a terminal sees it.
+//!
+//! A reader that goes away (`coracle ps | head -1`) ends the program quietly: see [`is_closed`].
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use crate::base::{Error, Result, ResultExt, text};
+use crate::logs::Stream;
+
+/// Which messages on standard error are wanted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Only errors.
+    Error,
+    /// Warnings too.
+    #[default]
+    Warn,
+    /// What was decided, too.
+    Debug,
+}
+
+/// Standard output and standard error.
+pub struct Ui {
+    /// How the program calls itself in messages.
+    program: &'static str,
+    level: Level,
+    out: RefCell<BufWriter<Stdout>>,
+    out_is_terminal: bool,
+}
+
+impl Ui {
+    /// The process's own.
+    pub fn new(program: &'static str, level: Level) -> Self {
+        let stdout = io::stdout();
+        let out_is_terminal = stdout.is_terminal();
+        Self { program, level, out: RefCell::new(BufWriter::with_capacity(32 * 1024, stdout)), out_is_terminal }
+    }
+
+    /// Whether standard error is a terminal: progress may be drawn there.
+    pub fn err_is_terminal(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn out_is_terminal(&self) -> bool {
+        self.out_is_terminal
+    }
+
+    /// One line of a result.
+    pub fn line(&self, line: &str) -> Result<()> {
+        self.text(line)?;
+        self.text("\n")
+    }
+
+    /// A result of any number of lines.
+    pub fn text(&self, result: &str) -> Result<()> {
+        match self.out_is_terminal {
+            true => self.raw(text::clean_lines(result).as_bytes()),
+            false => self.raw(result.as_bytes()),
+        }
+    }
+
+    /// Output of a container, unchanged, where the container wrote it. The order of both streams is kept.
+    pub fn container_output(&self, stream: Stream, output: &[u8]) -> Result<()> {
+        match stream {
+            Stream::Stdout => self.raw(output),
+            Stream::Stderr => {
+                self.flush()?;
+                io::stderr().write_all(output).map_err(failed)
+            }
+        }
+    }
+
+    /// Makes everything visible that was written so far.
+    pub fn flush(&self) -> Result<()> {
+        self.out.borrow_mut().flush().map_err(failed)
+    }
+
+    /// `program: message` with its hints.
+    pub fn error(&self, error: &Error) {
+        let _ = self.flush();
+        let mut message = format!("{}: {}\n", self.program, text::clean(&error.chain()));
+        for hint in error.hints() {
+            message.push_str(&format!("hint: {}\n", text::clean(hint)));
+        }
+        self.say(&message);
+    }
+
+    /// Something that went otherwise than asked, but went.
+    pub fn warning(&self, warning: &str) {
+        if self.level >= Level::Warn {
+            self.say(&format!("WARNING: {}\n", text::clean(warning)));
+        }
+    }
+
+    /// What `--debug` is for.
+    pub fn debug(&self, message: impl FnOnce() -> String) {
+        if self.level >= Level::Debug {
+            self.say(&format!("debug: {}\n", text::clean(&message())));
+        }
+    }
+
+    /// Lines about the work, on standard error.
+    pub fn note(&self, note: &str) {
+        self.say(&format!("{}\n", text::clean_lines(note)));
+    }
+
+    fn raw(&self, bytes: &[u8]) -> Result<()> {
+        self.out.borrow_mut().write_all(bytes).map_err(failed)
+    }
+
+    /// Nothing can be done about a standard error that is closed.
+    fn say(&self, message: &str) {
+        let _ = self.flush();
+        let _ = io::stderr().write_all(message.as_bytes());
+    }
+}
+
+/// Lines from any thread, each visible at once. A stream that is closed is no reason to stop the work.
+pub struct Lines {
+    stdout: bool,
+}
+
+impl Lines {
+    /// On standard output.
+    pub fn on_stdout() -> Self {
+        Self { stdout: true }
+    }
+
+    /// On standard error.
+    pub fn on_stderr() -> Self {
+        Self { stdout: false }
+    }
+
+    /// Whether they go to standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.stdout
+    }
+
+    /// Prints a line.
+    pub fn say(&self, line: &str) {
+        let line = format!("{}\n", text::clean(line));
+        let _ = match self.stdout {
+            true => {
+                let mut out = io::stdout().lock();
+                out.write_all(line.as_bytes()).and_then(|()| out.flush())
+            }
+            false => io::stderr().write_all(line.as_bytes()),
+        };
+    }
+}
+
+/// Nobody reads the output any more.
+#[derive(Debug)]
+struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads it any more")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+fn failed(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Error::system("cannot write the output").caused_by(Closed),
+        _ => match Err::<(), _>(error).context(|| "cannot write the output") {
+            Err(error) => error,
+            Ok(()) => Error::system("cannot write the output"),
+        },
+    }
+}
+
+/// Whether the error only says that the reader of our output has gone.
+pub fn is_closed(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<Closed>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_told_from_other_failures() {
+        let closed = Err::<(), _>(failed(io::ErrorKind::BrokenPipe.into())).context(|| "cannot show it").unwrap_err();
+        assert!(is_closed(&closed));
+        let full = failed(io::Error::from_raw_os_error(libc::ENOSPC));
+        assert!(!is_closed(&full) && full.errno() == Some(libc::ENOSPC));
+    }
+}

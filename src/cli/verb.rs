@@ -1,0 +1,228 @@
+//! What a command is to the dispatcher: its words, how many arguments it takes, and the functions that know its flags
+//! and do it. Only the command that is called is built: clap's whole tree costs more than a container's start may.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Command};
+
+use super::argv;
+use super::context::Context;
+use super::ui;
+use crate::base::{Error, Kind, Result, text};
+
+/// One command, wherever it stands.
+pub struct Verb {
+    /// Its own word under a noun: `ls` of `container ls`. Used where none else is given.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// What follows the options in its usage line.
+    pub usage: &'static str,
+    /// The least and the greatest number of arguments; no greatest means any number.
+    pub arity: (usize, Option<usize>),
+    /// The first argument ends the options: the rest belongs to somebody else.
+    pub greedy: bool,
+    /// How errors become exit codes.
+    pub codes: Codes,
+    /// Adds its flags.
+    pub arguments: fn(Command) -> Command,
+    /// Does it. The number is the exit code.
+    pub run: fn(&Context, &ArgMatches) -> Result<u8>,
+}
+
+/// How the errors of a command become exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codes {
+    /// 1, but 125 for a wrong command line.
+    Plain,
+    /// docker's codes of `run` and `create`: 125, 126 and 127.
+    Container,
+    /// Those of `exec`: 126 and 127 when the program is at fault, else as plain.
+    Exec,
+}
+
+impl Codes {
+    /// The exit code of an error. `parsing`: the command line could not be read.
+    pub fn of(self, error: &Error, parsing: bool) -> u8 {
+        match (self, error.kind()) {
+            (Codes::Container | Codes::Exec, Kind::CannotExecute) => 126,
+            (Codes::Container | Codes::Exec, Kind::CommandNotFound) => 127,
+            (Codes::Container, _) => 125,
+            _ if parsing => 125,
+            _ => 1,
+        }
+    }
+}
+
+/// What a command line came to.
+pub enum Parsed {
+    /// `--help` was asked for.
+    Help,
+    /// The arguments of the command.
+    Arguments(ArgMatches),
+}
+
+impl Verb {
+    /// The command's definition under the words that call it: `["container", "ls"]`.
+    pub fn command(&self, program: &str, words: &[&'static str]) -> Command {
+        let called = std::iter::once(program).chain(words.iter().copied()).collect::<Vec<_>>().join(" ");
+        let name = words.last().copied().unwrap_or(self.name);
+        let command = Command::new(name)
+            .bin_name(called.clone())
+            .override_usage(self.usage_line(&called))
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .args_override_self(true);
+        (self.arguments)(command).about(self.about).long_about(None)
+    }
+
+    fn usage_line(&self, called: &str) -> String {
+        match self.usage {
+            "" => format!("{called} [OPTIONS]"),
+            usage => format!("{called} [OPTIONS] {usage}"),
+        }
+    }
+
+    /// Reads the command's own arguments.
+    pub fn parse(&self, command: &Command, called: &str, arguments: &[String]) -> Result<Parsed> {
+        let line = argv::read(command, self.greedy, arguments)?;
+        if line.help {
+            return Ok(Parsed::Help);
+        }
+        self.check_arity(called, line.positionals.len())?;
+        match command.clone().try_get_matches_from(line.for_clap()) {
+            Ok(matches) => Ok(Parsed::Arguments(matches)),
+            Err(error) => Err(of_clap(&error)),
+        }
+    }
+
+    fn check_arity(&self, called: &str, given: usize) -> Result<()> {
+        let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
+        let (least, greatest) = self.arity;
+        if given >= least && greatest.is_none_or(|greatest| given <= greatest) {
+            return Ok(());
+        }
+        let rule = match greatest {
+            None => format!("requires at least {least} {}", plural(least)),
+            Some(0) => "accepts no arguments".into(),
+            Some(greatest) if greatest == least => format!("requires {least} {}", plural(least)),
+            Some(greatest) if given > greatest => format!("requires at most {greatest} {}", plural(greatest)),
+            Some(_) => format!("requires at least {least} {}", plural(least)),
+        };
+        Err(Error::usage(format!("'{called}' {rule}")))
+    }
+}
+
+/// The arguments of a command as its own type.
+pub fn typed<T: clap::FromArgMatches>(matches: &ArgMatches) -> Result<T> {
+    T::from_arg_matches(matches).map_err(|error| of_clap(&error))
+}
+
+/// Does the same with every name; failures are told and do not keep the others from being done. The exit code is 1 when
+/// there was one.
+pub fn each(context: &Context, names: &[String], mut work: impl FnMut(&str) -> Result<()>) -> Result<u8> {
+    let mut code = 0;
+    for name in names {
+        match work(name) {
+            Ok(()) => {}
+            Err(error) if ui::is_closed(&error) => return Err(error),
+            Err(error) => {
+                context.ui.error(&error);
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// A value that clap refused, in docker's words.
+pub fn of_clap(error: &clap::Error) -> Error {
+    let text_of = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text::clean(text).into_owned(),
+        _ => String::new(),
+    };
+    match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+            let flag = text_of(ContextKind::InvalidArg);
+            let flag = flag.split([' ', '[', '=']).next().unwrap_or_default();
+            let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            Error::usage(format!("invalid argument \"{}\" for \"{flag}\"{reason}", text_of(ContextKind::InvalidValue)))
+        }
+        _ => {
+            let rendered = error.to_string();
+            let first = rendered.lines().next().unwrap_or_default();
+            Error::usage(text::clean(first.trim_start_matches("error: ")).into_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+
+    #[derive(Args)]
+    struct Sample {
+        /// How many
+        #[arg(short, long)]
+        number: Option<u16>,
+        words: Vec<String>,
+    }
+
+    fn verb(arity: (usize, Option<usize>)) -> Verb {
+        let run = |_: &Context, _: &ArgMatches| Ok(0);
+        Verb {
+            name: "try",
+            about: "Try it",
+            usage: "WORD",
+            arity,
+            greedy: false,
+            codes: Codes::Plain,
+            arguments: Sample::augment_args,
+            run,
+        }
+    }
+
+    fn message(arity: (usize, Option<usize>), line: &[&str]) -> String {
+        let verb = verb(arity);
+        let line: Vec<String> = line.iter().map(|word| (*word).into()).collect();
+        match verb.parse(&verb.command("coracle", &["try"]), "coracle try", &line) {
+            Ok(_) => "fine".into(),
+            Err(error) => error.message().into(),
+        }
+    }
+
+    #[test]
+    fn numbers_of_arguments_are_checked_in_dockers_words() {
+        for (arity, line, expected) in [
+            ((1, None), &["a"][..], "fine"),
+            ((1, None), &[], "'coracle try' requires at least 1 argument"),
+            ((2, None), &["a"], "'coracle try' requires at least 2 arguments"),
+            ((1, Some(1)), &["a", "b"], "'coracle try' requires 1 argument"),
+            ((0, Some(0)), &["a"], "'coracle try' accepts no arguments"),
+            ((0, Some(1)), &["a", "b"], "'coracle try' requires at most 1 argument"),
+            ((0, None), &["-n", "x"], "invalid argument \"x\" for \"--number\": invalid digit found in string"),
+            ((0, None), &["-n5", "--number=7"], "fine"),
+        ] {
+            assert_eq!(message(arity, line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_become_exit_codes() {
+        let of = |codes: Codes, kind, parsing| codes.of(&Error::new(kind, "x"), parsing);
+        for (codes, kind, parsing, code) in [
+            (Codes::Container, Kind::NotFound, false, 125),
+            (Codes::Container, Kind::CannotExecute, false, 126),
+            (Codes::Container, Kind::CommandNotFound, false, 127),
+            (Codes::Exec, Kind::CommandNotFound, false, 127),
+            (Codes::Exec, Kind::NotFound, false, 1),
+            (Codes::Exec, Kind::Usage, true, 125),
+            (Codes::Plain, Kind::CommandNotFound, false, 1),
+            (Codes::Plain, Kind::Usage, false, 1),
+            (Codes::Plain, Kind::Usage, true, 125),
+        ] {
+            assert_eq!(of(codes, kind, parsing), code, "{codes:?} {kind:?}");
+        }
+    }
+}

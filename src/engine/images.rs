@@ -1,0 +1,291 @@
+//! `images`: the images there are, one row for each name, filtered as docker filters them.
+
+use jiff::Timestamp;
+
+use super::Engine;
+use crate::base::{Error, Result, text};
+use crate::oci::{Digest, Reference};
+use crate::store::{ImageRecord, ListedImage, Store};
+
+/// Which images to list. References are alternatives; so are the values of one key, but all labels must fit.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Globs over names, with or without tags: `--filter reference=` and the argument of `images`.
+    pub references: Vec<String>,
+    /// One row for each digest, too.
+    pub digests: bool,
+    dangling: Option<bool>,
+    labels: Vec<(String, Option<String>)>,
+    before: Vec<String>,
+    since: Vec<String>,
+    until: Option<Timestamp>,
+}
+
+impl Query {
+    /// Adds one `--filter key=value`. `time` reads a point in time.
+    pub fn add(&mut self, filter: &str, time: &dyn Fn(&str) -> Result<Timestamp>) -> Result<()> {
+        let Some((key, value)) = filter.split_once('=') else {
+            return Err(Error::usage(format!("bad format of filter `{}` (expected name=value)", text::clean(filter))));
+        };
+        match (key.trim().to_ascii_lowercase().as_str(), value.trim()) {
+            ("dangling", "true" | "1") => self.dangling = Some(true),
+            ("dangling", "false" | "0") => self.dangling = Some(false),
+            ("label", value) => self.labels.push(match value.split_once('=') {
+                Some((name, value)) => (name.into(), Some(value.into())),
+                None => (value.into(), None),
+            }),
+            ("before", name) => self.before.push(name.into()),
+            ("since", name) => self.since.push(name.into()),
+            ("reference", pattern) => self.references.push(pattern.into()),
+            ("until", when) => self.until = Some(time(when)?),
+            ("dangling", other) => {
+                return Err(Error::usage(format!("invalid filter `dangling={}`", text::clean(other))));
+            }
+            (key, _) => {
+                return Err(Error::usage(format!("invalid filter `{}`", text::clean(key)))
+                    .hint("known are dangling, label, before, since, reference and until"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One row: an image under one of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedImage {
+    /// The image.
+    pub record: ImageRecord,
+    /// docker's short name of the repository; none for an image without a name.
+    pub repository: Option<String>,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The digest in that repository.
+    pub digest: Option<Digest>,
+    /// How many containers were made from it.
+    pub containers: usize,
+}
+
+/// Lists images, the newest first.
+pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
+    let store = engine.store()?;
+    let created = |names: &[String]| {
+        let times = names.iter().map(|name| created_of(&store, name));
+        times.collect::<Result<Vec<Timestamp>>>()
+    };
+    let before = created(&query.before)?.into_iter().max();
+    let since = created(&query.since)?.into_iter().min();
+    let mut rows = Vec::new();
+    let images = store.list()?;
+    let used: Vec<String> =
+        engine.containers().list()?.into_iter().flatten().map(|container| container.config.image.id).collect();
+    for mut image in images {
+        let made = image.record.created.unwrap_or_default();
+        let fits = before.is_none_or(|before| made < before)
+            && since.is_none_or(|since| made > since)
+            && query.until.is_none_or(|until| made < until)
+            && (query.labels.is_empty() || has_labels(&store, &image.record, &query.labels)?);
+        if !fits || !select_names(&mut image, query) {
+            continue;
+        }
+        let containers = used.iter().filter(|id| **id == image.record.id.to_string()).count();
+        rows.extend(rows_of(&image, query.digests, containers));
+    }
+    Ok(rows)
+}
+
+fn created_of(store: &Store, name: &str) -> Result<Timestamp> {
+    let image = store.lookup(name)?;
+    let image = image.ok_or_else(|| Error::not_found(format!("no such image: `{}`", text::clean(name))))?;
+    Ok(image.created.unwrap_or_default())
+}
+
+fn has_labels(store: &Store, image: &ImageRecord, labels: &[(String, Option<String>)]) -> Result<bool> {
+    let config = store.image_config(image)?;
+    Ok(labels.iter().all(|(name, wanted)| {
+        config.config.labels.get(name).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
+    }))
+}
+
+/// Leaves the names that were asked for; false when the image is not to be shown.
+fn select_names(image: &mut ListedImage, query: &Query) -> bool {
+    // docker: dangling is what has no tag; what has neither tag nor digest is hidden from `dangling=false`.
+    match query.dangling {
+        Some(true) if !image.references.is_empty() => return false,
+        Some(false) if image.references.is_empty() && image.digests.is_empty() => return false,
+        _ => {}
+    }
+    if query.references.is_empty() {
+        return true;
+    }
+    let asked = |reference: &Reference| query.references.iter().any(|pattern| matches(pattern, reference));
+    image.references.retain(asked);
+    image.digests.retain(asked);
+    !image.references.is_empty() || !image.digests.is_empty()
+}
+
+fn matches(pattern: &str, reference: &Reference) -> bool {
+    let exact = pattern.parse::<Reference>().ok();
+    glob(pattern, &reference.familiar())
+        || glob(pattern, &reference.familiar_repository())
+        || glob(pattern, &reference.name())
+        || exact.is_some_and(|exact| exact == *reference)
+}
+
+/// Go's `path.Match`: `*` and `?` do not match a slash, `[a-z]` is a class, `\` takes away a meaning.
+fn glob(pattern: &str, text: &str) -> bool {
+    fn fits(pattern: &[char], text: &[char]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (None, Some(_)) => false,
+            (Some(('*', rest)), _) => {
+                let end = text.iter().position(|c| *c == '/').unwrap_or(text.len());
+                (0..=end).any(|skip| fits(rest, &text[skip..]))
+            }
+            (Some(_), None) => false,
+            (Some(('?', rest)), Some((c, after))) => *c != '/' && fits(rest, after),
+            (Some(('[', rest)), Some((c, after))) => {
+                let Some(close) = rest.iter().position(|c| *c == ']') else { return false };
+                class(&rest[..close], *c) && fits(&rest[close + 1..], after)
+            }
+            (Some(('\\', [quoted, rest @ ..])), Some((c, after))) => quoted == c && fits(rest, after),
+            (Some((wanted, rest)), Some((c, after))) => wanted == c && fits(rest, after),
+        }
+    }
+    fn class(class: &[char], c: char) -> bool {
+        let (negated, mut class) = match class {
+            ['^', rest @ ..] => (true, rest),
+            class => (false, class),
+        };
+        let mut found = false;
+        while let [first, rest @ ..] = class {
+            let (last, rest) = match rest {
+                ['-', last, rest @ ..] => (last, rest),
+                rest => (first, rest),
+            };
+            found |= (*first..=*last).contains(&c);
+            class = rest;
+        }
+        found != negated
+    }
+    let chars = |text: &str| text.chars().collect::<Vec<_>>();
+    // Names are short and stars few: more would only waste time.
+    pattern.matches('*').count() <= 8 && fits(&chars(pattern), &chars(text))
+}
+
+/// docker's rows of one image: one for each tag (with `digests`, for each digest of its repository), one for each
+/// repository that is only known by digest, or one without a name.
+fn rows_of(image: &ListedImage, digests: bool, containers: usize) -> Vec<NamedImage> {
+    let row = |repository: Option<String>, tag: Option<String>, digest: Option<Digest>| NamedImage {
+        record: image.record.clone(),
+        repository,
+        tag,
+        digest,
+        containers,
+    };
+    let mut rows = Vec::new();
+    for reference in &image.references {
+        let of_repository = image.digests.iter().filter(|digest| digest.name() == reference.name());
+        let known: Vec<Option<Digest>> = of_repository.map(|digest| digest.digest().cloned()).collect();
+        let known = if digests && !known.is_empty() { known } else { vec![None] };
+        let tag = reference.tag().map(String::from);
+        rows.extend(known.into_iter().map(|digest| row(Some(reference.familiar_repository()), tag.clone(), digest)));
+    }
+    let tagged = |digest: &&Reference| !image.references.iter().any(|reference| reference.name() == digest.name());
+    let mut shown: Vec<String> = Vec::new();
+    for reference in image.digests.iter().filter(tagged) {
+        if digests || !shown.contains(&reference.name()) {
+            shown.push(reference.name());
+            rows.push(row(Some(reference.familiar_repository()), None, reference.digest().cloned()));
+        }
+    }
+    if rows.is_empty() {
+        rows.push(row(None, None, None));
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures;
+
+    #[test]
+    fn globs_are_those_of_go() {
+        for (pattern, text, fits) in [
+            ("busybox", "busybox", true),
+            ("busy*", "busybox", true),
+            ("*", "a/b", false),
+            ("*/b", "a/b", true),
+            ("*/*:v?", "host:5000/b:v2", true),
+            ("b[a-u]sybox", "busybox", true),
+            ("b[^a-u]sybox", "busybox", false),
+            ("b\\*", "b*", true),
+            ("b\\*", "bx", false),
+            ("[", "x", false),
+            ("", "", true),
+        ] {
+            assert_eq!(glob(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn rows_are_dockers() {
+        let (engine, _scratch) = fixtures::engine();
+        let record = fixtures::image(&engine, "a", &["app:one", "app:two", "other:latest"]);
+        let digest = record.manifest.to_string();
+        let listed = |references: &[&str], digests: &[String]| ListedImage {
+            record: record.clone(),
+            references: references.iter().map(|name| name.parse().unwrap()).collect(),
+            digests: digests.iter().map(|name| name.parse().unwrap()).collect(),
+        };
+        let show = |image: &ListedImage, digests| -> Vec<String> {
+            let show = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+            rows_of(image, digests, 0)
+                .into_iter()
+                .map(|row| format!("{} {} {}", show(row.repository), show(row.tag), row.digest.is_some()))
+                .collect()
+        };
+        let all = listed(&["app:one", "app:two", "other"], &[format!("app@{digest}"), format!("third@{digest}")]);
+        assert_eq!(show(&all, false), ["app one false", "app two false", "other latest false", "third - true"]);
+        assert_eq!(show(&all, true), ["app one true", "app two true", "other latest false", "third - true"]);
+        assert_eq!(show(&listed(&[], &[]), false), ["- - false"]);
+    }
+
+    #[test]
+    fn filters_select() {
+        let (engine, _scratch) = fixtures::engine();
+        fixtures::image(&engine, "old", &["app:v1", "localhost:5000/app:v1"]);
+        fixtures::image(&engine, "new", &["base"]);
+        fixtures::image(&engine, "dangling", &[]);
+        let names = |filters: &[&str]| {
+            let mut query = Query::default();
+            for filter in filters {
+                query.add(filter, &|_| Ok(Timestamp::UNIX_EPOCH)).unwrap();
+            }
+            let rows = list(&engine, &query).unwrap().into_iter();
+            let mut names: Vec<String> = rows.map(|row| row.repository.unwrap_or_else(|| "-".into())).collect();
+            names.sort();
+            names.join(" ")
+        };
+        for (filters, expected) in [
+            (&[][..], "- app base localhost:5000/app"),
+            (&["dangling=true"], "-"),
+            (&["dangling=false"], "app base localhost:5000/app"),
+            (&["reference=app"], "app"),
+            (&["reference=*/app:v*"], "localhost:5000/app"),
+            (&["reference=docker.io/library/base"], "base"),
+            (&["reference=app", "reference=base"], "app base"),
+            (&["label=name=old"], "app localhost:5000/app"),
+            (&["label=name", "label=absent"], ""),
+            (&["until=x"], ""),
+        ] {
+            assert_eq!(names(filters), expected, "{filters:?}");
+        }
+        for bad in ["nonsense=1", "dangling=maybe", "dangling"] {
+            assert!(Query::default().add(bad, &|_| Ok(Timestamp::UNIX_EPOCH)).is_err(), "{bad}");
+        }
+        let mut query = Query::default();
+        query.add("before=absent", &|_| Ok(Timestamp::UNIX_EPOCH)).unwrap();
+        assert!(list(&engine, &query).is_err());
+    }
+}

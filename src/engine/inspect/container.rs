@@ -1,0 +1,575 @@
+//! A container in the shape of docker's `GET /containers/{id}/json` (API 1.48).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::base::time::{self, rfc3339_nanos};
+use crate::base::{Paths, Result};
+use crate::engine::Engine;
+use crate::engine::usage::{self, Sizes};
+use crate::runtime::plan::{MASKED, READ_ONLY};
+use crate::state::record::{ContainerConfig, Mount, MountSource, Network, Propagation, Seccomp};
+use crate::state::{Container, Status};
+
+/// A container as `inspect` shows it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerReport {
+    id: String,
+    created: String,
+    path: String,
+    args: Vec<String>,
+    state: State,
+    image: String,
+    resolv_conf_path: String,
+    hostname_path: String,
+    hosts_path: String,
+    log_path: String,
+    name: String,
+    restart_count: u32,
+    driver: &'static str,
+    platform: &'static str,
+    mount_label: &'static str,
+    process_label: &'static str,
+    app_armor_profile: &'static str,
+    #[serde(rename = "ExecIDs")]
+    exec_ids: Option<Vec<String>>,
+    host_config: HostConfig,
+    graph_driver: GraphDriver,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_rw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_root_fs: Option<u64>,
+    mounts: Vec<MountPoint>,
+    config: Config,
+    network_settings: NetworkSettings,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: &'static str,
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    dead: bool,
+    pid: i32,
+    exit_code: i32,
+    error: String,
+    started_at: String,
+    finished_at: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfig {
+    binds: Option<Vec<String>>,
+    #[serde(rename = "ContainerIDFile")]
+    container_id_file: &'static str,
+    log_config: LogConfig,
+    network_mode: &'static str,
+    port_bindings: Empty,
+    restart_policy: RestartPolicy,
+    auto_remove: bool,
+    volume_driver: &'static str,
+    volumes_from: Option<Vec<String>>,
+    console_size: [u16; 2],
+    cap_add: Option<Vec<String>>,
+    cap_drop: Option<Vec<String>>,
+    cgroupns_mode: &'static str,
+    dns: [&'static str; 0],
+    dns_options: [&'static str; 0],
+    dns_search: [&'static str; 0],
+    extra_hosts: Option<Vec<String>>,
+    group_add: Option<Vec<String>>,
+    ipc_mode: &'static str,
+    cgroup: &'static str,
+    links: Option<Vec<String>>,
+    oom_score_adj: i32,
+    pid_mode: &'static str,
+    privileged: bool,
+    publish_all_ports: bool,
+    readonly_rootfs: bool,
+    security_opt: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tmpfs: BTreeMap<String, String>,
+    #[serde(rename = "UTSMode")]
+    uts_mode: &'static str,
+    userns_mode: &'static str,
+    shm_size: u64,
+    runtime: &'static str,
+    isolation: &'static str,
+    cpu_shares: u64,
+    memory: u64,
+    nano_cpus: u64,
+    cgroup_parent: &'static str,
+    cpuset_cpus: &'static str,
+    memory_swap: i64,
+    pids_limit: Option<i64>,
+    ulimits: Option<Vec<String>>,
+    masked_paths: Option<&'static [&'static str]>,
+    readonly_paths: Option<&'static [&'static str]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    init: Option<bool>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogConfig {
+    r#type: &'static str,
+    config: Empty,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RestartPolicy {
+    name: &'static str,
+    maximum_retry_count: u32,
+}
+
+/// `{}`.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Empty {}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphDriver {
+    data: GraphData,
+    name: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphData {
+    lower_dir: String,
+    merged_dir: String,
+    upper_dir: String,
+    work_dir: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MountPoint {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    source: String,
+    destination: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    driver: &'static str,
+    mode: String,
+    #[serde(rename = "RW")]
+    rw: bool,
+    propagation: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    hostname: String,
+    domainname: &'static str,
+    user: String,
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    exposed_ports: BTreeMap<String, Empty>,
+    tty: bool,
+    open_stdin: bool,
+    stdin_once: bool,
+    env: Vec<String>,
+    cmd: Option<Vec<String>>,
+    image: String,
+    volumes: Option<BTreeMap<String, Empty>>,
+    working_dir: String,
+    entrypoint: Option<Vec<String>>,
+    on_build: Option<Vec<String>>,
+    labels: BTreeMap<String, String>,
+    stop_signal: String,
+    stop_timeout: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    bridge: &'static str,
+    #[serde(rename = "SandboxID")]
+    sandbox_id: &'static str,
+    sandbox_key: String,
+    ports: Empty,
+    #[serde(rename = "IPAddress")]
+    ip_address: &'static str,
+    gateway: &'static str,
+    mac_address: &'static str,
+    networks: BTreeMap<&'static str, Endpoint>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Endpoint {
+    #[serde(rename = "IPAMConfig")]
+    ipam_config: Option<Empty>,
+    links: Option<Vec<String>>,
+    aliases: Option<Vec<String>>,
+    mac_address: &'static str,
+    #[serde(rename = "NetworkID")]
+    network_id: &'static str,
+    #[serde(rename = "EndpointID")]
+    endpoint_id: &'static str,
+    gateway: &'static str,
+    #[serde(rename = "IPAddress")]
+    ip_address: &'static str,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_len: u8,
+    #[serde(rename = "DNSNames")]
+    dns_names: Option<Vec<String>>,
+}
+
+/// Looks up the container `name`; with `sizes`, measures it too.
+pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerReport> {
+    let containers = engine.containers();
+    let container = containers.load(&containers.find(name)?)?;
+    let layers = usage::layers(engine, &container.config)?;
+    let trees: Vec<String> = layers.iter().rev().map(|layer| layer.tree.display().to_string()).collect();
+    let sizes = match sizes {
+        true => usage::sizes(engine, &[&container.config])?.first().copied(),
+        false => None,
+    };
+    Ok(report(&container, &engine.paths, &trees.join(":"), sizes))
+}
+
+/// The report, from what is known of the container. Pure.
+fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes>) -> ContainerReport {
+    let config = &container.config;
+    let directory = paths.container(&config.id);
+    let file = |name: &str| directory.join(name).display().to_string();
+    let argv = config.process.argv();
+    ContainerReport {
+        id: config.id.as_str().into(),
+        created: rfc3339_nanos(config.created),
+        path: argv.first().cloned().unwrap_or_default(),
+        args: argv.into_iter().skip(1).collect(),
+        state: state(&container.status),
+        image: config.image.id.clone(),
+        resolv_conf_path: file("resolv.conf"),
+        hostname_path: file("hostname"),
+        hosts_path: file("hosts"),
+        log_path: file("log"),
+        name: format!("/{}", container.name),
+        restart_count: 0,
+        driver: "overlay",
+        platform: "linux",
+        mount_label: "",
+        process_label: "",
+        app_armor_profile: "",
+        exec_ids: None,
+        host_config: host_config(config),
+        graph_driver: GraphDriver {
+            data: GraphData {
+                lower_dir: lower.into(),
+                merged_dir: file("root"),
+                upper_dir: file("upper"),
+                work_dir: file("work"),
+            },
+            name: "overlay",
+        },
+        size_rw: sizes.map(|sizes| sizes.writable),
+        size_root_fs: sizes.map(|sizes| sizes.total()),
+        mounts: config.mounts.iter().filter_map(|mount| mount_point(mount, paths)).collect(),
+        config: config_of(config),
+        network_settings: network_settings(config, &container.status),
+    }
+}
+
+fn state(status: &Status) -> State {
+    let zero = || time::ZERO.to_owned();
+    let (pid, exit_code, error, started_at, finished_at) = match status {
+        Status::Created => (0, 0, String::new(), zero(), zero()),
+        Status::Running { started, pid } => (*pid, 0, String::new(), rfc3339_nanos(*started), zero()),
+        Status::Exited { code, started, finished, error } => {
+            (0, *code, error.clone(), rfc3339_nanos(*started), finished.map_or_else(zero, rfc3339_nanos))
+        }
+    };
+    State {
+        status: status.word(),
+        running: status.is_running(),
+        paused: false,
+        restarting: false,
+        oom_killed: false,
+        dead: false,
+        pid,
+        exit_code,
+        error,
+        started_at,
+        finished_at,
+    }
+}
+
+fn host_config(config: &ContainerConfig) -> HostConfig {
+    let security = &config.security;
+    let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
+    let binds: Vec<String> = config.mounts.iter().filter_map(bind).collect();
+    HostConfig {
+        binds: list(&binds),
+        container_id_file: "",
+        log_config: LogConfig { r#type: "json-file", config: Empty {} },
+        network_mode: config.network.name(),
+        port_bindings: Empty {},
+        restart_policy: RestartPolicy { name: "no", maximum_retry_count: 0 },
+        auto_remove: config.remove,
+        volume_driver: "",
+        volumes_from: None,
+        console_size: [0, 0],
+        cap_add: list(&security.cap_add),
+        cap_drop: list(&security.cap_drop),
+        cgroupns_mode: "private",
+        dns: [],
+        dns_options: [],
+        dns_search: [],
+        extra_hosts: None,
+        group_add: None,
+        ipc_mode: "private",
+        cgroup: "",
+        links: None,
+        oom_score_adj: 0,
+        pid_mode: "",
+        privileged: security.privileged,
+        publish_all_ports: false,
+        readonly_rootfs: config.read_only,
+        security_opt: list(&security_options(config)),
+        tmpfs: config.mounts.iter().filter_map(tmpfs).collect(),
+        uts_mode: "",
+        userns_mode: "",
+        shm_size: config.shm_size,
+        runtime: "coracle",
+        isolation: "",
+        cpu_shares: 0,
+        memory: 0,
+        nano_cpus: 0,
+        cgroup_parent: "",
+        cpuset_cpus: "",
+        memory_swap: 0,
+        pids_limit: None,
+        ulimits: None,
+        masked_paths: if security.privileged { None } else { Some(MASKED) },
+        readonly_paths: if security.privileged { None } else { Some(READ_ONLY) },
+        init: config.init.then_some(true),
+    }
+}
+
+fn security_options(config: &ContainerConfig) -> Vec<String> {
+    let mut options = Vec::new();
+    if config.security.no_new_privileges {
+        options.push("no-new-privileges".to_owned());
+    }
+    match &config.security.seccomp {
+        Seccomp::Default => {}
+        Seccomp::Unconfined => options.push("seccomp=unconfined".into()),
+        Seccomp::Profile(text) => options.push(format!("seccomp={text}")),
+    }
+    options
+}
+
+/// `source:target[:options]` for binds and named volumes, as `-v` takes them.
+fn bind(mount: &Mount) -> Option<String> {
+    let source = match &mount.source {
+        MountSource::Bind { path } => path.display().to_string(),
+        MountSource::Volume { name, anonymous: false, .. } => name.to_string(),
+        MountSource::Volume { .. } | MountSource::Tmpfs { .. } => return None,
+    };
+    let mode = mode(mount);
+    let mode = if mode.is_empty() { mode } else { format!(":{mode}") };
+    Some(format!("{source}:{}{mode}", mount.target))
+}
+
+fn mode(mount: &Mount) -> String {
+    let mut words = Vec::new();
+    if mount.read_only {
+        words.push("ro");
+    }
+    if mount.propagation == Propagation::Rslave {
+        words.push("rslave");
+    }
+    words.join(",")
+}
+
+fn tmpfs(mount: &Mount) -> Option<(String, String)> {
+    let MountSource::Tmpfs { options, flags } = &mount.source else { return None };
+    let words = flags.iter().map(String::as_str).chain(options.split(',').filter(|option| !option.is_empty()));
+    Some((mount.target.clone(), words.collect::<Vec<_>>().join(",")))
+}
+
+fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
+    let (kind, name, source, driver) = match &mount.source {
+        MountSource::Bind { path } => ("bind", String::new(), path.display().to_string(), ""),
+        MountSource::Volume { name, .. } => {
+            let directory = paths.volumes().join(name.as_str());
+            ("volume", name.to_string(), directory.display().to_string(), "local")
+        }
+        MountSource::Tmpfs { .. } => ("tmpfs", String::new(), String::new(), ""),
+    };
+    Some(MountPoint {
+        r#type: kind,
+        name,
+        source,
+        destination: mount.target.clone(),
+        driver,
+        mode: mode(mount),
+        rw: !mount.read_only,
+        propagation: match (kind, mount.propagation) {
+            ("bind", Propagation::Rprivate) => "rprivate",
+            ("bind", Propagation::Rslave) => "rslave",
+            _ => "",
+        },
+    })
+}
+
+fn config_of(config: &ContainerConfig) -> Config {
+    let process = &config.process;
+    let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
+    let volumes =
+        config.mounts.iter().filter(|mount| matches!(mount.source, MountSource::Volume { anonymous: true, .. }));
+    let volumes: BTreeMap<String, Empty> = volumes.map(|mount| (mount.target.clone(), Empty {})).collect();
+    Config {
+        hostname: config.hostname.clone(),
+        domainname: "",
+        user: process.user.clone(),
+        attach_stdin: process.stdin,
+        attach_stdout: true,
+        attach_stderr: true,
+        exposed_ports: config.exposed_ports.iter().map(|port| (port.clone(), Empty {})).collect(),
+        tty: process.tty,
+        open_stdin: process.stdin,
+        stdin_once: process.stdin,
+        env: process.env.clone(),
+        cmd: list(&process.command),
+        image: config.image.name.clone(),
+        volumes: Some(volumes).filter(|volumes| !volumes.is_empty()),
+        working_dir: process.cwd.clone(),
+        entrypoint: list(&process.entrypoint),
+        on_build: None,
+        labels: config.labels.clone(),
+        stop_signal: signal_name(config.stop_signal),
+        stop_timeout: config.stop_timeout,
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => number.to_string(),
+    }
+}
+
+fn network_settings(config: &ContainerConfig, status: &Status) -> NetworkSettings {
+    let sandbox_key = match (config.network, status) {
+        (Network::None, Status::Running { pid, .. }) if *pid > 0 => format!("/proc/{pid}/ns/net"),
+        _ => String::new(),
+    };
+    let endpoint = Endpoint {
+        ipam_config: None,
+        links: None,
+        aliases: None,
+        mac_address: "",
+        network_id: "",
+        endpoint_id: "",
+        gateway: "",
+        ip_address: "",
+        ip_prefix_len: 0,
+        dns_names: None,
+    };
+    NetworkSettings {
+        bridge: "",
+        sandbox_id: "",
+        sandbox_key,
+        ports: Empty {},
+        ip_address: "",
+        gateway: "",
+        mac_address: "",
+        networks: [(config.network.name(), endpoint)].into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::fixtures::container as fixture;
+
+    fn paths() -> Paths {
+        Paths { data: "/d".into(), runtime: "/r".into(), config: "/c".into(), home: "/h".into() }
+    }
+
+    fn value(container: &Container) -> Value {
+        serde_json::to_value(report(container, &paths(), "/a:/b", None)).unwrap()
+    }
+
+    #[test]
+    fn names_and_values_are_dockers() {
+        let mut running =
+            fixture("web", 10, Status::Running { started: "2026-11-21T09:30:00Z".parse().unwrap(), pid: 7 });
+        let volume =
+            |name: &str, anonymous| MountSource::Volume { name: name.parse().unwrap(), anonymous, no_copy: false };
+        for (source, target, read_only) in [
+            (MountSource::Bind { path: "/src".into() }, "/dst", true),
+            (volume("data", false), "/data", false),
+            (volume("0123", true), "/anon", false),
+            (MountSource::Tmpfs { options: "size=1m".into(), flags: vec!["exec".into()] }, "/run", false),
+        ] {
+            let (target, propagation) = (target.into(), Propagation::Rprivate);
+            running.config.mounts.push(Mount { source, target, read_only, propagation, non_recursive: false });
+        }
+        let value = value(&running);
+        let id = running.config.id.as_str();
+        for (pointer, expected) in [
+            ("/Id", json!(id)),
+            ("/Created", json!("1970-01-01T00:00:10.000000000Z")),
+            ("/Name", json!("/web")),
+            ("/Path", json!("sh")),
+            ("/Args", json!(["-c", "sleep 1000 && echo done"])),
+            ("/State/Status", json!("running")),
+            ("/State/Running", json!(true)),
+            ("/State/OOMKilled", json!(false)),
+            ("/State/Pid", json!(7)),
+            ("/State/StartedAt", json!("2026-11-21T09:30:00.000000000Z")),
+            ("/State/FinishedAt", json!("0001-01-01T00:00:00Z")),
+            ("/LogPath", json!(format!("/d/containers/{id}/log"))),
+            ("/HostConfig/Binds", json!(["/src:/dst:ro", "data:/data"])),
+            ("/HostConfig/Tmpfs", json!({"/run": "exec,size=1m"})),
+            ("/HostConfig/NetworkMode", json!("none")),
+            ("/HostConfig/RestartPolicy/Name", json!("no")),
+            ("/Mounts/0/RW", json!(false)),
+            ("/Mounts/0/Type", json!("bind")),
+            ("/Mounts/1/Name", json!("data")),
+            ("/Mounts/1/Source", json!("/d/volumes/data")),
+            ("/Config/Cmd", json!(["sh", "-c", "sleep 1000 && echo done"])),
+            ("/Config/Entrypoint", Value::Null),
+            ("/Config/Volumes", json!({"/anon": {}})),
+            ("/Config/StopSignal", json!("SIGTERM")),
+            ("/GraphDriver/Data/LowerDir", json!("/a:/b")),
+            ("/NetworkSettings/Networks/none/IPAddress", json!("")),
+        ] {
+            assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
+        }
+        assert!(value.get("SizeRw").is_none());
+    }
+
+    #[test]
+    fn an_end_is_told() {
+        let ended = Status::Exited {
+            code: 137,
+            started: "2026-11-21T09:30:00Z".parse().unwrap(),
+            finished: Some("2026-11-21T09:31:00Z".parse().unwrap()),
+            error: "why".into(),
+        };
+        let value = value(&fixture("db", 1, ended));
+        assert_eq!(value["State"]["ExitCode"], 137);
+        assert_eq!(value["State"]["Pid"], 0);
+        assert_eq!(value["State"]["Error"], "why");
+        assert_eq!(value["State"]["FinishedAt"], "2026-11-21T09:31:00.000000000Z");
+    }
+}

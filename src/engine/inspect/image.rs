@@ -1,0 +1,180 @@
+//! An image in the shape of docker's `GET /images/{name}/json` (API 1.48).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::base::time::{self, rfc3339_nanos};
+use crate::base::{Error, Result, text};
+use crate::engine::Engine;
+use crate::oci::{ImageConfig, config};
+use crate::store::{ImageRecord, Layer, ListedImage};
+
+/// An image as `inspect` shows it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ImageReport {
+    id: String,
+    repo_tags: Vec<String>,
+    repo_digests: Vec<String>,
+    parent: &'static str,
+    comment: String,
+    created: String,
+    docker_version: &'static str,
+    author: String,
+    config: Config,
+    architecture: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+    os: String,
+    size: u64,
+    graph_driver: GraphDriver,
+    #[serde(rename = "RootFS")]
+    root_fs: RootFs,
+    metadata: Metadata,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Config {
+    user: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    exposed_ports: BTreeMap<String, Empty>,
+    env: Vec<String>,
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    volumes: Option<BTreeMap<String, Empty>>,
+    working_dir: String,
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<serde_json::Value>,
+    on_build: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shell: Vec<String>,
+}
+
+/// `{}`.
+#[derive(Debug, Clone, Serialize)]
+struct Empty {}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphDriver {
+    data: GraphData,
+    name: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphData {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    lower_dir: String,
+    upper_dir: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RootFs {
+    r#type: String,
+    layers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    last_tag_time: &'static str,
+}
+
+/// Looks up the image `name`.
+pub fn image(engine: &Engine, name: &str) -> Result<ImageReport> {
+    let store = engine.store()?;
+    let absent = || {
+        Error::not_found(format!("no such image: `{}`", text::clean(name)))
+            .hint("`coracle images` lists the images there are")
+    };
+    let record = store.lookup(name)?.ok_or_else(absent)?;
+    let listed = store.list()?.into_iter().find(|listed| listed.record.id == record.id);
+    let names = listed.unwrap_or(ListedImage { record: record.clone(), references: Vec::new(), digests: Vec::new() });
+    Ok(report(&record, &names, &store.image_config(&record)?, &store.image_layers(&record)?))
+}
+
+/// The report, from what is known of the image. Pure.
+fn report(record: &ImageRecord, names: &ListedImage, config: &ImageConfig, layers: &[Layer]) -> ImageReport {
+    let tree = |layer: &Layer| layer.tree.display().to_string();
+    let (top, below) = layers.split_last().map_or((String::new(), &[][..]), |(top, below)| (tree(top), below));
+    ImageReport {
+        id: record.id.to_string(),
+        repo_tags: names.references.iter().map(crate::oci::Reference::familiar).collect(),
+        repo_digests: names.digests.iter().map(crate::oci::Reference::familiar).collect(),
+        parent: "",
+        comment: config.history.last().map(|step| step.comment.clone()).unwrap_or_default(),
+        created: record.created.map_or_else(|| time::ZERO.to_owned(), rfc3339_nanos),
+        docker_version: "",
+        author: config.author.clone().unwrap_or_default(),
+        config: defaults(&config.config),
+        architecture: config.architecture.clone(),
+        variant: config.variant.clone(),
+        os: config.os.clone(),
+        size: record.size,
+        graph_driver: GraphDriver {
+            data: GraphData { lower_dir: below.iter().rev().map(tree).collect::<Vec<_>>().join(":"), upper_dir: top },
+            name: "overlay",
+        },
+        root_fs: RootFs { r#type: "layers".into(), layers: record.layers.iter().map(ToString::to_string).collect() },
+        metadata: Metadata { last_tag_time: time::ZERO },
+    }
+}
+
+fn defaults(config: &config::Defaults) -> Config {
+    let set = |keys: &std::collections::BTreeSet<String>| -> BTreeMap<String, Empty> {
+        keys.iter().map(|key| (key.clone(), Empty {})).collect()
+    };
+    Config {
+        user: config.user.clone(),
+        exposed_ports: set(&config.exposed_ports),
+        env: config.env.clone(),
+        entrypoint: config.entrypoint.clone(),
+        cmd: config.cmd.clone(),
+        volumes: Some(set(&config.volumes)).filter(|volumes| !volumes.is_empty()),
+        working_dir: config.working_dir.clone(),
+        labels: Some(config.labels.clone()).filter(|labels| !labels.is_empty()),
+        stop_signal: config.stop_signal.clone(),
+        healthcheck: config.healthcheck.clone(),
+        on_build: Some(config.on_build.clone()).filter(|steps| !steps.is_empty()),
+        shell: config.shell.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::engine::fixtures;
+
+    #[test]
+    fn names_and_values_are_dockers() {
+        let (engine, _scratch) = fixtures::engine();
+        let digest = fixtures::image(&engine, "x", &["busybox"]).id;
+        let report = super::image(&engine, "busybox").unwrap();
+        let value = serde_json::to_value(report).unwrap();
+        for (pointer, expected) in [
+            ("/Id", json!(digest.to_string())),
+            ("/RepoTags", json!(["busybox:latest"])),
+            ("/RepoDigests", json!([])),
+            ("/Created", json!("2026-11-21T09:30:00.000000000Z")),
+            ("/Comment", json!("made by hand")),
+            ("/Config/Cmd", json!(["sh"])),
+            ("/Config/Entrypoint", json!(null)),
+            ("/Config/Labels", json!({"name": "x"})),
+            ("/Architecture", json!("amd64")),
+            ("/RootFS/Type", json!("layers")),
+            ("/RootFS/Layers", json!([])),
+        ] {
+            assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
+        }
+        let error = super::image(&engine, "absent").unwrap_err();
+        assert_eq!((error.kind(), error.message()), (crate::base::Kind::NotFound, "no such image: `absent`"));
+    }
+}

@@ -1,0 +1,313 @@
+//! `ps`: the containers there are, filtered. Reads records only: no lock is taken and nothing is waited for.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::Engine;
+use super::pattern::Pattern;
+use crate::base::{Error, Result, text};
+use crate::state::record::{Mount, MountSource};
+use crate::state::{Container, Status};
+
+/// Which containers to list.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Those that do not run, too.
+    pub all: bool,
+    /// Only so many of the newest, running or not.
+    pub last: Option<usize>,
+    /// Only those that pass.
+    pub filters: Filters,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Newest first.
+    pub containers: Vec<Container>,
+    /// Why other containers cannot be shown.
+    pub broken: Vec<Error>,
+}
+
+/// `--filter`: values of one key are alternatives (but all labels must fit), different keys must all fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filters {
+    id: Vec<Pattern>,
+    name: Vec<Pattern>,
+    label: Vec<(String, Option<String>)>,
+    exited: Vec<i32>,
+    status: Vec<String>,
+    ancestor: Vec<String>,
+    before: Vec<String>,
+    since: Vec<String>,
+    volume: Vec<String>,
+    network: Vec<String>,
+    port: Vec<String>,
+    health: Vec<String>,
+    is_task: Vec<bool>,
+}
+
+/// docker's words for what a container does.
+const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
+
+impl Filters {
+    /// Adds one `key=value`.
+    pub fn add(&mut self, filter: &str) -> Result<()> {
+        let Some((key, value)) = filter.split_once('=') else {
+            return Err(Error::usage(format!("bad format of filter `{}` (expected name=value)", text::clean(filter))));
+        };
+        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+        let invalid = || Error::usage(format!("invalid filter `{key}={}`", text::clean(value)));
+        match key.as_str() {
+            "id" => self.id.push(Pattern::parse(value)?),
+            "name" => self.name.push(Pattern::parse(&value.replace('/', ""))?),
+            "label" => self.label.push(match value.split_once('=') {
+                Some((name, value)) => (name.into(), Some(value.into())),
+                None => (value.into(), None),
+            }),
+            "exited" => self.exited.push(value.parse().map_err(|_| invalid())?),
+            "status" if STATUSES.contains(&value) => self.status.push(value.into()),
+            "ancestor" => self.ancestor.push(value.into()),
+            "before" => self.before.push(value.into()),
+            "since" => self.since.push(value.into()),
+            "volume" => self.volume.push(value.into()),
+            "network" => self.network.push(value.into()),
+            "expose" => self.port.push(value.into()),
+            "health" if ["starting", "healthy", "unhealthy", "none"].contains(&value) => self.health.push(value.into()),
+            "is-task" => self.is_task.push(match value {
+                "true" | "1" => true,
+                "false" | "0" => false,
+                _ => return Err(invalid()),
+            }),
+            "status" | "health" => return Err(invalid()),
+            _ => {
+                return Err(Error::usage(format!("invalid filter `{}`", text::clean(&key))).hint(
+                    "known are id, name, label, exited, status, ancestor, before, since, volume, network, expose, health and is-task",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An image that containers may descend from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ancestor {
+    /// As the user wrote it.
+    pub name: String,
+    /// Its id and layers, if there is such an image.
+    pub image: Option<(String, Vec<String>)>,
+}
+
+/// What filters name, looked up.
+#[derive(Debug, Clone, Default)]
+struct Named {
+    /// The newest of the containers of `before`: older ones pass.
+    before: Option<Timestamp>,
+    /// The oldest of the containers of `since`.
+    since: Option<Timestamp>,
+    ancestors: Vec<Ancestor>,
+}
+
+/// Lists containers.
+pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
+    let mut listing = Listing::default();
+    for container in engine.containers().list()? {
+        match container {
+            Ok(container) => listing.containers.push(container),
+            Err(error) => listing.broken.push(error),
+        }
+    }
+    let filters = &query.filters;
+    let created = |names: &[String]| {
+        let times = names.iter().map(|name| {
+            let containers = engine.containers();
+            Ok(containers.config(&containers.find(name)?)?.created)
+        });
+        times.collect::<Result<Vec<Timestamp>>>()
+    };
+    let ancestor = |name: &String| {
+        let image = engine.store()?.lookup(name)?;
+        let image = image.map(|image| (image.id.to_string(), image.layers.iter().map(ToString::to_string).collect()));
+        Ok(Ancestor { name: name.clone(), image })
+    };
+    let named = Named {
+        before: created(&filters.before)?.into_iter().max(),
+        since: created(&filters.since)?.into_iter().min(),
+        ancestors: filters.ancestor.iter().map(ancestor).collect::<Result<_>>()?,
+    };
+    select(&mut listing.containers, query, &named);
+    Ok(listing)
+}
+
+/// Keeps what the query asks for.
+fn select(containers: &mut Vec<Container>, query: &Query, named: &Named) {
+    // docker: a filter on the status, or a number of containers, asks for those that do not run, too.
+    let stopped_too = query.all || query.last.is_some() || !query.filters.status.is_empty();
+    containers
+        .retain(|container| (stopped_too || container.status.is_running()) && passes(container, &query.filters, named));
+    if let Some(last) = query.last {
+        containers.truncate(last);
+    }
+}
+
+fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
+    let config = &container.config;
+    let any = |patterns: &[Pattern], text: &str| patterns.is_empty() || patterns.iter().any(|p| p.is_in(text));
+    let label = |(name, wanted): &(String, Option<String>)| {
+        config.labels.get(name).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
+    };
+    let exited = |code: &i32| matches!(&container.status, Status::Exited { code: actual, .. } if actual == code);
+    any(&filters.id, config.id.as_str())
+        && any(&filters.name, container.name.as_str())
+        && filters.label.iter().all(label)
+        && (filters.exited.is_empty() || filters.exited.iter().any(exited))
+        && one_of(&filters.status, |status| status == container.status.word())
+        && (named.ancestors.is_empty() || named.ancestors.iter().any(|ancestor| descends(container, ancestor)))
+        && named.before.is_none_or(|before| config.created < before)
+        && named.since.is_none_or(|since| config.created > since)
+        && one_of(&filters.volume, |volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
+        && one_of(&filters.network, |network| config.network.name() == network)
+        && one_of(&filters.port, |port| config.exposed_ports.iter().any(|exposed| is_port(exposed, port)))
+        && one_of(&filters.health, |health| health == "none")
+        && (filters.is_task.is_empty() || filters.is_task.contains(&false))
+}
+
+fn one_of(wanted: &[String], fits: impl Fn(&str) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(|wanted| fits(wanted))
+}
+
+/// Whether the container was made from the image or from one built on it.
+fn descends(container: &Container, ancestor: &Ancestor) -> bool {
+    let origin = &container.config.image;
+    match &ancestor.image {
+        Some((id, layers)) => origin.id == *id || (!layers.is_empty() && origin.layers.starts_with(layers)),
+        None => origin.name == ancestor.name,
+    }
+}
+
+fn is_volume(mount: &Mount, wanted: &str) -> bool {
+    let source = match &mount.source {
+        MountSource::Bind { path } => path == Path::new(wanted),
+        MountSource::Volume { name, .. } => name.as_str() == wanted,
+        MountSource::Tmpfs { .. } => return false,
+    };
+    source || mount.target == wanted
+}
+
+/// `wanted` is a port or a range of ports, of tcp unless it says otherwise.
+fn is_port(exposed: &str, wanted: &str) -> bool {
+    let split = |text: &str| {
+        let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        Some((first.parse::<u16>().ok()?, last.parse::<u16>().ok()?, protocol.to_owned()))
+    };
+    match (split(exposed), split(wanted)) {
+        (Some((first, last, protocol)), Some((from, to, wanted))) => protocol == wanted && first <= to && from <= last,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures::container;
+
+    fn filters(list: &[&str]) -> Filters {
+        let mut filters = Filters::default();
+        list.iter().for_each(|filter| filters.add(filter).unwrap());
+        filters
+    }
+
+    /// Newest first: a running `web`, an exited `db`, a created `web2`.
+    fn containers() -> Vec<Container> {
+        let started = Timestamp::UNIX_EPOCH;
+        let mut web = container("web", 30, Status::Running { started, pid: 1 });
+        web.config.labels = [("app".into(), "shop".into()), ("tier".into(), "front".into())].into();
+        web.config.exposed_ports = vec!["80/tcp".into(), "8000-8010/udp".into()];
+        web.config.image.layers = vec!["l1".into(), "l2".into()];
+        let exited = Status::Exited { code: 3, started, finished: Some(started), error: String::new() };
+        let mut db = container("db", 20, exited);
+        db.config.labels = [("app".into(), "shop".into())].into();
+        db.config.mounts = vec![Mount {
+            source: MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false },
+            target: "/var/lib/db".into(),
+            read_only: false,
+            propagation: Default::default(),
+            non_recursive: false,
+        }];
+        vec![web, db, container("web2", 10, Status::Created)]
+    }
+
+    fn names(query: &Query, named: &Named) -> String {
+        let mut containers = containers();
+        select(&mut containers, query, named);
+        containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn filters_select_as_in_docker() {
+        for (list, all, expected) in [
+            (&[][..], false, "web"),
+            (&[], true, "web db web2"),
+            (&["status=exited"], false, "db"),
+            (&["status=exited", "status=created"], false, "db web2"),
+            (&["status=paused"], true, ""),
+            (&["name=web"], true, "web web2"),
+            (&["name=^/web$"], true, "web"),
+            (&["name=db", "name=web2"], true, "db web2"),
+            (&["label=app"], true, "web db"),
+            (&["label=app", "label=tier=front"], true, "web"),
+            (&["label=app=other"], true, ""),
+            (&["exited=3"], true, "db"),
+            (&["exited=3"], false, ""),
+            (&["exited=0"], true, ""),
+            (&["volume=data"], true, "db"),
+            (&["volume=/var/lib/db"], true, "db"),
+            (&["network=none"], true, "web db web2"),
+            (&["network=host"], true, ""),
+            (&["expose=80"], true, "web"),
+            (&["expose=8005-8020/udp"], true, "web"),
+            (&["expose=81"], true, ""),
+            (&["health=none", "is-task=false"], true, "web db web2"),
+            (&["health=healthy"], true, ""),
+            (&["is-task=true"], true, ""),
+            (&["name=web", "label=tier"], true, "web"),
+        ] {
+            let query = Query { all, last: None, filters: filters(list) };
+            assert_eq!(names(&query, &Named::default()), expected, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn ids_ages_and_ancestors() {
+        let all = Query { all: true, ..Query::default() };
+        let id = containers()[1].config.id.short().to_owned();
+        let by_id = Query { filters: filters(&[&format!("id={id}")]), ..all.clone() };
+        assert_eq!(names(&by_id, &Named::default()), "db");
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        assert_eq!(names(&all, &Named { before: at(30), ..Named::default() }), "db web2");
+        assert_eq!(names(&all, &Named { since: at(10), ..Named::default() }), "web db");
+        let ancestor = |image: Option<(&str, &[&str])>| Named {
+            ancestors: vec![Ancestor {
+                name: "busybox".into(),
+                image: image.map(|(id, layers)| (id.into(), layers.iter().map(|l| (*l).into()).collect())),
+            }],
+            ..Named::default()
+        };
+        assert_eq!(names(&all, &ancestor(None)), "web db web2");
+        assert_eq!(names(&all, &ancestor(Some(("sha256:other", &["l1"])))), "web");
+        assert_eq!(names(&all, &ancestor(Some(("sha256:other", &["l9"])))), "");
+        assert_eq!(names(&all, &ancestor(Some(("sha256:other", &[])))), "");
+        let last = Query { last: Some(2), ..Query::default() };
+        assert_eq!(names(&last, &Named::default()), "web db");
+    }
+
+    #[test]
+    fn wrong_filters_are_refused() {
+        for bad in ["name", "foo=bar", "status=sleeping", "exited=x", "health=ill", "is-task=x", "name=(a)"] {
+            assert!(Filters::default().add(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `rmi`: take names from images, and images that have none left from the store.
+//!
+//! Everything happens under the store's exclusive lock: creating a container holds the shared one, so that no container
+//! comes to use an image between the check and the removal.
+
+use super::{Engine, isolated};
+use crate::base::{Error, Result, text};
+use crate::oci::{Digest, Reference};
+use crate::state::Container;
+use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
+
+/// What the removal of one image did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Names that were taken away, in docker's short form.
+    pub untagged: Vec<String>,
+    /// The image and the layers that went, the image first.
+    pub deleted: Vec<Digest>,
+}
+
+/// Removes each of the images `names`, by name or id. `force`: an id with several names goes with all of them, and an
+/// image that only stopped containers use loses its names (it is kept for them until they are removed).
+pub fn remove(engine: &Engine, names: &[String], force: bool) -> Result<Vec<Result<Removed>>> {
+    let store = engine.store()?;
+    let results: Vec<Result<Removed>> = names
+        .iter()
+        .map(|name| {
+            let lock = store.lock_exclusive()?;
+            remove_one(engine, &store, &lock, name, force)
+        })
+        .collect();
+    if results.iter().flatten().any(|removed| !removed.deleted.is_empty()) {
+        // Nobody waits for it, and what it cannot do now the next sweep does.
+        let _ = isolated::reclaim(&engine.paths);
+    }
+    Ok(results)
+}
+
+fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name: &str, force: bool) -> Result<Removed> {
+    let reference = name.parse::<Reference>().ok();
+    let by_name = match &reference {
+        Some(reference) => store.resolve(reference)?.map(|image| (image, Some(reference))),
+        None => None,
+    };
+    let (image, reference) = match by_name {
+        Some(found) => found,
+        None => (store.lookup(name)?.ok_or_else(|| no_such_image(name))?, None),
+    };
+    let listed = store.list()?.into_iter().find(|listed| listed.record.id == image.id);
+    let listed = listed.ok_or_else(|| no_such_image(name))?;
+    let users = users(engine, &image)?;
+    match plan(&listed, reference, &users, force)? {
+        Plan::Untag(names) => {
+            let mut removed = Removed::default();
+            for name in names {
+                if store.untag(lock, &name)? {
+                    removed.untagged.push(name.familiar());
+                }
+            }
+            Ok(removed)
+        }
+        Plan::Delete => {
+            let gone = store.remove_image(lock, &image)?;
+            Ok(Removed {
+                untagged: gone.references.iter().map(Reference::familiar).collect(),
+                deleted: std::iter::once(image.id).chain(gone.layers).collect(),
+            })
+        }
+    }
+}
+
+fn no_such_image(name: &str) -> Error {
+    Error::not_found(format!("no such image: `{}`", text::clean(name)))
+        .hint("`coracle images` lists the images there are")
+}
+
+/// The containers that were made from the image.
+fn users(engine: &Engine, image: &ImageRecord) -> Result<Vec<Container>> {
+    let id = image.id.to_string();
+    // One that cannot be read might be a user, too: then nothing is removed.
+    let containers: Vec<Container> = engine.containers().list()?.into_iter().collect::<Result<_>>()?;
+    Ok(containers.into_iter().filter(|container| container.config.image.id == id).collect())
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+enum Plan {
+    /// Take these names away.
+    Untag(Vec<Reference>),
+    /// Remove the image with all its names.
+    Delete,
+}
+
+/// Decides as docker does. Pure. `reference` is the name that was given; without one it was an id.
+fn plan(image: &ListedImage, reference: Option<&Reference>, users: &[Container], force: bool) -> Result<Plan> {
+    let going: Vec<Reference> = match reference {
+        Some(reference) => with_digests(image, reference),
+        None if image.references.len() > 1 && !force => {
+            let names: Vec<String> = image.references.iter().map(Reference::familiar).collect();
+            return Err(Error::conflict(format!(
+                "cannot remove image {}: it has several names: {}",
+                image.record.id.short(),
+                names.join(", ")
+            ))
+            .hint("remove it by its names, or all of them with `--force`"));
+        }
+        None => image.references.iter().chain(&image.digests).cloned().collect(),
+    };
+    let all = image.references.iter().chain(&image.digests);
+    if all.clone().any(|name| !going.contains(name)) {
+        return Ok(Plan::Untag(going));
+    }
+    let running = users.iter().find(|container| container.status.is_running());
+    match (running.or(users.first()), running.is_some(), force) {
+        (None, ..) => Ok(Plan::Delete),
+        (Some(_), false, true) => Ok(Plan::Untag(going)),
+        (Some(user), running, _) => Err(in_use(image, user, running)),
+    }
+}
+
+/// A name, and the digests of its repository when it is the last tag there.
+fn with_digests(image: &ListedImage, reference: &Reference) -> Vec<Reference> {
+    let same = |other: &&Reference| other.name() == reference.name();
+    let all = image.references.iter().chain(&image.digests);
+    let mut going: Vec<Reference> = all.filter(|name| *name == reference).cloned().collect();
+    let last = !image.references.iter().filter(same).any(|name| !going.contains(name));
+    if last {
+        going.extend(image.digests.iter().filter(same).filter(|digest| *digest != reference).cloned());
+    }
+    going
+}
+
+fn in_use(image: &ListedImage, user: &Container, running: bool) -> Error {
+    let name = &user.name;
+    let how = if running { "running container" } else { "stopped container" };
+    Error::conflict(format!("cannot remove image {}: it is used by the {how} `{name}`", image.record.id.short()))
+        .hint(format!("remove the container first: `coracle rm {}{name}`", if running { "-f " } else { "" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures;
+    use crate::state::Status;
+
+    fn stopped() -> Container {
+        fixtures::container("user", 0, Status::Created)
+    }
+
+    fn running() -> Container {
+        fixtures::container("user", 0, Status::Running { started: Default::default(), pid: 1 })
+    }
+
+    #[test]
+    fn names_go_first_and_the_image_with_the_last() {
+        let (engine, _scratch) = fixtures::engine();
+        let record = fixtures::image(&engine, "a", &[]);
+        let digest = record.manifest.to_string();
+        let reference = |name: &str| name.replace("DIGEST", &digest).parse::<Reference>().unwrap();
+        let image = |names: &[&str], digests: &[&str]| ListedImage {
+            record: record.clone(),
+            references: names.iter().map(|name| reference(name)).collect(),
+            digests: digests.iter().map(|name| reference(name)).collect(),
+        };
+        let one = image(&["app:one"], &["app@DIGEST"]);
+        let two = image(&["app:one", "app:two"], &["app@DIGEST"]);
+        let elsewhere = image(&["app:one", "other"], &["app@DIGEST"]);
+        let untag = |names: &[&str]| Plan::Untag(names.iter().map(|name| reference(name)).collect());
+        let by = |image: &ListedImage, name: &str, users: &[Container], force| {
+            plan(image, Some(&reference(name)), users, force).ok()
+        };
+        assert_eq!(by(&one, "app:one", &[], false), Some(Plan::Delete));
+        assert_eq!(by(&two, "app:one", &[running()], false), Some(untag(&["app:one"])));
+        assert_eq!(by(&elsewhere, "app:one", &[], false), Some(untag(&["app:one", "app@DIGEST"])));
+        assert_eq!(by(&one, "app@DIGEST", &[], false), Some(untag(&["app@DIGEST"])));
+        assert_eq!(by(&one, "app:one", &[stopped()], false), None);
+        assert_eq!(by(&one, "app:one", &[stopped()], true), Some(untag(&["app:one", "app@DIGEST"])));
+        assert_eq!(by(&one, "app:one", &[running()], true), None);
+        assert_eq!(plan(&one, None, &[], false).ok(), Some(Plan::Delete));
+        assert_eq!(plan(&two, None, &[], false).ok(), None);
+        assert_eq!(plan(&two, None, &[], true).ok(), Some(Plan::Delete));
+        assert_eq!(plan(&image(&[], &[]), None, &[stopped()], true).ok(), Some(untag(&[])));
+    }
+
+    #[test]
+    fn what_is_removed_is_reported() {
+        let (engine, _scratch) = fixtures::engine();
+        let image = fixtures::image(&engine, "a", &["app:one", "app:two"]);
+        let store = engine.store().unwrap();
+        let lock = store.lock_exclusive().unwrap();
+        let remove = |name: &str| remove_one(&engine, &store, &lock, name, false);
+        let first = remove("app:one").unwrap();
+        assert_eq!((first.untagged.as_slice(), first.deleted.len()), (&["app:one".to_owned()][..], 0));
+        let short = image.id.hex()[..12].to_owned();
+        let second = remove(&short).unwrap();
+        assert_eq!((second.untagged, second.deleted), (vec!["app:two".to_owned()], vec![image.id]));
+        assert!(remove("app:two").unwrap_err().message().starts_with("no such image"));
+    }
+}
