@@ -23,8 +23,9 @@ fn the_terminal_is_restored() {
     let script = format!("{} run --rm -it {} true; stty -a", env.program().display(), env.image());
     let terminal = crate::support::terminal::Terminal::start(env.tool("sh", &["-c", &script]));
     let output = terminal.wait().succeeds();
-    for mode in [" icanon", " echo ", " isig", " opost"] {
-        assert!(output.stdout.contains(mode), "no{mode} in {}", output.stdout);
+    let modes: Vec<&str> = output.stdout.split_whitespace().collect();
+    for mode in ["icanon", "echo", "isig", "opost"] {
+        assert!(modes.contains(&mode), "no {mode} in {}", output.stdout);
     }
 }
 
