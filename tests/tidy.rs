@@ -277,7 +277,7 @@ fn violations(code: &str, permits: Permits) -> Vec<String> {
     for (at, token) in all.iter().enumerate() {
         let in_test = permits.test || tests.contains(&token.line);
         let path = text(at + 1) == ":" && text(at + 2) == ":";
-        let called = path.then(|| text(at + 3)).unwrap_or_default();
+        let called = if path { text(at + 3) } else { Default::default() };
         let wrong = match token.text {
             "unsafe" if !permits.unsafe_code => "`unsafe` outside `sys`",
             "print" | "println" | "eprint" | "eprintln" if text(at + 1) == "!" && !permits.face && !in_test => {
@@ -458,7 +458,7 @@ fn scripts_say_what_they_do() {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut lines = text.lines();
-        if !lines.next().is_some_and(|line| line.starts_with("#!")) || !lines.next().is_some_and(|line| line.len() > 20)
+        if !lines.next().is_some_and(|line| line.starts_with("#!")) || lines.next().is_none_or(|line| line.len() <= 20)
         {
             found.push(format!("{name}: wants a `#!` line and a head that says what it does"));
         }

@@ -123,7 +123,7 @@ mod tests {
         let diff_id = Digest::sha256(&layer);
         let config = config_of(&diff_id, "2026-11-21T09:26:00Z").unwrap();
         let parsed = ImageConfig::parse(config.as_bytes()).unwrap();
-        assert_eq!(parsed.rootfs.diff_ids, [diff_id.clone()]);
+        assert_eq!(parsed.rootfs.diff_ids, std::slice::from_ref(&diff_id));
         assert_eq!(parsed.config.entrypoint.clone().unwrap(), ["/hello", ROLE]);
         assert!(Platform::host().matches(&parsed.platform()));
         let manifest = manifest_of(&config, &diff_id, layer.len() as u64).unwrap();
