@@ -10,39 +10,54 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::sys::process::{Forked, exit_now, fork, reset_signals};
+
 pub use crate::runtime::launch::INIT_ROLE as ROLE;
 
 /// Runs `command` as pid 1's only concern. Returns its exit status as a shell sees it, 126 and 127 when it cannot run.
 pub fn main(command: &[OsString]) -> u8 {
-    let Some((program, arguments)) = command.split_first() else { return 127 };
     let signals = SigSet::all();
     let _ = signals.thread_block();
-    let mut program = Command::new(program);
-    // A group and, where there is a terminal, its foreground of its own: ^C reaches the program, not us.
-    let started = program.args(arguments).process_group(0).spawn();
-    let child = match started {
-        Ok(child) => Pid::from_raw(child.id() as i32),
+    let program = match fork() {
+        Ok(Forked::Child) => become_program(command),
+        Ok(Forked::Parent(pid)) => Pid::from_raw(pid),
         Err(error) => {
-            let _ = io::Write::write_all(&mut io::stderr(), format!("coracle-init: {error}\n").as_bytes());
-            return if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+            complain(&error);
+            return 126;
         }
     };
-    if nix::unistd::isatty(io::stdin()).unwrap_or(false) {
-        let _ = nix::unistd::tcsetpgrp(io::stdin(), child);
-    }
     loop {
         match signals.wait() {
             Ok(Signal::SIGCHLD) => {
-                if let Some(code) = reap(child) {
+                if let Some(code) = reap(program) {
                     return code;
                 }
             }
             Ok(Signal::SIGTTIN | Signal::SIGTTOU) | Err(_) => {}
             Ok(signal) => {
-                let _ = kill(child, signal);
+                let _ = kill(program, signal);
             }
         }
     }
+}
+
+/// The child: a process group and, where there is a terminal, its foreground of its own, so that ^C reaches the program
+/// and not pid 1; signals as a program expects them.
+fn become_program(command: &[OsString]) -> ! {
+    let Some((program, arguments)) = command.split_first() else { exit_now(127) };
+    let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    if nix::unistd::isatty(io::stdin()).unwrap_or(false) {
+        // SIGTTOU is blocked still: a background process may do this.
+        let _ = nix::unistd::tcsetpgrp(io::stdin(), nix::unistd::getpid());
+    }
+    let _ = reset_signals();
+    let error = Command::new(program).args(arguments).exec();
+    complain(&error);
+    exit_now(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+}
+
+fn complain(error: &io::Error) {
+    let _ = io::Write::write_all(&mut io::stderr(), format!("{ROLE}: {error}\n").as_bytes());
 }
 
 /// Takes the status of every ended process; the program's own as the result.

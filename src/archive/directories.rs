@@ -92,6 +92,19 @@ impl Directories {
         }
     }
 
+    /// Whether `name` (clean) is there, but neither a directory nor a whiteout.
+    pub fn is_something_else(&mut self, name: &[u8]) -> Result<bool> {
+        if name.is_empty() || self.find(name)?.is_some() {
+            return Ok(false);
+        }
+        let (parent, base) = split(name);
+        let Some(parent) = self.find(parent)? else { return self.is_something_else(parent) };
+        Ok(match rustix::fs::statat(parent.fd(), base, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => !whiteout::is_whiteout(parent.fd(), base, &stat),
+            Err(_) => false,
+        })
+    }
+
     /// The directory `name` (clean); made with its parents where missing, as root's and with mode 0755.
     pub fn get(&mut self, name: &[u8]) -> Result<Rc<Directory>> {
         if let Some(found) = self.find(name)? {

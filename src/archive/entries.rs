@@ -117,7 +117,10 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
             }
             self.headers += 1;
             if self.headers > self.limits.entries {
-                return Err(Error::invalid(format!("the layer has more than {} entries", self.limits.entries)));
+                return Err(Error::invalid(format!(
+                    "the layer has more than the limit of {} entries",
+                    self.limits.entries
+                )));
             }
             let header = Header::parse(&block)?;
             let flag = header.type_flag()?;
@@ -184,7 +187,7 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
         let (mut size, mut segments) = (0, None);
         if kind == Kind::File {
             size = records.size.map_or_else(|| header.size(), Ok)?;
-            self.expect(size);
+            self.expect(size)?;
             if flag == TypeFlag::GnuSparse {
                 let (pairs, stated) = self.gnu_map(header)?;
                 segments = Some(sparse::segments(pairs, stated, size)?);
@@ -197,7 +200,7 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
             }
         } else if flag == TypeFlag::Old {
             // A v7 directory: whatever follows is not for us.
-            self.expect(header.size()?);
+            self.expect(header.size()?)?;
         }
         let link = match kind {
             Kind::HardLink | Kind::SymbolicLink => long_link.or(records.link).unwrap_or_else(|| header.link().to_vec()),
@@ -259,9 +262,14 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
     }
 
     /// Contents of `size` bytes come next.
-    fn expect(&mut self, size: u64) {
+    fn expect(&mut self, size: u64) -> Result<()> {
+        if size > self.limits.unpacked_bytes.saturating_sub(self.position) {
+            // Said before any of it is unpacked: a bomb need not go off.
+            return Err(self.too_large());
+        }
         self.remaining = size;
         self.padding = size.next_multiple_of(BLOCK as u64) - size;
+        Ok(())
     }
 
     /// Passes over what is left of the current entry: into the recording.
@@ -341,9 +349,13 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
     fn advance(&mut self, length: usize) -> Result<()> {
         self.position += length as u64;
         match self.position > self.limits.unpacked_bytes {
-            true => Err(Error::invalid(format!("the layer unpacks to more than {} bytes", self.limits.unpacked_bytes))),
+            true => Err(self.too_large()),
             false => Ok(()),
         }
+    }
+
+    fn too_large(&self) -> Error {
+        Error::invalid(format!("the layer unpacks to more than the limit of {} bytes", self.limits.unpacked_bytes))
     }
 }
 

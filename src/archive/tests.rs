@@ -442,9 +442,9 @@ fn limits_stop_bombs() {
     let small = Limits { unpacked_bytes: 10 << 20, entries: 100 };
     let many = (0..200).fold(Archive::new(), |archive, n| archive.dir(&format!("d{n}")));
     let error = many.unpack_with(&small).err().unwrap();
-    assert_eq!(error.message(), "the layer has more than 100 entries");
+    assert_eq!(error.message(), "the layer has more than the limit of 100 entries");
     let error = Archive::new().file("big", &"x".repeat(11 << 20)).unpack_with(&small).err().unwrap();
-    assert_eq!(error.message(), "the layer unpacks to more than 10485760 bytes");
+    assert_eq!(error.message(), "the layer unpacks to more than the limit of 10485760 bytes");
     // 4 GiB of zeros in 4 MiB: it must stop long before the end.
     let scratch = Staging::new(&std::env::temp_dir()).unwrap();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -466,7 +466,7 @@ fn limits_stop_bombs() {
     let recipe = fs::File::create_new(scratch.path().join("recipe")).unwrap();
     let directory = fs::File::open(&tree).unwrap();
     let error = unpack_layer(&blob[..], Compression::Gzip, directory.as_fd(), recipe, &small).unwrap_err();
-    assert_eq!(error.message(), "the layer unpacks to more than 10485760 bytes");
+    assert_eq!(error.message(), "the layer unpacks to more than the limit of 10485760 bytes");
     assert!(fs::metadata(tree.join("bomb")).unwrap().len() <= 11 << 20);
 }
 

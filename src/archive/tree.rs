@@ -208,6 +208,10 @@ impl Tree {
 
     fn whiteout(&mut self, name: &[u8]) -> Result<()> {
         let (directory, base) = split(name);
+        // umoci also tells what was below a directory that is something else now: there is nothing to hide.
+        if self.directories.is_something_else(directory)? {
+            return Ok(());
+        }
         let parent = self.directories.get(directory)?;
         match rustix::fs::statat(parent.fd(), base, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is_directory(&stat) => whiteout::make_opaque(self.directories.open_child(&parent, name)?.fd()),

@@ -68,7 +68,7 @@ pub(super) fn create_guarded(
         let config = resolve(request, &image_config, facts)?;
         make_volumes(engine, &config)?;
         let own = [
-            ("hosts", files::hosts(config.network, &host.hosts)),
+            ("hosts", files::hosts(config.network, &host.hosts, &config.hostname)),
             ("hostname", format!("{}\n", config.hostname)),
             ("resolv.conf", files::resolv_conf(config.network, &host.resolv_conf)),
         ];

@@ -3,7 +3,7 @@
 //!
 //! # Order, and why
 //!
-//! 1. The working directory, made when missing (docker does), while still root of the container.
+//! 1. The working directory, while still root of the container; made when missing for pid 1 (docker does).
 //! 2. The seccomp filter, unless `no_new_privs` is wanted: installing one needs CAP_SYS_ADMIN. runc does the same; a
 //!    profile must therefore allow setgroups, setresuid, setresgid, capset, prctl and execve.
 //! 3. The bounding set, groups, ids, capabilities. After this, the process has no more than the program will have.
@@ -33,6 +33,8 @@ pub struct ProcessPlan {
     pub env: Vec<String>,
     /// Absolute, inside the container.
     pub cwd: String,
+    /// Make the working directory when it is missing.
+    pub make_cwd: bool,
     /// Ids.
     pub identity: Identity,
     /// Bounding set, and for root also the effective one, as the mask of capabilities(7).
@@ -81,6 +83,7 @@ pub struct PreparedProcess {
     argv: StringArray,
     env: StringArray,
     cwd: CString,
+    /// What to make when it is missing; nothing when that is an error.
     cwd_prefixes: Vec<CString>,
     uid: Uid,
     gid: Gid,
@@ -104,7 +107,10 @@ impl PreparedProcess {
             argv: StringArray::new(&plan.argv)?,
             env: StringArray::new(&plan.env)?,
             cwd: c(&plan.cwd)?,
-            cwd_prefixes: prefixes(&plan.cwd).map(c).collect::<io::Result<_>>()?,
+            cwd_prefixes: match plan.make_cwd {
+                true => prefixes(&plan.cwd).map(c).collect::<io::Result<_>>()?,
+                false => Vec::new(),
+            },
             uid: Uid::from_raw(plan.identity.uid),
             gid: group(plan.identity.gid),
             groups: plan.identity.groups.iter().copied().map(group).collect(),
@@ -158,7 +164,7 @@ impl PreparedProcess {
 
     fn enter_cwd(&self) -> Result<(), Errno> {
         match nix::unistd::chdir(self.cwd.as_c_str()) {
-            Err(Errno::ENOENT) => {}
+            Err(Errno::ENOENT) if !self.cwd_prefixes.is_empty() => {}
             result => return result,
         }
         let mode = nix::sys::stat::Mode::from_bits_truncate(0o755);

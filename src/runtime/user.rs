@@ -12,7 +12,7 @@ pub struct Identity {
     pub uid: u32,
     /// Primary group id.
     pub gid: u32,
-    /// Supplementary group ids.
+    /// Supplementary group ids; the primary one is the first of them.
     pub groups: Vec<u32>,
     /// Home directory, `/` when the user has no entry.
     pub home: String,
@@ -56,9 +56,13 @@ pub fn resolve(spec: &str, passwd: &str, group: &str) -> Result<Identity> {
                     name.is_some_and(|name| fields.get(3).is_some_and(|m| m.split(',').any(|m| m == name)))
                 })
                 .filter_map(|fields| number(&fields, 2))
+                .filter(|gid| *gid != identity.gid)
                 .collect();
         }
     }
+    // The primary group counts as supplementary, too: else dropping it would lift what a file denies to it
+    // (CVE-2022-36109).
+    identity.groups.insert(0, identity.gid);
     Ok(identity)
 }
 
@@ -93,13 +97,13 @@ mod tests {
                 "{spec}"
             );
         };
-        is("", 0, 0, &[4], "/root");
-        is("web", 33, 34, &[4, 99], "/var/www");
-        is("33", 33, 34, &[4, 99], "/var/www");
-        is("web:adm", 33, 4, &[], "/var/www");
-        is("1000", 1000, 0, &[], "/");
-        is("1000:1001", 1000, 1001, &[], "/");
-        is(":99", 0, 99, &[], "/root");
+        is("", 0, 0, &[0, 4], "/root");
+        is("web", 33, 34, &[34, 4, 99], "/var/www");
+        is("33", 33, 34, &[34, 4, 99], "/var/www");
+        is("web:adm", 33, 4, &[4], "/var/www");
+        is("1000", 1000, 0, &[0], "/");
+        is("1000:1001", 1000, 1001, &[1001], "/");
+        is(":99", 0, 99, &[99], "/root");
     }
 
     #[test]

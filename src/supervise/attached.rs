@@ -181,7 +181,10 @@ impl Attached {
         if self.clients.iter().all(|client| client.waiting.is_none()) {
             let readable: Vec<usize> = (0..self.outputs.len()).filter(|at| ready.get(*at) == Some(&true)).collect();
             for at in readable.into_iter().rev() {
-                self.read_output(at);
+                // The first stream may have filled a client: then the second waits.
+                if self.clients.iter().all(|client| client.waiting.is_none()) {
+                    self.read_output(at);
+                }
             }
         }
         self.write_input();
@@ -268,6 +271,7 @@ impl Attached {
     /// Takes everything that ended processes have left in the pipes; clients get it while they keep up, and wait for
     /// at most a second for those that do not.
     pub(super) fn drain(&mut self) {
+        self.push_waiting();
         for at in (0..self.outputs.len()).rev() {
             while self.read_output(at) {
                 self.push_waiting();

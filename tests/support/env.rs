@@ -257,6 +257,11 @@ impl Env {
             fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| {
                 let exe = exe.to_string_lossy();
                 exe.trim_end_matches(" (deleted)") == self.program.to_string_lossy()
+            }) || fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                // A supervisor runs from a mount of its own, whose paths say nothing; its arguments do.
+                let mut words = line.split(|&byte| byte == 0);
+                words.next() == Some(b"coracle-supervise")
+                    && words.next().is_some_and(|data| data.starts_with(self.data().as_os_str().as_encoded_bytes()))
             })
         })
     }

@@ -102,6 +102,10 @@ fn judge_runtime(directory: &Path, owner: u32, mode: u32, file_system: &str, mac
         return Check::failed(RUNTIME, format!("`{shown}` belongs to uid {owner}, not to you (uid {})", machine.uid))
             .fix(runtime_fix(machine));
     }
+    if mode & 0o700 != 0o700 {
+        return Check::failed(RUNTIME, format!("you may not write to `{shown}` (mode {:o})", mode & 0o7777))
+            .fix(format!("chmod 700 {}", shell_path(directory)));
+    }
     if mode & 0o077 != 0 {
         return Check::warning(RUNTIME, format!("`{shown}` is open to other users (mode {:o})", mode & 0o7777))
             .fix(format!("chmod 700 {}", shell_path(directory)));
