@@ -6,7 +6,7 @@ use crate::support::eventually;
 #[test]
 fn exec_runs_in_the_container() {
     let env = ready!(busybox);
-    let id = env.run_detached("--hostname box -e FROM=run -w /etc IMAGE sh -c 'echo x >/root/file; sleep 1000'");
+    let id = env.run_detached("--hostname box -e FROM=run -w /etc IMAGE sh -c 'echo x >/root/file; sleep 1000; true'");
     eventually("the file is written", || env.coracle(&format!("exec {id} cat /root/file")).stdout == "x\n");
     env.coracle(&format!("exec {id} hostname")).succeeds().stdout_is("box\n");
     env.coracle(&format!("exec {id} sh -c 'echo $FROM; pwd; cat /proc/1/comm'"))

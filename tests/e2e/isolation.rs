@@ -83,7 +83,7 @@ fn seccomp_filters_and_privileges_can_be_given_up() {
 #[test]
 fn dangerous_calls_are_refused() {
     let env = ready!(busybox);
-    env.coracle("run --rm IMAGE mount -t tmpfs none /tmp").fails().stderr_has("permitted");
+    env.coracle("run --rm IMAGE mount -t tmpfs none /tmp").fails().stderr_has("permi");
     env.coracle("run --rm IMAGE mount -o remount,rw /proc/sys").fails();
     env.coracle("run --rm IMAGE umount /proc").fails();
     env.coracle("run --rm IMAGE unshare -U true").fails().stderr_has("not permitted");

@@ -62,7 +62,7 @@ impl Env {
         let built = std::env::var_os("CORACLE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_coracle").into());
         let program = root.join("bin/coracle");
         let peer = std::env::var_os("CORACLE_TEST_PEER").is_some();
-        // A link of its own tells this environment's processes from all others: `/proc/PID/exe` names it.
+        // A name of its own tells this environment's processes from all others.
         if fs::hard_link(&built, &program).is_err() {
             let _ = fs::copy(&built, &program).expect("a readable executable");
         }
@@ -251,18 +251,16 @@ impl Env {
         });
     }
 
-    /// The processes that execute this environment's `coracle`, whatever their role.
+    /// The processes of this environment's `coracle`, whatever their role: they have its executable or its directories
+    /// among their arguments.
     pub fn processes(&self) -> Vec<Pid> {
+        let root = self.root.to_string_lossy();
         processes(|pid| {
-            fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| {
-                let exe = exe.to_string_lossy();
-                exe.trim_end_matches(" (deleted)") == self.program.to_string_lossy()
-            }) || fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
-                // A supervisor runs from a mount of its own, whose paths say nothing; its arguments do.
-                let mut words = line.split(|&byte| byte == 0);
-                words.next() == Some(b"coracle-supervise")
-                    && words.next().is_some_and(|data| data.starts_with(self.data().as_os_str().as_encoded_bytes()))
-            })
+            let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut arguments = arguments.split(|&byte| byte == 0).map(String::from_utf8_lossy);
+            let name = arguments.next().unwrap_or_default();
+            name.rsplit('/').next().is_some_and(|name| name.starts_with("coracle"))
+                && (name.starts_with(&*root) || arguments.any(|argument| argument.starts_with(&*root)))
         })
     }
 

@@ -268,6 +268,14 @@ impl Tar {
         link: &str,
         content: &[u8],
     ) -> Self {
+        if name.len() > 100 || link.len() > 100 {
+            let short = |text: &str| text.chars().take(100).collect::<String>();
+            let mut records = vec![("path", name)];
+            if !link.is_empty() {
+                records.push(("linkpath", link));
+            }
+            return self.pax(&records).entry(&short(name), kind, mode, owner, &short(link), content);
+        }
         let header = header(name, kind, mode, owner, link, content.len() as u64);
         self.bytes.extend_from_slice(header.as_bytes());
         self.bytes.extend_from_slice(content);
