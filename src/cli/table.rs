@@ -2,7 +2,7 @@
 
 use std::iter::repeat_n;
 
-/// The least width of a column, its padding included.
+/// The least width of a column of `ps` and `images`, padding included.
 const WIDTH_MIN: usize = 10;
 /// Spaces behind the longest cell of a column.
 const PADDING: usize = 3;
@@ -10,6 +10,11 @@ const PADDING: usize = 3;
 /// Aligns the cells of `text`: a cell ends at a tab, and its column is made of the cells above and below it in lines that
 /// have one there. What follows the last tab of a line is not aligned.
 pub fn align(text: &str) -> String {
+    align_to(text, WIDTH_MIN)
+}
+
+/// [`align`] with another least width: docker's `top` has 20.
+pub fn align_to(text: &str, least: usize) -> String {
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
     let mut widths: Vec<Vec<usize>> = lines.iter().map(|cells| vec![0; cells.len() - 1]).collect();
     let columns = widths.iter().map(Vec::len).max().unwrap_or(0);
@@ -18,7 +23,7 @@ pub fn align(text: &str) -> String {
         while start < lines.len() {
             let block = widths[start..].iter().take_while(|line| line.len() > column).count();
             let cells = lines[start..start + block].iter().map(|cells| cells[column].chars().count() + PADDING);
-            let width = cells.max().unwrap_or(0).max(WIDTH_MIN);
+            let width = cells.max().unwrap_or(0).max(least);
             widths[start..start + block].iter_mut().for_each(|line| line[column] = width);
             start += block.max(1);
         }

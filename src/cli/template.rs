@@ -40,9 +40,18 @@ impl Format {
         Ok(Self { template: template(&source, false, MissingKey::Error)?, source, is_table: columns.is_some() })
     }
 
-    /// Whether the output mentions the field by name, so that it must be found out.
-    pub fn mentions(format: &str, field: &str) -> bool {
-        format.contains(&format!(".{field}"))
+    /// Whether the output may show this field of a row: others need not be found out. A template that uses the whole row
+    /// (`{{json .}}`) shows all of them.
+    pub fn shows(&self, field: &str) -> bool {
+        let is_whole = |(at, c): (usize, char)| {
+            matches!(c, '.' | '$') && !self.source[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic())
+        };
+        self.source.char_indices().any(is_whole) || self.names(field)
+    }
+
+    /// Whether the template names the field.
+    pub fn names(&self, field: &str) -> bool {
+        self.source.contains(&format!(".{field}"))
     }
 
     /// All rows, each ended by a newline; before them, in a table, the `headers` of its fields.
@@ -334,6 +343,21 @@ mod tests {
             ("{{\".Label \\\"x\\\"\"}}", ".Label \"x\"\n.Label \"x\"\n"),
         ] {
             assert_eq!(render(format), expected, "{format}");
+        }
+    }
+
+    #[test]
+    fn only_fields_that_are_shown_are_found_out() {
+        for (format, shown, named) in [
+            ("{{.Names}}", false, false),
+            ("table {{.Names}} {{.Size}}", true, true),
+            ("json", true, false),
+            ("{{json .}}", true, false),
+            ("{{range $k, $v := .}}{{$v}}{{end}}", true, false),
+            ("{{$.Names}}", true, false),
+        ] {
+            let format = Format::parse(format, "").unwrap();
+            assert_eq!((format.shows("Size"), format.names("Size")), (shown, named), "{}", format.source);
         }
     }
 

@@ -119,7 +119,9 @@ fn select_names(image: &mut ListedImage, query: &Query) -> bool {
     }
     let asked = |reference: &Reference| query.references.iter().any(|pattern| matches(pattern, reference));
     image.references.retain(asked);
-    image.digests.retain(asked);
+    // A tag that was asked for brings the digests of its repository.
+    let references = &image.references;
+    image.digests.retain(|digest| asked(digest) || references.iter().any(|tag| tag.name() == digest.name()));
     !image.references.is_empty() || !image.digests.is_empty()
 }
 

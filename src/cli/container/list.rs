@@ -116,11 +116,11 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         context.ui.warning(&format!("a container cannot be shown: {}", error.chain()));
     }
     let configs: Vec<&ContainerConfig> = listing.containers.iter().map(|container| &container.config).collect();
-    let measured = match !arguments.quiet && (arguments.size || Format::mentions(given, "Size")) {
+    let measured = match !arguments.quiet && (arguments.size || format.names("Size")) {
         true => usage::sizes(&engine, &configs)?.into_iter().map(Some).collect(),
         false => vec![None; configs.len()],
     };
-    let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc };
+    let view = View::new(time::now(), context.zone(), !arguments.no_trunc, &format);
     let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
     context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
 }
@@ -130,37 +130,57 @@ struct View {
     now: Timestamp,
     zone: TimeZone,
     truncate: bool,
+    /// The fields that are, and their names as templates know them.
+    fields: Vec<(Arc<str>, Field)>,
+    /// Whether the template asks for single labels.
+    label: bool,
 }
 
+/// Finds out one field.
+type Field = fn(&View, &Container, Option<Sizes>) -> String;
+
+/// docker's fields.
+const FIELDS: &[(&str, Field)] = &[
+    ("ID", |view, container, _| {
+        let id = &container.config.id;
+        if view.truncate { id.short().to_owned() } else { id.as_str().to_owned() }
+    }),
+    ("Image", |view, container, _| view.image(&container.config)),
+    ("Command", |view, container, _| view.command(&container.config)),
+    ("CreatedAt", |view, container, _| zoned(container.config.created, &view.zone)),
+    ("RunningFor", |view, container, _| format!("{} ago", human_duration(container.config.created, view.now))),
+    // No network publishes ports yet.
+    ("Ports", |_, _, _| String::new()),
+    ("State", |_, container, _| container.status.word().to_owned()),
+    ("Status", |view, container, _| status(&container.status, view.now)),
+    ("Size", |_, _, sizes| size(sizes)),
+    ("Names", |_, container, _| container.name.to_string()),
+    ("Labels", |_, container, _| pairs(&container.config.labels)),
+    ("Mounts", |view, container, _| view.mounts(&container.config.mounts)),
+    ("LocalVolumes", |_, container, _| {
+        container.config.mounts.iter().filter(|mount| is_volume(mount)).count().to_string()
+    }),
+    ("Networks", |_, container, _| container.config.network.name().to_owned()),
+];
+
 impl View {
+    fn new(now: Timestamp, zone: TimeZone, truncate: bool, format: &Format) -> Self {
+        let shown = FIELDS.iter().filter(|(name, _)| format.shows(name));
+        let fields = shown.map(|(name, field)| (Arc::from(*name), *field)).collect();
+        Self { now, zone, truncate, fields, label: format.shows("Label") }
+    }
+
     fn row(&self, container: &Container, sizes: Option<Sizes>) -> Row {
-        let config = &container.config;
-        let id = if self.truncate { config.id.short() } else { config.id.as_str() };
-        let labels: BTreeMap<String, String> = config.labels.clone();
-        let label = move |args: &[Value]| {
-            let key = args.first().and_then(Value::as_str).unwrap_or_default();
-            Ok(Value::String(labels.get(key).map_or("", String::as_str).into()))
-        };
-        let texts = [
-            ("ID", id.to_owned()),
-            ("Image", self.image(config)),
-            ("Command", self.command(config)),
-            ("CreatedAt", zoned(config.created, &self.zone)),
-            ("RunningFor", format!("{} ago", human_duration(config.created, self.now))),
-            // No network publishes ports yet.
-            ("Ports", String::new()),
-            ("State", container.status.word().to_owned()),
-            ("Status", status(&container.status, self.now)),
-            ("Size", size(sizes)),
-            ("Names", container.name.to_string()),
-            ("Labels", pairs(&config.labels)),
-            ("Mounts", self.mounts(&config.mounts)),
-            ("LocalVolumes", config.mounts.iter().filter(|mount| is_volume(mount)).count().to_string()),
-            ("Networks", config.network.name().to_owned()),
-        ];
-        let mut row: Row =
-            texts.into_iter().map(|(name, text)| (Arc::from(name), Value::String(one_line(&text).into()))).collect();
-        row.insert(Arc::from("Label"), Value::Function(Arc::new(label)));
+        let text = |field: &Field| Value::String(one_line(&field(self, container, sizes)).into());
+        let mut row: Row = self.fields.iter().map(|(name, field)| (Arc::clone(name), text(field))).collect();
+        if self.label {
+            let labels: BTreeMap<String, String> = container.config.labels.clone();
+            let label = move |args: &[Value]| {
+                let key = args.first().and_then(Value::as_str).unwrap_or_default();
+                Ok(Value::String(labels.get(key).map_or("", String::as_str).into()))
+            };
+            row.insert(Arc::from("Label"), Value::Function(Arc::new(label)));
+        }
         row
     }
 
@@ -239,11 +259,11 @@ mod tests {
     use super::*;
     use crate::engine::fixtures::container;
 
-    fn view() -> View {
-        View { now: Timestamp::from_second(1000).unwrap(), zone: TimeZone::UTC, truncate: true }
+    fn view(format: &Format) -> View {
+        View::new(Timestamp::from_second(1000).unwrap(), TimeZone::UTC, true, format)
     }
 
-    fn rows() -> Vec<Row> {
+    fn rows(format: &Format) -> Vec<Row> {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut web = container("web", 400, Status::Running { started: at(820), pid: 7 });
         web.config.labels = [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into();
@@ -259,11 +279,12 @@ mod tests {
         let exited = Status::Exited { code: 3, started: at(100), finished: Some(at(999)), error: String::new() };
         let lost = Status::Exited { code: 255, started: at(100), finished: None, error: String::new() };
         let list = [web, container("db", 0, exited), container("new", 0, Status::Created), container("lost", 0, lost)];
-        list.iter().map(|container| view().row(container, None)).collect()
+        list.iter().map(|container| view(format).row(container, None)).collect()
     }
 
     fn render(format: &str) -> String {
-        Format::parse(format, DEFAULT).unwrap().render(HEADERS, rows()).unwrap()
+        let format = Format::parse(format, DEFAULT).unwrap();
+        format.render(HEADERS, rows(&format)).unwrap()
     }
 
     #[test]
@@ -304,8 +325,8 @@ mod tests {
     fn hostile_text_stays_in_its_cell() {
         let mut evil = container("evil", 0, Status::Created);
         evil.config.image.name = "a\tb\x1b[2J".into();
-        let row = view().row(&evil, None);
-        let shown = Format::parse("{{.Image}}", "").unwrap().render(HEADERS, vec![row]).unwrap();
+        let format = Format::parse("{{.Image}}", "").unwrap();
+        let shown = format.render(HEADERS, vec![view(&format).row(&evil, None)]).unwrap();
         assert_eq!(shown, "a\\u{9}b\\u{1b}[2J\n");
     }
 

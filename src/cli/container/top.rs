@@ -31,6 +31,9 @@ struct TopArguments {
     ps: Vec<String>,
 }
 
+/// docker's least width of its columns.
+const WIDTH: usize = 20;
+
 fn top(context: &Context, arguments: &TopArguments) -> Result<u8> {
     let top = engine_top(&context.engine()?, &arguments.container, &arguments.ps, &context.zone())?;
     let mut lines = top.titles.join("\t") + "\n";
@@ -38,5 +41,5 @@ fn top(context: &Context, arguments: &TopArguments) -> Result<u8> {
         lines.push_str(&process.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect::<Vec<_>>().join("\t"));
         lines.push('\n');
     }
-    context.ui.text(&table::align(&lines)).map(|()| 0)
+    context.ui.text(&table::align_to(&lines, WIDTH)).map(|()| 0)
 }

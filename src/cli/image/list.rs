@@ -77,7 +77,6 @@ struct ListArguments {
 impl ListArguments {
     fn query(&self, now: Timestamp, zone: &TimeZone) -> Result<Query> {
         let mut query = Query::default();
-        query.digests = self.digests;
         for filter in &self.filter {
             query.add(filter, &|when| times::parse(when, now, zone))?;
         }
@@ -90,11 +89,11 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc };
     let mut query = arguments.query(view.now, &view.zone)?;
     let given = arguments.format.as_deref().unwrap_or_default();
-    query.digests |= Format::mentions(given, "Digest");
     let format = match arguments.quiet {
         true => Format::parse("{{.ID}}", "")?,
         false => Format::parse(given, if arguments.digests { WITH_DIGESTS } else { DEFAULT })?,
     };
+    query.digests = arguments.digests || format.names("Digest");
     let images = engine_list(&context.engine()?, &query)?;
     let rows = images.iter().map(|image| view.row(image)).collect();
     context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
