@@ -394,11 +394,31 @@ impl Supervisor {
         // Nobody waits for us any more.
         drop(self.attached);
         drop(self.namespaces);
+        let _ = sweep_dead(&self.paths);
         if self.config.remove {
             let _ = publish::empty_trash(&self.paths.trash());
         }
         recorded
     }
+}
+
+/// Clears up after supervisors that were killed: their sockets, and containers that were to go with their process. A
+/// socket whose container's lock is free belongs to the dead: a living supervisor takes the lock before it listens.
+fn sweep_dead(paths: &Paths) -> Result<()> {
+    let containers = Containers::new(paths);
+    let directory = paths.runtime.join("containers");
+    for socket in fs::read_dir(&directory).at(&directory, "cannot list")?.flatten() {
+        let prefix = socket.file_name();
+        let Ok(id) = containers.find(&prefix.to_string_lossy()) else { continue };
+        if let Ok(Some(guard)) = containers.guard(&id) {
+            let _ = fs::remove_file(socket.path());
+            let config = containers.config(&id)?;
+            if config.remove {
+                remove(paths, &config, guard)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What [`Supervisor::wait`] found.
