@@ -253,7 +253,7 @@ fn what_the_upper_layers_of_debian_changed() {
         test -z \"$(ls -A /var/cache/apt)\"; test ! -e /srv/data/second; \
         stat -c '%a %u:%g' /srv/data/owned /usr/local/bin/setuid-id; stat -c '%h %Y' /srv/data/first; \
         cat /srv/data/link; stat -c %s /srv/data/sparse /srv/pax/sparse; tail -c 3 /srv/data/sparse; tail -c 4 /srv/pax/sparse; \
-        test -p /srv/data/fifo; test $(du -k /srv/data/sparse | cut -f 1) -lt 1024; \
+        test -p /srv/data/fifo; test $(du -k /srv/pax/sparse | cut -f 1) -lt 1024; \
         cat /srv/n*/n*/n*; find /srv -name '.wh*'";
     env.argv(&["run", "--rm", &Registry::shared("debian").name("debian"), "sh", "-c", script])
         .succeeds()
