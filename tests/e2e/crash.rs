@@ -135,8 +135,9 @@ fn a_start_that_is_killed_anywhere() {
         let _ = running.wait();
         env.coracle("ps -a").succeeds();
         // Its name is not lost.
-        let _ = env.coracle(&format!("rm -f n{step}"));
-        env.coracle(&format!("run --rm --name n{step} IMAGE true")).succeeds();
+        let removed = env.coracle(&format!("rm -f n{step}"));
+        let again = env.coracle(&format!("run --rm --name n{step} IMAGE true"));
+        assert_eq!(again.code(), 0, "the name is lost: {removed:?}\n{again:?}");
     }
     all_is_well(&env);
     eventually("nothing runs when nothing runs", || env.processes().is_empty());

@@ -13,8 +13,9 @@ fn exec_runs_in_the_container() {
         .succeeds()
         .stdout_is("run\n/etc\nsh\n");
     for name in ["user", "mnt", "pid", "ipc", "uts", "cgroup", "net"] {
-        let output =
-            env.coracle(&format!("exec {id} sh -c 'readlink /proc/1/ns/{name} /proc/self/ns/{name}'")).succeeds();
+        let output = env
+            .coracle(&format!("exec {id} sh -c 'readlink /proc/1/ns/{name}; readlink /proc/self/ns/{name}'"))
+            .succeeds();
         let links = output.lines();
         assert!(links.len() == 2 && links[0] == links[1], "{links:?}");
     }
