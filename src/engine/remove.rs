@@ -4,8 +4,8 @@ use super::stop::{How, stop};
 use super::{Engine, isolated};
 use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Kind, Result};
-use crate::state::durability;
 use crate::state::record::MountSource;
+use crate::state::{Container, ContainerGuard, durability};
 
 /// How to remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,23 +31,7 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
     let containers = engine.containers();
     let id = containers.find(name)?;
     let container = containers.load(&id)?;
-    if container.status.is_running() {
-        if !removal.force {
-            return Err(Error::conflict(format!("cannot remove container `{}`: it is running", container.name)).hint(
-                format!("stop it first with `coracle stop {0}`, or force it with `coracle rm -f {0}`", container.name),
-            ));
-        }
-        stop(engine, name, How { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
-    }
-    let guard = match wait_for_guard(engine, &id, removal.force) {
-        // A `--rm` container has removed itself when it was stopped.
-        Err(error) if error.kind() == Kind::NotFound && removal.force => return Ok(id),
-        guard => guard?,
-    };
-    let Some(guard) = guard else {
-        return Err(Error::conflict(format!("container `{}` is being changed by another command", container.name))
-            .hint("try again in a moment"));
-    };
+    let Some(guard) = stopped(engine, &container, removal.force)? else { return Ok(id) };
     containers.remove(guard, durability(&container.config))?;
     if removal.volumes {
         for mount in &container.config.mounts {
@@ -60,13 +44,28 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
     Ok(id)
 }
 
-/// The container's lock; after a forced stop its supervisor may need a moment to let go of it.
-fn wait_for_guard(engine: &Engine, id: &ContainerId, patient: bool) -> Result<Option<crate::state::ContainerGuard>> {
-    for _ in 0..if patient { 500 } else { 20 } {
-        match engine.containers().guard(id)? {
-            Some(guard) => return Ok(Some(guard)),
-            None => std::thread::sleep(std::time::Duration::from_millis(5)),
+/// The lock of a container that does not run, stopped first when `force` says so; none when it has gone meanwhile. A
+/// container that is just being started is waited for: then it runs.
+fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option<ContainerGuard>> {
+    let (containers, id, name) = (engine.containers(), &container.config.id, &container.name);
+    for _ in 0..500 {
+        let running = || Ok::<_, Error>(containers.state(id)?.is_some_and(|state| state.status().is_running()));
+        if running()? {
+            if !force {
+                return Err(Error::conflict(format!("cannot remove container `{name}`: it is running")).hint(format!(
+                    "stop it first with `coracle stop {name}`, or force it with `coracle rm -f {name}`"
+                )));
+            }
+            stop(engine, id.as_str(), How { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
         }
+        match containers.guard(id) {
+            Ok(Some(guard)) if !running()? => return Ok(Some(guard)),
+            // A `--rm` container has removed itself when it was stopped.
+            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+            other => drop(other?),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    Ok(None)
+    Err(Error::conflict(format!("container `{name}` is being changed by another command"))
+        .hint("try again in a moment"))
 }

@@ -169,8 +169,9 @@ fn a_registry_that_stays_busy_is_given_up() {
 
 #[test]
 fn a_broken_download_is_resumed() {
-    let env = ready!();
     for fault in [Fault::ResetAfter(100_000), Fault::CloseAfter(200_000)] {
+        // Of its own: the second pull would find the layer of the first.
+        let env = ready!();
         let image = layered();
         let layer = image.blobs().into_values().map(|blob| blob.len()).max().expect("blobs");
         let registry = spoiled(&image, move |request, reply| match reply.body.len() == layer && request.nth == 0 {
@@ -428,7 +429,7 @@ fn more_entries_than_the_limit() {
     image.add_diff_id(&digest(b"never reached"));
     let image = image.add_blob(gzip.finish().expect("memory"), "application/vnd.oci.image.layer.v1.tar+gzip");
     let name = registry.push(&image, "crowd");
-    env.coracle(&format!("pull {name}")).fails_with(1).explains().stderr_has("more than 1000000 entries");
+    env.coracle(&format!("pull {name}")).fails_with(1).explains().stderr_has("limit of 1000000 entries");
     nothing_of(&env, "crowd");
     env.coracle("run --rm IMAGE true").succeeds();
 }

@@ -257,7 +257,7 @@ fn what_the_upper_layers_of_debian_changed() {
         cat /srv/n*/n*/n*; find /srv -name '.wh*'";
     env.argv(&["run", "--rm", &Registry::shared("debian").name("debian"), "sh", "-c", script])
         .succeeds()
-        .stdout_is("640 1234:4321\n4755 0:0\n1 981173106\ncontent\n67108867\n8388612\nendtaildeep\n");
+        .stdout_is("640 1234:4321\n4755 0:0\n2 981173106\ncontent\n67108867\n8388612\nendtaildeep\n");
 }
 
 #[test]
