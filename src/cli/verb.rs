@@ -71,7 +71,9 @@ impl Verb {
             .override_usage(self.usage_line(&called))
             .disable_help_flag(true)
             .disable_version_flag(true)
-            .args_override_self(true);
+            .args_override_self(true)
+            // In order of the alphabet, as docker lists them.
+            .next_display_order(None);
         (self.arguments)(command).about(self.about).long_about(None)
     }
 

@@ -25,6 +25,7 @@
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
 
+mod listing;
 pub mod record;
 
 use std::fs;
@@ -38,7 +39,12 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
-use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, text};
+
+/// The record of what a container is.
+const CONFIG: &str = "container.json";
+/// The record of how its last run went.
+const STATE: &str = "state.json";
 
 /// A container as its records show it.
 #[derive(Debug, Clone)]
@@ -89,7 +95,7 @@ impl Containers {
             fs::write(&path, content).at(&path, "cannot write")?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).at(&path, "cannot set the mode of")?;
         }
-        publish::json(&staging.path().join("container.json"), config, durability)?;
+        publish::json(&staging.path().join(CONFIG), config, durability)?;
         let directory = self.paths.container(&config.id);
         let lock = staging
             .publish(&directory, durability)?
@@ -144,46 +150,41 @@ impl Containers {
 
     /// What a container is.
     pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig> {
-        let config: ContainerConfig = publish::read_json(&self.paths.container(id).join("container.json"))?
-            .ok_or_else(|| Error::not_found(format!("no such container: `{}`", id.short())))?;
-        record::check_format(config.format, &format!("container `{}`", id.short()))?;
-        Ok(config)
+        let path = self.paths.container(id).join(CONFIG);
+        let bytes = if_absent(fs::read(&path)).at(&path, "cannot read")?;
+        let bytes = bytes.ok_or_else(|| Error::not_found(format!("no such container: `{}`", id.short())))?;
+        self.parse_config(id, &bytes)
     }
 
     /// How its last run went; `None` when it was never started. A record that a power cut left empty counts as lost.
     pub fn state(&self, id: &ContainerId) -> Result<Option<RunState>> {
-        let path = self.paths.container(id).join("state.json");
-        let Some(bytes) = if_absent(fs::read(&path)).at(&path, "cannot read")? else { return Ok(None) };
+        let path = self.paths.container(id).join(STATE);
+        match if_absent(fs::read(&path)).at(&path, "cannot read")? {
+            Some(bytes) => self.parse_state(id, &bytes),
+            None => Ok(None),
+        }
+    }
+
+    fn parse_config(&self, id: &ContainerId, bytes: &[u8]) -> Result<ContainerConfig> {
+        let path = || self.paths.container(id).join(CONFIG);
+        let config: ContainerConfig = serde_json::from_slice(bytes).at(&path(), "cannot understand the record")?;
+        record::check_format(config.format, &format!("container `{}`", id.short()))?;
+        Ok(config)
+    }
+
+    fn parse_state(&self, id: &ContainerId, bytes: &[u8]) -> Result<Option<RunState>> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let state: RunState = serde_json::from_slice(&bytes).at(&path, "cannot understand the record")?;
+        let path = || self.paths.container(id).join(STATE);
+        let state: RunState = serde_json::from_slice(bytes).at(&path(), "cannot understand the record")?;
         record::check_format(state.format, &format!("the state of container `{}`", id.short()))?;
         Ok(Some(state))
     }
 
     /// Replaces the record of the run. Only for the holder of the container's lock.
     pub fn set_state(&self, guard: &ContainerGuard, state: &RunState, durability: Durability) -> Result<()> {
-        publish::json(&self.paths.container(&guard.id).join("state.json"), state, durability)
-    }
-
-    /// All containers, newest first. One that vanishes meanwhile is left out; one that cannot be read is reported and
-    /// does not hide the others.
-    pub fn list(&self) -> Result<Vec<Result<Container>>> {
-        let mut containers = Vec::new();
-        for (name, id) in self.names()? {
-            let loaded = self.config(&id).and_then(|config| {
-                let status = self.state(&id)?.map_or(Status::Created, |state| state.status());
-                Ok(Container { config, name, status })
-            });
-            match loaded {
-                Err(error) if error.kind() == Kind::NotFound => {}
-                loaded => containers.push(loaded),
-            }
-        }
-        let created = |container: &Result<Container>| container.as_ref().map(|c| c.config.created).ok();
-        containers.sort_by_key(|container| std::cmp::Reverse(created(container)));
-        Ok(containers)
+        publish::json(&self.paths.container(&guard.id).join(STATE), state, durability)
     }
 
     /// Takes the container's lock; `None` while it is being created, supervised or removed.
@@ -240,12 +241,15 @@ impl Containers {
         let Some(entries) = if_absent(fs::read_dir(&directory)).at(&directory, "cannot list")? else {
             return Ok(Vec::new());
         };
+        // Links are read relative to their directory: with a thousand of them, looking up the path each time is what takes
+        // the time.
+        let opened = fs::File::open(&directory).at(&directory, "cannot open")?;
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.at(&directory, "cannot list")?;
-            let name = entry.file_name().to_string_lossy().parse::<Name>();
-            let id = fs::read_link(entry.path()).ok().as_deref().and_then(id_of_target);
-            if let (Ok(name), Some(id)) = (name, id) {
+            let entry = entry.at(&directory, "cannot list")?.file_name();
+            let target = rustix::fs::readlinkat(&opened, &*entry, Vec::new()).ok();
+            let id = target.and_then(|target| id_of_target(Path::new(target.to_str().ok()?)));
+            if let (Ok(name), Some(id)) = (entry.to_string_lossy().parse::<Name>(), id) {
                 names.push((name, id));
             }
         }
