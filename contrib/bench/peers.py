@@ -32,8 +32,10 @@ def become_user(arguments, binary):
     """Started by root: starts the benchmark again as an unprivileged user, where /sys/fs/cgroup is cgroup v2's.
 
     The scripts and the binary are copied to a directory that the user can read."""
+    if not os.access(binary, os.X_OK):
+        sys.exit(f"no {binary}: build it first (cargo build --release), or name another with --binary")
     if os.getuid() != 0:
-        return binary
+        return
     name = os.environ.get("SUDO_USER") or os.environ.get("CORACLE_TEST_USER") or "coracle-test"
     try:
         user = pwd.getpwnam(name)
@@ -49,7 +51,7 @@ def become_user(arguments, binary):
                f"--regid={user.pw_gid}", "--init-groups", "--inh-caps=-all", "env", "-i", f"PATH={PATH}", f"USER={name}",
                f"HOME={user.pw_dir}", "CORACLE_MAKE_IMAGE=" + os.path.join(work, "support/make-image"),
                "python3", os.path.join(work, "bench", os.path.basename(sys.argv[0])),
-               "--binary", os.path.join(work, "coracle"), *arguments]
+               *arguments, "--binary", os.path.join(work, "coracle")]
     code = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL).returncode
     subprocess.run(["rm", "-rf", work], check=False)
     sys.exit(code)
@@ -77,6 +79,9 @@ class World:
         return self
 
     def __exit__(self, *_):
+        if self.registry:
+            self.registry.kill()
+            self.registry.wait()
         for tool in ([self.binary], ["podman"]):
             listed = subprocess.run([*tool, "ps", "-aq"], env=self.environment, capture_output=True, text=True)
             ids = listed.stdout.split()
@@ -84,9 +89,6 @@ class World:
                 force = ["-t", "0"] if tool == ["podman"] else []
                 subprocess.run([*tool, "rm", "-f", *force, *ids], env=self.environment, capture_output=True)
         subprocess.run(["podman", "system", "migrate"], env=self.environment, capture_output=True)
-        if self.registry:
-            self.registry.kill()
-            self.registry.wait()
         if subprocess.run(["rm", "-rf", self.root], capture_output=True).returncode != 0:
             subprocess.run(["unshare", "--map-auto", "--map-root-user", "rm", "-rf", self.root])
 
