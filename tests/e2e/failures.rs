@@ -386,6 +386,7 @@ fn broken_archives() {
     nothing_of(&env, &registry.host());
 }
 
+// The limit of a million entries is tested with a smaller one beside the code (archive): reaching it takes a minute.
 #[test]
 fn a_decompression_bomb() {
     let env = ready!(busybox);
@@ -412,26 +413,6 @@ fn a_decompression_bomb() {
     let left = env.tool("du", &["-sk", &env.data().to_string_lossy()]).run();
     let kilobytes: u64 = left.stdout.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0);
     assert!(kilobytes < 100_000, "{kilobytes} KiB stay on disk");
-}
-
-#[test]
-fn more_entries_than_the_limit() {
-    let env = ready!(busybox);
-    let registry = Registry::start();
-    // The same few directories 1,100,000 times: 560 MB of tar, little on the wire and on disk.
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    for number in 0..1_100_000 {
-        let mut entry = Tar::new().directory(&format!("d{}", number % 50)).finish();
-        entry.truncate(512);
-        gzip.write_all(&entry).expect("memory");
-    }
-    let mut image = Image::busybox();
-    image.add_diff_id(&digest(b"never reached"));
-    let image = image.add_blob(gzip.finish().expect("memory"), "application/vnd.oci.image.layer.v1.tar+gzip");
-    let name = registry.push(&image, "crowd");
-    env.coracle(&format!("pull {name}")).fails_with(1).explains().stderr_has("limit of 1000000 entries");
-    nothing_of(&env, "crowd");
-    env.coracle("run --rm IMAGE true").succeeds();
 }
 
 #[test]
