@@ -32,8 +32,9 @@
 //! last. Whatever happens before a commit point leaves garbage that nobody sees: [`Store::sweep`] removes it.
 //!
 //! *Removal* is the reverse: names first, then the image record moves to `removing` (the commit point), then what no other
-//! image needs moves to the trash, then the record in `removing` goes. [`Store::sweep`] completes what was interrupted.
-//! Deletion of trees is left for later, because it takes long.
+//! image needs moves to the trash, then the record in `removing` goes. Layers that a container still uses stay, and the
+//! record with them. [`Store::sweep`] completes what was interrupted or had to wait. Deletion of trees is left for it, too,
+//! because it takes long.
 //!
 //! *Locking.* Readers take no lock: all files are replaced whole, and what a reader found may be gone when it uses it, which
 //! it reports as absent. Publishing holds `lock` shared, removal holds it exclusively; both for a few milliseconds, not

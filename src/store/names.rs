@@ -94,6 +94,14 @@ impl Store {
         }
     }
 
+    /// All names of an image, in order of the alphabet.
+    pub fn names_of(&self, id: &Digest) -> Result<Vec<Reference>> {
+        let mut names: Vec<Reference> =
+            self.references()?.into_iter().filter(|(_, named)| named == id).map(|(reference, _)| reference).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// All names with the id they stand for. Unreadable ones are left out.
     pub(super) fn references(&self) -> Result<Vec<(Reference, Digest)>> {
         let refs = self.path("refs");

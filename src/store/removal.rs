@@ -21,12 +21,16 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes an image with all its names, and the layers that no other image has. The caller has made sure that no
-    /// container uses it, under this very lock. Durable on return; the space is free after the next [`Store::sweep`].
-    pub fn remove_image(&self, lock: &StoreLock<Exclusive>, image: &ImageRecord) -> Result<Removed> {
-        let mut references: Vec<Reference> =
-            self.references()?.into_iter().filter(|(_, id)| *id == image.id).map(|(reference, _)| reference).collect();
-        references.sort();
+    /// Removes an image with all its names, and the layers that no other image has. Layers `in_use` (by containers, as the
+    /// caller found under this very lock) stay until a later [`Store::sweep`] finds them unused. Durable on return; space
+    /// is free after the next sweep.
+    pub fn remove_image(
+        &self,
+        lock: &StoreLock<Exclusive>,
+        image: &ImageRecord,
+        in_use: &HashSet<Digest>,
+    ) -> Result<Removed> {
+        let references = self.names_of(&image.id)?;
         for reference in &references {
             self.untag(lock, reference)?;
         }
@@ -34,60 +38,70 @@ impl Store {
         if if_absent(fs::rename(&from, &to)).at(&from, "cannot remove")?.is_some() {
             publish::sync_dir(&self.path("images"))?;
         }
-        let layers = self.complete_removal(image)?;
+        let layers = self.complete_removal(image, in_use)?;
         Ok(Removed { references, layers })
     }
 
-    /// Removes the layers that no image has and `keep` does not claim, and returns them. Interrupted pulls leave such
+    /// Removes the layers that no image has and that are not `in_use`, and returns them. Interrupted pulls leave such
     /// layers, so that the next try need not fetch them again.
-    pub fn collect_layers(&self, _lock: &StoreLock<Exclusive>, keep: impl Fn(&Digest) -> bool) -> Result<Vec<Digest>> {
-        let mut unused = self.layer_ids()?;
-        unused.retain(|layer| !keep(layer));
-        self.discard_layers(unused)
+    pub fn collect_layers(&self, _lock: &StoreLock<Exclusive>, in_use: &HashSet<Digest>) -> Result<Vec<Digest>> {
+        Ok(self.discard_layers(self.layer_ids()?, in_use)?.0)
     }
 
     /// Puts in order what interrupted processes left: staged layers of the dead, removals that were not completed, the
-    /// trash. Living work is left alone. Call it as root of the user namespace that owns the trees.
-    pub fn sweep(&self) -> Result<()> {
+    /// trash. Living work is left alone. `in_use` tells the layers of containers; it is asked under the lock, and only when
+    /// a removal is to be completed. Call it as root of the user namespace that owns the trees.
+    pub fn sweep(&self, in_use: impl FnOnce() -> Result<HashSet<Digest>>) -> Result<()> {
         publish::sweep(&self.path("staging"))?;
         if !names_in(&self.path("removing"))?.is_empty()
             && let Some(_lock) = Lock::attempt(&self.path("lock"), Mode::Exclusive)?
         {
+            let in_use = in_use()?;
             for id in names_in(&self.path("removing"))? {
-                self.resume_removal(&id)?;
+                self.resume_removal(&id, &in_use)?;
             }
         }
         publish::empty_trash(&self.path("trash"))
     }
 
-    fn resume_removal(&self, id: &Digest) -> Result<()> {
+    fn resume_removal(&self, id: &Digest, in_use: &HashSet<Digest>) -> Result<()> {
         let path = self.removing_path(id);
         match read_record(&path)? {
-            Some(image) => self.complete_removal(&image).map(|_| ()),
+            Some(image) => self.complete_removal(&image, in_use).map(|_| ()),
             None => if_absent(fs::remove_file(&path)).at(&path, "cannot remove").map(|_| ()),
         }
     }
 
-    /// From the commit point of a removal to its end. May be repeated.
-    fn complete_removal(&self, image: &ImageRecord) -> Result<Vec<Digest>> {
-        let layers = self.discard_layers(image.layers.iter().rev().cloned().collect())?;
+    /// From the commit point of a removal to its end. May be repeated: while layers stay for the sake of containers, the
+    /// record stays, too.
+    fn complete_removal(&self, image: &ImageRecord, in_use: &HashSet<Digest>) -> Result<Vec<Digest>> {
+        let (layers, kept) = self.discard_layers(image.layers.iter().rev().cloned().collect(), in_use)?;
         // The same image may have been pulled again since.
-        if self.image(&image.id)?.is_none() {
+        let again = self.image(&image.id)?;
+        if again.is_none() {
             self.discard_blob(&image.id)?;
+        }
+        if again.is_none_or(|again| again.manifest != image.manifest) {
             self.discard_blob(&image.manifest)?;
         }
-        let path = self.removing_path(&image.id);
-        if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?;
+        if !kept {
+            let path = self.removing_path(&image.id);
+            if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?;
+        }
         Ok(layers)
     }
 
-    /// Moves those of `layers` that no image has into the trash.
-    fn discard_layers(&self, mut layers: Vec<Digest>) -> Result<Vec<Digest>> {
+    /// Moves those of `layers` that no image has into the trash, and returns them; and whether one stays only because it
+    /// is `in_use`.
+    fn discard_layers(&self, mut layers: Vec<Digest>, in_use: &HashSet<Digest>) -> Result<(Vec<Digest>, bool)> {
         let mut needed = HashSet::new();
         for id in names_in(&self.path("images"))? {
             needed.extend(self.image(&id)?.into_iter().flat_map(|image| image.layers));
         }
         layers.retain(|layer| !needed.contains(layer));
+        let unneeded = layers.len();
+        layers.retain(|layer| !in_use.contains(layer));
+        let kept = layers.len() < unneeded;
         let mut gone = Vec::new();
         for layer in layers {
             if publish::discard(&self.layer_path(&layer), &self.path("trash"), Durability::Volatile)? {
@@ -98,7 +112,7 @@ impl Store {
             self.forget_blobs()?;
             publish::sync_dir(&self.path("layers"))?;
         }
-        Ok(gone)
+        Ok((gone, kept))
     }
 
     /// Removes the links of blobs to layers that are gone.

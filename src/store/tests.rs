@@ -1,5 +1,6 @@
 //! The store's life, its locks, and what it makes of the leftovers of a crash.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
@@ -223,7 +224,7 @@ fn removal_takes_what_no_other_image_needs() {
     scratch.tag("kept", &kept);
     let removed = {
         let lock = scratch.store.lock_exclusive().unwrap();
-        scratch.store.remove_image(&lock, &image).unwrap()
+        scratch.store.remove_image(&lock, &image, &HashSet::new()).unwrap()
     };
     assert_eq!(removed.references, [reference("a:1"), reference("b:2")]);
     assert_eq!(removed.layers, std::slice::from_ref(&top.diff_id));
@@ -233,8 +234,34 @@ fn removal_takes_what_no_other_image_needs() {
     assert_eq!(scratch.store.image_layers(&kept).unwrap(), [base, other]);
     assert_eq!((scratch.entries("blobs"), scratch.entries("removing"), scratch.entries("trash")), (2, 0, 1));
     assert_eq!(scratch.entries("layers-by-blob"), 2);
-    scratch.store.sweep().unwrap();
+    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
     assert_eq!(scratch.entries("trash"), 0);
+}
+
+#[test]
+fn layers_of_containers_outlive_their_image() {
+    let scratch = Scratch::new();
+    let (base, top) = (scratch.layer("base"), scratch.layer("top"));
+    let image = scratch.image(2020, &[&base, &top]);
+    let in_use = HashSet::from([base.diff_id.clone(), top.diff_id.clone()]);
+    let removed = scratch.store.remove_image(&scratch.store.lock_exclusive().unwrap(), &image, &in_use).unwrap();
+    assert_eq!(removed.layers, []);
+    assert_eq!(scratch.store.list().unwrap(), []);
+    scratch.store.sweep(|| Ok(in_use.clone())).unwrap();
+    assert_eq!((scratch.entries("layers"), scratch.entries("removing")), (2, 1));
+    // Another image has one of them now; the container goes.
+    scratch.image(2021, &[&base]);
+    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+    assert_eq!((scratch.entries("layers"), scratch.entries("removing")), (1, 0));
+    assert!(scratch.store.layer(&base.diff_id).unwrap().is_some());
+    // The same image again while its removal waits for a container.
+    let top = scratch.layer("top");
+    let image = scratch.image(2020, &[&base, &top]);
+    scratch.store.remove_image(&scratch.store.lock_exclusive().unwrap(), &image, &in_use).unwrap();
+    scratch.image(2020, &[&base, &top]);
+    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+    assert_eq!((scratch.entries("layers"), scratch.entries("removing")), (2, 0));
+    assert!(scratch.store.image_config(&image).is_ok());
 }
 
 #[test]
@@ -243,7 +270,7 @@ fn layers_without_an_image_can_be_collected() {
     let (used, kept, unused) = (scratch.layer("used"), scratch.layer("kept"), scratch.layer("unused"));
     scratch.image(2020, &[&used]);
     let lock = scratch.store.lock_exclusive().unwrap();
-    let gone = scratch.store.collect_layers(&lock, |layer| *layer == kept.diff_id).unwrap();
+    let gone = scratch.store.collect_layers(&lock, &HashSet::from([kept.diff_id.clone()])).unwrap();
     assert_eq!(gone, [unused.diff_id]);
     assert_eq!(scratch.entries("layers"), 2);
 }
@@ -282,10 +309,10 @@ fn the_leftovers_of_a_crash_are_swept() {
     let living = scratch.staged("y");
     {
         let _busy = scratch.store.lock_shared().unwrap();
-        scratch.store.sweep().unwrap();
+        scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
         assert_eq!(scratch.entries("removing"), 2, "the lock was not free: next time");
     }
-    scratch.store.sweep().unwrap();
+    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
     assert_eq!(scratch.entries("staging"), 2, "the living layer and its lock");
     assert_eq!((scratch.entries("removing"), scratch.entries("trash")), (0, 0));
     assert!(scratch.store.layer(&layer.diff_id).unwrap().is_none());
