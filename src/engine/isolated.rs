@@ -7,9 +7,11 @@ use std::io::{Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::rmi::layers_in_use;
 use crate::base::error::WireError;
 use crate::base::{Error, Paths, Result, ResultExt, publish};
 use crate::rootless::outer;
+use crate::state::Containers;
 use crate::store::Store;
 use crate::sys::process::{Forked, exit_now, fork};
 
@@ -49,9 +51,11 @@ pub(super) fn reclaim(paths: &Paths) -> Result<()> {
             if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
                 let _ = crate::runtime::process::take_streams(&null, &null, &null);
             }
-            let done = outer::enter(paths, true)
-                .and_then(|()| publish::empty_trash(&paths.trash()))
-                .and_then(|()| Store::open(&paths.store())?.sweep());
+            let done = outer::enter(paths, true).and_then(|()| publish::empty_trash(&paths.trash())).and_then(|()| {
+                let store = Store::open(&paths.store())?;
+                store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
+                store.sweep()
+            });
             outer::forget_keeper(paths);
             exit_now(i32::from(done.is_err()));
         }

@@ -3,10 +3,12 @@
 //! Everything happens under the store's exclusive lock: creating a container holds the shared one, so that no container
 //! comes to use an image between the check and the removal.
 
+use std::collections::HashSet;
+
 use super::{Engine, isolated};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Reference};
-use crate::state::Container;
+use crate::state::{Container, Containers};
 use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
 
 /// What the removal of one image did.
@@ -18,8 +20,9 @@ pub struct Removed {
     pub deleted: Vec<Digest>,
 }
 
-/// Removes each of the images `names`, by name or id. `force`: an id with several names goes with all of them, and an
-/// image that only stopped containers use loses its names (it is kept for them until they are removed).
+/// Removes each of the images `names`, by name or id. `force`: an id with several names goes with all of them, an image that
+/// only stopped containers use goes, too (its layers stay as long as the containers), and one that a running container uses
+/// loses the name.
 pub fn remove(engine: &Engine, names: &[String], force: bool) -> Result<Vec<Result<Removed>>> {
     let store = engine.store()?;
     let results: Vec<Result<Removed>> = names
@@ -60,7 +63,7 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
             Ok(removed)
         }
         Plan::Delete => {
-            let gone = store.remove_image(lock, &image)?;
+            let gone = store.remove_image(lock, &image, &layers_in_use(&engine.containers())?)?;
             Ok(Removed {
                 untagged: gone.references.iter().map(Reference::familiar).collect(),
                 deleted: std::iter::once(image.id).chain(gone.layers).collect(),
@@ -80,6 +83,13 @@ fn users(engine: &Engine, image: &ImageRecord) -> Result<Vec<Container>> {
     // One that cannot be read might be a user, too: then nothing is removed.
     let containers: Vec<Container> = engine.containers().list()?.into_iter().collect::<Result<_>>()?;
     Ok(containers.into_iter().filter(|container| container.config.image.id == id).collect())
+}
+
+/// The layers that containers were made of, also those whose image is gone.
+pub(super) fn layers_in_use(containers: &Containers) -> Result<HashSet<Digest>> {
+    let containers: Vec<Container> = containers.list()?.into_iter().collect::<Result<_>>()?;
+    let layers = containers.into_iter().flat_map(|container| container.config.image.layers);
+    layers.map(|layer| layer.parse()).collect()
 }
 
 /// What is to be done.
@@ -112,8 +122,8 @@ fn plan(image: &ListedImage, reference: Option<&Reference>, users: &[Container],
     }
     let running = users.iter().find(|container| container.status.is_running());
     match (running.or(users.first()), running.is_some(), force) {
-        (None, ..) => Ok(Plan::Delete),
-        (Some(_), false, true) => Ok(Plan::Untag(going)),
+        (None, ..) | (Some(_), false, true) => Ok(Plan::Delete),
+        (Some(_), true, true) if reference.is_some() => Ok(Plan::Untag(going)),
         (Some(user), running, _) => Err(in_use(image, user, running)),
     }
 }
@@ -174,12 +184,15 @@ mod tests {
         assert_eq!(by(&elsewhere, "app:one", &[], false), Some(untag(&["app:one", "app@DIGEST"])));
         assert_eq!(by(&one, "app@DIGEST", &[], false), Some(untag(&["app@DIGEST"])));
         assert_eq!(by(&one, "app:one", &[stopped()], false), None);
-        assert_eq!(by(&one, "app:one", &[stopped()], true), Some(untag(&["app:one", "app@DIGEST"])));
-        assert_eq!(by(&one, "app:one", &[running()], true), None);
+        assert_eq!(by(&one, "app:one", &[stopped()], true), Some(Plan::Delete));
+        assert_eq!(by(&one, "app:one", &[running()], false), None);
+        assert_eq!(by(&one, "app:one", &[running()], true), Some(untag(&["app:one", "app@DIGEST"])));
+        assert_eq!(plan(&one, None, &[running()], true).ok(), None);
         assert_eq!(plan(&one, None, &[], false).ok(), Some(Plan::Delete));
         assert_eq!(plan(&two, None, &[], false).ok(), None);
         assert_eq!(plan(&two, None, &[], true).ok(), Some(Plan::Delete));
-        assert_eq!(plan(&image(&[], &[]), None, &[stopped()], true).ok(), Some(untag(&[])));
+        assert_eq!(plan(&image(&[], &[]), None, &[stopped()], true).ok(), Some(Plan::Delete));
+        assert_eq!(plan(&image(&[], &[]), None, &[stopped()], false).ok(), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! │   ├── _tags/<tag>                  (no component of a repository begins with `_`)
 //! │   └── _digests/<digest>
 //! ├── removing/<id>.json               ImageRecords of images whose removal has begun
+//! ├── partial/                         blobs of interrupted pulls: the engine's, not looked at here
 //! ├── staging/<random>/                layers in the making, with <random>.lock held by their maker
 //! ├── partial/<digest>                 what interrupted pulls have of compressed blobs (see `engine::pull`)
 //! └── trash/<random>                   what is to be deleted
@@ -33,8 +34,8 @@
 //!
 //! *Removal* is the reverse: names first, then the image record moves to `removing` (the commit point), then what no other
 //! image needs moves to the trash, then the record in `removing` goes. Layers that a container still uses stay, and the
-//! record with them. [`Store::sweep`] completes what was interrupted or had to wait. Deletion of trees is left for it, too,
-//! because it takes long.
+//! record with them; [`Store::resume_removals`] completes what had to wait or was interrupted. Deletion of trees takes long
+//! and is left for [`Store::sweep`].
 //!
 //! *Locking.* Readers take no lock: all files are replaced whole, and what a reader found may be gone when it uses it, which
 //! it reports as absent. Publishing holds `lock` shared, removal holds it exclusively; both for a few milliseconds, not
@@ -63,6 +64,7 @@ use crate::base::paths::private_dir;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Result, ResultExt};
 use crate::oci::Digest;
+use crate::sys::placement;
 
 pub use images::{ImageRecord, ListedImage, NewImage};
 pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers};
@@ -131,6 +133,8 @@ impl Store {
         for name in ["layers", "layers-by-blob", "blobs", "images", "refs", "removing", "staging", "trash"] {
             private_dir(&self.path(name))?;
         }
+        // Only a hint: file systems that do not know it do without.
+        let _ = placement::spread_children(&self.path("staging"));
         let meta = Meta { format: FORMAT.into(), version: VERSION };
         publish::json(&self.path("meta.json"), &meta, Durability::Durable)
     }

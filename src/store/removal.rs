@@ -22,7 +22,7 @@ pub struct Removed {
 
 impl Store {
     /// Removes an image with all its names, and the layers that no other image has. Layers `in_use` (by containers, as the
-    /// caller found under this very lock) stay until a later [`Store::sweep`] finds them unused. Durable on return; space
+    /// caller found under this very lock) stay until [`Store::resume_removals`] finds them unused. Durable on return; space
     /// is free after the next sweep.
     pub fn remove_image(
         &self,
@@ -48,20 +48,25 @@ impl Store {
         Ok(self.discard_layers(self.layer_ids()?, in_use)?.0)
     }
 
-    /// Puts in order what interrupted processes left: staged layers of the dead, removals that were not completed, the
-    /// trash. Living work is left alone. `in_use` tells the layers of containers; it is asked under the lock, and only when
-    /// a removal is to be completed. Call it as root of the user namespace that owns the trees.
-    pub fn sweep(&self, in_use: impl FnOnce() -> Result<HashSet<Digest>>) -> Result<()> {
+    /// Removes what interrupted processes left: staged layers of the dead, and the trash. Living work is left alone. Call it
+    /// as root of the user namespace that owns the trees.
+    pub fn sweep(&self) -> Result<()> {
         publish::sweep(&self.path("staging"))?;
-        if !names_in(&self.path("removing"))?.is_empty()
-            && let Some(_lock) = Lock::attempt(&self.path("lock"), Mode::Exclusive)?
-        {
-            let in_use = in_use()?;
-            for id in names_in(&self.path("removing"))? {
-                self.resume_removal(&id, &in_use)?;
-            }
-        }
         publish::empty_trash(&self.path("trash"))
+    }
+
+    /// Completes removals that were interrupted, or that left layers for the sake of containers. `in_use` tells the layers
+    /// of containers; it is asked under the lock, and only when there is something to complete. Nothing happens while
+    /// somebody holds the lock.
+    pub fn resume_removals(&self, in_use: impl FnOnce() -> Result<HashSet<Digest>>) -> Result<()> {
+        if names_in(&self.path("removing"))?.is_empty() {
+            return Ok(());
+        }
+        let Some(_lock) = Lock::attempt(&self.path("lock"), Mode::Exclusive)? else {
+            return Ok(());
+        };
+        let in_use = in_use()?;
+        names_in(&self.path("removing"))?.iter().try_for_each(|id| self.resume_removal(id, &in_use))
     }
 
     fn resume_removal(&self, id: &Digest, in_use: &HashSet<Digest>) -> Result<()> {

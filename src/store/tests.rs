@@ -80,6 +80,11 @@ impl Scratch {
         self.store.tag(&self.store.lock_shared().unwrap(), &reference(name), image).unwrap();
     }
 
+    fn sweep(&self, in_use: &HashSet<Digest>) {
+        self.store.resume_removals(|| Ok(in_use.clone())).unwrap();
+        self.store.sweep().unwrap();
+    }
+
     fn found(&self, text: &str) -> Option<Digest> {
         self.store.lookup(text).unwrap().map(|image| image.id)
     }
@@ -234,7 +239,7 @@ fn removal_takes_what_no_other_image_needs() {
     assert_eq!(scratch.store.image_layers(&kept).unwrap(), [base, other]);
     assert_eq!((scratch.entries("blobs"), scratch.entries("removing"), scratch.entries("trash")), (2, 0, 1));
     assert_eq!(scratch.entries("layers-by-blob"), 2);
-    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+    scratch.sweep(&HashSet::new());
     assert_eq!(scratch.entries("trash"), 0);
 }
 
@@ -247,11 +252,11 @@ fn layers_of_containers_outlive_their_image() {
     let removed = scratch.store.remove_image(&scratch.store.lock_exclusive().unwrap(), &image, &in_use).unwrap();
     assert_eq!(removed.layers, []);
     assert_eq!(scratch.store.list().unwrap(), []);
-    scratch.store.sweep(|| Ok(in_use.clone())).unwrap();
+    scratch.sweep(&in_use);
     assert_eq!((scratch.entries("layers"), scratch.entries("removing")), (2, 1));
     // Another image has one of them now; the container goes.
     scratch.image(2021, &[&base]);
-    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+    scratch.sweep(&HashSet::new());
     assert_eq!((scratch.entries("layers"), scratch.entries("removing")), (1, 0));
     assert!(scratch.store.layer(&base.diff_id).unwrap().is_some());
     // The same image again while its removal waits for a container.
@@ -259,7 +264,7 @@ fn layers_of_containers_outlive_their_image() {
     let image = scratch.image(2020, &[&base, &top]);
     scratch.store.remove_image(&scratch.store.lock_exclusive().unwrap(), &image, &in_use).unwrap();
     scratch.image(2020, &[&base, &top]);
-    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+    scratch.sweep(&HashSet::new());
     assert_eq!((scratch.entries("layers"), scratch.entries("removing")), (2, 0));
     assert!(scratch.store.image_config(&image).is_ok());
 }
@@ -309,10 +314,10 @@ fn the_leftovers_of_a_crash_are_swept() {
     let living = scratch.staged("y");
     {
         let _busy = scratch.store.lock_shared().unwrap();
-        scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+        scratch.sweep(&HashSet::new());
         assert_eq!(scratch.entries("removing"), 2, "the lock was not free: next time");
     }
-    scratch.store.sweep(|| Ok(HashSet::new())).unwrap();
+    scratch.sweep(&HashSet::new());
     assert_eq!(scratch.entries("staging"), 2, "the living layer and its lock");
     assert_eq!((scratch.entries("removing"), scratch.entries("trash")), (0, 0));
     assert!(scratch.store.layer(&layer.diff_id).unwrap().is_none());

@@ -6,6 +6,7 @@
 pub mod beneath;
 pub mod memory;
 pub mod mount;
+pub mod placement;
 pub mod process;
 pub mod socket;
 pub mod tty;
