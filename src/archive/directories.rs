@@ -92,19 +92,6 @@ impl Directories {
         }
     }
 
-    /// Whether `name` (clean) is there, but neither a directory nor a whiteout.
-    pub fn is_something_else(&mut self, name: &[u8]) -> Result<bool> {
-        if name.is_empty() || self.find(name)?.is_some() {
-            return Ok(false);
-        }
-        let (parent, base) = split(name);
-        let Some(parent) = self.find(parent)? else { return self.is_something_else(parent) };
-        Ok(match rustix::fs::statat(parent.fd(), base, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => !whiteout::is_whiteout(parent.fd(), base, &stat),
-            Err(_) => false,
-        })
-    }
-
     /// The directory `name` (clean); made with its parents where missing, as root's and with mode 0755.
     pub fn get(&mut self, name: &[u8]) -> Result<Rc<Directory>> {
         if let Some(found) = self.find(name)? {
@@ -136,6 +123,23 @@ impl Directories {
             whiteout::make_opaque(made.fd())?;
         }
         Ok(made)
+    }
+
+    /// The directory `name` (clean) for a whiteout in it, made where missing like in [`Directories::get`]. `None` when
+    /// something of this layer that is not a directory is in the way: then there is nothing to hide. Tools that compare
+    /// trees write such whiteouts for what was in a directory that is gone or has become a file.
+    pub fn get_for_whiteout(&mut self, name: &[u8]) -> Result<Option<Rc<Directory>>> {
+        let mut missing = name;
+        while self.find(missing)?.is_none() {
+            let (above, base) = split(missing);
+            if let Some(above) = self.find(above)?
+                && rustix::fs::statat(above.fd(), base, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+            {
+                return Ok(None);
+            }
+            missing = above;
+        }
+        self.get(name).map(Some)
     }
 
     /// Makes the directory `name` in its parent, where nothing has this name, for us alone until somebody gives it its

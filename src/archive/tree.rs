@@ -4,7 +4,7 @@
 //! * A later entry replaces an earlier one of the same name, whatever kinds they are; a directory over a directory only
 //!   changes its attributes. A directory that replaces something else is opaque.
 //! * Whiteouts hide what lower layers have, never what this layer has, in whatever order they come: a whiteout of a
-//!   directory of this layer makes it opaque.
+//!   directory of this layer makes it opaque. Below a whiteout or a file of this layer they mean nothing.
 //! * Hard links lead to entries of the same layer, to symbolic links too.
 //! * Device nodes are left out, as docker and podman do in a user namespace, where nobody can make or open them; so are
 //!   hard links to them. A container gets its devices from its own `/dev`.
@@ -71,7 +71,10 @@ impl Tree {
         self.counts.entries += 1;
         match Subject::of(&entry.name)? {
             Subject::Ignored => Ok(()),
-            Subject::Opaque(name) => whiteout::make_opaque(self.directories.get(&name)?.fd()),
+            Subject::Opaque(name) => match self.directories.get_for_whiteout(&name)? {
+                Some(directory) => whiteout::make_opaque(directory.fd()),
+                None => Ok(()),
+            },
             Subject::Whiteout(name) => self.whiteout(&name),
             Subject::Entry(name) => match entry.kind {
                 Kind::Directory => self.directory(&name, entry),
@@ -208,11 +211,9 @@ impl Tree {
 
     fn whiteout(&mut self, name: &[u8]) -> Result<()> {
         let (directory, base) = split(name);
-        // umoci also tells what was below a directory that is something else now: there is nothing to hide.
-        if self.directories.is_something_else(directory)? {
+        let Some(parent) = self.directories.get_for_whiteout(directory)? else {
             return Ok(());
-        }
-        let parent = self.directories.get(directory)?;
+        };
         match rustix::fs::statat(parent.fd(), base, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is_directory(&stat) => whiteout::make_opaque(self.directories.open_child(&parent, name)?.fd()),
             Ok(_) => Ok(()),
