@@ -459,6 +459,28 @@ fn sparse_files_stay_sparse() {
 }
 
 #[test]
+fn long_runs_of_zeros_become_holes() {
+    let mut contents = vec![0; 3 << 20];
+    for at in [0, 1, 600_000, 600_001, 2_000_000, contents.len() - 1] {
+        contents[at] = b'x';
+    }
+    let dense: Vec<u8> = (0..500_000u32).map(|n| (n % 251) as u8).collect();
+    let layer = Archive::new()
+        .file("pad", "moves everything away from round numbers")
+        .entry(b'0', "holes", "", 0o644, &contents)
+        .entry(b'0', "zeros", "", 0o644, &vec![0; 1 << 20])
+        .entry(b'0', "dense", "", 0o644, &dense)
+        .unpack()
+        .unwrap();
+    assert!(fs::read(layer.path("holes")).unwrap() == contents && fs::read(layer.path("dense")).unwrap() == dense);
+    assert!(fs::read(layer.path("zeros")).unwrap() == vec![0; 1 << 20]);
+    for (name, most) in [("holes", 1 << 19), ("zeros", 1 << 14)] {
+        assert!(fs::metadata(layer.path(name)).unwrap().blocks() * 512 <= most, "{name}");
+    }
+    assert_eq!(layer.unpacked.size, 40 + (3 << 20) + (1 << 20) + 500_000);
+}
+
+#[test]
 fn limits_stop_bombs() {
     let small = Limits { unpacked_bytes: 10 << 20, entries: 100 };
     let many = (0..200).fold(Archive::new(), |archive, n| archive.dir(&format!("d{n}")));

@@ -8,6 +8,7 @@
 //! * Hard links lead to entries of the same layer, to symbolic links too.
 //! * Device nodes are left out, as docker and podman do in a user namespace, where nobody can make or open them; so are
 //!   hard links to them. A container gets its devices from its own `/dev`.
+//! * Holes of sparse files stay holes, and long runs of zeros in large files become some.
 //! * Times of access are not kept; modes, owners and times of modification are, see [`super::attributes`].
 
 use std::collections::HashSet;
@@ -28,6 +29,10 @@ use crate::sys::{beneath, writeback};
 /// Files at least this large start their way to the disk as soon as they are written, so that the sync before
 /// publication finds little left to do.
 const WRITEBACK_FROM: u64 = 1 << 20;
+
+/// Zeros that are worth a hole, in bytes; and files that are searched for them.
+const HOLE: usize = 32 << 10;
+const HOLES_FROM: u64 = 256 << 10;
 
 /// Most skipped device nodes that are remembered for hard links to them.
 const SKIPPED: usize = 10_000;
@@ -108,8 +113,12 @@ impl Tree {
             rustix::fs::openat(parent.fd(), base, flags, Mode::RUSR | Mode::WUSR)
         })?;
         match &entry.segments {
-            None => entries.contents(|piece| write_all(&file, piece, entry))?,
             Some(_) => write_segments(&file, entry, entries)?,
+            None if entry.size >= HOLES_FROM => write_with_holes(&file, entry, entries)?,
+            None => {
+                let mut offset = 0;
+                entries.contents(|piece| write_at(&file, piece, &mut offset, entry))?;
+            }
         }
         self.counts.size = self.counts.size.saturating_add(entry.size);
         apply(&file, entry)?;
@@ -275,16 +284,49 @@ fn is_directory(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
-fn write_all(file: &OwnedFd, mut piece: &[u8], entry: &Entry) -> Result<()> {
+fn write_at(file: &OwnedFd, mut piece: &[u8], offset: &mut u64, entry: &Entry) -> Result<()> {
     while !piece.is_empty() {
-        match rustix::io::write(file, piece) {
+        match rustix::io::pwrite(file, piece, *offset) {
             Ok(0) => return Err(Error::system(failed("write", entry))),
-            Ok(length) => piece = &piece[length..],
+            Ok(length) => {
+                piece = &piece[length..];
+                *offset += length as u64;
+            }
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno).context(|| failed("write", entry)),
         }
     }
     Ok(())
+}
+
+/// Writes a file of which the archive has every byte, and leaves out long runs of zeros: most tools cannot write sparse
+/// archives, and turn one `/var/log/lastlog` into gigabytes.
+fn write_with_holes<R: BufRead, W: Write>(
+    file: &OwnedFd,
+    entry: &Entry,
+    entries: &mut Entries<'_, R, W>,
+) -> Result<()> {
+    let mut offset = 0;
+    entries.contents(|piece| {
+        let mut written = 0;
+        let mut at = 0;
+        while at < piece.len() {
+            let length = HOLE.min(piece.len() - at);
+            if is_zero(&piece[at..at + length]) {
+                write_at(file, &piece[written..at], &mut offset, entry)?;
+                offset += length as u64;
+                written = at + length;
+            }
+            at += length;
+        }
+        write_at(file, &piece[written..], &mut offset, entry)
+    })?;
+    rustix::fs::ftruncate(file, entry.size).context(|| failed("extend", entry))
+}
+
+/// The first byte is zero and each is like the one before: two comparisons of memory, most end at the first byte.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0) && bytes[1..] == bytes[..bytes.len() - 1]
 }
 
 /// Writes the segments of a sparse file where they belong and leaves the rest holes.
@@ -301,16 +343,9 @@ fn write_segments<R: BufRead, W: Write>(file: &OwnedFd, entry: &Entry, entries: 
                 (offset, left) = (next.offset, next.length);
             }
             let length = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            match rustix::io::pwrite(file, &piece[..length], offset) {
-                Ok(0) => return Err(Error::system(failed("write", entry))),
-                Ok(written) => {
-                    piece = &piece[written..];
-                    offset += written as u64;
-                    left -= written as u64;
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).context(|| failed("write", entry)),
-            }
+            write_at(file, &piece[..length], &mut offset, entry)?;
+            piece = &piece[length..];
+            left -= length as u64;
         }
         Ok(())
     })?;
