@@ -12,7 +12,7 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -108,7 +108,7 @@ fn write_maps(pid: i32, (uid_map, gid_map): &(String, String)) -> Result<()> {
 }
 
 /// Reads the child's messages until it execs or reports a failure.
-fn hear(plan: &LaunchPlan, socket: std::os::fd::BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+fn hear(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
     let mut terminal = None;
     loop {
         let mut message = [0u8; 16];

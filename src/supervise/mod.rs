@@ -13,6 +13,9 @@
 //! client has output to take, no more is read, so that memory is bounded and a slow reader slows the container, as
 //! with docker. Input waits in the same way for the container.
 //!
+//! While nothing happens, the pages of the program that the last events needed are given back: an idle supervisor is
+//! little more than its stack.
+//!
 //! The end: pid 1's pidfd becomes readable. What is left in the pipes is drained, the record is written, a `--rm`
 //! container is removed, then the clients are told, and only then are namespaces and trash let go: they take longer
 //! than everything else (the kernel tears a network namespace down before it reports pid 1's death, unless somebody
@@ -25,12 +28,12 @@ mod spawn;
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket, socketpair};
-use rustix::process::{Signal, WaitId, WaitIdOptions};
+use rustix::process::{WaitId, WaitIdOptions};
 
 pub use spawn::{ROLE, spawn};
 
@@ -360,15 +363,8 @@ impl Supervisor {
     }
 
     fn signal(&self, signal: i32) {
-        // SIGKILL and the like have names; real-time signals do not.
-        match Signal::from_named_raw(signal) {
-            Some(signal) => {
-                let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, signal);
-            }
-            None => {
-                let _ = crate::sys::process::send_signal(self.init.pidfd.as_fd(), signal);
-            }
-        }
+        // A pid 1 that has ended meanwhile is noticed by its pidfd.
+        let _ = crate::sys::process::send_signal(self.init.pidfd.as_fd(), signal);
     }
 
     /// Pid 1 has ended: drain, record, remove, tell, let go.
@@ -480,21 +476,20 @@ fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
 }
 
 /// The supervisor's own socket. A leftover of a killed predecessor is replaced: the container's lock is ours.
-fn listen_at(path: &PathBuf) -> Result<OwnedFd> {
+fn listen_at(path: &Path) -> Result<OwnedFd> {
     let listener =
         socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
             .context(|| "cannot make a socket")?;
     let _ = fs::remove_file(path);
     let (_directory, address) = address(path)?;
-    bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(path, "cannot bind")?;
+    bind(listener.as_raw_fd(), &address).at(path, "cannot bind")?;
     listen(&listener, Backlog::new(16).unwrap_or(Backlog::MAXCONN)).at(path, "cannot listen at")?;
     Ok(listener)
 }
 
 /// The address of a socket in a directory with a name of any length: through an fd of the directory, which must stay
 /// open until the call that uses the address.
-fn address(path: &std::path::Path) -> Result<(fs::File, UnixAddr)> {
-    use std::os::fd::AsRawFd;
+fn address(path: &Path) -> Result<(fs::File, UnixAddr)> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Error::usage(format!("`{}` is no place for a socket", path.display())));
     };
@@ -504,11 +499,11 @@ fn address(path: &std::path::Path) -> Result<(fs::File, UnixAddr)> {
 }
 
 /// Connects to the supervisor of a container; `None` when none listens.
-pub fn connect(path: &std::path::Path) -> Result<Option<OwnedFd>> {
+pub fn connect(path: &Path) -> Result<Option<OwnedFd>> {
     let client = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
         .context(|| "cannot make a socket")?;
     let Ok((_directory, address)) = address(path) else { return Ok(None) };
-    match nix::sys::socket::connect(std::os::fd::AsRawFd::as_raw_fd(&client), &address) {
+    match nix::sys::socket::connect(client.as_raw_fd(), &address) {
         Ok(()) => Ok(Some(client)),
         Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => Ok(None),
         Err(errno) => Err(errno).at(path, "cannot connect to"),

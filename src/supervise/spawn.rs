@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -60,7 +60,7 @@ fn become_supervisor(paths: &Paths, control: &OwnedFd) -> Result<std::convert::I
 }
 
 /// A copy of `fd` with a number of at least `least`.
-fn above(fd: std::os::fd::BorrowedFd<'_>, least: i32) -> Result<OwnedFd> {
+fn above(fd: BorrowedFd<'_>, least: i32) -> Result<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(fd, least).context(|| "cannot duplicate a file")
 }
 
@@ -81,7 +81,7 @@ fn through_read_only_mount(path: &Path) -> Result<File> {
     let mount = rustix::mount::open_tree(CWD, name.as_c_str(), flags).at(path, "cannot clone the mount of")?;
     let read_only = MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
     set_attributes(mount.as_fd(), c"", false, &read_only).at(path, "cannot make read-only the mount of")?;
-    let opened = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&mount));
+    let opened = format!("/proc/self/fd/{}", mount.as_raw_fd());
     File::options().read(true).custom_flags(libc::O_CLOEXEC).open(opened).at(path, "cannot open")
 }
 
@@ -95,6 +95,6 @@ fn sealed_copy() -> Result<File> {
     std::io::copy(&mut original, &mut copy).context(|| "cannot copy coracle's own program")?;
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     fcntl_add_seals(&copy, seals).context(|| "cannot seal the copy of coracle's own program")?;
-    let reopened = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&copy));
+    let reopened = format!("/proc/self/fd/{}", copy.as_raw_fd());
     File::open(&reopened).context(|| "cannot open the copy of coracle's own program")
 }
