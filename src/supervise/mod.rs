@@ -228,10 +228,11 @@ impl Supervisor {
             if ready.listener {
                 self.accept();
             }
-            self.attached.relay(&ready.attached);
+            // Backwards, and before the relay: both take clients away that have gone, and the numbers are from before.
             for index in ready.clients.into_iter().rev() {
                 self.serve(index);
             }
+            self.attached.relay(&ready.attached);
             self.reap_added();
             if ready.init {
                 return;
