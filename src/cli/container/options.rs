@@ -137,6 +137,7 @@ impl CreateOptions {
             hostname: self.hostname.clone(),
             network: self.network.as_deref().map(network).transpose()?,
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
+            driver: Default::default(),
             read_only: self.read_only,
             init: self.init,
             labels: variables::labels(&self.label_file, &self.label, around.cwd)?,
