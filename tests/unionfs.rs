@@ -78,14 +78,35 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
     }
 
-    fn path(&mut self) -> PathBuf {
+    /// A path that may exist: mostly one of `known` or something new in one of them.
+    fn path(&mut self, known: &[PathBuf]) -> PathBuf {
         const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
-        let mut path = PathBuf::new();
-        for _ in 0..=self.below(3) {
-            path.push(NAMES[self.below(NAMES.len())]);
-        }
+        let mut path = match self.below(8) {
+            0..=4 if !known.is_empty() => return known[self.below(known.len())].clone(),
+            5 | 6 if !known.is_empty() => known[self.below(known.len())].clone(),
+            _ => PathBuf::new(),
+        };
+        path.push(NAMES[self.below(NAMES.len())]);
         path
     }
+}
+
+/// Every path below `root`.
+fn paths(root: &Path) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(root.join(&directory)).unwrap() {
+            let entry = entry.unwrap();
+            let path = directory.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                open.push(path.clone());
+            }
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths
 }
 
 #[derive(Debug, Clone)]
@@ -107,8 +128,8 @@ enum Op {
     RemoveAll(PathBuf),
 }
 
-fn operation(random: &mut Random) -> Op {
-    let path = random.path();
+fn operation(random: &mut Random, known: &[PathBuf]) -> Op {
+    let path = random.path(known);
     match random.below(20) {
         0..=3 => Op::Write(path, random.below(9000) as u64, random.below(9000)),
         4 => Op::Truncate(path, random.below(20000) as u64),
@@ -116,11 +137,11 @@ fn operation(random: &mut Random) -> Op {
         8 => Op::Unlink(path),
         9 => Op::Rmdir(path),
         10 => Op::Symlink(path),
-        11 => Op::Link(path, random.path()),
-        12 | 13 => Op::Rename(path, random.path(), RenameFlags::empty()),
+        11 => Op::Link(path, random.path(known)),
+        12 | 13 => Op::Rename(path, random.path(known), RenameFlags::empty()),
         14 => {
             let flags = [RenameFlags::EXCHANGE, RenameFlags::NOREPLACE][random.below(2)];
-            Op::Rename(path, random.path(), flags)
+            Op::Rename(path, random.path(known), flags)
         }
         15 => match random.below(2) {
             0 => Op::Chmod(path, [0o600, 0o755, 0o4755, 0o2711][random.below(4)]),
@@ -237,11 +258,12 @@ fn make_layers(here: &Path, random: &mut Random) -> Vec<PathBuf> {
     for layer in &layers {
         fs::create_dir_all(layer).unwrap();
         for _ in 0..25 {
+            let path = random.path(&paths(layer));
             let op = match random.below(5) {
-                0 | 1 => Op::Mkdir(random.path()),
-                2 => Op::Symlink(random.path()),
-                3 => Op::SetXattr(random.path(), 9),
-                _ => Op::Write(random.path(), 0, random.below(6000)),
+                0 | 1 => Op::Mkdir(path),
+                2 => Op::Symlink(path),
+                3 => Op::SetXattr(path, 9),
+                _ => Op::Write(path, 0, random.below(6000)),
             };
             let _ = perform(layer, &op);
         }
@@ -310,7 +332,7 @@ fn script(here: &Path, seed: u64) {
     assert_eq!(snapshot(&by_fuse.at), snapshot(&plain), "seed {seed}: before anything");
     let mut done = Vec::new();
     for _ in 0..OPERATIONS {
-        let op = operation(&mut random);
+        let op = operation(&mut random, &paths(&plain));
         let wanted = perform(&plain, &op);
         let got = perform(&by_fuse.at, &op);
         done.push(op.clone());
