@@ -300,7 +300,7 @@ impl Mounted {
         };
         let at = container.join("merged");
         rustix::mount::move_mount(&mount, "", CWD, &at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).unwrap();
-        Self { at, server: server }
+        Self { at, server }
     }
 }
 

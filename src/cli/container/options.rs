@@ -324,6 +324,7 @@ mod tests {
             hostname: Some("box".into()),
             network: Some(Network::Host),
             mounts: Vec::new(),
+            driver: Default::default(),
             read_only: true,
             init: true,
             labels: [("a".to_owned(), "b".to_owned())].into(),

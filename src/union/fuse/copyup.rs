@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
@@ -105,7 +106,8 @@ impl Fs {
             Err(errno) => return Err(errno),
         };
         let done = (|| {
-            let cloned = copy_data(&source, &copy, length)?;
+            let dense = u64::try_from(stat.st_blocks).is_ok_and(|blocks| blocks * 512 >= size);
+            let cloned = self.copy_data(&source, &copy, length, dense)?;
             copy_metadata(&proc_path(source.as_fd()), stat, copy.as_fd())?;
             match self.volatile || cloned || length == 0 {
                 true => Ok(()),
@@ -122,6 +124,42 @@ impl Fs {
                 Err(errno)
             }
         }
+    }
+
+    /// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as the
+    /// original.
+    fn copy_data(&self, from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<bool> {
+        if length == 0 {
+            return Ok(false);
+        }
+        if self.clones.load(Ordering::Relaxed) {
+            match rustix::fs::ioctl_ficlone(to, from) {
+                Ok(()) => {
+                    rustix::fs::ftruncate(to, length)?;
+                    return Ok(true);
+                }
+                // Other files may be on other file systems, but those of a store mostly are not.
+                Err(_) => self.clones.store(false, Ordering::Relaxed),
+            }
+        }
+        if dense {
+            return copy_extent(from, to, 0, length).map(|()| false);
+        }
+        rustix::fs::ftruncate(to, length)?;
+        let mut at = 0;
+        while at < length {
+            let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
+                Ok(start) => start.min(length),
+                Err(Errno::NXIO) => break,
+                // This file system does not tell: all of it is data.
+                Err(_) => at,
+            };
+            let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
+            copy_extent(from, to, start, end)?;
+            // A file that became shorter makes no progress.
+            at = end.max(start + 1);
+        }
+        Ok(false)
     }
 
     /// Symbolic links, pipes, sockets and devices.
@@ -226,7 +264,10 @@ fn times(stat: &Stat) -> Timestamps {
 
 /// Gives an open file what `stat` says of the one at `from`, and its attributes.
 fn copy_metadata(from: &Path, stat: &Stat, to: BorrowedFd<'_>) -> Res<()> {
-    rustix::fs::fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+    // What is made here is root's already.
+    if (stat.st_uid, stat.st_gid) != (0, 0) {
+        rustix::fs::fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+    }
     rustix::fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
     copy_xattrs(from, &proc_path(to))?;
     rustix::fs::futimens(to, &times(stat))
@@ -266,38 +307,6 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
         }
     }
     Ok(())
-}
-
-/// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as the
-/// original.
-fn copy_data(from: &OwnedFd, to: &OwnedFd, length: u64) -> Res<bool> {
-    if length == 0 {
-        return Ok(false);
-    }
-    if rustix::fs::ioctl_ficlone(to, from).is_ok() {
-        rustix::fs::ftruncate(to, length)?;
-        return Ok(true);
-    }
-    rustix::fs::ftruncate(to, length)?;
-    let mut at = 0;
-    while at < length {
-        let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
-            Ok(start) => start.min(length),
-            Err(Errno::NXIO) => break,
-            // This file system does not tell: all of it is data.
-            Err(_) => at,
-        };
-        let end = match rustix::fs::seek(from, SeekFrom::Hole(start)) {
-            Ok(end) => end.min(length),
-            Err(_) => length,
-        };
-        copy_extent(from, to, start, end)?;
-        at = end.max(start);
-        if start == length {
-            break;
-        }
-    }
-    Ok(false)
 }
 
 fn copy_extent(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Res<()> {

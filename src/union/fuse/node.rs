@@ -178,25 +178,31 @@ impl Nodes {
 
     /// Takes back `count` look-ups. A node that nobody needs any more goes, and so may its directories.
     pub fn forget(&self, ino: u64, count: u64) {
+        self.forget_held(ino, count, 0);
+    }
+
+    /// As [`Nodes::forget`], by one who still holds the node itself `held` times.
+    pub fn forget_held(&self, ino: u64, count: u64, held: usize) {
         let mut table = write(&self.table);
         let Some(node) = table.get(&ino) else { return };
         let left = node.lookups.fetch_sub(count, Ordering::AcqRel).saturating_sub(count);
         if left == 0 {
-            Self::release(&mut table, ino);
+            Self::release(&mut table, ino, held);
         }
     }
 
     /// Removes `ino` and then those of its ancestors that only it kept.
-    fn release(table: &mut HashMap<u64, Arc<Node>>, ino: u64) {
-        let mut candidates = vec![ino];
-        while let Some(ino) = candidates.pop() {
+    fn release(table: &mut HashMap<u64, Arc<Node>>, ino: u64, held: usize) {
+        let mut candidates = vec![(ino, held)];
+        while let Some((ino, held)) = candidates.pop() {
             let Some(node) = table.get(&ino) else { continue };
-            let unused = ino != ROOT && node.lookups.load(Ordering::Acquire) == 0 && Arc::strong_count(node) == 1;
+            let unused =
+                ino != ROOT && node.lookups.load(Ordering::Acquire) == 0 && Arc::strong_count(node) == 1 + held;
             // A file whose other names are not linked yet must not be found as its lower self again.
             if !unused || lock(&node.state).more_links > 0 {
                 continue;
             }
-            let parents: Vec<u64> = lock(&node.state).names.iter().map(|link| link.parent.ino).collect();
+            let parents: Vec<_> = lock(&node.state).names.iter().map(|link| (link.parent.ino, 0)).collect();
             table.remove(&ino);
             candidates.extend(parents);
         }

@@ -51,9 +51,9 @@ impl Fs {
             return Err(Errno::NAMETOOLONG);
         }
         let exchange = flags.contains(RenameFlags::EXCHANGE);
-        self.movable(&self.resolve(from, name)?.ok_or(Errno::NOENT)?)?;
+        self.movable(&*self.resolve(from, name)?.ok_or(Errno::NOENT)?)?;
         if exchange {
-            self.movable(&self.resolve(to, new_name)?.ok_or(Errno::NOENT)?)?;
+            self.movable(&*self.resolve(to, new_name)?.ok_or(Errno::NOENT)?)?;
         }
         let (upper_from, upper_to) = (self.upper_of(from)?, self.upper_of(to)?);
         let _renames = lock(&self.renames);
@@ -62,11 +62,11 @@ impl Fs {
         if target.is_some() && flags.contains(RenameFlags::NOREPLACE) {
             return Err(Errno::EXIST);
         }
-        if target.as_ref().is_some_and(|target| Arc::ptr_eq(target, &source)) {
+        if target.as_deref().is_some_and(|target| Arc::ptr_eq(target, &source)) {
             // Two names of one file: nothing to do (rename(2)).
             return Ok(());
         }
-        if let Some(target) = target.as_ref().filter(|_| !exchange) {
+        if let Some(target) = target.as_deref().filter(|_| !exchange) {
             self.check_replaceable(&source, target)?;
         }
         let end = |parent, name, upper| -> Res<End<'_>> {
@@ -77,10 +77,10 @@ impl Fs {
         let to = end(to, new_name, upper_to)?;
         let _stacks = lock(&self.stacks);
         match (exchange, target) {
-            (true, target) => self.exchange(&from, &to, &source, &target.ok_or(Errno::NOENT)?),
+            (true, target) => self.exchange(&from, &to, &source, &*target.ok_or(Errno::NOENT)?),
             (false, target) => {
                 let leave = from.shown_below || flags.contains(RenameFlags::WHITEOUT) && !from.parent.is_pure();
-                self.replace(&from, &to, &source, target.as_ref(), leave)
+                self.replace(&from, &to, &source, target.as_deref(), leave)
             }
         }
     }

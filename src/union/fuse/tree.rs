@@ -4,6 +4,8 @@
 //! whiteout says no. Once a directory has been listed, names that are not in it are answered without a system call.
 
 use std::ffi::OsStr;
+use std::ops::Deref;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use rustix::fs::{AtFlags, FileType, Stat};
@@ -27,6 +29,8 @@ pub(super) struct Fs {
     pub files: OpenFiles,
     /// Nothing needs to survive a power cut.
     pub volatile: bool,
+    /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
+    pub clones: AtomicBool,
     /// One rename at a time.
     pub renames: Mutex<()>,
     /// Held while directories are opened, copied up or moved, so that the way to each stays as it is.
@@ -54,6 +58,26 @@ pub(super) struct Found {
     pub stat: Stat,
 }
 
+/// A node that an operation looked up for itself; forgotten when it is done.
+pub(super) struct Held<'a> {
+    nodes: &'a Nodes,
+    node: Arc<Node>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Arc<Node>;
+
+    fn deref(&self) -> &Arc<Node> {
+        &self.node
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.nodes.forget_held(self.node.ino, 1, 1);
+    }
+}
+
 impl Fs {
     /// A union with these roots. Lower layers are given topmost first.
     pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: Work, volatile: bool) -> Res<Self> {
@@ -63,6 +87,7 @@ impl Fs {
             work,
             files: OpenFiles::new(),
             volatile,
+            clones: AtomicBool::new(true),
             renames: Mutex::new(()),
             stacks: Mutex::new(()),
         };
@@ -155,11 +180,8 @@ impl Fs {
     }
 
     /// As [`Fs::lookup`], for use within an operation.
-    pub fn resolve(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<Arc<Node>>> {
-        let Some((node, _)) = self.lookup(parent, name)? else { return Ok(None) };
-        // The kernel was not told of it. The node stays as long as we hold it.
-        self.nodes.forget(node.ino, 1);
-        Ok(Some(node))
+    pub fn resolve(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<Held<'_>>> {
+        Ok(self.lookup(parent, name)?.map(|(node, _)| Held { nodes: &self.nodes, node }))
     }
 
     /// The node of what was found at `name`.

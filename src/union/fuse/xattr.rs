@@ -154,9 +154,10 @@ mod tests {
 
     #[test]
     fn the_unions_own_names_are_out_of_reach() {
-        assert_eq!(on_disk(OsStr::new("user.overlay.opaque")), "user.overlay.overlay.opaque");
-        assert_eq!(on_disk(OsStr::new("user.overlay.overlay.x")), "user.overlay.overlay.overlay.x");
-        assert_eq!(on_disk(OsStr::new("user.overlayfs")), "user.overlayfs");
+        let on_disk = |name: &str| on_disk(OsStr::new(name)).into_owned();
+        assert_eq!(on_disk("user.overlay.opaque"), "user.overlay.overlay.opaque");
+        assert_eq!(on_disk("user.overlay.overlay.x"), "user.overlay.overlay.overlay.x");
+        assert_eq!(on_disk("user.overlayfs"), "user.overlayfs");
         let listed = b"user.a\0user.overlay.opaque\0user.overlay.overlay.opaque\0user.overlay.overlay.overlay.x\0";
         assert_eq!(shown(listed), b"user.a\0user.overlay.opaque\0user.overlay.overlay.x\0");
     }
