@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::base::Paths;
+use crate::union::fuse;
 use crate::{engine, hello, init, supervise};
 
 /// Runs the hidden role that the arguments ask for and returns its exit status; `None` when they are a command line.
@@ -17,6 +18,9 @@ pub fn dispatch(args: &[OsString]) -> Option<u8> {
         let nowhere = PathBuf::new;
         let paths = Paths { data: data.into(), runtime: runtime.into(), config: nowhere(), home: nowhere() };
         return Some(supervise::main(&paths) as u8);
+    }
+    if name == fuse::ROLE.as_bytes() {
+        return Some(fuse::main(args.get(1..)?));
     }
     if name == init::ROLE.as_bytes() {
         return Some(init::main(args.get(2..)?));

@@ -35,6 +35,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         hostname: "box".into(),
         network: Network::None,
         mounts: Vec::new(),
+        driver: Default::default(),
         read_only: false,
         init: false,
         labels: Default::default(),

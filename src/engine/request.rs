@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::base::id::Name;
 use crate::oci::Platform;
-use crate::state::record::{Mount, Network, Seccomp};
+use crate::state::record::{Mount, Network, Seccomp, StorageDriver};
 
 /// A container to create.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub struct CreateRequest {
     pub network: Option<Network>,
     /// `-v`, `--mount`, `--tmpfs` in their order. Anonymous volumes arrive with a generated name.
     pub mounts: Vec<MountRequest>,
+    /// `--storage-driver`.
+    pub driver: StorageDriver,
     /// `--read-only`.
     pub read_only: bool,
     /// `--init`.

@@ -57,6 +57,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         hostname,
         network,
         mounts: mounts(request, image, facts.volume_names)?,
+        driver: request.driver,
         read_only: request.read_only,
         init: request.init,
         labels,

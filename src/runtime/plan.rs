@@ -188,6 +188,7 @@ mod tests {
             hostname: "web".into(),
             network: Network::None,
             mounts,
+            driver: Default::default(),
             read_only: false,
             init: false,
             labels: Default::default(),

@@ -35,6 +35,9 @@ pub struct ContainerConfig {
     pub network: Network,
     /// Mounts beyond the standard ones, in the order of their mounting (parents first).
     pub mounts: Vec<Mount>,
+    /// Who unites its layers. Both drivers read what the other one wrote.
+    #[serde(default)]
+    pub driver: StorageDriver,
     /// Whether the root file system is mounted read-only.
     pub read_only: bool,
     /// Whether pid 1 is coracle's own init, which reaps and forwards signals.
@@ -53,6 +56,17 @@ pub struct ContainerConfig {
     pub exposed_ports: Vec<String>,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
+}
+
+/// Which file system unites the layers of a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StorageDriver {
+    /// The kernel's overlayfs.
+    #[default]
+    Overlay,
+    /// coracle's own, a process per running container.
+    Fuse,
 }
 
 /// The image a container was made from; its layers stay referenced as long as the container exists.
@@ -224,7 +238,7 @@ pub enum Phase {
         code: i32,
         /// When.
         finished: Timestamp,
-        /// Why it could not be started; empty otherwise.
+        /// Why it could not be started or was cut off; empty otherwise.
         error: String,
     },
 }

@@ -96,6 +96,10 @@ struct Supervisor {
     guard: ContainerGuard,
     state: RunState,
     init: Cloned,
+    /// The process that serves the root file system, unless the kernel does or it has ended.
+    file_server: Option<Cloned>,
+    /// What cut the container off.
+    disaster: String,
     /// Keeps the container's namespaces from being torn down before its end was reported.
     namespaces: Vec<fs::File>,
     listener: OwnedFd,
@@ -121,7 +125,7 @@ impl Supervisor {
         })?;
         let result = Self::start_guarded(paths, launch, &config, &containers, &guard);
         match result {
-            Ok((running, listener, attached, terminations)) => {
+            Ok((running, file_server, listener, attached, terminations)) => {
                 let state = RunState {
                     format: FORMAT,
                     phase: Phase::Running,
@@ -140,6 +144,8 @@ impl Supervisor {
                     guard,
                     state,
                     init: running.init,
+                    file_server,
+                    disaster: String::new(),
                     namespaces,
                     listener,
                     attached,
@@ -166,9 +172,10 @@ impl Supervisor {
         config: &ContainerConfig,
         containers: &Containers,
         guard: &ContainerGuard,
-    ) -> Result<(Launched, OwnedFd, Attached, OwnedFd)> {
+    ) -> Result<(Launched, Option<Cloned>, OwnedFd, Attached, OwnedFd)> {
         let container = paths.container(&config.id);
-        let root = prepare::mount_root(paths, config, launch_request)?;
+        let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
+        let (root, file_server) = prepare::mount_root(paths, config, launch_request, &exe)?;
         if containers.state(&guard.id)?.is_none() {
             prepare::fill_volumes(paths, config, root.as_fd())?;
         }
@@ -179,7 +186,6 @@ impl Supervisor {
         let listener = listen_at(&paths.container_socket(&config.id))?;
         let terminations = termination_signals()?;
         let (uid_map, gid_map) = outer::current_maps()?;
-        let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
         let (streams, ours) = match config.process.tty {
             true => (None, None),
             false => {
@@ -211,7 +217,8 @@ impl Supervisor {
             }
             (None, None) => return Err(Error::system("the container did not hand over its terminal")),
         };
-        Ok((launched, listener, Attached::new(outputs, stdin, terminal, container.join("log")), terminations))
+        let attached = Attached::new(outputs, stdin, terminal, container.join("log"));
+        Ok((launched, file_server, listener, attached, terminations))
     }
 
     /// Serves until pid 1 has ended.
@@ -220,6 +227,9 @@ impl Supervisor {
             let ready = self.wait();
             if ready.terminations {
                 self.stop_on_signal();
+            }
+            if ready.file_server {
+                self.lose_files();
             }
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
                 self.kill_at = None;
@@ -248,6 +258,7 @@ impl Supervisor {
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.terminations.as_fd(), PollFlags::POLLIN),
         ];
+        fds.extend(self.file_server.iter().map(|server| PollFd::new(server.pidfd.as_fd(), PollFlags::POLLIN)));
         fds.extend(self.added.iter().map(|added| PollFd::new(added.process.pidfd.as_fd(), PollFlags::POLLIN)));
         let first_attached = fds.len();
         self.attached.interests(&mut fds);
@@ -269,6 +280,7 @@ impl Supervisor {
             init: happened(0),
             listener: happened(1),
             terminations: happened(2),
+            file_server: self.file_server.is_some() && happened(3),
             attached: (first_attached..first_client).map(happened).collect(),
             clients: (first_client..fds.len()).filter(|at| happened(*at)).map(|at| at - first_client).collect(),
         }
@@ -355,6 +367,21 @@ impl Supervisor {
         self.stop(self.config.stop_signal, i64::from(self.config.stop_timeout) * 1000);
     }
 
+    /// The root file system's server has ended before the container: nothing in it can read or write a file any more.
+    fn lose_files(&mut self) {
+        let Some(server) = self.file_server.take() else { return };
+        let how = match exit_code(server.pidfd.as_fd(), WaitIdOptions::empty()) {
+            Some(code @ 129..) => format!("killed by signal {}", code - 128),
+            Some(code) => format!("exit code {code}"),
+            None => "unknown cause".into(),
+        };
+        // Killed with its namespace, the container takes its server along; that is no disaster.
+        if exit_code(self.init.pidfd.as_fd(), WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_none() {
+            self.disaster = format!("the process that served the container's files ended ({how})");
+            self.signal(libc::SIGKILL);
+        }
+    }
+
     fn stop(&mut self, signal: i32, patience: i64) {
         self.signal(signal);
         if patience >= 0 {
@@ -372,7 +399,7 @@ impl Supervisor {
     fn finish(mut self) -> Result<()> {
         let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         self.attached.drain();
-        self.state.phase = Phase::Exited { code, finished: time::now(), error: String::new() };
+        self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
         let recorded = match self.config.remove {
@@ -423,6 +450,7 @@ struct Ready {
     init: bool,
     listener: bool,
     terminations: bool,
+    file_server: bool,
     attached: Vec<bool>,
     clients: Vec<usize>,
 }

@@ -13,15 +13,29 @@ use crate::runtime::capabilities::CapSet;
 use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
-use crate::state::record::{ContainerConfig, MountSource, Seccomp};
-use crate::union::mountpoints;
-use crate::union::overlay::{Union, mount_detached};
+use crate::state::record::{ContainerConfig, MountSource, Seccomp, StorageDriver};
+use crate::sys::process::Cloned;
+use crate::union::overlay::Union;
+use crate::union::{fuse, mountpoints, overlay};
 
-/// Mounts the container's root file system, attached nowhere yet.
-pub(super) fn mount_root(paths: &Paths, config: &ContainerConfig, launch: &Launch) -> Result<OwnedFd> {
+/// Mounts the container's root file system, attached nowhere yet; with the process that serves it, if one does.
+/// `exe` is this program.
+pub(super) fn mount_root(
+    paths: &Paths,
+    config: &ContainerConfig,
+    launch: &Launch,
+    exe: &File,
+) -> Result<(OwnedFd, Option<Cloned>)> {
     let mut layers = vec![mountpoints::layer(&paths.data)?];
     layers.extend(launch.layers.iter().cloned());
-    mount_detached(&Union { layers, container: paths.container(&config.id), volatile: config.remove })
+    let union = Union { layers, container: paths.container(&config.id), volatile: config.remove };
+    match config.driver {
+        StorageDriver::Overlay => Ok((overlay::mount_detached(&union)?, None)),
+        StorageDriver::Fuse => {
+            let (mount, server) = fuse::mount_detached(&union, exe)?;
+            Ok((mount, Some(server)))
+        }
+    }
 }
 
 /// Copies what the image has at the places of new, empty volumes into them.

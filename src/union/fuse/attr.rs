@@ -1,0 +1,182 @@
+//! Attributes: where a node's real inode is, and changing owner, mode and times there.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::io::Errno;
+
+use super::layer::LayerDir;
+use super::node::{Node, Place, Res, State, lock};
+use super::tree::Fs;
+
+/// Where an inode is, valid while the node's state is locked.
+pub(super) enum Spot {
+    /// By name in a directory.
+    Named(Arc<LayerDir>, Arc<OsStr>),
+    /// Open, without a name.
+    Open(Arc<OwnedFd>),
+    /// A directory itself.
+    Dir(Arc<LayerDir>),
+}
+
+/// A path to `name` in `directory` for calls that have no variant with a directory.
+pub(super) fn path_of(directory: &LayerDir, name: &OsStr) -> PathBuf {
+    let mut path = OsString::with_capacity(32 + name.len());
+    path.push(format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()));
+    path.push(name);
+    path.into()
+}
+
+impl Spot {
+    /// The attributes of the inode.
+    pub fn stat(&self) -> Res<Stat> {
+        match self {
+            Spot::Named(layer, name) => rustix::fs::statat(layer, &**name, AtFlags::SYMLINK_NOFOLLOW),
+            Spot::Open(fd) => rustix::fs::fstat(fd),
+            Spot::Dir(layer) => rustix::fs::fstat(layer),
+        }
+    }
+
+    /// A path to the inode, and whether a symbolic link at its end must be followed.
+    pub fn path(&self) -> (PathBuf, bool) {
+        match self {
+            Spot::Named(layer, name) => (path_of(layer, name), false),
+            Spot::Open(fd) => (format!("/proc/self/fd/{}", fd.as_raw_fd()).into(), true),
+            Spot::Dir(layer) => (format!("/proc/self/fd/{}", layer.as_fd().as_raw_fd()).into(), true),
+        }
+    }
+
+    /// Makes another name for the inode.
+    pub fn link_to(&self, directory: impl AsFd, name: &OsStr) -> Res<()> {
+        match self {
+            Spot::Named(layer, old) => rustix::fs::linkat(layer, &**old, directory, name, AtFlags::empty()),
+            _ => rustix::fs::linkat(CWD, self.path().0, directory, name, AtFlags::SYMLINK_FOLLOW),
+        }
+    }
+
+    fn chmod(&self, mode: u32) -> Res<()> {
+        let mode = Mode::from_raw_mode(mode & 0o7777);
+        match self {
+            Spot::Named(layer, name) => rustix::fs::chmodat(layer, &**name, mode, AtFlags::empty()),
+            _ => rustix::fs::chmodat(CWD, self.path().0, mode, AtFlags::empty()),
+        }
+    }
+
+    fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> Res<()> {
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        match self {
+            Spot::Named(layer, name) => rustix::fs::chownat(layer, &**name, uid, gid, AtFlags::SYMLINK_NOFOLLOW),
+            _ => rustix::fs::chownat(CWD, self.path().0, uid, gid, AtFlags::empty()),
+        }
+    }
+
+    fn set_times(&self, times: &Timestamps) -> Res<()> {
+        match self {
+            Spot::Named(layer, name) => rustix::fs::utimensat(layer, &**name, times, AtFlags::SYMLINK_NOFOLLOW),
+            _ => rustix::fs::utimensat(CWD, self.path().0, times, AtFlags::empty()),
+        }
+    }
+}
+
+/// What SETATTR asks for.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub size: Option<u64>,
+    pub atime: Option<Timespec>,
+    pub mtime: Option<Timespec>,
+    /// The caller may not keep set-id bits on a file whose data it changes.
+    pub kill_privileges: bool,
+}
+
+/// A timestamp that leaves the time as it is.
+pub(super) const KEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ };
+
+impl Fs {
+    /// Where a file is, with its state locked.
+    pub fn spot_in(&self, node: &Node, state: &State) -> Res<Spot> {
+        match &state.place {
+            _ if node.kind == FileType::Directory => Err(Errno::ISDIR),
+            Place::Upper => {
+                let link = state.names.first().ok_or(Errno::STALE)?;
+                let upper = link.parent.upper().ok_or(Errno::STALE)?;
+                Ok(Spot::Named(Arc::clone(upper), Arc::clone(&link.name)))
+            }
+            Place::Lower { layer, name } => Ok(Spot::Named(Arc::clone(layer), Arc::clone(name))),
+            Place::Detached(fd) => Ok(Spot::Open(Arc::clone(fd))),
+        }
+    }
+
+    /// Does `work` at the place of any node, while that cannot change.
+    pub fn at<T>(&self, node: &Arc<Node>, work: impl FnOnce(&Spot) -> Res<T>) -> Res<T> {
+        if node.kind == FileType::Directory {
+            return work(&Spot::Dir(Arc::clone(self.layers(node)?.top()?)));
+        }
+        let state = lock(&node.state);
+        work(&self.spot_in(node, &state)?)
+    }
+
+    /// Changes attributes, in the order in which none undoes another.
+    pub fn set_attributes(&self, node: &Arc<Node>, changes: &Changes) -> Res<Stat> {
+        self.copy_up(node, changes.size)?;
+        if let Some(size) = changes.size {
+            rustix::fs::ftruncate(self.data(node)?, size)?;
+            if changes.kill_privileges && changes.mode.is_none() {
+                self.kill_privileges(node)?;
+            }
+        }
+        self.at(node, |spot| {
+            if changes.uid.is_some() || changes.gid.is_some() {
+                spot.chown(changes.uid, changes.gid)?;
+            }
+            if let Some(mode) = changes.mode {
+                match node.kind {
+                    FileType::Symlink => return Err(Errno::OPNOTSUPP),
+                    _ => spot.chmod(mode)?,
+                }
+            }
+            if changes.atime.is_some() || changes.mtime.is_some() {
+                let times = Timestamps {
+                    last_access: changes.atime.unwrap_or(KEEP),
+                    last_modification: changes.mtime.unwrap_or(KEEP),
+                };
+                spot.set_times(&times)?;
+            }
+            Ok(())
+        })?;
+        self.stat(node)
+    }
+
+    /// Removes set-id bits as the kernel does after a write by one who may not keep them.
+    pub fn kill_privileges(&self, node: &Arc<Node>) -> Res<()> {
+        self.at(node, |spot| {
+            let mode = spot.stat()?.st_mode;
+            let mut kept = mode & !libc::S_ISUID;
+            if mode & libc::S_IXGRP != 0 {
+                kept &= !libc::S_ISGID;
+            }
+            match kept == mode {
+                true => Ok(()),
+                false => spot.chmod(kept),
+            }
+        })
+    }
+
+    /// The target of a symbolic link.
+    pub fn read_link(&self, node: &Arc<Node>) -> Res<Vec<u8>> {
+        if node.kind != FileType::Symlink {
+            return Err(Errno::INVAL);
+        }
+        self.at(node, |spot| match spot {
+            Spot::Named(layer, name) => Ok(rustix::fs::readlinkat(layer, &**name, Vec::new())?.into_bytes()),
+            // An empty path reads the link that the file itself is (readlinkat(2)).
+            Spot::Open(fd) => Ok(rustix::fs::readlinkat(fd, "", Vec::new())?.into_bytes()),
+            Spot::Dir(_) => Err(Errno::INVAL),
+        })
+    }
+}

@@ -1,0 +1,345 @@
+//! Copy-up: what was only in a lower layer becomes a file of the upper before it is changed.
+//!
+//! # Theory of operation
+//!
+//! A regular file is copied into a file without a name in the work directory (`O_TMPFILE`), gets owner, mode, attributes
+//! and times, and is then linked into its place with one system call: no state in between can be seen, by programs or
+//! after a crash. The data goes by the first of: a clone that shares blocks (`FICLONE`), copy_file_range(2) over the
+//! parts that hold data, read and write; holes stay holes. Where the copy must survive a power cut its data is on the disk
+//! before it is linked: else the name could point at an empty file while the original is hidden by it.
+//!
+//! Only the node's `copying` is held over the data: reads go on from the lower file, everything else in the union is not
+//! concerned. All names of the inode that are known get linked; those that are not are linked when they are looked up
+//! ([`Fs::lookup`]), so hard links stay together.
+//!
+//! A directory is made in the work directory and renamed into place.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
+
+use super::attr::path_of;
+use super::layer::LayerDir;
+use super::node::{Link, Node, Place, Res, lock};
+use super::tree::{Fs, only_link};
+use super::xattr::{OWN_PREFIX, names_at};
+
+/// A copy that is not in its place yet.
+enum Copy {
+    Unnamed(Arc<OwnedFd>),
+    Named(String),
+}
+
+impl Fs {
+    /// Makes sure that the node is in the upper. Of a file whose data is about to be cut at `keep`, no more is copied.
+    pub fn copy_up(&self, node: &Arc<Node>, keep: Option<u64>) -> Res<()> {
+        if node.kind == FileType::Directory {
+            return self.upper_of(node).map(drop);
+        }
+        if !matches!(lock(&node.state).place, Place::Lower { .. }) {
+            return Ok(());
+        }
+        let _copying = lock(&node.copying);
+        let (layer, name) = match &lock(&node.state).place {
+            Place::Lower { layer, name } => (Arc::clone(layer), Arc::clone(name)),
+            _ => return Ok(()),
+        };
+        let stat = rustix::fs::statat(&layer, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let copy = match node.kind {
+            FileType::RegularFile => self.copy_file(&layer, &name, &stat, keep)?,
+            _ => self.copy_special(&layer, &name, &stat)?,
+        };
+        self.settle(node, copy, &stat)
+    }
+
+    /// The part of a directory in the upper, made with all its ancestors if need be.
+    pub fn upper_of(&self, node: &Arc<Node>) -> Res<Arc<LayerDir>> {
+        if let Some(upper) = node.upper() {
+            return Ok(Arc::clone(upper));
+        }
+        let _stacks = lock(&self.stacks);
+        self.make_upper(node)
+    }
+
+    fn make_upper(&self, node: &Arc<Node>) -> Res<Arc<LayerDir>> {
+        let layers = self.open_layers(node)?;
+        if let Some(upper) = layers.upper {
+            return Ok(upper);
+        }
+        let link = only_link(node)?;
+        let parent = self.make_upper(&link.parent)?;
+        let source = layers.lowers.first().ok_or(Errno::NOENT)?;
+        let stat = rustix::fs::fstat(source)?;
+        let temporary = self.work.fresh_name();
+        rustix::fs::mkdirat(&self.work, &temporary, Mode::RWXU)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let done = rustix::fs::openat(&self.work, &temporary, flags, Mode::empty()).and_then(|fd| {
+            copy_metadata(&proc_path(source.as_fd()), &stat, fd.as_fd())?;
+            self.origins.copied(&rustix::fs::fstat(&fd)?, node.ino);
+            rustix::fs::renameat(&self.work, &temporary, &parent, &*link.name)?;
+            LayerDir::fresh(fd)
+        });
+        let upper = done.inspect_err(|_| self.work.discard_directory(&temporary))?;
+        Ok(Arc::clone(node.dir()?.upper.get_or_init(|| Arc::new(upper))))
+    }
+
+    fn copy_file(&self, layer: &LayerDir, name: &OsStr, stat: &Stat, keep: Option<u64>) -> Res<Copy> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let source = rustix::fs::openat(layer, name, flags, Mode::empty())?;
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let length = keep.map_or(size, |keep| keep.min(size));
+        let unnamed = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let (copy, named) = match rustix::fs::openat(&self.work, ".", unnamed, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => (fd, None),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let temporary = self.work.fresh_name();
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+                let fd = rustix::fs::openat(&self.work, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
+                (fd, Some(temporary))
+            }
+            Err(errno) => return Err(errno),
+        };
+        let done = (|| {
+            let dense = u64::try_from(stat.st_blocks).is_ok_and(|blocks| blocks * 512 >= size);
+            let cloned = self.copy_data(&source, &copy, length, dense)?;
+            copy_metadata(&proc_path(source.as_fd()), stat, copy.as_fd())?;
+            match self.volatile || cloned || length == 0 {
+                true => Ok(()),
+                false => rustix::fs::fdatasync(&copy),
+            }
+        })();
+        match (done, named) {
+            (Ok(()), None) => Ok(Copy::Unnamed(Arc::new(copy))),
+            (Ok(()), Some(temporary)) => Ok(Copy::Named(temporary)),
+            (Err(errno), named) => {
+                if let Some(temporary) = named {
+                    self.work.discard(&temporary);
+                }
+                Err(errno)
+            }
+        }
+    }
+
+    /// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as the
+    /// original.
+    fn copy_data(&self, from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<bool> {
+        if length == 0 {
+            return Ok(false);
+        }
+        if self.clones.load(Ordering::Relaxed) {
+            match rustix::fs::ioctl_ficlone(to, from) {
+                Ok(()) => {
+                    rustix::fs::ftruncate(to, length)?;
+                    return Ok(true);
+                }
+                // Other files may be on other file systems, but those of a store mostly are not.
+                Err(_) => self.clones.store(false, Ordering::Relaxed),
+            }
+        }
+        if dense {
+            return copy_extent(from, to, 0, length).map(|()| false);
+        }
+        rustix::fs::ftruncate(to, length)?;
+        let mut at = 0;
+        while at < length {
+            let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
+                Ok(start) => start.min(length),
+                Err(Errno::NXIO) => break,
+                // This file system does not tell: all of it is data.
+                Err(_) => at,
+            };
+            let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
+            copy_extent(from, to, start, end)?;
+            // A file that became shorter makes no progress.
+            at = end.max(start + 1);
+        }
+        Ok(false)
+    }
+
+    /// Symbolic links, pipes, sockets and devices.
+    fn copy_special(&self, layer: &LayerDir, name: &OsStr, stat: &Stat) -> Res<Copy> {
+        let temporary = self.work.fresh_name();
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        match kind {
+            FileType::Symlink => {
+                let target = rustix::fs::readlinkat(layer, name, Vec::new())?;
+                rustix::fs::symlinkat(target, &self.work, &temporary)?;
+            }
+            _ => rustix::fs::mknodat(&self.work, &temporary, kind, Mode::from_raw_mode(stat.st_mode), stat.st_rdev)?,
+        }
+        let done = (|| {
+            let owner = (Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)));
+            rustix::fs::chownat(&self.work, &temporary, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)?;
+            if kind != FileType::Symlink {
+                let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+                rustix::fs::chmodat(&self.work, &temporary, mode, AtFlags::empty())?;
+            }
+            let to = proc_path(self.work.as_fd()).join(&temporary);
+            copy_xattrs(&path_of(layer, name), &to)?;
+            rustix::fs::utimensat(&self.work, &temporary, &times(stat), AtFlags::SYMLINK_NOFOLLOW)
+        })();
+        done.inspect_err(|_| self.work.discard(&temporary))?;
+        Ok(Copy::Named(temporary))
+    }
+
+    /// Puts a copy in the place of each name its original has.
+    fn settle(&self, node: &Arc<Node>, copy: Copy, original: &Stat) -> Res<()> {
+        let settled = self.try_settle(node, &copy, original);
+        if let Copy::Named(temporary) = &copy {
+            self.work.discard(temporary);
+        }
+        settled?;
+        if let Copy::Unnamed(fd) = copy {
+            *lock(&node.data) = Some(fd);
+            self.files.opened(node);
+        }
+        Ok(())
+    }
+
+    fn try_settle(&self, node: &Arc<Node>, copy: &Copy, original: &Stat) -> Res<()> {
+        let stat = match copy {
+            Copy::Unnamed(fd) => rustix::fs::fstat(fd)?,
+            Copy::Named(temporary) => rustix::fs::statat(&self.work, temporary, AtFlags::SYMLINK_NOFOLLOW)?,
+        };
+        // From the moment it has a name, it must be found as what it is a copy of.
+        self.origins.copied(&stat, node.ino);
+        loop {
+            let names: Vec<Link> = lock(&node.state).names.clone();
+            let uppers: Vec<_> = names.iter().map(|link| self.upper_of(&link.parent)).collect::<Res<_>>()?;
+            let mut state = lock(&node.state);
+            let same = |(a, b): (&Link, &Link)| Arc::ptr_eq(&a.parent, &b.parent) && a.name == b.name;
+            if state.names.len() != names.len() || !state.names.iter().zip(&names).all(same) {
+                continue;
+            }
+            for (link, upper) in names.iter().zip(&uppers) {
+                match copy {
+                    Copy::Unnamed(fd) => {
+                        rustix::fs::linkat(CWD, proc_path(fd.as_fd()), upper, &*link.name, AtFlags::SYMLINK_FOLLOW)?;
+                    }
+                    Copy::Named(temporary) if names.len() == 1 => {
+                        rustix::fs::renameat(&self.work, temporary, upper, &*link.name)?;
+                    }
+                    Copy::Named(temporary) => {
+                        rustix::fs::linkat(&self.work, temporary, upper, &*link.name, AtFlags::empty())?;
+                    }
+                }
+            }
+            let shown = i64::try_from(original.st_nlink).unwrap_or(1) + state.more_links;
+            state.more_links = (shown - names.len() as i64).max(0);
+            state.place = match (names.is_empty(), copy) {
+                (false, _) => Place::Upper,
+                (true, Copy::Unnamed(fd)) => Place::Detached(Arc::clone(fd)),
+                (true, Copy::Named(temporary)) => {
+                    let flags = match node.kind {
+                        FileType::RegularFile => OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                        _ => OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                    };
+                    Place::Detached(Arc::new(rustix::fs::openat(&self.work, temporary, flags, Mode::empty())?))
+                }
+            };
+            *lock(&node.data) = None;
+            return Ok(());
+        }
+    }
+}
+
+/// The path of an open file.
+fn proc_path(fd: BorrowedFd<'_>) -> std::path::PathBuf {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
+}
+
+fn times(stat: &Stat) -> Timestamps {
+    let spec = |seconds: i64, nanoseconds: u64| Timespec { tv_sec: seconds, tv_nsec: nanoseconds as _ };
+    Timestamps {
+        last_access: spec(stat.st_atime, stat.st_atime_nsec),
+        last_modification: spec(stat.st_mtime, stat.st_mtime_nsec),
+    }
+}
+
+/// Gives an open file what `stat` says of the one at `from`, and its attributes.
+fn copy_metadata(from: &Path, stat: &Stat, to: BorrowedFd<'_>) -> Res<()> {
+    // What is made here is root's already.
+    if (stat.st_uid, stat.st_gid) != (0, 0) {
+        rustix::fs::fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+    }
+    rustix::fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    copy_xattrs(from, &proc_path(to))?;
+    rustix::fs::futimens(to, &times(stat))
+}
+
+/// Copies the attributes of a file but for those that mean something to the layer it is in. What security modules keep
+/// for themselves may not be copied, and need not.
+fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
+    // A name of the form `/proc/self/fd/N` is a symbolic link to follow; `/proc/self/fd/N/name` must not be followed.
+    let follow = |path: &Path| path.parent() == Some(Path::new("/proc/self/fd"));
+    let (from_follows, to_follows) = (follow(from), follow(to));
+    let mut value = Vec::new();
+    for name in names_at(from, from_follows)?.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if name.starts_with(OWN_PREFIX) && !name[OWN_PREFIX.len()..].starts_with(b"overlay.") {
+            continue;
+        }
+        let name = OsStr::from_bytes(name);
+        value.resize(65536, 0);
+        let read = match from_follows {
+            true => rustix::fs::getxattr(from, name, &mut value[..]),
+            false => rustix::fs::lgetxattr(from, name, &mut value[..]),
+        };
+        let length = match read {
+            Ok(length) => length,
+            Err(Errno::NODATA) => continue,
+            Err(errno) => return Err(errno),
+        };
+        let flags = XattrFlags::empty();
+        let written = match to_follows {
+            true => rustix::fs::setxattr(to, name, &value[..length], flags),
+            false => rustix::fs::lsetxattr(to, name, &value[..length], flags),
+        };
+        match written {
+            Err(Errno::OPNOTSUPP | Errno::PERM)
+                if !name.as_bytes().starts_with(b"user.") && name != "security.capability" => {}
+            written => written?,
+        }
+    }
+    Ok(())
+}
+
+fn copy_extent(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Res<()> {
+    while at < end {
+        let (mut source, mut target) = (at, at);
+        let wanted = usize::try_from((end - at).min(1 << 30)).unwrap_or(1 << 30);
+        match rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), wanted) {
+            // The file became shorter: layers do not change, but a broken disk may say so.
+            Ok(0) => return Ok(()),
+            Ok(length) => at += length as u64,
+            Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
+                return copy_by_hand(from, to, at, end);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+fn copy_by_hand(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Res<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    while at < end {
+        let wanted = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        let length = rustix::io::pread(from, &mut buffer[..wanted], at)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let mut written = 0;
+        while written < length {
+            written += rustix::io::pwrite(to, &buffer[written..length], at + written as u64)?;
+        }
+        at += length as u64;
+    }
+    Ok(())
+}

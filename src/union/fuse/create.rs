@@ -1,0 +1,199 @@
+//! New names: files, directories, symbolic links, hard links.
+
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
+use rustix::io::Errno;
+
+use super::layer::LayerDir;
+use super::listing::Entries;
+use super::node::{Link, Node, Place, Res, lock, write};
+use super::tree::{Fs, NAME_MAX};
+use super::whiteout::whiteout_at;
+
+/// What to make.
+pub(super) enum New<'a> {
+    /// A directory.
+    Directory,
+    /// A symbolic link to this.
+    Symlink(&'a OsStr),
+    /// Anything else, by kind and device number.
+    Node(FileType, u64),
+}
+
+impl New<'_> {
+    fn kind(&self) -> FileType {
+        match self {
+            New::Directory => FileType::Directory,
+            New::Symlink(_) => FileType::Symlink,
+            New::Node(kind, _) => *kind,
+        }
+    }
+}
+
+/// Who makes it, and with which permissions.
+pub(super) struct Maker {
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u32,
+    pub umask: u32,
+}
+
+impl Fs {
+    /// Makes `name`. The node has one look-up to be forgotten.
+    pub fn create(&self, parent: &Arc<Node>, name: &OsStr, new: &New<'_>, maker: &Maker) -> Res<(Arc<Node>, Stat)> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        if matches!(new, New::Node(FileType::CharacterDevice, 0)) {
+            // It would be a whiteout.
+            return Err(Errno::PERM);
+        }
+        let upper = self.upper_of(parent)?;
+        let mut entries = lock(&parent.dir()?.entries);
+        let inherits = default_acl(&mut entries, &upper);
+        // With a default access control list the file system itself leaves out what the list leaves out, not the umask.
+        let mode = Mode::from_raw_mode(maker.mode & 0o7777 & if inherits { !0 } else { !maker.umask });
+        let owner = owner_of_new(&upper, maker)?;
+        match make(&upper, name, new, mode) {
+            Ok(()) => give(&upper, name, new, mode, owner)?,
+            Err(Errno::EXIST) if whiteout_at(&upper, name)? => {
+                let temporary = self.work.fresh_name();
+                make(&self.work, OsStr::new(&temporary), new, mode)?;
+                self.make_over_whiteout(&upper, name, new, &temporary, (mode, owner))?;
+            }
+            Err(errno) => return Err(errno),
+        }
+        let name: Arc<OsStr> = Arc::from(name);
+        let (node, stat) = self.new_node(parent, &upper, &name, new, inherits)?;
+        entries.set(&name, node.ino, node.kind);
+        Ok((node, stat))
+    }
+
+    /// Moves what was made in the work directory to where the upper has a whiteout. The work directory has no default
+    /// access control list: one is not applied to what replaces a whiteout in the same mount, but for its mode.
+    fn make_over_whiteout(
+        &self,
+        upper: &LayerDir,
+        name: &OsStr,
+        new: &New<'_>,
+        temporary: &str,
+        (mode, owner): (Mode, Option<(u32, Option<u32>)>),
+    ) -> Res<()> {
+        let placed = give(&self.work, OsStr::new(temporary), new, mode, owner).and_then(|()| match new {
+            New::Directory => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let fd = rustix::fs::openat(&self.work, temporary, flags, Mode::empty())?;
+                LayerDir::fresh(fd)?.make_opaque()?;
+                rustix::fs::renameat_with(&self.work, temporary, upper, name, RenameFlags::EXCHANGE)
+            }
+            _ => rustix::fs::renameat(&self.work, temporary, upper, name),
+        });
+        match (new, &placed) {
+            // Either the whiteout that was exchanged, or nothing.
+            (New::Directory, Ok(())) | (New::Symlink(_) | New::Node(..), _) => self.work.discard(temporary),
+            (New::Directory, Err(_)) => self.work.discard_directory(temporary),
+        }
+        placed
+    }
+
+    fn new_node(
+        &self,
+        parent: &Arc<Node>,
+        upper: &Arc<LayerDir>,
+        name: &Arc<OsStr>,
+        new: &New<'_>,
+        inherits: bool,
+    ) -> Res<(Arc<Node>, Stat)> {
+        let stat = rustix::fs::statat(upper, &**name, AtFlags::SYMLINK_NOFOLLOW)?;
+        self.origins.gone(&stat);
+        let ino = self.origins.shown_stat(&stat);
+        let link = Link { parent: Arc::clone(parent), name: Arc::clone(name) };
+        let (node, made) = self.nodes.intern(ino, || Node::new(ino, new.kind(), vec![link], Place::Upper));
+        if !made {
+            self.nodes.forget(ino, 1);
+            return Err(Errno::STALE);
+        }
+        if let New::Directory = new {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = rustix::fs::openat(upper, &**name, flags, Mode::empty())?;
+            let dir = node.dir()?;
+            let _ = dir.upper.set(Arc::new(LayerDir::fresh(fd)?));
+            *write(&dir.lowers) = Some(Arc::from([]));
+            *lock(&dir.entries) = Entries::of_new_directory(Some(inherits));
+        }
+        lock(&node.state).bare = !inherits;
+        let stat = self.dress(&node, stat, 0);
+        Ok((node, stat))
+    }
+
+    /// Gives a file one more name.
+    pub fn link(&self, node: &Arc<Node>, parent: &Arc<Node>, name: &OsStr) -> Res<Stat> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        if node.kind == FileType::Directory {
+            return Err(Errno::PERM);
+        }
+        self.copy_up(node, None)?;
+        let upper = self.upper_of(parent)?;
+        let mut entries = lock(&parent.dir()?.entries);
+        let mut state = lock(&node.state);
+        let spot = self.spot_in(node, &state)?;
+        match spot.link_to(&upper, name) {
+            Err(Errno::EXIST) if whiteout_at(&upper, name)? => {
+                let temporary = self.work.fresh_name();
+                spot.link_to(&self.work, OsStr::new(&temporary))?;
+                rustix::fs::renameat(&self.work, &temporary, &upper, name)
+                    .inspect_err(|_| self.work.discard(&temporary))?;
+            }
+            linked => linked?,
+        }
+        let name: Arc<OsStr> = Arc::from(name);
+        state.names.push(Link { parent: Arc::clone(parent), name: Arc::clone(&name) });
+        entries.set(&name, node.ino, node.kind);
+        let more = state.more_links;
+        let stat = self.spot_in(node, &state)?.stat()?;
+        Ok(self.dress(node, stat, more))
+    }
+}
+
+/// Whether what is made in the directory gets an access control list from it.
+fn default_acl(entries: &mut Entries, upper: &LayerDir) -> bool {
+    *entries.default_acl.get_or_insert_with(|| {
+        let asked = rustix::fs::fgetxattr(upper, "system.posix_acl_default", &mut [0u8; 1][..]);
+        matches!(asked, Ok(1..) | Err(Errno::RANGE))
+    })
+}
+
+/// Whom to give what is made: nobody when it is ours already, as it mostly is. A directory with the set-group-id bit
+/// gives its group itself.
+fn owner_of_new(upper: &LayerDir, maker: &Maker) -> Res<Option<(u32, Option<u32>)>> {
+    if maker.uid == 0 && maker.gid == 0 {
+        return Ok(None);
+    }
+    let inherits_group = rustix::fs::fstat(upper)?.st_mode & libc::S_ISGID != 0;
+    Ok(Some((maker.uid, (!inherits_group).then_some(maker.gid))))
+}
+
+fn make(directory: impl AsFd, name: &OsStr, new: &New<'_>, mode: Mode) -> Res<()> {
+    match new {
+        New::Directory => rustix::fs::mkdirat(directory, name, mode),
+        New::Symlink(target) => rustix::fs::symlinkat(*target, directory, name),
+        New::Node(kind, device) => rustix::fs::mknodat(directory, name, *kind, mode, *device),
+    }
+}
+
+/// Hands a new file over. That takes set-id bits away, so they are set again.
+fn give(directory: impl AsFd, name: &OsStr, new: &New<'_>, mode: Mode, owner: Option<(u32, Option<u32>)>) -> Res<()> {
+    let Some((uid, gid)) = owner else { return Ok(()) };
+    let (uid, gid) = (Uid::from_raw(uid), gid.map(Gid::from_raw));
+    rustix::fs::chownat(&directory, name, Some(uid), gid, AtFlags::SYMLINK_NOFOLLOW)?;
+    let special = mode.intersects(Mode::SUID | Mode::SGID);
+    match (special, new) {
+        (true, New::Node(..)) => rustix::fs::chmodat(&directory, name, mode, AtFlags::empty()),
+        _ => Ok(()),
+    }
+}

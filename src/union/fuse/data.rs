@@ -1,0 +1,165 @@
+//! File data: reading, writing and what else goes by an open file.
+//!
+//! The kernel does not tell which files are open: it asks for bytes by node. So files are opened here when bytes are
+//! asked for, and a bounded number stays open (second-chance order). Because input and output go by node, whoever opened a
+//! file before it was copied up sees what is written afterwards.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
+
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, SeekFrom};
+use rustix::io::Errno;
+
+use super::attr::Spot;
+use super::node::{Node, Place, Res, State, lock};
+use super::tree::Fs;
+
+/// Files that stay open for their data, at most; fewer when the limit of open files is low.
+const MAX_OPEN: usize = 1024;
+
+/// Which nodes have an open file, oldest first.
+pub(super) struct OpenFiles {
+    order: Mutex<VecDeque<Weak<Node>>>,
+    limit: usize,
+}
+
+impl OpenFiles {
+    pub fn new() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit / 8).unwrap_or(MAX_OPEN).clamp(16, MAX_OPEN);
+        Self { order: Mutex::new(VecDeque::new()), limit }
+    }
+
+    /// Notes that `node` has an open file now, and closes another if there are too many.
+    pub fn opened(&self, node: &Arc<Node>) {
+        let mut order = lock(&self.order);
+        order.push_back(Arc::downgrade(node));
+        let mut chances = order.len();
+        while order.len() > self.limit && chances > 0 {
+            chances -= 1;
+            let Some(oldest) = order.pop_front() else { break };
+            let Some(victim) = oldest.upgrade() else { continue };
+            match victim.used.swap(false, Ordering::Relaxed) {
+                true => order.push_back(oldest),
+                false => *lock(&victim.data) = None,
+            }
+        }
+    }
+}
+
+impl Fs {
+    /// The open file of a regular file: writable once it is in the upper.
+    pub fn data(&self, node: &Arc<Node>) -> Res<Arc<OwnedFd>> {
+        if let Some(fd) = &*lock(&node.data) {
+            node.used.store(true, Ordering::Relaxed);
+            return Ok(Arc::clone(fd));
+        }
+        let fd = {
+            let state = lock(&node.state);
+            let fd = self.open_data(node, &state)?;
+            *lock(&node.data) = Some(Arc::clone(&fd));
+            fd
+        };
+        self.files.opened(node);
+        Ok(fd)
+    }
+
+    /// Opens a regular file where it is.
+    pub fn open_data(&self, node: &Node, state: &State) -> Res<Arc<OwnedFd>> {
+        match node.kind {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(Errno::ISDIR),
+            _ => return Err(Errno::INVAL),
+        }
+        let common = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let access = match &state.place {
+            Place::Detached(fd) => return Ok(Arc::clone(fd)),
+            Place::Upper => OFlags::RDWR,
+            Place::Lower { .. } => OFlags::RDONLY,
+        };
+        match self.spot_in(node, state)? {
+            Spot::Named(layer, name) => {
+                Ok(Arc::new(rustix::fs::openat(layer, &*name, common | access, Mode::empty())?))
+            }
+            Spot::Open(fd) => Ok(fd),
+            Spot::Dir(_) => Err(Errno::ISDIR),
+        }
+    }
+
+    /// Fills `buffer` from `offset` on, up to the end of the file; returns the length.
+    pub fn read(&self, node: &Arc<Node>, offset: u64, buffer: &mut [u8]) -> Res<usize> {
+        let fd = self.data(node)?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match rustix::io::pread(&fd, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(length) => filled += length,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Writes all of `bytes`.
+    pub fn write(&self, node: &Arc<Node>, offset: u64, bytes: &[u8]) -> Res<()> {
+        self.copy_up(node, None)?;
+        let fd = self.data(node)?;
+        let mut written = 0;
+        while written < bytes.len() {
+            match rustix::io::pwrite(&fd, &bytes[written..], offset + written as u64) {
+                Ok(0) => return Err(Errno::IO),
+                Ok(length) => written += length,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// fallocate(2) with its flags as the program gave them.
+    pub fn allocate(&self, node: &Arc<Node>, offset: u64, length: u64, mode: i32) -> Res<()> {
+        self.copy_up(node, None)?;
+        let flags = FallocateFlags::from_bits(mode as u32).ok_or(Errno::OPNOTSUPP)?;
+        rustix::fs::fallocate(self.data(node)?, flags, offset, length)
+    }
+
+    /// Where the next data or hole is.
+    pub fn seek(&self, node: &Arc<Node>, offset: i64, whence: i32) -> Res<u64> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
+        let position = match whence {
+            libc::SEEK_DATA => SeekFrom::Data(offset),
+            libc::SEEK_HOLE => SeekFrom::Hole(offset),
+            _ => return Err(Errno::INVAL),
+        };
+        rustix::fs::seek(self.data(node)?, position)
+    }
+
+    /// copy_file_range(2) within the union.
+    pub fn copy_range(&self, from: &Arc<Node>, at: u64, to: &Arc<Node>, to_at: u64, length: u64) -> Res<usize> {
+        self.copy_up(to, None)?;
+        let (mut at, mut to_at) = (at, to_at);
+        let length = usize::try_from(length.min(1 << 30)).unwrap_or(usize::MAX);
+        rustix::fs::copy_file_range(self.data(from)?, Some(&mut at), self.data(to)?, Some(&mut to_at), length)
+    }
+
+    /// Waits until the file or directory is on the disk.
+    pub fn sync(&self, node: &Arc<Node>, data_only: bool) -> Res<()> {
+        if node.kind == FileType::Directory {
+            return match node.upper() {
+                Some(upper) => rustix::fs::fsync(upper),
+                None => Ok(()),
+            };
+        }
+        if matches!(lock(&node.state).place, Place::Lower { .. }) {
+            return Ok(());
+        }
+        let fd = self.data(node)?;
+        match data_only {
+            true => rustix::fs::fdatasync(fd),
+            false => rustix::fs::fsync(fd),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! coracle's own union file system, served by a process of its own through FUSE.
+//!
+//! It reads and writes the same layers as the kernel's overlayfs ([`super::overlay`]), so that a container can change
+//! driver, and does what that one cannot do in a user namespace: hard links survive a copy-up, directories of lower
+//! layers can be renamed, who opened a file before it was copied up sees what is written afterwards.
+//!
+//! # Theory of operation
+//!
+//! [`mount_detached`] opens `/dev/fuse`, makes a mount of it that is attached nowhere (fsopen(2), no helper program), and
+//! starts this executable again as [`ROLE`] with the device as its standard input and a pipe for one word as its standard
+//! output. The server answers the kernel's first message, writes `ready`, or what is wrong, and serves until the mount
+//! is gone: then reading the device fails and it ends. It needs no signal and leaves nothing behind. If it dies, every
+//! access to the mount fails with ENOTCONN; whoever started it has its pidfd.
+//!
+//! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
+//! itself runs as root of the namespace that owns the mount and acts for everybody.
+//!
+//! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`whiteout`],
+//! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
+//! [`ops`] the protocol.
+
+mod attr;
+mod copyup;
+mod create;
+mod data;
+mod layer;
+mod listing;
+mod node;
+mod ops;
+mod remove;
+mod rename;
+mod tree;
+mod whiteout;
+mod xattr;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use fuser::{Config, Session, SessionACL};
+use nix::sched::CloneFlags;
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+
+use super::overlay::Union;
+use crate::base::{Error, Result, ResultExt};
+use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
+use layer::LayerDir;
+use ops::Server;
+use tree::Fs;
+use whiteout::Work;
+
+/// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, the container's
+/// directory and the layers, base first.
+pub const ROLE: &str = "coracle-fused";
+
+/// What the server writes when it serves.
+const READY: &str = "ready";
+
+/// The longest explanation of a server that could not start.
+const MAX_STATUS: u64 = 4096;
+
+/// Mounts the union, attached nowhere, and starts its server from `program`, which is this executable. The server ends
+/// with the mount. The caller must have one thread.
+pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)> {
+    let device =
+        rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
+            Error::unsupported("cannot open `/dev/fuse`")
+                .caused_by(std::io::Error::from(errno))
+                .hint("the kernel's FUSE module is needed: sudo modprobe fuse; or use --storage-driver overlay")
+        })?;
+    let mount = mount_device(&device)?;
+    let (status, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
+    let argv = arguments(union)?;
+    let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
+    let server = match clone3(CloneFlags::empty()).context(|| "cannot start the file system's server")? {
+        Forked::Child => {
+            let _ = become_server(&device, &theirs, program, &argv, &env);
+            exit_now(127);
+        }
+        Forked::Parent(server) => server,
+    };
+    drop(theirs);
+    drop(device);
+    let mut answer = String::new();
+    File::from(status)
+        .take(MAX_STATUS)
+        .read_to_string(&mut answer)
+        .context(|| "cannot hear the file system's server")?;
+    match answer.as_str() {
+        READY => Ok((mount, server)),
+        "" => Err(Error::system("the file system's server ended before it served")),
+        reason => Err(Error::system(format!("cannot serve the union: {}", crate::base::text::clean(reason)))),
+    }
+}
+
+/// A mount of a FUSE device with the options of a union: everybody may use it, the kernel checks permissions.
+fn mount_device(device: &OwnedFd) -> Result<OwnedFd> {
+    let failed = || "cannot make a FUSE mount";
+    let context = rustix::mount::fsopen("fuse", FsOpenFlags::FSOPEN_CLOEXEC).context(failed)?;
+    let fd = device.as_raw_fd().to_string();
+    for (key, value) in
+        [("source", "coracle"), ("fd", fd.as_str()), ("rootmode", "40000"), ("user_id", "0"), ("group_id", "0")]
+    {
+        rustix::mount::fsconfig_set_string(&context, key, value).context(failed)?;
+    }
+    for flag in ["default_permissions", "allow_other"] {
+        rustix::mount::fsconfig_set_flag(&context, flag).context(failed)?;
+    }
+    rustix::mount::fsconfig_create(&context).context(failed)?;
+    rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).context(failed)
+}
+
+fn arguments(union: &Union) -> Result<StringArray> {
+    let durability = if union.volatile { "volatile" } else { "durable" };
+    let fixed = [ROLE.as_bytes(), durability.as_bytes(), union.container.as_os_str().as_bytes()];
+    let layers = union.layers.iter().map(|layer| layer.as_os_str().as_bytes());
+    StringArray::new(fixed.into_iter().chain(layers)).context(|| "the name of a layer holds a zero byte")
+}
+
+fn become_server(
+    device: &OwnedFd,
+    status: &OwnedFd,
+    program: &File,
+    argv: &StringArray,
+    env: &StringArray,
+) -> std::io::Result<()> {
+    rustix::stdio::dup2_stdin(device)?;
+    rustix::stdio::dup2_stdout(status)?;
+    close_on_exec_from(3)?;
+    Err(exec_fd(program.as_fd(), argv, env).into())
+}
+
+/// The role's entry, with the arguments after its name. Returns the exit status.
+pub fn main(args: &[OsString]) -> u8 {
+    let (Ok(device), Ok(status)) = (inherited_fd(0), inherited_fd(1)) else { return 125 };
+    let mut status = File::from(status);
+    let session = match prepare(args, device) {
+        Ok(session) => session,
+        Err(error) => {
+            let _ = status.write_all(error.chain().as_bytes());
+            return 1;
+        }
+    };
+    let told = status.write_all(READY.as_bytes());
+    drop(status);
+    u8::from(told.is_err() || session.run().is_err())
+}
+
+fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
+    let [durability, container, layers @ ..] = args else {
+        return Err(Error::usage("the file system's server was started without its layers"));
+    };
+    become_background()?;
+    let container = PathBuf::from(container);
+    let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
+    let upper = root(&container.join("upper"))?;
+    let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
+    let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
+    let fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+    let mut config = Config::default();
+    (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);
+    Session::from_fd(Server(fs), device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
+}
+
+/// The server ends with its mount and not before: what ends a login session must not cut off a container that is being
+/// stopped properly. It makes files exactly as it is told, and needs many of them.
+fn become_background() -> Result<()> {
+    use nix::sys::signal::{SigSet, Signal};
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    signals.thread_block().context(|| "cannot block signals")?;
+    rustix::process::umask(Mode::empty());
+    let files = rustix::process::Resource::Nofile;
+    let limit = rustix::process::getrlimit(files);
+    rustix::process::setrlimit(files, rustix::process::Rlimit { current: limit.maximum, ..limit })
+        .context(|| "cannot raise the limit of open files")
+}
+
+/// The server's own part of the work directory: empty, and nobody else's.
+fn take_work(work: &Path) -> Result<OwnedFd> {
+    let own = work.join("fuse");
+    match fs::create_dir(&own) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).at(&own, "cannot create"),
+        _ => {}
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(CWD, &own, flags, Mode::empty()).at(&own, "cannot open")?;
+    rustix::fs::flock(&fd, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
+        Error::conflict(format!("the union of `{}` is mounted already", work.display()))
+            .caused_by(std::io::Error::from(errno))
+    })?;
+    for entry in fs::read_dir(&own).at(&own, "cannot read")? {
+        let path = entry.at(&own, "cannot read")?.path();
+        let removed = match path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            true => fs::remove_dir_all(&path),
+            false => fs::remove_file(&path),
+        };
+        removed.at(&path, "cannot remove")?;
+    }
+    Ok(fd)
+}

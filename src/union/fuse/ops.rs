@@ -1,0 +1,546 @@
+//! The protocol: decodes requests, calls the union, and answers. Nothing is decided here but what the kernel may cache.
+//!
+//! The kernel may cache everything for ever, also that a name does not exist: layers never change and the upper is ours
+//! alone. OPEN, CREATE, OPENDIR and FLUSH are answered with ENOSYS once, whereupon the kernel stops asking (protocol
+//! 7.23 and 7.29): an open file costs no message at all, and a file is created by MKNOD.
+//!
+//! A panic in a request becomes EIO for it; the others go on.
+
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fuser::{
+    AccessFlags, BsdFileFlags, CopyFileRangeFlags, Errno as Answer, FileAttr, FileHandle, FileType as Kind, Filesystem,
+    Generation, INodeNo, InitFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite,
+    ReplyXattr, Request, TimeOrNow, WriteFlags,
+};
+use rustix::fs::{FileType, Stat, Timespec, UTIME_NOW};
+use rustix::io::Errno;
+
+use super::attr::Changes;
+use super::create::{Maker, New};
+use super::node::{Node, Res};
+use super::tree::Fs;
+
+/// How long the kernel may believe an answer.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The most bytes of one WRITE: the kernel's own limit without privileges (256 pages).
+const MAX_WRITE: u32 = 1 << 20;
+
+/// Entries looked at under the lock of a listing at a time.
+const BATCH: usize = 64;
+
+const GENERATION: Generation = Generation(0);
+
+/// What the kernel's features allow us to leave out.
+const WANTED: [InitFlags; 13] = [
+    InitFlags::FUSE_ASYNC_READ,
+    InitFlags::FUSE_DO_READDIRPLUS,
+    InitFlags::FUSE_READDIRPLUS_AUTO,
+    InitFlags::FUSE_WRITEBACK_CACHE,
+    InitFlags::FUSE_NO_OPEN_SUPPORT,
+    InitFlags::FUSE_NO_OPENDIR_SUPPORT,
+    InitFlags::FUSE_PARALLEL_DIROPS,
+    InitFlags::FUSE_HANDLE_KILLPRIV_V2,
+    InitFlags::FUSE_POSIX_ACL,
+    InitFlags::FUSE_DONT_MASK,
+    InitFlags::FUSE_CACHE_SYMLINKS,
+    InitFlags::FUSE_ASYNC_DIO,
+    InitFlags::FUSE_MAX_PAGES,
+];
+
+/// The union as fuser calls it.
+pub(super) struct Server(pub Fs);
+
+thread_local! {
+    /// What was read, on its way to the kernel.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs a request; a panic in it is an error of this request alone.
+fn guard<T>(work: impl FnOnce() -> Res<T>) -> Result<T, Answer> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or(Err(Errno::IO))
+        .map_err(|errno| Answer::from_i32(errno.raw_os_error()))
+}
+
+fn answer(reply: ReplyEmpty, result: Result<(), Answer>) {
+    match result {
+        Ok(()) => reply.ok(),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+fn answer_entry(reply: ReplyEntry, result: Result<Option<Stat>, Answer>) {
+    match result {
+        Ok(Some(stat)) => reply.entry(&FOREVER, &attributes(&stat), GENERATION),
+        Ok(None) => reply.entry(&FOREVER, &FileAttr { ino: INodeNo(0), ..attributes_of_nothing() }, GENERATION),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+fn answer_attr(reply: ReplyAttr, result: Result<Stat, Answer>) {
+    match result {
+        Ok(stat) => reply.attr(&FOREVER, &attributes(&stat)),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+/// A value or list of names: its size, or itself, or that it is larger than the program has room for.
+fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
+    match result {
+        Ok(value) if room == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
+        Ok(value) if value.len() > room as usize => reply.error(Answer::ERANGE),
+        Ok(value) => reply.data(&value),
+        Err(errno) => reply.error(errno),
+    }
+}
+
+fn time(seconds: i64, nanoseconds: u64) -> SystemTime {
+    let fraction = Duration::from_nanos(nanoseconds);
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    match seconds >= 0 {
+        true => UNIX_EPOCH + whole + fraction,
+        false => UNIX_EPOCH - whole + fraction,
+    }
+}
+
+fn spec(time: SystemTime) -> Timespec {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => Timespec { tv_sec: since.as_secs() as i64, tv_nsec: i64::from(since.subsec_nanos()) },
+        Err(before) => {
+            let before = before.duration();
+            match before.subsec_nanos() {
+                0 => Timespec { tv_sec: -(before.as_secs() as i64), tv_nsec: 0 },
+                nanos => Timespec { tv_sec: -(before.as_secs() as i64) - 1, tv_nsec: 1_000_000_000 - i64::from(nanos) },
+            }
+        }
+    }
+}
+
+fn spec_or_now(time: TimeOrNow) -> Timespec {
+    match time {
+        TimeOrNow::SpecificTime(time) => spec(time),
+        TimeOrNow::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
+    }
+}
+
+fn kind_of(kind: FileType) -> Kind {
+    match kind {
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Symlink,
+        FileType::Fifo => Kind::NamedPipe,
+        FileType::Socket => Kind::Socket,
+        FileType::CharacterDevice => Kind::CharDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        _ => Kind::RegularFile,
+    }
+}
+
+fn attributes(stat: &Stat) -> FileAttr {
+    FileAttr {
+        ino: INodeNo(stat.st_ino),
+        size: stat.st_size as u64,
+        blocks: stat.st_blocks as u64,
+        atime: time(stat.st_atime, stat.st_atime_nsec),
+        mtime: time(stat.st_mtime, stat.st_mtime_nsec),
+        ctime: time(stat.st_ctime, stat.st_ctime_nsec),
+        crtime: UNIX_EPOCH,
+        kind: kind_of(FileType::from_raw_mode(stat.st_mode)),
+        perm: (stat.st_mode & 0o7777) as u16,
+        nlink: stat.st_nlink as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        rdev: stat.st_rdev as u32,
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+fn attributes_of_nothing() -> FileAttr {
+    FileAttr {
+        ino: INodeNo(0),
+        size: 0,
+        blocks: 0,
+        atime: UNIX_EPOCH,
+        mtime: UNIX_EPOCH,
+        ctime: UNIX_EPOCH,
+        crtime: UNIX_EPOCH,
+        kind: Kind::RegularFile,
+        perm: 0,
+        nlink: 0,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        blksize: 0,
+        flags: 0,
+    }
+}
+
+impl Server {
+    fn node(&self, ino: INodeNo) -> Res<Arc<Node>> {
+        self.0.nodes.get(ino.0)
+    }
+
+    fn make(&self, req: &Request, parent: INodeNo, name: &OsStr, new: &New<'_>, mode: u32, umask: u32) -> Res<Stat> {
+        let maker = Maker { uid: req.uid(), gid: req.gid(), mode, umask };
+        Ok(self.0.create(&self.node(parent)?, name, new, &maker)?.1)
+    }
+
+    /// Calls `add` for each entry after `offset` until it says that there is no more room. `.` and `..` come first.
+    fn each(
+        &self,
+        ino: INodeNo,
+        offset: u64,
+        mut add: impl FnMut(&Arc<Node>, u64, Option<&super::listing::Entry>) -> Res<bool>,
+    ) -> Res<()> {
+        let node = self.node(ino)?;
+        self.0.list(&node)?;
+        for dot in offset..2 {
+            if add(&node, dot + 1, None)? {
+                return Ok(());
+            }
+        }
+        let mut after = offset;
+        loop {
+            let batch = super::node::lock(&node.dir()?.entries).after(after, BATCH);
+            let Some(last) = batch.last() else { return Ok(()) };
+            after = last.cookie;
+            for entry in &batch {
+                if add(&node, entry.cookie, Some(entry))? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl Filesystem for Server {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for flag in WANTED {
+            // What an older kernel lacks it does the longer way.
+            let _ = config.add_capabilities(flag);
+        }
+        let _ = config.set_max_write(MAX_WRITE);
+        let _ = config.set_max_background(64);
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let found = guard(|| Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat)));
+        answer_entry(reply, found);
+    }
+
+    fn forget(&self, _: &Request, ino: INodeNo, count: u64) {
+        let _ = guard(|| {
+            self.0.nodes.forget(ino.0, count);
+            Ok(())
+        });
+    }
+
+    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        answer_attr(reply, guard(|| self.0.stat(&self.node(ino)?)));
+    }
+
+    fn setattr(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
+        atime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
+        _: Option<SystemTime>,
+        _: Option<FileHandle>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<SystemTime>,
+        _: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        let changes = Changes {
+            mode,
+            uid,
+            gid,
+            size,
+            atime: atime.map(spec_or_now),
+            mtime: mtime.map(spec_or_now),
+            // The protocol has a flag for it, which this version of fuser does not hand on.
+            kill_privileges: req.uid() != 0,
+        };
+        answer_attr(reply, guard(|| self.0.set_attributes(&self.node(ino)?, &changes)));
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        match guard(|| self.0.read_link(&self.node(ino)?)) {
+            Ok(target) => reply.data(&target),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn mknod(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry) {
+        let kind = match FileType::from_raw_mode(mode) {
+            FileType::Unknown => FileType::RegularFile,
+            kind => kind,
+        };
+        let made = guard(|| self.make(req, parent, name, &New::Node(kind, u64::from(rdev)), mode, umask));
+        answer_entry(reply, made.map(Some));
+    }
+
+    fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
+        answer_entry(reply, guard(|| self.make(req, parent, name, &New::Directory, mode, umask)).map(Some));
+    }
+
+    fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        let new = New::Symlink(target.as_os_str());
+        answer_entry(reply, guard(|| self.make(req, parent, name, &new, 0o777, 0)).map(Some));
+    }
+
+    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer(reply, guard(|| self.0.unlink(&self.node(parent)?, name)));
+    }
+
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer(reply, guard(|| self.0.rmdir(&self.node(parent)?, name)));
+    }
+
+    fn rename(
+        &self,
+        _: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        new_parent: INodeNo,
+        new_name: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        let renamed = guard(|| {
+            let flags = rustix::fs::RenameFlags::from_bits(flags.bits()).ok_or(Errno::INVAL)?;
+            let (from, to) = (self.node(parent)?, self.node(new_parent)?);
+            self.0.rename((&from, name), (&to, new_name), flags)
+        });
+        answer(reply, renamed);
+    }
+
+    fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let linked = guard(|| {
+            let node = self.node(ino)?;
+            let stat = self.0.link(&node, &self.node(parent)?, name)?;
+            self.0.nodes.remember(&node);
+            Ok(stat)
+        });
+        answer_entry(reply, linked.map(Some));
+    }
+
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Answer::ENOSYS);
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Answer::ENOSYS);
+    }
+
+    fn create(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
+        reply.error(Answer::ENOSYS);
+    }
+
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.error(Answer::ENOSYS);
+    }
+
+    fn access(&self, _: &Request, _: INodeNo, _: AccessFlags, reply: ReplyEmpty) {
+        reply.error(Answer::ENOSYS);
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        BUFFER.with_borrow_mut(|buffer| {
+            let size = size as usize;
+            if buffer.len() < size {
+                buffer.resize(size, 0);
+            }
+            match guard(|| self.0.read(&self.node(ino)?, offset, &mut buffer[..size])) {
+                Ok(length) => reply.data(&buffer[..length]),
+                Err(errno) => reply.error(errno),
+            }
+        });
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        data: &[u8],
+        flags: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        let written = guard(|| {
+            let node = self.node(ino)?;
+            self.0.write(&node, offset, data)?;
+            match flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID) {
+                true => self.0.kill_privileges(&node),
+                false => Ok(()),
+            }
+        });
+        match written {
+            Ok(()) => reply.written(data.len() as u32),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
+        match self.0.volatile {
+            true => reply.error(Answer::ENOSYS),
+            false => answer(reply, guard(|| self.0.sync(&self.node(ino)?, data_only))),
+        }
+    }
+
+    fn fsyncdir(&self, req: &Request, ino: INodeNo, handle: FileHandle, data_only: bool, reply: ReplyEmpty) {
+        self.fsync(req, ino, handle, data_only, reply);
+    }
+
+    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let listed = guard(|| {
+            self.each(ino, offset, |node, cookie, entry| {
+                Ok(match entry {
+                    None => {
+                        let name = if cookie == 1 { "." } else { ".." };
+                        reply.add(INodeNo(node.ino), cookie, Kind::Directory, name)
+                    }
+                    Some(entry) => reply.add(INodeNo(entry.ino), cookie, kind_of(entry.kind), &*entry.name),
+                })
+            })
+        });
+        match listed {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn readdirplus(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
+        let listed = guard(|| {
+            self.each(ino, offset, |node, cookie, entry| {
+                let Some(entry) = entry else {
+                    let name = if cookie == 1 { "." } else { ".." };
+                    // The kernel looks at no more than the name and the kind of these two.
+                    let attr = FileAttr { ino: INodeNo(node.ino), kind: Kind::Directory, ..attributes_of_nothing() };
+                    return Ok(reply.add(INodeNo(node.ino), cookie, name, &FOREVER, &attr, GENERATION));
+                };
+                // What is gone in the meantime, or cannot be examined, is left to a look-up of its own.
+                let Ok(Some((child, stat))) = self.0.lookup(node, &entry.name) else { return Ok(false) };
+                let full =
+                    reply.add(INodeNo(child.ino), cookie, &*entry.name, &FOREVER, &attributes(&stat), GENERATION);
+                if full {
+                    self.0.nodes.forget(child.ino, 1);
+                }
+                Ok(full)
+            })
+        });
+        match listed {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let found = guard(|| rustix::fs::fstatvfs(&self.0.work));
+        match found {
+            Ok(s) => reply.statfs(
+                s.f_blocks,
+                s.f_bfree,
+                s.f_bavail,
+                s.f_files,
+                s.f_ffree,
+                s.f_bsize as u32,
+                s.f_namemax as u32,
+                s.f_frsize as u32,
+            ),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn setxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
+        answer(reply, guard(|| self.0.set_xattr(&self.node(ino)?, name, value, flags)));
+    }
+
+    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        answer_xattr(reply, size, guard(|| self.0.get_xattr(&self.node(ino)?, name)));
+    }
+
+    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        answer_xattr(reply, size, guard(|| self.0.list_xattrs(&self.node(ino)?)));
+    }
+
+    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        answer(reply, guard(|| self.0.remove_xattr(&self.node(ino)?, name)));
+    }
+
+    fn fallocate(
+        &self,
+        req: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        length: u64,
+        mode: i32,
+        reply: ReplyEmpty,
+    ) {
+        let done = guard(|| {
+            let node = self.node(ino)?;
+            self.0.allocate(&node, offset, length, mode)?;
+            match req.uid() {
+                0 => Ok(()),
+                _ => self.0.kill_privileges(&node),
+            }
+        });
+        answer(reply, done);
+    }
+
+    fn lseek(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        match guard(|| self.0.seek(&self.node(ino)?, offset, whence)) {
+            Ok(position) => reply.offset(position as i64),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn copy_file_range(
+        &self,
+        _: &Request,
+        from: INodeNo,
+        _: FileHandle,
+        at: u64,
+        to: INodeNo,
+        _: FileHandle,
+        to_at: u64,
+        length: u64,
+        _: CopyFileRangeFlags,
+        reply: ReplyWrite,
+    ) {
+        match guard(|| self.0.copy_range(&self.node(from)?, at, &self.node(to)?, to_at, length)) {
+            Ok(copied) => reply.written(copied as u32),
+            Err(errno) => reply.error(errno),
+        }
+    }
+}

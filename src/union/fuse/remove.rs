@@ -1,0 +1,122 @@
+//! Removing names: unlink and rmdir.
+//!
+//! What only the upper has is removed; what a lower layer shows gets a whiteout. A file that loses its last name is held
+//! open until the kernel forgets it, so that whoever has it open can go on reading, writing and changing it.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::layer::LayerDir;
+use super::node::{Node, Place, Res, State, lock};
+use super::tree::Fs;
+use super::whiteout::remove_whiteouts;
+
+impl Fs {
+    /// Removes a name of anything but a directory.
+    pub fn unlink(&self, parent: &Arc<Node>, name: &OsStr) -> Res<()> {
+        let node = self.resolve(parent, name)?.ok_or(Errno::NOENT)?;
+        if node.kind == FileType::Directory {
+            return Err(Errno::ISDIR);
+        }
+        let upper = self.upper_of(parent)?;
+        let layers = self.layers(parent)?;
+        let mut entries = lock(&parent.dir()?.entries);
+        let mut state = lock(&node.state);
+        let shown_below = self.lower_has(&layers, name)?;
+        if matches!(state.place, Place::Upper) {
+            let held = self.hold_last(&node, &state)?;
+            match shown_below {
+                true => self.work.whiteout_over(&upper, name)?,
+                false => rustix::fs::unlinkat(&upper, name, AtFlags::empty())?,
+            }
+            self.unname(&node, &mut state, parent, name, held);
+        } else {
+            self.work.whiteout(&upper, name)?;
+            self.unname(&node, &mut state, parent, name, None);
+        }
+        entries.remove(name);
+        Ok(())
+    }
+
+    /// Opens a file of the upper if it is about to lose its last name.
+    pub fn hold_last(&self, node: &Node, state: &State) -> Res<Option<Arc<OwnedFd>>> {
+        let spot = self.spot_in(node, state)?;
+        if spot.stat()?.st_nlink > 1 {
+            return Ok(None);
+        }
+        if node.kind == FileType::RegularFile {
+            let open = lock(&node.data).clone();
+            return match open {
+                Some(open) => Ok(Some(open)),
+                None => self.open_data(node, state).map(Some),
+            };
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let super::attr::Spot::Named(layer, name) = spot else { return Ok(None) };
+        Ok(Some(Arc::new(rustix::fs::openat(layer, &*name, flags, Mode::empty())?)))
+    }
+
+    /// Takes a name from a node, after it was taken on disk.
+    pub fn unname(&self, node: &Node, state: &mut State, parent: &Arc<Node>, name: &OsStr, held: Option<Arc<OwnedFd>>) {
+        state.names.retain(|link| !(Arc::ptr_eq(&link.parent, parent) && *link.name == *name));
+        if let Some(held) = held {
+            if let Ok(stat) = rustix::fs::fstat(&held) {
+                self.origins.gone(&stat);
+            }
+            state.place = Place::Detached(held);
+        } else if matches!(state.place, Place::Lower { .. }) && node.kind != FileType::Directory {
+            state.more_links -= 1;
+        }
+    }
+
+    /// Removes an empty directory.
+    pub fn rmdir(&self, parent: &Arc<Node>, name: &OsStr) -> Res<()> {
+        let node = self.resolve(parent, name)?.ok_or(Errno::NOENT)?;
+        self.list(&node)?;
+        let inside = self.layers(&node)?;
+        let upper = self.upper_of(parent)?;
+        let layers = self.layers(parent)?;
+        let _stacks = lock(&self.stacks);
+        let mut entries = lock(&parent.dir()?.entries);
+        if !lock(&node.dir()?.entries).is_empty() {
+            return Err(Errno::NOTEMPTY);
+        }
+        let shown_below = self.lower_has(&layers, name)?;
+        match (node.upper(), shown_below) {
+            (Some(_), true) => self.work.whiteout_over_directory(&upper, name)?,
+            (Some(own), false) => {
+                if !inside.lowers.is_empty() {
+                    hide_and_clear(own)?;
+                }
+                rustix::fs::unlinkat(&upper, name, AtFlags::REMOVEDIR)?;
+            }
+            (None, _) => self.work.whiteout(&upper, name)?,
+        }
+        if let Some(own) = node.upper()
+            && let Ok(stat) = rustix::fs::fstat(own)
+        {
+            self.origins.gone(&stat);
+        }
+        lock(&node.state).names.clear();
+        entries.remove(name);
+        Ok(())
+    }
+}
+
+/// Removes the whiteouts of a directory without showing what they hid.
+pub(super) fn hide_and_clear(directory: &LayerDir) -> Res<()> {
+    // Opaque first: a crash in between leaves the directory empty, as it was.
+    let had_marked = directory.has_marked_whiteouts();
+    if !had_marked {
+        directory.make_opaque()?;
+    }
+    remove_whiteouts(directory)?;
+    if had_marked {
+        directory.make_opaque()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! Renaming, with all flags of renameat2(2).
+//!
+//! # Theory of operation
+//!
+//! What moves is brought into the upper before any lock is taken; then one renameat2(2) there does it, which leaves the
+//! whiteout behind at once where a lower layer shows the old name (`RENAME_WHITEOUT`).
+//!
+//! A directory that lower layers take part in cannot simply move: what they have in it is found by its name. overlayfs
+//! answers EXDEV or writes redirections, which the kernel's driver does not follow without privilege. Here the directory
+//! is first made *pure*: everything in it is copied up and it is marked opaque; below a size that makes this take long
+//! ([`MAX_ENTRIES`], [`MAX_BYTES`]). Above, the answer is EXDEV and `mv` copies, as programs are used to.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, MutexGuard};
+
+use rustix::fs::{AtFlags, FileType, RenameFlags};
+use rustix::io::Errno;
+
+use super::layer::LayerDir;
+use super::listing::Entries;
+use super::node::{Link, Node, Place, Res, lock, write};
+use super::remove::hide_and_clear;
+use super::tree::{Fs, NAME_MAX};
+use super::whiteout::{remove_whiteouts, whiteout_at};
+
+/// The most entries a directory may have, at any depth, to be moved.
+const MAX_ENTRIES: u64 = 16 * 1024;
+
+/// The most bytes of lower files that are copied for it.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// One end of a rename.
+struct End<'a> {
+    parent: &'a Arc<Node>,
+    name: &'a OsStr,
+    upper: Arc<LayerDir>,
+    /// Whether lower layers show something there.
+    shown_below: bool,
+}
+
+impl Fs {
+    /// renameat2(2).
+    pub fn rename(
+        &self,
+        (from, name): (&Arc<Node>, &OsStr),
+        (to, new_name): (&Arc<Node>, &OsStr),
+        flags: RenameFlags,
+    ) -> Res<()> {
+        if new_name.len() > NAME_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let exchange = flags.contains(RenameFlags::EXCHANGE);
+        self.movable(&*self.resolve(from, name)?.ok_or(Errno::NOENT)?)?;
+        if exchange {
+            self.movable(&*self.resolve(to, new_name)?.ok_or(Errno::NOENT)?)?;
+        }
+        let (upper_from, upper_to) = (self.upper_of(from)?, self.upper_of(to)?);
+        let _renames = lock(&self.renames);
+        let source = self.resolve(from, name)?.ok_or(Errno::NOENT)?;
+        let target = self.resolve(to, new_name)?;
+        if target.is_some() && flags.contains(RenameFlags::NOREPLACE) {
+            return Err(Errno::EXIST);
+        }
+        if target.as_deref().is_some_and(|target| Arc::ptr_eq(target, &source)) {
+            // Two names of one file: nothing to do (rename(2)).
+            return Ok(());
+        }
+        if let Some(target) = target.as_deref().filter(|_| !exchange) {
+            self.check_replaceable(&source, target)?;
+        }
+        let end = |parent, name, upper| -> Res<End<'_>> {
+            let shown_below = self.lower_has(&self.layers(parent)?, name)?;
+            Ok(End { parent, name, upper, shown_below })
+        };
+        let from = end(from, name, upper_from)?;
+        let to = end(to, new_name, upper_to)?;
+        let _stacks = lock(&self.stacks);
+        match (exchange, target) {
+            (true, target) => self.exchange(&from, &to, &source, &*target.ok_or(Errno::NOENT)?),
+            (false, target) => {
+                let leave = from.shown_below || flags.contains(RenameFlags::WHITEOUT) && !from.parent.is_pure();
+                self.replace(&from, &to, &source, target.as_deref(), leave)
+            }
+        }
+    }
+
+    fn check_replaceable(&self, source: &Arc<Node>, target: &Arc<Node>) -> Res<()> {
+        match (source.kind == FileType::Directory, target.kind == FileType::Directory) {
+            (true, false) => Err(Errno::NOTDIR),
+            (false, true) => Err(Errno::ISDIR),
+            (false, false) => Ok(()),
+            (true, true) => {
+                self.list(target)?;
+                match lock(&target.dir()?.entries).is_empty() {
+                    true => Ok(()),
+                    false => Err(Errno::NOTEMPTY),
+                }
+            }
+        }
+    }
+
+    fn exchange(&self, from: &End<'_>, to: &End<'_>, source: &Arc<Node>, target: &Arc<Node>) -> Res<()> {
+        let (mut entries, mut to_entries) = both_entries(from.parent, to.parent)?;
+        for (node, end) in [(source, to), (target, from)] {
+            make_opaque_at(node, end)?;
+        }
+        rustix::fs::renameat_with(&from.upper, from.name, &to.upper, to.name, RenameFlags::EXCHANGE)?;
+        move_name(source, from, to);
+        move_name(target, to, from);
+        let (old, new): (Arc<OsStr>, Arc<OsStr>) = (from.name.into(), to.name.into());
+        entries.set(&old, target.ino, target.kind);
+        to_entries.as_mut().unwrap_or(&mut entries).set(&new, source.ino, source.kind);
+        Ok(())
+    }
+
+    fn replace(
+        &self,
+        from: &End<'_>,
+        to: &End<'_>,
+        source: &Arc<Node>,
+        target: Option<&Arc<Node>>,
+        leave_whiteout: bool,
+    ) -> Res<()> {
+        let (mut entries, mut to_entries) = both_entries(from.parent, to.parent)?;
+        let held = match target.filter(|target| target.kind != FileType::Directory) {
+            Some(target) => {
+                let state = lock(&target.state);
+                match state.place {
+                    Place::Upper => self.hold_last(target, &state)?,
+                    _ => None,
+                }
+            }
+            None => None,
+        };
+        make_opaque_at(source, to)?;
+        match source.kind == FileType::Directory {
+            true => self.move_directory(from, to, target, leave_whiteout)?,
+            false => self.move_file(from, to, leave_whiteout)?,
+        }
+        if let Some(target) = target {
+            self.lost(target, to, held);
+        }
+        move_name(source, from, to);
+        entries.remove(from.name);
+        to_entries.as_mut().unwrap_or(&mut entries).set(&to.name.into(), source.ino, source.kind);
+        Ok(())
+    }
+
+    /// Renames over whatever the upper has at the new name: nothing, a whiteout or a file.
+    fn move_file(&self, from: &End<'_>, to: &End<'_>, leave_whiteout: bool) -> Res<()> {
+        let plainly = || rustix::fs::renameat(&from.upper, from.name, &to.upper, to.name);
+        if !leave_whiteout {
+            return plainly();
+        }
+        if !self.work.marks() {
+            match rustix::fs::renameat_with(&from.upper, from.name, &to.upper, to.name, RenameFlags::WHITEOUT) {
+                Err(Errno::INVAL | Errno::PERM | Errno::NOSYS) => {}
+                renamed => return renamed,
+            }
+        }
+        plainly()?;
+        self.work.whiteout(&from.upper, from.name)
+    }
+
+    fn move_directory(
+        &self,
+        from: &End<'_>,
+        to: &End<'_>,
+        target: Option<&Arc<Node>>,
+        leave_whiteout: bool,
+    ) -> Res<()> {
+        match target.and_then(|target| target.upper().map(|upper| (target, upper))) {
+            Some((target, upper)) => {
+                if !target.is_pure() {
+                    hide_and_clear(upper)?;
+                }
+                self.move_file(from, to, leave_whiteout)
+            }
+            None if whiteout_at(&to.upper, to.name)? => {
+                rustix::fs::renameat_with(&from.upper, from.name, &to.upper, to.name, RenameFlags::EXCHANGE)?;
+                match leave_whiteout {
+                    true => Ok(()),
+                    false => rustix::fs::unlinkat(&from.upper, from.name, AtFlags::empty()),
+                }
+            }
+            None => self.move_file(from, to, leave_whiteout),
+        }
+    }
+
+    /// The target has lost the name it had at `to`.
+    fn lost(&self, target: &Arc<Node>, to: &End<'_>, held: Option<Arc<OwnedFd>>) {
+        let mut state = lock(&target.state);
+        self.unname(target, &mut state, to.parent, to.name, held);
+        if let Some(Ok(stat)) = target.upper().map(rustix::fs::fstat) {
+            self.origins.gone(&stat);
+        }
+    }
+
+    /// Brings what is to be moved wholly into the upper.
+    fn movable(&self, node: &Arc<Node>) -> Res<()> {
+        if node.kind != FileType::Directory {
+            return self.copy_up(node, None);
+        }
+        let mut budget = (MAX_ENTRIES, MAX_BYTES);
+        self.measure(node, &mut budget)?;
+        self.purify(node)
+    }
+
+    /// Takes what copying a directory up would cost from `budget`.
+    fn measure(&self, node: &Arc<Node>, budget: &mut (u64, u64)) -> Res<()> {
+        self.layers(node)?;
+        if node.is_pure() {
+            return Ok(());
+        }
+        self.list(node)?;
+        let names = lock(&node.dir()?.entries).all();
+        for entry in names {
+            let Some(child) = self.resolve(node, &entry.name)? else { continue };
+            let bytes = match child.kind {
+                FileType::Directory => {
+                    self.measure(&child, budget)?;
+                    0
+                }
+                _ if matches!(lock(&child.state).place, Place::Lower { .. }) => {
+                    self.stat(&child)?.st_blocks as u64 * 512
+                }
+                _ => 0,
+            };
+            budget.0 = budget.0.checked_sub(1).ok_or(Errno::XDEV)?;
+            budget.1 = budget.1.checked_sub(bytes).ok_or(Errno::XDEV)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a directory independent of lower layers.
+    fn purify(&self, node: &Arc<Node>) -> Res<()> {
+        let upper = self.upper_of(node)?;
+        if node.is_pure() {
+            return Ok(());
+        }
+        self.list(node)?;
+        let names = lock(&node.dir()?.entries).all();
+        for entry in names {
+            let Some(child) = self.resolve(node, &entry.name)? else { continue };
+            match child.kind {
+                FileType::Directory => self.purify(&child)?,
+                _ => self.copy_up(&child, None)?,
+            }
+        }
+        let dir = node.dir()?;
+        let _entries = lock(&dir.entries);
+        hide_and_clear(&upper)?;
+        *write(&dir.lowers) = Some(Arc::from([]));
+        Ok(())
+    }
+}
+
+/// Makes a directory hide what lower layers have where it goes.
+fn make_opaque_at(node: &Arc<Node>, end: &End<'_>) -> Res<()> {
+    match node.upper() {
+        Some(upper) if end.shown_below => {
+            upper.make_opaque()?;
+            remove_whiteouts(upper)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn move_name(node: &Arc<Node>, from: &End<'_>, to: &End<'_>) {
+    let mut state = lock(&node.state);
+    for link in &mut state.names {
+        if Arc::ptr_eq(&link.parent, from.parent) && *link.name == *from.name {
+            *link = Link { parent: Arc::clone(to.parent), name: to.name.into() };
+            return;
+        }
+    }
+}
+
+/// The listings of both directories; one if they are the same.
+fn both_entries<'a>(
+    from: &'a Arc<Node>,
+    to: &'a Arc<Node>,
+) -> Res<(MutexGuard<'a, Entries>, Option<MutexGuard<'a, Entries>>)> {
+    let (a, b) = (&from.dir()?.entries, &to.dir()?.entries);
+    Ok(match from.ino.cmp(&to.ino) {
+        std::cmp::Ordering::Equal => (lock(a), None),
+        std::cmp::Ordering::Less => {
+            let first = lock(a);
+            let second = lock(b);
+            (first, Some(second))
+        }
+        std::cmp::Ordering::Greater => {
+            let first = lock(b);
+            let second = lock(a);
+            (second, Some(first))
+        }
+    })
+}

@@ -1,0 +1,308 @@
+//! The union itself: what all operations share, and how a name becomes a node.
+//!
+//! A name is looked for in the upper, then in the lower layers from the top; the first layer that has it decides, and a
+//! whiteout says no. Once a directory has been listed, names that are not in it are answered without a system call.
+
+use std::ffi::OsStr;
+use std::ops::Deref;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::io::Errno;
+
+use super::attr::Spot;
+use super::data::OpenFiles;
+use super::layer::{LayerDir, Opened};
+use super::listing::Known;
+use super::node::{Link, Node, Nodes, Origins, Place, ROOT, Res, lock, read, write};
+use super::whiteout::{Work, is_whiteout};
+
+/// The longest name (NAME_MAX): what no layer can have, none of them is asked for.
+pub(super) const NAME_MAX: usize = 255;
+
+/// A mounted union.
+pub(super) struct Fs {
+    pub nodes: Nodes,
+    pub origins: Origins,
+    pub work: Work,
+    pub files: OpenFiles,
+    /// Nothing needs to survive a power cut.
+    pub volatile: bool,
+    /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
+    pub clones: AtomicBool,
+    /// One rename at a time.
+    pub renames: Mutex<()>,
+    /// Held while directories are opened, copied up or moved, so that the way to each stays as it is.
+    pub stacks: Mutex<()>,
+}
+
+/// The parts of a directory.
+#[derive(Clone)]
+pub(super) struct Layers {
+    pub upper: Option<Arc<LayerDir>>,
+    pub lowers: Arc<[Arc<LayerDir>]>,
+}
+
+impl Layers {
+    /// The part whose owner, mode and times are shown.
+    pub fn top(&self) -> Res<&Arc<LayerDir>> {
+        self.upper.as_ref().or_else(|| self.lowers.first()).ok_or(Errno::NOENT)
+    }
+}
+
+/// What a name stands for on disk.
+pub(super) struct Found {
+    pub layer: Arc<LayerDir>,
+    pub in_upper: bool,
+    pub stat: Stat,
+}
+
+/// A node that an operation looked up for itself; forgotten when it is done.
+pub(super) struct Held<'a> {
+    nodes: &'a Nodes,
+    node: Arc<Node>,
+}
+
+impl Deref for Held<'_> {
+    type Target = Arc<Node>;
+
+    fn deref(&self) -> &Arc<Node> {
+        &self.node
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.nodes.forget_held(self.node.ino, 1, 1);
+    }
+}
+
+impl Fs {
+    /// A union with these roots. Lower layers are given topmost first.
+    pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: Work, volatile: bool) -> Res<Self> {
+        let fs = Self {
+            nodes: Nodes::default(),
+            origins: Origins::default(),
+            work,
+            files: OpenFiles::new(),
+            volatile,
+            clones: AtomicBool::new(true),
+            renames: Mutex::new(()),
+            stacks: Mutex::new(()),
+        };
+        // The upper's device gets the plain numbers.
+        fs.origins.shown(upper.device, ROOT);
+        let (root, _) = fs.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, Vec::new(), Place::Upper));
+        let dir = root.dir()?;
+        *write(&dir.lowers) = Some(lowers.into_iter().map(Arc::new).collect());
+        let _ = dir.upper.set(Arc::new(upper));
+        Ok(fs)
+    }
+
+    /// The parts of a directory, opened if need be.
+    pub fn layers(&self, node: &Arc<Node>) -> Res<Layers> {
+        if let Some(layers) = known_layers(node)? {
+            return Ok(layers);
+        }
+        let _stacks = lock(&self.stacks);
+        self.open_layers(node)
+    }
+
+    /// As [`Fs::layers`], with `stacks` held.
+    pub fn open_layers(&self, node: &Arc<Node>) -> Res<Layers> {
+        if let Some(layers) = known_layers(node)? {
+            return Ok(layers);
+        }
+        let link = only_link(node)?;
+        let above = self.open_layers(&link.parent)?;
+        let mut upper = None;
+        let mut lowers = Vec::new();
+        let chain =
+            above.upper.iter().map(|layer| (layer, true)).chain(above.lowers.iter().map(|layer| (layer, false)));
+        for (layer, in_upper) in chain {
+            match layer.open(&link.name)? {
+                Opened::Directory(dir, opaque) => {
+                    match in_upper {
+                        true => upper = Some(Arc::new(dir)),
+                        false => lowers.push(Arc::new(dir)),
+                    }
+                    if opaque {
+                        break;
+                    }
+                }
+                Opened::Absent => {}
+                Opened::Blocked => break,
+            }
+        }
+        let dir = node.dir()?;
+        if let Some(upper) = upper {
+            let _ = dir.upper.set(upper);
+        }
+        *write(&dir.lowers) = Some(lowers.into());
+        known_layers(node)?.filter(|layers| layers.top().is_ok()).ok_or(Errno::NOENT)
+    }
+
+    /// What is at `name`, asking only the layers that can have it.
+    pub fn find(&self, layers: &Layers, name: &OsStr, known: Known) -> Res<Option<Found>> {
+        if name.len() > NAME_MAX {
+            return Err(Errno::NAMETOOLONG);
+        }
+        let from = match known {
+            Known::Absent => return Ok(None),
+            Known::Unknown => 0,
+            Known::Lower(depth) => depth,
+        };
+        if let Some(upper) = &layers.upper
+            && let Some(found) = probe(upper, name, true)?
+        {
+            return Ok(found);
+        }
+        find_lower(layers, name, from)
+    }
+
+    /// Whether lower layers show something at `name`, so that its removal needs a whiteout.
+    pub fn lower_has(&self, layers: &Layers, name: &OsStr) -> Res<bool> {
+        Ok(find_lower(layers, name, 0)?.is_some())
+    }
+
+    /// The node at `name`, with one look-up to be forgotten, and its attributes.
+    pub fn lookup(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<(Arc<Node>, Stat)>> {
+        let known = lock(&parent.dir()?.entries).known(name);
+        self.lookup_known(parent, name, known)
+    }
+
+    /// As [`Fs::lookup`], with what the directory's listing says of the name.
+    pub fn lookup_known(&self, parent: &Arc<Node>, name: &OsStr, known: Known) -> Res<Option<(Arc<Node>, Stat)>> {
+        let layers = self.layers(parent)?;
+        let Some(found) = self.find(&layers, name, known)? else { return Ok(None) };
+        self.node_of(parent, name, found).map(Some)
+    }
+
+    /// As [`Fs::lookup`], for use within an operation.
+    pub fn resolve(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<Held<'_>>> {
+        Ok(self.lookup(parent, name)?.map(|(node, _)| Held { nodes: &self.nodes, node }))
+    }
+
+    /// The node of what was found at `name`.
+    fn node_of(&self, parent: &Arc<Node>, name: &OsStr, found: Found) -> Res<(Arc<Node>, Stat)> {
+        let kind = FileType::from_raw_mode(found.stat.st_mode);
+        let ino = self.origins.shown_stat(&found.stat);
+        let link = Link { parent: Arc::clone(parent), name: Arc::from(name) };
+        let in_upper = found.in_upper;
+        let (node, made) = self.nodes.intern(ino, || {
+            let place = match in_upper {
+                true => Place::Upper,
+                false => Place::Lower { layer: Arc::clone(&found.layer), name: Arc::clone(&link.name) },
+            };
+            Node::new(ino, kind, vec![link.clone()], place)
+        });
+        if made {
+            let stat = self.dress(&node, found.stat, 0);
+            return Ok((node, stat));
+        }
+        if node.kind != kind {
+            self.nodes.forget(ino, 1);
+            return Err(Errno::STALE);
+        }
+        if kind == FileType::Directory {
+            let stat = self.dress(&node, found.stat, 0);
+            return Ok((node, stat));
+        }
+        let copied_since = {
+            let mut state = lock(&node.state);
+            let known = state.names.iter().any(|known| Arc::ptr_eq(&known.parent, parent) && *known.name == *name);
+            let copied_since = !in_upper && !matches!(state.place, Place::Lower { .. });
+            if !known && !copied_since {
+                state.names.push(link.clone());
+            }
+            copied_since.then_some(known)
+        };
+        match copied_since {
+            None => {
+                let more = lock(&node.state).more_links;
+                let stat = self.dress(&node, found.stat, more);
+                Ok((node, stat))
+            }
+            Some(known) => {
+                if !known {
+                    self.link_sibling(&node, link)?;
+                }
+                let stat = self.stat(&node)?;
+                Ok((node, stat))
+            }
+        }
+    }
+
+    /// Gives the copy of a file the further name that its original has in a lower layer: they stay one file.
+    fn link_sibling(&self, node: &Arc<Node>, link: Link) -> Res<()> {
+        let upper = self.upper_of(&link.parent)?;
+        let mut state = lock(&node.state);
+        let linked = self.spot_in(node, &state)?.link_to(&upper, &link.name);
+        match linked {
+            Ok(()) => {
+                state.names.push(link);
+                state.more_links -= 1;
+                Ok(())
+            }
+            // It lost its last name in the meantime: it is read and written through its open file.
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The attributes to show for a node whose real inode has `stat`.
+    pub fn dress(&self, node: &Node, mut stat: Stat, more_links: i64) -> Stat {
+        stat.st_ino = node.ino;
+        if node.kind == FileType::Directory {
+            // As overlayfs shows a merged directory: its subdirectories are not worth counting. 1 means unknown.
+            if !node.is_pure() {
+                stat.st_nlink = 1;
+            }
+        } else {
+            stat.st_nlink = stat.st_nlink.saturating_add_signed(more_links as _);
+        }
+        stat
+    }
+
+    /// The attributes of a node.
+    pub fn stat(&self, node: &Arc<Node>) -> Res<Stat> {
+        let (stat, more_links) = match node.kind {
+            FileType::Directory => (Spot::Dir(Arc::clone(self.layers(node)?.top()?)).stat()?, 0),
+            _ => {
+                let state = lock(&node.state);
+                (self.spot_in(node, &state)?.stat()?, state.more_links)
+            }
+        };
+        Ok(self.dress(node, stat, more_links))
+    }
+}
+
+/// The one name of a directory.
+pub(super) fn only_link(node: &Node) -> Res<Link> {
+    lock(&node.state).names.first().cloned().ok_or(Errno::NOENT)
+}
+
+fn known_layers(node: &Node) -> Res<Option<Layers>> {
+    let dir = node.dir()?;
+    Ok(read(&dir.lowers).as_ref().map(|lowers| Layers { upper: dir.upper.get().cloned(), lowers: Arc::clone(lowers) }))
+}
+
+fn find_lower(layers: &Layers, name: &OsStr, from: usize) -> Res<Option<Found>> {
+    for lower in layers.lowers.iter().skip(from) {
+        if let Some(found) = probe(lower, name, false)? {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// What one layer says of a name: nothing, or what it has, or that it is a whiteout.
+fn probe(layer: &Arc<LayerDir>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
+    match rustix::fs::statat(layer, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if is_whiteout(layer, name, &stat) => Ok(Some(None)),
+        Ok(stat) => Ok(Some(Some(Found { layer: Arc::clone(layer), in_upper, stat }))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
