@@ -10,6 +10,7 @@ use super::ui::{Level, Ui};
 use crate::base::{Error, Result, ResultExt, text};
 use crate::engine::Engine;
 use crate::registry::Settings;
+use crate::state::record::StorageDriver;
 
 /// Whom the program plays, by the name it was called with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,6 +93,9 @@ pub struct Globals {
     /// Keep sockets and other short-lived files in this directory
     #[arg(long, value_name = "DIR")]
     pub runroot: Option<String>,
+    /// Who unites the layers of new containers: overlay (the kernel) or fuse (coracle itself)
+    #[arg(long, value_name = "DRIVER", default_value = "overlay")]
+    pub storage_driver: String,
     /// Print version information and quit
     #[arg(short, long)]
     pub version: bool,
@@ -100,7 +104,7 @@ pub struct Globals {
 impl Globals {
     /// None given.
     pub fn none() -> Self {
-        Self { log_level: "info".into(), ..Self::default() }
+        Self { log_level: "info".into(), storage_driver: "overlay".into(), ..Self::default() }
     }
 
     /// Which messages are wanted. Refuses what cannot work here.
@@ -114,6 +118,7 @@ impl Globals {
             ))
             .hint("it works on this machine, as this user; leave out `--host` and `--context`"));
         }
+        self.storage_driver.parse::<StorageDriver>()?;
         match self.log_level.as_str() {
             _ if self.debug => Ok(Level::Debug),
             "trace" | "debug" => Ok(Level::Debug),
@@ -147,7 +152,12 @@ impl Context {
 
     /// What options are read against.
     pub fn around(&self) -> Around<'_> {
-        Around { cwd: &self.cwd, environment: &self.environment }
+        Around { cwd: &self.cwd, environment: &self.environment, driver: self.driver() }
+    }
+
+    /// The storage driver of new containers. [`Globals::level`] has refused a wrong name.
+    pub fn driver(&self) -> StorageDriver {
+        self.globals.storage_driver.parse().unwrap_or_default()
     }
 
     /// The zone in which times are shown.

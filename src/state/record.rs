@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
-use crate::base::{ContainerId, Error, Kind, Result};
+use crate::base::{ContainerId, Error, Kind, Result, text};
 
 /// The newest record format this program reads and the one it writes.
 pub const FORMAT: u32 = 1;
@@ -67,6 +68,29 @@ pub enum StorageDriver {
     Overlay,
     /// coracle's own, a process per running container.
     Fuse,
+}
+
+impl StorageDriver {
+    /// Its name on the command line and in `inspect`.
+    pub fn name(self) -> &'static str {
+        match self {
+            StorageDriver::Overlay => "overlay",
+            StorageDriver::Fuse => "fuse",
+        }
+    }
+}
+
+impl FromStr for StorageDriver {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "overlay" | "overlay2" => Ok(StorageDriver::Overlay),
+            "fuse" => Ok(StorageDriver::Fuse),
+            other => Err(Error::usage(format!("unknown storage driver `{}`", text::clean(other)))
+                .hint("`overlay` is the kernel's, `fuse` coracle's own")),
+        }
+    }
 }
 
 /// The image a container was made from; its layers stay referenced as long as the container exists.

@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn arguments_become_a_request() {
         let environment = Environment::of(&[("LANG", "C")]);
-        let around = Around { cwd: Path::new("/"), environment: &environment };
+        let around = Around { cwd: Path::new("/"), environment: &environment, driver: Default::default() };
         let arguments = ExecArguments {
             env: vec!["A=1".into(), "LANG".into()],
             interactive: true,

@@ -8,7 +8,7 @@ use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::cli::environment::Environment;
 use crate::cli::units;
 use crate::engine::request::{CreateRequest, PullPolicy};
-use crate::state::record::{Network, Seccomp};
+use crate::state::record::{Network, Seccomp, StorageDriver};
 
 /// What options are read against: the directory and the variables of whoever typed them.
 pub struct Around<'a> {
@@ -16,6 +16,8 @@ pub struct Around<'a> {
     pub cwd: &'a Path,
     /// The variables.
     pub environment: &'a Environment,
+    /// `--storage-driver`.
+    pub driver: StorageDriver,
 }
 
 /// Options of a new container.
@@ -137,7 +139,7 @@ impl CreateOptions {
             hostname: self.hostname.clone(),
             network: self.network.as_deref().map(network).transpose()?,
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
-            driver: Default::default(),
+            driver: around.driver,
             read_only: self.read_only,
             init: self.init,
             labels: variables::labels(&self.label_file, &self.label, around.cwd)?,
@@ -262,7 +264,7 @@ mod tests {
         let line = argv::read(&command, true, &line)?;
         let matches = command.try_get_matches_from(line.for_clap()).unwrap();
         let environment = Environment::of(&[("LANG", "C")]);
-        let around = Around { cwd: Path::new("/work"), environment: &environment };
+        let around = Around { cwd: Path::new("/work"), environment: &environment, driver: Default::default() };
         CreateOptions::from_arg_matches(&matches).unwrap().request(&around)
     }
 

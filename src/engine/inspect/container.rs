@@ -260,7 +260,7 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         log_path: file("log"),
         name: format!("/{}", container.name),
         restart_count: 0,
-        driver: "overlay",
+        driver: config.driver.name(),
         platform: "linux",
         mount_label: "",
         process_label: "",
@@ -270,11 +270,11 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         graph_driver: GraphDriver {
             data: GraphData {
                 lower_dir: lower.into(),
-                merged_dir: file("root"),
+                merged_dir: merged_dir(&container.status),
                 upper_dir: file("upper"),
                 work_dir: file("work"),
             },
-            name: "overlay",
+            name: config.driver.name(),
         },
         size_rw: sizes.map(|sizes| sizes.writable),
         size_root_fs: sizes.map(|sizes| sizes.total()),
@@ -490,6 +490,14 @@ fn network_settings(config: &ContainerConfig, status: &Status) -> NetworkSetting
         gateway: "",
         mac_address: "",
         networks: [(config.network.name(), endpoint)].into(),
+    }
+}
+
+/// Where the merged tree of a running container can be seen: its mounts are attached in its own namespace only.
+fn merged_dir(status: &Status) -> String {
+    match status {
+        Status::Running { pid, .. } if *pid > 0 => format!("/proc/{pid}/root"),
+        _ => String::new(),
     }
 }
 
