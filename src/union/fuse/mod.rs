@@ -128,6 +128,8 @@ fn become_server(
     argv: &StringArray,
     env: &StringArray,
 ) -> std::io::Result<()> {
+    // Until it serves, it must not outlive who waits for it: it still holds copies of that process's locks.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     rustix::stdio::dup2_stdin(device)?;
     rustix::stdio::dup2_stdout(status)?;
     close_on_exec_from(3)?;
@@ -145,7 +147,10 @@ pub fn main(args: &[OsString]) -> u8 {
             return 1;
         }
     };
-    let told = status.write_all(READY.as_bytes());
+    // From now on it goes with the mount: a container may outlive its supervisor.
+    let told = rustix::process::set_parent_process_death_signal(None)
+        .map_err(std::io::Error::from)
+        .and_then(|()| status.write_all(READY.as_bytes()));
     drop(status);
     u8::from(told.is_err() || session.run().is_err())
 }
