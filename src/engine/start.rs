@@ -4,6 +4,7 @@ use super::Engine;
 use super::create::layer_trees;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
+use super::wait::settled;
 use crate::base::{ContainerId, Result};
 use crate::oci::Digest;
 use crate::supervise::spawn;
@@ -12,7 +13,7 @@ use crate::supervise::spawn;
 /// as with docker; attaching to it is done by `attach`.
 pub fn start(engine: &Engine, name: &str, terminal: Option<&Terminal<'_>>) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
-    let container = engine.containers().load(&id)?;
+    let container = settled(engine, &id)?;
     if container.status.is_running() {
         return match terminal {
             None => Ok((id, None)),

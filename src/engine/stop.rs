@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::Engine;
 use super::kill::signal_orphan;
 use super::start::start;
-use super::wait::end_of;
-use crate::base::{ContainerId, Result, ResultExt};
+use super::wait::{end_of, settled};
+use crate::base::{ContainerId, Kind, Result, ResultExt};
 use crate::supervise::protocol::{self, Request};
 
 /// How to stop.
@@ -31,10 +31,12 @@ pub fn stop(engine: &Engine, name: &str, how: How) -> Result<ContainerId> {
             protocol::send_request(socket.as_fd(), &request).context(|| "cannot reach the container's supervisor")?;
             end_of(&socket)?;
         }
-        None if engine.containers().load(&id)?.status.is_running() => {
-            stop_orphan(engine, &id, name, signal, seconds)?;
-        }
-        None => {}
+        None => match settled(engine, &id) {
+            Ok(container) if container.status.is_running() => stop_orphan(engine, &id, name, signal, seconds)?,
+            // A `--rm` container is gone with its end.
+            Err(error) if error.kind() != Kind::NotFound => return Err(error),
+            _ => {}
+        },
     }
     Ok(id)
 }

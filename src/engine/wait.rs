@@ -6,6 +6,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::Engine;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
+use crate::state::Container;
 use crate::state::record::Status;
 use crate::supervise::protocol::{self, MAX_MESSAGE, Reply};
 
@@ -45,6 +46,19 @@ pub fn wait(engine: &Engine, name: &str, condition: Condition) -> Result<i32> {
             _ => watch.pause_at_most(1000)?,
         }
     }
+}
+
+/// The container, once its supervisor has recorded an end that has happened already: until then a record says that it runs
+/// whose process is gone.
+pub(super) fn settled(engine: &Engine, id: &ContainerId) -> Result<Container> {
+    for _ in 0..1000 {
+        let container = engine.containers().load(id)?;
+        if !matches!(container.status, Status::Running { pid: 0, .. }) {
+            return Ok(container);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    engine.containers().load(id)
 }
 
 /// Listens until the container has ended; none when the supervisor vanished.

@@ -112,10 +112,11 @@ fn after_a_reboot() {
     env.run_detached("--name one IMAGE sh -c 'echo x >>/root/starts; cat /root/starts; sleep 1000'");
     env.logged("one", "x\n");
     env.coracle("run --name over IMAGE sh -c 'exit 3'").fails_with(3);
+    let process = env.pid("one");
     for pid in env.processes() {
         let _ = kill(pid, Signal::SIGKILL);
     }
-    eventually("all is gone", || env.processes().is_empty());
+    eventually("all is gone", || env.processes().is_empty() && !alive(process));
     std::fs::remove_dir_all(env.runtime()).expect("what a reboot erases");
     env.argv(&["ps", "-a", "--format", "{{.Names}} {{.State}}"]).succeeds().stdout_is("over exited\none exited\n");
     assert_eq!(env.inspect("over", "{{.State.ExitCode}}"), "3");
