@@ -176,19 +176,27 @@ impl Context {
         let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
         let paths = self.environment.paths(&chosen)?;
         self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
-        let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
         let docker = directory(&self.globals.config).or_else(|| self.environment.path("DOCKER_CONFIG"));
-        if let Some(directory) = docker {
-            registry.auth_files.retain(|file| !file.ends_with(".docker/config.json"));
-            registry.auth_files.push(directory.join("config.json"));
-        }
         let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.environment.path("REGISTRY_AUTH_FILE"));
-        if let Some(file) = authfile {
-            std::fs::metadata(&file).at(&file, "cannot use the authentication file")?;
-            registry.auth_files = vec![file];
+        if let Some(file) = &authfile {
+            std::fs::metadata(file).at(file, "cannot use the authentication file")?;
         }
+        let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
+        registry.auth_files = auth_files(registry.auth_files, docker, authfile);
         Ok(Engine { paths, registry })
     }
+}
+
+/// Where credentials are sought: in the one file that was named, else in `usual` places, of which docker's may be elsewhere.
+fn auth_files(mut usual: Vec<PathBuf>, docker: Option<PathBuf>, named: Option<PathBuf>) -> Vec<PathBuf> {
+    if let Some(file) = named {
+        return vec![file];
+    }
+    if let Some(directory) = docker {
+        usual.retain(|file| !file.ends_with(".docker/config.json"));
+        usual.push(directory.join("config.json"));
+    }
+    usual
 }
 
 #[cfg(test)]
@@ -204,6 +212,17 @@ mod tests {
         }
         assert!(Persona::Docker.version_line().starts_with("Docker version 28."));
         assert_eq!(Persona::Coracle.version_line(), format!("coracle version {}", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn credentials_are_sought_where_the_user_says() {
+        let files = |docker: Option<&str>, named: Option<&str>| {
+            let usual = vec!["/c/auth.json".into(), "/h/.docker/config.json".into()];
+            auth_files(usual, docker.map(PathBuf::from), named.map(PathBuf::from))
+        };
+        assert_eq!(files(None, None).len(), 2);
+        assert_eq!(files(Some("/d"), None), [PathBuf::from("/c/auth.json"), "/d/config.json".into()]);
+        assert_eq!(files(Some("/d"), Some("/named")), [PathBuf::from("/named")]);
     }
 
     #[test]

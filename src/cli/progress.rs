@@ -121,10 +121,8 @@ impl Progress for Bars {
         self.lines.say(&heading(reference));
         let mut bars = self.layers();
         for (layer, size) in layers {
-            let bar = self.all.add(ProgressBar::new(*size).with_style(words()));
-            bar.set_prefix(layer.short().to_owned());
-            bar.set_message("Waiting");
-            bars.insert(layer.clone(), bar);
+            let bar = ProgressBar::new(*size).with_style(words()).with_prefix(layer.short().to_owned());
+            bars.insert(layer.clone(), self.all.add(bar.with_message("Waiting")));
         }
     }
 

@@ -119,12 +119,12 @@ pub fn typed<T: clap::FromArgMatches>(matches: &ArgMatches) -> Result<T> {
     T::from_arg_matches(matches).map_err(|error| of_clap(&error))
 }
 
-/// Does the same with every name; failures are told and do not keep the others from being done. The exit code is 1 when
-/// there was one.
+/// Does the same with every name; what each prints is visible before the next begins. Failures are told and do not keep
+/// the others from being done. The exit code is 1 when there was one.
 pub fn each(context: &Context, names: &[String], mut work: impl FnMut(&str) -> Result<()>) -> Result<u8> {
     let mut code = 0;
     for name in names {
-        match work(name) {
+        match work(name).and_then(|()| context.ui.flush()) {
             Ok(()) => {}
             Err(error) if ui::is_closed(&error) => return Err(error),
             Err(error) => {

@@ -31,7 +31,6 @@ fn wait(context: &Context, arguments: &WaitArguments) -> Result<u8> {
     let engine = context.engine()?;
     each(context, &arguments.containers, |name| {
         let code = engine_wait(&engine, name, Condition::NotRunning)?;
-        context.ui.line(&code.to_string())?;
-        context.ui.flush()
+        context.ui.line(&code.to_string())
     })
 }
