@@ -170,7 +170,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-D -H -c -l -v --config --debug --host --context --log-level --root --runroot --version --help run exec ps pull images attach create inspect kill logs restart rm rmi start stop top wait doctor info version completion container image system"
+            opts="-D -H -c -l -v --config --debug --host --context --log-level --root --runroot --storage-driver --version --help run exec ps pull images attach create inspect kill logs restart rm rmi start stop top wait doctor info version completion container image system"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -209,6 +209,10 @@ _coracle() {
                     return 0
                     ;;
                 --runroot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --storage-driver)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

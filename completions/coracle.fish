@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coracle_global_optspecs
-    string join \n config= D/debug H/host= c/context= l/log-level= root= runroot= v/version help
+    string join \n config= D/debug H/host= c/context= l/log-level= root= runroot= storage-driver= v/version help
 end
 
 function __fish_coracle_needs_command
@@ -30,6 +30,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -s c -l context -d 'Refuse
 complete -c coracle -n "__fish_coracle_needs_command" -s l -l log-level -d 'Which messages to print: debug, info, warn, error or fatal' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l root -d 'Keep images and containers in this directory' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l runroot -d 'Keep sockets and other short-lived files in this directory' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l storage-driver -d 'Who unites the layers of new containers: overlay (the kernel) or fuse (coracle itself)' -r
 complete -c coracle -n "__fish_coracle_needs_command" -s D -l debug -d 'Say what is decided: the same as --log-level debug'
 complete -c coracle -n "__fish_coracle_needs_command" -s v -l version -d 'Print version information and quit'
 complete -c coracle -n "__fish_coracle_needs_command" -l help -d 'Print help'
