@@ -84,6 +84,8 @@ impl Paths {
         ] {
             private_dir(&directory)?;
         }
+        // Containers come and go: file systems that can shall not make each next to what was just deleted.
+        let _ = crate::sys::placement::spread_children(&self.staging());
         Ok(())
     }
 }
