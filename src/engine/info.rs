@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Engine;
 use crate::base::Result;
 use crate::rootless::outer;
+use crate::state::record::StorageDriver;
 
 /// What there is.
 #[derive(Debug, Clone, Serialize)]
@@ -78,7 +79,7 @@ pub struct Runtime {
 }
 
 /// Finds out. `version` is what the program says of itself.
-pub fn info(engine: &Engine, version: &str) -> Result<Info> {
+pub fn info(engine: &Engine, version: &str, driver: StorageDriver) -> Result<Info> {
     let containers = engine.containers().list()?;
     let running = containers.iter().flatten().filter(|container| container.status.is_running()).count();
     let broken = containers.iter().filter(|container| container.is_err()).count();
@@ -100,8 +101,8 @@ pub fn info(engine: &Engine, version: &str) -> Result<Info> {
         containers_paused: 0,
         containers_stopped: containers.len() - running,
         images: engine.store()?.list()?.len(),
-        driver: "overlay",
-        driver_status: vec![["Native Overlay Diff".into(), "true".into()]],
+        driver: driver.name(),
+        driver_status: vec![["Native Overlay Diff".into(), (driver == StorageDriver::Overlay).to_string()]],
         logging_driver: "json-file",
         cgroup_driver: "none",
         cgroup_version: if unified { "2" } else { "1" },
@@ -146,7 +147,7 @@ mod tests {
     fn an_empty_installation() {
         let (engine, _scratch) = fixtures::engine();
         fixtures::image(&engine, "x", &["busybox"]);
-        let value = serde_json::to_value(info(&engine, "1.2").unwrap()).unwrap();
+        let value = serde_json::to_value(info(&engine, "1.2", StorageDriver::Overlay).unwrap()).unwrap();
         assert_eq!((&value["Containers"], &value["Images"]), (&0.into(), &1.into()));
         assert_eq!(value["ServerVersion"], "1.2");
         assert!(value["NCPU"].as_u64().unwrap() > 0 && value["MemTotal"].as_u64().unwrap() > 0);

@@ -33,7 +33,7 @@ fn the_terminal_is_restored() {
 fn the_window_size_is_there_from_the_start_and_follows() {
     let env = ready!(busybox);
     let terminal =
-        env.terminal("run --rm -it IMAGE sh -c 'stty size; trap \"stty size\" WINCH; while :; do sleep 0.1; done'");
+        env.terminal("run --rm -it IMAGE sh -c 'trap \"stty size\" WINCH; stty size; while :; do sleep 0.1; done'");
     terminal.expects("24 80");
     terminal.resize(132, 50);
     terminal.expects("50 132");

@@ -31,7 +31,7 @@ struct InfoArguments {
 }
 
 fn info(context: &Context, arguments: &InfoArguments) -> Result<u8> {
-    let info = engine_info(&context.engine()?, context.persona.version())?;
+    let info = engine_info(&context.engine()?, context.persona.version(), context.driver())?;
     let text = match arguments.format.as_deref().filter(|format| !format.is_empty()) {
         Some(format) => Format::parse(format, "")?.render_value(&template::value(&info)?)?,
         None => plain(&info, context),
