@@ -231,6 +231,7 @@ mod tests {
             host: vec![host.into()],
             context: context.map(String::from),
             log_level: level.into(),
+            storage_driver: "overlay".into(),
             ..Globals::default()
         };
         assert_eq!(globals("", Some("default"), "info").level().unwrap(), Level::Warn);

@@ -152,12 +152,13 @@ fn what_a_tar_can_say_of_a_file() {
         .file("owned", "x")
         .file("dir/made/on/the/way", "x");
     let name = registry.push(&Image::busybox().layer(layer), "kinds");
-    let script = "stat -c '%a %u:%g %F %h %n' setuid theirs sticky pipe target hard owned dir/made; \
+    let script = "stat -c '%a %u:%g %F %n' setuid theirs sticky pipe target hard owned dir/made; \
+                  stat -c %h target hard; \
                   readlink soft; readlink absolute; cat hard soft absolute";
     env.argv(&["run", "--rm", &name, "sh", "-c", script]).succeeds().stdout_is(
-        "4755 0:0 regular file 1 setuid\n640 1234:4321 regular file 1 theirs\n1777 0:0 directory 2 sticky\n\
-         600 0:0 fifo 1 pipe\n644 0:0 regular file 2 target\n644 0:0 regular file 2 hard\n\
-         644 60000:60001 regular file 1 owned\n755 0:0 directory 3 dir/made\ntarget\n/target\nlinkedlinkedlinked",
+        "4755 0:0 regular file setuid\n640 1234:4321 regular file theirs\n1777 0:0 directory sticky\n\
+         600 0:0 fifo pipe\n644 0:0 regular file target\n644 0:0 regular file hard\n\
+         644 60000:60001 regular file owned\n755 0:0 directory dir/made\n2\n2\ntarget\n/target\nlinkedlinkedlinked",
     );
     let script = format!("cat {path}; stat -c ' %Y' {path}");
     env.argv(&["run", "--rm", &name, "sh", "-c", &script]).succeeds().stdout_is("deep 981173106\n");
