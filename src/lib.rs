@@ -12,7 +12,7 @@
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
-//! 2  mechanisms   registry archive store union runtime logs state rootless (store -> archive, runtime -> state)
+//! 2  mechanisms   registry archive store union runtime net logs state rootless (store -> archive, runtime -> state, state -> net)
 //! 1  formats      oci                                             references, manifests, configs: pure
 //! 0  ground       base sys (base -> sys)                          ids, errors, paths, publish, locks | the only unsafe
 //! ```
@@ -27,6 +27,7 @@ pub mod engine;
 pub mod hello;
 pub mod init;
 pub mod logs;
+pub mod net;
 pub mod oci;
 pub mod registry;
 pub mod rootless;
