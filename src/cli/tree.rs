@@ -32,6 +32,7 @@ const fn entry(names: &'static [&'static str], verb: &'static Verb) -> Entry {
 pub const TOP: &[Entry] = &[
     entry(&["run"], &container::run::VERB),
     entry(&["exec"], &container::exec::VERB),
+    entry(&["port"], &container::port::VERB),
     entry(&["ps"], &container::list::VERB),
     entry(&["pull"], &image::pull::VERB),
     entry(&["images"], &image::list::VERB),
@@ -66,6 +67,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["kill"], &container::kill::VERB),
             entry(&["logs"], &container::logs::VERB),
             entry(&["ls", "list", "ps"], &container::list::VERB),
+            entry(&["port"], &container::port::VERB),
             entry(&["restart"], &container::stop::RESTART),
             entry(&["rm", "remove"], &container::remove::VERB),
             entry(&["run"], &container::run::VERB),

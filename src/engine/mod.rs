@@ -5,7 +5,6 @@ pub mod attach;
 pub mod builtin;
 pub mod create;
 pub mod exec;
-mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod images;

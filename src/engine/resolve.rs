@@ -1,11 +1,14 @@
 //! From what was asked and what the image says to what the container is: a pure function.
 
+use std::collections::BTreeSet;
+
 use crate::base::id::{ContainerId, Name};
 use crate::base::{Error, Result, text};
 use crate::oci::ImageConfig;
 use crate::runtime::capabilities::CapSet;
 use crate::state::record::{
-    ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, Network, Process, Propagation, Seccomp, Security,
+    ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, NetworkMode, Networking, Process, Propagation, Seccomp,
+    Security,
 };
 
 use super::request::CreateRequest;
@@ -29,17 +32,22 @@ pub struct Facts<'a> {
     pub image: ImageOrigin,
     /// The host's name, for containers in its network.
     pub host_name: String,
+    /// Which network it sees, and for one that is another container's, the host name there.
+    pub network: (NetworkMode, Option<String>),
     /// Names for anonymous volumes.
     pub volume_names: &'a mut dyn FnMut() -> Result<Name>,
 }
 
 /// Decides.
 pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -> Result<ContainerConfig> {
-    let network = request.network.unwrap_or(Network::None);
-    let hostname = match (&request.hostname, network) {
+    let (network, shared_hostname) = facts.network;
+    let hostname = match (&request.hostname, &network) {
+        (Some(_), NetworkMode::Container(_)) => {
+            return Err(Error::usage("conflicting options: hostname and the network of another container"));
+        }
         (Some(name), _) => valid_hostname(name)?,
-        (None, Network::Host) => facts.host_name.clone(),
-        (None, Network::None) => facts.id.short().to_owned(),
+        (None, NetworkMode::Host) => facts.host_name.clone(),
+        (None, _) => shared_hostname.unwrap_or_else(|| facts.id.short().to_owned()),
     };
     let stop_signal = match request.stop_signal.as_deref().or(image.config.stop_signal.as_deref()) {
         Some(name) if !name.is_empty() => signal::parse(name)?,
@@ -55,6 +63,8 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         format: FORMAT,
         process: process(request, image)?,
         hostname,
+        exposed_ports: exposed_ports(request, image),
+        networking: networking(request, &network)?,
         network,
         mounts: mounts(request, image, facts.volume_names)?,
         driver: request.driver,
@@ -72,13 +82,40 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
             seccomp: request.seccomp.clone().unwrap_or(Seccomp::Default),
             privileged: request.privileged,
         },
-        exposed_ports: image.config.exposed_ports.iter().cloned().collect(),
         shm_size: request.shm_size.unwrap_or(SHM_SIZE),
         id: facts.id,
         name: facts.name,
         created: facts.created,
         image: facts.image,
     })
+}
+
+/// The image's, the user's and the published ones, each once.
+fn exposed_ports(request: &CreateRequest, image: &ImageConfig) -> Vec<String> {
+    let published = request.networking.ports.iter().map(|publish| publish.port.container());
+    let all = image.config.exposed_ports.iter().chain(&request.expose).cloned().chain(published);
+    all.collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+/// Refuses what the container's kind of network cannot do; docker and podman drop published ports there with a warning.
+fn networking(request: &CreateRequest, network: &NetworkMode) -> Result<Networking> {
+    let asked = &request.networking;
+    let refuse = |what: &str, mode: &str| {
+        Err(Error::usage(format!("conflicting options: {what} and the network {mode}"))
+            .hint(format!("leave {what} out, or choose a network that is the container's own")))
+    };
+    match network {
+        NetworkMode::Container(_) | NetworkMode::Path(_) if !asked.ports.is_empty() || asked.publish_all => {
+            refuse("published ports", "of another container")
+        }
+        NetworkMode::Container(_)
+            if !asked.dns.is_empty() || !asked.dns_search.is_empty() || !asked.dns_options.is_empty() =>
+        {
+            refuse("`--dns`", "of another container")
+        }
+        NetworkMode::Container(_) if !asked.add_hosts.is_empty() => refuse("`--add-host`", "of another container"),
+        _ => Ok(asked.clone()),
+    }
 }
 
 /// A new entrypoint also drops the image's command, which was made for the old one.
@@ -203,6 +240,7 @@ mod tests {
             created: time::now(),
             image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
             host_name: "laptop".into(),
+            network: (NetworkMode::None, None),
             volume_names: &mut || names.next().unwrap(),
         };
         resolve(&request, &image, facts)

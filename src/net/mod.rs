@@ -21,6 +21,9 @@
 //! Subjects: [`model`] what a network and a member of it are; [`protocol`] what supervisors and netd say to each other;
 //! [`part`] how the parts of netd share one loop.
 
+pub mod client;
+pub mod etc;
 pub mod model;
+pub mod networks;
 pub mod part;
 pub mod protocol;
