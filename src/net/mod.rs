@@ -24,6 +24,5 @@
 pub mod client;
 pub mod etc;
 pub mod model;
-pub mod networks;
 pub mod part;
 pub mod protocol;
