@@ -19,8 +19,11 @@
 //! it first starts another one in the same R, and all of them join again.
 //!
 //! Subjects: [`model`] what a network and a member of it are; [`protocol`] what supervisors and netd say to each other;
-//! [`part`] how the parts of netd share one loop.
+//! [`part`] how the parts of netd share one loop; [`networks`] the definitions on disk; [`table`] who is where, and under
+//! which names.
 
 pub mod model;
+pub mod networks;
 pub mod part;
 pub mod protocol;
+pub mod table;
