@@ -19,8 +19,9 @@
 //! it first starts another one in the same R, and all of them join again.
 //!
 //! Subjects: [`model`] what a network and a member of it are; [`protocol`] what supervisors and netd say to each other;
-//! [`part`] how the parts of netd share one loop.
+//! [`part`] how the parts of netd share one loop; [`packet`] IP packets, read and written.
 
 pub mod model;
+pub mod packet;
 pub mod part;
 pub mod protocol;
