@@ -48,6 +48,11 @@ impl Paths {
         self.data.join("volumes")
     }
 
+    /// Definitions of networks, one file each.
+    pub fn networks(&self) -> PathBuf {
+        self.data.join("networks")
+    }
+
     /// Directories being made; whatever is here after a crash is garbage.
     pub fn staging(&self) -> PathBuf {
         self.data.join("staging")

@@ -18,11 +18,15 @@
 //! container was given ([`protocol`]). When netd dies, containers keep talking to each other; whichever supervisor sees
 //! it first starts another one in the same R, and all of them join again.
 //!
-//! Subjects: [`model`] what a network and a member of it are; [`protocol`] what supervisors and netd say to each other;
-//! [`part`] how the parts of netd share one loop.
+//! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
+//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
+//! under which names; [`packet`] IP packets, read and written.
 
 pub mod client;
 pub mod etc;
 pub mod model;
+pub mod networks;
+pub mod packet;
 pub mod part;
 pub mod protocol;
+pub mod table;

@@ -1,0 +1,272 @@
+//! The networks that are defined: on disk, found by name or id, created, changed and removed.
+//!
+//! # Format
+//!
+//! ```text
+//! <data>/networks/bridge.json    one network; its file name is its name
+//!                 .lock          held while one is created, changed or removed
+//! ```
+//!
+//! Readers take no lock. Creating takes it, because a subnet is chosen that no other network has. A definition changes by
+//! `network update` alone; whoever runs on the network has a copy of it (`Join`).
+//!
+//! The default network is defined when it is first asked for.
+
+mod plan;
+mod routes;
+
+use std::fs;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+pub use plan::{NewNetwork, is_predefined, overlap};
+pub use routes::of_host as host_routes;
+
+use super::model::{DEFAULT, FORMAT, Network};
+use crate::base::error::if_absent;
+use crate::base::id::Name;
+use crate::base::lock::{Lock, Mode};
+use crate::base::publish::{self, Durability};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, paths, text, time};
+
+/// Other names of the default network: docker's in `--network default`, podman's everywhere. A network that is really
+/// called so goes first.
+const DEFAULT_ALIASES: [&str; 2] = ["default", "podman"];
+
+/// The networks of one user.
+#[derive(Debug, Clone)]
+pub struct Networks {
+    directory: PathBuf,
+}
+
+/// What tells a record of another version.
+#[derive(Deserialize)]
+struct Versioned {
+    format: u32,
+}
+
+impl Networks {
+    /// The networks below `paths`.
+    pub fn new(paths: &Paths) -> Self {
+        Self { directory: paths.networks() }
+    }
+
+    /// The network of a name, of an id, or of the unambiguous beginning of one. The default network is made when it does
+    /// not exist yet; `routes` are then those of the host, see [`host_routes`].
+    pub fn find(&self, asked: &str, routes: impl FnOnce() -> Vec<IpNet>) -> Result<Network> {
+        if let Ok(name) = asked.parse::<Name>()
+            && let Some(network) = self.load(&name)?
+        {
+            return Ok(network);
+        }
+        if asked == DEFAULT || DEFAULT_ALIASES.contains(&asked) {
+            return self.default(routes);
+        }
+        let is_prefix = !asked.is_empty() && asked.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let all = if is_prefix { self.list()? } else { Vec::new() };
+        let mut matches: Vec<Network> =
+            all.into_iter().flatten().filter(|network| network.id.as_str().starts_with(asked)).collect();
+        match (matches.pop(), matches.len()) {
+            (Some(network), 0) => Ok(network),
+            (Some(_), others) => Err(Error::usage(format!(
+                "network {asked} is ambiguous ({} matches found based on ID prefix)",
+                others + 1
+            ))
+            .hint("give more digits, or the name")),
+            (None, _) => Err(Error::not_found(format!("network `{}` not found", text::clean(asked)))
+                .hint("`coracle network ls` lists the networks there are, `coracle network create` makes one")),
+        }
+    }
+
+    /// The network that containers get without being asked, made when it does not exist yet. One read when it does.
+    pub fn default(&self, routes: impl FnOnce() -> Vec<IpNet>) -> Result<Network> {
+        let name: Name = DEFAULT.parse()?;
+        if let Some(network) = self.load(&name)? {
+            return Ok(network);
+        }
+        let _lock = self.lock()?;
+        match self.load(&name)? {
+            Some(network) => Ok(network),
+            None => self.define(&NewNetwork { ipv6: true, ..NewNetwork::named(name) }, &routes()),
+        }
+    }
+
+    /// Creates a network with addresses that no other has, and none of the host's `routes` if they were not given.
+    pub fn create(&self, new: &NewNetwork, routes: impl FnOnce() -> Vec<IpNet>) -> Result<Network> {
+        if is_predefined(new.name.as_str()) {
+            return Err(Error::new(
+                crate::base::Kind::Denied,
+                format!("operation is not permitted on predefined {} network", new.name),
+            )
+            .hint("choose another name"));
+        }
+        // The default network first, so that nobody takes its addresses.
+        let routes = routes();
+        self.default(|| routes.clone())?;
+        let _lock = self.lock()?;
+        if self.load(&new.name)?.is_some() {
+            return Err(Error::conflict(format!("network with name {} already exists", new.name))
+                .hint(format!("choose another name, or remove it with `coracle network rm {}`", new.name)));
+        }
+        self.define(new, &routes)
+    }
+
+    /// Changes a definition. `change` sees it as it is now.
+    pub fn update(&self, name: &Name, change: impl FnOnce(&mut Network) -> Result<()>) -> Result<Network> {
+        let _lock = self.lock()?;
+        let absent = || Error::not_found(format!("network `{name}` not found"));
+        let mut network = self.load(name)?.ok_or_else(absent)?;
+        change(&mut network)?;
+        publish::json(&self.record(name), &network, Durability::Durable)?;
+        Ok(network)
+    }
+
+    /// Removes a definition; false when it was gone already. Whether somebody uses it is the caller's business.
+    pub fn remove(&self, network: &Network) -> Result<bool> {
+        let _lock = self.lock()?;
+        // Not another one of the same name that was made meanwhile.
+        if self.load(&network.name)?.is_none_or(|now| now.id != network.id) {
+            return Ok(false);
+        }
+        let path = self.record(&network.name);
+        let removed = if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?;
+        publish::sync_dir(&self.directory)?;
+        Ok(removed.is_some())
+    }
+
+    /// All networks that are defined, by name. One that cannot be read does not hide the others.
+    pub fn list(&self) -> Result<Vec<Result<Network>>> {
+        let entries = if_absent(fs::read_dir(&self.directory)).at(&self.directory, "cannot list")?;
+        let mut names = Vec::new();
+        for entry in entries.into_iter().flatten() {
+            let file = entry.at(&self.directory, "cannot list")?.file_name();
+            let name = file.to_str().and_then(|file| file.strip_suffix(".json"));
+            names.extend(name.and_then(|name| name.parse::<Name>().ok()));
+        }
+        names.sort();
+        Ok(names.iter().filter_map(|name| self.load(name).transpose()).collect())
+    }
+
+    /// The network of exactly this name; none when it is not defined.
+    pub fn load(&self, name: &Name) -> Result<Option<Network>> {
+        let path = self.record(name);
+        let Some(record) = if_absent(fs::read(&path)).at(&path, "cannot read")? else { return Ok(None) };
+        let versioned: Versioned = serde_json::from_slice(&record).at(&path, "cannot understand the record")?;
+        if versioned.format > FORMAT {
+            return Err(Error::unsupported(format!(
+                "network `{name}` was written by a newer version of coracle (record format {}, this version knows {FORMAT})",
+                versioned.format
+            ))
+            .hint("use the newer version"));
+        }
+        serde_json::from_slice(&record).at(&path, "cannot understand the record").map(Some)
+    }
+
+    /// Only for the holder of the lock.
+    fn define(&self, new: &NewNetwork, routes: &[IpNet]) -> Result<Network> {
+        let others: Vec<Network> = self.list()?.into_iter().flatten().collect();
+        let network = plan::plan(new, ContainerId::random()?, time::now(), &others, routes)?;
+        publish::json(&self.record(&network.name), &network, Durability::Durable)?;
+        Ok(network)
+    }
+
+    fn lock(&self) -> Result<Lock> {
+        paths::private_dir(&self.directory)?;
+        Lock::wait(&self.directory.join(".lock"), Mode::Exclusive)
+    }
+
+    fn record(&self, name: &Name) -> PathBuf {
+        self.directory.join(format!("{name}.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Kind;
+    use crate::base::publish::Staging;
+
+    fn networks() -> (Networks, Staging) {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        (Networks { directory: scratch.path().join("networks") }, scratch)
+    }
+
+    fn new(name: &str) -> NewNetwork {
+        NewNetwork::named(name.parse().unwrap())
+    }
+
+    fn nothing() -> Vec<IpNet> {
+        Vec::new()
+    }
+
+    #[test]
+    fn the_default_network_is_made_at_first_use_and_stays() {
+        let (networks, _scratch) = networks();
+        assert!(networks.list().unwrap().is_empty());
+        let bridge = networks.default(nothing).unwrap();
+        assert_eq!((bridge.name.as_str(), bridge.subnets.len()), ("bridge", 2));
+        assert_eq!(bridge.subnets[0].net.to_string(), "172.17.0.0/16");
+        let again = || panic!("it is there already");
+        assert_eq!(networks.default(again).unwrap(), bridge);
+        for name in ["bridge", "default", "podman", bridge.id.as_str(), bridge.id.short()] {
+            assert_eq!(networks.find(name, again).unwrap(), bridge, "{name}");
+        }
+        assert_eq!(networks.create(&new("podman"), again_nothing).unwrap().name.as_str(), "podman");
+        assert_eq!(networks.find("podman", again).unwrap().name.as_str(), "podman");
+        fn again_nothing() -> Vec<IpNet> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn networks_are_created_once_found_changed_and_removed() {
+        let (networks, _scratch) = networks();
+        let web = networks.create(&new("web"), nothing).unwrap();
+        assert_eq!(web.subnets[0].net.to_string(), "172.18.0.0/16");
+        let taken = networks.create(&new("web"), nothing).unwrap_err();
+        assert_eq!((taken.kind(), taken.message()), (Kind::Conflict, "network with name web already exists"));
+        let reserved = networks.create(&new("host"), nothing).unwrap_err();
+        assert_eq!(reserved.message(), "operation is not permitted on predefined host network");
+        let names = |networks: &Networks| {
+            networks.list().unwrap().into_iter().map(|n| n.unwrap().name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&networks), ["bridge", "web"]);
+        let changed = networks.update(&web.name, |network| {
+            network.dns_servers.push("192.0.2.53".parse().unwrap());
+            Ok(())
+        });
+        assert_eq!(networks.find("web", nothing).unwrap(), changed.unwrap());
+        assert!(networks.remove(&web).unwrap() && !networks.remove(&web).unwrap());
+        assert_eq!(networks.find("web", nothing).unwrap_err().kind(), Kind::NotFound);
+        let other = networks.create(&new("web"), nothing).unwrap();
+        assert!(!networks.remove(&web).unwrap(), "another network has the name now");
+        assert_eq!(networks.find(other.id.short(), nothing).unwrap(), other);
+    }
+
+    #[test]
+    fn a_record_of_the_future_or_of_nobody_is_told_and_hides_no_other() {
+        let (networks, _scratch) = networks();
+        networks.create(&new("web"), nothing).unwrap();
+        fs::write(networks.directory.join("new.json"), r#"{"format":99}"#).unwrap();
+        fs::write(networks.directory.join("torn.json"), "").unwrap();
+        let kinds: Vec<Option<Kind>> =
+            networks.list().unwrap().into_iter().map(|network| network.err().map(|error| error.kind())).collect();
+        assert_eq!(kinds, [None, Some(Kind::Unsupported), Some(Kind::Invalid), None]);
+    }
+
+    #[test]
+    fn networks_made_at_once_do_not_share_addresses() {
+        let (networks, _scratch) = networks();
+        let names: Vec<NewNetwork> = (0..12).map(|n| new(&format!("n{n}"))).collect();
+        std::thread::scope(|scope| {
+            for new in &names {
+                scope.spawn(|| networks.create(new, nothing).unwrap());
+            }
+        });
+        let all: Vec<Network> = networks.list().unwrap().into_iter().flatten().collect();
+        let nets: std::collections::BTreeSet<IpNet> = all.iter().map(|network| network.subnets[0].net).collect();
+        assert_eq!((all.len(), nets.len()), (13, 13));
+    }
+}

@@ -1,0 +1,288 @@
+//! Fragments: whole packets made of them, and large packets cut into them (RFC 791, RFC 8200 section 4.5, RFC 5722).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::checksum::Sum;
+use super::ip::{FRAGMENT_HEADER, Ip, Malformed, Transport, V4_HEADER, V6_HEADER};
+use super::{MAX_PACKET, Pair, u16_at};
+
+/// How long fragments wait for the rest of their packet: Linux' `ipfrag_time`.
+pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of fragments that wait, with what it costs to keep them; Linux allows 4 MiB for each family and namespace.
+const MAX_WAITING: usize = 1024 * 1024;
+/// Fragments of one packet: with the smallest MTU of IPv4 in use, 576 bytes, there are 119.
+const MAX_PIECES: usize = 256;
+/// What it costs to keep a fragment besides its bytes: an estimate.
+const PIECE_COST: usize = 64;
+
+/// A fragment of a packet.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    identification: u32,
+    /// Where its data belongs, in bytes behind the headers of the whole.
+    offset: usize,
+    /// It is not the last one.
+    more: bool,
+    /// The headers before the fragment header.
+    head: &'a [u8],
+    /// Where the number of the fragment header stands in `head`; none with IPv4, which has no such header.
+    named_at: Option<usize>,
+    data: &'a [u8],
+}
+
+impl<'a> Piece<'a> {
+    pub(super) fn new(
+        identification: u32,
+        offset: usize,
+        more: bool,
+        head: &'a [u8],
+        named_at: Option<usize>,
+        data: &'a [u8],
+    ) -> Result<Self, Malformed> {
+        // All except the last one are a multiple of eight bytes (RFC 791 section 3.2, RFC 8200 section 4.5); an empty one
+        // says nothing; a packet that would become too large is an attack as old as ping.
+        if data.is_empty() || (more && !data.len().is_multiple_of(8)) || offset + data.len() > 65_535 {
+            return Err(Malformed("extent of a fragment"));
+        }
+        Ok(Self { identification, offset, more, head, named_at, data })
+    }
+
+    /// Whether it is the one with the transport header.
+    pub fn is_first(&self) -> bool {
+        self.offset == 0
+    }
+}
+
+/// What the fragments of one packet have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    pair: Pair,
+    /// With IPv6, the number alone decides (RFC 8200 section 4.5).
+    protocol: Option<u8>,
+    identification: u32,
+}
+
+/// A packet of which some is missing.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    /// In the order of their offsets, without overlaps.
+    pieces: Vec<(usize, Vec<u8>)>,
+    /// The headers of the first fragment, as they will be.
+    head: Option<Vec<u8>>,
+    /// How much data there is altogether, once the last fragment is there.
+    total: Option<usize>,
+    cost: usize,
+}
+
+/// Fragments that wait for the rest of their packets. Bounded in bytes: the packet that waits longest gives way.
+#[derive(Debug, Default)]
+pub struct Reassembly {
+    waiting: HashMap<Key, Waiting>,
+    cost: usize,
+}
+
+/// What became of a fragment.
+enum Added {
+    Known,
+    New,
+    /// It contradicts what is there: the whole packet is dropped (RFC 5722 section 4).
+    Contradicts,
+}
+
+impl Reassembly {
+    /// With a fragment. Gives the whole packet when nothing is missing any more: to be parsed again, without offload.
+    /// Other packets are no fragments and give nothing.
+    pub fn push(&mut self, packet: &Ip<'_>, now: Instant) -> Option<Vec<u8>> {
+        let Transport::Fragment(piece) = packet.transport else { return None };
+        let protocol = piece.named_at.is_none().then_some(packet.protocol);
+        let key = Key { pair: packet.pair, protocol, identification: piece.identification };
+        let waiting = self.waiting.entry(key).or_insert_with(|| Waiting {
+            since: now,
+            pieces: Vec::new(),
+            head: None,
+            total: None,
+            cost: 0,
+        });
+        let before = waiting.cost;
+        let added = waiting.add(&piece, packet.protocol);
+        self.cost = self.cost + waiting.cost - before;
+        match added {
+            Added::Known => None,
+            Added::Contradicts => {
+                self.remove(&key);
+                None
+            }
+            Added::New => {
+                if waiting.is_complete() {
+                    return self.remove(&key)?.join();
+                }
+                while self.cost > MAX_WAITING {
+                    let oldest = self.waiting.iter().min_by_key(|(_, waiting)| waiting.since).map(|(key, _)| *key)?;
+                    self.remove(&oldest);
+                }
+                None
+            }
+        }
+    }
+
+    /// When [`Reassembly::expire`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.waiting.values().map(|waiting| waiting.since + REASSEMBLY_TIMEOUT).min()
+    }
+
+    /// Gives up packets that waited too long.
+    pub fn expire(&mut self, now: Instant) {
+        self.waiting.retain(|_, waiting| now < waiting.since + REASSEMBLY_TIMEOUT);
+        self.cost = self.waiting.values().map(|waiting| waiting.cost).sum();
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Waiting> {
+        let waiting = self.waiting.remove(key)?;
+        self.cost -= waiting.cost;
+        Some(waiting)
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, piece: &Piece<'_>, protocol: u8) -> Added {
+        let end = piece.offset + piece.data.len();
+        if !piece.more && self.total.is_some_and(|total| total != end) {
+            return Added::Contradicts;
+        }
+        let place = self.pieces.partition_point(|(offset, _)| *offset < piece.offset);
+        if let Some((offset, data)) = self.pieces.get(place)
+            && *offset == piece.offset
+            && data == piece.data
+        {
+            return Added::Known;
+        }
+        let after = |(offset, data): &(usize, Vec<u8>)| offset + data.len();
+        let overlaps = self.pieces.get(place).is_some_and(|(offset, _)| *offset < end)
+            || place.checked_sub(1).and_then(|place| self.pieces.get(place)).is_some_and(|it| after(it) > piece.offset);
+        let last = if piece.more { self.total } else { Some(end) };
+        let furthest = self.pieces.last().map_or(0, after).max(end);
+        if overlaps || last.is_some_and(|total| furthest > total) || self.pieces.len() >= MAX_PIECES {
+            return Added::Contradicts;
+        }
+        self.total = last;
+        if piece.offset == 0 {
+            self.head = Some(whole_head(piece, protocol));
+        }
+        self.pieces.insert(place, (piece.offset, piece.data.to_vec()));
+        self.cost += piece.data.len() + PIECE_COST + if piece.offset == 0 { piece.head.len() } else { 0 };
+        Added::New
+    }
+
+    /// There are no overlaps: it is enough to count.
+    fn is_complete(&self) -> bool {
+        self.total == Some(self.pieces.iter().map(|(_, data)| data.len()).sum())
+    }
+
+    /// Headers and data in one, with the lengths of the whole.
+    fn join(self) -> Option<Vec<u8>> {
+        let mut packet = self.head?;
+        let v6 = packet.first()? >> 4 == 6;
+        let head = packet.len();
+        for (_, data) in &self.pieces {
+            packet.extend_from_slice(data);
+        }
+        if packet.len() > MAX_PACKET {
+            return None;
+        }
+        let length = u16::try_from(packet.len() - if v6 { V6_HEADER } else { 0 }).ok()?;
+        let at = if v6 { 4 } else { 2 };
+        packet.get_mut(at..at + 2)?.copy_from_slice(&length.to_be_bytes());
+        if !v6 {
+            let sum = Sum::default().with(packet.get(..head)?).complemented();
+            packet.get_mut(10..12)?.copy_from_slice(&sum.to_be_bytes());
+        }
+        Some(packet)
+    }
+}
+
+/// The headers of the whole packet: with IPv4 no longer a fragment (and the checksum to be filled in), with IPv6 without
+/// the fragment header.
+fn whole_head(piece: &Piece<'_>, protocol: u8) -> Vec<u8> {
+    let mut head = piece.head.to_vec();
+    match piece.named_at {
+        None => {
+            let flags = u16_at(&head, 6).unwrap_or(0) & 0x4000;
+            let fields = head.iter_mut().skip(6).zip(flags.to_be_bytes());
+            fields.for_each(|(to, from)| *to = from);
+            head.iter_mut().skip(10).take(2).for_each(|byte| *byte = 0);
+        }
+        Some(at) => head.iter_mut().skip(at).take(1).for_each(|byte| *byte = protocol),
+    }
+    head
+}
+
+/// Cuts a packet into fragments of at most `mtu` bytes, each of which is given to `send` in turn; one that fits is given
+/// as it is. `identification` is what its fragments are known by. False when it cannot be cut: it is malformed, has options or
+/// extension headers (none that this program builds has), or the MTU has no room for data. Its checksum must be complete.
+#[must_use]
+pub fn split(packet: &[u8], identification: u32, mtu: usize, mut send: impl FnMut(&[u8])) -> bool {
+    if packet.len() <= mtu {
+        send(packet);
+        return true;
+    }
+    let v6 = match packet.first() {
+        Some(0x45) => false,
+        Some(first) if first >> 4 == 6 => true,
+        _ => return false,
+    };
+    let (header, more_header) = if v6 { (V6_HEADER, FRAGMENT_HEADER) } else { (V4_HEADER, 0) };
+    let (Some(room), Some((head, data))) = (mtu.checked_sub(header + more_header), packet.split_at_checked(header))
+    else {
+        return false;
+    };
+    let room = room & !7;
+    if room == 0 || data.len() > 65_535 {
+        return false;
+    }
+    let mut out = Vec::with_capacity(mtu);
+    let mut offset = 0;
+    for chunk in data.chunks(room) {
+        let more = offset + chunk.len() < data.len();
+        let Ok(at) = u16::try_from(offset) else { return false };
+        out.clear();
+        out.extend_from_slice(head);
+        let header = if v6 {
+            fragment_v6(&mut out, identification, at, more, chunk)
+        } else {
+            fragment_v4(&mut out, identification, at, more, chunk)
+        };
+        if header.is_none() {
+            return false;
+        }
+        out.extend_from_slice(chunk);
+        send(&out);
+        offset += chunk.len();
+    }
+    true
+}
+
+fn fragment_v4(out: &mut [u8], identification: u32, offset: u16, more: bool, data: &[u8]) -> Option<()> {
+    let length = u16::try_from(V4_HEADER + data.len()).ok()?;
+    let [_, _, i0, i1] = identification.to_be_bytes();
+    let word = (offset / 8) | if more { 0x2000 } else { 0 };
+    out.get_mut(2..4)?.copy_from_slice(&length.to_be_bytes());
+    out.get_mut(4..6)?.copy_from_slice(&[i0, i1]);
+    out.get_mut(6..8)?.copy_from_slice(&word.to_be_bytes());
+    out.get_mut(10..12)?.copy_from_slice(&[0, 0]);
+    let sum = Sum::default().with(out).complemented();
+    out.get_mut(10..12)?.copy_from_slice(&sum.to_be_bytes());
+    Some(())
+}
+
+fn fragment_v6(out: &mut Vec<u8>, identification: u32, offset: u16, more: bool, data: &[u8]) -> Option<()> {
+    const FRAGMENT: u8 = 44;
+    let length = u16::try_from(FRAGMENT_HEADER + data.len()).ok()?;
+    out.get_mut(4..6)?.copy_from_slice(&length.to_be_bytes());
+    let next = std::mem::replace(out.get_mut(6)?, FRAGMENT);
+    out.extend_from_slice(&[next, 0]);
+    out.extend_from_slice(&(offset | u16::from(more)).to_be_bytes());
+    out.extend_from_slice(&identification.to_be_bytes());
+    Some(())
+}

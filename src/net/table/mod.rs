@@ -1,0 +1,471 @@
+//! Who is on which network, with which address and under which names. Pure: netd asks and changes it, nothing here knows
+//! sockets or time.
+//!
+//! # Life of a member
+//!
+//! [`Table::join`] reserves: addresses are taken, names are not known yet. [`Table::plugged`] makes its names known to
+//! the others: its interfaces are there. [`Table::connect`] and [`Table::disconnect`] change the networks of a plugged
+//! member, [`Table::leave`] ends it. Each either does all it says or nothing.
+//!
+//! A table that starts anew in a router namespace that is in use ([`Table::adopting`]) does not know yet who is there:
+//! members that come back name what they have, and those that are new are given addresses from the middle of the subnets,
+//! where nobody is likely to be.
+
+mod names;
+mod policy;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+pub use names::{Found, Upstream};
+pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
+use pool::{Pool, Refusal};
+
+use super::model::{Endpoint, Mac, Network, Wish};
+use super::networks::overlap;
+use super::protocol::Join;
+use crate::base::id::Name;
+use crate::base::{ContainerId, Error, Result, text};
+
+/// Networks without members that are remembered, for the order of their addresses.
+const UNUSED_MAX: usize = 64;
+/// More names than this on one network are nobody's wish.
+const ALIASES_MAX: usize = 128;
+/// The longest name of an interface (IFNAMSIZ without its zero byte).
+const INTERFACE_MAX: usize = 15;
+/// What resolv.conf(5) reads at most (MAXNS).
+const RESOLVERS_MAX: usize = 3;
+
+/// Networks and their members.
+#[derive(Debug, Default)]
+pub struct Table {
+    networks: BTreeMap<ContainerId, Bridge>,
+    members: BTreeMap<ContainerId, Member>,
+    /// Which container an address belongs to, and on which network.
+    owners: HashMap<IpAddr, (ContainerId, ContainerId)>,
+    /// The host's own addresses.
+    host: HashSet<IpAddr>,
+    /// Others may be there that are not known yet.
+    adopting: bool,
+}
+
+/// One network as it is used.
+#[derive(Debug)]
+struct Bridge {
+    network: Network,
+    /// One for each subnet, in the same order.
+    pools: Vec<Pool>,
+    members: BTreeSet<ContainerId>,
+}
+
+/// One container.
+#[derive(Debug)]
+struct Member {
+    name: Name,
+    hostname: String,
+    dns_servers: Vec<IpAddr>,
+    /// Its names are known to others.
+    plugged: bool,
+    /// In the order of its networks.
+    endpoints: Vec<Endpoint>,
+}
+
+impl Table {
+    /// Nobody is there.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For a router namespace that was in use before: some who are there will say so.
+    pub fn adopting() -> Self {
+        Self { adopting: true, ..Self::default() }
+    }
+
+    /// Takes addresses on all networks of `join` and returns one endpoint for each, in the same order. What a container
+    /// had before is taken over as it is.
+    pub fn join(&mut self, join: &Join) -> Result<Vec<Endpoint>> {
+        if self.members.contains_key(&join.container) {
+            return Err(Error::conflict(format!("container {} is on its networks already", join.container.short()))
+                .hint("it is being stopped: try again in a moment"));
+        }
+        let member = Member {
+            name: join.name.clone(),
+            hostname: join.hostname.clone(),
+            dns_servers: join.dns_servers.clone(),
+            plugged: false,
+            endpoints: Vec::new(),
+        };
+        self.members.insert(join.container.clone(), member);
+        let before = join.before.iter().flat_map(|before| &before.endpoints).collect::<Vec<_>>();
+        for (network, wish) in &join.networks {
+            let before = before.iter().find(|endpoint| endpoint.network_id == network.id);
+            if let Err(error) = self.attach(&join.container, network, wish, before.copied()) {
+                self.leave(&join.container);
+                return Err(error);
+            }
+        }
+        Ok(self.endpoints(&join.container).to_vec())
+    }
+
+    /// The member's interfaces are there: others find it by its names.
+    pub fn plugged(&mut self, container: &ContainerId) {
+        if let Some(member) = self.members.get_mut(container) {
+            member.plugged = true;
+        }
+    }
+
+    /// One more network for a member.
+    pub fn connect(&mut self, container: &ContainerId, network: &Network, wish: &Wish) -> Result<Endpoint> {
+        self.attach(container, network, wish, None)
+    }
+
+    /// One network less. Returns what the member had there.
+    pub fn disconnect(&mut self, container: &ContainerId, network: &Name) -> Result<Endpoint> {
+        let absent =
+            || Error::not_found(format!("container {} is not connected to network `{network}`", container.short()));
+        let member = self.members.get_mut(container).ok_or_else(absent)?;
+        let at = member.endpoints.iter().position(|endpoint| endpoint.network == *network).ok_or_else(absent)?;
+        let endpoint = member.endpoints.remove(at);
+        self.release(container, &endpoint);
+        Ok(endpoint)
+    }
+
+    /// A member goes. Returns what it had.
+    pub fn leave(&mut self, container: &ContainerId) -> Vec<Endpoint> {
+        let endpoints = self.members.remove(container).map(|member| member.endpoints).unwrap_or_default();
+        for endpoint in &endpoints {
+            self.release(container, endpoint);
+        }
+        endpoints
+    }
+
+    /// The definition of a network has changed (`network update`). Its subnets never do.
+    pub fn update(&mut self, network: &Network) {
+        if let Some(bridge) = self.networks.get_mut(&network.id) {
+            bridge.network.dns_servers.clone_from(&network.dns_servers);
+            bridge.network.labels.clone_from(&network.labels);
+        }
+    }
+
+    /// The host's own addresses, on all its interfaces, as they are now.
+    pub fn set_host_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        self.host = addresses.into_iter().collect();
+    }
+
+    /// What a member has, in the order of its networks.
+    pub fn endpoints(&self, container: &ContainerId) -> &[Endpoint] {
+        self.members.get(container).map_or(&[], |member| &member.endpoints)
+    }
+
+    /// All addresses of a member.
+    pub fn addresses(&self, container: &ContainerId) -> Vec<IpAddr> {
+        self.endpoints(container).iter().flat_map(addresses).collect()
+    }
+
+    /// The container that has an address.
+    pub fn owner(&self, address: IpAddr) -> Option<&ContainerId> {
+        self.owners.get(&address).map(|(container, _)| container)
+    }
+
+    /// A network that has members, by its id.
+    pub fn network(&self, id: &ContainerId) -> Option<&Network> {
+        self.networks.get(id).filter(|bridge| !bridge.members.is_empty()).map(|bridge| &bridge.network)
+    }
+
+    /// All networks that have members.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        self.used().map(|bridge| &bridge.network)
+    }
+
+    /// What goes into a member's resolv.conf: gateways of its networks that answer questions.
+    pub fn resolvers(&self, container: &ContainerId) -> Vec<IpAddr> {
+        let networks = self.endpoints(container).iter().filter_map(|endpoint| self.network(&endpoint.network_id));
+        let gateways = networks.filter(|network| network.dns).flat_map(|network| &network.subnets);
+        gateways.map(|subnet| subnet.gateway).take(RESOLVERS_MAX).collect()
+    }
+
+    /// What `host.docker.internal` stands for, seen from a member; none if all its networks are internal.
+    pub fn host_gateway(&self, container: &ContainerId) -> Option<IpAddr> {
+        let ways_out = || self.endpoints(container).iter();
+        match () {
+            () if ways_out().any(|endpoint| endpoint.gateway4.is_some()) => Some(HOST_GATEWAY_V4.into()),
+            () if ways_out().any(|endpoint| endpoint.gateway6.is_some()) => Some(HOST_GATEWAY_V6.into()),
+            () => None,
+        }
+    }
+
+    fn used(&self) -> impl Iterator<Item = &Bridge> {
+        self.networks.values().filter(|bridge| !bridge.members.is_empty())
+    }
+
+    /// Puts a member on a network, or changes nothing.
+    fn attach(
+        &mut self,
+        container: &ContainerId,
+        network: &Network,
+        wish: &Wish,
+        before: Option<&Endpoint>,
+    ) -> Result<Endpoint> {
+        let interface = self.interface(container, network, wish, before)?;
+        if wish.aliases.len() > ALIASES_MAX {
+            return Err(Error::usage(format!("more than {ALIASES_MAX} aliases on network `{}`", network.name)));
+        }
+        self.open(network, container)?;
+        let taken_macs: HashSet<Mac> = self.macs(&network.id).collect();
+        let bridge = self.networks.get_mut(&network.id).ok_or_else(|| Error::system("the network has vanished"))?;
+        let (mut ipv4, mut ipv6) = (None, None);
+        let granted = (|| {
+            for at in 0..bridge.pools.len() {
+                match bridge.grant(at, wish, before)? {
+                    IpNet::V4(address) => ipv4 = Some(address),
+                    IpNet::V6(address) => ipv6 = Some(address),
+                }
+            }
+            refuse_lost_wishes(network, wish, ipv4.is_some(), ipv6.is_some())?;
+            choose_mac(network, container, wish, before, ipv4, &taken_macs)
+        })();
+        let mac = match granted {
+            Ok(mac) => mac,
+            Err(error) => {
+                bridge.give_back(ipv4, ipv6);
+                return Err(error);
+            }
+        };
+        let gateway = |is_family: fn(&IpAddr) -> bool| {
+            let gateways = network.subnets.iter().map(|subnet| subnet.gateway);
+            gateways.filter(|_| !network.internal).find(is_family)
+        };
+        let endpoint = Endpoint {
+            network: network.name.clone(),
+            network_id: network.id.clone(),
+            interface,
+            mac,
+            ipv4,
+            ipv6,
+            gateway4: gateway(IpAddr::is_ipv4).and_then(|address| match address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            }),
+            gateway6: gateway(IpAddr::is_ipv6).and_then(|address| match address {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            }),
+            aliases: wish.aliases.clone(),
+        };
+        bridge.members.insert(container.clone());
+        for address in addresses(&endpoint) {
+            self.owners.insert(address, (container.clone(), network.id.clone()));
+        }
+        if let Some(member) = self.members.get_mut(container) {
+            member.endpoints.push(endpoint.clone());
+        }
+        Ok(endpoint)
+    }
+
+    /// The name of the interface, which no other network of the member has.
+    fn interface(
+        &self,
+        container: &ContainerId,
+        network: &Network,
+        wish: &Wish,
+        before: Option<&Endpoint>,
+    ) -> Result<String> {
+        let member = self.members.get(container);
+        let member =
+            member.ok_or_else(|| Error::not_found(format!("container {} has no networks", container.short())))?;
+        if member.endpoints.iter().any(|endpoint| endpoint.network_id == network.id) {
+            return Err(Error::conflict(format!(
+                "container `{}` is connected to network `{}` already",
+                member.name, network.name
+            )));
+        }
+        let is_taken = |name: &str| member.endpoints.iter().any(|endpoint| endpoint.interface == name);
+        let wanted = before.map(|endpoint| &endpoint.interface).or(wish.interface.as_ref());
+        match wanted {
+            Some(name) if !is_interface_name(name) => {
+                Err(Error::usage(format!("invalid name of an interface `{}`", text::clean(name)))
+                    .hint("it has at most 15 characters, neither spaces, `/` nor `:`, and is not `lo`"))
+            }
+            Some(name) if is_taken(name) => {
+                Err(Error::conflict(format!("two networks of container `{}` want the interface `{name}`", member.name)))
+            }
+            Some(name) => Ok(name.clone()),
+            None => {
+                let mut names = (0..=member.endpoints.len()).map(|number| format!("eth{number}"));
+                names.find(|name| !is_taken(name)).ok_or_else(|| Error::system("no name for an interface is left"))
+            }
+        }
+    }
+
+    /// Makes a network known, unless its addresses are those of another. `first` is who comes first.
+    fn open(&mut self, network: &Network, first: &ContainerId) -> Result<()> {
+        if let Some(bridge) = self.networks.get_mut(&network.id) {
+            // Its addresses cannot have changed; the rest is as the latest one says.
+            bridge.network = Network { subnets: bridge.network.subnets.clone(), ..network.clone() };
+            return Ok(());
+        }
+        let families: HashSet<bool> = network.subnets.iter().map(|subnet| subnet.net.addr().is_ipv4()).collect();
+        if families.len() != network.subnets.len() {
+            return Err(Error::invalid(format!("network `{}` has more than one subnet of a family", network.name)));
+        }
+        let overlaps = |other: &Bridge| {
+            let pairs = other.network.subnets.iter().flat_map(|a| network.subnets.iter().map(move |b| (a, b)));
+            pairs.into_iter().any(|(a, b)| overlap(&a.net, &b.net))
+        };
+        if let Some(other) = self.used().find(|bridge| overlaps(bridge)) {
+            return Err(Error::conflict(format!(
+                "the addresses of network `{}` are those of network `{}`, which is in use",
+                network.name, other.network.name
+            ))
+            .hint("stop the containers of one of them, or create one with another `--subnet`"));
+        }
+        self.networks.retain(|_, bridge| !bridge.members.is_empty() || !overlaps(bridge));
+        let unused = self.networks.iter().filter(|(_, bridge)| bridge.members.is_empty()).map(|(id, _)| id);
+        let (count, oldest) = (unused.clone().count(), unused.clone().next().cloned());
+        if let Some(oldest) = oldest.filter(|_| count >= UNUSED_MAX) {
+            self.networks.remove(&oldest);
+        }
+        let offset = if self.adopting { number_of(first) } else { 0 };
+        let pools = network.subnets.iter().map(|subnet| Pool::new(subnet, offset)).collect();
+        let bridge = Bridge { network: network.clone(), pools, members: BTreeSet::new() };
+        self.networks.insert(network.id.clone(), bridge);
+        Ok(())
+    }
+
+    fn macs(&self, network: &ContainerId) -> impl Iterator<Item = Mac> {
+        let members = self.networks.get(network).into_iter().flat_map(|bridge| &bridge.members);
+        let endpoints = members.filter_map(|id| self.members.get(id)).flat_map(|member| &member.endpoints);
+        endpoints.filter(move |endpoint| endpoint.network_id == *network).map(|endpoint| endpoint.mac)
+    }
+
+    fn release(&mut self, container: &ContainerId, endpoint: &Endpoint) {
+        for address in addresses(endpoint) {
+            self.owners.remove(&address);
+        }
+        if let Some(bridge) = self.networks.get_mut(&endpoint.network_id) {
+            bridge.give_back(endpoint.ipv4, endpoint.ipv6);
+            bridge.members.remove(container);
+        }
+    }
+}
+
+impl Bridge {
+    /// An address of the pool at `at`: what the container had, what it wishes, or the next one.
+    fn grant(&mut self, at: usize, wish: &Wish, before: Option<&Endpoint>) -> Result<IpNet> {
+        let missing = || Error::system("the network has no such subnet");
+        let subnet = self.network.subnets.get(at).ok_or_else(missing)?;
+        let pool = self.pools.get_mut(at).ok_or_else(missing)?;
+        let (had, wished) = match subnet.net {
+            IpNet::V4(_) => (before.and_then(|e| e.ipv4).map(|net| IpAddr::V4(net.addr())), wish.ipv4.map(IpAddr::V4)),
+            IpNet::V6(_) => (before.and_then(|e| e.ipv6).map(|net| IpAddr::V6(net.addr())), wish.ipv6.map(IpAddr::V6)),
+        };
+        let address = match had.or(wished) {
+            Some(address) => {
+                pool.take(address).map_err(|refusal| refused(&self.network, address, refusal))?;
+                address
+            }
+            None => {
+                let error = || {
+                    Error::conflict(format!("network `{}` has no free address in {}", self.network.name, subnet.net))
+                        .hint("remove containers that are not needed, or create a network with a larger `--subnet`")
+                };
+                pool.take_next().ok_or_else(error)?
+            }
+        };
+        IpNet::new(address, subnet.net.prefix_len()).map_err(|_| missing())
+    }
+
+    fn give_back(&mut self, ipv4: Option<Ipv4Net>, ipv6: Option<Ipv6Net>) {
+        let given = ipv4.map(|net| IpAddr::V4(net.addr())).into_iter().chain(ipv6.map(|net| IpAddr::V6(net.addr())));
+        for address in given {
+            self.pools.iter_mut().filter(|pool| pool.contains(address)).for_each(|pool| pool.give_back(address));
+        }
+    }
+}
+
+/// An address that was asked for cannot be had.
+fn refused(network: &Network, address: IpAddr, refusal: Refusal) -> Error {
+    let subnets = || network.subnets.iter().map(|subnet| subnet.net.to_string()).collect::<Vec<_>>().join(" and ");
+    match refusal {
+        Refusal::Elsewhere => Error::usage(format!(
+            "no configured subnet of network `{}` contains the address {address}: it has {}",
+            network.name,
+            subnets()
+        )),
+        Refusal::Reserved => Error::conflict(format!(
+            "the address {address} of network `{}` is its gateway's or stands for the network itself",
+            network.name
+        )),
+        Refusal::Taken => {
+            Error::conflict(format!("the address {address} is in use already on network `{}`", network.name))
+        }
+    }
+}
+
+/// An address of a family that the network does not have cannot be granted.
+fn refuse_lost_wishes(network: &Network, wish: &Wish, has_ipv4: bool, has_ipv6: bool) -> Result<()> {
+    let lost4 = wish.ipv4.filter(|_| !has_ipv4).map(IpAddr::V4);
+    let lost6 = wish.ipv6.filter(|_| !has_ipv6).map(IpAddr::V6);
+    match lost4.or(lost6) {
+        Some(address) => {
+            let error = Error::usage(format!(
+                "no configured subnet of network `{}` contains the address {address}",
+                network.name
+            ));
+            Err(if address.is_ipv6() { error.hint("create the network with `--ipv6`") } else { error })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The hardware address: what the container had, what it wishes, or one made from its address, so that neighbours need
+/// not learn a new one when it comes back.
+fn choose_mac(
+    network: &Network,
+    container: &ContainerId,
+    wish: &Wish,
+    before: Option<&Endpoint>,
+    ipv4: Option<Ipv4Net>,
+    taken: &HashSet<Mac>,
+) -> Result<Mac> {
+    if let Some(mac) = before.map(|endpoint| endpoint.mac).or(wish.mac) {
+        return match taken.contains(&mac) {
+            false => Ok(mac),
+            true => Err(Error::conflict(format!(
+                "the hardware address {mac} is in use already on network `{}`",
+                network.name
+            ))),
+        };
+    }
+    let [a, b, c, d] = match ipv4 {
+        Some(net) => net.addr().octets(),
+        None => (number_of(container) as u32).to_be_bytes(),
+    };
+    let mut made = (0..=u8::MAX).map(|n| Mac([0x02, 0x42u8.wrapping_add(n), a, b, c, d]));
+    made.find(|mac| !taken.contains(mac)).ok_or_else(|| Error::conflict("no hardware address is free"))
+}
+
+/// A number that differs from container to container.
+fn number_of(container: &ContainerId) -> u64 {
+    let digits = container.as_str().get(..15).unwrap_or_default();
+    u64::from_str_radix(digits, 16).unwrap_or_default()
+}
+
+fn is_interface_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'%');
+    !matches!(name, "" | "." | ".." | "lo" | "all" | "default")
+        && name.len() <= INTERFACE_MAX
+        && name.bytes().all(is_plain)
+}
+
+/// The addresses of an endpoint.
+pub fn addresses(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> + use<> {
+    let ipv4: Option<Ipv4Addr> = endpoint.ipv4.map(|net| net.addr());
+    let ipv6: Option<Ipv6Addr> = endpoint.ipv6.map(|net| net.addr());
+    ipv4.map(IpAddr::V4).into_iter().chain(ipv6.map(IpAddr::V6))
+}

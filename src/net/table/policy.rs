@@ -1,0 +1,90 @@
+//! What is allowed: [`Policy`] as the table decides it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Table;
+use crate::net::model::Network;
+use crate::net::part::{Outside, Policy};
+
+/// What `host.docker.internal` and `host.containers.internal` stand for: the host's own loopback. It is on no container
+/// network, so that containers send packets to it through their gateway (podman uses the same one).
+pub const HOST_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
+
+/// The same for networks without IPv4: a local address (RFC 4193) that is used nowhere else.
+pub const HOST_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfd63, 0x6f72, 0x6163, 0x6c65, 0, 0, 0, 2);
+
+impl Policy for Table {
+    fn outside(&self, source: IpAddr, destination: IpAddr) -> Outside {
+        let Some(network) = self.owners.get(&source).and_then(|(_, network)| self.network(network)) else {
+            return Outside::Nothing;
+        };
+        match () {
+            () if source.is_ipv4() != destination.is_ipv4() || goes_nowhere(destination) => Outside::Nothing,
+            () if network.internal || is_disguised(destination) => Outside::Prohibited,
+            () if destination == IpAddr::V4(HOST_GATEWAY_V4) => Outside::To(Ipv4Addr::LOCALHOST.into()),
+            () if destination == IpAddr::V6(HOST_GATEWAY_V6) => Outside::To(Ipv6Addr::LOCALHOST.into()),
+            // What is reachable on other networks was not sent this way.
+            () if self.is_inside(destination) => Outside::Prohibited,
+            () => Outside::To(destination),
+        }
+    }
+
+    fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr {
+        let client = client.to_canonical();
+        let answerable = client.is_ipv4() == member.is_ipv4()
+            && !client.is_loopback()
+            && !goes_nowhere(client)
+            && !is_disguised(client)
+            && !is_host_gateway(client)
+            && !self.host.contains(&client)
+            && !self.is_inside(client);
+        match answerable {
+            true => client,
+            false => self.gateway(member).unwrap_or(client),
+        }
+    }
+}
+
+impl Table {
+    /// Whether the address is within a network that is in use.
+    fn is_inside(&self, address: IpAddr) -> bool {
+        self.used().flat_map(|bridge| &bridge.pools).any(|pool| pool.contains(address))
+    }
+
+    /// The gateway that a member's address sees.
+    fn gateway(&self, member: IpAddr) -> Option<IpAddr> {
+        let (_, network) = self.owners.get(&member)?;
+        let of =
+            |network: &Network| network.subnets.iter().find(|subnet| subnet.net.contains(&member)).map(|s| s.gateway);
+        self.networks.get(network).and_then(|bridge| of(&bridge.network))
+    }
+}
+
+fn is_host_gateway(address: IpAddr) -> bool {
+    address == IpAddr::V4(HOST_GATEWAY_V4) || address == IpAddr::V6(HOST_GATEWAY_V6)
+}
+
+/// Addresses that no packet is forwarded to: those of nobody, of everybody and of one link; and loopback, which means
+/// the sender itself (RFC 1122, 3.2.1.3; RFC 4291, 2.5).
+fn goes_nowhere(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, ..] = address.octets();
+            first == 0 || address.is_loopback() || address.is_multicast() || address.is_broadcast()
+        }
+        IpAddr::V6(address) => {
+            address.is_unspecified()
+                || address.is_loopback()
+                || address.is_multicast()
+                || address.is_unicast_link_local()
+        }
+    }
+}
+
+/// Addresses under which the host's sockets would reach other ones, loopback among them (RFC 4291, 2.5.5).
+fn is_disguised(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.to_ipv4().is_some(),
+    }
+}
