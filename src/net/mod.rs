@@ -22,7 +22,6 @@
 //! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
 //! under which names; [`packet`] IP packets, read and written.
 
-pub mod client;
 pub mod etc;
 pub mod model;
 pub mod networks;
