@@ -22,8 +22,15 @@
 //! [`part`] how the parts of netd share one loop; [`networks`] the definitions on disk; [`table`] who is where, and under
 //! which names.
 
+pub mod client;
 pub mod model;
 pub mod networks;
 pub mod part;
 pub mod protocol;
+pub mod netd;
+mod netlink;
+pub mod networks;
+pub mod part;
+pub mod protocol;
+mod router;
 pub mod table;
