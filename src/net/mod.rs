@@ -23,9 +23,16 @@
 //! under which names; [`packet`] IP packets, read and written.
 
 pub mod etc;
+pub mod client;
 pub mod model;
 pub mod networks;
 pub mod packet;
 pub mod part;
 pub mod protocol;
+pub mod netd;
+mod netlink;
+pub mod networks;
+pub mod part;
+pub mod protocol;
+mod router;
 pub mod table;
