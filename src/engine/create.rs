@@ -12,7 +12,7 @@ use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::net::model::{DEFAULT, Wish};
-use crate::net::networks::{Networks, host_routes};
+use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::state::record::{ImageOrigin, Member, MountSource, NetworkMode};
 use crate::state::{ContainerConfig, ContainerGuard};
@@ -199,7 +199,7 @@ fn networks(engine: &Engine, requests: &[NetworkRequest]) -> Result<(NetworkMode
                 "conflicting options: several networks of a container must all be networks of its own",
             ));
         };
-        let network = definitions.find(name, host_routes)?.name;
+        let network = definitions.find(name)?.name;
         if members.iter().any(|member| member.network == network) {
             return Err(Error::usage(format!("network `{network}` is given twice")));
         }

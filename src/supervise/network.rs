@@ -14,7 +14,7 @@ use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::net::client::Membership;
 use crate::net::etc::{self, Around, Names};
 use crate::net::model::{self, PublishedPort};
-use crate::net::networks::{Networks, host_routes};
+use crate::net::networks::Networks;
 use crate::net::protocol::{Join, Joined};
 use crate::state::record::{Member, NetworkMode, Publish};
 use crate::state::{ContainerConfig, Containers};
@@ -38,8 +38,7 @@ impl Networked {
     pub(super) fn join(paths: &Paths, config: &ContainerConfig, exe: &File) -> Result<Option<Self>> {
         let NetworkMode::Networks(members) = &config.network else { return Ok(None) };
         let definitions = Networks::new(paths);
-        let network =
-            |member: &Member| Ok((definitions.find(member.network.as_str(), host_routes)?, member.wish.clone()));
+        let network = |member: &Member| Ok((definitions.find(member.network.as_str())?, member.wish.clone()));
         let networking = &config.networking;
         let mut join = Join {
             container: config.id.clone(),
@@ -98,7 +97,7 @@ impl Networked {
 
     /// Adds a network to the running container.
     pub(super) fn connect(&mut self, paths: &Paths, member: &Member) -> Result<()> {
-        let network = Networks::new(paths).find(member.network.as_str(), host_routes)?;
+        let network = Networks::new(paths).find(member.network.as_str())?;
         let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
         self.membership.connect(&network, &member.wish, netns.as_fd()).map(drop)
     }
