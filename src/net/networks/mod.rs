@@ -29,7 +29,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, paths, text, time};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, paths, text, time};
 
 /// Other names of the default network: docker's in `--network default`, podman's everywhere. A network that is really
 /// called so goes first.
@@ -39,6 +39,8 @@ const DEFAULT_ALIASES: [&str; 2] = ["default", "podman"];
 #[derive(Debug, Clone)]
 pub struct Networks {
     directory: PathBuf,
+    /// Where the host's routes lead: [`host_routes`], but for tests.
+    routes: fn() -> Vec<IpNet>,
 }
 
 /// What tells a record of another version.
@@ -50,19 +52,19 @@ struct Versioned {
 impl Networks {
     /// The networks below `paths`.
     pub fn new(paths: &Paths) -> Self {
-        Self { directory: paths.networks() }
+        Self { directory: paths.networks(), routes: host_routes }
     }
 
     /// The network of a name, of an id, or of the unambiguous beginning of one. The default network is made when it does
-    /// not exist yet; `routes` are then those of the host, see [`host_routes`].
-    pub fn find(&self, asked: &str, routes: impl FnOnce() -> Vec<IpNet>) -> Result<Network> {
+    /// not exist yet. To be called in the host's network namespace: new networks avoid its routes.
+    pub fn find(&self, asked: &str) -> Result<Network> {
         if let Ok(name) = asked.parse::<Name>()
             && let Some(network) = self.load(&name)?
         {
             return Ok(network);
         }
         if asked == DEFAULT || DEFAULT_ALIASES.contains(&asked) {
-            return self.default(routes);
+            return self.default();
         }
         let is_prefix = !asked.is_empty() && asked.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let all = if is_prefix { self.list()? } else { Vec::new() };
@@ -81,7 +83,7 @@ impl Networks {
     }
 
     /// The network that containers get without being asked, made when it does not exist yet. One read when it does.
-    pub fn default(&self, routes: impl FnOnce() -> Vec<IpNet>) -> Result<Network> {
+    pub fn default(&self) -> Result<Network> {
         let name: Name = DEFAULT.parse()?;
         if let Some(network) = self.load(&name)? {
             return Ok(network);
@@ -89,28 +91,27 @@ impl Networks {
         let _lock = self.lock()?;
         match self.load(&name)? {
             Some(network) => Ok(network),
-            None => self.define(&NewNetwork { ipv6: true, ..NewNetwork::named(name) }, &routes()),
+            None => self.define(&NewNetwork { ipv6: true, ..NewNetwork::named(name) }),
         }
     }
 
-    /// Creates a network with addresses that no other has, and none of the host's `routes` if they were not given.
-    pub fn create(&self, new: &NewNetwork, routes: impl FnOnce() -> Vec<IpNet>) -> Result<Network> {
+    /// Creates a network with addresses that no other has, and none that the host has a route to if they were not given.
+    pub fn create(&self, new: &NewNetwork) -> Result<Network> {
         if is_predefined(new.name.as_str()) {
             return Err(Error::new(
-                crate::base::Kind::Denied,
+                Kind::Denied,
                 format!("operation is not permitted on predefined {} network", new.name),
             )
             .hint("choose another name"));
         }
         // The default network first, so that nobody takes its addresses.
-        let routes = routes();
-        self.default(|| routes.clone())?;
+        self.default()?;
         let _lock = self.lock()?;
         if self.load(&new.name)?.is_some() {
             return Err(Error::conflict(format!("network with name {} already exists", new.name))
                 .hint(format!("choose another name, or remove it with `coracle network rm {}`", new.name)));
         }
-        self.define(new, &routes)
+        self.define(new)
     }
 
     /// Changes a definition. `change` sees it as it is now.
@@ -165,9 +166,9 @@ impl Networks {
     }
 
     /// Only for the holder of the lock.
-    fn define(&self, new: &NewNetwork, routes: &[IpNet]) -> Result<Network> {
+    fn define(&self, new: &NewNetwork) -> Result<Network> {
         let others: Vec<Network> = self.list()?.into_iter().flatten().collect();
-        let network = plan::plan(new, ContainerId::random()?, time::now(), &others, routes)?;
+        let network = plan::plan(new, ContainerId::random()?, time::now(), &others, &(self.routes)())?;
         publish::json(&self.record(&network.name), &network, Durability::Durable)?;
         Ok(network)
     }
@@ -185,49 +186,40 @@ impl Networks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Kind;
     use crate::base::publish::Staging;
 
     fn networks() -> (Networks, Staging) {
         let scratch = Staging::new(&std::env::temp_dir()).unwrap();
-        (Networks { directory: scratch.path().join("networks") }, scratch)
+        (Networks { directory: scratch.path().join("networks"), routes: Vec::new }, scratch)
     }
 
     fn new(name: &str) -> NewNetwork {
         NewNetwork::named(name.parse().unwrap())
     }
 
-    fn nothing() -> Vec<IpNet> {
-        Vec::new()
-    }
-
     #[test]
     fn the_default_network_is_made_at_first_use_and_stays() {
         let (networks, _scratch) = networks();
         assert!(networks.list().unwrap().is_empty());
-        let bridge = networks.default(nothing).unwrap();
+        let bridge = networks.default().unwrap();
         assert_eq!((bridge.name.as_str(), bridge.subnets.len()), ("bridge", 2));
         assert_eq!(bridge.subnets[0].net.to_string(), "172.17.0.0/16");
-        let again = || panic!("it is there already");
-        assert_eq!(networks.default(again).unwrap(), bridge);
+        assert_eq!(networks.default().unwrap(), bridge);
         for name in ["bridge", "default", "podman", bridge.id.as_str(), bridge.id.short()] {
-            assert_eq!(networks.find(name, again).unwrap(), bridge, "{name}");
+            assert_eq!(networks.find(name).unwrap(), bridge, "{name}");
         }
-        assert_eq!(networks.create(&new("podman"), again_nothing).unwrap().name.as_str(), "podman");
-        assert_eq!(networks.find("podman", again).unwrap().name.as_str(), "podman");
-        fn again_nothing() -> Vec<IpNet> {
-            Vec::new()
-        }
+        assert_eq!(networks.create(&new("podman")).unwrap().name.as_str(), "podman");
+        assert_eq!(networks.find("podman").unwrap().name.as_str(), "podman");
     }
 
     #[test]
     fn networks_are_created_once_found_changed_and_removed() {
         let (networks, _scratch) = networks();
-        let web = networks.create(&new("web"), nothing).unwrap();
+        let web = networks.create(&new("web")).unwrap();
         assert_eq!(web.subnets[0].net.to_string(), "172.18.0.0/16");
-        let taken = networks.create(&new("web"), nothing).unwrap_err();
+        let taken = networks.create(&new("web")).unwrap_err();
         assert_eq!((taken.kind(), taken.message()), (Kind::Conflict, "network with name web already exists"));
-        let reserved = networks.create(&new("host"), nothing).unwrap_err();
+        let reserved = networks.create(&new("host")).unwrap_err();
         assert_eq!(reserved.message(), "operation is not permitted on predefined host network");
         let names = |networks: &Networks| {
             networks.list().unwrap().into_iter().map(|n| n.unwrap().name.to_string()).collect::<Vec<_>>()
@@ -237,18 +229,18 @@ mod tests {
             network.dns_servers.push("192.0.2.53".parse().unwrap());
             Ok(())
         });
-        assert_eq!(networks.find("web", nothing).unwrap(), changed.unwrap());
+        assert_eq!(networks.find("web").unwrap(), changed.unwrap());
         assert!(networks.remove(&web).unwrap() && !networks.remove(&web).unwrap());
-        assert_eq!(networks.find("web", nothing).unwrap_err().kind(), Kind::NotFound);
-        let other = networks.create(&new("web"), nothing).unwrap();
+        assert_eq!(networks.find("web").unwrap_err().kind(), Kind::NotFound);
+        let other = networks.create(&new("web")).unwrap();
         assert!(!networks.remove(&web).unwrap(), "another network has the name now");
-        assert_eq!(networks.find(other.id.short(), nothing).unwrap(), other);
+        assert_eq!(networks.find(other.id.short()).unwrap(), other);
     }
 
     #[test]
     fn a_record_of_the_future_or_of_nobody_is_told_and_hides_no_other() {
         let (networks, _scratch) = networks();
-        networks.create(&new("web"), nothing).unwrap();
+        networks.create(&new("web")).unwrap();
         fs::write(networks.directory.join("new.json"), r#"{"format":99}"#).unwrap();
         fs::write(networks.directory.join("torn.json"), "").unwrap();
         let kinds: Vec<Option<Kind>> =
@@ -262,7 +254,7 @@ mod tests {
         let names: Vec<NewNetwork> = (0..12).map(|n| new(&format!("n{n}"))).collect();
         std::thread::scope(|scope| {
             for new in &names {
-                scope.spawn(|| networks.create(new, nothing).unwrap());
+                scope.spawn(|| networks.create(new).unwrap());
             }
         });
         let all: Vec<Network> = networks.list().unwrap().into_iter().flatten().collect();
