@@ -7,6 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::base::Paths;
+use crate::net::netd;
+use crate::rootless::outer;
 use crate::union::fuse;
 use crate::{engine, hello, init, supervise};
 
@@ -22,6 +24,9 @@ pub fn dispatch(args: &[OsString]) -> Option<u8> {
     if name == fuse::ROLE.as_bytes() {
         return Some(fuse::main(args.get(1..)?));
     }
+    if name == netd::ROLE.as_bytes() {
+        return Some(netd_main(args.get(1..)?));
+    }
     if name == init::ROLE.as_bytes() {
         return Some(init::main(args.get(2..)?));
     }
@@ -31,4 +36,17 @@ pub fn dispatch(args: &[OsString]) -> Option<u8> {
         return Some(u8::from(std::io::stdout().write_all(screen.as_bytes()).is_err()));
     }
     None
+}
+
+/// netd has power over the containers of the user namespace that it lives in, so it keeps that one alive for the next.
+fn netd_main(args: &[OsString]) -> u8 {
+    let [data, runtime, ..] = args else { return 125 };
+    let paths =
+        Paths { data: data.into(), runtime: runtime.into(), config: PathBuf::new(), home: PathBuf::new() };
+    let kept = outer::record_keeper(&paths);
+    let status = netd::main(args);
+    if kept.is_ok() {
+        outer::forget_keeper(&paths);
+    }
+    status
 }

@@ -22,9 +22,16 @@
 //! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
 //! under which names; [`packet`] IP packets, read and written.
 
+pub mod client;
 pub mod model;
 pub mod networks;
 pub mod packet;
 pub mod part;
 pub mod protocol;
+pub mod netd;
+mod netlink;
+pub mod networks;
+pub mod part;
+pub mod protocol;
+mod router;
 pub mod table;

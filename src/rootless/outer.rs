@@ -79,7 +79,8 @@ pub fn forget_keeper(paths: &Paths) {
     }
 }
 
-fn record_keeper(paths: &Paths) -> Result<()> {
+/// Records this process, which is in the outer user namespace, as one that keeps it.
+pub fn record_keeper(paths: &Paths) -> Result<()> {
     let me = ProcessIdentity::of(std::process::id() as i32)
         .ok_or_else(|| Error::system("cannot read `/proc/self/stat`").hint("is /proc mounted?"))?;
     let path = paths.keepers().join(keeper_name(&me));

@@ -20,6 +20,13 @@ pub fn release_program_pages() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets all threads share one arena of the allocator (mallopt(3)): each further one costs a thread that allocates a few
+/// times some 100 KiB.
+pub fn share_one_arena() {
+    // SAFETY: only sets a parameter of the allocator.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 /// The range of a line of proc_pid_maps(5), if it is a part of a file that cannot have been written: executable, or
 /// read-only from the file's very beginning. A read-only part further on may be relocated data, protected afterwards.
 fn unwritten_part(line: &str) -> Option<(usize, usize)> {

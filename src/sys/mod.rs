@@ -10,4 +10,5 @@ pub mod placement;
 pub mod process;
 pub mod socket;
 pub mod tty;
+pub mod tun;
 pub mod writeback;

@@ -173,8 +173,13 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
 
 /// Makes `fd` fd 3 of the program that is executed next: the place where a role finds its socket.
 pub fn place_at_three(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: replaces whatever fd 3 was; the caller is about to exec and owns everything above the standard streams.
-    match unsafe { libc::dup3(fd.as_raw_fd(), 3, 0) } {
+    place_at(fd, 3)
+}
+
+/// Makes `fd` fd `number` of the program that is executed next.
+pub fn place_at(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    // SAFETY: replaces whatever fd `number` was; the caller is about to exec and owns everything above the standard streams.
+    match unsafe { libc::dup3(fd.as_raw_fd(), number, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }

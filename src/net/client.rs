@@ -1,0 +1,225 @@
+//! What a supervisor does with netd: finds it or starts it, joins, plugs its container in, notices its death and revives it.
+//!
+//! # Theory of operation
+//!
+//! netd listens on a socket in the runtime directory, one for each outer user namespace, because a netd has power only
+//! over the containers of its own. Who finds nobody there takes a lock, looks again, listens itself, and starts a netd
+//! that inherits the listening socket. So a connection can be made at once and the first request waits in it while netd
+//! starts; netd answers it with what went wrong if it cannot serve.
+//!
+//! The connection is the membership. It breaks when netd dies, which the supervisor sees by polling [`Membership::fd`];
+//! then it calls [`Membership::revive`]: the container keeps its interfaces and addresses all the while, because the
+//! descriptor of the router's namespace, which came with the answer, keeps bridges and all that is plugged into them.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use super::model::{Endpoint, Network, Wish};
+use super::netd::spawn;
+use super::protocol::{self, Counters, Join, Joined, MAX_MESSAGE, Reply, Request};
+use crate::base::error::if_absent;
+use crate::base::id::Name;
+use crate::base::lock::{Lock, Mode};
+use crate::base::paths::private_dir;
+use crate::base::{Error, Kind, Paths, Result, ResultExt};
+
+/// How long netd may take for one answer: a busy machine with a hundred containers starting, and much more.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a netd that ends while we ask is replaced: it may just have been about to go.
+const ATTEMPTS: usize = 5;
+
+/// A container's membership in its networks, as its supervisor holds it. Dropping it ends the membership: addresses,
+/// names and ports are free again.
+#[derive(Debug)]
+pub struct Membership {
+    socket: OwnedFd,
+    router: OwnedFd,
+    join: Join,
+    joined: Joined,
+}
+
+impl Membership {
+    /// Reserves addresses and opens ports with the running netd, or with a new one, which is started from `program`, this
+    /// executable, in the namespace `router` of a netd that has died, or in a new one. The caller must have one thread and
+    /// be in the outer user namespace and the host's network namespace.
+    pub fn join(
+        paths: &Paths,
+        program: BorrowedFd<'_>,
+        join: &Join,
+        router: Option<BorrowedFd<'_>>,
+    ) -> Result<(Self, Joined)> {
+        let request = Request::Join(Box::new(join.clone()));
+        for _ in 0..ATTEMPTS {
+            let socket = find_or_start(paths, program, router)?;
+            match ask(socket.as_fd(), &request) {
+                Ok(Some(Reply::Joined(joined, router))) => {
+                    let membership = Self { socket, router, join: join.clone(), joined: (*joined).clone() };
+                    return Ok((membership, *joined));
+                }
+                Ok(None) => continue,
+                Ok(Some(Reply::Failed(error))) => return Err(error.into()),
+                Ok(Some(_)) => return Err(misunderstood()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::system("netd, coracle's network process, ends as soon as it has started")
+            .hint("`coracle doctor` checks what this machine allows"))
+    }
+
+    /// Makes the interfaces in the container's network namespace, brings its loopback up, and makes its names known.
+    pub fn plug(&mut self, netns: BorrowedFd<'_>) -> Result<()> {
+        match self.request(&Request::Plug(duplicate(netns)?))? {
+            Reply::Done => Ok(()),
+            _ => Err(misunderstood()),
+        }
+    }
+
+    /// Adds a network to the plugged container.
+    pub fn connect(&mut self, network: &Network, wish: &Wish, netns: BorrowedFd<'_>) -> Result<Endpoint> {
+        let request = Request::Connect(Box::new((network.clone(), wish.clone())), duplicate(netns)?);
+        match self.request(&request)? {
+            Reply::Connected(endpoint) => {
+                self.join.networks.push((network.clone(), wish.clone()));
+                self.joined.endpoints.push((*endpoint).clone());
+                Ok(*endpoint)
+            }
+            _ => Err(misunderstood()),
+        }
+    }
+
+    /// Takes a network away from the plugged container.
+    pub fn disconnect(&mut self, network: &Name, netns: BorrowedFd<'_>) -> Result<()> {
+        match self.request(&Request::Disconnect(network.clone(), duplicate(netns)?))? {
+            Reply::Done => {
+                self.join.networks.retain(|(known, _)| known.name != *network);
+                self.joined.endpoints.retain(|endpoint| endpoint.network != *network);
+                Ok(())
+            }
+            _ => Err(misunderstood()),
+        }
+    }
+
+    /// What the container has sent and received, over all its interfaces.
+    pub fn count(&mut self) -> Result<Counters> {
+        match self.request(&Request::Count)? {
+            Reply::Counters(counters) => Ok(counters),
+            _ => Err(misunderstood()),
+        }
+    }
+
+    /// Readable, or hung up, when netd has died, and never before.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// What the container has now.
+    pub fn joined(&self) -> &Joined {
+        &self.joined
+    }
+
+    /// After netd's death: joins the next one, started by us or by another supervisor, with what the container has, and
+    /// repairs its interfaces where they are gone. When this fails, it can be tried again, after a pause.
+    pub fn revive(&mut self, paths: &Paths, program: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result<()> {
+        let mut join = self.join.clone();
+        join.before = Some(self.joined.clone());
+        let (mut revived, _) = Self::join(paths, program, &join, Some(self.router.as_fd()))?;
+        revived.plug(netns)?;
+        revived.join.before = None;
+        *self = revived;
+        Ok(())
+    }
+
+    fn request(&self, request: &Request) -> Result<Reply> {
+        match ask(self.socket.as_fd(), request)? {
+            Some(Reply::Failed(error)) => Err(error.into()),
+            Some(reply) => Ok(reply),
+            None => Err(Error::new(Kind::Network, "netd, coracle's network process, has ended")
+                .hint("it is started again at once: try again")),
+        }
+    }
+}
+
+/// Sends a request and waits for its answer; `None` when netd is gone.
+fn ask(socket: BorrowedFd<'_>, request: &Request) -> Result<Option<Reply>> {
+    let gone = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected)
+    };
+    match protocol::send_request(socket, request) {
+        Err(error) if gone(&error) => return Ok(None),
+        result => result.context(|| "cannot ask netd")?,
+    }
+    let mut buffer = vec![0; MAX_MESSAGE];
+    loop {
+        match protocol::receive_reply(socket, &mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if gone(&error) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(Error::system("netd, coracle's network process, does not answer"));
+            }
+            result => return result.context(|| "cannot understand netd"),
+        }
+    }
+}
+
+fn misunderstood() -> Error {
+    Error::system("netd answered something else than it was asked")
+        .hint("was coracle updated while containers run? restart them")
+}
+
+fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    fd.try_clone_to_owned().context(|| "cannot duplicate the container's network namespace")
+}
+
+/// The address of the netd of this user namespace.
+fn address(paths: &Paths) -> Result<PathBuf> {
+    let namespace = fs::metadata("/proc/self/ns/user").context(|| "cannot examine the user namespace")?.ino();
+    Ok(paths.runtime.join("netd").join(namespace.to_string()))
+}
+
+/// A connection to a netd that lives, or is about to.
+fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
+    let path = address(paths)?;
+    let address = UnixAddr::new(&path).context(|| format!("the name of `{}` is too long", path.display()))?;
+    if let Some(connected) = attempt(&address)? {
+        return Ok(connected);
+    }
+    private_dir(&paths.runtime.join("netd"))?;
+    let _starting = Lock::wait(&paths.runtime.join("netd.lock"), Mode::Exclusive)?;
+    if let Some(connected) = attempt(&address)? {
+        return Ok(connected);
+    }
+    if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
+    let listener = seqpacket()?;
+    bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(&path, "cannot make the socket")?;
+    listen(&listener, Backlog::MAXCONN).at(&path, "cannot listen on")?;
+    spawn::spawn(paths, &path, program, listener.as_fd(), router)?;
+    attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
+}
+
+/// Connects; `None` when nobody listens.
+fn attempt(address: &UnixAddr) -> Result<Option<OwnedFd>> {
+    let socket = seqpacket()?;
+    match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), address) {
+        Ok(()) => {}
+        Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => return Ok(None),
+        Err(errno) => return Err(errno).context(|| "cannot reach netd, coracle's network process"),
+    }
+    let patience = TimeVal::milliseconds(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
+    setsockopt(&socket, sockopt::ReceiveTimeout, &patience).context(|| "cannot set up a socket")?;
+    setsockopt(&socket, sockopt::SendTimeout, &patience).context(|| "cannot set up a socket")?;
+    Ok(Some(socket))
+}
+
+fn seqpacket() -> Result<OwnedFd> {
+    socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).context(|| "cannot make a socket")
+}

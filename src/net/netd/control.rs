@@ -1,0 +1,265 @@
+//! Supervisors' requests. A connection is a membership: when it closes, the container leaves.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SocketFlags, accept_with};
+
+use super::inside::Job;
+use super::Netd;
+use crate::base::error::WireError;
+use crate::base::id::Name;
+use crate::base::{ContainerId, Error, Result};
+use crate::net::model::{Endpoint, Network, PublishedPort, Wish};
+use crate::net::part::{Interest, Part, Token, Wakes};
+use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
+use crate::net::router::Plug;
+
+/// How long a netd that cannot serve waits for those who ask why.
+const REFUSAL: Duration = Duration::from_millis(500);
+
+/// A supervisor.
+pub struct Client {
+    socket: OwnedFd,
+    member: Option<Member>,
+    /// What it waits for. Until then nothing more is read from it.
+    pending: Option<Pending>,
+}
+
+/// The container of a supervisor.
+struct Member {
+    container: ContainerId,
+    /// It says that it has its interfaces already.
+    before: bool,
+    ports: Vec<PublishedPort>,
+}
+
+enum Pending {
+    Plug,
+    Connect(Box<Endpoint>),
+    Disconnect,
+    Count,
+}
+
+impl Client {
+    /// One that has said nothing yet.
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket, member: None, pending: None }
+    }
+
+    fn tell(&self, reply: &Reply) {
+        // Who does not take its one answer is about to be seen to hang up.
+        let _ = send_reply(self.socket.as_fd(), reply);
+    }
+}
+
+impl Netd {
+    /// A supervisor has asked something, or has gone.
+    pub(super) fn serve(&mut self, id: u64, what: Interest) {
+        let Some(client) = self.clients.get(&id) else { return };
+        if client.pending.is_some() {
+            if what.intersects(Interest::CLOSED | Interest::ERROR) {
+                self.drop_client(id);
+            }
+            return;
+        }
+        match receive_request(client.socket.as_fd(), &mut self.buffer) {
+            Ok(Some(request)) => {
+                if let Err(error) = self.answer(id, request) {
+                    self.reply(id, &Reply::Failed(WireError::from(&error)));
+                }
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                let error = Error::invalid("netd does not understand the request")
+                    .hint("was coracle updated while containers run? restart them");
+                self.reply(id, &Reply::Failed(WireError::from(&error)));
+            }
+            _ => self.drop_client(id),
+        }
+    }
+
+    fn answer(&mut self, id: u64, request: Request) -> Result<()> {
+        match request {
+            Request::Join(join) => {
+                let joined = self.join(id, &join)?;
+                let namespace = self.inside.namespace().try_clone_to_owned();
+                let namespace = namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
+                self.reply(id, &Reply::Joined(Box::new(joined), namespace));
+            }
+            Request::Plug(namespace) => {
+                let member = self.member(id)?;
+                let (container, again) = (member.container.clone(), member.before);
+                let endpoints = self.table.endpoints(&container).to_vec();
+                let plug = Plug { container, missing: endpoints.clone(), endpoints, again };
+                self.inside.order(Job::Plug(id, Box::new(plug), namespace));
+                self.wait_for(id, Pending::Plug);
+            }
+            Request::Connect(what, namespace) => {
+                let (network, wish) = *what;
+                self.connect(id, &network, &wish, namespace)?;
+            }
+            Request::Disconnect(network, namespace) => self.disconnect(id, &network, namespace)?,
+            Request::Count => {
+                let container = self.member(id)?.container.clone();
+                let networks = self.networks_of(&container);
+                self.inside.order(Job::Count(id, container, networks));
+                self.wait_for(id, Pending::Count);
+            }
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, id: u64, join: &Join) -> Result<Joined> {
+        if self.clients.get(&id).is_none_or(|client| client.member.is_some()) {
+            return Err(Error::conflict("this connection is a container's already"));
+        }
+        let endpoints = self.table.join(join)?;
+        let ports = match self.open_ports(join) {
+            Ok(ports) => ports,
+            Err(error) => {
+                self.table.leave(&join.container);
+                return Err(error);
+            }
+        };
+        for (network, _) in &join.networks {
+            self.need_bridge(network);
+        }
+        if let Some(client) = self.clients.get_mut(&id) {
+            let before = join.before.is_some();
+            client.member = Some(Member { container: join.container.clone(), before, ports: ports.clone() });
+        }
+        let resolvers = self.table.resolvers(&join.container);
+        let host_gateway = self.table.host_gateway(&join.container);
+        Ok(Joined { endpoints, ports, resolvers, host_gateway })
+    }
+
+    /// Opens the published ports, all or none.
+    fn open_ports(&mut self, join: &Join) -> Result<Vec<PublishedPort>> {
+        match join.ports.as_slice() {
+            [] => Ok(Vec::new()),
+            _ => Err(Error::unsupported("ports cannot be published yet")),
+        }
+    }
+
+    fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
+        let container = self.member(id)?.container.clone();
+        let endpoint = self.table.connect(&container, network, wish)?;
+        self.need_bridge(network);
+        let endpoints = self.table.endpoints(&container).to_vec();
+        let plug = Plug { container, endpoints, missing: vec![endpoint.clone()], again: false };
+        self.inside.order(Job::Plug(id, Box::new(plug), namespace));
+        self.wait_for(id, Pending::Connect(Box::new(endpoint)));
+        Ok(())
+    }
+
+    fn disconnect(&mut self, id: u64, network: &Name, namespace: OwnedFd) -> Result<()> {
+        let container = self.member(id)?.container.clone();
+        let gone = self.table.disconnect(&container, network)?;
+        let left = self.table.endpoints(&container).to_vec();
+        self.inside.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
+        self.wait_for(id, Pending::Disconnect);
+        self.note_unused();
+        Ok(())
+    }
+
+    /// What a client waited for is done, or has failed.
+    pub(super) fn done(&mut self, id: u64, result: Result<()>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(pending) = client.pending.take() else { return };
+        let container = client.member.as_ref().map(|member| member.container.clone());
+        let reply = match (pending, result) {
+            (Pending::Connect(endpoint), Err(error)) => {
+                if let Some(container) = container {
+                    let _ = self.table.disconnect(&container, &endpoint.network);
+                    self.note_unused();
+                }
+                Reply::Failed(WireError::from(&error))
+            }
+            (_, Err(error)) => Reply::Failed(WireError::from(&error)),
+            (Pending::Connect(endpoint), Ok(())) => Reply::Connected(endpoint),
+            (Pending::Plug, Ok(())) => {
+                if let Some(container) = container {
+                    self.table.plugged(&container);
+                }
+                Reply::Done
+            }
+            (Pending::Disconnect | Pending::Count, Ok(())) => Reply::Done,
+        };
+        self.finish(id, &reply);
+    }
+
+    /// What a client wanted to know.
+    pub(super) fn counted(&mut self, id: u64, result: Result<Counters>) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if client.pending.take().is_some() {
+            let reply = match result {
+                Ok(counters) => Reply::Counters(counters),
+                Err(error) => Reply::Failed(WireError::from(&error)),
+            };
+            self.finish(id, &reply);
+        }
+    }
+
+    fn member(&self, id: u64) -> Result<&Member> {
+        let member = self.clients.get(&id).and_then(|client| client.member.as_ref());
+        member.ok_or_else(|| Error::conflict("the container has not joined"))
+    }
+
+    fn networks_of(&self, container: &ContainerId) -> Vec<ContainerId> {
+        self.table.endpoints(container).iter().map(|endpoint| endpoint.network_id.clone()).collect()
+    }
+
+    fn reply(&self, id: u64, reply: &Reply) {
+        if let Some(client) = self.clients.get(&id) {
+            client.tell(reply);
+        }
+    }
+
+    /// Reads nothing more from a client until [`Netd::finish`].
+    fn wait_for(&mut self, id: u64, pending: Pending) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.pending = Some(pending);
+            let _ = self.epoll.change(client.socket.as_fd(), Interest::empty(), Token::new(Part::Control, id));
+        }
+    }
+
+    fn finish(&self, id: u64, reply: &Reply) {
+        if let Some(client) = self.clients.get(&id) {
+            client.tell(reply);
+            let _ = self.epoll.change(client.socket.as_fd(), Interest::READ, Token::new(Part::Control, id));
+        }
+    }
+
+    /// A supervisor has gone, and its container with it.
+    fn drop_client(&mut self, id: u64) {
+        let Some(client) = self.clients.remove(&id) else { return };
+        if let Some(member) = client.member {
+            let networks = self.networks_of(&member.container);
+            self.table.leave(&member.container);
+            self.inside.order(Job::Left(member.container, networks));
+            self.note_unused();
+        }
+        if self.clients.is_empty() {
+            self.idle = Some(Instant::now());
+        }
+    }
+}
+
+/// Tells everybody who connects, for a moment, why netd cannot serve.
+pub fn refuse(listener: &OwnedFd, error: &WireError) {
+    let mut buffer = vec![0; MAX_MESSAGE];
+    let refusal = Timespec { tv_sec: 0, tv_nsec: REFUSAL.subsec_nanos().into() };
+    let readable = |fd: &OwnedFd| {
+        let mut fds = [PollFd::new(fd, PollFlags::IN)];
+        poll(&mut fds, Some(&refusal)).is_ok_and(|ready| ready > 0)
+    };
+    while readable(listener) {
+        let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return };
+        if readable(&socket) && matches!(receive_request(socket.as_fd(), &mut buffer), Ok(Some(_))) {
+            let _ = send_reply(socket.as_fd(), &Reply::Failed(error.clone()));
+        }
+    }
+}

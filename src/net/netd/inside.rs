@@ -1,0 +1,216 @@
+//! The threads that live in the router's namespace: one makes sockets there, one changes what is there.
+//!
+//! A thread that has left the host's network namespace cannot come back (setns(2): the host's belongs to somebody else's
+//! user namespace), so the main thread never leaves it, and these never return to it. They are two because sockets are
+//! wanted within microseconds, while making an interface takes a millisecond, in which the main thread goes on moving
+//! packets: it hears of what was done by an event.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
+
+use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::net::model::{Endpoint, Network};
+use crate::net::part::Sockets;
+use crate::net::protocol::Counters;
+use crate::net::router::{Device, Plug, Router};
+
+/// Enough for netlink messages, which are on the heap, and the C library's own needs.
+const STACK: usize = 128 * 1024;
+
+/// Interfaces of containers that have ended go with their namespaces; after this time it is made sure of.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Something to be done in R. A ticket comes back with its outcome.
+#[derive(Debug)]
+pub enum Job {
+    /// Makes a network's bridge.
+    AddNetwork(Box<Network>),
+    /// Removes it.
+    RemoveNetwork(ContainerId),
+    /// Makes interfaces of a container, in its namespace.
+    Plug(u64, Box<Plug>, OwnedFd),
+    /// Removes one, at once; with what is left.
+    Disconnect(u64, ContainerId, ContainerId, Vec<Endpoint>, OwnedFd),
+    /// Makes sure, later, that the interfaces of a container that has left these networks are gone.
+    Left(ContainerId, Vec<ContainerId>),
+    /// Counts what has passed a container's interfaces to these networks.
+    Count(u64, ContainerId, Vec<ContainerId>),
+}
+
+/// What has been done.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The namespace forwards packets; the device, or why there is none.
+    Ready(Result<Device>),
+    /// A network's bridge and its gateway's addresses are there, or not.
+    Network(ContainerId, Result<()>),
+    /// Of [`Job::Plug`] and [`Job::Disconnect`].
+    Done(u64, Result<()>),
+    /// Of [`Job::Count`].
+    Counted(u64, Result<Counters>),
+}
+
+/// The way to the threads in R. They end when this is dropped.
+#[derive(Debug)]
+pub struct Inside {
+    namespace: OwnedFd,
+    jobs: Sender<Job>,
+    outcomes: Receiver<Outcome>,
+    event: OwnedFd,
+    sockets: Factory,
+}
+
+/// Makes sockets on either side.
+#[derive(Debug)]
+pub struct Factory {
+    wishes: Sender<Wish>,
+    made: Receiver<io::Result<OwnedFd>>,
+}
+
+type Wish = (AddressFamily, SocketType, Option<Protocol>);
+
+impl Inside {
+    /// Makes R, or enters that of an earlier netd, and starts setting it up: [`Outcome::Ready`] tells when that is done.
+    pub fn start(adopted: Option<OwnedFd>) -> Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).context(|| "cannot make an event")?;
+        let signal = event.try_clone().context(|| "cannot duplicate an event")?;
+        let (jobs, orders) = mpsc::channel();
+        let (reports, outcomes) = mpsc::channel();
+        let (wishes, wanted) = mpsc::channel();
+        let (makes, made) = mpsc::channel();
+        let (entered, entry) = mpsc::channel();
+        let run = move || {
+            let router = Router::enter(adopted.as_ref());
+            let mut router = match router {
+                Ok(router) => router,
+                Err(error) => return drop(entered.send(Err(error))),
+            };
+            let make = move || make_sockets(&wanted, &makes);
+            // Threads inherit the namespace of the one that starts them.
+            let sockets = thread::Builder::new().stack_size(STACK).spawn(make).context(|| "cannot start a thread");
+            let _ = entered.send(sockets.and_then(|_| router.namespace()));
+            work(&mut router, &orders, &Reports { reports, signal });
+        };
+        thread::Builder::new().stack_size(STACK).spawn(run).context(|| "cannot start a thread")?;
+        let namespace = entry.recv().unwrap_or_else(|_| Err(Error::system("the router's thread has ended")))?;
+        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory { wishes, made } })
+    }
+
+    /// R itself: who holds it keeps it.
+    pub fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// Readable when there are outcomes.
+    pub fn event(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+
+    /// The sockets' maker.
+    pub fn sockets(&self) -> &Factory {
+        &self.sockets
+    }
+
+    /// Has something done, after everything that was asked for before.
+    pub fn order(&self, job: Job) {
+        // A thread in R ends before us only by a defect: then the process is of no use, and `outcomes` says so.
+        let _ = self.jobs.send(job);
+    }
+
+    /// What has been done since the last call.
+    pub fn outcomes(&self) -> VecDeque<Outcome> {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&self.event, &mut count);
+        self.outcomes.try_iter().collect()
+    }
+}
+
+impl Sockets for Factory {
+    fn host(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd> {
+        make_socket((family, kind, protocol))
+    }
+
+    fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.wishes.send((family, kind, protocol)).map_err(|_| gone())?;
+        self.made.recv().map_err(|_| gone())?
+    }
+}
+
+fn make_socket((family, kind, protocol): Wish) -> io::Result<OwnedFd> {
+    Ok(socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, protocol)?)
+}
+
+fn make_sockets(wishes: &Receiver<Wish>, made: &Sender<io::Result<OwnedFd>>) {
+    for wish in wishes {
+        if made.send(make_socket(wish)).is_err() {
+            return;
+        }
+    }
+}
+
+struct Reports {
+    reports: Sender<Outcome>,
+    signal: OwnedFd,
+}
+
+impl Reports {
+    fn tell(&self, outcome: Outcome) {
+        if self.reports.send(outcome).is_ok() {
+            let _ = rustix::io::write(&self.signal, &1u64.to_ne_bytes());
+        }
+    }
+}
+
+/// Containers that have left, and when to look after them.
+type Leaving = VecDeque<(Instant, ContainerId, Vec<ContainerId>)>;
+
+fn work(router: &mut Router, orders: &Receiver<Job>, reports: &Reports) {
+    reports.tell(Outcome::Ready(router.set_up()));
+    let mut leaving = Leaving::new();
+    loop {
+        let job = match leaving.front() {
+            None => orders.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+            Some((at, ..)) => orders.recv_timeout(at.saturating_duration_since(Instant::now())),
+        };
+        match job {
+            Ok(job) => perform(router, job, &mut leaving, reports),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                if let Some((_, container, networks)) = leaving.pop_front() {
+                    router.unplug(&container, networks.iter());
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Reports) {
+    match job {
+        Job::AddNetwork(network) => {
+            let made = router.add_network(&network);
+            reports.tell(Outcome::Network(network.id, made));
+        }
+        Job::RemoveNetwork(id) => router.remove_network(&id),
+        Job::Plug(ticket, plug, namespace) => {
+            // It may be back within the grace.
+            leaving.retain(|(_, container, _)| *container != plug.container);
+            reports.tell(Outcome::Done(ticket, router.plug(&plug, namespace.as_fd())));
+        }
+        Job::Disconnect(ticket, container, network, left, namespace) => {
+            router.unplug(&container, [&network].into_iter());
+            reports.tell(Outcome::Done(ticket, router.reroute(&container, &left, namespace.as_fd())));
+        }
+        Job::Left(container, networks) => leaving.push_back((Instant::now() + GRACE, container, networks)),
+        Job::Count(ticket, container, networks) => {
+            reports.tell(Outcome::Counted(ticket, router.count(&container, &networks)));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The network process: one for each user with a container that has a network.
+//!
+//! # Theory of operation
+//!
+//! One thread waits for everything with epoll(7) and calls the part that owns what has happened ([`super::part`]); it
+//! lives in the host's network namespace. Two more live in the router's ([`inside`]). Supervisors' connections are served
+//! by [`control`]; each is a container's membership.
+//!
+//! A few seconds after the last connection has closed, netd goes: it takes the lock under which supervisors start one, so
+//! that nobody is about to connect, looks for connections once more, and removes its socket. Who connects between that
+//! look and the end sees the connection break unanswered, and tries again.
+//!
+//! It keeps nothing on disk. It may be killed at any time: see [`super::client`] for what happens then.
+
+mod control;
+mod inside;
+pub mod spawn;
+mod wakes;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::net::{SocketFlags, accept_with};
+
+use super::model::Network;
+use super::part::{Interest, Part, Token, Wakes};
+use super::router::Device;
+use super::table::Table;
+use crate::base::error::WireError;
+use crate::base::lock::{Lock, Mode};
+use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::sys::process::inherited_fd;
+use control::Client;
+use inside::{Inside, Job, Outcome};
+use wakes::Epoll;
+
+/// The program name that makes coracle netd; followed by the data and the runtime directory, the address of its socket,
+/// and whether it takes over a namespace.
+pub const ROLE: &str = "coracle-netd";
+
+/// How long it waits for the next container after the last one has gone; also how long a bridge without members stays.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// How long nothing must happen before memory is given back.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Tokens of the control part that are no client's.
+const LISTENER: u64 = 0;
+const OUTCOMES: u64 = 1;
+const FIRST_CLIENT: u64 = 16;
+
+/// The role's entry, with the arguments after its name. Returns the exit status.
+pub fn main(args: &[OsString]) -> u8 {
+    let [_data, runtime, address, adoption] = args else { return 125 };
+    let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
+    let address = PathBuf::from(address);
+    let lock = Path::new(runtime).join("netd.lock");
+    let Ok(spare) = listener.try_clone() else { return 125 };
+    match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, adopts)) {
+        Ok(mut netd) => {
+            drop(spare);
+            u8::from(netd.run(&address, &lock).is_err())
+        }
+        Err(error) => {
+            control::refuse(&spare, &WireError::from(&error));
+            let _ = fs::remove_file(&address);
+            1
+        }
+    }
+}
+
+/// The whole of it.
+struct Netd {
+    epoll: Epoll,
+    listener: OwnedFd,
+    inside: Inside,
+    table: Table,
+    /// The way out, and why there is none.
+    device: Option<Device>,
+    trouble: Option<Error>,
+    clients: BTreeMap<u64, Client>,
+    next_client: u64,
+    /// Networks whose bridges were asked for.
+    bridges: BTreeMap<ContainerId, Network>,
+    /// Those without members, and since when.
+    unused: BTreeMap<ContainerId, Instant>,
+    /// Since when there is no client.
+    idle: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+impl Netd {
+    fn start(listener: OwnedFd, adopts: bool) -> Result<Self> {
+        become_background()?;
+        let adopted = match adopts {
+            true => Some(inherited_fd(spawn::ROUTER).context(|| "netd was started without its namespace")?),
+            false => None,
+        };
+        let inside = Inside::start(adopted)?;
+        let epoll = Epoll::new().context(|| "cannot wait for events")?;
+        let watch = |fd, index| {
+            epoll.watch(fd, Interest::READ, Token::new(Part::Control, index)).context(|| "cannot wait for events")
+        };
+        rustix::io::ioctl_fionbio(&listener, true).context(|| "cannot set up the socket")?;
+        watch(listener.as_fd(), LISTENER)?;
+        watch(inside.event(), OUTCOMES)?;
+        let table = if adopts { Table::adopting() } else { Table::new() };
+        Ok(Self {
+            epoll,
+            listener,
+            inside,
+            table,
+            device: None,
+            trouble: None,
+            clients: BTreeMap::new(),
+            next_client: FIRST_CLIENT,
+            bridges: BTreeMap::new(),
+            unused: BTreeMap::new(),
+            idle: Some(Instant::now()),
+            buffer: vec![0; super::protocol::MAX_MESSAGE],
+        })
+    }
+
+    /// Serves until nobody needs it.
+    fn run(&mut self, address: &Path, lock: &Path) -> Result<()> {
+        let mut events = Vec::new();
+        let mut settled = false;
+        loop {
+            let now = Instant::now();
+            let deadline = self.deadline();
+            let settle = (!settled).then_some(now + SETTLE);
+            let timeout = deadline.into_iter().chain(settle).min().map(|at| at.saturating_duration_since(now));
+            self.epoll.wait(&mut events, timeout).context(|| "cannot wait for events")?;
+            let now = Instant::now();
+            if events.is_empty() && !settled && settle.is_some_and(|at| at <= now) {
+                // Straight to sleep: what runs next is mapped again.
+                let _ = crate::sys::memory::release_program_pages();
+                settled = true;
+            }
+            settled &= events.is_empty();
+            for (raw, what) in events.drain(..) {
+                if let Some((part, index)) = Token::from_raw(raw) {
+                    self.ready(part, index, what);
+                }
+            }
+            self.expire(now);
+            if self.idle.is_some_and(|since| since + IDLE <= now) && self.may_go(address, lock)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ready(&mut self, part: Part, index: u64, what: Interest) {
+        match (part, index) {
+            (Part::Control, LISTENER) => self.accept(),
+            (Part::Control, OUTCOMES) => {
+                for outcome in self.inside.outcomes() {
+                    self.take(outcome);
+                }
+            }
+            (Part::Control, client) => self.serve(client, what),
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Ready(Ok(device)) => self.device = Some(device),
+            Outcome::Ready(Err(error)) => self.trouble = Some(error),
+            // A failure comes back when somebody wants to be plugged into it.
+            Outcome::Network(_, _) => {}
+            Outcome::Done(ticket, result) => self.done(ticket, result),
+            Outcome::Counted(ticket, result) => self.counted(ticket, result),
+        }
+    }
+
+    /// When something is due without anything having happened.
+    fn deadline(&self) -> Option<Instant> {
+        let idle = self.idle.map(|since| since + IDLE);
+        let unused = self.unused.values().min().map(|since| *since + IDLE);
+        idle.into_iter().chain(unused).min()
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let due: Vec<_> = self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.unused.remove(&id);
+            self.bridges.remove(&id);
+            self.inside.order(Job::RemoveNetwork(id));
+        }
+    }
+
+    /// Asks for the bridge of a network, unless it is there.
+    fn need_bridge(&mut self, network: &Network) {
+        self.unused.remove(&network.id);
+        if self.bridges.get(&network.id) != Some(network) {
+            self.table.update(network);
+            self.bridges.insert(network.id.clone(), network.clone());
+            self.inside.order(Job::AddNetwork(Box::new(network.clone())));
+        }
+    }
+
+    /// Looks which bridges have no members any more.
+    fn note_unused(&mut self) {
+        let now = Instant::now();
+        for id in self.bridges.keys() {
+            if self.table.network(id).is_none() {
+                self.unused.entry(id.clone()).or_insert(now);
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        // The socket lies in a directory of the user's alone: whoever can connect may do everything anyway.
+        while let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            let id = self.next_client;
+            let watched = self.epoll.watch(socket.as_fd(), Interest::READ, Token::new(Part::Control, id));
+            if watched.is_ok() {
+                self.next_client += 1;
+                self.clients.insert(id, Client::new(socket));
+                self.idle = None;
+            }
+        }
+    }
+
+    /// Whether nobody is about to connect; then the socket is gone.
+    fn may_go(&mut self, address: &Path, lock: &Path) -> Result<bool> {
+        let Some(_lock) = Lock::attempt(lock, Mode::Exclusive)? else {
+            self.idle = Some(Instant::now());
+            return Ok(false);
+        };
+        self.accept();
+        if self.idle.is_none() {
+            return Ok(false);
+        }
+        let _ = fs::remove_file(address);
+        Ok(true)
+    }
+}
+
+/// netd ends when nobody needs it and not before: what ends a login session must not cut containers off. It opens many
+/// files.
+fn become_background() -> Result<()> {
+    use nix::sys::signal::{SigSet, Signal};
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
+    signals.thread_block().context(|| "cannot block signals")?;
+    crate::sys::memory::share_one_arena();
+    let files = rustix::process::Resource::Nofile;
+    let limit = rustix::process::getrlimit(files);
+    rustix::process::setrlimit(files, rustix::process::Rlimit { current: limit.maximum, ..limit })
+        .context(|| "cannot raise the limit of open files")
+}

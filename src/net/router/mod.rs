@@ -1,0 +1,381 @@
+//! The router's network namespace R: bridges, virtual Ethernet pairs, the TUN device, and which packets go where.
+//!
+//! # Theory of operation
+//!
+//! R holds one bridge for each network, with the gateway's address, and one TUN device, behind which netd is the rest of
+//! the world. Packets of a network look up a routing table of their own, chosen by the bridge that they come in by: it
+//! holds the network itself, the networks that it may reach, "prohibited" for those that it may not, and the TUN device as
+//! the default route, which internal networks do not have. What comes from the TUN device and from sockets in R uses the
+//! main table, which knows all networks.
+//!
+//! A container's interface is one end of a pair whose other end is made in the bridge, with one request; its addresses and
+//! routes are set from within its namespace, which the thread enters for that time.
+//!
+//! All steps can be repeated: a netd that adopts the R of a dead one makes what is missing and leaves what is there. Names
+//! and numbers of tables are the same every time: they come from ids and from numbers of interfaces.
+//!
+//! A [`Router`] is used by one thread, which lives in R.
+
+mod plan;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::AddressFamily;
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::model::{Endpoint, Network};
+use super::netlink::message::{self, Hop, Selector};
+use super::netlink::{Batch, Failure, Socket};
+use super::protocol::Counters;
+use crate::base::error::WireError;
+use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::sys::tun;
+pub use plan::{MARK, bridge_name, veth_name};
+use plan::{LOCAL_TABLE, Neighbour, PRIORITY_MARK, Reach};
+
+/// So that large datagrams pass whole: the largest multiple of 8 that leaves room in 65,535 bytes for a header.
+const TUN_MTU: u32 = 65520;
+
+/// Interfaces whose MTU nobody has chosen.
+const DEFAULT_MTU: u32 = 1500;
+
+/// Number of a namespace's loopback interface, always.
+const LOOPBACK: u32 = 1;
+
+/// The TUN device as netd's loop uses it.
+#[derive(Debug)]
+pub struct Device {
+    /// Reads and writes packets, each with a struct virtio_net_hdr of 10 bytes in front; does not block.
+    pub fd: OwnedFd,
+    /// Its interface's number in R.
+    pub index: u32,
+}
+
+/// An interface that is to be made for a container.
+#[derive(Debug, Clone)]
+pub struct Plug {
+    /// Whose.
+    pub container: ContainerId,
+    /// All that the container has: which of them are default routes depends on all.
+    pub endpoints: Vec<Endpoint>,
+    /// Those of them to be made; the others are there.
+    pub missing: Vec<Endpoint>,
+    /// It may be there already, because a netd before this one has made it.
+    pub again: bool,
+}
+
+/// R, for the thread in it.
+#[derive(Debug)]
+pub struct Router {
+    namespace: File,
+    netlink: Socket,
+    ipv6: bool,
+    tun: Option<u32>,
+    networks: BTreeMap<ContainerId, Result<Bridge, WireError>>,
+}
+
+#[derive(Debug)]
+struct Bridge {
+    network: Network,
+    index: u32,
+}
+
+impl Router {
+    /// Moves this thread into R: into `adopted`, or into a new namespace.
+    pub fn enter(adopted: Option<&OwnedFd>) -> Result<Self> {
+        match adopted {
+            Some(namespace) => setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
+                .context(|| "cannot enter the network namespace of an earlier netd")?,
+            None => unshare(CloneFlags::CLONE_NEWNET).context(|| "cannot make a network namespace")?,
+        }
+        let namespace =
+            File::open("/proc/thread-self/ns/net").context(|| "cannot open the router's network namespace")?;
+        let netlink = Socket::open().context(|| "cannot open a netlink socket")?;
+        let ipv6 = Path::new("/proc/sys/net/ipv6").exists();
+        Ok(Self { namespace, netlink, ipv6, tun: None, networks: BTreeMap::new() })
+    }
+
+    /// The namespace: who holds it keeps all that is in it.
+    pub fn namespace(&self) -> Result<OwnedFd> {
+        self.namespace.as_fd().try_clone_to_owned().context(|| "cannot duplicate the router's network namespace")
+    }
+
+    /// Makes the namespace forward packets. Without a TUN device there is no way out, but everything else works.
+    pub fn set_up(&mut self) -> Result<Device> {
+        self.forward()?;
+        let mut batch = Batch::default();
+        batch.push("bring the router's loopback up", 0, message::link_up(LOOPBACK, None, false));
+        for (family, everything) in self.families() {
+            let rule = message::rule(family, PRIORITY_MARK, &Selector::Mark(MARK), LOCAL_TABLE);
+            batch.push_unless("add a routing rule", NLM_F_CREATE | NLM_F_EXCL, rule, &[libc::EEXIST]);
+            let local = message::route(LOCAL_TABLE, everything, Hop::Local(LOOPBACK));
+            batch.push("add a route", NLM_F_CREATE | NLM_F_REPLACE, local);
+        }
+        self.netlink.run(&batch)?;
+        let device = self.make_tun()?;
+        self.tun = Some(device.index);
+        Ok(device)
+    }
+
+    fn make_tun(&mut self) -> Result<Device> {
+        let (fd, name) = tun::create().map_err(|error| {
+            let missing = "containers reach each other, but not the outside";
+            let failed = Error::unsupported(format!("cannot make a TUN device: {missing}")).caused_by(error);
+            failed.hint("`/dev/net/tun` is needed: sudo modprobe tun")
+        })?;
+        let index = self.index(&name)?;
+        let mut batch = Batch::default();
+        batch.push("bring the TUN device up", 0, message::link_up(index, Some(TUN_MTU), self.ipv6));
+        for (_, everything) in self.families() {
+            let default = message::route(plan::MAIN_TABLE, everything, Hop::Link(index));
+            batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, default);
+        }
+        self.netlink.run(&batch)?;
+        Ok(Device { fd, index })
+    }
+
+    /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
+    /// be anything.
+    fn forward(&self) -> Result<()> {
+        for (name, value) in plan::SETTINGS {
+            if name.starts_with("ipv6") && !self.ipv6 {
+                continue;
+            }
+            let path = Path::new("/proc/sys/net").join(name);
+            match fs::write(&path, value) {
+                // Settings of newer kernels, or of those without a feature.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result.at(&path, "cannot set")?,
+            }
+        }
+        Ok(())
+    }
+
+    fn families(&self) -> impl Iterator<Item = (AddressFamily, ipnet::IpNet)> + use<> {
+        let v4 = Some((AddressFamily::Inet, ipnet::IpNet::V4(ipnet::Ipv4Net::default())));
+        let v6 = self.ipv6.then_some((AddressFamily::Inet6, ipnet::IpNet::V6(ipnet::Ipv6Net::default())));
+        v4.into_iter().chain(v6)
+    }
+
+    fn index(&mut self, name: &str) -> Result<u32> {
+        index_of(&mut self.netlink, name)
+    }
+
+    /// Makes the bridge of a network, or brings it up to what the definition says now. A failure is kept for those who
+    /// want to be plugged in.
+    pub fn add_network(&mut self, network: &Network) -> Result<()> {
+        let made = self.make_network(network);
+        let kept = match &made {
+            Ok(index) => Ok(Bridge { network: network.clone(), index: *index }),
+            Err(error) => Err(WireError::from(error)),
+        };
+        self.networks.insert(network.id.clone(), kept);
+        made.map(drop)
+    }
+
+    fn make_network(&mut self, network: &Network) -> Result<u32> {
+        let name = bridge_name(&network.id);
+        let mtu = network.mtu.unwrap_or(DEFAULT_MTU);
+        let mut batch = Batch::default();
+        let create = message::bridge(&name, plan::bridge_mac(&network.id), mtu);
+        batch.push_unless("make a bridge", NLM_F_CREATE | NLM_F_EXCL, create, &[libc::EEXIST]);
+        self.netlink.run(&batch)?;
+        let index = self.index(&name)?;
+        let mut batch = Batch::default();
+        for subnet in network.subnets.iter().filter(|subnet| self.ipv6 || subnet.gateway.is_ipv4()) {
+            let address = message::address(index, subnet.gateway, subnet.net.prefix_len());
+            let step = format!("give the gateway the address `{}`", subnet.gateway);
+            batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
+        }
+        for (family, _) in self.families() {
+            let table = plan::table(index);
+            let rule = message::rule(family, plan::PRIORITY_NETWORKS, &Selector::From(name.clone()), table);
+            batch.push_unless("add a routing rule", NLM_F_CREATE | NLM_F_EXCL, rule, &[libc::EEXIST]);
+        }
+        self.netlink.run(&batch)?;
+        self.route_network(network, index)?;
+        Ok(index)
+    }
+
+    /// Routes between this network and all others, and to the outside.
+    fn route_network(&mut self, network: &Network, index: u32) -> Result<()> {
+        let me = Neighbour { network, index };
+        let others = self.networks.values().filter_map(|bridge| bridge.as_ref().ok());
+        let others = others.filter(|other| other.network.id != network.id);
+        let others: Vec<_> = others.map(|other| Neighbour { network: &other.network, index: other.index }).collect();
+        let mut batch = Batch::default();
+        for Reach { table, destination, hop } in plan::routes(me, &others, self.tun) {
+            if self.ipv6 || destination.addr().is_ipv4() {
+                let step = format!("add the route to `{destination}`");
+                batch.push(step, NLM_F_CREATE | NLM_F_REPLACE, message::route(table, destination, hop));
+            }
+        }
+        Ok(self.netlink.run(&batch)?)
+    }
+
+    /// Takes the bridge of a network away, and the routes to it.
+    pub fn remove_network(&mut self, id: &ContainerId) {
+        let Some(Ok(gone)) = self.networks.remove(id) else { return };
+        let name = bridge_name(id);
+        let mut batch = Batch::default();
+        for (family, _) in self.families() {
+            let selector = Selector::From(name.clone());
+            let rule = message::delete_rule(family, plan::PRIORITY_NETWORKS, &selector, plan::table(gone.index));
+            batch.push("remove a routing rule", 0, rule);
+        }
+        let others = self.networks.values().filter_map(|bridge| bridge.as_ref().ok()).map(|other| other.index);
+        for table in others.chain([gone.index]).map(plan::table) {
+            for subnet in &gone.network.subnets {
+                batch.push("remove a route", 0, message::delete_route(table, subnet.net));
+            }
+        }
+        for (_, everything) in self.families() {
+            batch.push("remove a route", 0, message::delete_route(plan::table(gone.index), everything));
+        }
+        batch.push("remove a bridge", 0, message::delete_link(&name));
+        // What is not there any more is as good as removed.
+        let _ = self.netlink.run(&batch);
+    }
+
+    /// Makes interfaces of a container, in `namespace`, and the routes there. On failure nothing is left of them.
+    pub fn plug(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
+        let result = self.make_pairs(plug, namespace).and_then(|()| self.configure(plug, namespace));
+        if result.is_err() && !plug.again {
+            self.unplug(&plug.container, plug.missing.iter().map(|endpoint| &endpoint.network_id));
+        }
+        result
+    }
+
+    fn make_pairs(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
+        let mut batch = Batch::default();
+        for endpoint in &plug.missing {
+            let name = veth_name(&plug.container, &endpoint.network_id);
+            if plug.again && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some() {
+                continue;
+            }
+            let bridge = match self.networks.get(&endpoint.network_id) {
+                Some(Ok(bridge)) => bridge,
+                Some(Err(error)) => return Err(error.clone().into()),
+                None => return Err(Error::system(format!("there is no bridge of the network `{}`", endpoint.network))),
+            };
+            let mtu = bridge.network.mtu.unwrap_or(DEFAULT_MTU);
+            let peer = (endpoint.interface.as_str(), endpoint.mac, namespace);
+            let step = format!("make the interface `{}`", endpoint.interface);
+            batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, bridge.index, mtu, peer));
+        }
+        Ok(self.netlink.run(&batch)?)
+    }
+
+    fn configure(&self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
+        let mut inside = self.open_in(namespace)?;
+        let mut batch = Batch::default();
+        batch.push("bring the loopback up", 0, message::link_up(LOOPBACK, None, false));
+        let mut indexes = BTreeMap::new();
+        for endpoint in &plug.endpoints {
+            let index = index_of(&mut inside, &endpoint.interface)?;
+            indexes.insert(endpoint.interface.as_str(), index);
+            if !plug.missing.contains(endpoint) {
+                continue;
+            }
+            let step = format!("bring `{}` up", endpoint.interface);
+            batch.push(step, 0, message::link_up(index, None, false));
+            if let Some(v4) = endpoint.ipv4 {
+                let step = format!("give `{}` the address `{v4}`", endpoint.interface);
+                let address = message::address(index, IpAddr::V4(v4.addr()), v4.prefix_len());
+                batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
+            }
+        }
+        if let Some((gateway, interface)) = plan::default_route4(&plug.endpoints) {
+            if let Some(index) = indexes.get(interface) {
+                let everything = ipnet::IpNet::V4(ipnet::Ipv4Net::default());
+                let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V4(gateway), *index));
+                batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
+            }
+        }
+        inside.run(&batch)?;
+        configure6(&mut inside, plug, &indexes)
+    }
+
+    /// A netlink socket in another namespace. The thread goes there and comes back.
+    fn open_in(&self, namespace: BorrowedFd<'_>) -> Result<Socket> {
+        setns(namespace, CloneFlags::CLONE_NEWNET).context(|| "cannot enter the container's network namespace")?;
+        let socket = Socket::open();
+        if let Err(errno) = setns(self.namespace.as_fd(), CloneFlags::CLONE_NEWNET) {
+            // Nothing that this thread does from here on would be right.
+            let _ = errno;
+            crate::sys::process::exit_now(1);
+        }
+        socket.context(|| "cannot open a netlink socket")
+    }
+
+    /// Takes interfaces of a container away. Those that went with the container are as good as removed.
+    pub fn unplug<'a>(&mut self, container: &ContainerId, networks: impl Iterator<Item = &'a ContainerId>) {
+        for network in networks {
+            let mut batch = Batch::default();
+            batch.push("remove an interface", 0, message::delete_link(&veth_name(container, network)));
+            let _ = self.netlink.run(&batch);
+        }
+    }
+
+    /// After a network was taken away: the default routes of what is left.
+    pub fn reroute(&mut self, container: &ContainerId, endpoints: &[Endpoint], namespace: BorrowedFd<'_>) -> Result<()> {
+        let plug =
+            Plug { container: container.clone(), endpoints: endpoints.to_vec(), missing: Vec::new(), again: true };
+        self.configure(&plug, namespace)
+    }
+
+    /// What a container has sent and received through its interfaces.
+    pub fn count(&mut self, container: &ContainerId, networks: &[ContainerId]) -> Result<Counters> {
+        let mut sum = Counters::default();
+        for network in networks {
+            let link = self.netlink.get(message::get_link(&veth_name(container, network)));
+            let Some(link) = link.context(|| "cannot examine an interface")? else { continue };
+            // What our end receives, the container has sent.
+            if let Some((from, to)) = message::link_counters(&link) {
+                sum.sent_bytes += from.0;
+                sum.sent_packets += from.1;
+                sum.received_bytes += to.0;
+                sum.received_packets += to.1;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// The part of IPv6, which a container may have switched off (`--sysctl net.ipv6.conf.all.disable_ipv6=1`): then there is
+/// nothing to do.
+fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -> Result<()> {
+    const DISABLED: [i32; 3] = [libc::EACCES, libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
+    let disabled = |failure: &Failure| failure.error.raw_os_error().is_some_and(|errno| DISABLED.contains(&errno));
+    let mut batch = Batch::default();
+    for endpoint in &plug.missing {
+        if let (Some(v6), Some(index)) = (endpoint.ipv6, indexes.get(endpoint.interface.as_str())) {
+            let step = format!("give `{}` the address `{v6}`", endpoint.interface);
+            let address = message::address(*index, IpAddr::V6(v6.addr()), v6.prefix_len());
+            batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
+        }
+    }
+    if let Some((gateway, interface)) = plan::default_route6(&plug.endpoints) {
+        if let Some(index) = indexes.get(interface) {
+            let everything = ipnet::IpNet::V6(ipnet::Ipv6Net::default());
+            let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V6(gateway), *index));
+            batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
+        }
+    }
+    match inside.run(&batch) {
+        Err(failure) if disabled(&failure) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn index_of(netlink: &mut Socket, name: &str) -> Result<u32> {
+    let link = netlink.get(message::get_link(name)).context(|| format!("cannot examine the interface `{name}`"))?;
+    let index = link.as_ref().and_then(message::link_index);
+    index.ok_or_else(|| Error::system(format!("there is no interface `{name}`")))
+}

@@ -1,0 +1,124 @@
+//! What the router's namespace looks like, as pure functions: names, numbers, settings and routes.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use crate::base::ContainerId;
+use crate::net::model::{Endpoint, Mac, Network};
+use crate::net::netlink::message::Hop;
+
+/// Packets with this mark belong to sockets in R whatever address they are for (tproxy).
+pub const MARK: u32 = 1;
+/// The table that they look up.
+pub const LOCAL_TABLE: u32 = 100;
+/// RT_TABLE_MAIN.
+pub const MAIN_TABLE: u32 = 254;
+/// Rules for marked packets come before those of networks.
+pub const PRIORITY_MARK: u32 = 100;
+/// And these before the main table (32766).
+pub const PRIORITY_NETWORKS: u32 = 1000;
+
+/// Below `/proc/sys/net`, in this order: switching forwarding on resets other settings.
+pub const SETTINGS: &[(&str, &str)] = &[
+    ("ipv4/ip_forward", "1"),
+    ("ipv4/conf/all/rp_filter", "0"),
+    ("ipv4/conf/default/rp_filter", "0"),
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
+    ("ipv4/conf/all/accept_redirects", "0"),
+    ("ipv4/conf/default/accept_redirects", "0"),
+    ("ipv6/conf/all/forwarding", "1"),
+    ("ipv6/conf/all/accept_dad", "0"),
+    ("ipv6/conf/default/accept_dad", "0"),
+    ("ipv6/conf/default/accept_ra", "0"),
+];
+
+/// The routing table of what comes in by an interface.
+pub fn table(index: u32) -> u32 {
+    1000 + index
+}
+
+/// The bridge of a network: 15 characters, as many as there may be.
+pub fn bridge_name(network: &ContainerId) -> String {
+    format!("br-{}", network.short())
+}
+
+/// The bridge's own hardware address: locally administered, always the same for a network.
+pub fn bridge_mac(network: &ContainerId) -> Mac {
+    let bits = bits(network, 10);
+    let [.., a, b, c, d, e] = bits.to_be_bytes();
+    Mac([0x02, a, b, c, d, e])
+}
+
+/// Our end of a container's interface: 40 bits of the container's id and 28 of the network's.
+pub fn veth_name(container: &ContainerId, network: &ContainerId) -> String {
+    let mut name = String::from("v");
+    for (value, digits) in [(bits(container, 10), 8), (bits(network, 7), 6)] {
+        for digit in (0..digits).rev() {
+            let digit = (value >> (5 * digit) & 31) as u32;
+            name.push(char::from_digit(digit, 32).unwrap_or('0'));
+        }
+    }
+    name
+}
+
+/// The first hexadecimal digits of an id, as a number.
+fn bits(id: &ContainerId, digits: usize) -> u64 {
+    id.as_str().get(..digits).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
+
+/// A network and the number of its bridge.
+#[derive(Debug, Clone, Copy)]
+pub struct Neighbour<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Its bridge.
+    pub index: u32,
+}
+
+/// A route of R.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// In this table.
+    pub table: u32,
+    /// To these addresses.
+    pub destination: IpNet,
+    /// This way.
+    pub hop: Hop,
+}
+
+/// The routes that a network brings: from it to itself, to the outside and to the others, and from the others to it.
+pub fn routes(me: Neighbour<'_>, others: &[Neighbour<'_>], tun: Option<u32>) -> Vec<Reach> {
+    let mine = table(me.index);
+    let outside = tun.filter(|_| !me.network.internal).map_or(Hop::Prohibit, Hop::Link);
+    let mut routes = Vec::new();
+    for everything in [IpNet::V4(ipnet::Ipv4Net::default()), IpNet::V6(ipnet::Ipv6Net::default())] {
+        routes.push(Reach { table: mine, destination: everything, hop: outside });
+    }
+    let nets = |of: &Neighbour<'_>| of.network.subnets.iter().map(|subnet| subnet.net).collect::<Vec<_>>();
+    for destination in nets(&me) {
+        routes.push(Reach { table: mine, destination, hop: Hop::Link(me.index) });
+    }
+    for other in others {
+        let apart = [me.network, other.network].iter().any(|network| network.isolate || network.internal);
+        let hop = |index| if apart { Hop::Prohibit } else { Hop::Link(index) };
+        for destination in nets(other) {
+            routes.push(Reach { table: mine, destination, hop: hop(other.index) });
+        }
+        for destination in nets(&me) {
+            routes.push(Reach { table: table(other.index), destination, hop: hop(me.index) });
+        }
+    }
+    routes
+}
+
+/// The default route of a container: by the first network that has a way out.
+pub fn default_route4(endpoints: &[Endpoint]) -> Option<(Ipv4Addr, &str)> {
+    endpoints.iter().find_map(|endpoint| Some((endpoint.gateway4?, endpoint.interface.as_str())))
+}
+
+/// The same for IPv6.
+pub fn default_route6(endpoints: &[Endpoint]) -> Option<(Ipv6Addr, &str)> {
+    endpoints.iter().find_map(|endpoint| Some((endpoint.gateway6?, endpoint.interface.as_str())))
+}

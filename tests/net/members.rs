@@ -1,0 +1,184 @@
+//! Who can reach whom, and what netd's end and beginning change about it: nothing.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use coracle::net::client::Membership;
+use coracle::net::model::Wish;
+
+use super::laptop::{Container, namespace, netd, network, paths, program, wait_for, wish};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects from one container to another and sends a word there.
+fn reaches(from: &Container, to: &Container, address: IpAddr) -> std::io::Result<()> {
+    let listener = to.run(|| TcpListener::bind((address, 0)))?;
+    let port = listener.local_addr()?.port();
+    let mut stream = from.run(|| TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE))?;
+    stream.write_all(b"hello")?;
+    drop(stream);
+    let mut heard = String::new();
+    listener.accept()?.0.read_to_string(&mut heard)?;
+    assert_eq!(heard, "hello");
+    Ok(())
+}
+
+pub fn containers_reach_each_other() {
+    let network = network("one", 1);
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    let b = Container::start(&wish("b", &[&network])).unwrap();
+    assert_eq!(a.addresses(0).len(), 2);
+    for (from, to) in [(&a, &b), (&b, &a)] {
+        for address in to.addresses(0) {
+            reaches(from, to, address).unwrap();
+        }
+    }
+    // Both families have a way out, and the gateway answers: nobody listens there.
+    for gateway in network.subnets.iter().map(|subnet| subnet.gateway) {
+        let refused = a.run(|| TcpStream::connect_timeout(&SocketAddr::new(gateway, 9), PATIENCE)).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
+    }
+}
+
+pub fn networks_are_apart() {
+    let (one, two) = (network("one", 1), network("two", 2));
+    let mut open = [network("three", 3), network("four", 4)];
+    open.iter_mut().for_each(|network| network.isolate = false);
+    let mut closed = network("five", 5);
+    closed.internal = true;
+    let a = Container::start(&wish("a", &[&one])).unwrap();
+    let b = Container::start(&wish("b", &[&two])).unwrap();
+    let both = Container::start(&wish("both", &[&one, &two])).unwrap();
+    let c = Container::start(&wish("c", &[&open[0]])).unwrap();
+    let d = Container::start(&wish("d", &[&open[1]])).unwrap();
+    let e = Container::start(&wish("e", &[&closed])).unwrap();
+    for (from, to) in [(&a, &b), (&b, &a), (&a, &c), (&c, &a), (&a, &e), (&e, &a), (&e, &c)] {
+        for address in to.addresses(0) {
+            let errno = reaches(from, to, address).unwrap_err().raw_os_error().unwrap();
+            assert!([libc::EHOSTUNREACH, libc::EACCES, libc::ENETUNREACH].contains(&errno), "{address}: {errno}");
+        }
+    }
+    for (n, to) in [(0, &a), (1, &b)] {
+        to.addresses(0).into_iter().for_each(|address| reaches(&both, to, address).unwrap());
+        both.addresses(n).into_iter().for_each(|address| reaches(to, &both, address).unwrap());
+    }
+    for (from, to) in [(&c, &d), (&d, &c)] {
+        to.addresses(0).into_iter().for_each(|address| reaches(from, to, address).unwrap());
+    }
+}
+
+pub fn a_killed_netd_is_revived() {
+    let network = network("one", 1);
+    let mut a = Container::start(&wish("a", &[&network])).unwrap();
+    let mut b = Container::start(&wish("b", &[&network])).unwrap();
+    let address = b.addresses(0)[0];
+    let listener = b.run(|| TcpListener::bind((address, 0))).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut here = a.run(|| TcpStream::connect((address, port))).unwrap();
+    let mut there = listener.accept().unwrap().0;
+    for round in 0..5u8 {
+        let first = netd().unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(first).unwrap(), rustix::process::Signal::KILL)
+            .unwrap();
+        wait_for("netd's end", || netd().is_none());
+        // Nobody is there, and all the same:
+        here.write_all(&[round]).unwrap();
+        let mut heard = [0];
+        there.read_exact(&mut heard).unwrap();
+        assert_eq!(heard, [round]);
+        a.revive();
+        b.revive();
+        assert_ne!(netd().unwrap(), first);
+        let c = Container::start(&wish("c", &[&network])).unwrap();
+        assert!(![&a, &b].iter().any(|other| other.addresses(0) == c.addresses(0)));
+        for other in [&a, &b] {
+            c.addresses(0).into_iter().for_each(|address| reaches(other, &c, address).unwrap());
+        }
+    }
+}
+
+pub fn networks_come_and_go() {
+    let (one, two) = (network("one", 1), network("two", 2));
+    let mut a = Container::start(&wish("a", &[&one])).unwrap();
+    let b = Container::start(&wish("b", &[&two])).unwrap();
+    for _ in 0..3 {
+        let endpoint = a.membership.connect(&two, &Wish::default(), a.netns.as_fd()).unwrap();
+        assert_eq!(endpoint.interface, "eth1");
+        a.joined.endpoints = a.membership.joined().endpoints.clone();
+        b.addresses(0).into_iter().for_each(|address| reaches(&a, &b, address).unwrap());
+        a.addresses(1).into_iter().for_each(|address| reaches(&b, &a, address).unwrap());
+        a.membership.disconnect(&two.name, a.netns.as_fd()).unwrap();
+        assert!(reaches(&a, &b, b.addresses(0)[0]).is_err());
+    }
+    assert!(a.membership.disconnect(&two.name, a.netns.as_fd()).is_err());
+    // The default route moves to what is left.
+    a.membership.connect(&two, &Wish::default(), a.netns.as_fd()).unwrap();
+    a.membership.disconnect(&one.name, a.netns.as_fd()).unwrap();
+    b.addresses(0).into_iter().for_each(|address| reaches(&a, &b, address).unwrap());
+    let gateway = one.subnets[0].gateway;
+    let refused = a.run(|| TcpStream::connect_timeout(&SocketAddr::new(gateway, 9), PATIENCE)).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
+    assert!(a.membership.count().unwrap().sent_bytes > 0);
+}
+
+pub fn many_join_at_once() {
+    let network = network("one", 1);
+    let started: Vec<_> = (0..60)
+        .map(|n| {
+            let join = wish(&format!("c{n}"), &[&network]);
+            let program = program();
+            (Membership::join(&paths(), program.as_fd(), &join, None).unwrap(), namespace())
+        })
+        .collect();
+    let mut addresses = std::collections::BTreeSet::new();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = started
+            .into_iter()
+            .map(|((mut membership, joined), netns)| {
+                scope.spawn(move || {
+                    membership.plug(netns.as_fd()).unwrap();
+                    (membership, joined, netns)
+                })
+            })
+            .collect();
+        let members: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        addresses.extend(members.iter().map(|(_, joined, _)| joined.endpoints[0].ipv4));
+    });
+    assert_eq!(addresses.len(), 60);
+}
+
+pub fn nothing_runs_when_nothing_runs() {
+    let network = network("one", 1);
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    let pid = netd().unwrap();
+    drop(a);
+    let b = Container::start(&wish("b", &[&network])).unwrap();
+    assert_eq!(netd(), Some(pid), "the next container finds it");
+    drop(b);
+    wait_for("netd's end", || netd().is_none());
+    assert_eq!(std::fs::read_dir(paths().runtime.join("netd")).unwrap().count(), 0);
+}
+
+/// Not a benchmark: it fails when attaching takes ten times as long as it should.
+pub fn attaching_is_quick() {
+    let network = network("one", 1);
+    let start = Instant::now();
+    let first = Container::start(&wish("first", &[&network])).unwrap();
+    let with_netd = start.elapsed();
+    let mut times = Vec::new();
+    let mut kept = vec![first];
+    for n in 0..30 {
+        let (join, netns, program) = (wish(&format!("c{n}"), &[&network]), namespace(), program());
+        let start = Instant::now();
+        let (mut membership, joined) = Membership::join(&paths(), program.as_fd(), &join, None).unwrap();
+        let reserved = start.elapsed();
+        membership.plug(netns.as_fd()).unwrap();
+        times.push((start.elapsed(), reserved));
+        kept.push(Container { netns, membership, joined });
+    }
+    times.sort();
+    println!("netd and the first container {with_netd:?}; another one {:?} (median)", times[times.len() / 2]);
+    assert!(times[times.len() / 2].0 < Duration::from_millis(50));
+}

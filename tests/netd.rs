@@ -1,0 +1,59 @@
+//! netd from outside: a "laptop" of namespaces that the test makes itself, in which supervisors' requests are made as a
+//! supervisor makes them, and containers are network namespaces in user namespaces of their own.
+//!
+//! A test program of its own (no harness): netd is started from a process with one thread. Every test of
+//! [`TESTS`] runs in a laptop of its own; `cargo test --test netd -- NAME` runs those whose name holds NAME.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+#[path = "net/laptop.rs"]
+mod laptop;
+#[path = "net/members.rs"]
+mod members;
+
+use std::process::Command;
+
+/// All tests.
+const TESTS: &[(&str, fn())] = &[
+    ("containers_reach_each_other", members::containers_reach_each_other),
+    ("networks_are_apart", members::networks_are_apart),
+    ("a_killed_netd_is_revived", members::a_killed_netd_is_revived),
+    ("networks_come_and_go", members::networks_come_and_go),
+    ("many_join_at_once", members::many_join_at_once),
+    ("nothing_runs_when_nothing_runs", members::nothing_runs_when_nothing_runs),
+    ("attaching_is_quick", members::attaching_is_quick),
+];
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if args[0] == coracle::net::netd::ROLE {
+        let args: Vec<_> = std::env::args_os().skip(1).collect();
+        std::process::exit(coracle::net::netd::main(&args).into());
+    }
+    if args.get(1).is_some_and(|arg| arg == "--list") {
+        return;
+    }
+    match args.iter().position(|arg| arg == "inside") {
+        Some(at) => laptop::inside(&args[at + 1], |name| TESTS.iter().find(|(known, _)| *known == name).unwrap().1()),
+        None => outside(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map_or("", String::as_str)),
+    }
+}
+
+/// Runs each test in namespaces of its own, one after the other.
+fn outside(filter: &str) {
+    let mut failed = Vec::new();
+    let user: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["-U", "--map-root-user"] };
+    for (name, _) in TESTS.iter().filter(|(name, _)| name.contains(filter)) {
+        let status = Command::new("unshare")
+            .args(user)
+            .args(["-m", "-n", "-p", "-f", "--mount-proc"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["inside", name])
+            .status()
+            .expect("unshare(1) is needed");
+        println!("test {name} ... {}", if status.success() { "ok" } else { "FAILED" });
+        if !status.success() {
+            failed.push(*name);
+        }
+    }
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
