@@ -25,3 +25,5 @@ pub mod model;
 pub mod packet;
 pub mod part;
 pub mod protocol;
+pub mod tcp;
+pub mod tcp_ports;

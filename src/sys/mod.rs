@@ -9,5 +9,6 @@ pub mod mount;
 pub mod placement;
 pub mod process;
 pub mod socket;
+pub mod tcp;
 pub mod tty;
 pub mod writeback;
