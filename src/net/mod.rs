@@ -35,3 +35,5 @@ pub mod part;
 pub mod protocol;
 mod router;
 pub mod table;
+pub mod tcp;
+pub mod tcp_ports;
