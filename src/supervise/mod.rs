@@ -378,6 +378,7 @@ impl Supervisor {
         // Killed with its namespace, the container takes its server along; that is no disaster.
         if exit_code(self.init.pidfd.as_fd(), WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_none() {
             self.disaster = format!("the process that served the container's files ended ({how})");
+            self.attached.announce(&format!("coracle: {}\n", self.disaster));
             self.signal(libc::SIGKILL);
         }
     }

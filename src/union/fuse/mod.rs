@@ -12,17 +12,22 @@
 //! is gone: then reading the device fails and it ends. It needs no signal and leaves nothing behind. If it dies, every
 //! access to the mount fails with ENOTCONN; whoever started it has its pidfd.
 //!
+//! A union has one server at a time: it holds a lock in the work directory until its last write, which comes after the
+//! last process of the container has ended. The server of the next start waits for it, and whoever starts that one waits
+//! for at most [`PATIENCE`].
+//!
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol.
+//! [`ops`] the protocol; [`fault`] panics.
 
 mod attr;
 mod copyup;
 mod create;
 mod data;
+mod fault;
 mod layer;
 mod listing;
 mod node;
@@ -35,10 +40,11 @@ mod xattr;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fuser::{Config, Session, SessionACL};
 use nix::sched::CloneFlags;
@@ -61,7 +67,12 @@ pub const ROLE: &str = "coracle-fused";
 const READY: &str = "ready";
 
 /// The longest explanation of a server that could not start.
-const MAX_STATUS: u64 = 4096;
+const MAX_STATUS: usize = 4096;
+
+/// How long a server may take until it serves: mostly to wait for the one before it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub use fault::LOG;
 
 /// Mounts the union, attached nowhere, and starts its server from `program`, which is this executable. The server ends
 /// with the mount. The caller must have one thread.
@@ -85,16 +96,51 @@ pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)
     };
     drop(theirs);
     drop(device);
-    let mut answer = String::new();
-    File::from(status)
-        .take(MAX_STATUS)
-        .read_to_string(&mut answer)
-        .context(|| "cannot hear the file system's server")?;
-    match answer.as_str() {
-        READY => Ok((mount, server)),
-        "" => Err(Error::system("the file system's server ended before it served")),
-        reason => Err(Error::system(format!("cannot serve the union: {}", crate::base::text::clean(reason)))),
+    match hear(&status, Instant::now() + PATIENCE) {
+        Ok(answer) if answer == READY => Ok((mount, server)),
+        answer => {
+            end(&server);
+            let answer = answer?;
+            match answer.is_empty() {
+                true => Err(Error::system("the file system's server ended before it served")),
+                false => Err(Error::system(format!("cannot serve the union: {}", crate::base::text::clean(&answer)))),
+            }
+        }
     }
+}
+
+/// Reads what a server says until it closes the pipe.
+fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let failed = || "cannot hear the file system's server";
+    let mut answer = Vec::new();
+    let mut buffer = [0; 512];
+    while answer.len() < MAX_STATUS {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(status.as_fd(), PollFlags::POLLIN)], timeout) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Ok(0) => {
+                return Err(Error::conflict("the container's files are still in use by its last run")
+                    .hint("a process outside of the container may hold them; end it, or try again"));
+            }
+            polled => polled.context(failed)?,
+        };
+        match rustix::io::read(status, &mut buffer) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno).context(failed),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Ends a server that does not serve.
+fn end(server: &Cloned) {
+    let _ = rustix::process::pidfd_send_signal(&server.pidfd, rustix::process::Signal::KILL);
+    let pidfd = rustix::process::WaitId::PidFd(server.pidfd.as_fd());
+    let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
 }
 
 /// A mount of a FUSE device with the options of a union: everybody may use it, the kernel checks permissions.
@@ -161,6 +207,7 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     };
     become_background()?;
     let container = PathBuf::from(container);
+    fault::log_to(&container);
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
     let upper = root(&container.join("upper"))?;
     let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
@@ -185,7 +232,8 @@ fn become_background() -> Result<()> {
         .context(|| "cannot raise the limit of open files")
 }
 
-/// The server's own part of the work directory: empty, and nobody else's.
+/// The server's own part of the work directory: empty, and nobody else's. Waits for the server before this one, which
+/// still has the last writes of the container to do when its mount has gone.
 fn take_work(work: &Path) -> Result<OwnedFd> {
     let own = work.join("fuse");
     match fs::create_dir(&own) {
@@ -194,10 +242,11 @@ fn take_work(work: &Path) -> Result<OwnedFd> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(CWD, &own, flags, Mode::empty()).at(&own, "cannot open")?;
-    rustix::fs::flock(&fd, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
-        Error::conflict(format!("the union of `{}` is mounted already", work.display()))
-            .caused_by(std::io::Error::from(errno))
-    })?;
+    while let Err(errno) = rustix::fs::flock(&fd, rustix::fs::FlockOperation::LockExclusive) {
+        if errno != rustix::io::Errno::INTR {
+            return Err(errno).at(&own, "cannot lock");
+        }
+    }
     for entry in fs::read_dir(&own).at(&own, "cannot read")? {
         let path = entry.at(&own, "cannot read")?.path();
         let removed = match path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {

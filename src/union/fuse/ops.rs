@@ -4,7 +4,7 @@
 //! alone. OPEN, CREATE, OPENDIR and FLUSH are answered with ENOSYS once, whereupon the kernel stops asking (protocol
 //! 7.23 and 7.29): an open file costs no message at all, and a file is created by MKNOD.
 //!
-//! A panic in a request becomes EIO for it; the others go on.
+//! A panic in a request becomes EIO for it ([`super::fault`]); the others go on.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -25,6 +25,7 @@ use rustix::io::Errno;
 
 use super::attr::Changes;
 use super::create::{Maker, New};
+use super::fault;
 use super::node::{Node, Res};
 use super::tree::Fs;
 
@@ -234,7 +235,10 @@ impl Filesystem for Server {
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let found = guard(|| Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat)));
+        let found = guard(|| {
+            fault::trap(name);
+            Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat))
+        });
         answer_entry(reply, found);
     }
 
