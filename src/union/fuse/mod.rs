@@ -21,7 +21,7 @@
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol; [`fault`] panics.
+//! [`ops`] the protocol; [`owners`] whose files they are; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -32,6 +32,7 @@ mod layer;
 mod listing;
 mod node;
 mod ops;
+mod owners;
 mod remove;
 mod rename;
 mod tree;
@@ -50,6 +51,7 @@ use fuser::{Config, Session, SessionACL};
 use nix::sched::CloneFlags;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use serde::{Deserialize, Serialize};
 
 use super::overlay::Union;
 use crate::base::{Error, Result, ResultExt};
@@ -59,8 +61,8 @@ use ops::Server;
 use tree::Fs;
 use whiteout::Work;
 
-/// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, the container's
-/// directory and the layers, base first.
+/// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, [`Options`] as JSON,
+/// the container's directory and the layers, base first.
 pub const ROLE: &str = "coracle-fused";
 
 /// What the server writes when it serves.
@@ -73,10 +75,25 @@ const MAX_STATUS: usize = 4096;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 pub use fault::LOG;
+pub use owners::Owners;
+
+/// What a union does besides uniting layers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Options {
+    /// Whose ids the container's are.
+    pub owners: Owners,
+    /// The most bytes that the upper may take.
+    pub size: Option<u64>,
+}
+
+/// As [`mount_with`], without options.
+pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)> {
+    mount_with(union, &Options::default(), program)
+}
 
 /// Mounts the union, attached nowhere, and starts its server from `program`, which is this executable. The server ends
 /// with the mount. The caller must have one thread.
-pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)> {
+pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(OwnedFd, Cloned)> {
     let device =
         rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
             Error::unsupported("cannot open `/dev/fuse`")
@@ -85,7 +102,7 @@ pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)
         })?;
     let mount = mount_device(&device)?;
     let (status, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
-    let argv = arguments(union)?;
+    let argv = arguments(union, options)?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
     let server = match clone3(CloneFlags::empty()).context(|| "cannot start the file system's server")? {
         Forked::Child => {
@@ -160,9 +177,10 @@ fn mount_device(device: &OwnedFd) -> Result<OwnedFd> {
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).context(failed)
 }
 
-fn arguments(union: &Union) -> Result<StringArray> {
+fn arguments(union: &Union, options: &Options) -> Result<StringArray> {
     let durability = if union.volatile { "volatile" } else { "durable" };
-    let fixed = [ROLE.as_bytes(), durability.as_bytes(), union.container.as_os_str().as_bytes()];
+    let options = serde_json::to_vec(options).context(|| "cannot encode the options of the union")?;
+    let fixed = [ROLE.as_bytes(), durability.as_bytes(), &options, union.container.as_os_str().as_bytes()];
     let layers = union.layers.iter().map(|layer| layer.as_os_str().as_bytes());
     StringArray::new(fixed.into_iter().chain(layers)).context(|| "the name of a layer holds a zero byte")
 }
@@ -202,9 +220,11 @@ pub fn main(args: &[OsString]) -> u8 {
 }
 
 fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
-    let [durability, container, layers @ ..] = args else {
+    let [durability, options, container, layers @ ..] = args else {
         return Err(Error::usage("the file system's server was started without its layers"));
     };
+    let options: Options =
+        serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
     let container = PathBuf::from(container);
     fault::log_to(&container);
@@ -212,7 +232,8 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let upper = root(&container.join("upper"))?;
     let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
     let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
-    let fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
+    let mut fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
+    fs.owners = options.owners;
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
     let mut config = Config::default();
     (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);
