@@ -21,7 +21,8 @@
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol; [`owners`] whose files they are; [`fault`] panics.
+//! [`ops`] the protocol; [`owners`] whose files they are; [`quota`]
+//! how many; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -33,6 +34,7 @@ mod listing;
 mod node;
 mod ops;
 mod owners;
+mod quota;
 mod remove;
 mod rename;
 mod tree;
@@ -232,8 +234,10 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let upper = root(&container.join("upper"))?;
     let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
     let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
+    let quota = options.size.map(|size| quota::Quota::new(size, &upper));
     let mut fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
     fs.owners = options.owners;
+    fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
     let mut config = Config::default();
     (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);

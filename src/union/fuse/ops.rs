@@ -239,6 +239,9 @@ impl Server {
 impl Filesystem for Server {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for flag in WANTED {
+            if flag == InitFlags::FUSE_WRITEBACK_CACHE && self.0.quota.is_some() {
+                continue;
+            }
             // What an older kernel lacks it does the longer way.
             let _ = config.add_capabilities(flag);
         }
@@ -485,7 +488,13 @@ impl Filesystem for Server {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let found = guard(|| rustix::fs::fstatvfs(&self.0.work));
+        let found = guard(|| {
+            let real = rustix::fs::fstatvfs(&self.0.work)?;
+            Ok(match &self.0.quota {
+                Some(quota) => quota.show(real),
+                None => real,
+            })
+        });
         match found {
             Ok(s) => reply.statfs(
                 s.f_blocks,
