@@ -68,6 +68,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Writ
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'Read labels from a file' -r
@@ -82,8 +83,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d '
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
@@ -139,6 +143,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'W
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'Read labels from a file' -r
@@ -153,8 +158,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
@@ -232,6 +240,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r
@@ -246,8 +255,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
@@ -325,6 +337,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r
@@ -339,8 +352,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'

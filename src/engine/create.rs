@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::request::{CreateRequest, MountRequest, PullPolicy};
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, files, isolated, names, pull};
+use super::{Engine, builtin, files, isolated, names, pull, userns};
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
@@ -45,6 +45,7 @@ pub(super) fn create_guarded(
         None => 0o755,
     };
     let host = HostFiles::read()?;
+    let decided = userns::decide(engine, request, &layers)?;
     for mount in &request.mounts {
         prepare_source(mount)?;
     }
@@ -63,6 +64,7 @@ pub(super) fn create_guarded(
                 layers: image.layers.iter().map(ToString::to_string).collect(),
             },
             host_name: host.name.clone(),
+            user_namespace: decided.namespace.clone(),
             volume_names: &mut || random_hex()?.parse(),
         };
         let config = resolve(request, &image_config, facts)?;

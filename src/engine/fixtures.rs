@@ -36,6 +36,8 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         network: Network::None,
         mounts: Vec::new(),
         driver: Default::default(),
+        user_namespace: Default::default(),
+        storage_size: None,
         read_only: false,
         init: false,
         labels: Default::default(),

@@ -189,6 +189,8 @@ mod tests {
             network: Network::None,
             mounts,
             driver: Default::default(),
+            user_namespace: Default::default(),
+            storage_size: None,
             read_only: false,
             init: false,
             labels: Default::default(),

@@ -21,7 +21,9 @@
 //! than everything else (the kernel tears a network namespace down before it reports pid 1's death, unless somebody
 //! still holds it).
 
+mod account;
 mod attached;
+mod ids;
 mod prepare;
 pub mod protocol;
 mod spawn;
@@ -175,17 +177,19 @@ impl Supervisor {
     ) -> Result<(Launched, Option<Cloned>, OwnedFd, Attached, OwnedFd)> {
         let container = paths.container(&config.id);
         let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
-        let (root, file_server) = prepare::mount_root(paths, config, launch_request, &exe)?;
+        let ids = ids::ContainerIds::new(&config.user_namespace, &outer::current_maps()?)?;
+        let (root, file_server) = prepare::mount_root(paths, config, launch_request, &ids, &exe)?;
         if containers.state(&guard.id)?.is_none() {
-            prepare::fill_volumes(paths, config, root.as_fd())?;
+            prepare::fill_volumes(paths, config, &ids, root.as_fd())?;
+            account::give_files(&container, config, &ids)?;
         }
+        account::add(config, root.as_fd())?;
         let process = prepare::main_process(config, root.as_fd())?;
         let facts =
             plan::Facts { container: container.clone(), volumes: paths.volumes(), terminal: launch_request.terminal };
         let plan = plan::plan(config, process, &facts);
         let listener = listen_at(&paths.container_socket(&config.id))?;
         let terminations = termination_signals()?;
-        let (uid_map, gid_map) = outer::current_maps()?;
         let (streams, ours) = match config.process.tty {
             true => (None, None),
             false => {
@@ -193,13 +197,7 @@ impl Supervisor {
                 (Some(theirs), Some(ours))
             }
         };
-        let resources = Resources {
-            root,
-            place: &container,
-            streams,
-            exe: &exe,
-            maps: (uid_map.identity().to_map_file(), gid_map.identity().to_map_file()),
-        };
+        let resources = Resources { root, place: &container, streams, exe: &exe, maps: ids.files };
         let mut launched = launch(&plan, resources)?;
         let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
             (Some(ours), _) => {
@@ -378,6 +376,7 @@ impl Supervisor {
         // Killed with its namespace, the container takes its server along; that is no disaster.
         if exit_code(self.init.pidfd.as_fd(), WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_none() {
             self.disaster = format!("the process that served the container's files ended ({how})");
+            self.attached.announce(&format!("coracle: {}\n", self.disaster));
             self.signal(libc::SIGKILL);
         }
     }
