@@ -9,7 +9,7 @@
 //! gateway's address, one virtual Ethernet pair for each container and network, and one TUN device as the default route.
 //!
 //! Containers of one network talk through their bridge, by the kernel alone. What they send elsewhere arrives as packets
-//! on the TUN device: UDP and ICMP echo become sockets of H . A TCP SYN waits there until a socket of
+//! on the TUN device: UDP and ICMP echo become sockets of H. A TCP SYN waits there until a socket of
 //! H has connected: then the very same SYN is written back, and a tproxy rule hands it to a listener in R, so
 //! that the kernel speaks TCP on both sides and netd only moves bytes between two sockets. Where nf_tables or tproxy is
 //! missing, netd speaks TCP on the TUN device itself.
@@ -19,18 +19,16 @@
 //! it first starts another one in the same R, and all of them join again.
 //!
 //! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
-//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
-//! under which names; [`packet`] IP packets, read and written.
+//! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
+//! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
+//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
 
 pub mod client;
 pub mod model;
-pub mod networks;
-pub mod packet;
-pub mod part;
-pub mod protocol;
 pub mod netd;
 mod netlink;
 pub mod networks;
+pub mod packet;
 pub mod part;
 pub mod protocol;
 mod router;
