@@ -302,7 +302,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --tmpfs --tty --user --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -333,6 +333,10 @@ _coracle() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -392,7 +396,15 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --storage-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tmpfs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -401,6 +413,10 @@ _coracle() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -692,7 +708,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --tmpfs --tty --user --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -739,6 +755,10 @@ _coracle() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -798,7 +818,15 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --storage-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tmpfs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -807,6 +835,10 @@ _coracle() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -966,7 +998,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --tmpfs --tty --user --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -997,6 +1029,10 @@ _coracle() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1056,7 +1092,15 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --storage-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tmpfs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1065,6 +1109,10 @@ _coracle() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1576,7 +1624,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --tmpfs --tty --user --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1623,6 +1671,10 @@ _coracle() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1682,7 +1734,15 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --storage-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --tmpfs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uidmap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1691,6 +1751,10 @@ _coracle() {
                     return 0
                     ;;
                 -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

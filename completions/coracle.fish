@@ -69,6 +69,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Writ
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'Read labels from a file' -r
@@ -82,8 +83,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d '
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r
@@ -154,6 +158,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'W
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'Read labels from a file' -r
@@ -167,8 +172,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r
@@ -261,6 +269,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r
@@ -274,8 +283,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r
@@ -368,6 +380,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'The container\'s host name' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label on the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r
@@ -381,8 +394,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs directory' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'The working directory inside the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r

@@ -38,3 +38,5 @@ mod rootless;
 mod run;
 #[path = "e2e/run_terminal.rs"]
 mod run_terminal;
+#[path = "e2e/userns.rs"]
+mod userns;

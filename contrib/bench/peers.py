@@ -50,7 +50,7 @@ def become_user(arguments, binary):
     command = ["sh", os.path.join(work, "bench/cgroup2-view"), "setpriv", f"--reuid={user.pw_uid}",
                f"--regid={user.pw_gid}", "--init-groups", "--inh-caps=-all", "env", "-i", f"PATH={PATH}", f"USER={name}",
                f"HOME={user.pw_dir}", "CORACLE_MAKE_IMAGE=" + os.path.join(work, "support/make-image"),
-               "python3", os.path.join(work, "bench", os.path.basename(sys.argv[0])),
+               "python3", os.path.join(work, "bench", os.path.relpath(os.path.realpath(sys.argv[0]), HERE)),
                *arguments, "--binary", os.path.join(work, "coracle")]
     code = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL).returncode
     subprocess.run(["rm", "-rf", work], check=False)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::request::{CreateRequest, MountRequest, NetworkRequest, PullPolicy};
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, isolated, names, pull};
+use super::{Engine, builtin, isolated, names, pull, userns};
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
@@ -48,6 +48,7 @@ pub(super) fn create_guarded(
     };
     let network = network_mode(engine, request)?;
     let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let decided = userns::decide(engine, request, &layers)?;
     for mount in &request.mounts {
         prepare_source(mount)?;
     }
@@ -67,6 +68,7 @@ pub(super) fn create_guarded(
             },
             host_name: host_name.clone(),
             network: network.clone(),
+            user_namespace: decided.namespace.clone(),
             volume_names: &mut || random_hex()?.parse(),
         };
         let config = resolve(request, &image_config, facts)?;

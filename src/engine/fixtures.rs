@@ -37,6 +37,8 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         networking: Networking::default(),
         mounts: Vec::new(),
         driver: Default::default(),
+        user_namespace: Default::default(),
+        storage_size: None,
         read_only: false,
         init: false,
         labels: Default::default(),

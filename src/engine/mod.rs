@@ -29,6 +29,7 @@ pub mod stop;
 mod streams;
 pub mod top;
 pub mod usage;
+mod userns;
 pub mod wait;
 
 use crate::base::{Error, Paths, Result};

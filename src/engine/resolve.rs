@@ -6,9 +6,10 @@ use crate::base::id::{ContainerId, Name};
 use crate::base::{Error, Result, text};
 use crate::oci::ImageConfig;
 use crate::runtime::capabilities::CapSet;
+use crate::state::ids::UserNamespace;
 use crate::state::record::{
     ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, NetworkMode, Networking, Process, Propagation, Seccomp,
-    Security,
+    Security, StorageDriver,
 };
 
 use super::request::CreateRequest;
@@ -34,6 +35,8 @@ pub struct Facts<'a> {
     pub host_name: String,
     /// Which network it sees, and for one that is another container's, the host name there.
     pub network: (NetworkMode, Option<String>),
+    /// Whose ids it has.
+    pub user_namespace: UserNamespace,
     /// Names for anonymous volumes.
     pub volume_names: &'a mut dyn FnMut() -> Result<Name>,
 }
@@ -61,13 +64,13 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
     labels.extend(request.labels.clone());
     Ok(ContainerConfig {
         format: FORMAT,
-        process: process(request, image)?,
+        process: process(request, image, &facts.user_namespace)?,
         hostname,
         exposed_ports: exposed_ports(request, image),
         networking: networking(request, &network)?,
         network,
         mounts: mounts(request, image, facts.volume_names)?,
-        driver: request.driver,
+        driver: driver(request, &facts.user_namespace)?,
         read_only: request.read_only,
         init: request.init,
         labels,
@@ -83,6 +86,8 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
             privileged: request.privileged,
         },
         shm_size: request.shm_size.unwrap_or(SHM_SIZE),
+        storage_size: request.storage_size,
+        user_namespace: facts.user_namespace,
         id: facts.id,
         name: facts.name,
         created: facts.created,
@@ -118,8 +123,20 @@ fn networking(request: &CreateRequest, network: &NetworkMode) -> Result<Networki
     }
 }
 
+/// Only coracle's own union shows the files of an image with other owners than they have on disk.
+fn driver(request: &CreateRequest, namespace: &UserNamespace) -> Result<StorageDriver> {
+    match (request.driver, namespace.shifts(), request.storage_size) {
+        (StorageDriver::Overlay, false, Some(_)) => {
+            Err(Error::unsupported("the overlay storage driver cannot limit the size of a container's files")
+                .hint("coracle's own driver can: --storage-driver fuse"))
+        }
+        (_, true, _) => Ok(StorageDriver::Fuse),
+        (driver, false, _) => Ok(driver),
+    }
+}
+
 /// A new entrypoint also drops the image's command, which was made for the old one.
-fn process(request: &CreateRequest, image: &ImageConfig) -> Result<Process> {
+fn process(request: &CreateRequest, image: &ImageConfig, namespace: &UserNamespace) -> Result<Process> {
     let entrypoint = match &request.entrypoint {
         Some(entrypoint) if entrypoint.is_empty() => Vec::new(),
         Some(entrypoint) => vec![entrypoint.clone()],
@@ -148,7 +165,12 @@ fn process(request: &CreateRequest, image: &ImageConfig) -> Result<Process> {
         command,
         env: environment(&image.config.env, &request.env),
         cwd,
-        user: request.user.clone().unwrap_or_else(|| image.config.user.clone()),
+        user: match (&request.user, namespace) {
+            (Some(user), _) => user.clone(),
+            // Whoever keeps its id wants to be it, whatever the image says (podman does the same).
+            (None, UserNamespace::KeepId { uid, gid, .. }) => format!("{uid}:{gid}"),
+            (None, _) => image.config.user.clone(),
+        },
         tty: request.tty,
         stdin: request.stdin,
     })
@@ -241,9 +263,25 @@ mod tests {
             image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
             host_name: "laptop".into(),
             network: (NetworkMode::None, None),
+            user_namespace: UserNamespace::Host,
             volume_names: &mut || names.next().unwrap(),
         };
         resolve(&request, &image, facts)
+    }
+
+    #[test]
+    fn other_ids_and_a_size_need_coracles_own_union() {
+        let wanted = |request: &CreateRequest, namespace| driver(request, &namespace);
+        let keep = UserNamespace::KeepId { uid: 1, gid: 2, name: String::new() };
+        let plain = CreateRequest::default();
+        assert_eq!(wanted(&plain, UserNamespace::Host).unwrap(), StorageDriver::Overlay);
+        assert_eq!(wanted(&plain, keep.clone()).unwrap(), StorageDriver::Fuse);
+        let sized = CreateRequest { storage_size: Some(1), ..CreateRequest::default() };
+        assert!(wanted(&sized, UserNamespace::Host).unwrap_err().message().contains("cannot limit"));
+        let image = ImageConfig::parse(IMAGE.as_bytes()).unwrap();
+        assert_eq!(process(&plain, &image, &keep).unwrap().user, "1:2");
+        let root = CreateRequest { user: Some("0".into()), ..CreateRequest::default() };
+        assert_eq!(process(&root, &image, &keep).unwrap().user, "0");
     }
 
     const IMAGE: &str = r#"{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/entry"],"Cmd":["serve"],

@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! `netd` () is one process per user, started by the first supervisor whose container needs a network and gone
+//! [`netd`] is one process per user, started by the first supervisor whose container needs a network and gone
 //! a few seconds after the last one. It lives in the user's outer user namespace and in two network namespaces: sockets
 //! that face the world are made in the host's (H), where routes, VPNs and resolvers are whatever they are at the moment;
 //! everything that faces containers is in a router namespace (R) of its own: a bridge for each network, with the
@@ -21,7 +21,8 @@
 //! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
 //! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
 //! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
-//! which names; [`packet`] IP packets, read and written; [`etc`] the files by which containers know names.
+//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
+//! [`etc`] the files by which containers know names.
 
 pub mod client;
 pub mod etc;
@@ -34,3 +35,5 @@ pub mod part;
 pub mod protocol;
 mod router;
 pub mod table;
+pub mod tcp;
+pub mod tcp_ports;

@@ -60,7 +60,7 @@ pub struct IdRange {
 
 impl IdRange {
     /// The first id after the range.
-    fn end(self) -> u32 {
+    pub fn end(self) -> u32 {
         self.start + self.count
     }
 }
@@ -96,6 +96,22 @@ pub fn subid_ranges(text: &str, user: Option<&str>, uid: u32) -> Vec<IdRange> {
         .filter(|entry| entry.owner == uid || Some(entry.owner.as_str()) == user)
         .map(|entry| entry.range)
         .collect()
+}
+
+/// The first `size` consecutive ids within one range of `domain` that no range of `taken` has.
+pub fn free_run(domain: &[IdRange], taken: &[IdRange], size: u32) -> Option<u32> {
+    let mut taken = taken.to_vec();
+    taken.sort_unstable_by_key(|range| range.start);
+    domain.iter().find_map(|range| {
+        let mut start = range.start;
+        for used in taken.iter().filter(|used| used.start < range.end()) {
+            if used.start >= start && used.start - start >= size {
+                break;
+            }
+            start = start.max(used.end());
+        }
+        (start < range.end() && range.end() - start >= size).then_some(start)
+    })
 }
 
 /// `count` consecutive ids mapped one to one. The meaning of the fields is that of user_namespaces(7).
@@ -157,6 +173,24 @@ impl IdMap {
     pub fn identity(&self) -> Self {
         let same = |extent: &Extent| Extent { outside: extent.inside, ..*extent };
         Self { extents: self.extents.iter().map(same).collect() }
+    }
+
+    /// The same map for a namespace whose parent has the map `parent`: an extent must lie within one extent of the parent
+    /// (user_namespaces(7)), so it is cut where theirs end. Fails with an id that the parent does not have.
+    pub fn nested_in(&self, parent: &IdMap) -> std::result::Result<IdMap, u32> {
+        let mut extents = Vec::with_capacity(self.extents.len() + parent.extents.len());
+        for extent in &self.extents {
+            let mut done = 0;
+            while done < extent.count {
+                let outside = extent.outside.checked_add(done).ok_or(NO_ID)?;
+                let holder = parent.extents.iter().find(|held| outside.wrapping_sub(held.inside) < held.count);
+                let held = holder.ok_or(outside)?;
+                let count = (held.count - (outside - held.inside)).min(extent.count - done);
+                extents.push(Extent { inside: extent.inside.checked_add(done).ok_or(NO_ID)?, outside, count });
+                done += count;
+            }
+        }
+        Ok(Self { extents })
     }
 
     /// What `id` inside the namespace is outside.

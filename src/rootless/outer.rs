@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::idmap::{IdMap, account_by_uid, subid_ranges};
+use super::idmap::{IdMap, IdRange, account_by_uid, subid_ranges};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::process::ProcessIdentity;
@@ -70,6 +70,24 @@ pub fn is_real_root() -> bool {
 pub fn current_maps() -> Result<(IdMap, IdMap)> {
     let read = |path: &str| fs::read_to_string(path).context(|| format!("cannot read `{path}`"));
     Ok((IdMap::parse(&read("/proc/self/uid_map")?), IdMap::parse(&read("/proc/self/gid_map")?)))
+}
+
+/// The maps that the outer namespace of this process's user has or would have: plain numbers, no namespace is needed.
+pub fn maps_of_user() -> Result<(IdMap, IdMap)> {
+    match is_real_root() {
+        true => current_maps(),
+        false => planned_maps(nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()),
+    }
+}
+
+/// The subordinate ranges of an account that are for users and groups alike.
+pub fn ranges_of(name: &str) -> Result<Vec<IdRange>> {
+    let read = |path: &str| -> Result<Vec<IdRange>> {
+        let text = if_absent(fs::read_to_string(path)).context(|| format!("cannot read `{path}`"))?;
+        Ok(subid_ranges(&text.unwrap_or_default(), Some(name), u32::MAX))
+    };
+    let gids = read("/etc/subgid")?;
+    Ok(read("/etc/subuid")?.into_iter().filter(|range| gids.contains(range)).collect())
 }
 
 /// Takes this process out of the keepers.

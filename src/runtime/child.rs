@@ -174,8 +174,9 @@ fn become_program(child: &PreparedChild, parent: BorrowedFd<'_>) -> (u16, Errno)
 
 fn set_up(child: &PreparedChild, parent: BorrowedFd<'_>) -> Outcome {
     wait_for_parent(parent).map_err(|e| (Setup::Start as u16, 0, errno(&e)))?;
+    let place = become_root(child).map_err(|e| (Setup::Start as u16, 0, errno(&e)))?;
     let pseudo = Pseudo::make(child)?;
-    enter_root(child).map_err(|e| (Setup::Root as u16, 0, errno(&e)))?;
+    enter_root(child, &place).map_err(|e| (Setup::Root as u16, 0, errno(&e)))?;
     pseudo.attach().map_err(|(index, e)| (Setup::StandardMount as u16, index, errno(&e)))?;
     fill_dev(child).map_err(|e| (Setup::Devices as u16, 0, errno(&e)))?;
     for (index, mount) in child.mounts.iter().enumerate() {
@@ -197,6 +198,15 @@ fn set_up(child: &PreparedChild, parent: BorrowedFd<'_>) -> Outcome {
         set_attributes(CWD, c"/", false, &attr).map_err(|e| (Setup::ReadOnlyRoot as u16, 0, errno(&e)))?;
     }
     Ok(())
+}
+
+/// Becomes root of the new user namespace, if its map makes this process another user there or nobody: what is made from
+/// here on must be root's. The root's place on the host is opened before, as the user whose directories lead to it.
+fn become_root(child: &PreparedChild) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let place = rustix::fs::openat(CWD, child.place.as_c_str(), flags, Mode::empty())?;
+    super::process::become_root()?;
+    Ok(place)
 }
 
 /// Reads the parent's go. End of file: it died, and nobody would look after this container.
@@ -296,9 +306,10 @@ fn attach(mount: impl AsFd, target: &CStr) -> io::Result<()> {
 
 /// Attaches the union over a directory of the host, which only this mount namespace sees, and pivots into it. The
 /// arguments `.` and `.` stack the old root on the new one, so that no directory is needed for it (pivot_root(2)).
-fn enter_root(child: &PreparedChild) -> io::Result<()> {
-    attach(&child.root, &child.place)?;
-    nix::unistd::chdir(child.place.as_c_str())?;
+fn enter_root(child: &PreparedChild, place: &OwnedFd) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(&child.root, c"", place, c"", flags)?;
+    nix::unistd::fchdir(&child.root)?;
     rustix::process::pivot_root(c".", c".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
     nix::unistd::chdir("/")?;

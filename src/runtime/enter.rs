@@ -127,6 +127,9 @@ fn run(
     if let Err(errno) = setns(init, namespaces) {
         return (JOIN, errno);
     }
+    if let Err(error) = super::process::become_root() {
+        return (JOIN, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
+    }
     if let Err(error) = give_streams(streams, parent) {
         return (STREAMS, errno_of(&error));
     }

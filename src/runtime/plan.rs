@@ -196,6 +196,8 @@ mod tests {
             networking: Networking::default(),
             mounts,
             driver: Default::default(),
+            user_namespace: Default::default(),
+            storage_size: None,
             read_only: false,
             init: false,
             labels: Default::default(),

@@ -29,6 +29,19 @@ pub fn fill(root: BorrowedFd<'_>, target: &str, volume: &Path) -> Result<()> {
     copy_directory(source.as_fd(), into.as_fd(), 0).at(volume, "cannot copy into")
 }
 
+/// Gives an empty directory that belongs to nobody in the container, as `known` tells, to `owner`.
+pub fn own(volume: &Path, (uid, gid): (u32, u32), known: impl FnOnce(u32) -> bool) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(volume, flags, Mode::empty()).at(volume, "cannot open")?;
+    let stat = rustix::fs::fstat(&directory).at(volume, "cannot examine")?;
+    let empty = entries(directory.as_fd()).at(volume, "cannot list")?.next().is_none();
+    match empty && !known(stat.st_uid) {
+        true => rustix::fs::fchown(&directory, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+            .at(volume, "cannot chown"),
+        false => Ok(()),
+    }
+}
+
 fn entries(directory: BorrowedFd<'_>) -> io::Result<impl Iterator<Item = io::Result<rustix::fs::DirEntry>>> {
     Ok(Dir::read_from(directory)?
         .map(|entry| entry.map_err(io::Error::from))

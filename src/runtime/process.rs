@@ -273,6 +273,16 @@ impl Stage {
     }
 }
 
+/// Makes this process root of its user namespace, in which it has all capabilities but perhaps another id or none.
+pub(super) fn become_root() -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() || !rustix::process::getegid().is_root() {
+        rustix::thread::set_thread_groups(&[])?;
+        rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+        rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    }
+    Ok(())
+}
+
 /// Opens a pseudo terminal in the caller's root and makes its user side this process's controlling terminal and standard
 /// streams. Returns the master side, which goes to whoever relays it.
 pub fn take_terminal(ptmx: &CStr, columns: u16, rows: u16) -> io::Result<std::os::fd::OwnedFd> {

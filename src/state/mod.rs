@@ -25,6 +25,7 @@
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
 
+pub mod ids;
 mod listing;
 pub mod record;
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ids::UserNamespace;
 use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Kind, Result, text};
@@ -47,6 +48,12 @@ pub struct ContainerConfig {
     /// Who unites its layers. Both drivers read what the other one wrote.
     #[serde(default)]
     pub driver: StorageDriver,
+    /// Whose ids its own are.
+    #[serde(default)]
+    pub user_namespace: UserNamespace,
+    /// The most bytes its changes to the image may take.
+    #[serde(default)]
+    pub storage_size: Option<u64>,
     /// Whether the root file system is mounted read-only.
     pub read_only: bool,
     /// Whether pid 1 is coracle's own init, which reaps and forwards signals.

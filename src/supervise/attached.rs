@@ -212,6 +212,14 @@ impl Attached {
         }
     }
 
+    /// A message of ours among the errors of the container: in the log and to every client that keeps up.
+    pub(super) fn announce(&mut self, text: &str) {
+        self.log.finish(Stream::Stderr);
+        self.log.append(Stream::Stderr, text.as_bytes());
+        let bytes = text.as_bytes();
+        self.clients.retain_mut(|client| !client.attached || client.waiting.is_some() || client.give(true, bytes));
+    }
+
     /// Sends what waits for a client. False when it has gone.
     pub(super) fn flush(&mut self, index: usize) -> bool {
         let client = &mut self.clients[index];

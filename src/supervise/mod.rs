@@ -21,7 +21,9 @@
 //! than everything else (the kernel tears a network namespace down before it reports pid 1's death, unless somebody
 //! still holds it).
 
+mod account;
 mod attached;
+mod ids;
 mod network;
 mod prepare;
 pub mod protocol;
@@ -344,6 +346,7 @@ impl Supervisor {
         // Killed with its namespace, the container takes its server along; that is no disaster.
         if exit_code(self.init.pidfd.as_fd(), WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_none() {
             self.disaster = format!("the process that served the container's files ended ({how})");
+            self.attached.announce(&format!("coracle: {}\n", self.disaster));
             self.signal(libc::SIGKILL);
         }
     }

@@ -7,8 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
+use super::ids::ContainerIds;
 use super::protocol::{Exec, Launch};
 use crate::base::{Error, Paths, Result, ResultExt};
+use crate::rootless::idmap::IdMap;
 use crate::runtime::capabilities::CapSet;
 use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
@@ -24,6 +26,7 @@ pub(super) fn mount_root(
     paths: &Paths,
     config: &ContainerConfig,
     launch: &Launch,
+    ids: &ContainerIds,
     exe: &File,
 ) -> Result<(OwnedFd, Option<Cloned>)> {
     let mut layers = vec![mountpoints::layer(&paths.data)?];
@@ -32,17 +35,37 @@ pub(super) fn mount_root(
     match config.driver {
         StorageDriver::Overlay => Ok((overlay::mount_detached(&union)?, None)),
         StorageDriver::Fuse => {
-            let (mount, server) = fuse::mount_detached(&union, exe)?;
+            let options = fuse::Options { owners: owners(config, ids), size: config.storage_size };
+            let (mount, server) = fuse::mount_with(&union, &options, exe)?;
             Ok((mount, Some(server)))
         }
     }
 }
 
-/// Copies what the image has at the places of new, empty volumes into them.
-pub(super) fn fill_volumes(paths: &Paths, config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<()> {
+/// The owners that the container's files are shown with, when its ids are not those on disk.
+fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
+    let runs = |map: &IdMap| map.extents.iter().map(|run| (run.inside, run.outside, run.count)).collect();
+    match config.user_namespace.shifts() {
+        true => fuse::Owners { uids: runs(&ids.uids), gids: runs(&ids.gids) },
+        false => fuse::Owners::default(),
+    }
+}
+
+/// Copies what the image has at the places of new, empty volumes into them. Such a volume belongs to the container's root
+/// if the image has nothing there and the container could not use it otherwise.
+pub(super) fn fill_volumes(
+    paths: &Paths,
+    config: &ContainerConfig,
+    ids: &ContainerIds,
+    root: BorrowedFd<'_>,
+) -> Result<()> {
     for mount in &config.mounts {
         if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
             let volume = paths.volumes().join(name.as_str()).join("_data");
+            if config.user_namespace.shifts() {
+                populate::own(&volume, ids.root(), |uid| ids.uids.to_inside(uid).is_some())
+                    .context(|| format!("cannot give the volume `{name}` to the container"))?;
+            }
             populate::fill(root, &mount.target, &volume)
                 .context(|| format!("cannot fill the volume `{name}` from the image"))?;
         }

@@ -7,9 +7,10 @@ use std::path::Path;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 
 use super::attached::{Attached, Output, Stdin};
+use super::ids::ContainerIds;
 use super::network::{self, Networked};
 use super::protocol::Launch;
-use super::{address, prepare};
+use super::{account, address, prepare};
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::logs;
 use crate::rootless::outer;
@@ -36,10 +37,13 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     let mut network = Networked::join(paths, config, &exe)?;
     network::share(paths, &config.network)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
-    let (root, file_server) = prepare::mount_root(paths, config, request, &exe)?;
+    let ids = ContainerIds::new(&config.user_namespace, &outer::current_maps()?)?;
+    let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
     if first {
-        prepare::fill_volumes(paths, config, root.as_fd())?;
+        prepare::fill_volumes(paths, config, &ids, root.as_fd())?;
+        account::give_files(&container, config, &ids)?;
     }
+    account::add(config, root.as_fd())?;
     let process = prepare::main_process(config, root.as_fd())?;
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
@@ -49,7 +53,6 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     let plan = plan::plan(config, process, &facts);
     let listener = listen_at(&paths.container_socket(&config.id))?;
     let terminations = termination_signals()?;
-    let (uid_map, gid_map) = outer::current_maps()?;
     let (streams, ours) = match config.process.tty {
         true => (None, None),
         false => {
@@ -57,13 +60,7 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
             (Some(theirs), Some(ours))
         }
     };
-    let resources = Resources {
-        root,
-        place: &container,
-        streams,
-        exe: &exe,
-        maps: (uid_map.identity().to_map_file(), gid_map.identity().to_map_file()),
-    };
+    let resources = Resources { root, place: &container, streams, exe: &exe, maps: ids.files };
     let mut launched =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(pid)))?;
     let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {

@@ -9,6 +9,7 @@ pub mod mount;
 pub mod placement;
 pub mod process;
 pub mod socket;
+pub mod tcp;
 pub mod tty;
 pub mod tun;
 pub mod writeback;

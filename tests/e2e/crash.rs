@@ -183,3 +183,64 @@ fn what_the_dead_left_is_cleaned_up() {
         });
     }
 }
+
+#[test]
+fn the_process_that_serves_a_containers_files_dies() {
+    let env = ready!(busybox).with_driver("fuse");
+    // Processes that wait for files all the time, and one that waits for none.
+    let work = "while :; do echo x >>/root/out; cat /bin/busybox >/dev/null; done";
+    env.run_detached(&format!("--name one IMAGE sh -c 'echo ready; ({work}) & ({work}) & sleep 1000'"));
+    env.logged("one", "ready");
+    let (server, process) = (env.file_server("one"), env.pid("one"));
+    kill(server, Signal::SIGKILL).expect("ours");
+    env.coracle("wait one").succeeds().stdout_is("137\n");
+    eventually("none of its processes hangs", || !alive(process) && !alive(server));
+    let why = "the process that served the container's files ended (killed by signal 9)";
+    assert_eq!(env.inspect("one", "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+    assert_eq!(env.inspect("one", "{{.State.Error}}"), why);
+    env.coracle("logs one").succeeds().stderr_has(why);
+    env.argv(&["ps", "-a", "--format", "{{.Names}} {{.State}}"]).succeeds().stdout_is("one exited\n");
+    env.coracle("start one").succeeds();
+    env.coracle("exec one test -s /root/out").succeeds();
+    all_is_well(&env);
+}
+
+#[test]
+fn the_files_of_an_attached_container_are_lost() {
+    let env = ready!(busybox).with_driver("fuse");
+    let running = env.command("run --rm --name one IMAGE sh -c 'echo ready; sleep 1000'").spawn();
+    running.prints("ready");
+    kill(env.file_server("one"), Signal::SIGKILL).expect("ours");
+    running.wait().fails_with(137).stderr_has("the process that served the container's files ended");
+    all_is_well(&env);
+}
+
+#[test]
+fn a_panic_in_a_request_is_an_error_of_it_alone() {
+    let env = ready!(busybox).with_driver("fuse");
+    if !cfg!(debug_assertions) {
+        return crate::support::skip("the trap is only in builds for tests");
+    }
+    env.run_detached("--name one IMAGE sleep 1000");
+    for _ in 0..8 {
+        env.coracle("exec one ls /.coracle-test-panic").fails_with(1).stderr_has("Input/output error");
+    }
+    env.coracle("exec one sh -c 'echo x >/root/y; cat /root/y; ls /'").succeeds();
+    let directory = env.data().join("containers").join(env.inspect("one", "{{.Id}}"));
+    let log = std::fs::read_to_string(directory.join("fuse.log")).expect("panics are written down");
+    assert!(log.lines().count() == 8 && log.contains("fault.rs") && log.contains(".coracle-test-panic"), "{log}");
+    all_is_well(&env);
+}
+
+#[test]
+fn a_container_is_started_again_at_once() {
+    let env = ready!(busybox).with_driver("fuse");
+    env.run_detached("--name one IMAGE sh -c 'cat /root/n; dd if=/dev/zero of=/root/big bs=1M count=20; sleep 1000'");
+    for round in 0..10 {
+        env.argv(&["exec", "one", "sh", "-c", &format!("echo {round} >>/root/n")]).succeeds();
+        env.coracle("restart -t 0 one").succeeds();
+    }
+    let all: String = (0..10).map(|round| format!("{round}\n")).collect();
+    env.coracle("exec one cat /root/n").succeeds().stdout_is(&all);
+    all_is_well(&env);
+}

@@ -11,7 +11,8 @@ use crate::support::env::{Env, alive};
 use crate::support::{PATIENCE, eventually};
 
 /// Serves one file, `/index.html`, that says `it works`; logs `ready` when it listens.
-const WEB: &str = "sh -c 'mkdir /www; echo it works >/www/index.html; httpd -p 80 -h /www; echo ready; exec sleep 1000'";
+const WEB: &str =
+    "sh -c 'mkdir /www; echo it works >/www/index.html; httpd -p 80 -h /www; echo ready; exec sleep 1000'";
 
 /// Answers each connection on port 7 with the address it came from.
 const WHO: &str = "sh -c 'echo ready; exec nc -lk -p 7 -e sh -c \"netstat -tn | grep :7.*ESTABLISHED\"'";
@@ -59,7 +60,9 @@ fn a_container_has_an_address_and_a_way_out() {
     let out = env.coracle("run --rm IMAGE sh -c 'ip -6 addr show eth0; ip -6 route'").succeeds();
     out.stdout_has("inet6 fd").stdout_has("default via fd");
     // The names under which it knows itself.
-    env.coracle("run --rm --name web -h box IMAGE sh -c 'grep -w box /etc/hosts; hostname -i'").succeeds().stdout_has("\tbox web");
+    env.coracle("run --rm --name web -h box IMAGE sh -c 'grep -w box /etc/hosts; hostname -i'")
+        .succeeds()
+        .stdout_has("\tbox web");
 }
 
 #[test]
@@ -123,7 +126,10 @@ fn a_published_port_serves_before_run_returns() {
     env.coracle("port web 81").fails_with(1).stderr_has("no public port `81` published for `web`");
     let column = env.argv(&["ps", "--format", "{{.Ports}}"]).succeeds();
     assert_eq!(column.line(), format!("0.0.0.0:{port}->80/tcp, [::]:{port}->80/tcp"));
-    assert_eq!(env.inspect("web", "{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}"), port.to_string());
+    assert_eq!(
+        env.inspect("web", "{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}"),
+        port.to_string()
+    );
     // Gone with the container, at once.
     env.coracle("rm -f web").succeeds();
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
@@ -189,7 +195,8 @@ fn a_low_port_is_explained_or_moved() {
     if crate::support::is_root() {
         return;
     }
-    let limit: u16 = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap().trim().parse().unwrap();
+    let limit: u16 =
+        std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap().trim().parse().unwrap();
     if limit <= 81 {
         return;
     }
@@ -215,7 +222,9 @@ fn networks_that_are_not_ones() {
 fn a_container_shares_anothers_network() {
     let env = ready!(busybox);
     let id = web(&env, "--name web -h box");
-    env.coracle("run --rm --network container:web IMAGE wget -qO- http://127.0.0.1/").succeeds().stdout_is("it works\n");
+    env.coracle("run --rm --network container:web IMAGE wget -qO- http://127.0.0.1/")
+        .succeeds()
+        .stdout_is("it works\n");
     env.coracle("run --rm --network container:web IMAGE hostname").succeeds().stdout_is("box\n");
     env.coracle("run --rm --network container:web IMAGE sh -c 'grep box /etc/hosts'").succeeds();
     env.coracle("run --rm --network container:web -p 1:1 IMAGE true").fails_with(125).stderr_has("published ports");
@@ -234,7 +243,8 @@ fn a_container_shares_anothers_network() {
 #[test]
 fn names_that_were_added() {
     let env = ready!(busybox);
-    let run = env.coracle("run --rm --add-host db:192.0.2.7 --add-host me:host-gateway IMAGE cat /etc/hosts").succeeds();
+    let run =
+        env.coracle("run --rm --add-host db:192.0.2.7 --add-host me:host-gateway IMAGE cat /etc/hosts").succeeds();
     run.stdout_has("192.0.2.7\tdb\n").stdout_has("\tme\n");
     env.coracle("run --rm --dns-search corp.example --dns-option ndots:3 IMAGE cat /etc/resolv.conf")
         .succeeds()

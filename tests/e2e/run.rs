@@ -453,3 +453,39 @@ fn the_id_can_be_written_to_a_file() {
     assert_eq!(std::fs::read_to_string(&file).expect("written").trim(), id);
     env.coracle(&format!("run --cidfile {} IMAGE true", file.display())).fails_with(125).explains().stderr_has("cid");
 }
+
+#[test]
+fn the_size_of_a_containers_files_is_limited() {
+    let env = ready!(busybox).with_driver("fuse");
+    let script = "df -k / | awk 'END {print $2}'; dd if=/dev/zero of=/x bs=1M count=20; rm /x; \
+        dd if=/dev/zero of=/y bs=1M count=6 && echo fits; dd if=/dev/zero of=/z bs=1M count=6 || echo full; \
+        dd if=/dev/zero of=/y bs=1M count=6 conv=notrunc && echo same";
+    let output = env.argv(&["run", "--rm", "--storage-opt", "size=10m", &env.image(), "sh", "-c", script]).succeeds();
+    let output = output.stdout_is("10240\nfits\nfull\nsame\n");
+    assert_eq!(output.stderr.matches("No space left on device").count(), 2, "{}", output.stderr);
+    // What a run has used counts in the next one.
+    env.argv(&[
+        "run",
+        "--name",
+        "one",
+        "--storage-opt",
+        "size=10m",
+        &env.image(),
+        "sh",
+        "-c",
+        "cat /bin/busybox >>/all",
+    ])
+    .succeeds();
+    assert_eq!(env.inspect("one", "{{.HostConfig.StorageOpt.size}}"), (10 << 20).to_string());
+    for _ in 0..20 {
+        env.coracle("start one").succeeds();
+        env.coracle("wait one").succeeds();
+    }
+    assert_eq!(env.inspect("one", "{{.State.ExitCode}}"), "1");
+    let overlay = ready!(busybox).with_driver("overlay");
+    overlay
+        .coracle("run --rm --storage-opt size=10m IMAGE true")
+        .fails_with(125)
+        .explains()
+        .stderr_has("--storage-driver fuse");
+}

@@ -89,6 +89,12 @@ impl Env {
         }
     }
 
+    /// The same environment with a storage driver of the test's choice, whichever the run is for.
+    pub fn with_driver(mut self, driver: &str) -> Self {
+        self.driver = Some(driver.to_owned());
+        self
+    }
+
     /// The directory of this environment.
     pub fn root(&self) -> &Path {
         &self.root
@@ -270,6 +276,19 @@ impl Env {
         let parent = parent(self.pid(container)).expect("a running process has a parent");
         assert!(self.processes().contains(&parent), "the parent of {container} is not a process of ours");
         parent
+    }
+
+    /// The process that serves the files of a container which runs with the fuse driver.
+    #[track_caller]
+    pub fn file_server(&self, container: &str) -> Pid {
+        let id = self.inspect(container, "{{.Id}}");
+        let servers = processes(|pid| {
+            let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&arguments);
+            text.starts_with("coracle-fused\0") && text.contains(&*self.root.to_string_lossy()) && text.contains(&id)
+        });
+        assert_eq!(servers.len(), 1, "one process serves the files of {container}");
+        servers[0]
     }
 
     /// Removes all containers; true when no process of ours is left afterwards.

@@ -2,7 +2,7 @@
 """Mounts coracle's FUSE union at a directory, as its supervisor does: mount-fuse.py CORACLE [--volatile] CONTAINER MERGED LAYER...
 
 CONTAINER has the directories upper and work; layers are given base first. To be run as root of a user and mount
-namespace. Returns when the union is mounted; the server ends when it is unmounted."""
+namespace. Prints the server's process id when the union is mounted; the server ends when it is unmounted."""
 import ctypes, os, sys
 
 args = sys.argv[1:]
@@ -14,7 +14,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 if libc.mount(b"coracle", merged.encode(), b"fuse", 0, options.encode()):
     sys.exit("mount: " + os.strerror(ctypes.get_errno()))
 heard, status = os.pipe()
-if os.fork() == 0:
+server = os.fork()
+if server == 0:
     os.setsid()
     os.dup2(device, 0)
     os.dup2(status, 1)
@@ -25,3 +26,4 @@ os.close(device)
 answer = os.read(heard, 4096).decode()
 if answer != "ready":
     sys.exit(f"the server says: {answer or 'nothing'}")
+print(server)

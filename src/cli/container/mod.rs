@@ -18,5 +18,6 @@ pub mod start;
 pub mod stop;
 mod streams;
 pub mod top;
+mod userns;
 mod variables;
 pub mod wait;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::networks::NetworkOptions;
-use super::{mounts, publish, variables};
+use super::{mounts, publish, userns, variables};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::cli::environment::Environment;
 use crate::cli::units;
@@ -42,6 +42,9 @@ pub struct CreateOptions {
     /// Read environment variables from a file
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<String>,
+    /// Map group IDs, as --uidmap does user IDs
+    #[arg(long, value_name = "MAP")]
+    pub gidmap: Vec<String>,
     /// The container's host name
     #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
@@ -96,15 +99,24 @@ pub struct CreateOptions {
     /// Require HTTPS and verify certificates when pulling
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub tls_verify: Option<bool>,
+    /// Options of the storage driver: size=BYTES limits what the container's files may take (fuse)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub storage_opt: Vec<String>,
     /// Mount a tmpfs directory
     #[arg(long, value_name = "TARGET[:OPTIONS]")]
     pub tmpfs: Vec<String>,
     /// Allocate a pseudo-terminal
     #[arg(short, long)]
     pub tty: bool,
+    /// Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user's subordinate IDs, or of the host with @
+    #[arg(long, value_name = "MAP")]
+    pub uidmap: Vec<String>,
     /// User name or ID, and optionally group: user[:group]
     #[arg(short, long, value_name = "USER")]
     pub user: Option<String>,
+    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]
+    #[arg(long, value_name = "MODE")]
+    pub userns: Option<String>,
     /// Bind mount a path of this machine, or mount a volume
     #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
     pub volume: Vec<String>,
@@ -144,6 +156,15 @@ impl CreateOptions {
             expose: publish::exposed(&self.network.expose)?,
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
             driver: around.driver,
+            user_namespace: userns::parse(
+                self.userns.as_deref().or_else(|| {
+                    let mapped = !self.uidmap.is_empty() || !self.gidmap.is_empty();
+                    around.environment.get("PODMAN_USERNS").filter(|_| !mapped)
+                }),
+                &self.uidmap,
+                &self.gidmap,
+            )?,
+            storage_size: storage_size(&self.storage_opt)?,
             read_only: self.read_only,
             init: self.init,
             labels: variables::labels(&self.label_file, &self.label, around.cwd)?,
@@ -192,6 +213,26 @@ fn shm_size(size: &str) -> Result<u64> {
         0 => Err(Error::usage("`--shm-size` must be greater than 0")),
         bytes => Ok(bytes),
     }
+}
+
+/// `--storage-opt size=`, docker's only one that is not a driver's own.
+fn storage_size(options: &[String]) -> Result<Option<u64>> {
+    let mut size = None;
+    for option in options {
+        match option.split_once('=') {
+            Some(("size", bytes)) => {
+                let bytes = units::parse_size(bytes)
+                    .context(|| format!("invalid argument `{}` for `--storage-opt`", text::clean(option)))?;
+                size = Some(bytes).filter(|bytes| *bytes > 0);
+            }
+            _ => {
+                return Err(
+                    Error::usage(format!("unknown storage option `{}`", text::clean(option))).hint("`size=10G`")
+                );
+            }
+        }
+    }
+    Ok(size)
 }
 
 fn stop_timeout(seconds: &str) -> Result<u32> {
@@ -251,7 +292,7 @@ mod tests {
 
     use super::*;
     use crate::cli::argv;
-    use crate::engine::request::NetworkRequest;
+    use crate::engine::request::{NetworkRequest, UserNamespaceRequest};
     use crate::oci::Platform;
     use crate::state::record::Networking;
 
@@ -301,6 +342,9 @@ mod tests {
             "--platform",
             "linux/arm64",
             "--privileged",
+            "--userns=nomap",
+            "--storage-opt",
+            "size=10G",
             "-q",
             "--security-opt",
             "no-new-privileges",
@@ -329,6 +373,8 @@ mod tests {
             expose: vec!["99/tcp".into()],
             mounts: Vec::new(),
             driver: Default::default(),
+            user_namespace: UserNamespaceRequest::NoMap,
+            storage_size: Some(10 << 30),
             read_only: true,
             init: true,
             labels: [("a".to_owned(), "b".to_owned())].into(),
@@ -368,6 +414,8 @@ mod tests {
             (&["--security-opt", "frob", "x"], "invalid security option: `frob`"),
             (&["--security-opt", "seccomp=absent.json", "x"], "cannot read the seccomp profile `/work/absent.json`"),
             (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),
+            (&["--userns", "frob", "x"], "invalid user namespace mode `frob`"),
+            (&["--storage-opt", "dm.size=1", "x"], "unknown storage option"),
         ] {
             let chain = options(line).unwrap_err().chain();
             assert!(chain.contains(reason), "{line:?}: {chain}");

@@ -101,6 +101,8 @@ struct HostConfig {
     #[serde(rename = "UTSMode")]
     uts_mode: &'static str,
     userns_mode: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    storage_opt: BTreeMap<&'static str, String>,
     shm_size: u64,
     runtime: &'static str,
     isolation: &'static str,
@@ -308,7 +310,8 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         security_opt: list(&security_options(config)),
         tmpfs: config.mounts.iter().filter_map(tmpfs).collect(),
         uts_mode: "",
-        userns_mode: "",
+        userns_mode: config.user_namespace.word(),
+        storage_opt: config.storage_size.map(|size| ("size", size.to_string())).into_iter().collect(),
         shm_size: config.shm_size,
         runtime: "coracle",
         isolation: "",

@@ -41,11 +41,11 @@ pub fn bridge(name: &str, mac: Mac, mtu: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewLink(message)
 }
 
-/// A pair of virtual Ethernet interfaces, both up: one here, in a bridge, the other one in another namespace.
+/// A pair of virtual Ethernet interfaces: one here, in a bridge and up, the other one in another namespace. That one cannot
+/// be up yet: it is made before the pair is one (`veth_newlink` in drivers/net/veth.c).
 pub fn veth(name: &str, bridge: u32, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)) -> RouteNetlinkMessage {
     let (peer_name, peer_mac, namespace) = peer;
     let mut other = LinkMessage::default();
-    up(&mut other);
     other.attributes = vec![
         LinkAttribute::IfName(peer_name.to_owned()),
         LinkAttribute::Address(peer_mac.0.to_vec()),

@@ -285,6 +285,8 @@ impl Router {
             if !plug.missing.contains(endpoint) {
                 continue;
             }
+            let step = format!("bring `{}` up", endpoint.interface);
+            batch.push(step, 0, message::link_up(index, None, false));
             if let Some(v4) = endpoint.ipv4 {
                 let step = format!("give `{}` the address `{v4}`", endpoint.interface);
                 let address = message::address(index, IpAddr::V4(v4.addr()), v4.prefix_len());

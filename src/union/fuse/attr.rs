@@ -125,7 +125,8 @@ impl Fs {
     pub fn set_attributes(&self, node: &Arc<Node>, changes: &Changes) -> Res<Stat> {
         self.copy_up(node, changes.size)?;
         if let Some(size) = changes.size {
-            rustix::fs::ftruncate(self.data(node)?, size)?;
+            let file = self.data(node)?;
+            self.metered(&file, 0, 0, || rustix::fs::ftruncate(&file, size))?;
             if changes.kill_privileges && changes.mode.is_none() {
                 self.kill_privileges(node)?;
             }

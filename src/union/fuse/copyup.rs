@@ -94,6 +94,7 @@ impl Fs {
         let source = rustix::fs::openat(layer, name, flags, Mode::empty())?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let length = keep.map_or(size, |keep| keep.min(size));
+        self.admit(length.min(u64::try_from(stat.st_blocks).unwrap_or(0) * 512))?;
         let unnamed = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let (copy, named) = match rustix::fs::openat(&self.work, ".", unnamed, Mode::RUSR | Mode::WUSR) {
             Ok(fd) => (fd, None),
@@ -207,6 +208,7 @@ impl Fs {
             Copy::Unnamed(fd) => rustix::fs::fstat(fd)?,
             Copy::Named(temporary) => rustix::fs::statat(&self.work, temporary, AtFlags::SYMLINK_NOFOLLOW)?,
         };
+        self.count(&stat, true);
         // From the moment it has a name, it must be found as what it is a copy of.
         self.origins.copied(&stat, node.ino);
         loop {

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use super::layer::LayerDir;
 use super::listing::Entries;
 use super::node::{Link, Node, Place, Res, lock, write};
+use super::quota::NAME_COST;
 use super::tree::{Fs, NAME_MAX};
 use super::whiteout::whiteout_at;
 
@@ -51,6 +52,7 @@ impl Fs {
             // It would be a whiteout.
             return Err(Errno::PERM);
         }
+        self.admit(NAME_COST)?;
         let upper = self.upper_of(parent)?;
         let mut entries = lock(&parent.dir()?.entries);
         let inherits = default_acl(&mut entries, &upper);
@@ -109,6 +111,7 @@ impl Fs {
     ) -> Res<(Arc<Node>, Stat)> {
         let stat = rustix::fs::statat(upper, &**name, AtFlags::SYMLINK_NOFOLLOW)?;
         self.origins.gone(&stat);
+        self.count(&stat, true);
         let ino = self.origins.shown_stat(&stat);
         let link = Link { parent: Arc::clone(parent), name: Arc::clone(name) };
         let (node, made) = self.nodes.intern(ino, || Node::new(ino, new.kind(), vec![link], Place::Upper));

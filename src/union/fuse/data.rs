@@ -107,23 +107,28 @@ impl Fs {
     pub fn write(&self, node: &Arc<Node>, offset: u64, bytes: &[u8]) -> Res<()> {
         self.copy_up(node, None)?;
         let fd = self.data(node)?;
-        let mut written = 0;
-        while written < bytes.len() {
-            match rustix::io::pwrite(&fd, &bytes[written..], offset + written as u64) {
-                Ok(0) => return Err(Errno::IO),
-                Ok(length) => written += length,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
+        self.metered(&fd, offset, bytes.len() as u64, || {
+            let mut written = 0;
+            while written < bytes.len() {
+                match rustix::io::pwrite(&fd, &bytes[written..], offset + written as u64) {
+                    Ok(0) => return Err(Errno::IO),
+                    Ok(length) => written += length,
+                    Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno),
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// fallocate(2) with its flags as the program gave them.
     pub fn allocate(&self, node: &Arc<Node>, offset: u64, length: u64, mode: i32) -> Res<()> {
         self.copy_up(node, None)?;
         let flags = FallocateFlags::from_bits(mode as u32).ok_or(Errno::OPNOTSUPP)?;
-        rustix::fs::fallocate(self.data(node)?, flags, offset, length)
+        let fd = self.data(node)?;
+        let frees = flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::COLLAPSE_RANGE);
+        let more = if frees { 0 } else { length };
+        self.metered(&fd, offset, more, || rustix::fs::fallocate(&fd, flags, offset, length))
     }
 
     /// Where the next data or hole is.
@@ -142,7 +147,10 @@ impl Fs {
         self.copy_up(to, None)?;
         let (mut at, mut to_at) = (at, to_at);
         let length = usize::try_from(length.min(1 << 30)).unwrap_or(usize::MAX);
-        rustix::fs::copy_file_range(self.data(from)?, Some(&mut at), self.data(to)?, Some(&mut to_at), length)
+        let (from, to) = (self.data(from)?, self.data(to)?);
+        self.metered(&to, to_at, length as u64, || {
+            rustix::fs::copy_file_range(&from, Some(&mut at), &to, Some(&mut to_at), length)
+        })
     }
 
     /// Waits until the file or directory is on the disk.

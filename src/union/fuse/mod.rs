@@ -12,21 +12,29 @@
 //! is gone: then reading the device fails and it ends. It needs no signal and leaves nothing behind. If it dies, every
 //! access to the mount fails with ENOTCONN; whoever started it has its pidfd.
 //!
+//! A union has one server at a time: it holds a lock in the work directory until its last write, which comes after the
+//! last process of the container has ended. The server of the next start waits for it, and whoever starts that one waits
+//! for at most [`PATIENCE`].
+//!
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol.
+//! [`ops`] the protocol; [`owners`] whose files they are; [`quota`]
+//! how many; [`fault`] panics.
 
 mod attr;
 mod copyup;
 mod create;
 mod data;
+mod fault;
 mod layer;
 mod listing;
 mod node;
 mod ops;
+mod owners;
+mod quota;
 mod remove;
 mod rename;
 mod tree;
@@ -35,15 +43,17 @@ mod xattr;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fuser::{Config, Session, SessionACL};
 use nix::sched::CloneFlags;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use serde::{Deserialize, Serialize};
 
 use super::overlay::Union;
 use crate::base::{Error, Result, ResultExt};
@@ -53,19 +63,39 @@ use ops::Server;
 use tree::Fs;
 use whiteout::Work;
 
-/// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, the container's
-/// directory and the layers, base first.
+/// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, [`Options`] as JSON,
+/// the container's directory and the layers, base first.
 pub const ROLE: &str = "coracle-fused";
 
 /// What the server writes when it serves.
 const READY: &str = "ready";
 
 /// The longest explanation of a server that could not start.
-const MAX_STATUS: u64 = 4096;
+const MAX_STATUS: usize = 4096;
+
+/// How long a server may take until it serves: mostly to wait for the one before it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub use fault::LOG;
+pub use owners::Owners;
+
+/// What a union does besides uniting layers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Options {
+    /// Whose ids the container's are.
+    pub owners: Owners,
+    /// The most bytes that the upper may take.
+    pub size: Option<u64>,
+}
+
+/// As [`mount_with`], without options.
+pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)> {
+    mount_with(union, &Options::default(), program)
+}
 
 /// Mounts the union, attached nowhere, and starts its server from `program`, which is this executable. The server ends
 /// with the mount. The caller must have one thread.
-pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)> {
+pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(OwnedFd, Cloned)> {
     let device =
         rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
             Error::unsupported("cannot open `/dev/fuse`")
@@ -74,7 +104,7 @@ pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)
         })?;
     let mount = mount_device(&device)?;
     let (status, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
-    let argv = arguments(union)?;
+    let argv = arguments(union, options)?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
     let server = match clone3(CloneFlags::empty()).context(|| "cannot start the file system's server")? {
         Forked::Child => {
@@ -85,16 +115,51 @@ pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)
     };
     drop(theirs);
     drop(device);
-    let mut answer = String::new();
-    File::from(status)
-        .take(MAX_STATUS)
-        .read_to_string(&mut answer)
-        .context(|| "cannot hear the file system's server")?;
-    match answer.as_str() {
-        READY => Ok((mount, server)),
-        "" => Err(Error::system("the file system's server ended before it served")),
-        reason => Err(Error::system(format!("cannot serve the union: {}", crate::base::text::clean(reason)))),
+    match hear(&status, Instant::now() + PATIENCE) {
+        Ok(answer) if answer == READY => Ok((mount, server)),
+        answer => {
+            end(&server);
+            let answer = answer?;
+            match answer.is_empty() {
+                true => Err(Error::system("the file system's server ended before it served")),
+                false => Err(Error::system(format!("cannot serve the union: {}", crate::base::text::clean(&answer)))),
+            }
+        }
     }
+}
+
+/// Reads what a server says until it closes the pipe.
+fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let failed = || "cannot hear the file system's server";
+    let mut answer = Vec::new();
+    let mut buffer = [0; 512];
+    while answer.len() < MAX_STATUS {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(status.as_fd(), PollFlags::POLLIN)], timeout) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Ok(0) => {
+                return Err(Error::conflict("the container's files are still in use by its last run")
+                    .hint("a process outside of the container may hold them; end it, or try again"));
+            }
+            polled => polled.context(failed)?,
+        };
+        match rustix::io::read(status, &mut buffer) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno).context(failed),
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Ends a server that does not serve.
+fn end(server: &Cloned) {
+    let _ = rustix::process::pidfd_send_signal(&server.pidfd, rustix::process::Signal::KILL);
+    let pidfd = rustix::process::WaitId::PidFd(server.pidfd.as_fd());
+    let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
 }
 
 /// A mount of a FUSE device with the options of a union: everybody may use it, the kernel checks permissions.
@@ -114,9 +179,10 @@ fn mount_device(device: &OwnedFd) -> Result<OwnedFd> {
     rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).context(failed)
 }
 
-fn arguments(union: &Union) -> Result<StringArray> {
+fn arguments(union: &Union, options: &Options) -> Result<StringArray> {
     let durability = if union.volatile { "volatile" } else { "durable" };
-    let fixed = [ROLE.as_bytes(), durability.as_bytes(), union.container.as_os_str().as_bytes()];
+    let options = serde_json::to_vec(options).context(|| "cannot encode the options of the union")?;
+    let fixed = [ROLE.as_bytes(), durability.as_bytes(), &options, union.container.as_os_str().as_bytes()];
     let layers = union.layers.iter().map(|layer| layer.as_os_str().as_bytes());
     StringArray::new(fixed.into_iter().chain(layers)).context(|| "the name of a layer holds a zero byte")
 }
@@ -156,16 +222,22 @@ pub fn main(args: &[OsString]) -> u8 {
 }
 
 fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
-    let [durability, container, layers @ ..] = args else {
+    let [durability, options, container, layers @ ..] = args else {
         return Err(Error::usage("the file system's server was started without its layers"));
     };
+    let options: Options =
+        serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
     let container = PathBuf::from(container);
+    fault::log_to(&container);
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
     let upper = root(&container.join("upper"))?;
     let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
     let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
-    let fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
+    let quota = options.size.map(|size| quota::Quota::new(size, &upper));
+    let mut fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
+    fs.owners = options.owners;
+    fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
     let mut config = Config::default();
     (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);
@@ -185,7 +257,8 @@ fn become_background() -> Result<()> {
         .context(|| "cannot raise the limit of open files")
 }
 
-/// The server's own part of the work directory: empty, and nobody else's.
+/// The server's own part of the work directory: empty, and nobody else's. Waits for the server before this one, which
+/// still has the last writes of the container to do when its mount has gone.
 fn take_work(work: &Path) -> Result<OwnedFd> {
     let own = work.join("fuse");
     match fs::create_dir(&own) {
@@ -194,10 +267,11 @@ fn take_work(work: &Path) -> Result<OwnedFd> {
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(CWD, &own, flags, Mode::empty()).at(&own, "cannot open")?;
-    rustix::fs::flock(&fd, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
-        Error::conflict(format!("the union of `{}` is mounted already", work.display()))
-            .caused_by(std::io::Error::from(errno))
-    })?;
+    while let Err(errno) = rustix::fs::flock(&fd, rustix::fs::FlockOperation::LockExclusive) {
+        if errno != rustix::io::Errno::INTR {
+            return Err(errno).at(&own, "cannot lock");
+        }
+    }
     for entry in fs::read_dir(&own).at(&own, "cannot read")? {
         let path = entry.at(&own, "cannot read")?.path();
         let removed = match path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {

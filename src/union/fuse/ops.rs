@@ -4,11 +4,12 @@
 //! alone. OPEN, CREATE, OPENDIR and FLUSH are answered with ENOSYS once, whereupon the kernel stops asking (protocol
 //! 7.23 and 7.29): an open file costs no message at all, and a file is created by MKNOD.
 //!
-//! A panic in a request becomes EIO for it; the others go on.
+//! A panic in a request becomes EIO for it ([`super::fault`]); the others go on.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use rustix::io::Errno;
 
 use super::attr::Changes;
 use super::create::{Maker, New};
+use super::fault;
 use super::node::{Node, Res};
 use super::tree::Fs;
 
@@ -74,21 +76,6 @@ fn guard<T>(work: impl FnOnce() -> Res<T>) -> Result<T, Answer> {
 fn answer(reply: ReplyEmpty, result: Result<(), Answer>) {
     match result {
         Ok(()) => reply.ok(),
-        Err(errno) => reply.error(errno),
-    }
-}
-
-fn answer_entry(reply: ReplyEntry, result: Result<Option<Stat>, Answer>) {
-    match result {
-        Ok(Some(stat)) => reply.entry(&FOREVER, &attributes(&stat), GENERATION),
-        Ok(None) => reply.entry(&FOREVER, &FileAttr { ino: INodeNo(0), ..attributes_of_nothing() }, GENERATION),
-        Err(errno) => reply.error(errno),
-    }
-}
-
-fn answer_attr(reply: ReplyAttr, result: Result<Stat, Answer>) {
-    match result {
-        Ok(stat) => reply.attr(&FOREVER, &attributes(&stat)),
         Err(errno) => reply.error(errno),
     }
 }
@@ -185,12 +172,39 @@ fn attributes_of_nothing() -> FileAttr {
 }
 
 impl Server {
+    /// Attributes with the owners that programs see.
+    fn show(&self, stat: &Stat) -> FileAttr {
+        let owners = &self.0.owners;
+        FileAttr { uid: owners.shown_uid(stat.st_uid), gid: owners.shown_gid(stat.st_gid), ..attributes(stat) }
+    }
+
+    fn answer_entry(&self, reply: ReplyEntry, result: Result<Option<Stat>, Answer>) {
+        match result {
+            Ok(Some(stat)) => reply.entry(&FOREVER, &self.show(&stat), GENERATION),
+            Ok(None) => reply.entry(&FOREVER, &FileAttr { ino: INodeNo(0), ..attributes_of_nothing() }, GENERATION),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn answer_attr(&self, reply: ReplyAttr, result: Result<Stat, Answer>) {
+        match result {
+            Ok(stat) => reply.attr(&FOREVER, &self.show(&stat)),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    /// Whether the request is one of the container's root, who may keep set-id bits.
+    fn is_root(&self, req: &Request) -> bool {
+        self.0.owners.caller(req.uid(), req.gid()).0 == 0
+    }
+
     fn node(&self, ino: INodeNo) -> Res<Arc<Node>> {
         self.0.nodes.get(ino.0)
     }
 
     fn make(&self, req: &Request, parent: INodeNo, name: &OsStr, new: &New<'_>, mode: u32, umask: u32) -> Res<Stat> {
-        let maker = Maker { uid: req.uid(), gid: req.gid(), mode, umask };
+        let (uid, gid) = self.0.owners.caller(req.uid(), req.gid());
+        let maker = Maker { uid, gid, mode, umask };
         Ok(self.0.create(&self.node(parent)?, name, new, &maker)?.1)
     }
 
@@ -225,6 +239,9 @@ impl Server {
 impl Filesystem for Server {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for flag in WANTED {
+            if flag == InitFlags::FUSE_WRITEBACK_CACHE && self.0.quota.is_some() {
+                continue;
+            }
             // What an older kernel lacks it does the longer way.
             let _ = config.add_capabilities(flag);
         }
@@ -234,8 +251,11 @@ impl Filesystem for Server {
     }
 
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let found = guard(|| Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat)));
-        answer_entry(reply, found);
+        let found = guard(|| {
+            fault::trap(name);
+            Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat))
+        });
+        self.answer_entry(reply, found);
     }
 
     fn forget(&self, _: &Request, ino: INodeNo, count: u64) {
@@ -246,7 +266,7 @@ impl Filesystem for Server {
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        answer_attr(reply, guard(|| self.0.stat(&self.node(ino)?)));
+        self.answer_attr(reply, guard(|| self.0.stat(&self.node(ino)?)));
     }
 
     fn setattr(
@@ -267,17 +287,21 @@ impl Filesystem for Server {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        let changes = Changes {
-            mode,
-            uid,
-            gid,
-            size,
-            atime: atime.map(spec_or_now),
-            mtime: mtime.map(spec_or_now),
-            // The protocol has a flag for it, which this version of fuser does not hand on.
-            kill_privileges: req.uid() != 0,
-        };
-        answer_attr(reply, guard(|| self.0.set_attributes(&self.node(ino)?, &changes)));
+        let changed = guard(|| {
+            let owners = &self.0.owners;
+            let changes = Changes {
+                mode,
+                uid: uid.map(|uid| owners.stored_uid(uid)).transpose()?,
+                gid: gid.map(|gid| owners.stored_gid(gid)).transpose()?,
+                size,
+                atime: atime.map(spec_or_now),
+                mtime: mtime.map(spec_or_now),
+                // The protocol has a flag for it, which this version of fuser does not hand on.
+                kill_privileges: !self.is_root(req),
+            };
+            self.0.set_attributes(&self.node(ino)?, &changes)
+        });
+        self.answer_attr(reply, changed);
     }
 
     fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
@@ -293,16 +317,16 @@ impl Filesystem for Server {
             kind => kind,
         };
         let made = guard(|| self.make(req, parent, name, &New::Node(kind, u64::from(rdev)), mode, umask));
-        answer_entry(reply, made.map(Some));
+        self.answer_entry(reply, made.map(Some));
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
-        answer_entry(reply, guard(|| self.make(req, parent, name, &New::Directory, mode, umask)).map(Some));
+        self.answer_entry(reply, guard(|| self.make(req, parent, name, &New::Directory, mode, umask)).map(Some));
     }
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
         let new = New::Symlink(target.as_os_str());
-        answer_entry(reply, guard(|| self.make(req, parent, name, &new, 0o777, 0)).map(Some));
+        self.answer_entry(reply, guard(|| self.make(req, parent, name, &new, 0o777, 0)).map(Some));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -338,7 +362,7 @@ impl Filesystem for Server {
             self.0.nodes.remember(&node);
             Ok(stat)
         });
-        answer_entry(reply, linked.map(Some));
+        self.answer_entry(reply, linked.map(Some));
     }
 
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -450,8 +474,7 @@ impl Filesystem for Server {
                 };
                 // What is gone in the meantime, or cannot be examined, is left to a look-up of its own.
                 let Ok(Some((child, stat))) = self.0.lookup(node, &entry.name) else { return Ok(false) };
-                let full =
-                    reply.add(INodeNo(child.ino), cookie, &*entry.name, &FOREVER, &attributes(&stat), GENERATION);
+                let full = reply.add(INodeNo(child.ino), cookie, &*entry.name, &FOREVER, &self.show(&stat), GENERATION);
                 if full {
                     self.0.nodes.forget(child.ino, 1);
                 }
@@ -465,7 +488,13 @@ impl Filesystem for Server {
     }
 
     fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let found = guard(|| rustix::fs::fstatvfs(&self.0.work));
+        let found = guard(|| {
+            let real = rustix::fs::fstatvfs(&self.0.work)?;
+            Ok(match &self.0.quota {
+                Some(quota) => quota.show(real),
+                None => real,
+            })
+        });
         match found {
             Ok(s) => reply.statfs(
                 s.f_blocks,
@@ -482,11 +511,19 @@ impl Filesystem for Server {
     }
 
     fn setxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
-        answer(reply, guard(|| self.0.set_xattr(&self.node(ino)?, name, value, flags)));
+        let set = guard(|| {
+            let value = self.0.owners.stored_attribute(name.as_bytes(), value)?;
+            self.0.set_xattr(&self.node(ino)?, name, &value, flags)
+        });
+        answer(reply, set);
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        answer_xattr(reply, size, guard(|| self.0.get_xattr(&self.node(ino)?, name)));
+        let found = guard(|| {
+            let value = self.0.get_xattr(&self.node(ino)?, name)?;
+            Ok(self.0.owners.shown_attribute(name.as_bytes(), value))
+        });
+        answer_xattr(reply, size, found);
     }
 
     fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
@@ -510,9 +547,9 @@ impl Filesystem for Server {
         let done = guard(|| {
             let node = self.node(ino)?;
             self.0.allocate(&node, offset, length, mode)?;
-            match req.uid() {
-                0 => Ok(()),
-                _ => self.0.kill_privileges(&node),
+            match self.is_root(req) {
+                true => Ok(()),
+                false => self.0.kill_privileges(&node),
             }
         });
         answer(reply, done);

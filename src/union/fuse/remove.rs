@@ -66,6 +66,7 @@ impl Fs {
         if let Some(held) = held {
             if let Ok(stat) = rustix::fs::fstat(&held) {
                 self.origins.gone(&stat);
+                self.count(&stat, false);
             }
             state.place = Place::Detached(held);
         } else if matches!(state.place, Place::Lower { .. }) && node.kind != FileType::Directory {

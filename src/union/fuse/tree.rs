@@ -16,6 +16,8 @@ use super::data::OpenFiles;
 use super::layer::{LayerDir, Opened};
 use super::listing::Known;
 use super::node::{Link, Node, Nodes, Origins, Place, ROOT, Res, lock, read, write};
+use super::owners::Owners;
+use super::quota::Quota;
 use super::whiteout::{Work, is_whiteout};
 
 /// The longest name (NAME_MAX): what no layer can have, none of them is asked for.
@@ -27,6 +29,10 @@ pub(super) struct Fs {
     pub origins: Origins,
     pub work: Work,
     pub files: OpenFiles,
+    /// As programs see them; on disk are those of the image.
+    pub owners: Owners,
+    /// The limit of what the upper may take.
+    pub quota: Option<Quota>,
     /// Nothing needs to survive a power cut.
     pub volatile: bool,
     /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
@@ -86,6 +92,8 @@ impl Fs {
             origins: Origins::default(),
             work,
             files: OpenFiles::new(),
+            owners: Owners::default(),
+            quota: None,
             volatile,
             clones: AtomicBool::new(true),
             renames: Mutex::new(()),

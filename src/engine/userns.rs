@@ -1,0 +1,230 @@
+//! Whose ids a new container gets: from `--userns` and the user's subordinate ids to what its record says.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::Engine;
+use super::request::{CreateRequest, MapRequest, Outside, UserNamespaceRequest};
+use crate::base::lock::{Lock, Mode};
+use crate::base::{Error, Result, ResultExt};
+use crate::rootless::idmap::{IdMap, IdRange, account_by_uid, free_run};
+use crate::rootless::outer;
+use crate::state::ids::{IdRun, UserNamespace};
+use crate::sys::beneath::BeneathDir;
+
+/// The fewest ids that `auto` gives, and the most that it gives unasked (podman's numbers).
+const AUTO_SIZES: (u32, u32) = (1024, 65536);
+
+/// The most bytes of an image's passwd file that are looked at.
+const MAX_FILE: u64 = 4 << 20;
+
+/// What was decided, with what must not be let go before the container exists.
+pub(super) struct Decided {
+    pub(super) namespace: UserNamespace,
+    /// Nobody else may choose ids meanwhile.
+    _choosing: Option<Lock>,
+}
+
+/// Decides for a new container of an image with these layer trees.
+pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf]) -> Result<Decided> {
+    let asked = &request.user_namespace;
+    if *asked == UserNamespaceRequest::Host {
+        return Ok(Decided { namespace: UserNamespace::Host, _choosing: None });
+    }
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let outer = outer::maps_of_user()?;
+    let mut facts =
+        Facts { root: outer::is_real_root(), uid, gid, name: String::new(), outer, size: 0, taken: Vec::new() };
+    let mut choosing = None;
+    match asked {
+        UserNamespaceRequest::KeepId { uid: None, gid: None } => {
+            let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+            facts.name = account_by_uid(&passwd, uid).map(|account| account.name).unwrap_or_default();
+        }
+        UserNamespaceRequest::Auto { size, .. } => {
+            engine.paths.ensure()?;
+            choosing = Some(Lock::wait(&engine.paths.data.join("userns.lock"), Mode::Exclusive)?);
+            facts.size = size.unwrap_or_else(|| estimate(layers));
+            facts.taken = taken(engine)?;
+        }
+        _ => {}
+    }
+    Ok(Decided { namespace: plan(asked, &facts)?, _choosing: choosing })
+}
+
+/// What the decision rests on.
+struct Facts {
+    /// The real root, whose ids are the host's.
+    root: bool,
+    uid: u32,
+    gid: u32,
+    /// The user's login name, if an entry in the container's `/etc/passwd` is to have it.
+    name: String,
+    /// The user's ids: uids and gids.
+    outer: (IdMap, IdMap),
+    /// Of `auto`: how many ids.
+    size: u32,
+    /// Of `auto`: runs of the user's ids that other containers have.
+    taken: Vec<IdRange>,
+}
+
+fn plan(asked: &UserNamespaceRequest, facts: &Facts) -> Result<UserNamespace> {
+    let not_for_root =
+        |mode: &str| Err(Error::usage(format!("--userns={mode} is only for ordinary users, not for root")));
+    match asked {
+        UserNamespaceRequest::Host => Ok(UserNamespace::Host),
+        UserNamespaceRequest::KeepId { .. } if facts.root => not_for_root("keep-id"),
+        UserNamespaceRequest::NoMap if facts.root => not_for_root("nomap"),
+        UserNamespaceRequest::KeepId { uid, gid } => Ok(UserNamespace::KeepId {
+            uid: uid.unwrap_or(facts.uid),
+            gid: gid.unwrap_or(facts.gid),
+            name: facts.name.clone(),
+        }),
+        UserNamespaceRequest::NoMap => Ok(UserNamespace::NoMap),
+        UserNamespaceRequest::Maps { uids, gids } => Ok(UserNamespace::Maps {
+            uids: runs(uids, &facts.outer.0)?,
+            gids: runs(gids, &facts.outer.1)?,
+            auto: false,
+        }),
+        UserNamespaceRequest::Auto { uids, gids, .. } => {
+            let (uids, gids) = (runs(uids, &facts.outer.0)?, runs(gids, &facts.outer.1)?);
+            let start = choose(facts)?;
+            Ok(UserNamespace::Maps {
+                uids: around(uids, start, facts.size),
+                gids: around(gids, start, facts.size),
+                auto: true,
+            })
+        }
+    }
+}
+
+/// The first of as many consecutive ids as are wanted, users' and groups' alike, that no other container has.
+fn choose(facts: &Facts) -> Result<u32> {
+    let last = facts.outer.0.len().min(facts.outer.1.len()).min(u64::from(u32::MAX)) as u32;
+    // The host's ids belong to somebody; those of root's containers do by agreement: the range of the user `containers`.
+    let domain = match facts.root {
+        true => outer::ranges_of("containers")?,
+        false => vec![IdRange { start: 1, count: last.saturating_sub(1) }],
+    };
+    free_run(&domain, &facts.taken, facts.size).ok_or_else(|| {
+        Error::unsupported(format!("no {} consecutive subordinate ids are free for --userns=auto", facts.size))
+            .hint("ask for fewer with --userns=auto:size=…, remove containers that have some, or get a larger range in /etc/subuid and /etc/subgid")
+    })
+}
+
+/// The ids 0 to `size` from `start` on, but for those that `forced` maps already.
+fn around(forced: Vec<IdRun>, start: u32, size: u32) -> Vec<IdRun> {
+    let mut forced_inside: Vec<(u32, u32)> =
+        forced.iter().map(|run| (run.inside, run.inside.saturating_add(run.count))).collect();
+    forced_inside.sort_unstable();
+    let (mut runs, mut inside) = (forced, 0);
+    for (from, to) in forced_inside.into_iter().chain([(size, size)]) {
+        if from > inside && inside < size {
+            runs.push(IdRun { inside, outside: start + inside, count: from.min(size) - inside });
+        }
+        inside = inside.max(to);
+    }
+    runs
+}
+
+fn runs(asked: &[MapRequest], outer: &IdMap) -> Result<Vec<IdRun>> {
+    let run = |map: &MapRequest| {
+        let outside = match map.outside {
+            Outside::User(id) => id,
+            Outside::Host(id) => outer.to_inside(id).ok_or_else(|| {
+                Error::usage(format!("the host's id {id} is not among yours"))
+                    .hint("those in /etc/subuid and /etc/subgid, and your own, are")
+            })?,
+        };
+        Ok(IdRun { inside: map.inside, outside, count: map.count })
+    };
+    asked.iter().map(run).collect()
+}
+
+/// How many ids the image's users and groups need; what its files are owned by is not looked at, as podman does not.
+fn estimate(layers: &[PathBuf]) -> u32 {
+    let files = layers.iter().flat_map(|layer| ["etc/passwd", "etc/group"].map(|file| (layer, file)));
+    let highest = files.filter_map(|(layer, file)| {
+        let mut text = String::new();
+        let file = BeneathDir::open(layer).ok()?.open_file(file).ok()?;
+        file.take(MAX_FILE).read_to_string(&mut text).ok()?;
+        highest_id(&text)
+    });
+    highest.max().map_or(0, |id| id.saturating_add(1)).clamp(AUTO_SIZES.0, AUTO_SIZES.1)
+}
+
+/// The highest id of a passwd(5) or group(5) text; the overflow id does not count.
+fn highest_id(text: &str) -> Option<u32> {
+    text.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).filter(|id| *id != 65534).max()
+}
+
+/// The user's ids that containers with `auto` have.
+fn taken(engine: &Engine) -> Result<Vec<IdRange>> {
+    let containers = engine.containers().list().context(|| "cannot tell which ids are free")?;
+    let maps = containers.into_iter().flatten().filter_map(|container| match container.config.user_namespace {
+        UserNamespace::Maps { uids, gids, auto: true } => Some([uids, gids].concat()),
+        _ => None,
+    });
+    Ok(maps.flatten().map(|run| IdRange { start: run.outside, count: run.count }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(size: u32, taken: &[(u32, u32)]) -> Facts {
+        let ranges = [IdRange { start: 100_000, count: 65536 }];
+        let map = IdMap::for_user(1003, &ranges);
+        Facts {
+            root: false,
+            uid: 1003,
+            gid: 1004,
+            name: "ann".into(),
+            outer: (map.clone(), map),
+            size,
+            taken: taken.iter().map(|(start, count)| IdRange { start: *start, count: *count }).collect(),
+        }
+    }
+
+    fn run(inside: u32, outside: u32, count: u32) -> IdRun {
+        IdRun { inside, outside, count }
+    }
+
+    #[test]
+    fn the_user_keeps_its_ids_or_takes_those_it_names() {
+        let keep = |uid, gid| plan(&UserNamespaceRequest::KeepId { uid, gid }, &facts(0, &[])).unwrap();
+        assert_eq!(keep(None, None), UserNamespace::KeepId { uid: 1003, gid: 1004, name: "ann".into() });
+        assert_eq!(keep(Some(7), None), UserNamespace::KeepId { uid: 7, gid: 1004, name: "ann".into() });
+        let root = Facts { root: true, ..facts(0, &[]) };
+        assert!(plan(&UserNamespaceRequest::NoMap, &root).is_err());
+    }
+
+    #[test]
+    fn auto_takes_the_first_gap() {
+        let auto = |size, taken: &[(u32, u32)], uids| {
+            plan(&UserNamespaceRequest::Auto { size: None, uids, gids: vec![] }, &facts(size, taken))
+        };
+        let maps = |uids: Vec<IdRun>, gids| UserNamespace::Maps { uids, gids, auto: true };
+        assert_eq!(auto(1024, &[], vec![]).unwrap(), maps(vec![run(0, 1, 1024)], vec![run(0, 1, 1024)]));
+        let between = auto(500, &[(1, 100), (700, 10), (101, 3)], vec![]).unwrap();
+        assert_eq!(between, maps(vec![run(0, 104, 500)], vec![run(0, 104, 500)]));
+        assert!(auto(65530, &[(30000, 1)], vec![]).is_err());
+        let forced = MapRequest { inside: 5, outside: Outside::Host(1003), count: 1 };
+        let uids = vec![run(5, 0, 1), run(0, 1, 5), run(6, 7, 4)];
+        assert_eq!(auto(10, &[], vec![forced]).unwrap(), maps(uids, vec![run(0, 1, 10)]));
+    }
+
+    #[test]
+    fn ids_of_the_host_must_be_the_users() {
+        let outer = IdMap::for_user(1003, &[IdRange { start: 100_000, count: 10 }]);
+        let host = |id| runs(&[MapRequest { inside: 0, outside: Outside::Host(id), count: 1 }], &outer);
+        assert_eq!((host(1003).unwrap(), host(100_001).unwrap()), (vec![run(0, 0, 1)], vec![run(0, 2, 1)]));
+        assert!(host(5).is_err());
+    }
+
+    #[test]
+    fn the_images_users_are_counted() {
+        assert_eq!(highest_id("root:x:0:0::/:\nnobody:x:65534:65534::/:\nbig:x:5000:1::/:\nbroken\n"), Some(5000));
+        assert_eq!(highest_id(""), None);
+    }
+}

@@ -1,0 +1,315 @@
+//! Connections that containers make: each SYN waits here until the host has connected. See the head of [`super`], and
+//! [`super::keys`] for what becomes of a SYN that is not the first one.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{
+    set_ipv6_v6only, set_socket_keepalive, set_socket_reuseaddr, set_tcp_nodelay, socket_error,
+};
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, acceptfrom_with, bind, connect, getsockname, ipproto, listen,
+};
+
+use super::keys::{self, Key};
+use super::{FAR, Flow, Index, NEAR, Origin, Progress, RETRY, Tcp, reset};
+use crate::net::packet::{self, Envelope, Flags, Ip, Refusal, Segment, Transport, checksum};
+use crate::net::part::{Context, Interest, Offload, Outside};
+use crate::sys::tcp::set_transparent;
+
+/// Where the listeners in R are, on the loopback address of each family: what the tproxy rules name.
+pub const GATE_PORT: u16 = 6;
+
+/// How many connections may wait to be accepted; R's own limit (net.core.somaxconn) is 4096.
+const BACKLOG: i32 = 4096;
+/// How many are accepted at a time.
+const ACCEPTS: usize = 64;
+/// How often a SYN that was given to the listener is looked after: what was lost is given again soon, before the container
+/// itself asks again.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// After so many looks, the container does not want the connection any more. It answers within microseconds if it does.
+const LOOKS: u32 = 20;
+
+/// The listeners.
+#[derive(Debug)]
+pub(super) struct Gate {
+    /// IPv4 and IPv6.
+    listeners: Vec<OwnedFd>,
+    /// When they are watched again after a lack of descriptors.
+    pub(super) retry: Option<Instant>,
+}
+
+/// The SYN of a connection, with its checksum filled in.
+#[derive(Debug)]
+pub(super) struct Syn(Box<[u8]>);
+
+impl Syn {
+    fn of(packet: &Ip<'_>) -> Option<Self> {
+        let mut bytes: Box<[u8]> = packet.bytes().into();
+        checksum::complete(&mut bytes, packet.offload).then_some(Self(bytes))
+    }
+
+    fn send(&self, cx: &mut Context<'_>) {
+        // Lost or not, it is looked after.
+        let _ = cx.link.send(&self.0, Offload::default());
+    }
+}
+
+impl Tcp {
+    /// Opens the listeners in R, to which tproxy rules hand SYNs from the device from now on. R must have an IPv4 loopback
+    /// address; without IPv6 in R, there is no listener for it.
+    pub fn open_gate(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut listeners = vec![listener(cx, SocketAddr::from((Ipv4Addr::LOCALHOST, GATE_PORT)))?];
+        listeners.extend(listener(cx, SocketAddr::from((Ipv6Addr::LOCALHOST, GATE_PORT))).ok());
+        self.gate = Some(Gate { listeners, retry: None });
+        self.watch_gate(cx)
+    }
+
+    fn watch_gate(&mut self, cx: &Context<'_>) -> io::Result<()> {
+        let Some(gate) = &mut self.gate else { return Ok(()) };
+        gate.retry = None;
+        for (v6, listener) in [false, true].into_iter().zip(&gate.listeners) {
+            cx.wakes.watch(listener.as_fd(), Interest::READ, Index::Listener(v6).token())?;
+        }
+        Ok(())
+    }
+
+    /// A TCP packet from the device: a SYN for the gate, or something that no socket of R wants.
+    pub(super) fn gate_packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>) {
+        let opening = Flags::SYN | Flags::ACK | Flags::RST | Flags::FIN;
+        if tcp.flags & opening != Flags::SYN {
+            return self.send_reset(cx, packet, tcp);
+        }
+        let (source, destination) = packet.pair.with_ports(tcp.source_port, tcp.destination_port);
+        let key = Key::new(source, destination);
+        match self.keys.syn(&key, tcp.sequence) {
+            keys::Syn::Begin => self.begin(cx, packet, tcp, key),
+            keys::Syn::Replace(former) => {
+                self.abort(cx.now, former);
+                self.keys.forget(&key, former);
+                self.begin(cx, packet, tcp, key);
+            }
+            keys::Syn::Remember(id) | keys::Syn::Inject(id) => self.remember(cx, packet, id),
+            keys::Syn::Drop => {}
+        }
+    }
+
+    fn remember(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, id: super::Id) {
+        let (Some(flow), Some(syn)) = (self.flows.get_mut(id), Syn::of(packet)) else { return };
+        match &mut flow.progress {
+            Progress::Connecting(former) => *former = syn,
+            Progress::Injected(former, _) => {
+                syn.send(cx);
+                *former = syn;
+            }
+            Progress::Reaching | Progress::Live => {}
+        }
+    }
+
+    fn begin(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>, key: Key) {
+        let member = packet.pair.source();
+        // One container may not take all the room that there is.
+        if !self.has_room() || self.keys.of(member) >= self.limits.flows.div_ceil(2) {
+            return;
+        }
+        let target = match cx.policy.outside(member, packet.pair.destination()) {
+            Outside::To(address) => SocketAddr::new(address, tcp.destination_port),
+            Outside::Prohibited => return self.refuse(cx, packet, Errno::ACCESS.raw_os_error()),
+            Outside::Nothing => return,
+        };
+        let Some(syn) = Syn::of(packet) else { return };
+        let (far, connected) = match call(cx, target) {
+            Ok(called) => called,
+            Err(error) => return self.refuse(cx, packet, error.raw_os_error().unwrap_or(0)),
+        };
+        let flow = Flow::new(Origin::Outward(key), Progress::Connecting(syn), [None, Some(far)]);
+        let Some(id) = self.flows.insert(flow) else { return };
+        self.keys.begin(key, tcp.sequence, id);
+        match self.watch(cx, id, FAR) {
+            Err(_) => self.abort(cx.now, id),
+            Ok(()) if connected => self.inject(cx, id),
+            Ok(()) => {}
+        }
+    }
+
+    /// The far end has connected, or not.
+    pub(super) fn connected(&mut self, cx: &mut Context<'_>, id: super::Id) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let error = match flow.ends[FAR].as_ref().map(socket_error) {
+            Some(Ok(Ok(()))) => return self.inject(cx, id),
+            Some(Ok(Err(errno)) | Err(errno)) => errno.raw_os_error(),
+            None => 0,
+        };
+        let Some(flow) = self.flows.remove(id) else { return };
+        if let Origin::Outward(key) = flow.origin {
+            self.keys.forget(&key, id);
+        }
+        if let Progress::Connecting(syn) = flow.progress
+            && let Ok(packet) = Ip::parse(&syn.0, Offload::default())
+        {
+            self.refuse(cx, &packet, error);
+        }
+    }
+
+    /// Gives the SYN to the listener, which often has accepted it when that returns.
+    fn inject(&mut self, cx: &mut Context<'_>, id: super::Id) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let former = std::mem::replace(&mut flow.progress, Progress::Live);
+        let (Progress::Connecting(syn), Origin::Outward(key)) = (former, flow.origin) else { return };
+        self.keys.inject(&key);
+        syn.send(cx);
+        flow.progress = Progress::Injected(syn, 0);
+        self.waiting.push_back((cx.now + PATIENCE, id));
+        self.accept_all(cx);
+    }
+
+    /// Tells a container what the host was told. Where that has no equal in packets, or is a lack of something here, it is told
+    /// nothing: it asks again, or gives up after the same time as the host.
+    fn refuse(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, errno: i32) {
+        let refusal = match errno {
+            libc::ECONNREFUSED | libc::ECONNRESET => {
+                if let Transport::Tcp(tcp) = &packet.transport {
+                    self.send_reset(cx, packet, tcp);
+                }
+                return;
+            }
+            // For IPv4, the host has no free port; for IPv6, no address from which to call.
+            libc::EADDRNOTAVAIL if !packet.pair.is_v6() => return,
+            libc::EAFNOSUPPORT | libc::EINVAL => Refusal::Network,
+            errno => match Refusal::from_errno(errno) {
+                Some(refusal) => refusal,
+                None => return,
+            },
+        };
+        if packet::refuse(&mut self.out, packet, None, refusal) {
+            let _ = cx.link.send(&self.out, Offload::default());
+        }
+    }
+
+    fn send_reset(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>) {
+        let headers =
+            Segment::reset(tcp).and_then(|segment| segment.headers(&Envelope::new(packet.pair.reversed()), 0));
+        if let Some(headers) = headers {
+            let _ = cx.link.send(headers.as_slice(), headers.offload());
+        }
+    }
+
+    /// Takes what the listeners have accepted.
+    pub(super) fn accept_all(&mut self, cx: &mut Context<'_>) {
+        let count = self.gate.as_ref().map_or(0, |gate| gate.listeners.len());
+        for which in 0..count {
+            for _ in 0..ACCEPTS {
+                let Some(listener) = self.gate.as_ref().and_then(|gate| gate.listeners.get(which)) else { return };
+                match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                    Ok((near, peer)) => {
+                        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                        self.admit(cx, near, peer);
+                    }
+                    Err(Errno::INTR | Errno::CONNABORTED) => {}
+                    Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(cx),
+                    Err(_) => break,
+                }
+            }
+        }
+        // Whom nobody has to look after any more.
+        while let Some((_, id)) = self.waiting.front()
+            && !matches!(self.flows.get(*id), Some(Flow { progress: Progress::Injected(..), .. }))
+        {
+            self.waiting.pop_front();
+        }
+    }
+
+    /// There are no descriptors: those who wait are accepted later.
+    fn pause(&mut self, cx: &mut Context<'_>) {
+        let Some(gate) = self.gate.as_mut().filter(|gate| gate.retry.is_none()) else { return };
+        gate.retry = Some(cx.now + RETRY);
+        for listener in &gate.listeners {
+            let _ = cx.wakes.ignore(listener.as_fd());
+        }
+    }
+
+    /// Puts an accepted connection and its far end together.
+    fn admit(&mut self, cx: &mut Context<'_>, near: OwnedFd, peer: Option<SocketAddr>) {
+        let called = getsockname(&near).ok().and_then(|called| SocketAddr::try_from(called).ok());
+        let flow = peer.zip(called).and_then(|(peer, called)| self.keys.accept(&Key::new(peer, called)));
+        let Some((id, flow)) = flow.and_then(|id| Some((id, self.flows.get_mut(id)?))) else {
+            return reset(near);
+        };
+        flow.ends[NEAR] = Some(near);
+        flow.progress = Progress::Live;
+        match self.watch(cx, id, NEAR) {
+            // What the near end has to say is reported; what the far one had was reported before.
+            Ok(()) => self.pump(cx.now, id, None),
+            Err(_) => self.abort(cx.now, id),
+        }
+    }
+
+    /// Looks after SYNs that were given to the listener and not accepted.
+    pub(super) fn look_after_waiting(&mut self, cx: &mut Context<'_>) {
+        if self.gate.as_ref().is_some_and(|gate| gate.retry.is_some_and(|when| when <= cx.now)) {
+            // A listener that cannot be watched is tried again at the next connection.
+            let _ = self.watch_gate(cx);
+            self.accept_all(cx);
+        }
+        if self.waiting.front().is_none_or(|(when, _)| *when > cx.now) {
+            return;
+        }
+        // They may have been accepted while this process was not running.
+        self.accept_all(cx);
+        while let Some(&(when, id)) = self.waiting.front()
+            && when <= cx.now
+        {
+            self.waiting.pop_front();
+            let Some(flow) = self.flows.get_mut(id) else { continue };
+            let Progress::Injected(syn, looks) = &mut flow.progress else { continue };
+            *looks += 1;
+            match *looks {
+                LOOKS.. => {
+                    self.abort(cx.now, id);
+                    continue;
+                }
+                1 | 4 | 12 => syn.send(cx),
+                _ => {}
+            }
+            self.waiting.push_back((cx.now + PATIENCE, id));
+        }
+    }
+}
+
+/// A socket of R that takes what a tproxy rule gives it. What it accepts inherits its options (tcp(7)).
+fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = cx.sockets.router(family(address.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
+    set_transparent(socket.as_fd(), address.is_ipv6())?;
+    set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        set_ipv6_v6only(&socket, true)?;
+    }
+    set_tcp_nodelay(&socket, true)?;
+    set_socket_keepalive(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Connects a socket of H: the socket, and whether it is connected already.
+fn call(cx: &Context<'_>, target: SocketAddr) -> io::Result<(OwnedFd, bool)> {
+    let socket = cx.sockets.host(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
+    set_tcp_nodelay(&socket, true)?;
+    set_socket_keepalive(&socket, true)?;
+    match connect(&socket, &target) {
+        Ok(()) => Ok((socket, true)),
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The family of an address.
+pub(in crate::net) fn family(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    }
+}

@@ -1,0 +1,370 @@
+//! TCP between containers and everything outside of their networks.
+//!
+//! # Theory of operation
+//!
+//! The kernel speaks TCP on both sides, netd moves the bytes in between: a flow is two sockets, `near` in the router's
+//! namespace (R) with the container at its other end, `far` in the host's (H) with the rest of the world.
+//!
+//! *Outward* ([`gate`]): a container's SYN comes out of the TUN device. A socket of H is connected to where it wants to
+//! go; once that has succeeded, the very same SYN is written back into the device, where a tproxy rule hands it to a
+//! listener in R, as if that had the address that was called. The handshake that follows is the kernel's; what the listener accepts
+//! is the near end. If H cannot connect, the container gets what H got: a reset, or an ICMP error with the same meaning.
+//! So a program in a container sees of a connection what a program of the host would see: when it is made, and why not.
+//!
+//! *Inward* ([`super::tcp_ports`]): a socket of H that was accepted is the far end; the near one is connected to the
+//! container from the client's own address.
+//!
+//! Then bytes are moved ([`pump`]); half-closes, resets and urgent data are passed on. Probes of the kernel's (keepalive)
+//! find out about ends that vanished without a word.
+//!
+//! What is bounded: flows, in all and of one container; bytes kept for each and for all; work before the others' turn. A flow
+//! is refused by silence when there is no room for it: the container's kernel asks again after a second.
+//!
+//! Router's part: SYNs from bridges must come out of the device whatever sockets R has, since one that reuses the ports of
+//! a connection in TIME_WAIT would be taken by that; SYNs from the device go to tproxy at [`GATE_PORT`] of the loopback
+//! address of their family; other TCP from bridges goes to the socket that R has for it, if any.
+
+mod gate;
+mod keys;
+mod pipes;
+mod pump;
+mod slab;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use gate::{Gate, Syn};
+use keys::{Key, Keys};
+use pump::{Tools, Turn, Way};
+use slab::{Id, Slab};
+
+pub use gate::GATE_PORT;
+pub(in crate::net) use gate::family;
+
+use super::packet::{Ip, Transport};
+use super::part::{Context, Interest, Part, Token};
+
+/// What every descriptor of a flow is watched for, once and for all.
+const ALL: Interest =
+    Interest::READ.union(Interest::WRITE).union(Interest::READ_CLOSED).union(Interest::URGENT).union(Interest::EDGE);
+/// After a lack of descriptors or memory.
+pub(in crate::net) const RETRY: Duration = Duration::from_millis(100);
+
+/// The end of a flow towards the container.
+const NEAR: usize = 0;
+/// The end of a flow towards the outside.
+const FAR: usize = 1;
+
+/// How much there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows of all containers, in both directions. Each takes two descriptors, and there are up to 48 more for pipes.
+    pub flows: usize,
+}
+
+impl Limits {
+    /// For a process that may have so many descriptors open.
+    pub fn for_descriptors(limit: u64) -> Self {
+        // Two thirds for TCP: UDP flows, listeners and control connections want the rest.
+        Self { flows: usize::try_from(limit / 3).unwrap_or(usize::MAX).clamp(16, 1 << 20) }
+    }
+}
+
+/// All TCP flows.
+#[derive(Debug)]
+pub struct Tcp {
+    limits: Limits,
+    gate: Option<Gate>,
+    keys: Keys,
+    flows: Slab<Flow>,
+    tools: Tools,
+    /// Those whose turn ended before their work.
+    again: VecDeque<Id>,
+    /// Since when there are such.
+    again_since: Option<Instant>,
+    /// When to look after those that the listener should accept, in order.
+    waiting: VecDeque<(Instant, Id)>,
+    /// For packets to be sent.
+    out: Vec<u8>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Flow {
+    origin: Origin,
+    progress: Progress,
+    /// Near and far.
+    ends: [Option<OwnedFd>; 2],
+    /// What the near end says to the far one, and the other way round.
+    ways: [Way; 2],
+    /// Whether it is in [`Tcp::again`].
+    queued: bool,
+}
+
+/// How a flow began.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// A container called.
+    Outward(Key),
+    /// Somebody called this address of a container.
+    Inward(IpAddr),
+}
+
+impl Origin {
+    fn member(&self) -> IpAddr {
+        match self {
+            Origin::Outward(key) => key.source.0,
+            Origin::Inward(member) => *member,
+        }
+    }
+}
+
+/// How far a flow has come.
+#[derive(Debug)]
+enum Progress {
+    /// Outward: the far end is connecting.
+    Connecting(Syn),
+    /// Outward: the listener in R has this SYN, or will. So many times it was looked for.
+    Injected(Syn, u32),
+    /// Inward: the near end is connecting.
+    Reaching,
+    /// Bytes are moved.
+    Live,
+}
+
+/// Whose descriptor an index means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Index {
+    Listener(bool),
+    End(Id, usize),
+}
+
+impl Index {
+    const END: u64 = 1 << (Id::BITS + 1);
+
+    fn token(self) -> Token {
+        Token::new(
+            Part::Tcp,
+            match self {
+                Index::Listener(v6) => u64::from(v6),
+                Index::End(id, side) => Self::END | (side as u64) << Id::BITS | id.raw(),
+            },
+        )
+    }
+
+    fn of(index: u64) -> Self {
+        match index & Self::END {
+            0 => Index::Listener(index & 1 == 1),
+            _ => Index::End(Id::from_raw(index), if index >> Id::BITS & 1 == 1 { FAR } else { NEAR }),
+        }
+    }
+}
+
+impl Tcp {
+    /// Without any flow, and without a gate ([`Tcp::open_gate`]).
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            gate: None,
+            keys: Keys::default(),
+            flows: Slab::default(),
+            tools: Tools::new(),
+            again: VecDeque::new(),
+            again_since: None,
+            waiting: VecDeque::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// How many flows there are, including those that are being made.
+    pub fn flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// A TCP packet out of the device.
+    pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
+        if let Transport::Tcp(tcp) = &packet.transport {
+            self.gate_packet(cx, packet, tcp);
+        }
+    }
+
+    /// Something happened to the descriptor of this index.
+    pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, what: Interest) {
+        match Index::of(index) {
+            Index::Listener(_) => self.accept_all(cx),
+            Index::End(id, side) => self.end_ready(cx, id, side, what),
+        }
+    }
+
+    fn end_ready(&mut self, cx: &mut Context<'_>, id: Id, side: usize, what: Interest) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        // Noted even before bytes are moved: it is reported only once.
+        flow.note(side, what);
+        let done = what.intersects(Interest::WRITE | Interest::ERROR | Interest::CLOSED);
+        match (&flow.progress, side) {
+            (Progress::Connecting(_), FAR) if done => self.connected(cx, id),
+            (Progress::Reaching, NEAR) if done => self.reached(cx, id),
+            (Progress::Live, _) => self.pump(cx.now, id, what.contains(Interest::ERROR).then_some(side)),
+            _ => {}
+        }
+    }
+
+    /// When [`Tcp::expire`] wants to be called. It may have passed already: there is more to do than one call may.
+    pub fn deadline(&self) -> Option<Instant> {
+        let waiting = self.waiting.front().map(|(when, _)| *when);
+        let accept = self.gate.as_ref().and_then(|gate| gate.retry);
+        [self.again_since, waiting, accept].into_iter().flatten().min()
+    }
+
+    /// Goes on with what is due.
+    pub fn expire(&mut self, cx: &mut Context<'_>) {
+        self.again_since = None;
+        for _ in 0..self.again.len() {
+            let Some(id) = self.again.pop_front() else { break };
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.queued = false;
+                self.pump(cx.now, id, None);
+            }
+        }
+        self.look_after_waiting(cx);
+    }
+
+    /// A container has gone: its flows are reset.
+    pub fn member_left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
+        let theirs = self.flows.iter().filter(|(_, flow)| addresses.contains(&flow.origin.member()));
+        let theirs: Vec<Id> = theirs.map(|(id, _)| id).collect();
+        for id in theirs {
+            self.abort(cx.now, id);
+        }
+    }
+
+    /// Whether there is room for one more flow.
+    pub(super) fn has_room(&self) -> bool {
+        self.flows.len() < self.limits.flows
+    }
+
+    /// Takes over a connection from outside: the accepted socket, and one of R that is being connected to `member`.
+    pub(super) fn adopt(&mut self, cx: &mut Context<'_>, near: OwnedFd, far: OwnedFd, member: IpAddr, connected: bool) {
+        let progress = if connected { Progress::Live } else { Progress::Reaching };
+        let flow = Flow::new(Origin::Inward(member), progress, [Some(near), Some(far)]);
+        let Some(id) = self.flows.insert(flow) else { return };
+        if self.watch(cx, id, NEAR).and_then(|()| self.watch(cx, id, FAR)).is_err() {
+            self.abort(cx.now, id);
+        }
+    }
+
+    /// Inward: the near end has connected, or not.
+    fn reached(&mut self, cx: &mut Context<'_>, id: Id) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let error = flow.ends[NEAR].as_ref().map(rustix::net::sockopt::socket_error);
+        match error {
+            Some(Ok(Ok(()))) => {
+                flow.progress = Progress::Live;
+                self.pump(cx.now, id, None);
+            }
+            // The client learns of a reset; that a port is not in use cannot be told it any more.
+            _ => self.abort(cx.now, id),
+        }
+    }
+
+    fn watch(&mut self, cx: &Context<'_>, id: Id, side: usize) -> io::Result<()> {
+        match self.flows.get(id).and_then(|flow| flow.ends.get(side)) {
+            Some(Some(end)) => cx.wakes.watch(end.as_fd(), ALL, Index::End(id, side).token()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves bytes in both directions; `broken` is the end that reported an error.
+    fn pump(&mut self, now: Instant, id: Id, broken: Option<usize>) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let [Some(near), Some(far)] = &flow.ends else { return };
+        let (near, far) = (near.as_fd(), far.as_fd());
+        let [out, back] = &mut flow.ways;
+        let turns = (out.run(near, far, &mut self.tools), back.run(far, near, &mut self.tools));
+        let (Ok(out), Ok(back)) = turns else { return self.abort(now, id) };
+        match (out, back) {
+            (Turn::Over, Turn::Over) => self.finish(now, id),
+            (Turn::More, _) | (_, Turn::More) => self.queue(now, id),
+            // What had arrived before the error was moved as far as the other end takes it, or its direction is closed.
+            _ if broken.is_some() => self.abort(now, id),
+            _ => {}
+        }
+    }
+
+    fn queue(&mut self, now: Instant, id: Id) {
+        self.again_since.get_or_insert(now);
+        if let Some(flow) = self.flows.get_mut(id).filter(|flow| !flow.queued) {
+            flow.queued = true;
+            self.again.push_back(id);
+        }
+    }
+
+    /// Both directions are closed. What the sockets still have to send, the kernel sends.
+    fn finish(&mut self, now: Instant, id: Id) {
+        let Some(flow) = self.flows.remove(id) else { return };
+        if let Origin::Outward(key) = flow.origin {
+            self.keys.close(&key, id, now);
+        }
+        flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
+    }
+
+    /// Ends a flow with resets on both sides.
+    fn abort(&mut self, now: Instant, id: Id) {
+        let Some(flow) = self.flows.remove(id) else { return };
+        if let Origin::Outward(key) = flow.origin {
+            match flow.progress {
+                Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(&key, id),
+                Progress::Reaching | Progress::Live => self.keys.close(&key, id, now),
+            }
+        }
+        flow.ends.into_iter().flatten().for_each(reset);
+        flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
+    }
+}
+
+impl Flow {
+    fn new(origin: Origin, progress: Progress, ends: [Option<OwnedFd>; 2]) -> Self {
+        Self { origin, progress, ends, ways: [Way::default(), Way::default()], queued: false }
+    }
+
+    /// Epoll reports something of one end.
+    fn note(&mut self, side: usize, what: Interest) {
+        let [out, back] = &mut self.ways;
+        let (source, sink) = if side == NEAR { (out, back) } else { (back, out) };
+        source.note_source(what);
+        sink.note_sink(what);
+    }
+}
+
+/// Closes a socket so that its other end sees a reset (socket(7), SO_LINGER).
+pub(in crate::net) fn reset(socket: OwnedFd) {
+    // If it fails, the other end sees an ordinary end.
+    let _ = rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_come_back() {
+        let mut slab = Slab::default();
+        let first = slab.insert(()).unwrap();
+        slab.remove(first);
+        let id = slab.insert(()).unwrap();
+        for index in [Index::Listener(false), Index::Listener(true), Index::End(id, NEAR), Index::End(id, FAR)] {
+            let (part, raw) = Token::from_raw(index.token().raw()).unwrap();
+            assert_eq!((part, Index::of(raw)), (Part::Tcp, index));
+        }
+    }
+
+    #[test]
+    fn limits_leave_descriptors_for_others() {
+        assert_eq!(Limits::for_descriptors(1024).flows, 341);
+        assert_eq!(Limits::for_descriptors(0).flows, 16);
+        assert_eq!(Limits::for_descriptors(u64::MAX).flows, 1 << 20);
+    }
+}

@@ -1,0 +1,293 @@
+//! Published TCP ports: listening sockets of the host, and connections from there to containers.
+//!
+//! # Theory of operation
+//!
+//! A port is opened before its container starts, so that a clash is known in time, and listens from then on: whoever
+//! connects early waits until the port is aimed at the container. Each accepted connection gets a second one, made in the router's
+//! namespace: that is bound to the client's own address and port (IP_TRANSPARENT, ip(7)), so that the container sees who
+//! calls. Where an answer to that address would not come back here, policy names another one, the gateway's. Both are then
+//! a flow of [`Tcp`].
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_ipv6_v6only, set_socket_keepalive, set_socket_reuseaddr, set_tcp_nodelay};
+use rustix::net::{SocketFlags, SocketType, acceptfrom_with, bind, connect, getsockname, ipproto, listen};
+
+use super::model::PublishedPort;
+use super::part::{Context, Interest, Part, Token};
+use super::tcp::{RETRY, Tcp, family, reset};
+use crate::base::error::Kind;
+use crate::base::{Error, Result};
+use crate::sys::tcp::set_transparent;
+
+/// How many clients may wait to be accepted.
+const BACKLOG: i32 = 4096;
+/// How many are accepted at a time.
+const ACCEPTS: usize = 32;
+/// How often any free port is looked for that both families have.
+const ATTEMPTS: usize = 16;
+
+/// All published TCP ports.
+#[derive(Debug, Default)]
+pub struct TcpPorts {
+    ports: HashMap<(Option<IpAddr>, u16), Port>,
+    /// By the numbers of their listeners.
+    listeners: HashMap<u64, (Option<IpAddr>, u16)>,
+    next: u64,
+    /// When listeners are watched again after a lack of room.
+    retry: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Port {
+    /// With their numbers.
+    listeners: Vec<(u64, OwnedFd)>,
+    container_port: u16,
+    /// Of the container, once it is there.
+    target: Option<Target>,
+}
+
+/// The addresses of a container, one of them at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Its IPv4 address.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Its IPv6 address.
+    pub ipv6: Option<Ipv6Addr>,
+}
+
+impl Target {
+    /// For a client of this family: the address of the same family, or the other one.
+    fn address(&self, client: IpAddr) -> Option<IpAddr> {
+        let (v4, v6) = (self.ipv4.map(IpAddr::V4), self.ipv6.map(IpAddr::V6));
+        if client.is_ipv4() { v4.or(v6) } else { v6.or(v4) }
+    }
+}
+
+impl TcpPorts {
+    /// No ports.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Listens on a port of the host, on both families if no address is given: the port with its real number.
+    pub fn open(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
+        if self.ports.contains_key(&(port.host_ip, port.host_port)) {
+            return Err(in_use(port));
+        }
+        let sockets = listen_on(cx, port)?;
+        let number = match sockets.first().map(|socket| getsockname(socket).map(SocketAddr::try_from)) {
+            Some(Ok(Ok(address))) => address.port(),
+            _ => {
+                return Err(Error::system(format!("cannot tell which port of the host stands for {}", describe(port))));
+            }
+        };
+        let key = (port.host_ip, number);
+        let listeners: Vec<(u64, OwnedFd)> = (self.next..).zip(sockets).collect();
+        self.next = (self.next + 2) & Token::MAX_INDEX;
+        self.listeners.extend(listeners.iter().map(|(index, _)| (*index, key)));
+        self.ports.insert(key, Port { listeners, container_port: port.container_port, target: None });
+        Ok(PublishedPort { host_port: number, ..port.clone() })
+    }
+
+    /// Leads an open port to a container: those who wait are let in.
+    pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
+        let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
+            return Err(Error::not_found(format!("{} is not open", describe(port))));
+        };
+        if open.target.replace(target).is_none() {
+            for (index, listener) in &open.listeners {
+                cx.wakes
+                    .watch(listener.as_fd(), Interest::READ, Token::new(Part::TcpPorts, *index))
+                    .map_err(|error| Error::system(format!("cannot wait for {}", describe(port))).caused_by(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops listening. Connections that were made go on.
+    pub fn close(&mut self, port: &PublishedPort) {
+        if let Some(closed) = self.ports.remove(&(port.host_ip, port.host_port)) {
+            for (index, _) in closed.listeners {
+                self.listeners.remove(&index);
+            }
+        }
+    }
+
+    /// Somebody connects.
+    pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, tcp: &mut Tcp) {
+        let Some(key) = self.listeners.get(&index) else { return };
+        let Some(port) = self.ports.get(key) else { return };
+        let Some((_, listener)) = port.listeners.iter().find(|(number, _)| *number == index) else { return };
+        let Some(target) = port.target else { return };
+        for _ in 0..ACCEPTS {
+            if !tcp.has_room() {
+                return self.pause(cx);
+            }
+            match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok((far, client)) => {
+                    let client = client.and_then(|client| SocketAddr::try_from(client).ok());
+                    if let Err(far) = forward(cx, tcp, far, client, target, port.container_port) {
+                        reset(far);
+                    }
+                }
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(cx),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// There is no room: those who wait are accepted later.
+    fn pause(&mut self, cx: &mut Context<'_>) {
+        if self.retry.is_none() {
+            self.retry = Some(cx.now + RETRY);
+            for (_, listener) in self.aimed() {
+                let _ = cx.wakes.ignore(listener.as_fd());
+            }
+        }
+    }
+
+    fn aimed(&self) -> impl Iterator<Item = &(u64, OwnedFd)> {
+        self.ports.values().filter(|port| port.target.is_some()).flat_map(|port| &port.listeners)
+    }
+
+    /// When [`TcpPorts::expire`] wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.retry
+    }
+
+    /// Goes on with what is due.
+    pub fn expire(&mut self, cx: &mut Context<'_>) {
+        if self.retry.is_some_and(|when| when <= cx.now) {
+            self.retry = None;
+            for (index, listener) in self.aimed() {
+                // One that was opened since is watched already.
+                let _ = cx.wakes.watch(listener.as_fd(), Interest::READ, Token::new(Part::TcpPorts, *index));
+            }
+        }
+    }
+}
+
+/// Connects to the container; gives the client's connection back if that fails at once.
+fn forward(
+    cx: &mut Context<'_>,
+    tcp: &mut Tcp,
+    far: OwnedFd,
+    client: Option<SocketAddr>,
+    target: Target,
+    port: u16,
+) -> std::result::Result<(), OwnedFd> {
+    let Some(client) = client.map(|client| SocketAddr::new(client.ip().to_canonical(), client.port())) else {
+        return Err(far);
+    };
+    let Some(member) = target.address(client.ip()) else { return Err(far) };
+    let target = SocketAddr::new(member, port);
+    let seen = cx.policy.visible(client.ip(), member);
+    let own = seen == client.ip();
+    // While that pair of addresses and ports is in TIME_WAIT in R, another port of the client's must do.
+    let mut called = call(cx, SocketAddr::new(seen, if own { client.port() } else { 0 }), target);
+    if own && called.as_ref().is_err_and(taken) {
+        called = call(cx, SocketAddr::new(seen, 0), target);
+    }
+    match called {
+        Ok((near, connected)) => {
+            tcp.adopt(cx, near, far, member, connected);
+            Ok(())
+        }
+        Err(_) => Err(far),
+    }
+}
+
+fn taken(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE))
+}
+
+/// A socket of R that calls a container: the socket, and whether it is connected already.
+fn call(cx: &Context<'_>, from: SocketAddr, target: SocketAddr) -> io::Result<(OwnedFd, bool)> {
+    let socket = cx.sockets.router(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
+    set_tcp_nodelay(&socket, true)?;
+    set_socket_keepalive(&socket, true)?;
+    if from.is_ipv4() == target.is_ipv4() {
+        set_transparent(socket.as_fd(), target.is_ipv6())?;
+        // The same client may have a connection from the same port to another container.
+        set_socket_reuseaddr(&socket, true)?;
+        bind(&socket, &from)?;
+    }
+    match connect(&socket, &target) {
+        Ok(()) => Ok((socket, true)),
+        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// One listening socket, or one for each family with the same number.
+fn listen_on(cx: &Context<'_>, port: &PublishedPort) -> Result<Vec<OwnedFd>> {
+    if let Some(address) = port.host_ip {
+        let socket = listener(cx, SocketAddr::new(address, port.host_port)).map_err(|error| explain(port, error))?;
+        return Ok(vec![socket]);
+    }
+    for attempt in 1.. {
+        let v4 = listener(cx, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.host_port)))
+            .map_err(|error| explain(port, error))?;
+        let number = getsockname(&v4).map(SocketAddr::try_from).map_err(|errno| explain(port, errno.into()))?;
+        let number = number.map_or(port.host_port, |address| address.port());
+        match listener(cx, SocketAddr::from((Ipv6Addr::UNSPECIFIED, number))) {
+            Ok(v6) => return Ok(vec![v4, v6]),
+            // A host without IPv6.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)) => {
+                return Ok(vec![v4]);
+            }
+            Err(_) if port.host_port == 0 && attempt < ATTEMPTS => {}
+            Err(error) => return Err(explain(port, error)),
+        }
+    }
+    Err(in_use(port))
+}
+
+fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = cx.sockets.host(family(address.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
+    set_socket_reuseaddr(&socket, true)?;
+    if address.is_ipv6() {
+        set_ipv6_v6only(&socket, true)?;
+    }
+    set_tcp_nodelay(&socket, true)?;
+    set_socket_keepalive(&socket, true)?;
+    bind(&socket, &address)?;
+    // With SO_REUSEADDR, two sockets may be bound to one port, but not listen.
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn describe(port: &PublishedPort) -> String {
+    match port.host_ip {
+        Some(address) => format!("port `{}/{}`", SocketAddr::new(address, port.host_port), port.protocol),
+        None => format!("port `{}/{}`", port.host_port, port.protocol),
+    }
+}
+
+fn in_use(port: &PublishedPort) -> Error {
+    Error::conflict(format!("{} of the host is already in use", describe(port)))
+        .hint("stop what listens there, or publish another port of the host")
+}
+
+/// Why a port of the host cannot be listened on.
+fn explain(port: &PublishedPort, error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(libc::EADDRINUSE) => in_use(port).caused_by(error),
+        Some(libc::EACCES | libc::EPERM) => {
+            Error::new(Kind::Denied, format!("{} of the host needs privileges", describe(port)))
+                .caused_by(error)
+                .hint("publish a port from 1024 up, or lower the limit for everybody: `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`")
+        }
+        Some(libc::EADDRNOTAVAIL) => Error::usage(format!("{} is not on an address of this machine", describe(port)))
+            .caused_by(error)
+            .hint("`ip address` shows the addresses of this machine"),
+        _ => Error::system(format!("cannot listen on {} of the host", describe(port))).caused_by(error),
+    }
+}

@@ -1,0 +1,64 @@
+//! Whose ids a container's are: what its record says about its user namespace.
+//!
+//! Three worlds of ids meet: the *container's*, as its programs see them; the *user's*, those of the user's outer
+//! namespace, where 0 is the user and 1 and up are the subordinate ids (podman calls them intermediate); and the host's.
+//! A record speaks of the first two. It says what was asked for rather than a finished map where the map follows from
+//! the user's subordinate ids, which an administrator may change.
+
+use serde::{Deserialize, Serialize};
+
+/// `--userns`, `--uidmap` and `--gidmap`, decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "mode")]
+pub enum UserNamespace {
+    /// The user's ids as they are: the container's root is the user, its other ids are subordinate ones.
+    #[default]
+    Host,
+    /// The user keeps an id of its own; root and all others are subordinate ids.
+    KeepId {
+        /// What the user is in the container.
+        uid: u32,
+        /// Its group there.
+        gid: u32,
+        /// What its entry in the container's `/etc/passwd` is called, if one has to be made.
+        name: String,
+    },
+    /// Subordinate ids only: the user is nobody in the container.
+    NoMap,
+    /// Runs of ids that no other container with `auto` has, or those that were asked for.
+    Maps {
+        /// User ids.
+        uids: Vec<IdRun>,
+        /// Group ids.
+        gids: Vec<IdRun>,
+        /// They were chosen here (`auto`) and belong to this container alone.
+        auto: bool,
+    },
+}
+
+/// Consecutive ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRun {
+    /// The first in the container.
+    pub inside: u32,
+    /// The first among the user's.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl UserNamespace {
+    /// The word of `inspect`: podman's, which tells no more than whether there is a map.
+    pub fn word(&self) -> &'static str {
+        match self.shifts() {
+            false => "",
+            true => "private",
+        }
+    }
+
+    /// Whether the ids of the image are not those that the container's processes have among the user's: its files then
+    /// need other owners than they have on disk.
+    pub fn shifts(&self) -> bool {
+        *self != UserNamespace::Host
+    }
+}

@@ -1,0 +1,55 @@
+//! What TCP sockets of Linux can do beyond rustix: addresses of others, urgent data, bytes that need no buffer.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Linux, include/uapi/linux/in6.h; since 2.6.37.
+const IPV6_TRANSPARENT: libc::c_int = 75;
+/// Linux, include/uapi/asm-generic/sockios.h.
+const SIOCATMARK: libc::Ioctl = 0x8905;
+
+/// Lets a socket be bound to addresses that are not this machine's, and be what a tproxy rule hands packets to (ip(7),
+/// IP_TRANSPARENT). Takes CAP_NET_ADMIN in the namespace of the socket.
+pub fn set_transparent(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
+    let (level, name) = match v6 {
+        true => (libc::IPPROTO_IPV6, IPV6_TRANSPARENT),
+        false => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
+    };
+    let on: libc::c_int = 1;
+    // SAFETY: `on` is an int and outlives the call, which reads the size given and no more.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether the next byte to be read is the one behind urgent data (sockatmark(3)).
+pub fn at_mark(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    number(socket, SIOCATMARK).map(|answer| answer != 0)
+}
+
+/// How many bytes that were written have not been acknowledged by the other end (tcp(7), SIOCOUTQ).
+pub fn unacknowledged(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    Ok(usize::try_from(number(socket, libc::TIOCOUTQ)?).unwrap_or(0))
+}
+
+fn number(socket: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<libc::c_int> {
+    let mut answer: libc::c_int = 0;
+    // SAFETY: both requests write one int, which outlives the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut answer) };
+    if result == 0 { Ok(answer) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Throws away up to `length` bytes that have arrived, without copying them (tcp(7), MSG_TRUNC): how many.
+pub fn discard(socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
+    let flags = libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+    // SAFETY: with MSG_TRUNC, tcp(7) copies nothing, so that the buffer is never written to; it may be null.
+    let result = unsafe { libc::recv(socket.as_raw_fd(), std::ptr::null_mut(), length, flags) };
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}

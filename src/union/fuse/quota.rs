@@ -1,0 +1,208 @@
+//! A limit on what the upper may take: `--storage-opt size=`.
+//!
+//! # Theory of operation
+//!
+//! No file system gives an ordinary user a quota on a directory, so the server counts. It begins with the sum of all
+//! blocks in the upper, and adds what each write, copy-up and creation takes and gives, as the file's own count of
+//! blocks says before and after. What it does not see, such as the last close of a removed file, makes the count too
+//! high, never too low for long: so before a request is refused the upper is summed up again, no more often than once a
+//! second and with ten times as long a pause as it takes.
+//!
+//! Without the kernel's write-back cache, which would take data that then has no room, a program hears of it at once:
+//! a union with a limit does not have it.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, StatVfs};
+use rustix::io::Errno;
+
+use super::layer::LayerDir;
+use super::node::{ROOT, Res, lock};
+use super::tree::Fs;
+
+/// What a name may cost: an inode's block of its own, or one more in its directory.
+pub(super) const NAME_COST: u64 = 4096;
+
+/// Deeper than this nothing is summed up: it counts as nothing rather than as an error.
+const MAX_DEPTH: usize = 4096;
+
+/// The limit and what is used of it, in bytes.
+pub(super) struct Quota {
+    limit: u64,
+    used: AtomicU64,
+    /// When the upper may be summed up again.
+    next_count: Mutex<Instant>,
+}
+
+/// The bytes that a file takes.
+fn taken(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_blocks).unwrap_or(0) * 512
+}
+
+/// By how much a write of `length` bytes at `offset` can make a file larger at most.
+fn growth(stat: &Stat, offset: u64, length: u64) -> u64 {
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    let end = offset.saturating_add(length);
+    match taken(stat) >= size {
+        // Without holes there is nothing to fill before the end.
+        true => end.saturating_sub(size.max(offset)),
+        false => length,
+    }
+}
+
+impl Quota {
+    /// Sums up what the upper has.
+    pub fn new(limit: u64, upper: &LayerDir) -> Res<Self> {
+        let used = AtomicU64::new(sum(upper)?);
+        Ok(Self { limit, used, next_count: Mutex::new(Instant::now()) })
+    }
+
+    fn charge(&self, before: u64, after: u64) {
+        let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            Some(used.saturating_add(after).saturating_sub(before))
+        });
+    }
+
+    fn has_room(&self, more: u64) -> bool {
+        self.used.load(Ordering::Relaxed).saturating_add(more) <= self.limit
+    }
+
+    /// What statfs(2) says.
+    pub fn show(&self, mut real: StatVfs) -> StatVfs {
+        let unit = real.f_frsize.max(1);
+        let left = self.limit.saturating_sub(self.used.load(Ordering::Relaxed)) / unit;
+        real.f_blocks = self.limit / unit;
+        real.f_bfree = left.min(real.f_bfree);
+        real.f_bavail = left.min(real.f_bavail);
+        real
+    }
+}
+
+impl Fs {
+    /// Whether there is room for `more` bytes.
+    pub fn admit(&self, more: u64) -> Res<()> {
+        let Some(quota) = &self.quota else { return Ok(()) };
+        if quota.has_room(more) {
+            return Ok(());
+        }
+        {
+            let mut next = lock(&quota.next_count);
+            let start = Instant::now();
+            if start >= *next {
+                let root = self.nodes.get(ROOT)?;
+                quota.used.store(sum(root.upper().ok_or(Errno::STALE)?)?, Ordering::Relaxed);
+                *next = Instant::now() + Duration::from_secs(1).max(start.elapsed() * 10);
+            }
+        }
+        match quota.has_room(more) {
+            true => Ok(()),
+            false => Err(Errno::NOSPC),
+        }
+    }
+
+    /// Does what may change how much an open file takes: writes `length` bytes at `offset`, or none.
+    pub fn metered<T>(&self, file: impl AsFd, offset: u64, length: u64, work: impl FnOnce() -> Res<T>) -> Res<T> {
+        let Some(quota) = &self.quota else { return work() };
+        let before = rustix::fs::fstat(&file)?;
+        self.admit(growth(&before, offset, length))?;
+        let done = work();
+        if let Ok(after) = rustix::fs::fstat(&file) {
+            quota.charge(taken(&before), taken(&after));
+        }
+        done
+    }
+
+    /// A file of the upper came into being or lost its last name.
+    pub fn count(&self, stat: &Stat, appeared: bool) {
+        if let Some(quota) = &self.quota {
+            match appeared {
+                true => quota.charge(0, taken(stat)),
+                false => quota.charge(taken(stat), 0),
+            }
+        }
+    }
+}
+
+/// The bytes that everything in a directory takes; hard links count once.
+fn sum(root: &LayerDir) -> Res<u64> {
+    let mut total = 0u64;
+    let mut linked = HashSet::new();
+    // Directories that are open and still have names to look at: a path cannot be used, what it leads to may move.
+    let mut open = vec![Dir::read_from(root)?];
+    loop {
+        let depth = open.len();
+        let Some(directory) = open.last_mut() else { return Ok(total) };
+        let Some(entry) = directory.read() else {
+            open.pop();
+            continue;
+        };
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let fd = directory.fd()?;
+        // What goes away meanwhile does not count.
+        let Ok(stat) = rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        if is_directory || stat.st_nlink < 2 || linked.insert(stat.st_ino) {
+            total = total.saturating_add(taken(&stat));
+        }
+        if is_directory && depth < MAX_DEPTH {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(fd, name, flags, Mode::empty());
+            if let Ok(inner) = opened.and_then(Dir::new) {
+                open.push(inner);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::publish::Staging;
+    use std::fs;
+
+    #[test]
+    fn what_is_linked_twice_counts_once() {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::write(at("a/b/file"), vec![1; 100_000]).unwrap();
+        let before = sum(&LayerDir::root(scratch.path()).unwrap()).unwrap();
+        assert!((100_000..200_000).contains(&before), "{before}");
+        fs::hard_link(at("a/b/file"), at("a/other")).unwrap();
+        assert_eq!(sum(&LayerDir::root(scratch.path()).unwrap()).unwrap(), before);
+    }
+
+    #[test]
+    fn only_new_blocks_need_room() {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let file = scratch.path().join("file");
+        fs::write(&file, vec![1; 8192]).unwrap();
+        let stat = rustix::fs::stat(&file).unwrap();
+        assert_eq!((growth(&stat, 0, 8192), growth(&stat, 4096, 8192), growth(&stat, 1 << 30, 5)), (0, 4096, 5));
+        fs::File::options().write(true).open(&file).unwrap().set_len(1 << 20).unwrap();
+        let stat = rustix::fs::stat(&file).unwrap();
+        assert_eq!(growth(&stat, 0, 100), 100, "it has holes");
+    }
+
+    #[test]
+    fn a_limit_is_what_statfs_shows() {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let quota = Quota::new(1 << 20, &LayerDir::root(scratch.path()).unwrap()).unwrap();
+        quota.charge(0, 1 << 19);
+        assert!(quota.has_room(1 << 19) && !quota.has_room((1 << 19) + 1));
+        let shown = quota.show(rustix::fs::statvfs(scratch.path()).unwrap());
+        assert_eq!((shown.f_blocks * shown.f_frsize, shown.f_bfree * shown.f_frsize), (1 << 20, 1 << 19));
+        quota.charge(1 << 30, 0);
+        assert!(quota.has_room(1 << 20));
+    }
+}
