@@ -26,6 +26,10 @@
 
 pub mod client;
 pub mod etc;
+//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
+//! under which names; [`dns`] questions from containers; [`packet`] IP packets, read and written.
+
+pub mod dns;
 pub mod model;
 pub mod netd;
 mod netlink;
