@@ -29,6 +29,9 @@ pub mod etc;
 //! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
 //! under which names; [`dns`] questions from containers; [`packet`] IP packets, read and written.
 
+//! which names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
+
+pub mod client;
 pub mod dns;
 pub mod model;
 pub mod netd;
