@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, system};
+use super::{container, image, inspect, network, system};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -85,6 +85,21 @@ pub const NOUNS: &[Noun] = &[
             entry(&["ls", "list"], &image::list::VERB),
             entry(&["pull"], &image::pull::VERB),
             entry(&["rm", "remove"], &image::remove::VERB),
+        ],
+    },
+    Noun {
+        name: "network",
+        about: "Manage networks",
+        entries: &[
+            entry(&["connect"], &network::change::CONNECT),
+            entry(&["create"], &network::create::VERB),
+            entry(&["disconnect"], &network::change::DISCONNECT),
+            entry(&["exists"], &network::remove::EXISTS),
+            entry(&["inspect"], &network::inspect::VERB),
+            entry(&["ls", "list"], &network::list::VERB),
+            entry(&["prune"], &network::remove::PRUNE),
+            entry(&["rm", "remove"], &network::remove::VERB),
+            entry(&["update"], &network::change::UPDATE),
         ],
     },
     Noun {

@@ -14,6 +14,7 @@ mod isolated;
 pub mod kill;
 pub mod logs;
 mod names;
+pub mod network;
 mod pattern;
 pub mod ps;
 pub mod pull;
