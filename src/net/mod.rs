@@ -28,6 +28,7 @@ pub mod model;
 pub mod netd;
 mod netlink;
 pub mod networks;
+mod nft;
 pub mod packet;
 pub mod part;
 pub mod protocol;

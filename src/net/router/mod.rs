@@ -30,17 +30,20 @@ use netlink_packet_route::AddressFamily;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::model::{Endpoint, Network};
+use super::nft;
 use super::netlink::message::{self, Hop, Selector};
 use super::netlink::{Batch, Failure, Socket};
 use super::protocol::Counters;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::sys::tun;
-pub use plan::{MARK, bridge_name, veth_name};
-use plan::{LOCAL_TABLE, Neighbour, PRIORITY_MARK, Reach};
+use plan::{LOCAL_TABLE, MARK, Neighbour, PRIORITY_MARK, Reach, bridge_name, veth_name};
 
 /// So that large datagrams pass whole: the largest multiple of 8 that leaves room in 65,535 bytes for a header.
 const TUN_MTU: u32 = 65520;
+
+/// Where netd listens in R for connections from containers, on the loopback address of each family.
+pub const GATE_PORT: u16 = 6;
 
 /// Interfaces whose MTU nobody has chosen.
 const DEFAULT_MTU: u32 = 1500;
@@ -55,6 +58,8 @@ pub struct Device {
     pub fd: OwnedFd,
     /// Its interface's number in R.
     pub index: u32,
+    /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses; if not, why.
+    pub gate: io::Result<()>,
 }
 
 /// An interface that is to be made for a container.
@@ -137,7 +142,8 @@ impl Router {
             batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, default);
         }
         self.netlink.run(&batch)?;
-        Ok(Device { fd, index })
+        let gate = nft::install(nft::Gate { device: index, port: GATE_PORT, mark: MARK });
+        Ok(Device { fd, index, gate })
     }
 
     /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
@@ -253,7 +259,7 @@ impl Router {
     }
 
     fn make_pairs(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
-        let mut batch = Batch::default();
+        let (mut batch, mut made) = (Batch::default(), Vec::new());
         for endpoint in &plug.missing {
             let name = veth_name(&plug.container, &endpoint.network_id);
             if plug.again && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some() {
@@ -268,6 +274,14 @@ impl Router {
             let peer = (endpoint.interface.as_str(), endpoint.mac, namespace);
             let step = format!("make the interface `{}`", endpoint.interface);
             batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, bridge.index, mtu, peer));
+            made.push((name, endpoint.mac));
+        }
+        self.netlink.run(&batch)?;
+        // Somebody who is just going may have had the same address, and the hardware address comes from that.
+        let mut batch = Batch::default();
+        for (name, mac) in made {
+            let port = self.index(&name)?;
+            batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, mac));
         }
         Ok(self.netlink.run(&batch)?)
     }
