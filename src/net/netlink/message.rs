@@ -72,12 +72,13 @@ pub fn veth(
     RouteNetlinkMessage::NewLink(message)
 }
 
-/// Tells a bridge behind which of its interfaces a hardware address is from now on, before it sends anything.
+/// Tells a bridge behind which of its interfaces a hardware address is, before it sends anything and before the interface
+/// is of use; it may move.
 pub fn station(port: u32, mac: Mac) -> RouteNetlinkMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = AddressFamily::Bridge;
     message.header.ifindex = port;
-    message.header.state = NeighbourState::Reachable;
+    message.header.state = NeighbourState::Noarp;
     message.header.flags = NeighbourFlags::Controller;
     message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
     RouteNetlinkMessage::NewNeighbour(message)

@@ -34,6 +34,7 @@ use super::nft;
 use super::netlink::message::{self, Hop, Selector};
 use super::netlink::{Batch, Failure, Socket};
 use super::protocol::Counters;
+use super::tcp::GATE_PORT;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::sys::tun;
@@ -41,9 +42,6 @@ use plan::{LOCAL_TABLE, MARK, Neighbour, PRIORITY_MARK, Reach, bridge_name, veth
 
 /// So that large datagrams pass whole: the largest multiple of 8 that leaves room in 65,535 bytes for a header.
 const TUN_MTU: u32 = 65520;
-
-/// Where netd listens in R for connections from containers, on the loopback address of each family.
-pub const GATE_PORT: u16 = 6;
 
 /// Interfaces whose MTU nobody has chosen.
 const DEFAULT_MTU: u32 = 1500;
