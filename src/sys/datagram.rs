@@ -299,7 +299,7 @@ impl Beside {
             beside.from = decoded(name);
             let mut header = libc::CMSG_FIRSTHDR(message);
             while let Some(it) = header.as_ref() {
-                let length = (it.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
+                let length = it.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
                 let data = std::slice::from_raw_parts(libc::CMSG_DATA(header), length);
                 beside.take(it.cmsg_level, it.cmsg_type, data);
                 header = libc::CMSG_NXTHDR(message, header);
