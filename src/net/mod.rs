@@ -24,6 +24,9 @@
 //! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
 
 pub mod client;
+#[cfg(test)]
+mod fake;
+mod flows;
 pub mod model;
 pub mod netd;
 mod netlink;
@@ -36,3 +39,4 @@ mod router;
 pub mod table;
 pub mod tcp;
 pub mod tcp_ports;
+pub mod udp;
