@@ -24,6 +24,10 @@
 //! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
 
 pub mod client;
+//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
+//! under which names; [`dns`] questions from containers; [`packet`] IP packets, read and written.
+
+pub mod dns;
 pub mod model;
 pub mod netd;
 mod netlink;
