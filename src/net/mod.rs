@@ -27,6 +27,10 @@ pub mod client;
 #[cfg(test)]
 mod fake;
 mod flows;
+//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
+//! under which names; [`dns`] questions from containers; [`packet`] IP packets, read and written.
+
+pub mod dns;
 pub mod model;
 pub mod netd;
 mod netlink;

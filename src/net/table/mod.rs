@@ -11,6 +11,8 @@
 //! members that come back name what they have, and those that are new are given addresses from the middle of the subnets,
 //! where nobody is likely to be.
 
+#[cfg(test)]
+pub(in crate::net) mod fixtures;
 mod names;
 mod policy;
 mod pool;

@@ -1,51 +1,13 @@
 //! Scenes of members that come and go.
 
+use super::fixtures::{id, join, network};
 use super::*;
 use crate::base::Kind;
-use crate::net::model::{FORMAT, Subnet};
 use crate::net::part::{Outside, Policy};
 use crate::net::protocol::Joined;
 
-fn id(digit: char) -> ContainerId {
-    std::iter::repeat_n(digit, 64).collect::<String>().parse().unwrap()
-}
-
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
-}
-
-fn network(digit: char, name: &str, nets: &[&str]) -> Network {
-    let subnet = |net: &&str| {
-        let net: IpNet = net.parse().unwrap();
-        Subnet { net, gateway: net.hosts().find(|host| *host != net.network()).unwrap(), range: None }
-    };
-    Network {
-        format: FORMAT,
-        id: id(digit),
-        name: name.parse().unwrap(),
-        created: jiff::Timestamp::UNIX_EPOCH,
-        subnets: nets.iter().map(subnet).collect(),
-        internal: false,
-        isolate: true,
-        dns: true,
-        dns_servers: Vec::new(),
-        mtu: None,
-        labels: BTreeMap::new(),
-        options: BTreeMap::new(),
-    }
-}
-
-fn join(digit: char, name: &str, networks: Vec<(Network, Wish)>) -> Join {
-    Join {
-        container: id(digit),
-        name: name.parse().unwrap(),
-        hostname: format!("{name}-host"),
-        networks,
-        ports: Vec::new(),
-        remap_low_ports: false,
-        dns_servers: Vec::new(),
-        before: None,
-    }
 }
 
 fn plain(network: &Network) -> Vec<(Network, Wish)> {

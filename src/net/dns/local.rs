@@ -1,0 +1,148 @@
+//! What is answered here, and what is asked of others. Pure.
+//!
+//! Names of containers go before the search list: a stub resolver asks for `web.corp.example` before it asks for `web`,
+//! and a resolver of `corp.example` that answers everything shall not take a container's name away. A name that exists
+//! with another type only is answered as such (NOERROR without data), never as absent: programs that ask for both
+//! families would stop.
+
+use std::net::IpAddr;
+
+use super::message::{self, Code, Data, Question};
+use crate::net::table::{Table, Upstream};
+
+/// What to do with a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Answer it with these.
+    Answer(Code, Vec<Data>),
+    /// Ask the host's resolvers.
+    AskHost,
+    /// Ask these.
+    Ask(Vec<IpAddr>),
+}
+
+/// Decides. `search` is the host's search list, `turn` says which of several addresses is the first.
+pub fn decide(table: &Table, search: &[String], asker: IpAddr, question: &Question, turn: usize) -> Decision {
+    if question.edns.is_some_and(|edns| edns.version > 0) {
+        return relay(table, asker);
+    }
+    let in_class = matches!(question.class, message::CLASS_IN | message::CLASS_ANY);
+    let Some(name) = question.name.as_deref().filter(|name| in_class && !name.is_empty()) else {
+        return relay(table, asker);
+    };
+    if let Some(address) = message::reversed(name) {
+        return reverse(table, asker, address, question).unwrap_or_else(|| relay(table, asker));
+    }
+    let without_domain = |domain: &String| name.strip_suffix(domain.as_str())?.strip_suffix('.');
+    let found = std::iter::once(name)
+        .chain(search.iter().filter_map(without_domain))
+        .find_map(|name| table.lookup(asker, name));
+    match found {
+        Some(found) => {
+            let is_asked = |kind| question.kind == kind || question.kind == message::TYPE_ANY;
+            let mut data = Vec::new();
+            if is_asked(message::TYPE_A) {
+                data.extend(rotated(&found.ipv4, turn).map(|address| Data::Address(address.into())));
+            }
+            if is_asked(message::TYPE_AAAA) {
+                data.extend(rotated(&found.ipv6, turn).map(|address| Data::Address(address.into())));
+            }
+            Decision::Answer(Code::Fine, data)
+        }
+        // Names that mean something to containers alone.
+        None if name.ends_with(".docker.internal") || name.ends_with(".containers.internal") => {
+            Decision::Answer(Code::Absent, Vec::new())
+        }
+        None => relay(table, asker),
+    }
+}
+
+/// The name of a member, or of nobody within the networks of the one who asks.
+fn reverse(table: &Table, asker: IpAddr, address: IpAddr, question: &Question) -> Option<Decision> {
+    match table.reverse(asker, address) {
+        Some(names) => {
+            let wanted = matches!(question.kind, message::TYPE_PTR | message::TYPE_ANY);
+            let names = names.into_iter().filter(|_| wanted).map(Data::Name).collect();
+            Some(Decision::Answer(Code::Fine, names))
+        }
+        None if table.is_local(asker, address) => Some(Decision::Answer(Code::Absent, Vec::new())),
+        None => None,
+    }
+}
+
+fn relay(table: &Table, asker: IpAddr) -> Decision {
+    match table.upstream(asker) {
+        Upstream::Host => Decision::AskHost,
+        Upstream::Servers(servers) => Decision::Ask(servers),
+        // From where it is, there is nothing else.
+        Upstream::Nobody => Decision::Answer(Code::Absent, Vec::new()),
+    }
+}
+
+fn rotated<T: Copy>(items: &[T], turn: usize) -> impl Iterator<Item = T> {
+    let start = turn.checked_rem(items.len()).unwrap_or(0);
+    items.iter().cycle().skip(start).take(items.len()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::tests::question;
+    use super::*;
+    use crate::net::table::fixtures;
+
+    fn decided(table: &Table, asker: &str, name: &str, kind: u16, turn: usize) -> String {
+        let question = message::parse(&question(1, name, kind, None)).unwrap();
+        let show = |data: &Data| match data {
+            Data::Address(address) => address.to_string(),
+            Data::Name(name) => name.clone(),
+        };
+        match decide(table, &["corp.example".into()], asker.parse().unwrap(), &question, turn) {
+            Decision::AskHost => "host".into(),
+            Decision::Ask(servers) => servers.iter().map(|s| s.to_string()).collect::<Vec<_>>().join(" "),
+            Decision::Answer(code, data) => {
+                let data = data.iter().map(show).collect::<Vec<_>>().join(" ");
+                format!("{code:?} {data}").trim_end().to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn containers_are_found_and_everything_else_is_relayed() {
+        use message::{TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_PTR};
+        const MX: u16 = 15;
+        let mut table = Table::new();
+        let front = fixtures::network('a', "front", &["10.1.0.0/24", "fd00:1::/64"]);
+        let inner = crate::net::model::Network { internal: true, ..fixtures::network('b', "inner", &["10.2.0.0/24"]) };
+        fixtures::enter(&mut table, '1', "web", &front, &["www"]);
+        fixtures::enter(&mut table, '2', "db", &front, &["www"]);
+        fixtures::enter(&mut table, '3', "alone", &inner, &[]);
+        let (web, alone) = ("10.1.0.2", "10.2.0.2");
+        for (asker, name, kind, turn, expected) in [
+            (web, "db", TYPE_A, 0, "Fine 10.1.0.3"),
+            (web, "DB", TYPE_AAAA, 0, "Fine fd00:1::3"),
+            (web, "db", TYPE_ANY, 0, "Fine 10.1.0.3 fd00:1::3"),
+            (web, "db", MX, 0, "Fine"),
+            (web, "db.corp.example", TYPE_A, 0, "Fine 10.1.0.3"),
+            (web, "www", TYPE_A, 0, "Fine 10.1.0.2 10.1.0.3"),
+            (web, "www", TYPE_A, 1, "Fine 10.1.0.3 10.1.0.2"),
+            (web, "www", TYPE_A, 2, "Fine 10.1.0.2 10.1.0.3"),
+            (web, "corp.example", TYPE_A, 0, "host"),
+            (web, "nobody", TYPE_A, 0, "host"),
+            (web, "example.com", TYPE_A, 0, "host"),
+            (web, "", 2, 0, "host"),
+            (web, "host.docker.internal", TYPE_A, 0, "Fine 169.254.1.2"),
+            (web, "host.docker.internal", TYPE_AAAA, 0, "Fine"),
+            (web, "3.0.1.10.in-addr.arpa", TYPE_PTR, 0, "Fine db.front 222222222222.front www.front"),
+            (web, "3.0.1.10.in-addr.arpa", TYPE_A, 0, "Fine"),
+            (web, "99.0.1.10.in-addr.arpa", TYPE_PTR, 0, "Absent"),
+            (web, "2.0.2.10.in-addr.arpa", TYPE_PTR, 0, "host"),
+            (alone, "alone", TYPE_A, 0, "Fine 10.2.0.2"),
+            (alone, "alone", TYPE_AAAA, 0, "Fine"),
+            (alone, "web", TYPE_A, 0, "Absent"),
+            (alone, "example.com", TYPE_A, 0, "Absent"),
+            (alone, "host.docker.internal", TYPE_A, 0, "Absent"),
+        ] {
+            assert_eq!(decided(&table, asker, name, kind, turn), expected, "{asker} {name} {kind}");
+        }
+    }
+}

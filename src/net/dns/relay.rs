@@ -1,0 +1,332 @@
+//! Questions that are asked of resolvers, and their answers on the way back.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
+
+use super::message::{self, Answer, Code, MESSAGE_MAX, Question};
+use super::slots::Key;
+use super::{
+    ATTEMPTS_MAX, Back, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, random_id,
+};
+use crate::net::part::{Context, Interest};
+
+/// How often each resolver is asked over UDP, where questions may be lost.
+const ROUNDS: usize = 3;
+
+/// A question under way.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) asker: IpAddr,
+    back: Back,
+    question: Question,
+    /// As it is sent: with our own number.
+    message: Vec<u8>,
+    id: u16,
+    servers: Vec<SocketAddr>,
+    /// How many attempts there were.
+    tried: usize,
+    attempts: Vec<Option<Attempt>>,
+    /// What a resolver said that could not answer.
+    useless: Option<Vec<u8>>,
+    end: Instant,
+    /// When it is looked at next, as the timers have it.
+    timer: Instant,
+}
+
+/// One resolver that was asked.
+#[derive(Debug)]
+struct Attempt {
+    socket: OwnedFd,
+    /// Over TCP.
+    stream: Option<Stream>,
+}
+
+/// What has gone over a connection.
+#[derive(Debug, Default)]
+struct Stream {
+    sent: usize,
+    received: Vec<u8>,
+}
+
+/// What came of an attempt.
+enum Heard {
+    /// Nothing yet.
+    Nothing,
+    /// A message.
+    Message(Vec<u8>),
+    /// It leads nowhere.
+    Failure,
+}
+
+impl Query {
+    fn is_tcp(&self) -> bool {
+        matches!(self.back, Back::Tcp { .. })
+    }
+
+    /// How many attempts there may be.
+    fn attempts_max(&self) -> usize {
+        let rounds = if self.is_tcp() { 1 } else { ROUNDS };
+        (self.servers.len() * rounds).min(ATTEMPTS_MAX)
+    }
+
+    /// Whether somebody may still answer.
+    fn is_hopeful(&self) -> bool {
+        self.attempts.iter().any(Option::is_some)
+    }
+
+    /// Whether some resolver was not asked at all.
+    fn has_others(&self) -> bool {
+        self.tried < self.servers.len().min(ATTEMPTS_MAX)
+    }
+
+    fn section(&self) -> &[u8] {
+        self.question.section(&self.message)
+    }
+}
+
+impl Dns {
+    /// Asks resolvers, unless the same is being asked already or too much is under way.
+    pub(super) fn relay(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &[u8],
+        question: Question,
+        asker: IpAddr,
+        back: Back,
+        servers: Vec<SocketAddr>,
+    ) {
+        if let Back::Udp { listener, peer } = back
+            && self.pending.contains_key(&(listener, peer, question.id))
+        {
+            return;
+        }
+        let full = self.queries.len() >= QUERIES_MAX
+            || self.queries.iter().filter(|(_, query)| query.asker == asker).count() >= QUERIES_EACH;
+        let (Ok(id), false) = (random_id(), full) else {
+            // Over a connection somebody waits; over UDP it is asked again.
+            if let Back::Tcp { .. } = back {
+                let answer = question.answer(message, Code::Failure, &[], MESSAGE_MAX);
+                self.deliver(cx, back, &answer);
+            }
+            return;
+        };
+        let mut message = message.to_vec();
+        message::set_id(&mut message, id);
+        let end = cx.now + LIFE;
+        let (attempts, number) = (Vec::new(), question.id);
+        let query =
+            Query { asker, back, question, message, id, servers, tried: 0, attempts, useless: None, end, timer: end };
+        let key = self.queries.insert(query);
+        self.timers.insert((end, Timer::Query(key)));
+        if let Back::Udp { listener, peer } = back {
+            self.pending.insert((listener, peer, number), key);
+        }
+        self.try_next(cx, key);
+    }
+
+    /// Something happened to an attempt.
+    pub(super) fn hear(&mut self, cx: &mut Context<'_>, key: Key, number: usize, what: Interest) {
+        // More than one message may wait, and those that are not ours are skipped.
+        for _ in 0..super::BATCH {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let heard = self.queries.get_mut(key).map(|query| query.listen_to(cx, key, number, what, &mut buffer));
+            self.buffer = buffer;
+            let Some(heard) = heard else { return };
+            let Some(query) = self.queries.get_mut(key) else { return };
+            match heard {
+                Heard::Nothing => return,
+                Heard::Failure => {
+                    query.attempts.get_mut(number).and_then(Option::take);
+                    return self.go_on(cx, key);
+                }
+                Heard::Message(answer) => match message::judge(&answer, query.id, query.section()) {
+                    Answer::Good => return self.finish(cx, key, Some(answer)),
+                    Answer::Foreign if !query.is_tcp() => {}
+                    verdict => {
+                        query.attempts.get_mut(number).and_then(Option::take);
+                        if verdict == Answer::Useless {
+                            query.useless = Some(answer);
+                        }
+                        return self.go_on(cx, key);
+                    }
+                },
+            }
+        }
+    }
+
+    /// The time of a question has come: another resolver is asked, or it ends.
+    pub(super) fn hurry(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(query) = self.queries.get(key) else { return };
+        match query.end <= cx.now {
+            true => self.fail(cx, key),
+            false => self.try_next(cx, key),
+        }
+    }
+
+    /// A question is not answered any more.
+    pub(super) fn forget(&mut self, key: Key) -> Option<Query> {
+        let query = self.queries.remove(key)?;
+        self.timers.remove(&(query.timer, Timer::Query(key)));
+        if let Back::Udp { listener, peer } = query.back {
+            self.pending.remove(&(listener, peer, query.question.id));
+        }
+        Some(query)
+    }
+
+    /// After one has failed: who was not asked yet is, else the others are waited for.
+    fn go_on(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(query) = self.queries.get(key) else { return };
+        match (query.has_others(), query.is_hopeful()) {
+            (true, _) => self.try_next(cx, key),
+            (false, true) => {}
+            (false, false) => self.fail(cx, key),
+        }
+    }
+
+    /// Asks the next resolver that can be asked.
+    fn try_next(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(query) = self.queries.get_mut(key) else { return };
+        let mut starved = false;
+        while query.tried < query.attempts_max() {
+            let Some(server) = query.servers.get(query.tried % query.servers.len()).copied() else { break };
+            query.tried += 1;
+            let number = query.attempts.len();
+            match query.ask(cx, server, Source::Attempt(key, number)) {
+                Ok(attempt) => {
+                    query.attempts.push(Some(attempt));
+                    let patience = if query.is_tcp() { PATIENCE_TCP } else { PATIENCE };
+                    let next = (cx.now + patience).min(query.end);
+                    return self.look_again(key, next);
+                }
+                Err(error) => starved |= is_shortage(&error),
+            }
+        }
+        match (query.is_hopeful(), starved) {
+            (true, _) => {
+                let end = query.end;
+                self.look_again(key, end);
+            }
+            // It will be asked again, and then there may be descriptors.
+            (false, true) => self.finish(cx, key, None),
+            (false, false) => self.fail(cx, key),
+        }
+    }
+
+    fn look_again(&mut self, key: Key, at: Instant) {
+        let Some(query) = self.queries.get_mut(key) else { return };
+        self.timers.remove(&(query.timer, Timer::Query(key)));
+        query.timer = at;
+        self.timers.insert((at, Timer::Query(key)));
+    }
+
+    /// Nobody has answered: what a resolver said instead, or that nobody did.
+    fn fail(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(query) = self.queries.get_mut(key) else { return };
+        let said = query.useless.take();
+        let failure = || query.question.answer(&query.message, Code::Failure, &[], message::UDP_PLAIN);
+        let answer = said.unwrap_or_else(failure);
+        self.finish(cx, key, Some(answer));
+    }
+
+    /// The end of a question, with an answer or without one.
+    fn finish(&mut self, cx: &mut Context<'_>, key: Key, answer: Option<Vec<u8>>) {
+        let Some(query) = self.forget(key) else { return };
+        match (answer, query.back) {
+            (Some(mut answer), back) => {
+                message::set_id(&mut answer, query.question.id);
+                self.deliver(cx, back, &answer);
+            }
+            (None, Back::Tcp { connection }) => self.hang_up(connection),
+            (None, Back::Udp { .. }) => {}
+        }
+    }
+}
+
+impl Query {
+    fn ask(&self, cx: &Context<'_>, server: SocketAddr, source: Source) -> io::Result<Attempt> {
+        let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let (kind, interest) = match self.is_tcp() {
+            true => (SocketType::STREAM, Interest::WRITE | Interest::READ),
+            false => (SocketType::DGRAM, Interest::READ),
+        };
+        let socket = cx.sockets.host(family, kind, None)?;
+        match rustix::net::connect(&socket, &server) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        if !self.is_tcp() {
+            rustix::net::send(&socket, &self.message, SendFlags::DONTWAIT)?;
+        }
+        cx.wakes.watch(socket.as_fd(), interest, source.token())?;
+        Ok(Attempt { socket, stream: self.is_tcp().then(Stream::default) })
+    }
+
+    fn listen_to(&mut self, cx: &Context<'_>, key: Key, number: usize, what: Interest, buffer: &mut Vec<u8>) -> Heard {
+        let message = &self.message;
+        let Some(Some(attempt)) = self.attempts.get_mut(number) else { return Heard::Nothing };
+        buffer.resize(MESSAGE_MAX, 0);
+        let Some(stream) = &mut attempt.stream else {
+            return match rustix::net::recv(&attempt.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
+                Ok((_, length)) => Heard::Message(buffer.get(..length).unwrap_or_default().to_vec()),
+                Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
+                // Nobody listens there, or there is no way: told by ICMP.
+                Err(_) => Heard::Failure,
+            };
+        };
+        if what.contains(Interest::WRITE) {
+            match stream.send(&attempt.socket, message) {
+                Ok(true) => {
+                    let token = Source::Attempt(key, number).token();
+                    if cx.wakes.change(attempt.socket.as_fd(), Interest::READ, token).is_err() {
+                        return Heard::Failure;
+                    }
+                }
+                Ok(false) => {}
+                Err(_) => return Heard::Failure,
+            }
+        }
+        stream.receive(&attempt.socket, buffer)
+    }
+}
+
+impl Stream {
+    /// Sends what is left of length and message; true when that was all.
+    fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<bool, Errno> {
+        let framed = super::stream::framed(message);
+        while let Some(rest) = framed.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match rustix::net::send(socket, rest, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(sent) => self.sent += sent,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(true)
+    }
+
+    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Heard {
+        loop {
+            if let Some(message) = super::stream::first(&self.received) {
+                return Heard::Message(message.to_vec());
+            }
+            match rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => return Heard::Failure,
+                Ok((_, length)) => self.received.extend(buffer.get(..length).unwrap_or_default()),
+                Err(Errno::INTR) => {}
+                // Not connected yet, or nothing there yet.
+                Err(Errno::AGAIN) => return Heard::Nothing,
+                Err(_) => return Heard::Failure,
+            }
+        }
+    }
+}
+
+/// Errors that have to do with this machine being short of something, not with the resolver.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN))
+}

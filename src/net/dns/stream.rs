@@ -1,0 +1,216 @@
+//! Questions over TCP: connections of containers. Each message has its length before it (RFC 1035, 4.2.2); several may
+//! come at once, and their answers go back in the order in which they are found (RFC 7766, 6.2.1.1).
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
+
+use super::slots::Key;
+use super::{BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, Dns, IDLE, QUESTION_MAX, Source, Timer};
+use crate::net::part::{Context, Interest};
+use crate::net::table::Table;
+
+/// Questions of one connection that are under way; more are not read before.
+const PIPELINE: usize = 8;
+
+/// A connection of a container.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) asker: IpAddr,
+    socket: OwnedFd,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// Questions without an answer yet.
+    waiting: usize,
+    /// No more questions will come.
+    ended: bool,
+    /// What epoll is told to wait for.
+    interest: Interest,
+    last: Instant,
+    /// When it is looked at next, as the timers have it.
+    timer: Instant,
+}
+
+impl Connection {
+    /// Whether questions may be taken now.
+    fn takes(&self) -> bool {
+        self.waiting < PIPELINE && self.output.is_empty()
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended && self.waiting == 0 && self.output.is_empty() && !self.has_more()
+    }
+
+    /// Whether a whole question waits that may be taken now: then the descriptor's being writable brings us back.
+    fn has_more(&self) -> bool {
+        self.takes() && first(&self.input).is_some()
+    }
+
+    /// Reads what is there; false when the connection is broken.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; QUESTION_MAX + 2];
+        let room = buffer.len().saturating_sub(self.input.len());
+        let Some(buffer) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else { return true };
+        match rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => self.ended = true,
+            Ok((_, length)) => self.input.extend(buffer.get(..length).unwrap_or_default()),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Writes what it can; false when the connection is broken.
+    fn write(&mut self) -> bool {
+        while !self.output.is_empty() {
+            match rustix::net::send(&self.socket, &self.output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(sent) => drop(self.output.drain(..sent)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// The next whole question; an error when it is longer than any is.
+    fn next_question(&mut self) -> Result<Option<Vec<u8>>, ()> {
+        if !self.takes() {
+            return Ok(None);
+        }
+        if self.input.first_chunk().is_some_and(|length| usize::from(u16::from_be_bytes(*length)) > QUESTION_MAX) {
+            return Err(());
+        }
+        let question = first(&self.input).map(<[u8]>::to_vec);
+        if let Some(question) = &question {
+            self.input.drain(..question.len() + 2);
+            self.waiting += 1;
+        }
+        Ok(question)
+    }
+}
+
+impl Dns {
+    /// Connections of containers.
+    pub(super) fn accept(&mut self, cx: &mut Context<'_>, table: &Table, listener: Key) {
+        for _ in 0..BATCH {
+            let Some(listener) = self.listeners.get(listener) else { return };
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let (socket, peer) = match rustix::net::acceptfrom_with(&listener.tcp, flags) {
+                Ok(accepted) => accepted,
+                // Of a connection that was given up meanwhile; the others are still there.
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(_) => return,
+            };
+            let Some(asker) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).map(|peer| peer.ip()) else {
+                continue;
+            };
+            let theirs = self.connections.iter().filter(|(_, connection)| connection.asker == asker).count();
+            if table.owner(asker).is_none() || theirs >= CONNECTIONS_EACH || self.connections.len() >= CONNECTIONS_MAX {
+                continue;
+            }
+            let timer = cx.now + IDLE;
+            let connection = Connection {
+                asker,
+                socket,
+                input: Vec::new(),
+                output: Vec::new(),
+                waiting: 0,
+                ended: false,
+                interest: Interest::READ,
+                last: cx.now,
+                timer,
+            };
+            let key = self.connections.insert(connection);
+            self.timers.insert((timer, Timer::Connection(key)));
+            let Some(connection) = self.connections.get(key) else { continue };
+            if cx.wakes.watch(connection.socket.as_fd(), Interest::READ, Source::Connection(key).token()).is_err() {
+                self.hang_up(key);
+            }
+        }
+    }
+
+    /// A connection is ready.
+    pub(super) fn converse(&mut self, cx: &mut Context<'_>, table: &Table, key: Key, what: Interest) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.last = cx.now;
+        let is_broken = what.intersects(Interest::ERROR | Interest::CLOSED);
+        let reads = !is_broken && connection.takes() && !connection.ended;
+        if is_broken || !connection.write() || reads && !connection.read() {
+            return self.hang_up(key);
+        }
+        loop {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            let asker = connection.asker;
+            match connection.next_question() {
+                Ok(Some(question)) => self.question(cx, table, &question, asker, Back::Tcp { connection: key }),
+                Ok(None) => break,
+                Err(()) => return self.hang_up(key),
+            }
+        }
+        self.settle(cx, key);
+    }
+
+    /// Sends an answer over a connection.
+    pub(super) fn answer_on(&mut self, cx: &mut Context<'_>, key: Key, answer: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.last = cx.now;
+        connection.waiting = connection.waiting.saturating_sub(1);
+        connection.output.extend(framed(answer));
+        match connection.write() {
+            true => self.settle(cx, key),
+            false => self.hang_up(key),
+        }
+    }
+
+    /// Whether a connection was silent for too long. Questions under way have a time of their own.
+    pub(super) fn tire(&mut self, now: Instant, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.waiting == 0 && connection.last + IDLE <= now {
+            return self.hang_up(key);
+        }
+        connection.timer = (connection.last + IDLE).max(now + IDLE / 10);
+        self.timers.insert((connection.timer, Timer::Connection(key)));
+    }
+
+    /// Ends a connection. What was asked over it is answered to nobody.
+    pub(super) fn hang_up(&mut self, key: Key) {
+        if let Some(connection) = self.connections.remove(key) {
+            self.timers.remove(&(connection.timer, Timer::Connection(key)));
+        }
+    }
+
+    /// Waits for what the connection needs next, or ends it.
+    fn settle(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.is_over() {
+            return self.hang_up(key);
+        }
+        let mut interest = Interest::empty();
+        interest.set(Interest::READ, connection.takes() && !connection.ended);
+        interest.set(Interest::WRITE, !connection.output.is_empty() || connection.has_more());
+        if interest == connection.interest {
+            return;
+        }
+        connection.interest = interest;
+        if cx.wakes.change(connection.socket.as_fd(), interest, Source::Connection(key).token()).is_err() {
+            self.hang_up(key);
+        }
+    }
+}
+
+/// A message with its length before it.
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+    let body = message.get(..usize::from(length)).unwrap_or_default();
+    length.to_be_bytes().into_iter().chain(body.iter().copied()).collect()
+}
+
+/// The first message of a stream, if it is there as a whole.
+pub(super) fn first(stream: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = stream.split_first_chunk()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
+}
