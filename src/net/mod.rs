@@ -20,17 +20,15 @@
 //!
 //! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
 //! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
-//! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
-//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
+//! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
+//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] and [`udp`] traffic to the
+//! outside, [`tcp_ports`] from it.
 
 pub mod client;
+pub mod dns;
 #[cfg(test)]
 mod fake;
 mod flows;
-//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
-//! under which names; [`dns`] questions from containers; [`packet`] IP packets, read and written.
-
-pub mod dns;
 pub mod model;
 pub mod netd;
 mod netlink;

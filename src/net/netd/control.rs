@@ -14,9 +14,9 @@ use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
 use crate::net::model::{Endpoint, Network, PublishedPort, Wish};
 use crate::net::part::{Context, Interest, Part, Token, Wakes};
-use crate::net::table;
 use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
+use crate::net::table;
 use crate::net::tcp_ports::Target;
 
 /// How long a netd that cannot serve waits for those who ask why.
@@ -88,7 +88,8 @@ impl Netd {
             Request::Join(join) => {
                 let joined = self.join(id, &join)?;
                 let namespace = self.inside.namespace().try_clone_to_owned();
-                let namespace = namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
+                let namespace =
+                    namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
                 self.reply(id, &Reply::Joined(Box::new(joined), namespace));
             }
             Request::Plug(namespace) => {

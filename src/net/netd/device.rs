@@ -15,6 +15,7 @@ const ROUND: usize = 64;
 #[derive(Debug)]
 pub struct Tun {
     fd: Option<OwnedFd>,
+    cuts_udp: bool,
     counters: Counters,
 }
 
@@ -30,12 +31,12 @@ pub struct Counters {
 impl Tun {
     /// No device: what is sent is lost.
     pub fn absent() -> Self {
-        Self { fd: None, counters: Counters::default() }
+        Self { fd: None, cuts_udp: false, counters: Counters::default() }
     }
 
-    /// This device.
-    pub fn new(fd: OwnedFd) -> Self {
-        Self { fd: Some(fd), ..Self::absent() }
+    /// This device; whether it takes large packets of UDP.
+    pub fn new(fd: OwnedFd, cuts_udp: bool) -> Self {
+        Self { fd: Some(fd), cuts_udp, ..Self::absent() }
     }
 
     /// Reads the next packet into `buffer`; what is known of it besides its bytes. `None` when there is none.
@@ -72,6 +73,10 @@ pub fn round() -> std::ops::Range<usize> {
 }
 
 impl Link for Tun {
+    fn cuts_udp(&self) -> bool {
+        self.cuts_udp
+    }
+
     fn send(&mut self, packet: &[u8], offload: Offload) -> bool {
         let Some(fd) = &self.fd else { return false };
         let header = packet::encode(offload);

@@ -122,7 +122,7 @@ macro_rules! context {
         }
     };
 }
-pub(self) use context;
+use context;
 
 impl Netd {
     fn start(listener: OwnedFd, adopts: bool) -> Result<Self> {
@@ -149,8 +149,8 @@ impl Netd {
             listener,
             inside,
             table,
+            parts: Parts::new(descriptors, host.resolv_conf()),
             host,
-            parts: Parts::new(descriptors),
             tun: Tun::absent(),
             now: Instant::now(),
             trouble: None,
@@ -212,21 +212,24 @@ impl Netd {
                 }
             }
             (Part::Host, _) => {
-                self.host.reread();
+                if self.host.reread() {
+                    self.parts.resolvers_changed(self.host.resolv_conf());
+                }
             }
-            (part, index) => self.parts.ready(&mut context!(self), part, index, what),
+            (part, index) => self.parts.ready(&mut context!(self), &self.table, part, index, what),
         }
     }
 
     /// Takes packets of containers, as many as there are but not for ever.
     fn packets(&mut self) {
         for _ in device::round() {
-            let Some((offload, bytes)) = self.tun.receive(&mut self.packet) else { return };
+            let Some((offload, bytes)) = self.tun.receive(&mut self.packet) else { break };
             match Ip::parse(bytes, offload) {
                 Ok(packet) => self.parts.packet(&mut context!(self), &packet),
                 Err(_) => self.tun.count_malformed(),
             }
         }
+        self.parts.flush(&mut context!(self));
     }
 
     /// Learns which addresses are the host's.
@@ -235,13 +238,14 @@ impl Netd {
         if let Ok(addresses) = self.host.addresses() {
             self.table.set_host_addresses(addresses);
         }
+        self.parts.host_changed();
     }
 
     fn take(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Ready(result) => self.trouble = result.and_then(|device| self.use_device(device)).err(),
             // A failure comes back when somebody wants to be plugged into it.
-            Outcome::Network(_, _) => {}
+            Outcome::Network(result) => drop(result.and_then(|()| self.answer_questions())),
             Outcome::Done(ticket, result) => self.done(ticket, result),
             Outcome::Counted(ticket, result) => self.counted(ticket, result),
         }
@@ -251,10 +255,11 @@ impl Netd {
     fn use_device(&mut self, device: Device) -> Result<()> {
         let token = Token::new(Part::Tun, 0);
         self.epoll.watch(device.fd.as_fd(), Interest::READ, token).context(|| "cannot wait for packets")?;
-        self.tun = Tun::new(device.fd);
+        self.tun = Tun::new(device.fd, device.cuts_udp);
         match device.gate {
             Ok(()) => self.parts.open_gate(&mut context!(self)),
-            Err(error) => Err(Error::unsupported("the kernel does not hand connections over (nf_tables, nft_tproxy)").caused_by(error)),
+            Err(error) => Err(Error::unsupported("the kernel does not hand connections over (nf_tables, nft_tproxy)")
+                .caused_by(error)),
         }
     }
 
@@ -267,11 +272,16 @@ impl Netd {
 
     fn expire(&mut self, now: Instant) {
         self.parts.expire(&mut context!(self));
-        let due: Vec<_> = self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
+        let due: Vec<_> =
+            self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
+        let removed = !due.is_empty();
         for id in due {
             self.unused.remove(&id);
             self.bridges.remove(&id);
             self.inside.order(Job::RemoveNetwork(id));
+        }
+        if removed {
+            let _ = self.answer_questions();
         }
     }
 
@@ -283,6 +293,13 @@ impl Netd {
             self.bridges.insert(network.id.clone(), network.clone());
             self.inside.order(Job::AddNetwork(Box::new(network.clone())));
         }
+    }
+
+    /// Listens on the gateways of all networks whose members want names.
+    fn answer_questions(&mut self) -> Result<()> {
+        let networks = self.bridges.values().filter(|network| network.dns);
+        let gateways: Vec<_> = networks.flat_map(|network| &network.subnets).map(|subnet| subnet.gateway).collect();
+        self.parts.answer_on(&mut context!(self), &gateways)
     }
 
     /// Looks which bridges have no members any more.

@@ -30,9 +30,9 @@ use netlink_packet_route::AddressFamily;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::model::{Endpoint, Network};
-use super::nft;
 use super::netlink::message::{self, Hop, Selector};
 use super::netlink::{Batch, Failure, Socket};
+use super::nft;
 use super::protocol::Counters;
 use super::tcp::GATE_PORT;
 use crate::base::error::WireError;
@@ -58,6 +58,8 @@ pub struct Device {
     pub index: u32,
     /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses; if not, why.
     pub gate: io::Result<()>,
+    /// Whether the kernel cuts large packets of UDP that are written to it (since Linux 6.2).
+    pub cuts_udp: bool,
 }
 
 /// An interface that is to be made for a container.
@@ -141,7 +143,14 @@ impl Router {
         }
         self.netlink.run(&batch)?;
         let gate = nft::install(nft::Gate { device: index, port: GATE_PORT, mark: MARK });
-        Ok(Device { fd, index, gate })
+        // netd reads packets as containers' kernels made them, large and without checksums.
+        let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+        let cuts_udp = tun::set_offloads(&fd, offloads | libc::TUN_F_USO4 | libc::TUN_F_USO6).is_ok();
+        if !cuts_udp {
+            // Without any, the kernel does the work.
+            let _ = tun::set_offloads(&fd, offloads);
+        }
+        Ok(Device { fd, index, gate, cuts_udp })
     }
 
     /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
@@ -260,7 +269,9 @@ impl Router {
         let (mut batch, mut made) = (Batch::default(), Vec::new());
         for endpoint in &plug.missing {
             let name = veth_name(&plug.container, &endpoint.network_id);
-            if plug.again && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some() {
+            if plug.again
+                && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some()
+            {
                 continue;
             }
             let bridge = match self.networks.get(&endpoint.network_id) {
@@ -303,12 +314,12 @@ impl Router {
                 batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
             }
         }
-        if let Some((gateway, interface)) = plan::default_route4(&plug.endpoints) {
-            if let Some(index) = indexes.get(interface) {
-                let everything = ipnet::IpNet::V4(ipnet::Ipv4Net::default());
-                let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V4(gateway), *index));
-                batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
-            }
+        if let Some((gateway, interface)) = plan::default_route4(&plug.endpoints)
+            && let Some(index) = indexes.get(interface)
+        {
+            let everything = ipnet::IpNet::V4(ipnet::Ipv4Net::default());
+            let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V4(gateway), *index));
+            batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
         }
         inside.run(&batch)?;
         configure6(&mut inside, plug, &indexes)
@@ -336,7 +347,12 @@ impl Router {
     }
 
     /// After a network was taken away: the default routes of what is left.
-    pub fn reroute(&mut self, container: &ContainerId, endpoints: &[Endpoint], namespace: BorrowedFd<'_>) -> Result<()> {
+    pub fn reroute(
+        &mut self,
+        container: &ContainerId,
+        endpoints: &[Endpoint],
+        namespace: BorrowedFd<'_>,
+    ) -> Result<()> {
         let plug =
             Plug { container: container.clone(), endpoints: endpoints.to_vec(), missing: Vec::new(), again: true };
         self.configure(&plug, namespace)
@@ -373,12 +389,12 @@ fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -
             batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
         }
     }
-    if let Some((gateway, interface)) = plan::default_route6(&plug.endpoints) {
-        if let Some(index) = indexes.get(interface) {
-            let everything = ipnet::IpNet::V6(ipnet::Ipv6Net::default());
-            let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V6(gateway), *index));
-            batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
-        }
+    if let Some((gateway, interface)) = plan::default_route6(&plug.endpoints)
+        && let Some(index) = indexes.get(interface)
+    {
+        let everything = ipnet::IpNet::V6(ipnet::Ipv6Net::default());
+        let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V6(gateway), *index));
+        batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
     }
     match inside.run(&batch) {
         Err(failure) if disabled(&failure) => Ok(()),
