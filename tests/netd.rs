@@ -9,6 +9,8 @@
 mod laptop;
 #[path = "net/members.rs"]
 mod members;
+#[path = "net/outside.rs"]
+mod outside;
 
 use std::process::Command;
 
@@ -19,6 +21,11 @@ const TESTS: &[(&str, fn())] = &[
     ("a_killed_netd_is_revived", members::a_killed_netd_is_revived),
     ("networks_come_and_go", members::networks_come_and_go),
     ("many_join_at_once", members::many_join_at_once),
+    ("the_outside_is_as_the_host_sees_it", outside::the_outside_is_as_the_host_sees_it),
+    ("datagrams_go_out_and_back", outside::datagrams_go_out_and_back),
+    ("names_are_known_on_their_networks", outside::names_are_known_on_their_networks),
+    ("published_ports_lead_to_containers", outside::published_ports_lead_to_containers),
+    ("ports_come_back_after_netd_was_killed", outside::ports_come_back_after_netd_was_killed),
     ("nothing_runs_when_nothing_runs", members::nothing_runs_when_nothing_runs),
     ("attaching_is_quick", members::attaching_is_quick),
 ];
@@ -34,12 +41,12 @@ fn main() {
     }
     match args.iter().position(|arg| arg == "inside") {
         Some(at) => laptop::inside(&args[at + 1], |name| TESTS.iter().find(|(known, _)| *known == name).unwrap().1()),
-        None => outside(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map_or("", String::as_str)),
+        None => all(args.iter().skip(1).find(|arg| !arg.starts_with('-')).map_or("", String::as_str)),
     }
 }
 
 /// Runs each test in namespaces of its own, one after the other.
-fn outside(filter: &str) {
+fn all(filter: &str) {
     let mut failed = Vec::new();
     let user: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["-U", "--map-root-user"] };
     for (name, _) in TESTS.iter().filter(|(name, _)| name.contains(filter)) {

@@ -33,10 +33,20 @@ pub mod etc;
 
 pub mod client;
 pub mod dns;
+//! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
+//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] and [`udp`] traffic to the
+//! outside, [`tcp_ports`] from it.
+
+pub mod client;
+pub mod dns;
+#[cfg(test)]
+mod fake;
+mod flows;
 pub mod model;
 pub mod netd;
 mod netlink;
 pub mod networks;
+mod nft;
 pub mod packet;
 pub mod part;
 pub mod protocol;
@@ -44,3 +54,4 @@ mod router;
 pub mod table;
 pub mod tcp;
 pub mod tcp_ports;
+pub mod udp;

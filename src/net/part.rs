@@ -127,6 +127,11 @@ pub enum Segments {
 pub trait Link {
     /// Sends one packet; false when the queue is full and the packet is lost, as on any wire.
     fn send(&mut self, packet: &[u8], offload: Offload) -> bool;
+
+    /// Whether [`Segments::Udp`] can be sent: since Linux 6.2, when TUNSETOFFLOAD takes TUN_F_USO4 and TUN_F_USO6.
+    fn cuts_udp(&self) -> bool {
+        false
+    }
 }
 
 /// Where a packet of a container wants to go, as the tables of networks decide.
@@ -148,6 +153,12 @@ pub trait Policy {
     /// The address under which a host process at `client` that uses a published port is seen by a container at `member`: its own,
     /// unless nobody could answer it (loopback, addresses that the host itself has, those within a container network).
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr;
+
+    /// The largest packet that reaches a member in one piece, in bytes: the MTU of its network.
+    fn mtu(&self, member: IpAddr) -> usize {
+        let _ = member;
+        1500
+    }
 }
 
 /// What a part works with during one call.

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod beneath;
+pub mod datagram;
 pub mod memory;
 pub mod mount;
 pub mod placement;

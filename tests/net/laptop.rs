@@ -26,9 +26,14 @@ pub fn inside(name: &str, run: impl FnOnce(&str)) {
     fs::create_dir_all(&area).unwrap();
     nix::mount::mount(Some("tmpfs"), &area, Some("tmpfs"), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
     AREA.set(area).unwrap();
-    assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
+    for line in ["link set lo up", "addr add 10.99.0.1/32 dev lo", "addr add fd99::1/128 dev lo"] {
+        assert!(Command::new("ip").args(line.split(' ')).status().unwrap().success(), "{line}");
+    }
     run(name);
 }
+
+/// Addresses of the laptop that are no loopback addresses.
+pub const HOST: [&str; 2] = ["10.99.0.1", "fd99::1"];
 
 /// Where coracle's files are.
 pub fn paths() -> Paths {
@@ -167,6 +172,13 @@ pub fn wait_for(what: &str, so: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// As if the kernel was short of memory.
+pub fn kill_netd() {
+    let pid = rustix::process::Pid::from_raw(netd().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    wait_for("netd's end", || netd().is_none());
 }
 
 /// The process id of netd, if it runs.

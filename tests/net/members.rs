@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use coracle::net::client::Membership;
 use coracle::net::model::Wish;
 
-use super::laptop::{Container, namespace, netd, network, paths, program, wait_for, wish};
+use super::laptop::{Container, kill_netd, namespace, netd, network, paths, program, wait_for, wish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -80,9 +80,7 @@ pub fn a_killed_netd_is_revived() {
     let mut there = listener.accept().unwrap().0;
     for round in 0..5u8 {
         let first = netd().unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(first).unwrap(), rustix::process::Signal::KILL)
-            .unwrap();
-        wait_for("netd's end", || netd().is_none());
+        kill_netd();
         // Nobody is there, and all the same:
         here.write_all(&[round]).unwrap();
         let mut heard = [0];

@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 
-use super::Netd;
 use super::inside::Job;
+use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
 use crate::net::model::{Endpoint, Network, PublishedPort, Wish};
-use crate::net::part::{Interest, Part, Token, Wakes};
+use crate::net::part::{Context, Interest, Part, Token, Wakes};
 use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
+use crate::net::table;
+use crate::net::tcp_ports::Target;
 
 /// How long a netd that cannot serve waits for those who ask why.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -118,7 +120,9 @@ impl Netd {
             return Err(Error::conflict("this connection is a container's already"));
         }
         let endpoints = self.table.join(join)?;
-        let ports = match self.open_ports(join) {
+        // Ports that were any free ones have numbers by now, which others know.
+        let wanted = join.before.as_ref().map_or(&join.ports, |before| &before.ports);
+        let ports = match self.parts.open(&mut context!(self), wanted, join.remap_low_ports) {
             Ok(ports) => ports,
             Err(error) => {
                 self.table.leave(&join.container);
@@ -137,14 +141,6 @@ impl Netd {
         Ok(Joined { endpoints, ports, resolvers, host_gateway })
     }
 
-    /// Opens the published ports, all or none.
-    fn open_ports(&mut self, join: &Join) -> Result<Vec<PublishedPort>> {
-        match join.ports.as_slice() {
-            [] => Ok(Vec::new()),
-            _ => Err(Error::unsupported("ports cannot be published yet")),
-        }
-    }
-
     fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
         let container = self.member(id)?.container.clone();
         let endpoint = self.table.connect(&container, network, wish)?;
@@ -159,6 +155,8 @@ impl Netd {
     fn disconnect(&mut self, id: u64, network: &Name, namespace: OwnedFd) -> Result<()> {
         let container = self.member(id)?.container.clone();
         let gone = self.table.disconnect(&container, network)?;
+        let addresses: Vec<_> = table::addresses(&gone).collect();
+        self.parts.left(&mut context!(self), &addresses);
         let left = self.table.endpoints(&container).to_vec();
         self.inside.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
         self.wait_for(id, Pending::Disconnect);
@@ -181,15 +179,30 @@ impl Netd {
             }
             (_, Err(error)) => Reply::Failed(WireError::from(&error)),
             (Pending::Connect(endpoint), Ok(())) => Reply::Connected(endpoint),
-            (Pending::Plug, Ok(())) => {
-                if let Some(container) = container {
-                    self.table.plugged(&container);
-                }
-                Reply::Done
-            }
+            (Pending::Plug, Ok(())) => match self.plugged(id) {
+                Ok(()) => Reply::Done,
+                Err(error) => Reply::Failed(WireError::from(&error)),
+            },
             (Pending::Disconnect | Pending::Count, Ok(())) => Reply::Done,
         };
         self.finish(id, &reply);
+    }
+
+    /// A container has its interfaces: others find it, and its ports lead to it.
+    fn plugged(&mut self, id: u64) -> Result<()> {
+        let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) else { return Ok(()) };
+        self.table.plugged(&member.container);
+        let endpoints = self.table.endpoints(&member.container);
+        // Ports are those of the first network that has a way out.
+        let published = endpoints.iter().find(|endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some());
+        let target = published.map(|endpoint| Target {
+            ipv4: endpoint.ipv4.map(|v4| v4.addr()),
+            ipv6: endpoint.ipv6.map(|v6| v6.addr()),
+        });
+        match target {
+            Some(target) => self.parts.aim(&mut context!(self), &member.ports, target),
+            None => Ok(()),
+        }
     }
 
     /// What a client wanted to know.
@@ -239,7 +252,10 @@ impl Netd {
         let Some(client) = self.clients.remove(&id) else { return };
         if let Some(member) = client.member {
             let networks = self.networks_of(&member.container);
+            let addresses = self.table.addresses(&member.container);
+            self.parts.close(&member.ports);
             self.table.leave(&member.container);
+            self.parts.left(&mut context!(self), &addresses);
             self.inside.order(Job::Left(member.container, networks));
             self.note_unused();
         }

@@ -49,8 +49,8 @@ pub enum Job {
 pub enum Outcome {
     /// The namespace forwards packets; the device, or why there is none.
     Ready(Result<Device>),
-    /// A network's bridge and its gateway's addresses are there, or not.
-    Network(ContainerId, Result<()>),
+    /// Of [`Job::AddNetwork`].
+    Network(Result<()>),
     /// Of [`Job::Plug`] and [`Job::Disconnect`].
     Done(u64, Result<()>),
     /// Of [`Job::Count`].
@@ -195,8 +195,7 @@ fn work(router: &mut Router, orders: &Receiver<Job>, reports: &Reports) {
 fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Reports) {
     match job {
         Job::AddNetwork(network) => {
-            let made = router.add_network(&network);
-            reports.tell(Outcome::Network(network.id, made));
+            reports.tell(Outcome::Network(router.add_network(&network)));
         }
         Job::RemoveNetwork(id) => router.remove_network(&id),
         Job::Plug(ticket, plug, namespace) => {

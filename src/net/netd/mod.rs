@@ -13,7 +13,10 @@
 //! It keeps nothing on disk. It may be killed at any time: see [`super::client`] for what happens then.
 
 mod control;
+mod device;
+mod host;
 mod inside;
+mod parts;
 pub mod spawn;
 mod wakes;
 
@@ -27,7 +30,8 @@ use std::time::{Duration, Instant};
 use rustix::net::{SocketFlags, accept_with};
 
 use super::model::Network;
-use super::part::{Interest, Part, Token, Wakes};
+use super::packet::Ip;
+use super::part::{Context, Interest, Part, Token, Wakes};
 use super::router::Device;
 use super::table::Table;
 use crate::base::error::WireError;
@@ -35,7 +39,10 @@ use crate::base::lock::{Lock, Mode};
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::sys::process::inherited_fd;
 use control::Client;
+use device::Tun;
+use host::Host;
 use inside::{Inside, Job, Outcome};
+use parts::Parts;
 use wakes::Epoll;
 
 /// The program name that makes coracle netd; followed by the data and the runtime directory, the address of its socket,
@@ -47,6 +54,10 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// How long nothing must happen before memory is given back.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// Tokens of the host part.
+const CHANGES: u64 = 0;
+const FILES: u64 = 1;
 
 /// Tokens of the control part that are no client's.
 const LISTENER: u64 = 0;
@@ -79,8 +90,12 @@ struct Netd {
     listener: OwnedFd,
     inside: Inside,
     table: Table,
-    /// The way out, and why there is none.
-    device: Option<Device>,
+    host: Host,
+    parts: Parts,
+    tun: Tun,
+    /// Of this round.
+    now: Instant,
+    /// Why containers do not reach the outside, if they do not.
     trouble: Option<Error>,
     clients: BTreeMap<u64, Client>,
     next_client: u64,
@@ -90,12 +105,28 @@ struct Netd {
     unused: BTreeMap<ContainerId, Instant>,
     /// Since when there is no client.
     idle: Option<Instant>,
+    /// For messages, and for packets.
     buffer: Vec<u8>,
+    packet: Vec<u8>,
 }
+
+/// What parts work with, made of what a [`Netd`] has.
+macro_rules! context {
+    ($netd:ident) => {
+        Context {
+            now: $netd.now,
+            wakes: &$netd.epoll,
+            sockets: $netd.inside.sockets(),
+            link: &mut $netd.tun,
+            policy: &$netd.table,
+        }
+    };
+}
+use context;
 
 impl Netd {
     fn start(listener: OwnedFd, adopts: bool) -> Result<Self> {
-        become_background()?;
+        let descriptors = become_background()?;
         let adopted = match adopts {
             true => Some(inherited_fd(spawn::ROUTER).context(|| "netd was started without its namespace")?),
             false => None,
@@ -108,13 +139,20 @@ impl Netd {
         rustix::io::ioctl_fionbio(&listener, true).context(|| "cannot set up the socket")?;
         watch(listener.as_fd(), LISTENER)?;
         watch(inside.event(), OUTCOMES)?;
+        let host = Host::new().context(|| "cannot look at the host's network")?;
+        for (fd, index) in [(host.changes(), CHANGES), (host.files(), FILES)] {
+            epoll.watch(fd, Interest::READ, Token::new(Part::Host, index)).context(|| "cannot wait for events")?;
+        }
         let table = if adopts { Table::adopting() } else { Table::new() };
-        Ok(Self {
+        let mut netd = Self {
             epoll,
             listener,
             inside,
             table,
-            device: None,
+            parts: Parts::new(descriptors, host.resolv_conf()),
+            host,
+            tun: Tun::absent(),
+            now: Instant::now(),
             trouble: None,
             clients: BTreeMap::new(),
             next_client: FIRST_CLIENT,
@@ -122,7 +160,10 @@ impl Netd {
             unused: BTreeMap::new(),
             idle: Some(Instant::now()),
             buffer: vec![0; super::protocol::MAX_MESSAGE],
-        })
+            packet: device::buffer(),
+        };
+        netd.look_at_host();
+        Ok(netd)
     }
 
     /// Serves until nobody needs it.
@@ -136,6 +177,7 @@ impl Netd {
             let timeout = deadline.into_iter().chain(settle).min().map(|at| at.saturating_duration_since(now));
             self.epoll.wait(&mut events, timeout).context(|| "cannot wait for events")?;
             let now = Instant::now();
+            self.now = now;
             if events.is_empty() && !settled && settle.is_some_and(|at| at <= now) {
                 // Straight to sleep: what runs next is mapped again.
                 let _ = crate::sys::memory::release_program_pages();
@@ -163,18 +205,61 @@ impl Netd {
                 }
             }
             (Part::Control, client) => self.serve(client, what),
-            _ => {}
+            (Part::Tun, _) => self.packets(),
+            (Part::Host, CHANGES) => {
+                if self.host.drain() {
+                    self.look_at_host();
+                }
+            }
+            (Part::Host, _) => {
+                if self.host.reread() {
+                    self.parts.resolvers_changed(self.host.resolv_conf());
+                }
+            }
+            (part, index) => self.parts.ready(&mut context!(self), &self.table, part, index, what),
         }
+    }
+
+    /// Takes packets of containers, as many as there are but not for ever.
+    fn packets(&mut self) {
+        for _ in device::round() {
+            let Some((offload, bytes)) = self.tun.receive(&mut self.packet) else { break };
+            match Ip::parse(bytes, offload) {
+                Ok(packet) => self.parts.packet(&mut context!(self), &packet),
+                Err(_) => self.tun.count_malformed(),
+            }
+        }
+        self.parts.flush(&mut context!(self));
+    }
+
+    /// Learns which addresses are the host's.
+    fn look_at_host(&mut self) {
+        // Without an answer, what was known before is the best there is.
+        if let Ok(addresses) = self.host.addresses() {
+            self.table.set_host_addresses(addresses);
+        }
+        self.parts.host_changed();
     }
 
     fn take(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Ready(Ok(device)) => self.device = Some(device),
-            Outcome::Ready(Err(error)) => self.trouble = Some(error),
+            Outcome::Ready(result) => self.trouble = result.and_then(|device| self.use_device(device)).err(),
             // A failure comes back when somebody wants to be plugged into it.
-            Outcome::Network(_, _) => {}
+            Outcome::Network(result) => drop(result.and_then(|()| self.answer_questions())),
             Outcome::Done(ticket, result) => self.done(ticket, result),
             Outcome::Counted(ticket, result) => self.counted(ticket, result),
+        }
+    }
+
+    /// From now on there is a way out.
+    fn use_device(&mut self, device: Device) -> Result<()> {
+        let token = Token::new(Part::Tun, 0);
+        self.epoll.watch(device.fd.as_fd(), Interest::READ, token).context(|| "cannot wait for packets")?;
+        self.tun = Tun::new(device.fd, device.cuts_udp);
+        match device.gate {
+            Ok(()) => self.parts.open_gate(&mut context!(self)),
+            Err(error) => Err(Error::unsupported("the kernel does not hand connections over (nf_tables, nft_tproxy)")
+                .caused_by(error)),
         }
     }
 
@@ -182,16 +267,21 @@ impl Netd {
     fn deadline(&self) -> Option<Instant> {
         let idle = self.idle.map(|since| since + IDLE);
         let unused = self.unused.values().min().map(|since| *since + IDLE);
-        idle.into_iter().chain(unused).min()
+        [idle, unused, self.parts.deadline()].into_iter().flatten().min()
     }
 
     fn expire(&mut self, now: Instant) {
+        self.parts.expire(&mut context!(self));
         let due: Vec<_> =
             self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
+        let removed = !due.is_empty();
         for id in due {
             self.unused.remove(&id);
             self.bridges.remove(&id);
             self.inside.order(Job::RemoveNetwork(id));
+        }
+        if removed {
+            let _ = self.answer_questions();
         }
     }
 
@@ -203,6 +293,13 @@ impl Netd {
             self.bridges.insert(network.id.clone(), network.clone());
             self.inside.order(Job::AddNetwork(Box::new(network.clone())));
         }
+    }
+
+    /// Listens on the gateways of all networks whose members want names.
+    fn answer_questions(&mut self) -> Result<()> {
+        let networks = self.bridges.values().filter(|network| network.dns);
+        let gateways: Vec<_> = networks.flat_map(|network| &network.subnets).map(|subnet| subnet.gateway).collect();
+        self.parts.answer_on(&mut context!(self), &gateways)
     }
 
     /// Looks which bridges have no members any more.
@@ -244,8 +341,8 @@ impl Netd {
 }
 
 /// netd ends when nobody needs it and not before: what ends a login session must not cut containers off. It opens many
-/// files.
-fn become_background() -> Result<()> {
+/// files: so many.
+fn become_background() -> Result<u64> {
     use nix::sys::signal::{SigSet, Signal};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
     signals.thread_block().context(|| "cannot block signals")?;
@@ -253,5 +350,6 @@ fn become_background() -> Result<()> {
     let files = rustix::process::Resource::Nofile;
     let limit = rustix::process::getrlimit(files);
     rustix::process::setrlimit(files, rustix::process::Rlimit { current: limit.maximum, ..limit })
-        .context(|| "cannot raise the limit of open files")
+        .context(|| "cannot raise the limit of open files")?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
 }

@@ -9,6 +9,7 @@ use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags,
     LinkInfo, LinkMessage,
 };
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -66,6 +67,18 @@ pub fn veth(name: &str, bridge: u32, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)
     RouteNetlinkMessage::NewLink(message)
 }
 
+/// Tells a bridge behind which of its interfaces a hardware address is, before it sends anything and before the interface
+/// is of use; it may move.
+pub fn station(port: u32, mac: Mac) -> RouteNetlinkMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = port;
+    message.header.state = NeighbourState::Noarp;
+    message.header.flags = NeighbourFlags::Controller;
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+    RouteNetlinkMessage::NewNeighbour(message)
+}
+
 /// Brings an interface up; with its maximum packet size and no addresses of its own making, where asked.
 pub fn link_up(index: u32, mtu: Option<u32>, without_link_local: bool) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
@@ -93,11 +106,6 @@ pub fn delete_link(name: &str) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelLink(message)
 }
 
-/// Lists interfaces.
-pub fn list_links() -> RouteNetlinkMessage {
-    RouteNetlinkMessage::GetLink(LinkMessage::default())
-}
-
 /// Gives an interface an address, ready for use at once: nobody else has it, so IPv6 need not search for a duplicate.
 pub fn address(index: u32, address: IpAddr, prefix: u8) -> RouteNetlinkMessage {
     let mut message = AddressMessage::default();
@@ -120,13 +128,6 @@ pub fn address(index: u32, address: IpAddr, prefix: u8) -> RouteNetlinkMessage {
 /// Lists addresses of both families.
 pub fn list_addresses() -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetAddress(AddressMessage::default())
-}
-
-/// Lists the routes of one family.
-pub fn list_routes(of: AddressFamily) -> RouteNetlinkMessage {
-    let mut message = RouteMessage::default();
-    message.header.address_family = of;
-    RouteNetlinkMessage::GetRoute(message)
 }
 
 /// Where a route leads.
@@ -221,15 +222,6 @@ pub fn link_index(answer: &RouteNetlinkMessage) -> Option<u32> {
         RouteNetlinkMessage::NewLink(message) => Some(message.header.index),
         _ => None,
     }
-}
-
-/// The name of the interface in an answer.
-pub fn link_name(answer: &RouteNetlinkMessage) -> Option<&str> {
-    let RouteNetlinkMessage::NewLink(message) = answer else { return None };
-    message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.as_str()),
-        _ => None,
-    })
 }
 
 /// Bytes and packets received and sent by the interface in an answer: (bytes, packets) in, (bytes, packets) out.

@@ -189,6 +189,15 @@ impl Refusal {
         }
     }
 
+    /// Whether it is one of the errors that tell of a packet that did not arrive, in a message of that family: anything
+    /// else that a relayed message could be (a redirect, say) concerns the host alone.
+    pub fn is_about_delivery(self, is_v6: bool) -> bool {
+        match self {
+            Self::Relayed { kind, .. } => matches!((is_v6, kind), (false, 3 | 11 | 12) | (true, 1..=4)),
+            _ => true,
+        }
+    }
+
     /// Type, code and second word.
     fn v4(self) -> (u8, u8, u32) {
         match self {

@@ -32,12 +32,13 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::model::{Endpoint, Network};
 use super::netlink::message::{self, Hop, Selector};
 use super::netlink::{Batch, Failure, Socket};
+use super::nft;
 use super::protocol::Counters;
+use super::tcp::GATE_PORT;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::sys::tun;
-use plan::{LOCAL_TABLE, Neighbour, PRIORITY_MARK, Reach};
-pub use plan::{MARK, bridge_name, veth_name};
+use plan::{LOCAL_TABLE, MARK, Neighbour, PRIORITY_MARK, Reach, bridge_name, veth_name};
 
 /// So that large datagrams pass whole: the largest multiple of 8 that leaves room in 65,535 bytes for a header.
 const TUN_MTU: u32 = 65520;
@@ -55,6 +56,10 @@ pub struct Device {
     pub fd: OwnedFd,
     /// Its interface's number in R.
     pub index: u32,
+    /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses; if not, why.
+    pub gate: io::Result<()>,
+    /// Whether the kernel cuts large packets of UDP that are written to it (since Linux 6.2).
+    pub cuts_udp: bool,
 }
 
 /// An interface that is to be made for a container.
@@ -137,7 +142,15 @@ impl Router {
             batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, default);
         }
         self.netlink.run(&batch)?;
-        Ok(Device { fd, index })
+        let gate = nft::install(nft::Gate { device: index, port: GATE_PORT, mark: MARK });
+        // netd reads packets as containers' kernels made them, large and without checksums.
+        let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+        let cuts_udp = tun::set_offloads(&fd, offloads | libc::TUN_F_USO4 | libc::TUN_F_USO6).is_ok();
+        if !cuts_udp {
+            // Without any, the kernel does the work.
+            let _ = tun::set_offloads(&fd, offloads);
+        }
+        Ok(Device { fd, index, gate, cuts_udp })
     }
 
     /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
@@ -253,7 +266,7 @@ impl Router {
     }
 
     fn make_pairs(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
-        let mut batch = Batch::default();
+        let (mut batch, mut made) = (Batch::default(), Vec::new());
         for endpoint in &plug.missing {
             let name = veth_name(&plug.container, &endpoint.network_id);
             if plug.again
@@ -270,6 +283,14 @@ impl Router {
             let peer = (endpoint.interface.as_str(), endpoint.mac, namespace);
             let step = format!("make the interface `{}`", endpoint.interface);
             batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, bridge.index, mtu, peer));
+            made.push((name, endpoint.mac));
+        }
+        self.netlink.run(&batch)?;
+        // Somebody who is just going may have had the same address, and the hardware address comes from that.
+        let mut batch = Batch::default();
+        for (name, mac) in made {
+            let port = self.index(&name)?;
+            batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, mac));
         }
         Ok(self.netlink.run(&batch)?)
     }
@@ -293,12 +314,12 @@ impl Router {
                 batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
             }
         }
-        if let Some((gateway, interface)) = plan::default_route4(&plug.endpoints) {
-            if let Some(index) = indexes.get(interface) {
-                let everything = ipnet::IpNet::V4(ipnet::Ipv4Net::default());
-                let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V4(gateway), *index));
-                batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
-            }
+        if let Some((gateway, interface)) = plan::default_route4(&plug.endpoints)
+            && let Some(index) = indexes.get(interface)
+        {
+            let everything = ipnet::IpNet::V4(ipnet::Ipv4Net::default());
+            let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V4(gateway), *index));
+            batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
         }
         inside.run(&batch)?;
         configure6(&mut inside, plug, &indexes)
@@ -368,12 +389,12 @@ fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -
             batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
         }
     }
-    if let Some((gateway, interface)) = plan::default_route6(&plug.endpoints) {
-        if let Some(index) = indexes.get(interface) {
-            let everything = ipnet::IpNet::V6(ipnet::Ipv6Net::default());
-            let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V6(gateway), *index));
-            batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
-        }
+    if let Some((gateway, interface)) = plan::default_route6(&plug.endpoints)
+        && let Some(index) = indexes.get(interface)
+    {
+        let everything = ipnet::IpNet::V6(ipnet::Ipv6Net::default());
+        let route = message::route(plan::MAIN_TABLE, everything, Hop::Via(IpAddr::V6(gateway), *index));
+        batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
     }
     match inside.run(&batch) {
         Err(failure) if disabled(&failure) => Ok(()),

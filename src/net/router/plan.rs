@@ -22,6 +22,8 @@ pub const PRIORITY_NETWORKS: u32 = 1000;
 /// Below `/proc/sys/net`, in this order: switching forwarding on resets other settings.
 pub const SETTINGS: &[(&str, &str)] = &[
     ("ipv4/ip_forward", "1"),
+    // Of both families: a packet that is tied to a socket is not forwarded (see the head of net::tcp).
+    ("ipv4/ip_early_demux", "0"),
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
     ("ipv4/conf/all/send_redirects", "0"),

@@ -29,6 +29,11 @@ impl Policy for Table {
         }
     }
 
+    fn mtu(&self, member: IpAddr) -> usize {
+        let network = self.owners.get(&member).and_then(|(_, network)| self.network(network));
+        network.and_then(|network| network.mtu).map_or(1500, |mtu| mtu as usize)
+    }
+
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr {
         let client = client.to_canonical();
         let answerable = client.is_ipv4() == member.is_ipv4()

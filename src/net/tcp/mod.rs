@@ -22,7 +22,10 @@
 //!
 //! Router's part: SYNs from bridges must come out of the device whatever sockets R has, since one that reuses the ports of
 //! a connection in TIME_WAIT would be taken by that; SYNs from the device go to tproxy at [`GATE_PORT`] of the loopback
-//! address of their family; other TCP from bridges goes to the socket that R has for it, if any.
+//! address of their family; other TCP from bridges goes to the socket that R has for it, if any. And R must not look for
+//! sockets before it routes (`net.ipv4.ip_early_demux` = 0, for both families): otherwise such a SYN is tied to the
+//! socket in TIME_WAIT, and forwarding drops every packet that belongs to a socket (ip_forward in net/ipv4/ip_forward.c,
+//! ip6_forward in net/ipv6/ip6_output.c), for the minute that TIME_WAIT takes.
 
 mod gate;
 mod keys;

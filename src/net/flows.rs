@@ -1,0 +1,297 @@
+//! Tables of flows that nobody ends: who talks to whom, since when, and for how long it is remembered.
+//!
+//! UDP and echo have no connections; a flow is what goes between two ends until nothing does any more. As the kernel's own
+//! tracking has it (net/netfilter/nf_conntrack_proto_udp.c): 30 seconds, or 180 when both sides have sent and it has gone on
+//! for more than two seconds, so that a name that was looked up does not occupy a socket for minutes.
+//!
+//! # Theory of operation
+//!
+//! Using a flow costs no more than noting the time. Each flow stands in the schedule once, at a time when it would have
+//! ended had it not been used since; what comes due and was used goes back into the schedule. Full tables make room by
+//! giving up what would end first, preferably of the member that wants more than its share, so that one busy container
+//! cannot take the flows of others.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How long a flow is remembered after its last packet when nobody answered or it was short.
+pub const SHORT: Duration = Duration::from_secs(30);
+/// How long when it is a conversation.
+pub const LONG: Duration = Duration::from_secs(180);
+/// A flow that goes on for longer than this is no longer short.
+const CONVERSATION: Duration = Duration::from_secs(2);
+/// How many flows are looked at to find one that can be given up.
+const CANDIDATES: usize = 64;
+
+/// How many flows there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Altogether.
+    pub flows: usize,
+    /// For one address of a member.
+    pub per_member: usize,
+}
+
+/// What identifies a flow.
+pub trait Key: Copy + Eq + Hash {
+    /// The member's address.
+    fn member(&self) -> IpAddr;
+}
+
+#[derive(Debug)]
+struct Slot<K, F> {
+    key: K,
+    flow: F,
+    created: Instant,
+    used: Instant,
+    answered: bool,
+    scheduled: Instant,
+}
+
+impl<K, F> Slot<K, F> {
+    fn ends(&self) -> Instant {
+        let conversation = self.answered && self.used.saturating_duration_since(self.created) > CONVERSATION;
+        self.used + if conversation { LONG } else { SHORT }
+    }
+}
+
+/// Flows by their keys, and by small numbers that stay theirs.
+#[derive(Debug)]
+pub struct Flows<K, F> {
+    limits: Limits,
+    slots: Vec<Option<Slot<K, F>>>,
+    free: Vec<usize>,
+    by_key: HashMap<K, usize>,
+    schedule: BTreeSet<(Instant, usize)>,
+    members: HashMap<IpAddr, usize>,
+}
+
+impl<K: Key, F> Flows<K, F> {
+    /// An empty table.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            schedule: BTreeSet::new(),
+            members: HashMap::new(),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// The number of a flow.
+    pub fn find(&self, key: &K) -> Option<usize> {
+        self.by_key.get(key).copied()
+    }
+
+    /// The number that the next flow will get.
+    pub fn next_index(&self) -> usize {
+        self.free.last().copied().unwrap_or(self.slots.len())
+    }
+
+    /// A flow by its number.
+    pub fn get(&mut self, index: usize) -> Option<(K, &mut F)> {
+        self.slots.get_mut(index)?.as_mut().map(|slot| (slot.key, &mut slot.flow))
+    }
+
+    /// Notes that a packet went one way or, as an answer, the other.
+    pub fn touch(&mut self, index: usize, now: Instant, is_answer: bool) {
+        if let Some(Some(slot)) = self.slots.get_mut(index) {
+            slot.used = now;
+            slot.answered |= is_answer;
+        }
+    }
+
+    /// A flow that has to go before one of that member can be added. To be called until it gives nothing.
+    pub fn crowded(&mut self, member: IpAddr, now: Instant) -> Option<(K, F)> {
+        if self.members.get(&member).is_some_and(|count| *count >= self.limits.per_member) {
+            return self.evict(Some(member), now);
+        }
+        if self.by_key.len() >= self.limits.flows { self.evict(None, now) } else { None }
+    }
+
+    /// Adds a flow and gives its number; an older one of the same key is given back. When there is no room even though
+    /// [`Flows::crowded`] was asked, the new one is given back.
+    pub fn insert(&mut self, key: K, flow: F, now: Instant) -> Result<usize, F> {
+        let full = self.members.get(&key.member()).is_some_and(|count| *count >= self.limits.per_member);
+        if full || self.by_key.len() >= self.limits.flows || self.by_key.contains_key(&key) {
+            return Err(flow);
+        }
+        let index = self.free.pop().unwrap_or(self.slots.len());
+        let slot = Slot { key, flow, created: now, used: now, answered: false, scheduled: now + SHORT };
+        self.schedule.insert((slot.scheduled, index));
+        match self.slots.get_mut(index) {
+            Some(place) => *place = Some(slot),
+            None => self.slots.push(Some(slot)),
+        }
+        self.by_key.insert(key, index);
+        *self.members.entry(key.member()).or_default() += 1;
+        Ok(index)
+    }
+
+    /// Takes a flow out.
+    pub fn remove(&mut self, index: usize) -> Option<(K, F)> {
+        let slot = self.slots.get_mut(index)?.take()?;
+        self.schedule.remove(&(slot.scheduled, index));
+        self.by_key.remove(&slot.key);
+        self.free.push(index);
+        if let Some(count) = self.members.get_mut(&slot.key.member()) {
+            *count -= 1;
+            if *count == 0 {
+                self.members.remove(&slot.key.member());
+            }
+        }
+        Some((slot.key, slot.flow))
+    }
+
+    /// Takes out all flows of these members.
+    pub fn remove_members(&mut self, addresses: &[IpAddr]) -> Vec<(K, F)> {
+        match addresses.iter().any(|address| self.members.contains_key(address)) {
+            true => self.remove_if(|key, _| addresses.contains(&key.member())),
+            false => Vec::new(),
+        }
+    }
+
+    /// Takes out all flows that meet a condition.
+    pub fn remove_if(&mut self, condition: impl Fn(&K, &F) -> bool) -> Vec<(K, F)> {
+        let meets = |slot: &Option<Slot<K, F>>| slot.as_ref().is_some_and(|slot| condition(&slot.key, &slot.flow));
+        (0..self.slots.len())
+            .filter_map(|index| if self.slots.get(index).is_some_and(meets) { self.remove(index) } else { None })
+            .collect()
+    }
+
+    /// When [`Flows::expired`] may have something to give.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.schedule.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out a flow that ended. To be called until it gives nothing.
+    pub fn expired(&mut self, now: Instant) -> Option<(K, F)> {
+        loop {
+            let &(at, index) = self.schedule.first().filter(|(at, _)| *at <= now)?;
+            if !self.reschedule(at, index) {
+                return self.remove(index);
+            }
+        }
+    }
+
+    /// Takes out the flow that would end first, as far as a short look shows; of one member, if one is given.
+    pub fn evict(&mut self, member: Option<IpAddr>, now: Instant) -> Option<(K, F)> {
+        if let Some(expired) = self.expired(now) {
+            return Some(expired);
+        }
+        // What was used since it was scheduled goes back first.
+        let early: Vec<_> = self.schedule.iter().take(CANDIDATES).copied().collect();
+        for (at, index) in early {
+            self.reschedule(at, index);
+        }
+        let slot = |index: usize| self.slots.get(index).and_then(Option::as_ref);
+        let is_of = |index: usize| member.is_none_or(|it| slot(index).is_some_and(|slot| slot.key.member() == it));
+        let (_, index) = self.schedule.iter().take(CANDIDATES).find(|(_, index)| is_of(*index))?;
+        self.remove(*index)
+    }
+
+    /// Moves a flow to where it belongs in the schedule; false when it is there.
+    fn reschedule(&mut self, at: Instant, index: usize) -> bool {
+        let Some(Some(slot)) = self.slots.get_mut(index) else { return false };
+        let ends = slot.ends();
+        if ends <= at {
+            return false;
+        }
+        slot.scheduled = ends;
+        self.schedule.remove(&(at, index));
+        self.schedule.insert((ends, index));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Key for (IpAddr, u16) {
+        fn member(&self) -> IpAddr {
+            self.0
+        }
+    }
+
+    fn member(last: u8) -> IpAddr {
+        [172, 17, 0, last].into()
+    }
+
+    fn table(flows: usize, per_member: usize) -> Flows<(IpAddr, u16), u16> {
+        Flows::new(Limits { flows, per_member })
+    }
+
+    #[test]
+    fn short_and_long_flows_end_in_time() {
+        let start = Instant::now();
+        let mut flows = table(10, 10);
+        let unanswered = flows.insert((member(2), 1), 1, start).unwrap();
+        let short = flows.insert((member(2), 2), 2, start).unwrap();
+        let long = flows.insert((member(2), 3), 3, start).unwrap();
+        let later = start + Duration::from_secs(5);
+        flows.touch(unanswered, later, false);
+        flows.touch(short, start + Duration::from_secs(1), true);
+        flows.touch(long, later, true);
+        assert_eq!(flows.deadline(), Some(start + SHORT));
+        assert_eq!(flows.expired(start + SHORT), None);
+        assert_eq!(flows.expired(start + Duration::from_secs(31)), Some(((member(2), 2), 2)));
+        assert_eq!(flows.expired(later + SHORT), Some(((member(2), 1), 1)));
+        assert_eq!(flows.expired(later + SHORT), None);
+        assert_eq!(flows.deadline(), Some(later + LONG));
+        assert_eq!(flows.find(&(member(2), 3)), Some(long));
+        assert_eq!(flows.expired(later + LONG), Some(((member(2), 3), 3)));
+        assert!(flows.is_empty() && flows.deadline().is_none() && flows.members.is_empty());
+    }
+
+    #[test]
+    fn full_tables_give_up_what_was_used_least() {
+        let start = Instant::now();
+        let second = |n: u64| start + Duration::from_secs(n);
+        let mut flows = table(4, 3);
+        for port in 0..3u16 {
+            assert_eq!(flows.insert((member(2), port), port, second(port.into())), Ok(usize::from(port)));
+        }
+        // Over its share: its own, but not the one that was just used.
+        flows.touch(0, second(3), false);
+        assert_eq!(flows.insert((member(2), 9), 9, second(3)), Err(9));
+        assert_eq!(flows.crowded(member(2), second(3)), Some(((member(2), 1), 1)));
+        assert_eq!(flows.crowded(member(2), second(3)), None);
+        assert_eq!(flows.next_index(), 1);
+        assert_eq!(flows.insert((member(2), 9), 9, second(3)), Ok(1));
+        // Another member is not concerned until the table is full.
+        assert_eq!(flows.crowded(member(3), second(4)), None);
+        assert_eq!(flows.insert((member(3), 1), 1, second(4)), Ok(3));
+        assert_eq!(flows.crowded(member(3), second(4)), Some(((member(2), 2), 2)));
+        assert_eq!(flows.len(), 3);
+        assert_eq!(flows.remove_members(&[member(7)]), []);
+        let gone: Vec<u16> = flows.remove_members(&[member(2), member(7)]).iter().map(|(_, flow)| *flow).collect();
+        assert_eq!(gone, [0, 9]);
+        assert_eq!(flows.remove_if(|_, flow| *flow == 1), [((member(3), 1), 1)]);
+        assert_eq!(flows.evict(None, second(5)), None);
+    }
+
+    #[test]
+    fn a_key_is_there_once() {
+        let now = Instant::now();
+        let mut flows = table(4, 4);
+        assert_eq!(flows.insert((member(2), 1), 1, now), Ok(0));
+        assert_eq!(flows.insert((member(2), 1), 2, now), Err(2));
+        assert_eq!(flows.get(0).map(|(_, flow)| *flow), Some(1));
+        assert_eq!(flows.remove(0), Some(((member(2), 1), 1)));
+        assert_eq!((flows.remove(0), flows.remove(7)), (None, None));
+    }
+}

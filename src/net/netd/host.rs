@@ -1,0 +1,118 @@
+//! What changes on the host while netd lives: its addresses and routes, and its resolvers.
+//!
+//! Sockets of the host follow its routes by themselves. What must be told: which addresses are the host's own, and that
+//! resolv.conf(5) has another text. That is often a symbolic link, into a directory that may itself be replaced
+//! (systemd-resolved, resolvconf, NetworkManager), so the directories of the link and of its target are both watched.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::AddressAttribute;
+use rustix::fs::inotify;
+
+use crate::net::netlink::{self, Socket, message};
+
+/// Where the host's resolvers are written down.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Looks at the host.
+#[derive(Debug)]
+pub struct Host {
+    requests: Socket,
+    changes: OwnedFd,
+    files: OwnedFd,
+    watched: Vec<(PathBuf, i32)>,
+    text: String,
+}
+
+impl Host {
+    /// Looks at the network namespace of this thread.
+    pub fn new() -> io::Result<Self> {
+        let changes = netlink::listen(netlink::CHANGES_OF_ROUTES_AND_ADDRESSES)?;
+        let files = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+        let mut host = Self { requests: Socket::open()?, changes, files, watched: Vec::new(), text: String::new() };
+        host.reread();
+        Ok(host)
+    }
+
+    /// Readable when addresses or routes have changed: then [`Host::drain`] and what follows from it.
+    pub fn changes(&self) -> BorrowedFd<'_> {
+        self.changes.as_fd()
+    }
+
+    /// Readable when resolv.conf may have changed: then [`Host::reread`].
+    pub fn files(&self) -> BorrowedFd<'_> {
+        self.files.as_fd()
+    }
+
+    /// Forgets which changes there were; true if there was any.
+    pub fn drain(&self) -> bool {
+        netlink::drain(self.changes.as_fd())
+    }
+
+    /// The host's own addresses.
+    pub fn addresses(&mut self) -> io::Result<Vec<IpAddr>> {
+        let mut found = Vec::new();
+        for object in self.requests.list(message::list_addresses())? {
+            let RouteNetlinkMessage::NewAddress(address) = object else { continue };
+            let pick = |local: bool| {
+                address.attributes.iter().find_map(|attribute| match attribute {
+                    AddressAttribute::Local(address) if local => Some(*address),
+                    AddressAttribute::Address(address) if !local => Some(*address),
+                    _ => None,
+                })
+            };
+            // Of a point-to-point interface, the other one is its peer's.
+            found.extend(pick(true).or_else(|| pick(false)));
+        }
+        Ok(found)
+    }
+
+    /// What resolv.conf says now.
+    pub fn resolv_conf(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads resolv.conf again; true if it says something else.
+    pub fn reread(&mut self) -> bool {
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.files, &mut buffer);
+        while events.next().is_ok() {}
+        self.watch();
+        // After the watches are in place, or a change in between would be missed.
+        let text = fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+        let changed = text != self.text;
+        self.text = text;
+        changed
+    }
+
+    /// Watches the directories in which resolv.conf and what it links to are.
+    fn watch(&mut self) {
+        use inotify::WatchFlags;
+        let link = Path::new(RESOLV_CONF);
+        let target = fs::canonicalize(link).ok();
+        let directories = [Some(link), target.as_deref()].into_iter().flatten().filter_map(Path::parent);
+        let wanted: Vec<PathBuf> = directories.map(Path::to_owned).collect();
+        for (_, watch) in self.watched.extract_if(.., |(directory, _)| !wanted.contains(directory)) {
+            let _ = inotify::remove_watch(&self.files, watch);
+        }
+        let flags = WatchFlags::CLOSE_WRITE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::ONLYDIR;
+        for directory in wanted {
+            // Again for one that is watched: it may be another directory of the same name, and costs nothing otherwise.
+            if let Ok(watch) = inotify::add_watch(&self.files, &directory, flags) {
+                self.watched.retain(|(known, _)| *known != directory);
+                self.watched.push((directory, watch));
+            }
+        }
+    }
+}

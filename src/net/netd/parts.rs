@@ -1,0 +1,185 @@
+//! What carries containers' traffic, behind one face for the loop: who gets which packet, descriptor and hour.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::base::error::Kind;
+use crate::base::{Error, Result};
+use crate::net::dns::{Dns, Resolv};
+use crate::net::flows;
+use crate::net::model::{Protocol, PublishedPort};
+use crate::net::packet::{Ip, Reassembly, Transport};
+use crate::net::part::{Context, Interest, Offload, Part};
+use crate::net::table::Table;
+use crate::net::tcp::{Limits, Tcp};
+use crate::net::tcp_ports::{Target, TcpPorts};
+use crate::net::udp::Udp;
+
+/// How far ports below the unprivileged limit are moved up: 80 becomes 8080, 443 becomes 8443.
+const REMAP: u16 = 8000;
+
+/// All of them.
+#[derive(Debug)]
+pub struct Parts {
+    tcp: Tcp,
+    tcp_ports: TcpPorts,
+    udp: Udp,
+    dns: Dns,
+    fragments: Reassembly,
+}
+
+impl Parts {
+    /// For a process that may have so many descriptors open, on a host with this resolv.conf.
+    pub fn new(descriptors: u64, resolv_conf: &str) -> Self {
+        // TCP takes two thirds.
+        let flows = usize::try_from(descriptors / 6).unwrap_or(usize::MAX).clamp(16, 1 << 16);
+        Self {
+            tcp: Tcp::new(Limits::for_descriptors(descriptors)),
+            tcp_ports: TcpPorts::new(),
+            udp: Udp::new(flows::Limits { flows, per_member: flows / 2 }),
+            dns: Dns::new(Resolv::parse(resolv_conf)),
+            fragments: Reassembly::default(),
+        }
+    }
+
+    /// The host has other addresses or routes.
+    pub fn host_changed(&mut self) {
+        self.udp.host_changed();
+    }
+
+    /// The host has other resolvers.
+    pub fn resolvers_changed(&mut self, resolv_conf: &str) {
+        self.dns.set_resolv(Resolv::parse(resolv_conf));
+    }
+
+    /// Questions are answered on the gateways of these networks, and nowhere else.
+    pub fn answer_on(&mut self, cx: &mut Context<'_>, gateways: &[IpAddr]) -> Result<()> {
+        self.dns.listen(cx, gateways)
+    }
+
+    /// The router's namespace hands connections to listeners from now on.
+    pub fn open_gate(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        let opened = self.tcp.open_gate(cx);
+        opened.map_err(|error| Error::system("cannot listen for connections from containers").caused_by(error))
+    }
+
+    /// A packet out of the device.
+    pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
+        match packet.transport {
+            Transport::Tcp(_) => self.tcp.packet(cx, packet),
+            Transport::Udp(_) => self.udp.packet(cx, packet),
+            Transport::Fragment(_) => {
+                let Some(whole) = self.fragments.push(packet, cx.now) else { return };
+                // What is whole is no fragment: this goes one level deep.
+                match Ip::parse(&whole, Offload::default()) {
+                    Ok(packet) if !matches!(packet.transport, Transport::Fragment(_)) => self.packet(cx, &packet),
+                    _ => {}
+                }
+            }
+            Transport::Icmp(_) | Transport::Other(_) => {}
+        }
+    }
+
+    /// There are no more packets for the moment.
+    pub fn flush(&mut self, cx: &mut Context<'_>) {
+        self.udp.flush(cx);
+    }
+
+    /// A descriptor of a part is ready.
+    pub fn ready(&mut self, cx: &mut Context<'_>, table: &Table, part: Part, index: u64, what: Interest) {
+        match part {
+            Part::Tcp => self.tcp.ready(cx, index, what),
+            Part::TcpPorts => self.tcp_ports.ready(cx, index, &mut self.tcp),
+            Part::Udp => self.udp.ready(cx, index, what),
+            Part::Dns => self.dns.ready(cx, table, index, what),
+            _ => {}
+        }
+    }
+
+    /// When [`Parts::expire`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        let (dns, fragments) = (self.dns.deadline(), self.fragments.deadline());
+        [self.tcp.deadline(), self.tcp_ports.deadline(), self.udp.deadline(), dns, fragments]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Does what is due.
+    pub fn expire(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|when| when <= now);
+        if due(self.tcp.deadline()) {
+            self.tcp.expire(cx);
+        }
+        if due(self.tcp_ports.deadline()) {
+            self.tcp_ports.expire(cx);
+        }
+        if due(self.udp.deadline()) {
+            self.udp.expire(cx);
+        }
+        if due(self.dns.deadline()) {
+            self.dns.expire(cx);
+        }
+        if due(self.fragments.deadline()) {
+            self.fragments.expire(now);
+        }
+    }
+
+    /// Opens published ports, all or none. With `remap`, those that need privileges are moved up.
+    pub fn open(&mut self, cx: &mut Context<'_>, ports: &[PublishedPort], remap: bool) -> Result<Vec<PublishedPort>> {
+        let mut opened = Vec::with_capacity(ports.len());
+        for port in ports {
+            let mut open = self.open_one(cx, port);
+            if remap
+                && open.as_ref().is_err_and(|error| error.kind() == Kind::Denied)
+                && let Some(higher) = port.host_port.checked_add(REMAP)
+            {
+                open = self.open_one(cx, &PublishedPort { host_port: higher, ..port.clone() });
+            }
+            match open {
+                Ok(port) => opened.push(port),
+                Err(error) => {
+                    self.close(&opened);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    fn open_one(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
+        match port.protocol {
+            Protocol::Tcp => self.tcp_ports.open(cx, port),
+            Protocol::Udp => Err(Error::unsupported("UDP ports cannot be published yet")),
+        }
+    }
+
+    /// Leads open ports to their container.
+    pub fn aim(&mut self, cx: &mut Context<'_>, ports: &[PublishedPort], target: Target) -> Result<()> {
+        for port in ports {
+            match port.protocol {
+                Protocol::Tcp => self.tcp_ports.aim(cx, port, target)?,
+                Protocol::Udp => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes published ports.
+    pub fn close(&mut self, ports: &[PublishedPort]) {
+        for port in ports {
+            match port.protocol {
+                Protocol::Tcp => self.tcp_ports.close(port),
+                Protocol::Udp => {}
+            }
+        }
+    }
+
+    /// These addresses are nobody's any more.
+    pub fn left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
+        self.tcp.member_left(cx, addresses);
+        self.udp.member_left(cx, addresses);
+        self.dns.member_left(addresses);
+    }
+}

@@ -1,0 +1,481 @@
+//! UDP from containers to the outside.
+//!
+//! # Theory of operation
+//!
+//! A flow is what goes between one port of a container and one port outside. Each has a socket of the host, connected to
+//! the other end: so the kernel gives back the errors that concern it, and a stranger's datagrams do not get in. All
+//! flows of one port of a container share one port of the host (SO_REUSEPORT), so that whoever is told that port by a
+//! third party can be reached from it (RFC 4787, "endpoint-independent mapping"): that is what telephony, games and peer-to-peer
+//! programs count on.
+//!
+//! What the container's packet says beyond its payload goes along: DSCP and ECN; "don't fragment", so that the
+//! container's kernel learns the path's MTU; a small TTL, so that traceroute works. What comes back as an error on the
+//! socket (IP_RECVERR) becomes the ICMP message that the container would have got had it been on the host's network,
+//! quoting its own packet.
+//!
+//! Datagrams of equal size in a row go to the host's kernel in one call and come from it in one; both directions also have
+//! large packets on the TUN device. Nothing waits for more to come: [`Udp::flush`] ends each round of the loop.
+
+pub mod delivery;
+mod outgoing;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::net::{AddressFamily, SocketType, sockopt};
+
+use self::delivery::{Delivery, Label};
+use self::outgoing::{Batch, Manner, Outgoing};
+use super::flows::{self, Flows, Limits};
+use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
+use super::part::{Context, Interest, Outside, Part, Segments, Token};
+use crate::sys::datagram::{self, Inbox, Sending};
+
+/// The largest datagram, and the most that the kernel joins.
+const MAX_DATAGRAM: usize = 65_536;
+/// How much may wait in a socket; the kernel cuts it to `net.core.rmem_max`.
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+/// A TTL below this is meant, by traceroute; others are defaults, less the routers on the way here.
+const MEANT_HOPS: u8 = 32;
+/// How often one call receives before other parts have their turn.
+const ROUNDS: usize = 4;
+/// How many kept errors are taken at a time.
+const MAX_ERRORS: usize = 16;
+
+/// Who talks to whom, as the container sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    member: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl flows::Key for Key {
+    fn member(&self) -> IpAddr {
+        self.member.ip()
+    }
+}
+
+/// What stands for a flow on the host.
+#[derive(Debug)]
+struct Flow {
+    socket: OwnedFd,
+    /// The other end, as the host sees it.
+    peer: SocketAddr,
+    /// The host's address that the socket has.
+    local: IpAddr,
+    /// How the socket sends, once it was told.
+    manner: Option<Manner>,
+    /// Datagrams of at least this size are not sent together.
+    never_joined: usize,
+    /// The state of the host's network that it was made in.
+    generation: u32,
+}
+
+/// A port of the host that stands for a port of a container, and how many flows have it.
+#[derive(Debug, Clone, Copy)]
+struct Mapped {
+    port: u16,
+    flows: usize,
+}
+
+/// UDP from containers to the outside.
+#[derive(Debug)]
+pub struct Udp {
+    flows: Flows<Key, Flow>,
+    /// By the container's end and whether the host's is IPv6.
+    mapped: HashMap<(SocketAddr, bool), Mapped>,
+    outgoing: Outgoing,
+    outgoing_since: Option<Instant>,
+    delivery: Delivery,
+    inbox: Inbox,
+    /// For refusals.
+    scratch: Vec<u8>,
+    generation: u32,
+}
+
+impl Udp {
+    /// Each flow takes one descriptor.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            flows: Flows::new(limits),
+            mapped: HashMap::new(),
+            outgoing: Outgoing::default(),
+            outgoing_since: None,
+            delivery: Delivery::default(),
+            inbox: Inbox::new(MAX_DATAGRAM),
+            scratch: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    /// How many flows there are.
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// A datagram of a container, from the TUN device. It may wait until [`Udp::flush`].
+    pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) {
+        let Transport::Udp(udp) = ip.transport else { return };
+        let (member, remote) = ip.pair.with_ports(udp.source_port, udp.destination_port);
+        let Some(index) = self.flow(cx, ip, Key { member, remote }) else { return };
+        self.flows.touch(index, cx.now, false);
+        let manner = Manner {
+            class: ip.traffic_class,
+            hops: (ip.hops < MEANT_HOPS).then_some(ip.hops),
+            // An IPv6 packet that is larger than its network was fragmented by the container.
+            may_fragment: match ip.pair {
+                Pair::V4 { .. } => !ip.dont_fragment,
+                Pair::V6 { .. } => ip.offload.segments.is_none() && ip.bytes().len() > cx.policy.mtu(member.ip()),
+            },
+        };
+        let size = match ip.offload.segments {
+            Some((Segments::Udp, _, size)) => usize::from(size),
+            _ => udp.payload.len(),
+        };
+        if !self.outgoing.add(index, manner, udp.payload, size) {
+            self.flush(cx);
+            // Empty now: it always takes one.
+            let _ = self.outgoing.add(index, manner, udp.payload, size);
+        }
+        self.outgoing_since.get_or_insert(cx.now);
+    }
+
+    /// Sends what waits. To be called when no more packets are at hand, before waiting for anything.
+    pub fn flush(&mut self, cx: &mut Context<'_>) {
+        self.outgoing_since = None;
+        let Some(batch) = self.outgoing.take() else { return };
+        if let Some((_, flow)) = self.flows.get(batch.flow) {
+            flow.apply(batch.manner);
+            let joined = batch.count > 1 && batch.size < flow.never_joined;
+            let segment = u16::try_from(batch.size).ok().filter(|_| joined);
+            let sent = segment.map(|_| {
+                datagram::send(flow.socket.as_fd(), &batch.payload, Sending { segment, ..Sending::default() })
+            });
+            match sent {
+                Some(Ok(())) => {}
+                Some(Err(error)) if is_lost(&error) => {}
+                // Too large for the route, a device that cannot do it, or an error that was kept: one by one tells.
+                Some(Err(error)) => {
+                    if matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL | libc::EIO)) {
+                        flow.never_joined = batch.size;
+                    }
+                    self.send_singly(cx, &batch);
+                }
+                None => self.send_singly(cx, &batch),
+            }
+        }
+        self.outgoing.recycle(batch);
+    }
+
+    /// One of its sockets has something.
+    pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, what: Interest) {
+        let Ok(index) = usize::try_from(index) else { return };
+        if what.contains(Interest::ERROR) {
+            self.take_errors(cx, index);
+        }
+        for _ in 0..ROUNDS {
+            let Some((key, flow)) = self.flows.get(index) else { return };
+            match self.inbox.receive(flow.socket.as_fd()) {
+                Ok(count) => {
+                    let label =
+                        Label { from: key.remote, to: key.member, class: 0, mtu: cx.policy.mtu(key.member.ip()) };
+                    // Between bind and connect, the socket was open to strangers.
+                    for datagram in self.inbox.received().iter().filter(|it| it.from == Some(flow.peer)) {
+                        let label = Label { class: datagram.class.unwrap_or(0), ..label };
+                        self.delivery.add(cx.link, label, self.inbox.payload(datagram), datagram.segment);
+                    }
+                    self.delivery.flush(cx.link);
+                    self.flows.touch(index, cx.now, true);
+                    if count < datagram::SLOTS {
+                        return;
+                    }
+                }
+                Err(error) if is_lost(&error) => return,
+                // An error that was kept was told instead; datagrams may be behind it.
+                Err(_) => {
+                    self.take_errors(cx, index);
+                }
+            }
+        }
+    }
+
+    /// When [`Udp::expire`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.outgoing_since.or(self.flows.deadline())
+    }
+
+    /// Ends flows that are over.
+    pub fn expire(&mut self, cx: &mut Context<'_>) {
+        self.flush(cx);
+        while let Some((key, flow)) = self.flows.expired(cx.now) {
+            self.forget(key, &flow);
+        }
+    }
+
+    /// Ends the flows of addresses that nobody has any more.
+    pub fn member_left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
+        self.flush(cx);
+        for (key, flow) in self.flows.remove_members(addresses) {
+            self.forget(key, &flow);
+        }
+    }
+
+    /// The host's addresses or routes have changed: flows go on from another address when theirs is not the right one any
+    /// more.
+    pub fn host_changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// The flow of a packet, made if necessary; none when it may not go out or cannot, of which the container is told.
+    fn flow(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>, key: Key) -> Option<usize> {
+        if let Some(index) = self.flows.find(&key) {
+            if self.flows.get(index).is_some_and(|(_, flow)| flow.generation != self.generation) {
+                self.renew(cx, index);
+            }
+            return Some(index);
+        }
+        let to = match cx.policy.outside(key.member.ip(), key.remote.ip()) {
+            Outside::To(to) => to,
+            Outside::Prohibited => {
+                self.refuse(cx, ip, None, Refusal::Prohibited);
+                return None;
+            }
+            Outside::Nothing => return None,
+        };
+        self.flush(cx);
+        while let Some((old, flow)) = self.flows.crowded(key.member.ip(), cx.now) {
+            self.forget(old, &flow);
+        }
+        let index = self.flows.next_index();
+        match self.open_or_evict(cx, key, SocketAddr::new(to, key.remote.port()), index) {
+            Ok(flow) => self.remember(cx, key, flow),
+            Err(error) => {
+                if let Some(refusal) = error.raw_os_error().and_then(Refusal::from_errno) {
+                    self.refuse(cx, ip, None, refusal);
+                }
+                None
+            }
+        }
+    }
+
+    /// A socket for a new flow. Without a free descriptor, an old flow gives up its own.
+    fn open_or_evict(&mut self, cx: &mut Context<'_>, key: Key, peer: SocketAddr, index: usize) -> io::Result<Flow> {
+        match self.open(cx, key, peer, index) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                let (old, flow) = self.flows.evict(None, cx.now).ok_or(error)?;
+                self.forget(old, &flow);
+                drop(flow);
+                self.open(cx, key, peer, self.flows.next_index())
+            }
+            result => result,
+        }
+    }
+
+    fn open(&self, cx: &Context<'_>, key: Key, peer: SocketAddr, index: usize) -> io::Result<Flow> {
+        let v6 = peer.is_ipv6();
+        let family = if v6 { AddressFamily::INET6 } else { AddressFamily::INET };
+        let socket = cx.sockets.host(family, SocketType::DGRAM, None)?;
+        let fd = socket.as_fd();
+        datagram::keep_errors(fd, v6)?;
+        // What follows makes it faster or more exact; nothing depends on it.
+        let _ = datagram::coalesce(fd);
+        let _ = sockopt::set_socket_recv_buffer_size(fd, RECEIVE_BUFFER);
+        let _ = if v6 { sockopt::set_ipv6_recvtclass(fd, true) } else { sockopt::set_ip_recvtos(fd, true) };
+        if let Some(mapped) = self.mapped.get(&(key.member, v6)).filter(|_| !peer.ip().is_loopback()) {
+            let any: IpAddr = if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+            let _ = sockopt::set_socket_reuseport(fd, true);
+            let _ = rustix::net::bind(fd, &SocketAddr::new(any, mapped.port));
+        }
+        rustix::net::connect(fd, &peer)?;
+        let local = SocketAddr::try_from(rustix::net::getsockname(fd)?)?;
+        // Only now: a port that the kernel chooses for a socket that may share could be another one's.
+        let _ = sockopt::set_socket_reuseport(fd, true);
+        cx.wakes.watch(fd, Interest::READ, Token::new(Part::Udp, index as u64))?;
+        let generation = self.generation;
+        Ok(Flow { socket, peer, local: local.ip(), manner: None, never_joined: usize::MAX, generation })
+    }
+
+    fn remember(&mut self, cx: &Context<'_>, key: Key, flow: Flow) -> Option<usize> {
+        let port = flow.port();
+        let v6 = flow.peer.is_ipv6();
+        let index = self.flows.insert(key, flow, cx.now).ok()?;
+        let mapped = self.mapped.entry((key.member, v6)).or_insert(Mapped { port, flows: 0 });
+        mapped.flows += 1;
+        Some(index)
+    }
+
+    /// What is to be done for a flow that was taken out of the table.
+    fn forget(&mut self, key: Key, flow: &Flow) {
+        let mapped = (key.member, flow.peer.is_ipv6());
+        if let Some(it) = self.mapped.get_mut(&mapped) {
+            it.flows = it.flows.saturating_sub(1);
+            if it.flows == 0 {
+                self.mapped.remove(&mapped);
+            }
+        }
+    }
+
+    /// Gives a flow a new socket, if the host would now talk to the other end from another address.
+    fn renew(&mut self, cx: &mut Context<'_>, index: usize) {
+        let Some((key, flow)) = self.flows.get(index) else { return };
+        flow.generation = self.generation;
+        let (peer, local) = (flow.peer, flow.local);
+        let Ok(new) = self.open(cx, key, peer, index) else { return };
+        if new.local != local
+            && let Some((_, flow)) = self.flows.get(index)
+        {
+            *flow = new;
+        }
+    }
+
+    /// Sends each datagram by itself, and tells the container what is wrong with it.
+    fn send_singly(&mut self, cx: &mut Context<'_>, batch: &Batch) {
+        for payload in batch.datagrams() {
+            self.send_one(cx, batch.flow, batch.manner, payload);
+        }
+    }
+
+    fn send_one(&mut self, cx: &mut Context<'_>, index: usize, manner: Manner, payload: &[u8]) {
+        let mut renewed = false;
+        // Errors of earlier datagrams come first, one for each of them.
+        for _ in 0..MAX_ERRORS {
+            let Some((key, flow)) = self.flows.get(index) else { return };
+            flow.apply(manner);
+            let Err(error) = datagram::send(flow.socket.as_fd(), payload, Sending::default()) else { return };
+            match error.raw_os_error() {
+                Some(libc::EMSGSIZE) => return self.too_big(cx, index, manner, payload),
+                _ if is_lost(&error) => return,
+                _ if self.take_errors(cx, index) => {}
+                // The address that it sends from is gone, or the way.
+                Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENETUNREACH | libc::ENODEV) if !renewed => {
+                    renewed = true;
+                    self.renew(cx, index);
+                }
+                errno => {
+                    if let Some(refusal) = errno.and_then(Refusal::from_errno) {
+                        self.refuse_datagram(cx, key, payload, None, refusal);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A datagram that the host's way cannot take in one piece: the container learns how much would fit. With IPv6, where
+    /// the container cannot tell whether it is the one who fragments, it is sent all the same.
+    fn too_big(&mut self, cx: &mut Context<'_>, index: usize, manner: Manner, payload: &[u8]) {
+        self.take_errors(cx, index);
+        let Some((key, flow)) = self.flows.get(index) else { return };
+        let v6 = flow.peer.is_ipv6();
+        let mtu = if v6 { sockopt::ipv6_mtu(&flow.socket) } else { sockopt::ip_mtu(&flow.socket) };
+        if v6 {
+            flow.apply(Manner { may_fragment: true, ..manner });
+            let _ = datagram::send(flow.socket.as_fd(), payload, Sending::default());
+        }
+        if let Ok(mtu) = mtu {
+            self.refuse_datagram(cx, key, payload, None, Refusal::TooBig(mtu));
+        }
+    }
+
+    /// Passes on the errors that the kernel kept; whether there were any.
+    fn take_errors(&mut self, cx: &mut Context<'_>, index: usize) -> bool {
+        let mut buffer = [0; 2048];
+        let mut any = false;
+        for _ in 0..MAX_ERRORS {
+            let Some((key, flow)) = self.flows.get(index) else { return any };
+            let Ok(Some(error)) = datagram::receive_error(flow.socket.as_fd(), &mut buffer) else { return any };
+            let peer = flow.peer;
+            any = true;
+            if !error.is_icmp {
+                continue;
+            }
+            let same_family = peer.is_ipv6() == key.remote.is_ipv6();
+            let refusal = match same_family {
+                true => Some(Refusal::Relayed { kind: error.kind, code: error.code, value: error.info }),
+                false => Refusal::from_errno(error.errno),
+            };
+            // The other end itself, under the name that the container knows; or a router on the way.
+            let router = error.offender.filter(|from| same_family && *from != peer.ip() && !from.is_loopback());
+            let payload = buffer.get(..error.length).unwrap_or_default();
+            if let Some(refusal) = refusal.filter(|refusal| refusal.is_about_delivery(peer.is_ipv6())) {
+                self.refuse_datagram(cx, key, payload, router, refusal);
+            }
+        }
+        any
+    }
+
+    /// Tells a container why a datagram that it sent earlier was not delivered.
+    fn refuse_datagram(&mut self, cx: &mut Context<'_>, key: Key, payload: &[u8], from: Option<IpAddr>, why: Refusal) {
+        let Some(pair) = Pair::new(key.member.ip(), key.remote.ip()) else { return };
+        let (source, destination) = (key.member.port(), key.remote.port());
+        let Some(headers) = packet::udp_headers(&Envelope::new(pair), source, destination, payload.len()) else {
+            return;
+        };
+        let packet = [headers.as_slice(), payload].concat();
+        if let Ok(ip) = Ip::parse(&packet, headers.offload()) {
+            self.refuse(cx, &ip, from, why);
+        }
+    }
+
+    fn refuse(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>, from: Option<IpAddr>, why: Refusal) {
+        if packet::refuse(&mut self.scratch, ip, from, why) {
+            cx.link.send(&self.scratch, Default::default());
+        }
+    }
+}
+
+impl Flow {
+    /// Its port on the host.
+    fn port(&self) -> u16 {
+        let local = rustix::net::getsockname(&self.socket).ok().and_then(|it| SocketAddr::try_from(it).ok());
+        local.map_or(0, |local| local.port())
+    }
+
+    /// Makes the socket send as a packet was sent.
+    fn apply(&mut self, manner: Manner) {
+        use sockopt::{Ipv4PathMtuDiscovery as V4, Ipv6PathMtuDiscovery as V6};
+        if self.manner == Some(manner) {
+            return;
+        }
+        let before = self.manner.replace(manner);
+        let (fd, v6) = (self.socket.as_fd(), self.peer.is_ipv6());
+        // Each is best effort: a datagram that goes out a little differently is better than one that is lost.
+        if before.map_or(0, |it| it.class) != manner.class {
+            let class = manner.class;
+            let _ = if v6 { sockopt::set_ipv6_tclass(fd, class.into()) } else { sockopt::set_ip_tos(fd, class) };
+        }
+        if before.and_then(|it| it.hops) != manner.hops {
+            let hops = manner.hops;
+            let _ = match (v6, hops) {
+                (true, hops) => sockopt::set_ipv6_unicast_hops(fd, hops),
+                (false, Some(hops)) => sockopt::set_ip_ttl(fd, hops.max(1).into()),
+                // ip(7): -1 is the default again.
+                (false, None) => sockopt::set_ip_ttl(fd, u32::MAX),
+            };
+        }
+        if before.map(|it| it.may_fragment) != Some(manner.may_fragment) {
+            let _ = match (v6, manner.may_fragment) {
+                (false, true) => sockopt::set_ip_mtu_discover(fd, V4::DONT),
+                (false, false) => sockopt::set_ip_mtu_discover(fd, V4::DO),
+                (true, true) => sockopt::set_ipv6_mtu_discover(fd, V6::DONT),
+                (true, false) => sockopt::set_ipv6_mtu_discover(fd, V6::DO),
+            };
+        }
+    }
+}
+
+/// Whether a datagram is lost for lack of room, as on any wire, or there is nothing to receive.
+fn is_lost(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What containers see of the outside, and the outside of them.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use coracle::base::error::Kind;
+use coracle::net::model::{Protocol, PublishedPort};
+use coracle::net::protocol::Join;
+
+use super::laptop::{Container, HOST, kill_netd, network, wait_for, wish};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn connect(address: IpAddr, port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// Says something on one end, and hears it on the other, both ways and to the end.
+fn converse(mut a: TcpStream, mut b: TcpStream) {
+    b.set_read_timeout(Some(PATIENCE)).unwrap();
+    a.write_all(b"question").unwrap();
+    let mut heard = [0; 8];
+    b.read_exact(&mut heard).unwrap();
+    b.write_all(b"answer!!").unwrap();
+    a.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"answer!!");
+    drop(b);
+    assert_eq!(a.read(&mut heard).unwrap(), 0);
+}
+
+pub fn the_outside_is_as_the_host_sees_it() {
+    let network = network("one", 1);
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    for host in HOST.map(|host| host.parse::<IpAddr>().unwrap()) {
+        let listener = TcpListener::bind((host, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for _ in 0..20 {
+            let stream = a.run(|| connect(host, port)).unwrap();
+            converse(stream, listener.accept().unwrap().0);
+        }
+        drop(listener);
+        assert_eq!(a.run(|| connect(host, port)).unwrap_err().raw_os_error(), Some(libc::ECONNREFUSED));
+    }
+    let nowhere = "192.0.2.1".parse().unwrap();
+    let native = connect(nowhere, 80).unwrap_err().raw_os_error();
+    assert_eq!(a.run(|| connect(nowhere, 80)).unwrap_err().raw_os_error(), native);
+}
+
+fn publishing(name: &str, network: &coracle::net::model::Network, host_port: u16) -> Join {
+    let port = PublishedPort { host_ip: None, host_port, container_port: 80, protocol: Protocol::Tcp };
+    Join { ports: vec![port], ..wish(name, &[network]) }
+}
+
+fn reach_published(container: &Container, port: u16) {
+    let listener = container.run(|| TcpListener::bind("[::]:80")).unwrap();
+    for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
+        let stream = connect(address.parse().unwrap(), port).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        converse(stream, accepted);
+    }
+}
+
+pub fn published_ports_lead_to_containers() {
+    let network = network("one", 1);
+    let a = Container::start(&publishing("a", &network, 0)).unwrap();
+    let port = a.joined.ports[0].host_port;
+    assert_ne!(port, 0);
+    reach_published(&a, port);
+    let clash = Container::start(&publishing("b", &network, port)).err().unwrap();
+    assert_eq!(clash.kind(), Kind::Conflict, "{}", clash.chain());
+    // What failed has left nothing behind: the same name and all addresses are free.
+    let b = Container::start(&publishing("b", &network, 0)).unwrap();
+    reach_published(&b, b.joined.ports[0].host_port);
+    drop(a);
+    let again = Container::start(&publishing("a", &network, port)).unwrap();
+    reach_published(&again, port);
+}
+
+pub fn ports_come_back_after_netd_was_killed() {
+    let network = network("one", 1);
+    let mut a = Container::start(&publishing("a", &network, 0)).unwrap();
+    let port = a.joined.ports[0].host_port;
+    for _ in 0..3 {
+        kill_netd();
+        assert!(connect(IpAddr::from([127, 0, 0, 1]), port).is_err());
+        a.revive();
+        assert_eq!(a.membership.joined().ports[0].host_port, port);
+        reach_published(&a, port);
+        let host = HOST[0].parse().unwrap();
+        let listener = TcpListener::bind((host, 0)).unwrap();
+        let stream = a.run(|| connect(host, listener.local_addr().unwrap().port())).unwrap();
+        converse(stream, listener.accept().unwrap().0);
+    }
+}
+
+/// A socket that talks to one address, in the namespace of the caller.
+fn datagrams(to: SocketAddr) -> UdpSocket {
+    let any: SocketAddr = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().unwrap();
+    let socket = UdpSocket::bind(any).unwrap();
+    socket.connect(to).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+pub fn datagrams_go_out_and_back() {
+    let network = network("one", 1);
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    for host in HOST.map(|host| host.parse::<IpAddr>().unwrap()) {
+        let echo = UdpSocket::bind((host, 0)).unwrap();
+        echo.set_read_timeout(Some(PATIENCE)).unwrap();
+        let address = echo.local_addr().unwrap();
+        let socket = a.run(|| datagrams(address));
+        let mut buffer = vec![0; 65536];
+        for size in [0, 1, 1400, 1472, 1473, 9000, 60000] {
+            let sent: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+            socket.send(&sent).unwrap();
+            let (length, from) = echo.recv_from(&mut buffer).unwrap_or_else(|error| panic!("{host} {size}: {error}"));
+            assert_eq!(buffer[..length], sent);
+            echo.send_to(&buffer[..length], from).unwrap();
+            let length = socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{host} {size} back: {error}"));
+            assert_eq!(buffer[..length], sent);
+        }
+        drop(echo);
+        let socket = a.run(|| datagrams(address));
+        socket.send(b"anybody?").unwrap();
+        assert_eq!(socket.recv(&mut buffer).unwrap_err().raw_os_error(), Some(libc::ECONNREFUSED));
+    }
+}
+
+/// Asks a gateway for the IPv4 address of a name: code and addresses of the answer.
+fn ask(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
+    let gateway = container.joined.resolvers[0];
+    let socket = container.run(|| datagrams(SocketAddr::new(gateway, 53)));
+    let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        question.push(label.len() as u8);
+        question.extend(label.as_bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
+    socket.send(&question).unwrap();
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer).unwrap();
+    let count = usize::from(answer[7]);
+    let records = answer[question.len()..length].chunks(16).take(count);
+    (answer[3] & 15, records.map(|record| record[12..16].try_into().unwrap()).collect())
+}
+
+pub fn names_are_known_on_their_networks() {
+    let (one, two) = (network("one", 1), network("two", 2));
+    let a = Container::start(&wish("a", &[&one])).unwrap();
+    let mut b = Container::start(&wish("b", &[&one])).unwrap();
+    let c = Container::start(&wish("c", &[&two])).unwrap();
+    let v4 = |container: &Container| container.joined.endpoints[0].ipv4.unwrap().addr().octets();
+    for _ in 0..2 {
+        assert_eq!(ask(&a, "b"), (0, vec![v4(&b)]));
+        assert_eq!(ask(&b, "a"), (0, vec![v4(&a)]));
+        assert_eq!(ask(&c, "c"), (0, vec![v4(&c)]));
+        assert_eq!(ask(&a, "c").1, Vec::<[u8; 4]>::new());
+        b.membership.connect(&two, &coracle::net::model::Wish::default(), std::os::fd::AsFd::as_fd(&b.netns)).unwrap();
+        assert_eq!(ask(&b, "c"), (0, vec![v4(&c)]));
+        b.membership.disconnect(&two.name, std::os::fd::AsFd::as_fd(&b.netns)).unwrap();
+    }
+    drop(b);
+    wait_for("the name to be forgotten", || ask(&a, "b").1.is_empty());
+}
