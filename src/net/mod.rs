@@ -21,12 +21,14 @@
 //! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
 //! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
 //! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
-//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
+//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
+//! [`udp`], [`udp_ports`] and [`icmp`] the same without connections.
 
 pub mod client;
 #[cfg(test)]
 mod fake;
 mod flows;
+pub mod icmp;
 pub mod model;
 pub mod netd;
 mod netlink;
@@ -39,3 +41,4 @@ pub mod table;
 pub mod tcp;
 pub mod tcp_ports;
 pub mod udp;
+pub mod udp_ports;
