@@ -23,6 +23,7 @@
 //! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
 //! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
 //! [`etc`] the files by which containers know names.
+//! [`udp`], [`udp_ports`] and [`icmp`] the same without connections.
 
 pub mod client;
 pub mod etc;
@@ -42,6 +43,7 @@ pub mod dns;
 #[cfg(test)]
 mod fake;
 mod flows;
+pub mod icmp;
 pub mod model;
 pub mod netd;
 mod netlink;
@@ -55,3 +57,4 @@ pub mod table;
 pub mod tcp;
 pub mod tcp_ports;
 pub mod udp;
+pub mod udp_ports;
