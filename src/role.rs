@@ -41,8 +41,7 @@ pub fn dispatch(args: &[OsString]) -> Option<u8> {
 /// netd has power over the containers of the user namespace that it lives in, so it keeps that one alive for the next.
 fn netd_main(args: &[OsString]) -> u8 {
     let [data, runtime, ..] = args else { return 125 };
-    let paths =
-        Paths { data: data.into(), runtime: runtime.into(), config: PathBuf::new(), home: PathBuf::new() };
+    let paths = Paths { data: data.into(), runtime: runtime.into(), config: PathBuf::new(), home: PathBuf::new() };
     let kept = outer::record_keeper(&paths);
     let status = netd::main(args);
     if kept.is_ok() {

@@ -59,6 +59,7 @@ fn inside(area: &Path) {
     hard_links_and_open_files(&area.join("links"));
     hard_links_last(&area.join("siblings"));
     other_owners(&area.join("owners"));
+    recorded_owners(&area.join("recorded"));
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
     for seed in 1..=SCRIPTS {
         let here = area.join(seed.to_string());
@@ -297,8 +298,8 @@ impl Mounted {
             Driver::Overlay => (overlay::mount_detached(&union).unwrap(), None),
             Driver::Over(owners) => {
                 let program = File::open(env!("CARGO_BIN_EXE_coracle")).unwrap();
-                let (lower, server) =
-                    fuse::mount_lower(layers, owners.clone(), &program).unwrap_or_else(|error| panic!("{}", error.chain()));
+                let (lower, server) = fuse::mount_lower(layers, owners.clone(), &program)
+                    .unwrap_or_else(|error| panic!("{}", error.chain()));
                 let denied = rustix::fs::mkdirat(&lower, "new", rustix::fs::Mode::RWXU);
                 assert_eq!(denied, Err(rustix::io::Errno::ROFS));
                 (overlay::mount_over(lower, container, false).unwrap(), Some(server))
@@ -550,7 +551,8 @@ fn other_owners(here: &Path) {
     let entry = |tag: u16, id: u32| [&tag.to_le_bytes()[..], &7u16.to_le_bytes(), &id.to_le_bytes()].concat();
     let list = |user| {
         let nobody = u32::MAX;
-        let entries = [entry(1, nobody), entry(2, user), entry(4, nobody), entry(16, nobody), entry(32, nobody)].concat();
+        let entries =
+            [entry(1, nobody), entry(2, user), entry(4, nobody), entry(16, nobody), entry(32, nobody)].concat();
         [&2u32.to_le_bytes()[..], &entries].concat()
     };
     let name = "system.posix_acl_access";
@@ -563,6 +565,32 @@ fn other_owners(here: &Path) {
     assert_eq!((owner(&at("mine")), owner(&at("dir/file"))), ((0, 0), (1, 6)));
     let length = rustix::fs::getxattr(at("mine"), name, &mut value[..]).unwrap();
     assert_eq!(value[..length], list(1));
+}
+
+/// Layers unpacked by who could not set owners.
+fn recorded_owners(here: &Path) {
+    let lower = here.join("lower");
+    fs::create_dir_all(lower.join("dir")).unwrap();
+    fs::write(lower.join("dir/file"), "x").unwrap();
+    fs::write(lower.join("plain"), "x").unwrap();
+    let name = "user.containers.override_stat";
+    for (path, value) in [("", "0:0:0755:dir"), ("dir", "3:4:0710"), ("dir/file", "5:6:4755:char-1-3")] {
+        rustix::fs::setxattr(lower.join(path), name, value.as_bytes(), XattrFlags::empty()).unwrap();
+    }
+    let union = Mounted::new(&Driver::Fuse, &here.join("container"), std::slice::from_ref(&lower));
+    let seen = |path: &str| {
+        let metadata = fs::symlink_metadata(union.at.join(path)).unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode())
+    };
+    assert_eq!((seen("dir"), seen("dir/file")), ((3, 4, 0o40710), (5, 6, 0o104755)));
+    assert_eq!(seen("plain"), (0, 0, 0o100644));
+    rustix::fs::setxattr(union.at.join("dir/file"), "user.test", b"x", XattrFlags::empty()).unwrap();
+    assert_eq!(seen("dir/file"), (5, 6, 0o104755));
+    let copy = here.join("container/upper/dir/file");
+    let metadata = fs::metadata(&copy).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode()), (5, 6, 0o104755), "the copy has them for real");
+    let mut value = [0u8; 64];
+    assert_eq!(rustix::fs::getxattr(&copy, name, &mut value[..]), Err(rustix::io::Errno::NODATA));
 }
 
 fn a_deadserver_is_an_error_and_not_a_hang(here: &Path) {

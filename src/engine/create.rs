@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use super::request::{CreateRequest, MountRequest, PullPolicy};
 use super::resolve::{Facts, resolve};
 use super::{Engine, builtin, files, isolated, names, pull, userns};
+use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::oci::Digest;
+use crate::rootless::outer;
 use crate::state::record::{ImageOrigin, MountSource};
 use crate::state::{ContainerConfig, ContainerGuard};
 use crate::store::{ImageRecord, Store};
@@ -46,6 +48,8 @@ pub(super) fn create_guarded(
     };
     let host = HostFiles::read()?;
     let decided = userns::decide(engine, request, &layers)?;
+    // From a time when the user had a single id: now they can be shown.
+    let recorded_owners = owners::recorded_in(&layers) && !outer::has_single_id()?;
     for mount in &request.mounts {
         prepare_source(mount)?;
     }
@@ -65,6 +69,7 @@ pub(super) fn create_guarded(
             },
             host_name: host.name.clone(),
             user_namespace: decided.namespace.clone(),
+            recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
         let config = resolve(request, &image_config, facts)?;

@@ -9,8 +9,11 @@ use std::os::unix::fs::OpenOptionsExt;
 /// written with a struct virtio_net_hdr of 10 bytes in front, and nothing else. Returns the descriptor, which does not
 /// block, and the device's name, of the form `tun0`.
 pub fn create() -> io::Result<(OwnedFd, String)> {
-    let device =
-        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open("/dev/net/tun")?;
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open("/dev/net/tun")?;
     // SAFETY: ifreq is plain bytes and integers; all-zero is a value of it.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"tun%d") {

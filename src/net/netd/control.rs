@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 
-use super::inside::Job;
 use super::Netd;
+use super::inside::Job;
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
@@ -86,7 +86,8 @@ impl Netd {
             Request::Join(join) => {
                 let joined = self.join(id, &join)?;
                 let namespace = self.inside.namespace().try_clone_to_owned();
-                let namespace = namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
+                let namespace =
+                    namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
                 self.reply(id, &Reply::Joined(Box::new(joined), namespace));
             }
             Request::Plug(namespace) => {

@@ -186,7 +186,8 @@ impl Netd {
     }
 
     fn expire(&mut self, now: Instant) {
-        let due: Vec<_> = self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
+        let due: Vec<_> =
+            self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
         for id in due {
             self.unused.remove(&id);
             self.bridges.remove(&id);

@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::event::Timespec;
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
 
 use crate::net::part::{Interest, Token, Wakes};
 

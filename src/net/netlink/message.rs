@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo,
-    LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags,
+    LinkInfo, LinkMessage,
 };
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
@@ -43,12 +43,7 @@ pub fn bridge(name: &str, mac: Mac, mtu: u32) -> RouteNetlinkMessage {
 
 /// A pair of virtual Ethernet interfaces: one here, in a bridge and up, the other one in another namespace. That one cannot
 /// be up yet: it is made before the pair is one (`veth_newlink` in drivers/net/veth.c).
-pub fn veth(
-    name: &str,
-    bridge: u32,
-    mtu: u32,
-    peer: (&str, Mac, BorrowedFd<'_>),
-) -> RouteNetlinkMessage {
+pub fn veth(name: &str, bridge: u32, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)) -> RouteNetlinkMessage {
     let (peer_name, peer_mac, namespace) = peer;
     let mut other = LinkMessage::default();
     other.attributes = vec![
@@ -241,9 +236,7 @@ pub fn link_name(answer: &RouteNetlinkMessage) -> Option<&str> {
 pub fn link_counters(answer: &RouteNetlinkMessage) -> Option<((u64, u64), (u64, u64))> {
     let RouteNetlinkMessage::NewLink(message) = answer else { return None };
     message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Stats64(stats) => {
-            Some(((stats.rx_bytes, stats.rx_packets), (stats.tx_bytes, stats.tx_packets)))
-        }
+        LinkAttribute::Stats64(stats) => Some(((stats.rx_bytes, stats.rx_packets), (stats.tx_bytes, stats.tx_packets))),
         _ => None,
     })
 }

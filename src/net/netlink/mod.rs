@@ -17,7 +17,8 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket,
+    sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
@@ -262,10 +263,8 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkMessage<Rout
 }
 
 /// Groups of changes that can be listened to (RTMGRP_* of rtnetlink(7)).
-pub const CHANGES_OF_ROUTES_AND_ADDRESSES: u32 = (libc::RTMGRP_IPV4_IFADDR
-    | libc::RTMGRP_IPV6_IFADDR
-    | libc::RTMGRP_IPV4_ROUTE
-    | libc::RTMGRP_IPV6_ROUTE) as u32;
+pub const CHANGES_OF_ROUTES_AND_ADDRESSES: u32 =
+    (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR | libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE) as u32;
 
 /// A socket that hears of changes in the network namespace of this thread. It does not block.
 pub fn listen(groups: u32) -> io::Result<OwnedFd> {

@@ -36,8 +36,8 @@ use super::protocol::Counters;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::sys::tun;
-pub use plan::{MARK, bridge_name, veth_name};
 use plan::{LOCAL_TABLE, Neighbour, PRIORITY_MARK, Reach};
+pub use plan::{MARK, bridge_name, veth_name};
 
 /// So that large datagrams pass whole: the largest multiple of 8 that leaves room in 65,535 bytes for a header.
 const TUN_MTU: u32 = 65520;
@@ -256,7 +256,9 @@ impl Router {
         let mut batch = Batch::default();
         for endpoint in &plug.missing {
             let name = veth_name(&plug.container, &endpoint.network_id);
-            if plug.again && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some() {
+            if plug.again
+                && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some()
+            {
                 continue;
             }
             let bridge = match self.networks.get(&endpoint.network_id) {
@@ -324,7 +326,12 @@ impl Router {
     }
 
     /// After a network was taken away: the default routes of what is left.
-    pub fn reroute(&mut self, container: &ContainerId, endpoints: &[Endpoint], namespace: BorrowedFd<'_>) -> Result<()> {
+    pub fn reroute(
+        &mut self,
+        container: &ContainerId,
+        endpoints: &[Endpoint],
+        namespace: BorrowedFd<'_>,
+    ) -> Result<()> {
         let plug =
             Plug { container: container.clone(), endpoints: endpoints.to_vec(), missing: Vec::new(), again: true };
         self.configure(&plug, namespace)

@@ -53,7 +53,7 @@ impl Fs {
             Place::Lower { layer, name } => (Arc::clone(layer), Arc::clone(name)),
             _ => return Ok(()),
         };
-        let stat = rustix::fs::statat(&layer, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = layer.stat_at(&name)?;
         let copy = match node.kind {
             FileType::RegularFile => self.copy_file(&layer, &name, &stat, keep)?,
             _ => self.copy_special(&layer, &name, &stat)?,
@@ -81,7 +81,7 @@ impl Fs {
         let link = only_link(node)?;
         let parent = self.make_upper(&link.parent)?;
         let source = layers.lowers.first().ok_or(Errno::NOENT)?;
-        let stat = rustix::fs::fstat(source)?;
+        let stat = source.stat()?;
         let temporary = self.work.fresh_name();
         rustix::fs::mkdirat(&self.work, &temporary, Mode::RWXU)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -310,6 +310,9 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
     let mut value = Vec::new();
     for name in names_at(from, from_follows)?.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         if name.starts_with(OWN_PREFIX) && !name[OWN_PREFIX.len()..].starts_with(b"overlay.") {
+            continue;
+        }
+        if super::recorded::NAMES.iter().any(|recorded| recorded.as_bytes() == name) {
             continue;
         }
         let name = OsStr::from_bytes(name);

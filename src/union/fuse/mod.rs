@@ -21,8 +21,8 @@
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol; [`owners`] whose files they are; [`quota`]
-//! how many; [`fault`] panics.
+//! [`ops`] the protocol; [`owners`] and [`recorded`] whose files they are;
+//! [`quota`] how many; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -35,6 +35,7 @@ mod node;
 mod ops;
 mod owners;
 mod quota;
+mod recorded;
 mod remove;
 mod rename;
 mod siblings;
@@ -242,7 +243,12 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
-    let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
+    let recorded = recorded::can_be_shown();
+    let lower = |layer: &OsString| {
+        let layer = root(Path::new(layer))?;
+        Ok(if recorded { layer.with_recorded_owners() } else { layer })
+    };
+    let lowers = layers.iter().rev().map(lower).collect::<Result<Vec<_>>>()?;
     let fs = match container.is_empty() {
         true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
         false => with_upper(Path::new(container), lowers, durability == "volatile", options)?,

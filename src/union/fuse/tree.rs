@@ -390,7 +390,7 @@ fn find_lower(layers: &Layers, name: &OsStr, from: usize) -> Res<Option<Found>> 
 
 /// What one layer says of a name: nothing, or what it has, or that it is a whiteout.
 fn probe(layer: &Arc<LayerDir>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
-    match rustix::fs::statat(layer, name, AtFlags::SYMLINK_NOFOLLOW) {
+    match layer.stat_at(name) {
         Ok(stat) if is_whiteout(layer, name, &stat) => Ok(Some(None)),
         Ok(stat) => Ok(Some(Some(Found { layer: Arc::clone(layer), in_upper, stat }))),
         Err(Errno::NOENT) => Ok(None),
