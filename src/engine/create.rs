@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::request::{CreateRequest, MountRequest, NetworkRequest, PullPolicy};
 use super::resolve::{Facts, resolve};
 use super::{Engine, builtin, isolated, names, pull, userns};
+use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
@@ -14,6 +15,7 @@ use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::net::model::{DEFAULT, Wish};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
+use crate::rootless::outer;
 use crate::state::record::{ImageOrigin, Member, MountSource, NetworkMode};
 use crate::state::{ContainerConfig, ContainerGuard};
 use crate::store::{ImageRecord, Store};
@@ -49,6 +51,8 @@ pub(super) fn create_guarded(
     let network = network_mode(engine, request)?;
     let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let decided = userns::decide(engine, request, &layers)?;
+    // From a time when the user had a single id: now they can be shown.
+    let recorded_owners = owners::recorded_in(&layers) && !outer::has_single_id()?;
     for mount in &request.mounts {
         prepare_source(mount)?;
     }
@@ -69,6 +73,7 @@ pub(super) fn create_guarded(
             host_name: host_name.clone(),
             network: network.clone(),
             user_namespace: decided.namespace.clone(),
+            recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
         let config = resolve(request, &image_config, facts)?;

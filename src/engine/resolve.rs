@@ -37,6 +37,8 @@ pub struct Facts<'a> {
     pub network: (NetworkMode, Option<String>),
     /// Whose ids it has.
     pub user_namespace: UserNamespace,
+    /// Whether owners of the image's files are recorded beside them, for coracle's own union.
+    pub recorded_owners: bool,
     /// Names for anonymous volumes.
     pub volume_names: &'a mut dyn FnMut() -> Result<Name>,
 }
@@ -70,7 +72,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         networking: networking(request, &network)?,
         network,
         mounts: mounts(request, image, facts.volume_names)?,
-        driver: driver(request, &facts.user_namespace)?,
+        driver: driver(request, facts.user_namespace.shifts() || facts.recorded_owners)?,
         read_only: request.read_only,
         init: request.init,
         labels,
@@ -124,8 +126,8 @@ fn networking(request: &CreateRequest, network: &NetworkMode) -> Result<Networki
 }
 
 /// Only coracle's own union shows the files of an image with other owners than they have on disk.
-fn driver(request: &CreateRequest, namespace: &UserNamespace) -> Result<StorageDriver> {
-    match (request.driver, namespace.shifts(), request.storage_size) {
+fn driver(request: &CreateRequest, other_owners: bool) -> Result<StorageDriver> {
+    match (request.driver, other_owners, request.storage_size) {
         (StorageDriver::Overlay, false, Some(_)) => {
             Err(Error::unsupported("the overlay storage driver cannot limit the size of a container's files")
                 .hint("coracle's own driver can: --storage-driver fuse"))
@@ -264,6 +266,7 @@ mod tests {
             host_name: "laptop".into(),
             network: (NetworkMode::None, None),
             user_namespace: UserNamespace::Host,
+            recorded_owners: false,
             volume_names: &mut || names.next().unwrap(),
         };
         resolve(&request, &image, facts)
@@ -271,13 +274,12 @@ mod tests {
 
     #[test]
     fn other_ids_and_a_size_need_coracles_own_union() {
-        let wanted = |request: &CreateRequest, namespace| driver(request, &namespace);
         let keep = UserNamespace::KeepId { uid: 1, gid: 2, name: String::new() };
         let plain = CreateRequest::default();
-        assert_eq!(wanted(&plain, UserNamespace::Host).unwrap(), StorageDriver::Overlay);
-        assert_eq!(wanted(&plain, keep.clone()).unwrap(), StorageDriver::Fuse);
+        assert_eq!(driver(&plain, false).unwrap(), StorageDriver::Overlay);
+        assert_eq!(driver(&plain, keep.shifts()).unwrap(), StorageDriver::Fuse);
         let sized = CreateRequest { storage_size: Some(1), ..CreateRequest::default() };
-        assert!(wanted(&sized, UserNamespace::Host).unwrap_err().message().contains("cannot limit"));
+        assert!(driver(&sized, false).unwrap_err().message().contains("cannot limit"));
         let image = ImageConfig::parse(IMAGE.as_bytes()).unwrap();
         assert_eq!(process(&plain, &image, &keep).unwrap().user, "1:2");
         let root = CreateRequest { user: Some("0".into()), ..CreateRequest::default() };

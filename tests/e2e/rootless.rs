@@ -61,7 +61,39 @@ fn no_subordinate_ids() {
     let prepare =
         format!("{}; mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid", directories(&env));
     altered(&env, &prepare, "doctor").fails().explains_on_stdout("/etc/subuid").explains_on_stdout("/etc/subgid");
-    altered(&env, &prepare, "run --rm hello").fails_with(125).explains().stderr_has("/etc/subuid");
+    // Root alone: what the image has belongs to it, whatever its owners are, and nobody else can be.
+    let said = "you have no subordinate ids";
+    altered(&env, &prepare, "run --rm hello").succeeds().stderr_has(said);
+    let prepare = prepare.replace("mkdir -p", "true");
+    let quiet = altered(&env, &prepare, "run --rm hello").succeeds();
+    assert!(!quiet.stderr.contains(said), "it is said once: {}", quiet.stderr);
+    let image = crate::support::registry::Registry::shared("busybox").name("busybox");
+    for driver in ["overlay", "fuse"] {
+        let options = format!("--storage-driver {driver} run --rm --pull always --tls-verify=false");
+        let script = "id -u; touch /root/x; cat /proc/self/uid_map; chmod 4755 /root/x; stat -c '%u %a' /root/x";
+        let output = altered(&env, &prepare, &format!("{options} {image} sh -c \"{script}\"")).succeeds();
+        assert!(output.stdout.starts_with("0\n") && output.stdout.ends_with("\n0 4755\n"), "{}", output.stdout);
+        altered(&env, &prepare, &format!("{options} -u 33 {image} true")).fails_with(125).explains();
+    }
+}
+
+#[test]
+fn owners_are_kept_until_there_are_subordinate_ids() {
+    let env = ready!(debian);
+    if is_root() {
+        return;
+    }
+    let image = crate::support::registry::Registry::shared("debian").name("debian");
+    let ids = env.write("ids", "1000:1001:60000\n");
+    let files = |file: &str| format!("mount --bind {file} /etc/subuid; mount --bind {file} /etc/subgid");
+    let none = format!("{}; {}", directories(&env), files("/dev/null"));
+    let script = "sh -c 'stat -c %u:%g:%a /etc/shadow; cat /etc/shadow >/dev/null; chmod 644 /etc/shadow'";
+    let run = format!("run --rm --pull never {image} {script}");
+    altered(&env, &none, &format!("pull -q --tls-verify=false {image}")).succeeds();
+    altered(&env, &none, &run).succeeds().stdout_is("0:0:640\n");
+    // Their time has come: no pull, no chown.
+    let some = files(&ids.display().to_string());
+    altered(&env, &some, &run).succeeds().stdout_is("0:42:640\n");
 }
 
 #[test]

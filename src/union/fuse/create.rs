@@ -156,6 +156,8 @@ impl Fs {
         }
         let name: Arc<OsStr> = Arc::from(name);
         state.names.push(Link { parent: Arc::clone(parent), name: Arc::clone(&name) });
+        // Also what had lost its last name, but not its last link, has one again.
+        state.place = Place::Upper;
         entries.set(&name, node.ino, node.kind);
         let more = state.more_links;
         let stat = self.spot_in(node, &state)?.stat()?;
