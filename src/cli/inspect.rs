@@ -132,8 +132,7 @@ fn find(engine: &Engine, name: &str, what: What, sizes: bool) -> Result<Report> 
     let image = || engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report)));
     let network = || network::inspect(engine, name).map(|report| Report::Network(Box::new(report)));
     let is_absent = |error: &Error| matches!(error.kind(), Kind::NotFound | Kind::Usage);
-    let container =
-        || engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report)));
+    let container = || engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report)));
     match what {
         What::Container => container(),
         What::Image => image(),

@@ -20,26 +20,13 @@
 //!
 //! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
 //! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
-//! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
-//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
-//! [`etc`] the files by which containers know names.
-//! [`udp`], [`udp_ports`] and [`icmp`] the same without connections.
-
-pub mod client;
-pub mod etc;
-//! supervisors and netd say to each other; [`part`] how the parts of netd share one loop; [`table`] who is where, and
-//! under which names; [`dns`] questions from containers; [`packet`] IP packets, read and written.
-
-//! which names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it.
-
-pub mod client;
-pub mod dns;
 //! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
-//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] and [`udp`] traffic to the
-//! outside, [`tcp_ports`] from it.
+//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`], [`udp`] and [`icmp`]
+//! traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files by which containers know names.
 
 pub mod client;
 pub mod dns;
+pub mod etc;
 #[cfg(test)]
 mod fake;
 mod flows;

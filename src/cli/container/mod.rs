@@ -8,7 +8,7 @@ pub mod kill;
 pub mod list;
 pub mod logs;
 mod mounts;
-mod networks;
+pub mod networks;
 pub mod options;
 pub mod port;
 mod publish;

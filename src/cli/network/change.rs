@@ -163,7 +163,10 @@ mod tests {
         };
         let wish = arguments.wish().unwrap();
         assert_eq!(wish.aliases, ["a", "b", "c"]);
-        assert_eq!((wish.ipv4.unwrap().to_string(), wish.ipv6.unwrap().to_string()), ("10.7.0.5".into(), "fd00:7::5".into()));
+        assert_eq!(
+            (wish.ipv4.unwrap().to_string(), wish.ipv6.unwrap().to_string()),
+            ("10.7.0.5".into(), "fd00:7::5".into())
+        );
         let wrong = |change: fn(&mut ConnectArguments)| {
             let mut arguments = ConnectArguments::default();
             change(&mut arguments);

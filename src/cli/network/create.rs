@@ -175,15 +175,29 @@ impl CreateArguments {
     fn refuse_what_is_not_here(&self, name: &str) -> Result<()> {
         match self.driver.as_str() {
             "bridge" | "" => {}
-            "host" => return Err(Error::conflict("only one instance of \"host\" network is allowed").hint("use `--network host`")),
-            "null" | "none" => return Err(Error::conflict("only one instance of \"null\" network is allowed").hint("use `--network none`")),
+            "host" => {
+                return Err(
+                    Error::conflict("only one instance of \"host\" network is allowed").hint("use `--network host`")
+                );
+            }
+            "null" | "none" => {
+                return Err(
+                    Error::conflict("only one instance of \"null\" network is allowed").hint("use `--network none`")
+                );
+            }
             "macvlan" | "ipvlan" => {
-                return Err(Error::unsupported(format!("network driver `{}` needs privileges over the host's interfaces", self.driver))
-                    .hint("leave `--driver` out: containers reach the outside through a bridge"));
+                return Err(Error::unsupported(format!(
+                    "network driver `{}` needs privileges over the host's interfaces",
+                    self.driver
+                ))
+                .hint("leave `--driver` out: containers reach the outside through a bridge"));
             }
             other => {
-                return Err(Error::unsupported(format!("could not find plugin {} in v1 plugin registry: plugin not found", text::clean(other)))
-                    .hint("the driver is `bridge`"));
+                return Err(Error::unsupported(format!(
+                    "could not find plugin {} in v1 plugin registry: plugin not found",
+                    text::clean(other)
+                ))
+                .hint("the driver is `bridge`"));
             }
         }
         let swarm = self.ingress || self.config_only || self.config_from.is_some();
@@ -194,8 +208,11 @@ impl CreateArguments {
             return Err(Error::unsupported("`--route` is not there: containers have a default route only"));
         }
         if !self.aux_address.is_empty() {
-            return Err(Error::unsupported(format!("`--aux-address` is not there: network `{}` has no neighbours outside", text::clean(name)))
-                .hint("keep addresses free by giving containers others with `--ip-range`"));
+            return Err(Error::unsupported(format!(
+                "`--aux-address` is not there: network `{}` has no neighbours outside",
+                text::clean(name)
+            ))
+            .hint("keep addresses free by giving containers others with `--ip-range`"));
         }
         match self.ipam_driver.as_str() {
             "default" | "host-local" | "" => Ok(()),
@@ -221,7 +238,8 @@ impl Plan {
                 return Err(Error::unsupported("containers of one network cannot be kept from each other")
                     .hint("give each a network of its own"));
             }
-            "com.docker.network.bridge.enable_icc" | "com.docker.network.bridge.enable_ip_masquerade" if value == "true" => {}
+            "com.docker.network.bridge.enable_icc" | "com.docker.network.bridge.enable_ip_masquerade"
+                if value == "true" => {}
             key => {
                 let known = WITHOUT_EFFECT.contains(&key);
                 self.warnings.push(match known {
@@ -280,14 +298,26 @@ mod tests {
     fn flags_become_a_definition() {
         let new = plan("--subnet 10.7.0.0/24,fd00:7::/64 --gateway 10.7.0.9 --ip-range=10.7.0.128/25 --internal --label a=b --label c web").unwrap().new;
         assert_eq!(new.subnets, ["10.7.0.0/24", "fd00:7::/64"].map(|net| net.parse().unwrap()));
-        assert_eq!((new.gateways[0].to_string(), new.ranges[0].to_string()), ("10.7.0.9".into(), "10.7.0.128/25".into()));
+        assert_eq!(
+            (new.gateways[0].to_string(), new.ranges[0].to_string()),
+            ("10.7.0.9".into(), "10.7.0.128/25".into())
+        );
         assert_eq!((new.ipv4, new.ipv6, new.internal, new.isolate, new.dns), (true, true, true, true, true));
         assert_eq!(new.labels, [("a".into(), "b".into()), ("c".into(), String::new())].into());
-        let new = plan("--ipv4=false --ipv6 --disable-dns --dns 192.0.2.1,192.0.2.2 -o isolate=false -o mtu=1400 -d bridge web").unwrap().new;
+        let new = plan(
+            "--ipv4=false --ipv6 --disable-dns --dns 192.0.2.1,192.0.2.2 -o isolate=false -o mtu=1400 -d bridge web",
+        )
+        .unwrap()
+        .new;
         assert_eq!((new.ipv4, new.ipv6, new.isolate, new.dns, new.mtu), (false, true, false, false, Some(1400)));
         assert_eq!((new.dns_servers.len(), new.options["mtu"].as_str()), (2, "1400"));
         assert_eq!(plan("-o com.docker.network.driver.mtu=9000 web").unwrap().new.mtu, Some(9000));
-        assert!(plan("--attachable --ipam-driver default --scope local -o com.docker.network.bridge.enable_icc=true web").unwrap().warnings.is_empty());
+        assert!(
+            plan("--attachable --ipam-driver default --scope local -o com.docker.network.bridge.enable_icc=true web")
+                .unwrap()
+                .warnings
+                .is_empty()
+        );
         assert_eq!(plan("-o com.docker.network.bridge.name=br0 -o frob=1 web").unwrap().warnings.len(), 2);
     }
 

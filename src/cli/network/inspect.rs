@@ -137,7 +137,9 @@ fn with_go_names(value: Value, free: bool) -> Value {
             let mut fields: BTreeMap<Arc<str>, Value> = map.iter().map(field).collect();
             if !free && fields.contains_key("ID") {
                 // Fields that are left out of JSON when they are empty.
-                for (name, empty) in [("Subnets", Value::List(Vec::new().into())), ("Labels", empty_map()), ("Options", empty_map())] {
+                for (name, empty) in
+                    [("Subnets", Value::List(Vec::new().into())), ("Labels", empty_map()), ("Options", empty_map())]
+                {
                     fields.entry(Arc::from(name)).or_insert(empty);
                 }
             }
@@ -179,7 +181,10 @@ mod tests {
         let value = template::value(&docker).unwrap();
         assert!(render("{{(index .IPAM.Config 0).Subnet}} {{.ID}}", &value).starts_with("172."));
         let podman = for_template(&inspect_for_podman(&engine, "bridge").unwrap()).unwrap();
-        let shown = render("{{.Name}} {{.DNSEnabled}} {{.IPv6Enabled}} {{(index .Subnets 0).Gateway}} {{.IPAMOptions.driver}} {{len .Labels}}", &podman);
+        let shown = render(
+            "{{.Name}} {{.DNSEnabled}} {{.IPv6Enabled}} {{(index .Subnets 0).Gateway}} {{.IPAMOptions.driver}} {{len .Labels}}",
+            &podman,
+        );
         assert!(shown.starts_with("bridge true true 172.") && shown.ends_with(" host-local 0\n"), "{shown}");
     }
 }

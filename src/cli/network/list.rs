@@ -192,7 +192,10 @@ mod tests {
         assert!(lines[3].ends_with("   none      null      local") && lines.len() == 5, "{table}");
         assert!(render("", false).contains(web.id.as_str()));
         let rest = render("{{.IPv4}} {{.IPv6}} {{.Internal}} {{.Label \"tier\"}} {{.Labels}}", true);
-        assert_eq!(rest.lines().collect::<Vec<_>>(), ["true true false  ", "true false false  ", "true false false  ", "true true true web app=shop,tier=web"]);
+        assert_eq!(
+            rest.lines().collect::<Vec<_>>(),
+            ["true true false  ", "true false false  ", "true false false  ", "true true true web app=shop,tier=web"]
+        );
         for (field, header) in HEADERS {
             assert!(render(&format!("table {{{{.{field}}}}}"), true).starts_with(header), "{field}");
         }
@@ -206,7 +209,8 @@ mod tests {
         let (known, _) = engine::list(&engine, &Filters::default()).unwrap();
         let reports = inspect::for_podman(&engine, &known).unwrap();
         let rows = || reports.iter().map(|report| podman_row(report, true).unwrap()).collect();
-        let render = |format: &str| Format::parse(format, DEFAULT_PODMAN).unwrap().render(HEADERS_PODMAN, rows()).unwrap();
+        let render =
+            |format: &str| Format::parse(format, DEFAULT_PODMAN).unwrap().render(HEADERS_PODMAN, rows()).unwrap();
         assert!(render("").starts_with("NETWORK ID     NAME      DRIVER\n"));
         let subnets = render("{{.Name}}: {{range .Subnets}}{{.Subnet}} {{end}}");
         assert!(subnets.starts_with("bridge: 172."), "{subnets}");

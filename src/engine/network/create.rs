@@ -6,8 +6,8 @@ use super::Engine;
 use crate::base::id::Name;
 use crate::base::{Error, Kind, Result, text};
 use crate::net::model::Network;
-pub use crate::net::networks::NewNetwork;
 use crate::net::networks::Networks;
+pub use crate::net::networks::NewNetwork;
 
 /// Resolvers that a network has at most.
 const RESOLVERS_MAX: usize = 16;

@@ -128,7 +128,13 @@ mod tests {
         for (given, expected) in cases {
             let mut filters = Filters::default();
             given.iter().try_for_each(|filter| filters.add(filter, Filters::LIST, &time)).unwrap();
-            let mut names: Vec<String> = all(&engine).unwrap().0.into_iter().filter(|known| filters.fit(known, || known.name == "front")).map(|known| known.name).collect();
+            let mut names: Vec<String> = all(&engine)
+                .unwrap()
+                .0
+                .into_iter()
+                .filter(|known| filters.fit(known, || known.name == "front"))
+                .map(|known| known.name)
+                .collect();
             names.sort();
             assert_eq!(names.join(" "), *expected, "{given:?}");
         }

@@ -139,7 +139,11 @@ fn refuse_foreign_addresses(network: &Network, wish: &Wish) -> Result<()> {
             return Err(Error::usage(format!(
                 "invalid endpoint settings: no configured subnet contains IP address {address}"
             ))
-            .hint(format!("network `{}` has {}", text::clean(network.name.as_str()), subnets.join(" and "))));
+            .hint(format!(
+                "network `{}` has {}",
+                text::clean(network.name.as_str()),
+                subnets.join(" and ")
+            )));
         }
     }
     Ok(())
@@ -180,7 +184,8 @@ mod tests {
     #[test]
     fn addresses_of_elsewhere_are_refused_at_once() {
         let (engine, _scratch) = fixtures::engine();
-        let new = NewNetwork { subnets: vec!["10.7.0.0/24".parse().unwrap()], ..NewNetwork::named("web".parse().unwrap()) };
+        let new =
+            NewNetwork { subnets: vec!["10.7.0.0/24".parse().unwrap()], ..NewNetwork::named("web".parse().unwrap()) };
         let network = Networks::new(&engine.paths).create(&new).unwrap();
         let wish = |address: &str| Wish { ipv4: Some(address.parse().unwrap()), ..Wish::default() };
         refuse_foreign_addresses(&network, &wish("10.7.0.9")).unwrap();

@@ -166,7 +166,9 @@ pub(super) mod tests {
         let (engine, _scratch) = fixtures::engine();
         let networks = Networks::new(&engine.paths);
         let web = networks.create(&NewNetwork::named("web".parse().unwrap())).unwrap();
-        for (asked, driver) in [("web", "bridge"), (web.id.short(), "bridge"), ("bridge", "bridge"), ("host", "host"), ("none", "null")] {
+        for (asked, driver) in
+            [("web", "bridge"), (web.id.short(), "bridge"), ("bridge", "bridge"), ("host", "host"), ("none", "null")]
+        {
             let known = find(&engine, asked).unwrap();
             assert_eq!(known.driver, driver, "{asked}");
             assert_eq!(find(&engine, &known.id).unwrap(), known);

@@ -21,10 +21,7 @@ pub enum Holders {
 pub fn remove(engine: &Engine, asked: &str, holders: Holders) -> Result<()> {
     let known = find(engine, asked)?;
     let Some(network) = known.network.as_ref().filter(|_| !known.is_builtin()) else {
-        return Err(Error::new(
-            Kind::Denied,
-            format!("{} is a pre-defined network and cannot be removed", known.name),
-        ));
+        return Err(Error::new(Kind::Denied, format!("{} is a pre-defined network and cannot be removed", known.name)));
     };
     let mut users = containers(engine)?;
     users.retain(|container| match holders {
@@ -100,7 +97,8 @@ mod tests {
         let network = Networks::new(&engine.paths).create(&NewNetwork::named("web".parse().unwrap())).unwrap();
         let user = super::super::tests::member("front", &[&network], true);
         let error = in_use(&find(&engine, "web").unwrap(), &[user]);
-        let expected = "error while removing network: network web has active endpoints (name:\"front\" id:\"66726f6e7400\")";
+        let expected =
+            "error while removing network: network web has active endpoints (name:\"front\" id:\"66726f6e7400\")";
         assert_eq!((error.message(), error.kind()), (expected, Kind::Conflict));
     }
 }
