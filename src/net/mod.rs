@@ -23,12 +23,16 @@
 //! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
 //! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] and [`udp`] traffic to the
 //! outside, [`tcp_ports`] from it.
+//! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
+//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
+//! [`udp`], [`udp_ports`] and [`icmp`] the same without connections.
 
 pub mod client;
 pub mod dns;
 #[cfg(test)]
 mod fake;
 mod flows;
+pub mod icmp;
 pub mod model;
 pub mod netd;
 mod netlink;
@@ -42,3 +46,4 @@ pub mod table;
 pub mod tcp;
 pub mod tcp_ports;
 pub mod udp;
+pub mod udp_ports;

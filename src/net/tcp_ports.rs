@@ -63,7 +63,7 @@ pub struct Target {
 
 impl Target {
     /// For a client of this family: the address of the same family, or the other one.
-    fn address(&self, client: IpAddr) -> Option<IpAddr> {
+    pub(super) fn address(&self, client: IpAddr) -> Option<IpAddr> {
         let (v4, v6) = (self.ipv4.map(IpAddr::V4), self.ipv6.map(IpAddr::V6));
         if client.is_ipv4() { v4.or(v6) } else { v6.or(v4) }
     }
@@ -80,7 +80,7 @@ impl TcpPorts {
         if self.ports.contains_key(&(port.host_ip, port.host_port)) {
             return Err(in_use(port));
         }
-        let sockets = listen_on(cx, port)?;
+        let sockets = listen_on(cx, port, listener)?;
         let number = match sockets.first().map(|socket| getsockname(socket).map(SocketAddr::try_from)) {
             Some(Ok(Ok(address))) => address.port(),
             _ => {
@@ -226,8 +226,11 @@ fn call(cx: &Context<'_>, from: SocketAddr, target: SocketAddr) -> io::Result<(O
     }
 }
 
+/// How one socket is made for a published port.
+type Listener = fn(&Context<'_>, SocketAddr) -> io::Result<OwnedFd>;
+
 /// One listening socket, or one for each family with the same number.
-fn listen_on(cx: &Context<'_>, port: &PublishedPort) -> Result<Vec<OwnedFd>> {
+pub(super) fn listen_on(cx: &Context<'_>, port: &PublishedPort, listener: Listener) -> Result<Vec<OwnedFd>> {
     if let Some(address) = port.host_ip {
         let socket = listener(cx, SocketAddr::new(address, port.host_port)).map_err(|error| explain(port, error))?;
         return Ok(vec![socket]);
@@ -264,14 +267,14 @@ fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn describe(port: &PublishedPort) -> String {
+pub(super) fn describe(port: &PublishedPort) -> String {
     match port.host_ip {
         Some(address) => format!("port `{}/{}`", SocketAddr::new(address, port.host_port), port.protocol),
         None => format!("port `{}/{}`", port.host_port, port.protocol),
     }
 }
 
-fn in_use(port: &PublishedPort) -> Error {
+pub(super) fn in_use(port: &PublishedPort) -> Error {
     Error::conflict(format!("{} of the host is already in use", describe(port)))
         .hint("stop what listens there, or publish another port of the host")
 }

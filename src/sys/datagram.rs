@@ -171,6 +171,8 @@ pub struct Sending {
     pub from: Option<IpAddr>,
     /// It is several datagrams of this size, of which the last may be shorter (UDP_SEGMENT, since Linux 4.18).
     pub segment: Option<u16>,
+    /// With this DSCP and ECN, if not those of the socket; with `to` only.
+    pub class: Option<u8>,
 }
 
 /// Sends one datagram or several of one size.
@@ -188,7 +190,7 @@ pub fn send(socket: BorrowedFd<'_>, payload: &[u8], how: Sending) -> io::Result<
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
-    // SAFETY: the header describes `control`, which is zeroed and large enough for both messages together.
+    // SAFETY: the header describes `control`, which is zeroed and large enough for all messages together.
     let used = unsafe {
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         let mut used = 0;
@@ -208,6 +210,16 @@ pub fn send(socket: BorrowedFd<'_>, payload: &[u8], how: Sending) -> io::Result<
                 used += put(header, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
             }
             None => {}
+        }
+        if let (Some(class), Some(to)) = (how.class, how.to) {
+            if how.from.is_some() {
+                header = libc::CMSG_NXTHDR(&raw const message, header);
+            }
+            let class = libc::c_int::from(class);
+            used += match to {
+                SocketAddr::V4(_) => put(header, libc::IPPROTO_IP, libc::IP_TOS, class),
+                SocketAddr::V6(_) => put(header, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, class),
+            };
         }
         used
     };
@@ -459,7 +471,8 @@ mod tests {
     fn the_sender_chooses_its_address() {
         let all = UdpSocket::bind("0.0.0.0:0").unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let how = Sending { to: client.local_addr().ok(), from: Some([127, 0, 0, 9].into()), segment: Some(4) };
+        let from = Some([127, 0, 0, 9].into());
+        let how = Sending { to: client.local_addr().ok(), from, segment: Some(4), class: Some(0xb8) };
         send(all.as_fd(), b"answers", how).unwrap();
         let mut buffer = [0; 10];
         let (length, from) = client.recv_from(&mut buffer).unwrap();

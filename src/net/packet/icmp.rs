@@ -144,6 +144,14 @@ pub fn echo_reply(out: &mut Vec<u8>, envelope: &Envelope, echo: &Echo<'_>) -> bo
     message(out, envelope, kind, 0, value, echo.payload)
 }
 
+/// Writes an echo request. False when the payload is too long.
+#[must_use]
+pub fn echo_request(out: &mut Vec<u8>, envelope: &Envelope, echo: &Echo<'_>) -> bool {
+    let kind = if envelope.pair.is_v6() { 128 } else { 8 };
+    let value = (u32::from(echo.identifier) << 16) | u32::from(echo.sequence);
+    message(out, envelope, kind, 0, value, echo.payload)
+}
+
 /// Why a packet is not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {

@@ -25,7 +25,7 @@ mod udp;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub use fragment::{REASSEMBLY_TIMEOUT, Reassembly, split};
-pub use icmp::{Echo, Icmp, Quoted, Refusal, echo_reply, refuse};
+pub use icmp::{Echo, Icmp, Quoted, Refusal, echo_reply, echo_request, refuse};
 pub use ip::{Envelope, Headers, Ip, Malformed, Transport};
 pub use offload::{VNET_HEADER, decode, encode};
 pub use tcp::{Flags, Options, Segment, Tcp};

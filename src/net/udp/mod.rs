@@ -16,8 +16,8 @@
 //! Datagrams of equal size in a row go to the host's kernel in one call and come from it in one; both directions also have
 //! large packets on the TUN device. Nothing waits for more to come: [`Udp::flush`] ends each round of the loop.
 
-pub mod delivery;
-mod outgoing;
+pub(super) mod delivery;
+pub(super) mod outgoing;
 
 use std::collections::HashMap;
 use std::io;
@@ -31,15 +31,13 @@ use self::delivery::{Delivery, Label};
 use self::outgoing::{Batch, Manner, Outgoing};
 use super::flows::{self, Flows, Limits};
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
-use super::part::{Context, Interest, Outside, Part, Segments, Token};
-use crate::sys::datagram::{self, Inbox, Sending};
+use super::part::{Context, Interest, Outside, Part, Token};
+use crate::sys::datagram::{self, Inbox, SendError, Sending};
 
 /// The largest datagram, and the most that the kernel joins.
 const MAX_DATAGRAM: usize = 65_536;
 /// How much may wait in a socket; the kernel cuts it to `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
-/// A TTL below this is meant, by traceroute; others are defaults, less the routers on the way here.
-const MEANT_HOPS: u8 = 32;
 /// How often one call receives before other parts have their turn.
 const ROUNDS: usize = 4;
 /// How many kept errors are taken at a time.
@@ -127,19 +125,8 @@ impl Udp {
         let (member, remote) = ip.pair.with_ports(udp.source_port, udp.destination_port);
         let Some(index) = self.flow(cx, ip, Key { member, remote }) else { return };
         self.flows.touch(index, cx.now, false);
-        let manner = Manner {
-            class: ip.traffic_class,
-            hops: (ip.hops < MEANT_HOPS).then_some(ip.hops),
-            // An IPv6 packet that is larger than its network was fragmented by the container.
-            may_fragment: match ip.pair {
-                Pair::V4 { .. } => !ip.dont_fragment,
-                Pair::V6 { .. } => ip.offload.segments.is_none() && ip.bytes().len() > cx.policy.mtu(member.ip()),
-            },
-        };
-        let size = match ip.offload.segments {
-            Some((Segments::Udp, _, size)) => usize::from(size),
-            _ => udp.payload.len(),
-        };
+        let manner = Manner::of(ip, cx.policy.mtu(member.ip()));
+        let size = outgoing::size(ip, udp.payload);
         if !self.outgoing.add(index, manner, udp.payload, size) {
             self.flush(cx);
             // Empty now: it always takes one.
@@ -392,21 +379,10 @@ impl Udp {
         for _ in 0..MAX_ERRORS {
             let Some((key, flow)) = self.flows.get(index) else { return any };
             let Ok(Some(error)) = datagram::receive_error(flow.socket.as_fd(), &mut buffer) else { return any };
-            let peer = flow.peer;
             any = true;
-            if !error.is_icmp {
-                continue;
-            }
-            let same_family = peer.is_ipv6() == key.remote.is_ipv6();
-            let refusal = match same_family {
-                true => Some(Refusal::Relayed { kind: error.kind, code: error.code, value: error.info }),
-                false => Refusal::from_errno(error.errno),
-            };
-            // The other end itself, under the name that the container knows; or a router on the way.
-            let router = error.offender.filter(|from| same_family && *from != peer.ip() && !from.is_loopback());
             let payload = buffer.get(..error.length).unwrap_or_default();
-            if let Some(refusal) = refusal.filter(|refusal| refusal.is_about_delivery(peer.is_ipv6())) {
-                self.refuse_datagram(cx, key, payload, router, refusal);
+            if let Some((from, refusal)) = relayed(&error, flow.peer.ip(), key.remote.ip()) {
+                self.refuse_datagram(cx, key, payload, Some(from), refusal);
             }
         }
         any
@@ -441,39 +417,31 @@ impl Flow {
 
     /// Makes the socket send as a packet was sent.
     fn apply(&mut self, manner: Manner) {
-        use sockopt::{Ipv4PathMtuDiscovery as V4, Ipv6PathMtuDiscovery as V6};
-        if self.manner == Some(manner) {
-            return;
-        }
-        let before = self.manner.replace(manner);
-        let (fd, v6) = (self.socket.as_fd(), self.peer.is_ipv6());
-        // Each is best effort: a datagram that goes out a little differently is better than one that is lost.
-        if before.map_or(0, |it| it.class) != manner.class {
-            let class = manner.class;
-            let _ = if v6 { sockopt::set_ipv6_tclass(fd, class.into()) } else { sockopt::set_ip_tos(fd, class) };
-        }
-        if before.and_then(|it| it.hops) != manner.hops {
-            let hops = manner.hops;
-            let _ = match (v6, hops) {
-                (true, hops) => sockopt::set_ipv6_unicast_hops(fd, hops),
-                (false, Some(hops)) => sockopt::set_ip_ttl(fd, hops.max(1).into()),
-                // ip(7): -1 is the default again.
-                (false, None) => sockopt::set_ip_ttl(fd, u32::MAX),
-            };
-        }
-        if before.map(|it| it.may_fragment) != Some(manner.may_fragment) {
-            let _ = match (v6, manner.may_fragment) {
-                (false, true) => sockopt::set_ip_mtu_discover(fd, V4::DONT),
-                (false, false) => sockopt::set_ip_mtu_discover(fd, V4::DO),
-                (true, true) => sockopt::set_ipv6_mtu_discover(fd, V6::DONT),
-                (true, false) => sockopt::set_ipv6_mtu_discover(fd, V6::DO),
-            };
+        if self.manner != Some(manner) {
+            manner.apply(self.manner.replace(manner), self.socket.as_fd(), self.peer.is_ipv6());
         }
     }
 }
 
+/// What to tell a container that calls `remote` what is `peer` to the host, about an error that the kernel kept: from
+/// whom, and why.
+pub(super) fn relayed(error: &SendError, peer: IpAddr, remote: IpAddr) -> Option<(IpAddr, Refusal)> {
+    let same_family = peer.is_ipv6() == remote.is_ipv6();
+    // The kernel gives the place of a parameter problem as a number; in the message it is the first byte (RFC 792).
+    let value = if peer.is_ipv4() && error.kind == 12 { error.info << 24 } else { error.info };
+    let refusal = match same_family {
+        _ if !error.is_icmp => None,
+        true => Some(Refusal::Relayed { kind: error.kind, code: error.code, value }),
+        false => Refusal::from_errno(error.errno),
+    };
+    // The other end itself, under the name that the container knows; or a router on the way.
+    let router = error.offender.filter(|from| same_family && *from != peer && !from.is_loopback());
+    let refusal = refusal.filter(|refusal| refusal.is_about_delivery(peer.is_ipv6()))?;
+    Some((router.unwrap_or(remote), refusal))
+}
+
 /// Whether a datagram is lost for lack of room, as on any wire, or there is nothing to receive.
-fn is_lost(error: &io::Error) -> bool {
+pub(super) fn is_lost(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR))
 }
 

@@ -1,6 +1,15 @@
 //! Datagrams on their way to the outside: consecutive ones of one flow, size and manner wait to be sent by one call, which
 //! the host's kernel takes apart.
 
+use std::os::fd::BorrowedFd;
+
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery as V4, Ipv6PathMtuDiscovery as V6};
+
+use crate::net::packet::{Ip, Pair};
+use crate::net::part::Segments;
+
+/// A TTL below this is meant, by traceroute; others are defaults, less the routers on the way here.
+const MEANT_HOPS: u8 = 32;
 /// Datagrams of one call (UDP_MAX_SEGMENTS before Linux 6.9).
 const MAX_SEGMENTS: usize = 64;
 /// Bytes of one call, so that any headers fit.
@@ -15,6 +24,54 @@ pub struct Manner {
     pub hops: Option<u8>,
     /// The host may fragment it.
     pub may_fragment: bool,
+}
+
+impl Manner {
+    /// As a packet of a container was sent, on a network of that MTU.
+    pub fn of(ip: &Ip<'_>, mtu: usize) -> Self {
+        Self {
+            class: ip.traffic_class,
+            hops: (ip.hops < MEANT_HOPS).then_some(ip.hops),
+            // An IPv6 packet that is larger than its network was fragmented by the container.
+            may_fragment: match ip.pair {
+                Pair::V4 { .. } => !ip.dont_fragment,
+                Pair::V6 { .. } => ip.offload.segments.is_none() && ip.bytes().len() > mtu,
+            },
+        }
+    }
+
+    /// Makes a socket send so that has sent as `before`, or has not yet been told. Each option is best effort: a datagram
+    /// that goes out a little differently is better than one that is lost.
+    pub fn apply(self, before: Option<Self>, fd: BorrowedFd<'_>, v6: bool) {
+        if before.map_or(0, |it| it.class) != self.class {
+            let class = self.class;
+            let _ = if v6 { sockopt::set_ipv6_tclass(fd, class.into()) } else { sockopt::set_ip_tos(fd, class) };
+        }
+        if before.and_then(|it| it.hops) != self.hops {
+            let _ = match (v6, self.hops) {
+                (true, hops) => sockopt::set_ipv6_unicast_hops(fd, hops),
+                (false, Some(hops)) => sockopt::set_ip_ttl(fd, hops.max(1).into()),
+                // ip(7): -1 is the default again.
+                (false, None) => sockopt::set_ip_ttl(fd, u32::MAX),
+            };
+        }
+        if before.map(|it| it.may_fragment) != Some(self.may_fragment) {
+            let _ = match (v6, self.may_fragment) {
+                (false, true) => sockopt::set_ip_mtu_discover(fd, V4::DONT),
+                (false, false) => sockopt::set_ip_mtu_discover(fd, V4::DO),
+                (true, true) => sockopt::set_ipv6_mtu_discover(fd, V6::DONT),
+                (true, false) => sockopt::set_ipv6_mtu_discover(fd, V6::DO),
+            };
+        }
+    }
+}
+
+/// How large each datagram of a packet is that is several or one.
+pub fn size(ip: &Ip<'_>, payload: &[u8]) -> usize {
+    match ip.offload.segments {
+        Some((Segments::Udp, _, size)) => usize::from(size),
+        _ => payload.len(),
+    }
 }
 
 /// Datagrams that wait to be sent together.

@@ -1,0 +1,507 @@
+//! Published UDP ports: datagrams from anywhere to a container, which sees who sent them.
+//!
+//! # Theory of operation
+//!
+//! Each port has one socket of the host for each family, which tells to which of the host's addresses a datagram was sent
+//! (IP_PKTINFO), so that the answer leaves from there. What arrives becomes a packet with the client's own address, which
+//! goes to the container through the TUN device; its answers come back there, because the router namespace has no other
+//! way out, and are recognised by the table of clients.
+//!
+//! A client that the container could not answer, such as the host's loopback, is shown as the gateway, whose address is the
+//! router namespace's own: such a client has a socket there, connected to the container.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::net::{SocketType, bind, connect, getsockname, sockopt};
+
+use super::flows::{self, Flows, Limits};
+use super::model::PublishedPort;
+use super::packet::{Ip, Transport};
+use super::part::{Context, Interest, Part, Token};
+use super::tcp::family;
+use super::tcp_ports::{Target, describe, in_use, listen_on};
+use super::udp::delivery::{Delivery, Label};
+use super::udp::is_lost;
+use super::udp::outgoing::{self, Batch, Manner, Outgoing};
+use crate::base::{Error, Result};
+use crate::sys::datagram::{self, Datagram, Inbox, Sending};
+
+/// The largest datagram, and the most that the kernel joins.
+const MAX_DATAGRAM: usize = 65_536;
+/// How much may wait in a socket; the kernel cuts it to `net.core.rmem_max`.
+const RECEIVE_BUFFER: usize = 1024 * 1024;
+/// How often one call receives before other parts have their turn.
+const ROUNDS: usize = 4;
+/// Set in the number of a descriptor that belongs to a client.
+const CLIENT: u64 = 1 << 48;
+
+/// Who talks to a container, and how that is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    /// Seen as itself: by the addresses in packets. A client that uses two published ports for the same port of a
+    /// container at once is answered from the one it used last.
+    Itself { member: SocketAddr, client: SocketAddr },
+    /// Seen as the gateway: by the socket that it called.
+    Gateway { member: SocketAddr, client: SocketAddr, listener: u64 },
+}
+
+impl flows::Key for Key {
+    fn member(&self) -> IpAddr {
+        match self {
+            Self::Itself { member, .. } | Self::Gateway { member, .. } => member.ip(),
+        }
+    }
+}
+
+/// How a client is answered.
+#[derive(Debug)]
+struct Client {
+    address: SocketAddr,
+    /// The number of the socket that it called.
+    listener: u64,
+    /// The host's address that it called.
+    called: Option<IpAddr>,
+    /// In the router's namespace, connected to the container; none for clients that are seen as themselves.
+    socket: Option<OwnedFd>,
+}
+
+#[derive(Debug)]
+struct Port {
+    /// Numbers of its listeners.
+    listeners: Vec<u64>,
+    container_port: u16,
+    target: Option<Target>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    socket: OwnedFd,
+    port: (Option<IpAddr>, u16),
+}
+
+/// All published UDP ports.
+#[derive(Debug)]
+pub struct UdpPorts {
+    ports: HashMap<(Option<IpAddr>, u16), Port>,
+    listeners: HashMap<u64, Listener>,
+    next: u64,
+    clients: Flows<Key, Client>,
+    inbox: Inbox,
+    delivery: Delivery,
+    outgoing: Outgoing,
+    outgoing_since: Option<Instant>,
+}
+
+impl UdpPorts {
+    /// Clients that are seen as the gateway take a descriptor each.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            ports: HashMap::new(),
+            listeners: HashMap::new(),
+            next: 0,
+            clients: Flows::new(limits),
+            inbox: Inbox::new(MAX_DATAGRAM),
+            delivery: Delivery::default(),
+            outgoing: Outgoing::default(),
+            outgoing_since: None,
+        }
+    }
+
+    /// Binds a port of the host, on both families if no address is given: the port with its real number. What arrives
+    /// before [`UdpPorts::aim`] waits.
+    pub fn open(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
+        if self.ports.contains_key(&(port.host_ip, port.host_port)) {
+            return Err(in_use(port));
+        }
+        let sockets = listen_on(cx, port, listener)?;
+        let number = match sockets.first().map(|socket| getsockname(socket).map(SocketAddr::try_from)) {
+            Some(Ok(Ok(address))) => address.port(),
+            _ => {
+                return Err(Error::system(format!("cannot tell which port of the host stands for {}", describe(port))));
+            }
+        };
+        let key = (port.host_ip, number);
+        let mut listeners = Vec::new();
+        for socket in sockets {
+            listeners.push(self.next);
+            self.listeners.insert(self.next, Listener { socket, port: key });
+            self.next = (self.next + 1) & (CLIENT - 1);
+        }
+        self.ports.insert(key, Port { listeners, container_port: port.container_port, target: None });
+        Ok(PublishedPort { host_port: number, ..port.clone() })
+    }
+
+    /// Leads an open port to a container.
+    pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
+        let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
+            return Err(Error::not_found(format!("{} is not open", describe(port))));
+        };
+        if open.target.replace(target).is_none() {
+            for index in &open.listeners {
+                let Some(listener) = self.listeners.get(index) else { continue };
+                cx.wakes
+                    .watch(listener.socket.as_fd(), Interest::READ, Token::new(Part::UdpPorts, *index))
+                    .map_err(|error| Error::system(format!("cannot wait for {}", describe(port))).caused_by(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a port back, and forgets its clients.
+    pub fn close(&mut self, port: &PublishedPort) {
+        let Some(closed) = self.ports.remove(&(port.host_ip, port.host_port)) else { return };
+        // What waits for one of them would be sent from nowhere.
+        let _ = self.outgoing.take();
+        self.outgoing_since = None;
+        for index in &closed.listeners {
+            self.listeners.remove(index);
+        }
+        self.clients.remove_if(|_, client| closed.listeners.contains(&client.listener));
+    }
+
+    /// A datagram of a container, from the TUN device: whether it answers a client. If not, it is one for the outside.
+    pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) -> bool {
+        let Transport::Udp(udp) = ip.transport else { return false };
+        if self.clients.is_empty() {
+            return false;
+        }
+        let (member, client) = ip.pair.with_ports(udp.source_port, udp.destination_port);
+        let Some(index) = self.clients.find(&Key::Itself { member, client }) else { return false };
+        self.clients.touch(index, cx.now, true);
+        let manner = Manner { class: ip.traffic_class, hops: None, may_fragment: true };
+        let size = outgoing::size(ip, udp.payload);
+        if !self.outgoing.add(index, manner, udp.payload, size) {
+            self.flush(cx);
+            let _ = self.outgoing.add(index, manner, udp.payload, size);
+        }
+        self.outgoing_since.get_or_insert(cx.now);
+        true
+    }
+
+    /// Sends what waits. To be called when no more packets are at hand, before waiting for anything.
+    pub fn flush(&mut self, _: &mut Context<'_>) {
+        self.outgoing_since = None;
+        let Some(batch) = self.outgoing.take() else { return };
+        if let Some((_, client)) = self.clients.get(batch.flow)
+            && let Some(listener) = self.listeners.get(&client.listener)
+        {
+            answer(listener.socket.as_fd(), client, &batch);
+        }
+        self.outgoing.recycle(batch);
+    }
+
+    /// One of its sockets has something.
+    pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, _: Interest) {
+        match index & CLIENT {
+            0 => self.arrived(cx, index),
+            _ => self.answered(cx, usize::try_from(index & !CLIENT).unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// When [`UdpPorts::expire`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.outgoing_since.or(self.clients.deadline())
+    }
+
+    /// Forgets clients that are gone.
+    pub fn expire(&mut self, cx: &mut Context<'_>) {
+        self.flush(cx);
+        while self.clients.expired(cx.now).is_some() {}
+    }
+
+    /// Forgets the clients of addresses that nobody has any more.
+    pub fn member_left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
+        self.flush(cx);
+        self.clients.remove_members(addresses);
+    }
+
+    /// Datagrams of clients.
+    fn arrived(&mut self, cx: &mut Context<'_>, index: u64) {
+        for _ in 0..ROUNDS {
+            let Some(listener) = self.listeners.get(&index) else { return };
+            let Some(port) = self.ports.get(&listener.port) else { return };
+            let (target, container_port) = (port.target, port.container_port);
+            let count = match self.inbox.receive(listener.socket.as_fd()) {
+                Ok(count) => count,
+                Err(error) if is_lost(&error) => return,
+                // An error of an answer, which is nobody's business here.
+                Err(_) => continue,
+            };
+            let datagrams: Vec<Datagram> = self.inbox.received().to_vec();
+            for datagram in &datagrams {
+                if let (Some(from), Some(target)) = (datagram.from, target) {
+                    self.forward(cx, index, datagram, from, target, container_port);
+                }
+            }
+            self.delivery.flush(cx.link);
+            if count < datagram::SLOTS {
+                return;
+            }
+        }
+    }
+
+    /// One datagram, or several of one size, to the container.
+    fn forward(
+        &mut self,
+        cx: &mut Context<'_>,
+        listener: u64,
+        datagram: &Datagram,
+        from: SocketAddr,
+        target: Target,
+        port: u16,
+    ) {
+        let plain = SocketAddr::new(from.ip().to_canonical(), from.port());
+        let Some(address) = target.address(plain.ip()) else { return };
+        let member = SocketAddr::new(address, port);
+        let seen = cx.policy.visible(plain.ip(), address);
+        if seen == plain.ip() {
+            let key = Key::Itself { member, client: plain };
+            let client = Client { address: from, listener, called: datagram.to, socket: None };
+            if self.client(cx, key, client).is_some() {
+                let label =
+                    Label { from: plain, to: member, class: datagram.class.unwrap_or(0), mtu: cx.policy.mtu(address) };
+                self.delivery.add(cx.link, label, self.inbox.payload(datagram), datagram.segment);
+            }
+            return;
+        }
+        let key = Key::Gateway { member, client: plain, listener };
+        let index = match self.clients.find(&key) {
+            Some(index) => index,
+            None => {
+                let Ok(socket) = self.call(cx, seen, member) else { return };
+                let client = Client { address: from, listener, called: datagram.to, socket: Some(socket) };
+                let Some(index) = self.client(cx, key, client) else { return };
+                index
+            }
+        };
+        self.clients.touch(index, cx.now, false);
+        let Some((_, Client { socket: Some(socket), called, .. })) = self.clients.get(index) else { return };
+        *called = datagram.to;
+        let payload = self.inbox.payload(datagram);
+        let how = Sending { segment: datagram.segment, ..Sending::default() };
+        // A container that has closed the port says so to the next datagram: that one is sent again.
+        if datagram::send(socket.as_fd(), payload, how).is_err_and(|error| !is_lost(&error)) {
+            let _ = datagram::send(socket.as_fd(), payload, how);
+        }
+    }
+
+    /// The number of a client, which is noted if it is new; none when there is no room.
+    fn client(&mut self, cx: &mut Context<'_>, key: Key, client: Client) -> Option<usize> {
+        if let Some(index) = self.clients.find(&key) {
+            if let Some((_, known)) = self.clients.get(index) {
+                (known.listener, known.called, known.address) = (client.listener, client.called, client.address);
+            }
+            self.clients.touch(index, cx.now, false);
+            return Some(index);
+        }
+        self.flush(cx);
+        while self.clients.crowded(flows::Key::member(&key), cx.now).is_some() {}
+        let index = self.clients.next_index();
+        if let Some(socket) = &client.socket {
+            let token = Token::new(Part::UdpPorts, CLIENT | index as u64);
+            cx.wakes.watch(socket.as_fd(), Interest::READ, token).ok()?;
+        }
+        self.clients.insert(key, client, cx.now).ok()
+    }
+
+    /// A socket of the router's namespace that calls a container. Without a free descriptor, an old client gives up its
+    /// own.
+    fn call(&mut self, cx: &Context<'_>, from: IpAddr, member: SocketAddr) -> io::Result<OwnedFd> {
+        let socket = || cx.sockets.router(family(member.ip()), SocketType::DGRAM, None);
+        let socket = match socket() {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                self.clients.evict(None, cx.now).ok_or(error)?;
+                socket()
+            }
+            made => made,
+        }?;
+        if from.is_ipv4() == member.is_ipv4() {
+            bind(&socket, &SocketAddr::new(from, 0))?;
+        }
+        connect(&socket, &member)?;
+        let _ = datagram::coalesce(socket.as_fd());
+        Ok(socket)
+    }
+
+    /// Datagrams of the container to a client that it sees as the gateway.
+    fn answered(&mut self, cx: &mut Context<'_>, index: usize) {
+        for _ in 0..ROUNDS {
+            let Some((_, client)) = self.clients.get(index) else { return };
+            let (Some(socket), Some(listener)) = (&client.socket, self.listeners.get(&client.listener)) else { return };
+            let count = match self.inbox.receive(socket.as_fd()) {
+                Ok(count) => count,
+                Err(error) if is_lost(&error) => return,
+                // The container's port is closed: the client cannot be told.
+                Err(_) => continue,
+            };
+            for datagram in self.inbox.received() {
+                let payload = self.inbox.payload(datagram).to_vec();
+                let size = datagram.segment.map_or(payload.len(), usize::from);
+                let manner = Manner { class: datagram.class.unwrap_or(0), hops: None, may_fragment: true };
+                let count = if size == 0 { 1 } else { payload.len().div_ceil(size) };
+                answer(listener.socket.as_fd(), client, &Batch { flow: index, manner, size, count, payload });
+            }
+            self.clients.touch(index, cx.now, true);
+            if count < datagram::SLOTS {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends datagrams to a client from the address that it called.
+fn answer(listener: BorrowedFd<'_>, client: &Client, batch: &Batch) {
+    let how = Sending {
+        to: Some(client.address),
+        from: client.called,
+        segment: u16::try_from(batch.size).ok().filter(|_| batch.count > 1),
+        class: Some(batch.manner.class),
+    };
+    let sent = datagram::send(listener, &batch.payload, how);
+    if batch.count > 1 && sent.is_err_and(|error| !is_lost(&error)) {
+        // Too large for the route, or a device that cannot do it.
+        for payload in batch.datagrams() {
+            let _ = datagram::send(listener, payload, Sending { segment: None, ..how });
+        }
+    }
+}
+
+fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = cx.sockets.host(family(address.ip()), SocketType::DGRAM, None)?;
+    let (fd, v6) = (socket.as_fd(), address.is_ipv6());
+    if v6 {
+        sockopt::set_ipv6_v6only(fd, true)?;
+    }
+    datagram::tell_destination(fd, v6)?;
+    // What follows makes it faster or more exact; nothing depends on it.
+    let _ = datagram::coalesce(fd);
+    let _ = sockopt::set_socket_recv_buffer_size(fd, RECEIVE_BUFFER);
+    let _ = if v6 { sockopt::set_ipv6_recvtclass(fd, true) } else { sockopt::set_ip_recvtos(fd, true) };
+    bind(fd, &address)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::error::Kind;
+    use crate::net::fake::{World, loopback, member};
+    use crate::net::model::Protocol;
+    use crate::net::part::Offload;
+
+    const LIMITS: Limits = Limits { flows: 8, per_member: 8 };
+
+    fn published(host_ip: Option<IpAddr>, host_port: u16) -> PublishedPort {
+        PublishedPort { host_ip, host_port, container_port: 53, protocol: Protocol::Udp }
+    }
+
+    fn target() -> Target {
+        let (IpAddr::V4(v4), IpAddr::V6(v6)) = (member(false), member(true)) else { panic!() };
+        Target { ipv4: Some(v4), ipv6: Some(v6) }
+    }
+
+    fn client(v6: bool) -> UdpSocket {
+        let client = UdpSocket::bind((loopback(v6), 0)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client
+    }
+
+    #[test]
+    fn containers_see_clients_and_answer_them() {
+        let mut world = World::new();
+        let mut ports = UdpPorts::new(LIMITS);
+        let open = ports.open(&mut world.context(), &published(None, 0)).unwrap();
+        assert_ne!(open.host_port, 0);
+        let early = client(false);
+        early.send_to(b"early", (loopback(false), open.host_port)).unwrap();
+        assert_eq!(world.poll(0), None);
+        ports.aim(&mut world.context(), &open, target()).unwrap();
+        for v6 in [false, true] {
+            let late = client(v6);
+            let client = if v6 { &late } else { &early };
+            client.connect((loopback(v6), open.host_port)).unwrap();
+            if v6 {
+                client.send(b"early").unwrap();
+            }
+            let (part, index, what) = world.wait();
+            assert_eq!(part, Part::UdpPorts);
+            ports.ready(&mut world.context(), index, what);
+            let (seen, server) = (client.local_addr().unwrap(), SocketAddr::new(member(v6), 53));
+            assert_eq!(world.datagrams(), [(seen, server, b"early".to_vec())]);
+            // Answers in a row; the client, being connected, takes them from the address that it called only.
+            for payload in [&b"answer"[..], b"second", b"end"] {
+                let answer = world.datagram(server, seen, payload);
+                assert!(ports.packet(&mut world.context(), &Ip::parse(&answer, Offload::default()).unwrap()));
+            }
+            assert!(ports.deadline().is_some_and(|at| at <= world.now));
+            ports.expire(&mut world.context());
+            let mut buffer = [0; 100];
+            for payload in [&b"answer"[..], b"second", b"end"] {
+                let length = client.recv(&mut buffer).unwrap();
+                assert_eq!(&buffer[..length], payload);
+            }
+            let other = world.datagram(server, SocketAddr::new(seen.ip(), 1), b"not an answer");
+            assert!(!ports.packet(&mut world.context(), &Ip::parse(&other, Offload::default()).unwrap()));
+        }
+        ports.close(&open);
+        assert!(ports.clients.is_empty() && ports.listeners.is_empty());
+        UdpSocket::bind((loopback(false), open.host_port)).unwrap();
+    }
+
+    #[test]
+    fn clients_that_cannot_be_answered_are_seen_as_the_gateway() {
+        let mut world = World::new();
+        world.rules.visible = Some([127, 0, 0, 2].into());
+        let container = UdpSocket::bind("127.0.0.3:0").unwrap();
+        container.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut ports = UdpPorts::new(LIMITS);
+        let wanted = PublishedPort {
+            container_port: container.local_addr().unwrap().port(),
+            ..published(Some(loopback(false)), 0)
+        };
+        let open = ports.open(&mut world.context(), &wanted).unwrap();
+        let target = Target { ipv4: Some([127, 0, 0, 3].into()), ipv6: None };
+        ports.aim(&mut world.context(), &open, target).unwrap();
+        let client = client(false);
+        client.connect((loopback(false), open.host_port)).unwrap();
+        let mut buffer = [0; 9000];
+        for size in [5, 9000] {
+            client.send(&vec![1; size]).unwrap();
+            let (_, index, what) = world.wait();
+            ports.ready(&mut world.context(), index, what);
+            let (length, seen) = container.recv_from(&mut buffer).unwrap();
+            assert_eq!((length, seen.ip()), (size, [127, 0, 0, 2].into()));
+            container.send_to(&buffer[..length], seen).unwrap();
+            let (_, index, what) = world.wait();
+            assert_ne!(index & CLIENT, 0);
+            ports.ready(&mut world.context(), index, what);
+            assert_eq!(client.recv(&mut buffer).unwrap(), size);
+        }
+        assert_eq!(ports.clients.len(), 1);
+        world.pass(31);
+        ports.expire(&mut world.context());
+        assert!(ports.clients.is_empty());
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_a_conflict() {
+        let mut world = World::new();
+        let mut ports = UdpPorts::new(LIMITS);
+        let taken = client(false);
+        let port = taken.local_addr().unwrap().port();
+        for host_ip in [None, Some(loopback(false))] {
+            let error = ports.open(&mut world.context(), &published(host_ip, port)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Conflict);
+            assert!(error.to_string().contains(&port.to_string()), "{error}");
+        }
+        let open = ports.open(&mut world.context(), &published(Some(loopback(false)), 0)).unwrap();
+        assert_eq!(ports.open(&mut world.context(), &open).unwrap_err().kind(), Kind::Conflict);
+    }
+}
