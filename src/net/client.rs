@@ -38,6 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often a netd that ends while we ask is replaced: it may just have been about to go.
 const ATTEMPTS: usize = 5;
 
+/// How often, and after which pause each, a revival is tried while ports seem to be in use.
+const REVIVALS: usize = 25;
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A container's membership in its networks, as its supervisor holds it. Dropping it ends the membership: addresses,
 /// names and ports are free again.
 #[derive(Debug)]
@@ -132,7 +136,18 @@ impl Membership {
     pub fn revive(&mut self, paths: &Paths, program: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result<()> {
         let mut join = self.join.clone();
         join.before = Some(self.joined.clone());
-        let (mut revived, _) = Self::join(paths, program, &join, Some(self.router.as_fd()))?;
+        let mut revived = Err(Error::conflict("netd is still there"));
+        // The kernel may not be through with the dead one yet, and its ports still be open.
+        for attempt in 0..REVIVALS {
+            if attempt > 0 {
+                std::thread::sleep(PAUSE);
+            }
+            revived = Self::join(paths, program, &join, Some(self.router.as_fd()));
+            if !revived.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
+                break;
+            }
+        }
+        let (mut revived, _) = revived?;
         revived.plug(netns)?;
         revived.join.before = None;
         *self = revived;

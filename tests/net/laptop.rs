@@ -174,11 +174,12 @@ pub fn wait_for(what: &str, so: impl Fn() -> bool) {
     }
 }
 
-/// As if the kernel was short of memory.
+/// As if the kernel was short of memory. Returns when nothing of it is left.
 pub fn kill_netd() {
     let pid = rustix::process::Pid::from_raw(netd().unwrap()).unwrap();
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    wait_for("netd's end", || netd().is_none());
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)], None).unwrap();
 }
 
 /// The process id of netd, if it runs.

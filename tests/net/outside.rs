@@ -8,6 +8,11 @@ use coracle::base::error::Kind;
 use coracle::net::model::{Protocol, PublishedPort};
 use coracle::net::protocol::Join;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketType, connect as connect_to, ipproto, recv, send, socket,
+};
+
 use super::laptop::{Container, HOST, kill_netd, network, wait_for, wish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,6 +65,57 @@ fn reach_published(container: &Container, port: u16) {
         let stream = connect(address.parse().unwrap(), port).unwrap();
         let (accepted, _) = listener.accept().unwrap();
         converse(stream, accepted);
+    }
+}
+
+pub fn published_udp_ports_lead_to_containers() {
+    let network = network("one", 1);
+    let port = PublishedPort { host_ip: None, host_port: 0, container_port: 53, protocol: Protocol::Udp };
+    let join = Join { ports: vec![port], ..wish("a", &[&network]) };
+    let mut a = Container::start(&join).unwrap();
+    let port = a.joined.ports[0].host_port;
+    let server = a.run(|| UdpSocket::bind("[::]:53")).unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    for round in 0..2 {
+        for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
+            let client = datagrams(SocketAddr::new(address.parse().unwrap(), port));
+            let mut buffer = [0; 2000];
+            for size in [1, 1200, 1800] {
+                client.send(&vec![7; size]).unwrap();
+                let (length, from) = server.recv_from(&mut buffer).unwrap();
+                assert_eq!((length, buffer[0]), (size, 7), "{address} {round}");
+                server.send_to(&buffer[..length], from).unwrap();
+                assert_eq!(client.recv(&mut buffer).unwrap(), size, "{address} {round}");
+            }
+        }
+        kill_netd();
+        a.revive();
+    }
+}
+
+pub fn pings_are_answered() {
+    let network = network("one", 1);
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    // For ping sockets of the host and of the container.
+    let range = "/proc/sys/net/ipv4/ping_group_range";
+    std::fs::write(range, "0 0").unwrap();
+    a.run(|| std::fs::write(range, "0 0")).unwrap();
+    for host in HOST.map(|host| host.parse::<IpAddr>().unwrap()) {
+        let (family, protocol, kind) = match host {
+            IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP, 8),
+            IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, 128),
+        };
+        let socket = a.run(|| socket(family, SocketType::DGRAM, Some(protocol))).unwrap();
+        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).unwrap();
+        connect_to(&socket, &SocketAddr::new(host, 0)).unwrap();
+        for sequence in 1..4 {
+            // The kernel fills in checksum and identifier.
+            let echo = [kind, 0, 0, 0, 0, 0, 0, sequence, b'p', b'i', b'n', b'g'];
+            send(&socket, &echo, SendFlags::empty()).unwrap();
+            let mut answer = [0u8; 64];
+            let length = recv(&socket, &mut answer[..], RecvFlags::empty()).unwrap().0;
+            assert_eq!(answer[7..length], [sequence, b'p', b'i', b'n', b'g'], "{host}");
+        }
     }
 }
 

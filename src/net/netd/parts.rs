@@ -7,6 +7,7 @@ use crate::base::error::Kind;
 use crate::base::{Error, Result};
 use crate::net::dns::{Dns, Resolv};
 use crate::net::flows;
+use crate::net::icmp::Icmp;
 use crate::net::model::{Protocol, PublishedPort};
 use crate::net::packet::{Ip, Reassembly, Transport};
 use crate::net::part::{Context, Interest, Offload, Part};
@@ -14,6 +15,7 @@ use crate::net::table::Table;
 use crate::net::tcp::{Limits, Tcp};
 use crate::net::tcp_ports::{Target, TcpPorts};
 use crate::net::udp::Udp;
+use crate::net::udp_ports::UdpPorts;
 
 /// How far ports below the unprivileged limit are moved up: 80 becomes 8080, 443 becomes 8443.
 const REMAP: u16 = 8000;
@@ -24,6 +26,8 @@ pub struct Parts {
     tcp: Tcp,
     tcp_ports: TcpPorts,
     udp: Udp,
+    udp_ports: UdpPorts,
+    icmp: Icmp,
     dns: Dns,
     fragments: Reassembly,
 }
@@ -32,11 +36,14 @@ impl Parts {
     /// For a process that may have so many descriptors open, on a host with this resolv.conf.
     pub fn new(descriptors: u64, resolv_conf: &str) -> Self {
         // TCP takes two thirds.
-        let flows = usize::try_from(descriptors / 6).unwrap_or(usize::MAX).clamp(16, 1 << 16);
+        let share = |part| usize::try_from(descriptors / part).unwrap_or(usize::MAX).clamp(16, 1 << 16);
+        let limits = |flows| flows::Limits { flows, per_member: flows / 2 };
         Self {
             tcp: Tcp::new(Limits::for_descriptors(descriptors)),
             tcp_ports: TcpPorts::new(),
-            udp: Udp::new(flows::Limits { flows, per_member: flows / 2 }),
+            udp: Udp::new(limits(share(6))),
+            udp_ports: UdpPorts::new(limits(share(24))),
+            icmp: Icmp::new(limits(share(48))),
             dns: Dns::new(Resolv::parse(resolv_conf)),
             fragments: Reassembly::default(),
         }
@@ -67,7 +74,11 @@ impl Parts {
     pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
         match packet.transport {
             Transport::Tcp(_) => self.tcp.packet(cx, packet),
-            Transport::Udp(_) => self.udp.packet(cx, packet),
+            Transport::Udp(_) => {
+                if !self.udp_ports.packet(cx, packet) {
+                    self.udp.packet(cx, packet);
+                }
+            }
             Transport::Fragment(_) => {
                 let Some(whole) = self.fragments.push(packet, cx.now) else { return };
                 // What is whole is no fragment: this goes one level deep.
@@ -76,12 +87,13 @@ impl Parts {
                     _ => {}
                 }
             }
-            Transport::Icmp(_) | Transport::Other(_) => {}
+            Transport::Icmp(_) | Transport::Other(_) => self.icmp.packet(cx, packet),
         }
     }
 
     /// There are no more packets for the moment.
     pub fn flush(&mut self, cx: &mut Context<'_>) {
+        self.udp_ports.flush(cx);
         self.udp.flush(cx);
     }
 
@@ -91,6 +103,8 @@ impl Parts {
             Part::Tcp => self.tcp.ready(cx, index, what),
             Part::TcpPorts => self.tcp_ports.ready(cx, index, &mut self.tcp),
             Part::Udp => self.udp.ready(cx, index, what),
+            Part::UdpPorts => self.udp_ports.ready(cx, index, what),
+            Part::Icmp => self.icmp.ready(cx, index, what),
             Part::Dns => self.dns.ready(cx, table, index, what),
             _ => {}
         }
@@ -98,11 +112,10 @@ impl Parts {
 
     /// When [`Parts::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let (dns, fragments) = (self.dns.deadline(), self.fragments.deadline());
-        [self.tcp.deadline(), self.tcp_ports.deadline(), self.udp.deadline(), dns, fragments]
-            .into_iter()
-            .flatten()
-            .min()
+        let tcp = [self.tcp.deadline(), self.tcp_ports.deadline()];
+        let udp = [self.udp.deadline(), self.udp_ports.deadline(), self.icmp.deadline()];
+        let others = [self.dns.deadline(), self.fragments.deadline()];
+        tcp.into_iter().chain(udp).chain(others).flatten().min()
     }
 
     /// Does what is due.
@@ -117,6 +130,12 @@ impl Parts {
         }
         if due(self.udp.deadline()) {
             self.udp.expire(cx);
+        }
+        if due(self.udp_ports.deadline()) {
+            self.udp_ports.expire(cx);
+        }
+        if due(self.icmp.deadline()) {
+            self.icmp.expire(cx);
         }
         if due(self.dns.deadline()) {
             self.dns.expire(cx);
@@ -151,7 +170,7 @@ impl Parts {
     fn open_one(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
         match port.protocol {
             Protocol::Tcp => self.tcp_ports.open(cx, port),
-            Protocol::Udp => Err(Error::unsupported("UDP ports cannot be published yet")),
+            Protocol::Udp => self.udp_ports.open(cx, port),
         }
     }
 
@@ -160,7 +179,7 @@ impl Parts {
         for port in ports {
             match port.protocol {
                 Protocol::Tcp => self.tcp_ports.aim(cx, port, target)?,
-                Protocol::Udp => {}
+                Protocol::Udp => self.udp_ports.aim(cx, port, target)?,
             }
         }
         Ok(())
@@ -171,7 +190,7 @@ impl Parts {
         for port in ports {
             match port.protocol {
                 Protocol::Tcp => self.tcp_ports.close(port),
-                Protocol::Udp => {}
+                Protocol::Udp => self.udp_ports.close(port),
             }
         }
     }
@@ -180,6 +199,8 @@ impl Parts {
     pub fn left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
         self.tcp.member_left(cx, addresses);
         self.udp.member_left(cx, addresses);
+        self.udp_ports.member_left(cx, addresses);
+        self.icmp.member_left(cx, addresses);
         self.dns.member_left(addresses);
     }
 }
