@@ -83,6 +83,7 @@ pub use owners::Owners;
 
 /// What a union does besides uniting layers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// Whose ids the container's are.
     pub owners: Owners,
