@@ -584,7 +584,7 @@ fn recorded_owners(here: &Path) {
         (metadata.uid(), metadata.gid(), metadata.mode())
     };
     assert_eq!((seen("dir"), seen("dir/file")), ((3, 4, 0o40710), (5, 6, 0o104755)));
-    assert_eq!(seen("plain"), (0, 0, 0o100644));
+    assert_eq!(seen("plain"), (0, 0, 0o100666));
     rustix::fs::setxattr(union.at.join("dir/file"), "user.test", b"x", XattrFlags::empty()).unwrap();
     assert_eq!(seen("dir/file"), (5, 6, 0o104755));
     let copy = here.join("container/upper/dir/file");
