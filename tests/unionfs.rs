@@ -60,6 +60,7 @@ fn inside(area: &Path) {
     hard_links_last(&area.join("siblings"));
     other_owners(&area.join("owners"));
     recorded_owners(&area.join("recorded"));
+    what_a_directory_gives(&area.join("inherited"));
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
     for seed in 1..=SCRIPTS {
         let here = area.join(seed.to_string());
@@ -583,7 +584,7 @@ fn recorded_owners(here: &Path) {
         (metadata.uid(), metadata.gid(), metadata.mode())
     };
     assert_eq!((seen("dir"), seen("dir/file")), ((3, 4, 0o40710), (5, 6, 0o104755)));
-    assert_eq!(seen("plain"), (0, 0, 0o100644));
+    assert_eq!(seen("plain"), (0, 0, 0o100666));
     rustix::fs::setxattr(union.at.join("dir/file"), "user.test", b"x", XattrFlags::empty()).unwrap();
     assert_eq!(seen("dir/file"), (5, 6, 0o104755));
     let copy = here.join("container/upper/dir/file");
@@ -591,6 +592,42 @@ fn recorded_owners(here: &Path) {
     assert_eq!((metadata.uid(), metadata.gid(), metadata.mode()), (5, 6, 0o104755), "the copy has them for real");
     let mut value = [0u8; 64];
     assert_eq!(rustix::fs::getxattr(&copy, name, &mut value[..]), Err(rustix::io::Errno::NODATA));
+}
+
+/// Group and access control list of a directory, also for what takes the place of something that a lower layer has.
+fn what_a_directory_gives(here: &Path) {
+    let lower = here.join("lower");
+    fs::create_dir_all(lower.join("dir/gone")).unwrap();
+    fs::write(lower.join("dir/file"), "x").unwrap();
+    std::os::unix::fs::chown(lower.join("dir"), None, Some(7)).unwrap();
+    fs::set_permissions(lower.join("dir"), fs::Permissions::from_mode(0o2770)).unwrap();
+    let entry =
+        |tag: u16, rights: u16, id: u32| [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat();
+    let nobody = u32::MAX;
+    let entries =
+        [entry(1, 7, nobody), entry(2, 6, 5), entry(4, 5, nobody), entry(16, 7, nobody), entry(32, 0, nobody)];
+    let list = [&2u32.to_le_bytes()[..], &entries.concat()].concat();
+    rustix::fs::setxattr(lower.join("dir"), "system.posix_acl_default", &list, XattrFlags::empty()).unwrap();
+    let union = Mounted::new(&Driver::Fuse, &here.join("container"), std::slice::from_ref(&lower));
+    let at = |name: &str| union.at.join("dir").join(name);
+    fs::remove_file(at("file")).unwrap();
+    fs::remove_dir(at("gone")).unwrap();
+    for name in ["new", "file"] {
+        fs::write(at(name), "").unwrap();
+        let metadata = fs::metadata(at(name)).unwrap();
+        assert_eq!((metadata.gid(), metadata.mode() & 0o7777), (7, 0o660), "{name}");
+    }
+    for name in ["newdir", "gone"] {
+        fs::create_dir(at(name)).unwrap();
+        let metadata = fs::metadata(at(name)).unwrap();
+        assert_eq!((metadata.gid(), metadata.mode() & 0o7777), (7, 0o2770), "{name}");
+        let mut value = [0u8; 100];
+        let length = rustix::fs::getxattr(at(name), "system.posix_acl_default", &mut value[..]).unwrap();
+        assert_eq!(value[..length], list, "{name}");
+    }
+    let work = here.join("container/work/fuse");
+    let left = fs::read_dir(work).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(left, 0, "no stand-in is left");
 }
 
 fn a_deadserver_is_an_error_and_not_a_hang(here: &Path) {

@@ -16,6 +16,11 @@
 //! last process of the container has ended. The server of the next start waits for it, and whoever starts that one waits
 //! for at most [`PATIENCE`].
 //!
+//! Where it is not a plain file system: files without a name (`O_TMPFILE`) are not supported, since the version of fuser
+//! does not know the message (programs fall back to a name); what a program wrote and did not sync is lost with the server,
+//! since it is in the kernel's cache of the mount; hard links of symbolic links, pipes and devices of a lower layer
+//! become separate ones when one of them is copied up and another is first looked up in a later mount.
+//!
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
@@ -83,6 +88,7 @@ pub use owners::Owners;
 
 /// What a union does besides uniting layers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// Whose ids the container's are.
     pub owners: Owners,
