@@ -23,11 +23,6 @@
 //! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
 //! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`], [`udp`] and [`icmp`]
 //! traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files by which containers know names.
-//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] and [`udp`] traffic to the
-//! outside, [`tcp_ports`] from it.
-//! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
-//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
-//! [`udp`], [`udp_ports`] and [`icmp`] the same without connections.
 
 pub mod client;
 pub mod dns;
