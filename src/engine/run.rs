@@ -8,6 +8,8 @@ use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
 use super::{Engine, pull};
 use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::net::model::PublishedPort;
+use crate::state::ContainerConfig;
 use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
 use crate::supervise::spawn;
 
@@ -21,13 +23,14 @@ pub struct Ran {
 }
 
 /// Creates a container and starts it: attached to `terminal`, or in the background without one. `created` is called
-/// with its id between the two (`--cidfile`).
+/// with its id between the two (`--cidfile`); `note` with what the user should know once it runs.
 pub fn run(
     engine: &Engine,
     request: &CreateRequest,
     terminal: Option<&Terminal<'_>>,
     progress: &dyn pull::Progress,
     created: &mut dyn FnMut(&ContainerId) -> Result<()>,
+    note: &mut dyn FnMut(&str),
 ) -> Result<Ran> {
     let supervisor = spawn(&engine.paths)?;
     let Created { config, guard, layers } = create_guarded(engine, request, progress)?;
@@ -35,7 +38,8 @@ pub fn run(
     let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);
     // The lock goes over to the supervisor.
     drop(guard);
-    let end = start_with(&supervisor, launch, terminal, config.process.tty)?;
+    let started = &mut || tell_moved_ports(engine, &config, note);
+    let end = start_with(&supervisor, launch, terminal, config.process.tty, started)?;
     Ok(Ran { id: config.id, end })
 }
 
@@ -61,12 +65,13 @@ pub(super) fn start_with(
     launch: Launch,
     terminal: Option<&Terminal<'_>>,
     tty: bool,
+    started: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Option<End>> {
     // A supervisor that could not get ready has closed the socket after saying why.
     let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
     let mut buffer = vec![0; MAX_MESSAGE];
     match protocol::receive_reply(supervisor.as_fd(), &mut buffer)? {
-        Some(Reply::Started(..)) => {}
+        Some(Reply::Started(..)) => started()?,
         Some(Reply::Failed(error)) => return Err(error.into()),
         Some(_) => return Err(Error::system("the container's supervisor answered out of turn")),
         None => {
@@ -78,4 +83,30 @@ pub(super) fn start_with(
         Some(terminal) => relay(supervisor, terminal, tty).map(Some),
         None => Ok(None),
     }
+}
+
+/// Says which published ports are not where they were asked for (`--low-ports=remap`).
+pub(super) fn tell_moved_ports(engine: &Engine, config: &ContainerConfig, note: &mut dyn FnMut(&str)) -> Result<()> {
+    if !config.networking.remap_low_ports {
+        return Ok(());
+    }
+    let state = engine.containers().state(&config.id)?;
+    let ports = state.and_then(|state| state.joined).map(|joined| joined.ports).unwrap_or_default();
+    for asked in config.networking.ports.iter().filter(|asked| asked.port.host_port > 0) {
+        let wanted = asked.port.host_port..=asked.last_host_port;
+        let is_it = |port: &&PublishedPort| {
+            port.container_port == asked.port.container_port
+                && port.protocol == asked.port.protocol
+                && port.host_ip == asked.port.host_ip
+        };
+        if let Some(port) = ports.iter().find(is_it).filter(|port| !wanted.contains(&port.host_port)) {
+            note(&format!(
+                "port {} of this machine needs privileges: {} is published on {} instead",
+                asked.port.host_port,
+                port.container(),
+                port.host_port
+            ));
+        }
+    }
+    Ok(())
 }

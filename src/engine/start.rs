@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::create::layer_trees;
-use super::run::{launch_request, start_with};
+use super::run::{launch_request, start_with, tell_moved_ports};
 use super::session::{End, Terminal};
 use super::wait::settled;
 use crate::base::{ContainerId, Result};
@@ -11,7 +11,13 @@ use crate::supervise::spawn;
 
 /// Starts a container: attached to `terminal` until it ends, or in the background. Starting a running one is no error,
 /// as with docker; attaching to it is done by `attach`.
-pub fn start(engine: &Engine, name: &str, terminal: Option<&Terminal<'_>>) -> Result<(ContainerId, Option<End>)> {
+/// `note` is called with what the user should know once it runs.
+pub fn start(
+    engine: &Engine,
+    name: &str,
+    terminal: Option<&Terminal<'_>>,
+    note: &mut dyn FnMut(&str),
+) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
     let container = settled(engine, &id)?;
     if container.status.is_running() {
@@ -26,6 +32,7 @@ pub fn start(engine: &Engine, name: &str, terminal: Option<&Terminal<'_>>) -> Re
         container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
-    let end = start_with(&supervisor, launch, terminal, container.config.process.tty)?;
+    let started = &mut || tell_moved_ports(engine, &container.config, note);
+    let end = start_with(&supervisor, launch, terminal, container.config.process.tty, started)?;
     Ok((id, end))
 }

@@ -64,7 +64,7 @@ fn stop_orphan(engine: &Engine, id: &ContainerId, name: &str, signal: i32, secon
 }
 
 /// Stops the container when it runs, and starts it.
-pub fn restart(engine: &Engine, name: &str, how: How) -> Result<ContainerId> {
+pub fn restart(engine: &Engine, name: &str, how: How, note: &mut dyn FnMut(&str)) -> Result<ContainerId> {
     let id = stop(engine, name, how)?;
-    start(engine, name, None).map(|_| id)
+    start(engine, name, None, note).map(|_| id)
 }

@@ -164,7 +164,7 @@ impl Env {
             .into_iter()
             .map(|word| match word.as_str() {
                 "IMAGE" => self.image(),
-                "DEBIAN" => Registry::shared("debian").name("debian"),
+                "DEBIAN" => self.debian(),
                 _ => word,
             })
             .collect();
@@ -212,6 +212,11 @@ impl Env {
     /// The busybox image's name.
     pub fn image(&self) -> String {
         Registry::shared("busybox").name("busybox")
+    }
+
+    /// The Debian image's name.
+    pub fn debian(&self) -> String {
+        Registry::shared("debian").name("debian")
     }
 
     /// Starts a container in the background; the line is what follows `run -d`. Gives its id.

@@ -66,7 +66,8 @@ fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
     let mut cidfile = CidFile::reserve(options.cidfile.as_deref(), context)?;
     let progress = progress::beside_output(context, request.quiet);
     let mut created = |id: &ContainerId| cidfile.write(id);
-    let ran = engine_run(&engine, &request, terminal.as_ref(), progress.as_ref(), &mut created)?;
+    let mut note = |note: &str| context.ui.warning(note);
+    let ran = engine_run(&engine, &request, terminal.as_ref(), progress.as_ref(), &mut created, &mut note)?;
     match ran.end {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) => Ok(0),

@@ -45,7 +45,7 @@ fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     let engine = context.engine()?;
     if !arguments.attach && !arguments.interactive {
         return each(context, &arguments.containers, |name| {
-            engine_start(&engine, name, None)?;
+            engine_start(&engine, name, None, &mut |note| context.ui.warning(note))?;
             context.ui.line(name)
         });
     }
@@ -57,7 +57,7 @@ fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     let streams = Streams::of_process();
     let wanted = Wanted::usual(arguments.interactive);
     let terminal = streams.terminal(wanted, tty, arguments.detach_keys.as_deref(), arguments.sig_proxy)?;
-    match engine_start(&engine, name, Some(&terminal))?.1 {
+    match engine_start(&engine, name, Some(&terminal), &mut |note| context.ui.warning(note))?.1 {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) | None => Ok(0),
     }
