@@ -28,6 +28,8 @@ mod isolation;
 mod lifecycle;
 #[path = "e2e/network.rs"]
 mod network;
+#[path = "e2e/network_commands.rs"]
+mod network_commands;
 #[path = "e2e/parallel.rs"]
 mod parallel;
 #[path = "e2e/pull.rs"]

@@ -21,20 +21,29 @@ fn called(env: &Env, name: &str, line: &str) -> Output {
 #[test]
 fn a_network_is_made_listed_inspected_and_removed() {
     let env = ready!();
-    let made = env.coracle("network create --subnet 10.91.0.0/24 --gateway 10.91.0.9 --ip-range 10.91.0.128/25 --label a=b web");
+    let made = env
+        .coracle("network create --subnet 10.91.0.0/24 --gateway 10.91.0.9 --ip-range 10.91.0.128/25 --label a=b web");
     let id = made.succeeds().line().to_owned();
     assert!(is_id(&id), "{id}");
     let listed = env.coracle("network ls").succeeds();
     let lines = listed.lines();
     assert_eq!(lines[0], "NETWORK ID     NAME      DRIVER    SCOPE");
-    assert_eq!(lines[1..].iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect::<Vec<_>>(), ["bridge", "host", "none", "web"]);
+    assert_eq!(
+        lines[1..].iter().map(|line| line.split_whitespace().nth(1).unwrap()).collect::<Vec<_>>(),
+        ["bridge", "host", "none", "web"]
+    );
     assert_eq!(lines[4], format!("{}   web       bridge    local", &id[..12]));
     env.coracle("network ls -q --no-trunc --filter type=custom").succeeds().stdout_is(&format!("{id}\n"));
     env.coracle("network list --filter label=a=b --format {{.Name}}").succeeds().stdout_is("web\n");
     let json = env.coracle("network inspect web").succeeds().json();
     assert_eq!(json[0]["Id"], json!(id));
-    assert_eq!(json[0]["IPAM"]["Config"], json!([{"Subnet": "10.91.0.0/24", "IPRange": "10.91.0.128/25", "Gateway": "10.91.0.9"}]));
-    env.coracle("network inspect -f {{.Driver}}-{{.Internal}} web bridge host").succeeds().stdout_is("bridge-false\nbridge-false\nhost-false\n");
+    assert_eq!(
+        json[0]["IPAM"]["Config"],
+        json!([{"Subnet": "10.91.0.0/24", "IPRange": "10.91.0.128/25", "Gateway": "10.91.0.9"}])
+    );
+    env.coracle("network inspect -f {{.Driver}}-{{.Internal}} web bridge host")
+        .succeeds()
+        .stdout_is("bridge-false\nbridge-false\nhost-false\n");
     env.coracle("inspect --type network --format {{.Name}} web").succeeds().stdout_is("web\n");
     env.coracle("network exists web").succeeds().stdout_is("");
     env.coracle(&format!("network rm web {}", &id[..12])).fails_with(1).stdout_is("web\n").explains();
@@ -76,7 +85,9 @@ fn networks_that_nobody_has_are_pruned() {
     env.coracle("network prune -f --filter label!=of=spare1").succeeds().stdout_is("Deleted Networks:\nspare2\n\n");
     env.command("network prune").stdin("y\n").run().succeeds().stdout_has("Deleted Networks:\nspare1\n");
     env.coracle("network prune -f").succeeds().stdout_is("");
-    env.coracle("network ls --filter dangling=false --filter type=custom --format {{.Name}}").succeeds().stdout_is("used\n");
+    env.coracle("network ls --filter dangling=false --filter type=custom --format {{.Name}}")
+        .succeeds()
+        .stdout_is("used\n");
 }
 
 #[test]
@@ -100,7 +111,9 @@ fn networks_of_a_container_that_does_not_run_change_in_its_record() {
     let env = ready!(busybox);
     env.coracle("network create --subnet 10.94.0.0/24 front").succeeds();
     env.coracle("create --name box IMAGE ip -4 addr show").succeeds();
-    env.coracle("network connect --ip 10.95.0.7 front box").fails_with(1).stderr_has("no configured subnet contains IP address 10.95.0.7");
+    env.coracle("network connect --ip 10.95.0.7 front box")
+        .fails_with(1)
+        .stderr_has("no configured subnet contains IP address 10.95.0.7");
     env.coracle("network connect --ip 10.94.0.7 --alias other front box").succeeds().stdout_is("");
     env.coracle("network connect front box").fails_with(1).stderr_has("already exists in network front");
     let shown = env.coracle("start -a box").succeeds();
@@ -125,7 +138,8 @@ fn networks_of_a_running_container_change_at_once() {
     env.coracle("network connect --ip 10.96.0.77 front box").succeeds();
     env.coracle("exec box ip -4 addr show eth1").succeeds().stdout_has("inet 10.96.0.77/24");
     env.coracle("exec box ping -c 1 -W 5 www").succeeds().stdout_has("10.96.0.");
-    let attached = env.coracle("network inspect -f '{{range .Containers}}{{.Name}} {{.IPv4Address}} {{end}}' front").succeeds();
+    let attached =
+        env.coracle("network inspect -f '{{range .Containers}}{{.Name}} {{.IPv4Address}} {{end}}' front").succeeds();
     attached.stdout_has("box 10.96.0.77/24").stdout_has("web 10.96.0.2/24");
     env.coracle("network rm front").fails_with(1).stderr_has("network front has active endpoints");
     env.coracle("network connect front box").fails_with(1).explains();
