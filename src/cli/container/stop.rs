@@ -25,7 +25,9 @@ pub const RESTART: Verb = Verb {
     name: "restart",
     about: "Restart one or more containers",
     run: |context, matches| {
-        each_of(context, &typed(matches)?, |engine, name, how| restart(engine, name, how, &mut |note| context.ui.warning(note)).map(drop))
+        each_of(context, &typed(matches)?, |engine, name, how| {
+            restart(engine, name, how, &mut |note| context.ui.warning(note)).map(drop)
+        })
     },
     ..STOP
 };
