@@ -281,6 +281,9 @@ impl Router {
             };
             let mtu = bridge.network.mtu.unwrap_or(DEFAULT_MTU);
             let peer = (endpoint.interface.as_str(), endpoint.mac, namespace);
+            // A restarted container may find its former interface, in a namespace that is about to go.
+            let delete = message::delete_link(&name);
+            batch.push_unless("remove a former interface", 0, delete, &[libc::ENODEV]);
             let step = format!("make the interface `{}`", endpoint.interface);
             batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, bridge.index, mtu, peer));
             made.push((name, endpoint.mac));
