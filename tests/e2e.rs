@@ -26,6 +26,8 @@ mod inspect_format;
 mod isolation;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
+#[path = "e2e/network.rs"]
+mod network;
 #[path = "e2e/parallel.rs"]
 mod parallel;
 #[path = "e2e/pull.rs"]

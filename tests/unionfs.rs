@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use coracle::sys::process::Cloned;
-use coracle::union::fuse;
+use coracle::union::fuse::{self, Owners};
 use coracle::union::overlay::{self, Union};
 use nix::mount::{MntFlags, umount2};
 use rustix::fs::{CWD, RenameFlags, XattrFlags};
@@ -57,6 +57,10 @@ fn outside() {
 fn inside(area: &Path) {
     rustix::process::umask(rustix::fs::Mode::empty());
     hard_links_and_open_files(&area.join("links"));
+    hard_links_last(&area.join("siblings"));
+    other_owners(&area.join("owners"));
+    recorded_owners(&area.join("recorded"));
+    what_a_directory_gives(&area.join("inherited"));
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
     for seed in 1..=SCRIPTS {
         let here = area.join(seed.to_string());
@@ -275,6 +279,8 @@ fn make_layers(here: &Path, random: &mut Random) -> Vec<PathBuf> {
 
 enum Driver {
     Overlay,
+    /// overlayfs over layers that coracle's server has united.
+    Over(Owners),
     Fuse,
 }
 
@@ -291,15 +297,34 @@ impl Mounted {
         let union = Union { layers: layers.to_vec(), container: container.to_owned(), volatile: false };
         let (mount, server): (OwnedFd, _) = match driver {
             Driver::Overlay => (overlay::mount_detached(&union).unwrap(), None),
-            Driver::Fuse => {
+            Driver::Over(owners) => {
                 let program = File::open(env!("CARGO_BIN_EXE_coracle")).unwrap();
-                let (mount, server) =
-                    fuse::mount_detached(&union, &program).unwrap_or_else(|error| panic!("{}", error.chain()));
-                (mount, Some(server))
+                let (lower, server) = fuse::mount_lower(layers, owners.clone(), &program)
+                    .unwrap_or_else(|error| panic!("{}", error.chain()));
+                let denied = rustix::fs::mkdirat(&lower, "new", rustix::fs::Mode::RWXU);
+                assert_eq!(denied, Err(rustix::io::Errno::ROFS));
+                (overlay::mount_over(lower, container, false).unwrap(), Some(server))
             }
+            Driver::Fuse => return Self::with(&fuse::Options::default(), container, layers),
         };
+        Self::attach(&mount, server, container)
+    }
+
+    /// Coracle's own union with options.
+    fn with(options: &fuse::Options, container: &Path, layers: &[PathBuf]) -> Self {
+        for directory in ["upper", "work", "merged"] {
+            fs::create_dir_all(container.join(directory)).unwrap();
+        }
+        let union = Union { layers: layers.to_vec(), container: container.to_owned(), volatile: false };
+        let program = File::open(env!("CARGO_BIN_EXE_coracle")).unwrap();
+        let (mount, server) =
+            fuse::mount_with(&union, options, &program).unwrap_or_else(|error| panic!("{}", error.chain()));
+        Self::attach(&mount, Some(server), container)
+    }
+
+    fn attach(mount: &OwnedFd, server: Option<Cloned>, container: &Path) -> Self {
         let at = container.join("merged");
-        rustix::mount::move_mount(&mount, "", CWD, &at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).unwrap();
+        rustix::mount::move_mount(mount, "", CWD, &at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).unwrap();
         Self { at, server }
     }
 }
@@ -324,7 +349,11 @@ fn script(here: &Path, seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let layers = make_layers(here, &mut random);
     let containers = [here.join("by-overlay"), here.join("by-fuse")];
-    let mut by_overlay = Some(Mounted::new(&Driver::Overlay, &containers[0], &layers));
+    let native = match seed % 3 {
+        0 => Driver::Over(Owners::default()),
+        _ => Driver::Overlay,
+    };
+    let mut by_overlay = Some(Mounted::new(&native, &containers[0], &layers));
     let by_fuse = Mounted::new(&Driver::Fuse, &containers[1], &layers);
     let plain = here.join("plain");
     let copied = Command::new("cp").arg("-a").arg(by_fuse.at.join(".")).arg(&plain).status().unwrap();
@@ -435,6 +464,170 @@ fn hard_links_and_open_files(here: &Path) {
     sparse.sync_all().unwrap();
     assert_eq!(rustix::fs::seek(&sparse, rustix::fs::SeekFrom::Data(0)), Ok(4 << 20));
     assert!(sparse.metadata().unwrap().blocks() < 1024);
+}
+
+/// A file with several names in a lower layer is one file, also for those names that were not looked up before the next
+/// mount.
+fn hard_links_last(here: &Path) {
+    let lower = here.join("lower");
+    fs::create_dir_all(lower.join("dir")).unwrap();
+    for (name, others) in [("a", &["dir/b", "c"][..]), ("x", &["y"]), ("p", &["q"])] {
+        fs::write(lower.join(name), "lower").unwrap();
+        others.iter().for_each(|other| fs::hard_link(lower.join(name), lower.join(other)).unwrap());
+    }
+    let container = here.join("container");
+    let mount = || Mounted::new(&Driver::Fuse, &container, std::slice::from_ref(&lower));
+    let union = mount();
+    let at = |name: &str| container.join("merged").join(name);
+    let number = fs::metadata(at("a")).unwrap().ino();
+    fs::write(at("a"), "upper").unwrap();
+    assert_eq!(fs::metadata(at("a")).unwrap().nlink(), 3);
+    let open = File::options().write(true).open(at("x")).unwrap();
+    open.write_all_at(b"UPPER", 0).unwrap();
+    fs::remove_file(at("x")).unwrap();
+    assert_eq!(open.metadata().unwrap().nlink(), 1);
+    open.write_all_at(b"later", 0).unwrap();
+    // All names are known: an ordinary pair of links.
+    fs::metadata(at("q")).unwrap();
+    fs::write(at("p"), "both").unwrap();
+    assert_eq!(fs::read(at("q")).unwrap(), b"both");
+    drop(open);
+    drop(union);
+
+    let union = mount();
+    for name in ["dir/b", "a"] {
+        assert_eq!(fs::read(at(name)).unwrap(), b"upper", "{name}");
+        let metadata = fs::metadata(at(name)).unwrap();
+        assert_eq!((metadata.ino(), metadata.nlink()), (number, 3), "{name}");
+    }
+    assert_eq!(fs::read(at("y")).unwrap(), b"later");
+    assert_eq!(fs::metadata(at("y")).unwrap().nlink(), 1);
+    assert_eq!(fs::read(at("q")).unwrap(), b"both");
+    assert_eq!(fs::metadata(at("q")).unwrap().nlink(), 2);
+    fs::remove_file(at("a")).unwrap();
+    fs::write(at("dir/b"), "again").unwrap();
+    drop(union);
+
+    let _union = mount();
+    fs::rename(at("dir"), at("moved")).unwrap();
+    assert_eq!(fs::read(at("c")).unwrap(), b"again");
+    let (b, c) = (fs::metadata(at("moved/b")).unwrap(), fs::metadata(at("c")).unwrap());
+    assert_eq!((b.ino(), b.nlink()), (c.ino(), c.nlink()));
+    assert_eq!(b.nlink(), 2);
+    assert_eq!(fs::read_dir(container.join("work/links")).unwrap().count(), 0, "nothing is left to be linked");
+}
+
+/// Layers for a container whose root is user 1 and whose user 5 is user 0: natively written above, or by the server.
+fn other_owners(here: &Path) {
+    let lower = here.join("lower");
+    fs::create_dir_all(lower.join("dir")).unwrap();
+    fs::write(lower.join("dir/file"), "x").unwrap();
+    std::os::unix::fs::lchown(lower.join("dir/file"), Some(5), Some(4)).unwrap();
+    symlink("file", lower.join("dir/link")).unwrap();
+    let runs = vec![(0, 1, 5), (5, 0, 1), (6, 6, 100)];
+    let owners = Owners { uids: runs.clone(), gids: runs };
+    let owner = |path: &Path| fs::symlink_metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).unwrap();
+    let union = Mounted::new(&Driver::Over(owners.clone()), &here.join("over"), std::slice::from_ref(&lower));
+    let at = |name: &str| union.at.join(name);
+    assert_eq!((owner(&at("dir")), owner(&at("dir/file")), owner(&at("dir/link"))), ((1, 1), (0, 5), (1, 1)));
+    fs::write(at("dir/file"), "more").unwrap();
+    fs::set_permissions(at("dir"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!((owner(&at("dir")), owner(&at("dir/file"))), ((1, 1), (0, 5)));
+    assert_eq!(owner(&here.join("over/upper/dir/file")), (0, 5), "natively written, in the user's ids");
+    drop(union);
+
+    let options = fuse::Options { owners, size: None };
+    let container = here.join("fuse");
+    let mount = || Mounted::with(&options, &container, std::slice::from_ref(&lower));
+    let union = mount();
+    let at = |name: &str| container.join("merged").join(name);
+    assert_eq!((owner(&at("dir")), owner(&at("dir/file"))), ((1, 1), (0, 5)));
+    // This process is user 0, the container's user 5.
+    fs::write(at("mine"), "").unwrap();
+    assert_eq!((owner(&at("mine")), owner(&container.join("upper/mine"))), ((0, 0), (5, 5)));
+    std::os::unix::fs::lchown(at("dir/file"), Some(1), Some(6)).unwrap();
+    assert_eq!((owner(&at("dir/file")), owner(&container.join("upper/dir/file"))), ((1, 6), (0, 6)));
+    let failed = std::os::unix::fs::lchown(at("mine"), Some(5000), None).unwrap_err();
+    assert_eq!(failed.raw_os_error(), Some(libc::EINVAL), "the container has no such user");
+    let entry = |tag: u16, id: u32| [&tag.to_le_bytes()[..], &7u16.to_le_bytes(), &id.to_le_bytes()].concat();
+    let list = |user| {
+        let nobody = u32::MAX;
+        let entries =
+            [entry(1, nobody), entry(2, user), entry(4, nobody), entry(16, nobody), entry(32, nobody)].concat();
+        [&2u32.to_le_bytes()[..], &entries].concat()
+    };
+    let name = "system.posix_acl_access";
+    rustix::fs::setxattr(at("mine"), name, &list(1), XattrFlags::empty()).unwrap();
+    let mut value = [0u8; 100];
+    let length = rustix::fs::getxattr(container.join("upper/mine"), name, &mut value[..]).unwrap();
+    assert_eq!(value[..length], list(0), "on disk in the image's ids");
+    drop(union);
+    let _union = mount();
+    assert_eq!((owner(&at("mine")), owner(&at("dir/file"))), ((0, 0), (1, 6)));
+    let length = rustix::fs::getxattr(at("mine"), name, &mut value[..]).unwrap();
+    assert_eq!(value[..length], list(1));
+}
+
+/// Layers unpacked by who could not set owners.
+fn recorded_owners(here: &Path) {
+    let lower = here.join("lower");
+    fs::create_dir_all(lower.join("dir")).unwrap();
+    fs::write(lower.join("dir/file"), "x").unwrap();
+    fs::write(lower.join("plain"), "x").unwrap();
+    let name = "user.containers.override_stat";
+    for (path, value) in [("", "0:0:0755:dir"), ("dir", "3:4:0710"), ("dir/file", "5:6:4755:char-1-3")] {
+        rustix::fs::setxattr(lower.join(path), name, value.as_bytes(), XattrFlags::empty()).unwrap();
+    }
+    let union = Mounted::new(&Driver::Fuse, &here.join("container"), std::slice::from_ref(&lower));
+    let seen = |path: &str| {
+        let metadata = fs::symlink_metadata(union.at.join(path)).unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode())
+    };
+    assert_eq!((seen("dir"), seen("dir/file")), ((3, 4, 0o40710), (5, 6, 0o104755)));
+    assert_eq!(seen("plain"), (0, 0, 0o100666));
+    rustix::fs::setxattr(union.at.join("dir/file"), "user.test", b"x", XattrFlags::empty()).unwrap();
+    assert_eq!(seen("dir/file"), (5, 6, 0o104755));
+    let copy = here.join("container/upper/dir/file");
+    let metadata = fs::metadata(&copy).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode()), (5, 6, 0o104755), "the copy has them for real");
+    let mut value = [0u8; 64];
+    assert_eq!(rustix::fs::getxattr(&copy, name, &mut value[..]), Err(rustix::io::Errno::NODATA));
+}
+
+/// Group and access control list of a directory, also for what takes the place of something that a lower layer has.
+fn what_a_directory_gives(here: &Path) {
+    let lower = here.join("lower");
+    fs::create_dir_all(lower.join("dir/gone")).unwrap();
+    fs::write(lower.join("dir/file"), "x").unwrap();
+    std::os::unix::fs::chown(lower.join("dir"), None, Some(7)).unwrap();
+    fs::set_permissions(lower.join("dir"), fs::Permissions::from_mode(0o2770)).unwrap();
+    let entry =
+        |tag: u16, rights: u16, id: u32| [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat();
+    let nobody = u32::MAX;
+    let entries =
+        [entry(1, 7, nobody), entry(2, 6, 5), entry(4, 5, nobody), entry(16, 7, nobody), entry(32, 0, nobody)];
+    let list = [&2u32.to_le_bytes()[..], &entries.concat()].concat();
+    rustix::fs::setxattr(lower.join("dir"), "system.posix_acl_default", &list, XattrFlags::empty()).unwrap();
+    let union = Mounted::new(&Driver::Fuse, &here.join("container"), std::slice::from_ref(&lower));
+    let at = |name: &str| union.at.join("dir").join(name);
+    fs::remove_file(at("file")).unwrap();
+    fs::remove_dir(at("gone")).unwrap();
+    for name in ["new", "file"] {
+        fs::write(at(name), "").unwrap();
+        let metadata = fs::metadata(at(name)).unwrap();
+        assert_eq!((metadata.gid(), metadata.mode() & 0o7777), (7, 0o660), "{name}");
+    }
+    for name in ["newdir", "gone"] {
+        fs::create_dir(at(name)).unwrap();
+        let metadata = fs::metadata(at(name)).unwrap();
+        assert_eq!((metadata.gid(), metadata.mode() & 0o7777), (7, 0o2770), "{name}");
+        let mut value = [0u8; 100];
+        let length = rustix::fs::getxattr(at(name), "system.posix_acl_default", &mut value[..]).unwrap();
+        assert_eq!(value[..length], list, "{name}");
+    }
+    let work = here.join("container/work/fuse");
+    let left = fs::read_dir(work).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(left, 0, "no stand-in is left");
 }
 
 fn a_deadserver_is_an_error_and_not_a_hang(here: &Path) {

@@ -1,7 +1,7 @@
 //! Owners, modes, times and extended attributes of what an archive holds.
 //!
 //! Extended attributes by name:
-//! * `user.overlay.*`, `trusted.*` and `user.fuseoverlayfs.*` are dropped: union file systems read instructions there, and
+//! * `user.overlay.*`, `trusted.*`, `user.fuseoverlayfs.*` and `user.containers.override_stat` are dropped: union file systems read instructions there, and
 //!   an image could hide or redirect files with them.
 //! * `security.capability` is set in its second version without a root id; the kernel then adds the root of our user
 //!   namespace (capabilities(7), "Namespaced file capabilities"). An image cannot know the right id.
@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::entries::{Entry, shown};
+use super::owners;
 use super::pax::Time;
 use crate::base::{Error, Result, ResultExt};
 
@@ -21,7 +22,10 @@ use crate::base::{Error, Result, ResultExt};
 pub fn apply(fd: impl AsFd, entry: &Entry) -> Result<()> {
     let fd = fd.as_fd();
     let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-    rustix::fs::fchown(fd, Some(uid), Some(gid)).map_err(|errno| owner_refused(errno, entry))?;
+    match rustix::fs::fchown(fd, Some(uid), Some(gid)) {
+        Err(Errno::INVAL) if owners::single_id() => owners::record(fd, entry)?,
+        owned => owned.map_err(|errno| owner_refused(errno, entry))?,
+    }
     rustix::fs::fchmod(fd, Mode::from_raw_mode(entry.mode)).context(|| failed("set the mode of", entry))?;
     for (name, value) in &entry.xattrs {
         set_xattr(fd, entry, name, value)?;
@@ -32,8 +36,11 @@ pub fn apply(fd: impl AsFd, entry: &Entry) -> Result<()> {
 /// Gives something that cannot be opened (a symbolic link, a fifo) its owner and times. A link has no mode.
 pub fn apply_at(parent: BorrowedFd<'_>, base: &[u8], entry: &Entry) -> Result<()> {
     let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-    rustix::fs::chownat(parent, base, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-        .map_err(|errno| owner_refused(errno, entry))?;
+    match rustix::fs::chownat(parent, base, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+        // There is nowhere to record it.
+        Err(Errno::INVAL) if owners::single_id() => {}
+        owned => owned.map_err(|errno| owner_refused(errno, entry))?,
+    }
     rustix::fs::utimensat(parent, base, &timestamps(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)
         .context(|| failed("set the time of", entry))
 }
@@ -58,7 +65,7 @@ enum Fate {
 }
 
 fn fate(name: &[u8]) -> Fate {
-    let dropped: [&[u8]; 3] = [b"user.overlay.", b"trusted.", b"user.fuseoverlayfs."];
+    let dropped: [&[u8]; 4] = [b"user.overlay.", b"trusted.", b"user.fuseoverlayfs.", owners::OVERRIDE.as_bytes()];
     match name {
         b"security.capability" => Fate::Capability,
         _ if dropped.iter().any(|prefix| name.starts_with(prefix)) => Fate::Drop,
@@ -146,6 +153,7 @@ mod tests {
             ("user.overlay.overlay.opaque", Fate::Drop),
             ("trusted.overlay.redirect", Fate::Drop),
             ("user.fuseoverlayfs.opaque", Fate::Drop),
+            ("user.containers.override_stat", Fate::Drop),
             ("user.overlay", Fate::Set),
             ("user.mime_type", Fate::Set),
             ("system.posix_acl_access", Fate::Set),

@@ -12,6 +12,7 @@ mod directories;
 mod entries;
 mod header;
 mod names;
+pub mod owners;
 mod pax;
 mod pipeline;
 mod recipe;

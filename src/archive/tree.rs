@@ -95,7 +95,9 @@ impl Tree {
 
     /// Completes the tree.
     pub fn finish(mut self) -> Result<Counts> {
-        self.counts.hides_lower = whiteout::is_opaque(self.directories.get(b"")?.fd());
+        let root = self.directories.get(b"")?;
+        self.counts.hides_lower = whiteout::is_opaque(root.fd());
+        super::owners::mark_root(root.fd())?;
         self.directories.close_all()?;
         Ok(self.counts)
     }

@@ -10,6 +10,7 @@ use super::ui::{Level, Ui};
 use crate::base::{Error, Result, ResultExt, text};
 use crate::engine::Engine;
 use crate::registry::Settings;
+use crate::rootless::outer;
 use crate::state::record::StorageDriver;
 
 /// Whom the program plays, by the name it was called with.
@@ -184,6 +185,19 @@ impl Context {
         let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
         registry.auth_files = auth_files(registry.auth_files, docker, authfile);
         Ok(Engine { paths, registry })
+    }
+
+    /// Says, the first time, what a user without subordinate ids has to do without.
+    pub fn tell_of_single_id(&self, engine: &Engine) -> Result<()> {
+        let told = engine.paths.data.join("single-id");
+        if outer::is_real_root() || told.exists() || !outer::has_single_id()? {
+            return Ok(());
+        }
+        self.ui.warning(
+            "you have no subordinate ids: all files of containers belong to you, and programs in them can be no other user than root; `coracle doctor` tells how to get some",
+        );
+        engine.paths.ensure()?;
+        std::fs::write(&told, "").at(&told, "cannot write")
     }
 }
 

@@ -8,12 +8,13 @@ use crate::cli::context::Context;
 use crate::cli::template::{self, Format};
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::network::inspect as network;
 use crate::engine::{Engine, inspect as engine_inspect};
 
 /// `inspect`.
 pub const VERB: Verb = Verb {
     name: "inspect",
-    about: "Return low-level information on containers and images",
+    about: "Return low-level information on containers, images and networks",
     usage: "NAME|ID [NAME|ID...]",
     arity: (1, None),
     greedy: false,
@@ -47,7 +48,7 @@ pub const IMAGE: Verb = Verb {
 /// Arguments of `inspect`.
 #[derive(Debug, Clone, Args)]
 struct InspectArguments {
-    /// Only objects of this type: container or image
+    /// Only objects of this type: container, image or network
     #[arg(long = "type", value_name = "TYPE")]
     only: Option<String>,
     #[command(flatten)]
@@ -73,6 +74,7 @@ struct CommonArguments {
 enum What {
     Container,
     Image,
+    Network,
     Any,
 }
 
@@ -82,8 +84,9 @@ impl InspectArguments {
             None | Some("") => Ok(What::Any),
             Some("container") => Ok(What::Container),
             Some("image") => Ok(What::Image),
+            Some("network") => Ok(What::Network),
             Some(other) => Err(Error::usage(format!("`{}` is not a valid value for `--type`", text::clean(other)))
-                .hint("these are: container, image")),
+                .hint("these are: container, image, network")),
         }
     }
 }
@@ -94,6 +97,7 @@ impl InspectArguments {
 enum Report {
     Container(Box<engine_inspect::ContainerReport>),
     Image(Box<engine_inspect::ImageReport>),
+    Network(Box<network::Report>),
 }
 
 fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result<u8> {
@@ -126,18 +130,23 @@ fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result
 
 fn find(engine: &Engine, name: &str, what: What, sizes: bool) -> Result<Report> {
     let image = || engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report)));
-    if what == What::Image {
-        return image();
-    }
-    match engine_inspect::container(engine, name, sizes) {
-        Ok(report) => Ok(Report::Container(Box::new(report))),
-        Err(error) if error.kind() == Kind::NotFound && what == What::Any => match image() {
-            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Usage) => {
-                Err(Error::not_found(format!("no such object: `{}`", text::clean(name))))
-            }
-            other => other,
+    let network = || network::inspect(engine, name).map(|report| Report::Network(Box::new(report)));
+    let is_absent = |error: &Error| matches!(error.kind(), Kind::NotFound | Kind::Usage);
+    let container = || engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report)));
+    match what {
+        What::Container => container(),
+        What::Image => image(),
+        What::Network => network(),
+        What::Any => match container() {
+            Err(error) if error.kind() == Kind::NotFound => match image() {
+                Err(error) if is_absent(&error) => network().map_err(|error| match is_absent(&error) {
+                    true => Error::not_found(format!("no such object: `{}`", text::clean(name))),
+                    false => error,
+                }),
+                found => found,
+            },
+            found => found,
         },
-        Err(error) => Err(error),
     }
 }
 

@@ -17,6 +17,7 @@ mod environment;
 pub mod generate;
 mod image;
 mod inspect;
+mod network;
 mod progress;
 mod system;
 mod table;

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, system};
+use super::{container, image, inspect, network, system};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -32,6 +32,7 @@ const fn entry(names: &'static [&'static str], verb: &'static Verb) -> Entry {
 pub const TOP: &[Entry] = &[
     entry(&["run"], &container::run::VERB),
     entry(&["exec"], &container::exec::VERB),
+    entry(&["port"], &container::port::VERB),
     entry(&["ps"], &container::list::VERB),
     entry(&["pull"], &image::pull::VERB),
     entry(&["images"], &image::list::VERB),
@@ -66,6 +67,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["kill"], &container::kill::VERB),
             entry(&["logs"], &container::logs::VERB),
             entry(&["ls", "list", "ps"], &container::list::VERB),
+            entry(&["port"], &container::port::VERB),
             entry(&["restart"], &container::stop::RESTART),
             entry(&["rm", "remove"], &container::remove::VERB),
             entry(&["run"], &container::run::VERB),
@@ -83,6 +85,21 @@ pub const NOUNS: &[Noun] = &[
             entry(&["ls", "list"], &image::list::VERB),
             entry(&["pull"], &image::pull::VERB),
             entry(&["rm", "remove"], &image::remove::VERB),
+        ],
+    },
+    Noun {
+        name: "network",
+        about: "Manage networks",
+        entries: &[
+            entry(&["connect"], &network::change::CONNECT),
+            entry(&["create"], &network::create::VERB),
+            entry(&["disconnect"], &network::change::DISCONNECT),
+            entry(&["exists"], &network::remove::EXISTS),
+            entry(&["inspect"], &network::inspect::VERB),
+            entry(&["ls", "list"], &network::list::VERB),
+            entry(&["prune"], &network::remove::PRUNE),
+            entry(&["rm", "remove"], &network::remove::VERB),
+            entry(&["update"], &network::change::UPDATE),
         ],
     },
     Noun {

@@ -4,15 +4,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::request::{CreateRequest, MountRequest, PullPolicy};
+use super::request::{CreateRequest, MountRequest, NetworkRequest, PullPolicy};
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, files, isolated, names, pull, userns};
+use super::{Engine, builtin, isolated, names, pull, userns};
+use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
+use crate::net::model::{DEFAULT, Wish};
+use crate::net::networks::Networks;
 use crate::oci::Digest;
-use crate::state::record::{ImageOrigin, MountSource};
+use crate::rootless::outer;
+use crate::state::record::{ImageOrigin, Member, MountSource, NetworkMode};
 use crate::state::{ContainerConfig, ContainerGuard};
 use crate::store::{ImageRecord, Store};
 
@@ -44,8 +48,11 @@ pub(super) fn create_guarded(
         Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777,
         None => 0o755,
     };
-    let host = HostFiles::read()?;
+    let network = network_mode(engine, request)?;
+    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let decided = userns::decide(engine, request, &layers)?;
+    // From a time when the user had a single id: now they can be shown.
+    let recorded_owners = owners::recorded_in(&layers) && !outer::has_single_id()?;
     for mount in &request.mounts {
         prepare_source(mount)?;
     }
@@ -63,18 +70,17 @@ pub(super) fn create_guarded(
                 id: image.id.to_string(),
                 layers: image.layers.iter().map(ToString::to_string).collect(),
             },
-            host_name: host.name.clone(),
+            host_name: host_name.clone(),
+            network: network.clone(),
             user_namespace: decided.namespace.clone(),
+            recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
         let config = resolve(request, &image_config, facts)?;
         make_volumes(engine, &config)?;
-        let own = [
-            ("hosts", files::hosts(config.network, &host.hosts, &config.hostname)),
-            ("hostname", format!("{}\n", config.hostname)),
-            ("resolv.conf", files::resolv_conf(config.network, &host.resolv_conf)),
-        ];
-        let own: Vec<(&str, &[u8])> = own.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        // The supervisor fills the other two, at every start anew.
+        let hostname = format!("{}\n", config.hostname);
+        let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
         match engine.containers().create(&config, root_mode, &own) {
             Ok(guard) => return Ok(Created { config, guard, layers }),
             // A generated name that is taken already.
@@ -159,23 +165,63 @@ fn make_volume(volumes: &Path, name: &Name) -> Result<()> {
     }
 }
 
-/// What containers take over from the host.
-struct HostFiles {
-    name: String,
-    hosts: String,
-    resolv_conf: String,
+/// The networks of a request, looked up; for another container's, with the host name there.
+fn network_mode(engine: &Engine, request: &CreateRequest) -> Result<(NetworkMode, Option<String>)> {
+    let wished = request.wish != Wish::default();
+    let alone = |mode: NetworkMode, name: &str| match wished {
+        true => Err(Error::usage(format!("conflicting options: addresses or aliases and the network `{name}`"))),
+        false => Ok((mode, None)),
+    };
+    match request.networks.as_slice() {
+        [NetworkRequest::None] => alone(NetworkMode::None, "none"),
+        [NetworkRequest::Host] => alone(NetworkMode::Host, "host"),
+        [NetworkRequest::Path(path)] => alone(NetworkMode::Path(path.clone()), "ns:"),
+        [NetworkRequest::Container(name)] => {
+            let containers = engine.containers();
+            let other = containers.config(&containers.find(name)?)?;
+            match &other.network {
+                NetworkMode::Container(_) => {
+                    Err(Error::usage(format!("container `{}` shares another one's network itself", other.name))
+                        .hint("name that one"))
+                }
+                _ => {
+                    alone(NetworkMode::Container(other.id), "container:").map(|(mode, _)| (mode, Some(other.hostname)))
+                }
+            }
+        }
+        [] => networks(engine, &[NetworkRequest::Named(DEFAULT.into(), request.wish.clone())]),
+        [NetworkRequest::Named(name, wish)] => {
+            networks(engine, &[NetworkRequest::Named(name.clone(), merged(wish, &request.wish))])
+        }
+        several => networks(engine, several),
+    }
 }
 
-impl HostFiles {
-    fn read() -> Result<Self> {
-        let text = |path: &str| -> Result<String> {
-            let bytes = if_absent(fs::read(path)).context(|| format!("cannot read `{path}`"))?;
-            Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+fn networks(engine: &Engine, requests: &[NetworkRequest]) -> Result<(NetworkMode, Option<String>)> {
+    let definitions = Networks::new(&engine.paths);
+    let mut members: Vec<Member> = Vec::with_capacity(requests.len());
+    for request in requests {
+        let NetworkRequest::Named(name, wish) = request else {
+            return Err(Error::usage(
+                "conflicting options: several networks of a container must all be networks of its own",
+            ));
         };
-        Ok(Self {
-            name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            hosts: text("/etc/hosts")?,
-            resolv_conf: text("/etc/resolv.conf")?,
-        })
+        let network = definitions.find(name)?.name;
+        if members.iter().any(|member| member.network == network) {
+            return Err(Error::usage(format!("network `{network}` is given twice")));
+        }
+        members.push(Member { network, wish: wish.clone() });
+    }
+    Ok((NetworkMode::Networks(members), None))
+}
+
+/// What `--network NAME:…` says, and what the options of a single network add.
+fn merged(given: &Wish, options: &Wish) -> Wish {
+    Wish {
+        ipv4: given.ipv4.or(options.ipv4),
+        ipv6: given.ipv6.or(options.ipv6),
+        mac: given.mac.or(options.mac),
+        interface: given.interface.clone().or_else(|| options.interface.clone()),
+        aliases: given.aliases.iter().chain(&options.aliases).cloned().collect(),
     }
 }

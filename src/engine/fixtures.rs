@@ -8,7 +8,7 @@ use crate::base::id::{Name, hex};
 use crate::base::publish::Staging;
 use crate::oci::Digest;
 use crate::oci::media::{OCI_CONFIG, OCI_MANIFEST};
-use crate::state::record::{ContainerConfig, FORMAT, ImageOrigin, Network, Process, Seccomp, Security};
+use crate::state::record::{ContainerConfig, FORMAT, ImageOrigin, NetworkMode, Networking, Process, Seccomp, Security};
 use crate::state::{Container, Status};
 use crate::store::{ImageRecord, NewImage};
 
@@ -33,7 +33,8 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
             ..Process::default()
         },
         hostname: "box".into(),
-        network: Network::None,
+        network: NetworkMode::None,
+        networking: Networking::default(),
         mounts: Vec::new(),
         driver: Default::default(),
         user_namespace: Default::default(),
@@ -55,7 +56,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         exposed_ports: Vec::new(),
         shm_size: 64 << 20,
     };
-    Container { config, name, status }
+    Container { config, name, status, joined: None }
 }
 
 /// An engine with a store of its own, gone when the second value is dropped.

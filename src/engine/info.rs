@@ -102,7 +102,11 @@ pub fn info(engine: &Engine, version: &str, driver: StorageDriver) -> Result<Inf
         containers_stopped: containers.len() - running,
         images: engine.store()?.list()?.len(),
         driver: driver.name(),
-        driver_status: vec![["Native Overlay Diff".into(), (driver == StorageDriver::Overlay).to_string()]],
+        driver_status: vec![
+            ["Native Overlay Diff".into(), (driver == StorageDriver::Overlay).to_string()],
+            // Only coracle's own union shows the files of an image with other owners.
+            ["Driver With --userns".into(), StorageDriver::Fuse.name().into()],
+        ],
         logging_driver: "json-file",
         cgroup_driver: "none",
         cgroup_version: if unified { "2" } else { "1" },

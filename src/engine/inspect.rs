@@ -1,9 +1,11 @@
 //! `inspect`: everything about one container or image, in docker's shape: its names, its order, its zero values. What
-//! coracle does not have (health checks, limits, other networks) is absent or at docker's default, so that programs that
+//! coracle does not have (health checks, limits) is absent or at docker's default, so that programs that
 //! read the shape find what they look for.
 
 mod container;
 mod image;
+mod network;
 
 pub use container::{ContainerReport, container};
 pub use image::{ImageReport, image};
+pub use network::host_addresses;

@@ -5,7 +5,6 @@ pub mod attach;
 pub mod builtin;
 pub mod create;
 pub mod exec;
-mod files;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod images;
@@ -15,6 +14,7 @@ mod isolated;
 pub mod kill;
 pub mod logs;
 mod names;
+pub mod network;
 mod pattern;
 pub mod ps;
 pub mod pull;

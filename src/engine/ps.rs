@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::Engine;
 use super::pattern::Pattern;
 use crate::base::{Error, Result, text};
+use crate::net::model::PublishedPort;
 use crate::state::record::{Mount, MountSource};
 use crate::state::{Container, Status};
 
@@ -44,6 +45,7 @@ pub struct Filters {
     volume: Vec<String>,
     network: Vec<String>,
     port: Vec<String>,
+    publish: Vec<String>,
     health: Vec<String>,
     is_task: Vec<bool>,
 }
@@ -74,6 +76,7 @@ impl Filters {
             "volume" => self.volume.push(value.into()),
             "network" => self.network.push(value.into()),
             "expose" => self.port.push(value.into()),
+            "publish" => self.publish.push(value.into()),
             "health" if ["starting", "healthy", "unhealthy", "none"].contains(&value) => self.health.push(value.into()),
             "is-task" => self.is_task.push(match value {
                 "true" | "1" => true,
@@ -83,7 +86,7 @@ impl Filters {
             "status" | "health" => return Err(invalid()),
             _ => {
                 return Err(Error::usage(format!("invalid filter `{}`", text::clean(&key))).hint(
-                    "known are id, name, label, exited, status, ancestor, before, since, volume, network, expose, health and is-task",
+                    "known are id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health and is-task",
                 ));
             }
         }
@@ -168,10 +171,18 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && named.before.is_none_or(|before| config.created < before)
         && named.since.is_none_or(|since| config.created > since)
         && one_of(&filters.volume, |volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
-        && one_of(&filters.network, |network| config.network.name() == network)
+        && one_of(&filters.network, |network| config.network.networks().contains(&network))
         && one_of(&filters.port, |port| config.exposed_ports.iter().any(|exposed| is_port(exposed, port)))
+        && one_of(&filters.publish, |port| published(container).any(|published| is_port(&published, port)))
         && one_of(&filters.health, |health| health == "none")
         && (filters.is_task.is_empty() || filters.is_task.contains(&false))
+}
+
+/// The container's ends of its published ports: those of its run, else those asked for.
+fn published(container: &Container) -> impl Iterator<Item = String> {
+    let run = container.joined.iter().flat_map(|joined| &joined.ports);
+    let asked = container.config.networking.ports.iter().map(|publish| &publish.port);
+    run.chain(asked).map(PublishedPort::container)
 }
 
 fn one_of(wanted: &[String], fits: impl Fn(&str) -> bool) -> bool {

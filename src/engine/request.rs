@@ -2,10 +2,12 @@
 //! or this machine. The same request is filled by every face; [`super::resolve`] turns it into a `ContainerConfig`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::base::id::Name;
+use crate::net::model::Wish;
 use crate::oci::Platform;
-use crate::state::record::{Mount, Network, Seccomp, StorageDriver};
+use crate::state::record::{Mount, Networking, Seccomp, StorageDriver};
 
 /// A container to create.
 #[derive(Debug, Clone, Default)]
@@ -30,8 +32,14 @@ pub struct CreateRequest {
     pub stdin: bool,
     /// `--hostname`.
     pub hostname: Option<String>,
-    /// `--network`.
-    pub network: Option<Network>,
+    /// `--network`, each; none means the default.
+    pub networks: Vec<NetworkRequest>,
+    /// `--ip`, `--ip6`, `--mac-address`, `--network-alias`: of the only network.
+    pub wish: Wish,
+    /// `-p`, `-P`, `--dns` and the like.
+    pub networking: Networking,
+    /// `--expose`: as `80/tcp`, `8000-8010/udp`.
+    pub expose: Vec<String>,
     /// `-v`, `--mount`, `--tmpfs` in their order. Anonymous volumes arrive with a generated name.
     pub mounts: Vec<MountRequest>,
     /// `--storage-driver`.
@@ -70,6 +78,21 @@ pub struct CreateRequest {
     pub platform: Option<Platform>,
     /// `--quiet`: no progress of a pull.
     pub quiet: bool,
+}
+
+/// One `--network`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkRequest {
+    /// Nothing but loopback.
+    None,
+    /// The user's own network.
+    Host,
+    /// That of another container, by name or id.
+    Container(String),
+    /// A network namespace, by its path.
+    Path(PathBuf),
+    /// A network, by name or id, and what is asked of it.
+    Named(String, Wish),
 }
 
 /// Whose ids the container's are to be, as it was asked for.

@@ -1,13 +1,15 @@
 //! From what was asked and what the image says to what the container is: a pure function.
 
+use std::collections::BTreeSet;
+
 use crate::base::id::{ContainerId, Name};
 use crate::base::{Error, Result, text};
 use crate::oci::ImageConfig;
 use crate::runtime::capabilities::CapSet;
 use crate::state::ids::UserNamespace;
 use crate::state::record::{
-    ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, Network, Process, Propagation, Seccomp, Security,
-    StorageDriver,
+    ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, NetworkMode, Networking, Process, Propagation, Seccomp,
+    Security, StorageDriver,
 };
 
 use super::request::CreateRequest;
@@ -31,19 +33,26 @@ pub struct Facts<'a> {
     pub image: ImageOrigin,
     /// The host's name, for containers in its network.
     pub host_name: String,
+    /// Which network it sees, and for one that is another container's, the host name there.
+    pub network: (NetworkMode, Option<String>),
     /// Whose ids it has.
     pub user_namespace: UserNamespace,
+    /// Whether owners of the image's files are recorded beside them, for coracle's own union.
+    pub recorded_owners: bool,
     /// Names for anonymous volumes.
     pub volume_names: &'a mut dyn FnMut() -> Result<Name>,
 }
 
 /// Decides.
 pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -> Result<ContainerConfig> {
-    let network = request.network.unwrap_or(Network::None);
-    let hostname = match (&request.hostname, network) {
+    let (network, shared_hostname) = facts.network;
+    let hostname = match (&request.hostname, &network) {
+        (Some(_), NetworkMode::Container(_)) => {
+            return Err(Error::usage("conflicting options: hostname and the network of another container"));
+        }
         (Some(name), _) => valid_hostname(name)?,
-        (None, Network::Host) => facts.host_name.clone(),
-        (None, Network::None) => facts.id.short().to_owned(),
+        (None, NetworkMode::Host) => facts.host_name.clone(),
+        (None, _) => shared_hostname.unwrap_or_else(|| facts.id.short().to_owned()),
     };
     let stop_signal = match request.stop_signal.as_deref().or(image.config.stop_signal.as_deref()) {
         Some(name) if !name.is_empty() => signal::parse(name)?,
@@ -59,9 +68,11 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         format: FORMAT,
         process: process(request, image, &facts.user_namespace)?,
         hostname,
+        exposed_ports: exposed_ports(request, image),
+        networking: networking(request, &network)?,
         network,
         mounts: mounts(request, image, facts.volume_names)?,
-        driver: driver(request, &facts.user_namespace)?,
+        driver: driver(request, facts.user_namespace.shifts() || facts.recorded_owners)?,
         read_only: request.read_only,
         init: request.init,
         labels,
@@ -76,7 +87,6 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
             seccomp: request.seccomp.clone().unwrap_or(Seccomp::Default),
             privileged: request.privileged,
         },
-        exposed_ports: image.config.exposed_ports.iter().cloned().collect(),
         shm_size: request.shm_size.unwrap_or(SHM_SIZE),
         storage_size: request.storage_size,
         user_namespace: facts.user_namespace,
@@ -87,9 +97,37 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
     })
 }
 
+/// The image's, the user's and the published ones, each once.
+fn exposed_ports(request: &CreateRequest, image: &ImageConfig) -> Vec<String> {
+    let published = request.networking.ports.iter().map(|publish| publish.port.container());
+    let all = image.config.exposed_ports.iter().chain(&request.expose).cloned().chain(published);
+    all.collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+/// Refuses what the container's kind of network cannot do; docker and podman drop published ports there with a warning.
+fn networking(request: &CreateRequest, network: &NetworkMode) -> Result<Networking> {
+    let asked = &request.networking;
+    let refuse = |what: &str, mode: &str| {
+        Err(Error::usage(format!("conflicting options: {what} and the network {mode}"))
+            .hint(format!("leave {what} out, or choose a network that is the container's own")))
+    };
+    match network {
+        NetworkMode::Container(_) | NetworkMode::Path(_) if !asked.ports.is_empty() || asked.publish_all => {
+            refuse("published ports", "of another container")
+        }
+        NetworkMode::Container(_)
+            if !asked.dns.is_empty() || !asked.dns_search.is_empty() || !asked.dns_options.is_empty() =>
+        {
+            refuse("`--dns`", "of another container")
+        }
+        NetworkMode::Container(_) if !asked.add_hosts.is_empty() => refuse("`--add-host`", "of another container"),
+        _ => Ok(asked.clone()),
+    }
+}
+
 /// Only coracle's own union shows the files of an image with other owners than they have on disk.
-fn driver(request: &CreateRequest, namespace: &UserNamespace) -> Result<StorageDriver> {
-    match (request.driver, namespace.shifts(), request.storage_size) {
+fn driver(request: &CreateRequest, other_owners: bool) -> Result<StorageDriver> {
+    match (request.driver, other_owners, request.storage_size) {
         (StorageDriver::Overlay, false, Some(_)) => {
             Err(Error::unsupported("the overlay storage driver cannot limit the size of a container's files")
                 .hint("coracle's own driver can: --storage-driver fuse"))
@@ -226,7 +264,9 @@ mod tests {
             created: time::now(),
             image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
             host_name: "laptop".into(),
+            network: (NetworkMode::None, None),
             user_namespace: UserNamespace::Host,
+            recorded_owners: false,
             volume_names: &mut || names.next().unwrap(),
         };
         resolve(&request, &image, facts)
@@ -234,13 +274,12 @@ mod tests {
 
     #[test]
     fn other_ids_and_a_size_need_coracles_own_union() {
-        let wanted = |request: &CreateRequest, namespace| driver(request, &namespace);
         let keep = UserNamespace::KeepId { uid: 1, gid: 2, name: String::new() };
         let plain = CreateRequest::default();
-        assert_eq!(wanted(&plain, UserNamespace::Host).unwrap(), StorageDriver::Overlay);
-        assert_eq!(wanted(&plain, keep.clone()).unwrap(), StorageDriver::Fuse);
+        assert_eq!(driver(&plain, false).unwrap(), StorageDriver::Overlay);
+        assert_eq!(driver(&plain, keep.shifts()).unwrap(), StorageDriver::Fuse);
         let sized = CreateRequest { storage_size: Some(1), ..CreateRequest::default() };
-        assert!(wanted(&sized, UserNamespace::Host).unwrap_err().message().contains("cannot limit"));
+        assert!(driver(&sized, false).unwrap_err().message().contains("cannot limit"));
         let image = ImageConfig::parse(IMAGE.as_bytes()).unwrap();
         assert_eq!(process(&plain, &image, &keep).unwrap().user, "1:2");
         let root = CreateRequest { user: Some("0".into()), ..CreateRequest::default() };

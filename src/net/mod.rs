@@ -2,7 +2,7 @@
 //!
 //! # Theory of operation
 //!
-//! `netd` () is one process per user, started by the first supervisor whose container needs a network and gone
+//! [`netd`] is one process per user, started by the first supervisor whose container needs a network and gone
 //! a few seconds after the last one. It lives in the user's outer user namespace and in two network namespaces: sockets
 //! that face the world are made in the host's (H), where routes, VPNs and resolvers are whatever they are at the moment;
 //! everything that faces containers is in a router namespace (R) of its own: a bridge for each network, with the
@@ -21,14 +21,12 @@
 //! Subjects: [`model`] what a network and a member of it are; [`networks`] the definitions on disk; [`protocol`] what
 //! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
 //! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
-//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`] and [`udp`] traffic to the
-//! outside, [`tcp_ports`] from it.
-//! parts share one loop; [`router`] the namespace R; [`netlink`] how the kernel is told; [`table`] who is where, and under
-//! which names; [`packet`] IP packets, read and written; [`tcp`] connections to the outside, [`tcp_ports`] from it;
-//! [`udp`], [`udp_ports`] and [`icmp`] the same without connections.
+//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`], [`udp`] and [`icmp`]
+//! traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files by which containers know names.
 
 pub mod client;
 pub mod dns;
+pub mod etc;
 #[cfg(test)]
 mod fake;
 mod flows;

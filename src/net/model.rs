@@ -18,6 +18,9 @@ pub const FORMAT: u32 = 1;
 /// The name of the network that containers get without being asked.
 pub const DEFAULT: &str = "bridge";
 
+/// The most ports that one container publishes: each takes a listening socket or two.
+pub const MAX_PORTS: usize = 2048;
+
 /// A network that containers can join: what `network create` decides and never changes afterwards, but for what
 /// `network update` may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +118,27 @@ pub struct PublishedPort {
     pub protocol: Protocol,
 }
 
+impl PublishedPort {
+    /// The container's end, as docker writes it: `80/tcp`.
+    pub fn container(&self) -> String {
+        format!("{}/{}", self.container_port, self.protocol)
+    }
+}
+
+/// The ports of an entry of an image's `ExposedPorts` (`80/tcp`, `8000-8009`), each to be published on a free port of the
+/// host; none of one that cannot be understood.
+pub fn exposed(entry: &str) -> Vec<PublishedPort> {
+    let (ports, protocol) = match entry.split_once('/') {
+        None | Some((_, "tcp")) => (entry.split('/').next().unwrap_or_default(), Protocol::Tcp),
+        Some((ports, "udp")) => (ports, Protocol::Udp),
+        Some(_) => return Vec::new(),
+    };
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) else { return Vec::new() };
+    let port = |container_port| PublishedPort { host_ip: None, host_port: 0, container_port, protocol };
+    (first.max(1)..=last).take(MAX_PORTS).map(port).collect()
+}
+
 /// A transport protocol of a published port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -198,6 +222,25 @@ impl From<Mac> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_of_images() {
+        let shown = |entry: &str| exposed(entry).iter().map(PublishedPort::container).collect::<Vec<_>>().join(" ");
+        for (entry, expected) in [
+            ("80", "80/tcp"),
+            ("80/tcp", "80/tcp"),
+            ("53/udp", "53/udp"),
+            ("8000-8002", "8000/tcp 8001/tcp 8002/tcp"),
+            ("0-1", "1/tcp"),
+            ("2-1", ""),
+            ("1/sctp", ""),
+            ("x", ""),
+            ("", ""),
+        ] {
+            assert_eq!(shown(entry), expected, "{entry}");
+        }
+        assert_eq!(exposed("1-65535").len(), MAX_PORTS);
+    }
 
     #[test]
     fn hardware_addresses() {

@@ -12,6 +12,9 @@
 //! capabilities there, and into a mount namespace of its own whose mounts reach nobody else. Its credentials stay those
 //! of the user; only their numbers change.
 //!
+//! A user without subordinate ids has a map of one id: root of the namespace, with which all files are its own. Such a map
+//! the user may write itself, but then processes in the namespace may not change their groups (user_namespaces(7)).
+//!
 //! The real root needs no map: then the outer namespace is the initial one, and only the mount namespace is new.
 
 use std::fs::{self, File};
@@ -78,6 +81,16 @@ pub fn maps_of_user() -> Result<(IdMap, IdMap)> {
         true => current_maps(),
         false => planned_maps(nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw()),
     }
+}
+
+/// Whether this process's user has a single id in its outer namespace.
+pub fn has_single_id() -> Result<bool> {
+    maps_of_user().map(|(uids, _)| uids.len() == 1)
+}
+
+/// Whether processes in this user namespace must keep the groups they have.
+pub fn groups_are_fixed() -> bool {
+    fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny")
 }
 
 /// The subordinate ranges of an account that are for users and groups alike.
@@ -153,6 +166,9 @@ fn create() -> Result<()> {
     let uid = nix::unistd::geteuid().as_raw();
     let gid = nix::unistd::getegid().as_raw();
     let (uid_map, gid_map) = planned_maps(uid, gid)?;
+    if uid_map.len() == 1 {
+        return create_single(&uid_map, &gid_map);
+    }
     let (mut go_out, mut go_in) = pipe()?;
     let (mut report_out, mut report_in) = pipe()?;
     let target = std::process::id();
@@ -192,6 +208,18 @@ fn create() -> Result<()> {
     }
 }
 
+/// Makes the namespace of a user without subordinate ids.
+fn create_single(uid_map: &IdMap, gid_map: &IdMap) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).map_err(refused)?;
+    for (file, text) in
+        [("setgroups", "deny".to_owned()), ("uid_map", uid_map.to_map_file()), ("gid_map", gid_map.to_map_file())]
+    {
+        let path = format!("/proc/self/{file}");
+        fs::write(&path, text).context(|| format!("cannot write `{path}`"))?;
+    }
+    Ok(())
+}
+
 fn pipe() -> Result<(File, File)> {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
     Ok((File::from(read), File::from(write)))
@@ -206,6 +234,9 @@ fn planned_maps(uid: u32, gid: u32) -> Result<(IdMap, IdMap)> {
     let user = name.as_deref();
     let uids = subid_ranges(&read("/etc/subuid")?, user, uid);
     let gids = subid_ranges(&read("/etc/subgid")?, user, uid);
+    if uids.is_empty() && gids.is_empty() {
+        return Ok((IdMap::root_only(uid), IdMap::root_only(gid)));
+    }
     for (file, ranges) in [("/etc/subuid", &uids), ("/etc/subgid", &gids)] {
         if ranges.is_empty() {
             let who = name.clone().unwrap_or_else(|| uid.to_string());

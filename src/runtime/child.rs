@@ -83,6 +83,8 @@ pub struct PreparedChild {
     pub hostname: String,
     /// As in the plan.
     pub own_network: bool,
+    /// As in the plan.
+    pub networks: bool,
     /// The rtnetlink message that brings loopback up.
     pub loopback_up: Vec<u8>,
     /// As in the plan.
@@ -181,6 +183,9 @@ fn set_up(child: &PreparedChild, parent: BorrowedFd<'_>) -> Outcome {
         attach_planned(mount).map_err(|e| (Setup::Mount as u16, index as u16, errno(&e)))?;
     }
     if child.own_network {
+        if child.networks {
+            wait_for_parent(parent).map_err(|e| (Setup::Start as u16, 0, errno(&e)))?;
+        }
         let up = loopback_up(&child.loopback_up);
         up.map_err(|e| (Setup::Loopback as u16, 0, errno(&e)))?;
         allow_unprivileged_network_use();

@@ -1,8 +1,12 @@
 //! Another process in a running container: `exec`, and whatever the supervisor runs inside.
 //!
-//! The caller is the container's supervisor. It has put its children into the container's pid namespace already
-//! (setns(2) with CLONE_NEWPID changes only where children are made), so one fork is enough; the child joins the other
-//! namespaces through pid 1's pidfd (kernel 5.8) and goes the same last stretch as pid 1 did.
+//! # Theory of operation
+//!
+//! The caller is the container's supervisor. A process cannot move into another pid namespace, only make children there,
+//! and cannot take that back without power over its own; the supervisor must still be able to start a netd outside. So it
+//! forks a midwife, which turns to the container's pid namespace through pid 1's pidfd (kernel 5.8), makes the process
+//! there as the supervisor's own child (CLONE_PARENT), hands over its pidfd and ends. The process joins the other
+//! namespaces and goes the same last stretch as pid 1 did.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +20,8 @@ use crate::base::{Error, Result, ResultExt};
 use crate::sys::process::{Cloned, Forked, clone3, exit_now};
 use crate::sys::socket;
 
+/// The stage number of making the process.
+const BIRTH: u16 = 199;
 /// The stage number of joining the namespaces.
 const JOIN: u16 = 200;
 /// The stage number of taking the terminal or the streams.
@@ -41,36 +47,63 @@ pub fn enter(
         .map_err(|error| Error::usage("the command or the environment holds a zero byte").caused_by(error))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
-    let child = match clone3(CloneFlags::empty()) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
-            return Err(Error::conflict("the container is not running any more"));
+    let midwife = match clone3(CloneFlags::empty()).context(|| "cannot fork")? {
+        Forked::Child => {
+            drop(ours);
+            be_midwife(&process, init, own_network, &streams, theirs.as_fd());
         }
-        cloned => match cloned.context(|| "cannot fork")? {
-            Forked::Child => {
-                drop(ours);
-                let (stage, errno) = run(&process, init, own_network, &streams, theirs.as_fd());
-                let mut message = [b'F', 0, 0, 0, 0, 0, 0];
-                message[1..3].copy_from_slice(&stage.to_ne_bytes());
-                message[3..7].copy_from_slice(&(errno as i32).to_ne_bytes());
-                let _ = socket::send(theirs.as_fd(), &message, &[], &[]);
-                exit_now(127);
-            }
-            Forked::Parent(child) => child,
-        },
+        Forked::Parent(midwife) => midwife,
     };
     drop(theirs);
     drop(streams);
-    match hear(plan, ours.as_fd()) {
-        Ok(terminal) => Ok((child, terminal)),
-        Err(error) => {
-            let _ = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
-            let _ = rustix::process::waitid(
-                rustix::process::WaitId::PidFd(child.pidfd.as_fd()),
-                rustix::process::WaitIdOptions::EXITED,
-            );
-            Err(error)
+    let mut child = None;
+    let heard = hear(plan, ours.as_fd(), &mut child);
+    reap(&midwife);
+    match (heard, child) {
+        (Ok(terminal), Some(child)) => Ok((child, terminal)),
+        (heard, child) => {
+            if let Some(child) = child {
+                let _ = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
+                reap(&child);
+            }
+            heard.and(Err(Error::system("the process was not made")))
         }
     }
+}
+
+fn reap(process: &Cloned) {
+    let process = rustix::process::WaitId::PidFd(process.pidfd.as_fd());
+    let _ = rustix::process::waitid(process, rustix::process::WaitIdOptions::EXITED);
+}
+
+/// Makes the process in the container's pid namespace, and ends; in the process itself, goes on as it.
+fn be_midwife(
+    process: &PreparedProcess,
+    init: BorrowedFd<'_>,
+    own_network: bool,
+    streams: &EnterStreams,
+    parent: BorrowedFd<'_>,
+) -> ! {
+    let (stage, errno) = match setns(init, CloneFlags::CLONE_NEWPID).map_err(io::Error::from) {
+        Err(error) => (BIRTH, errno_of(&error)),
+        Ok(()) => match clone3(CloneFlags::CLONE_PARENT) {
+            Err(error) => (BIRTH, errno_of(&error)),
+            Ok(Forked::Child) => run(process, init, own_network, streams, parent),
+            Ok(Forked::Parent(child)) => {
+                let sent = socket::send(parent, b"P", &child.pid.to_ne_bytes(), &[child.pidfd.as_fd()]);
+                exit_now(i32::from(sent.is_err()));
+            }
+        },
+    };
+    let mut message = [b'F', 0, 0, 0, 0, 0, 0];
+    message[1..3].copy_from_slice(&stage.to_ne_bytes());
+    message[3..7].copy_from_slice(&(errno as i32).to_ne_bytes());
+    let _ = socket::send(parent, &message, &[], &[]);
+    exit_now(127)
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 fn run(
@@ -98,7 +131,7 @@ fn run(
         return (JOIN, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
     }
     if let Err(error) = give_streams(streams, parent) {
-        return (STREAMS, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
+        return (STREAMS, errno_of(&error));
     }
     let (stage, errno) = process.become_program(parent);
     (stage as u16, errno)
@@ -115,7 +148,8 @@ fn give_streams(streams: &EnterStreams, parent: BorrowedFd<'_>) -> io::Result<()
     }
 }
 
-fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+/// Hears the midwife, who may name the child, and then the child until it has become its program or says why not.
+fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>, child: &mut Option<Cloned>) -> Result<Option<OwnedFd>> {
     let mut terminal = None;
     loop {
         let mut message = [0u8; 16];
@@ -125,12 +159,23 @@ fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
         };
         match &message[..length] {
             [] => return Ok(terminal),
+            [b'P', pid @ ..] => {
+                let pid = pid.try_into().map_or(0, i32::from_ne_bytes);
+                *child = fds.into_iter().next().map(|pidfd| Cloned { pid, pidfd });
+            }
             [b'T'] => terminal = fds.into_iter().next(),
             [b'F', s0, s1, errno @ ..] => {
                 let stage = u16::from_ne_bytes([*s0, *s1]);
                 let errno = Errno::from_raw(errno.try_into().map_or(libc::EIO, i32::from_ne_bytes));
                 return Err(match Stage::from_number(stage) {
                     Some(stage) => stage.describe(plan, errno),
+                    // pid 1 is gone, or its namespace takes no more processes.
+                    None if stage == BIRTH && matches!(errno, Errno::ESRCH | Errno::ENOMEM) => {
+                        Error::conflict("the container is not running any more")
+                    }
+                    None if stage == BIRTH => {
+                        Error::system("cannot make a process in the container").caused_by(io::Error::from(errno))
+                    }
                     None if stage == JOIN => {
                         Error::system("cannot join the container's namespaces").caused_by(io::Error::from(errno))
                     }

@@ -4,8 +4,8 @@
 //! # The start protocol
 //!
 //! Parent (the supervisor, root of the outer user namespace) and child share a SOCK_SEQPACKET pair. The parent clones,
-//! writes `uid_map` and `gid_map`, and sends one byte. The child sets itself up (`child`), may send its terminal, and
-//! either execs, which closes its end, or sends (stage, index, errno) and exits. The parent therefore reads messages
+//! writes `uid_map` and `gid_map`, and sends one byte. The child sets itself up (`child`); if others make interfaces for
+//! it meanwhile, it waits for a second byte when it comes to its network. It may send its terminal, and either execs, which closes its end, or sends (stage, index, errno) and exits. The parent therefore reads messages
 //! until end of file; no message but the terminal's means success. If the parent dies, the child reads end of file
 //! before its go, or is killed by the kernel afterwards.
 
@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sched::{CloneFlags, setns};
+use nix::sched::CloneFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
@@ -57,7 +57,14 @@ pub struct Launched {
 }
 
 /// Starts the container's pid 1. On failure nothing of it is left running.
-pub fn launch(plan: &LaunchPlan, resources: Resources<'_>) -> Result<Launched> {
+///
+/// `plug` is called with its pid while it sets itself up, when the plan has networks: it makes the interfaces in the
+/// network namespace of that process.
+pub fn launch(
+    plan: &LaunchPlan,
+    resources: Resources<'_>,
+    plug: &mut dyn FnMut(i32) -> Result<()>,
+) -> Result<Launched> {
     let maps = resources.maps.clone();
     let child = prepare(plan, resources)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
@@ -79,12 +86,13 @@ pub fn launch(plan: &LaunchPlan, resources: Resources<'_>) -> Result<Launched> {
         Forked::Parent(init) => init,
     };
     drop(theirs);
-    // From now on this process's children are made in the container's pid namespace: that is how `enter` adds one. It
-    // must be done while pid 1 waits: a pidfd leads nowhere once its process has ended.
-    let started = setns(init.pidfd.as_fd(), CloneFlags::CLONE_NEWPID)
-        .context(|| "cannot enter the container's pid namespace")
-        .and_then(|()| write_maps(init.pid, &maps))
-        .and_then(|()| socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container"))
+    let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
+    let started = write_maps(init.pid, &maps)
+        .and_then(|()| go())
+        .and_then(|()| match plan.networks {
+            true => plug(init.pid).and_then(|()| go()),
+            false => Ok(()),
+        })
         .and_then(|()| hear(plan, ours.as_fd()));
     match started {
         Ok(terminal) => Ok(Launched { init, terminal }),
@@ -202,6 +210,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         read_only_paths: plan.read_only_paths.iter().copied().map(c).collect::<Result<_>>()?,
         hostname: plan.hostname.clone(),
         own_network: plan.own_network,
+        networks: plan.networks,
         loopback_up: super::loopback::set_up_message(),
         read_only: plan.read_only,
         privileged: plan.privileged,

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::process::ProcessPlan;
-use crate::state::record::{ContainerConfig, MountSource, Network, Propagation};
+use crate::state::record::{ContainerConfig, MountSource, Propagation};
 
 /// Everything the executor needs.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct LaunchPlan {
     pub hostname: String,
     /// A network namespace of its own, with loopback up.
     pub own_network: bool,
+    /// Which somebody outside gives more interfaces before the program starts.
+    pub networks: bool,
     /// Columns and rows of the terminal to make; none for pipes.
     pub terminal: Option<(u16, u16)>,
     /// coracle's init as pid 1.
@@ -90,8 +92,9 @@ pub const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty
 /// What the machine and the supervisor contribute to a plan.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// `<data>/containers/<id>`.
-    pub container: PathBuf,
+    /// Where the container's `/etc/hosts`, `hostname` and `resolv.conf` lie: its own directory, or that of the container
+    /// whose network it shares.
+    pub etc: PathBuf,
     /// `<data>/volumes`.
     pub volumes: PathBuf,
     /// Size of the attached terminal.
@@ -104,7 +107,8 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
     LaunchPlan {
         process,
         hostname: config.hostname.clone(),
-        own_network: config.network != Network::Host,
+        own_network: config.network.is_own(),
+        networks: !config.network.members().is_empty(),
         terminal: config.process.tty.then_some(facts.terminal),
         init: config.init,
         read_only: config.read_only,
@@ -138,8 +142,10 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
         read_only: mount.read_only,
         slave: mount.propagation == Propagation::Rslave,
     });
-    let own = ["hosts", "hostname", "resolv.conf"].iter().map(|file| MountPlan {
-        source: MountPlanSource::Bind { path: facts.container.join(file), recursive: false },
+    let files = ["hosts", "hostname", "resolv.conf"].iter();
+    let files = files.filter(|file| **file != "hosts" || !config.networking.no_hosts);
+    let own = files.map(|file| MountPlan {
+        source: MountPlanSource::Bind { path: facts.etc.join(file), recursive: false },
         target: format!("/etc/{file}"),
         read_only: false,
         slave: false,
@@ -175,7 +181,7 @@ mod tests {
     use super::*;
     use crate::base::{ContainerId, time};
     use crate::runtime::capabilities::CapSet;
-    use crate::state::record::{FORMAT, ImageOrigin, Mount, Process, Seccomp, Security};
+    use crate::state::record::{FORMAT, ImageOrigin, Mount, NetworkMode, Networking, Process, Seccomp, Security};
 
     fn config(mounts: Vec<Mount>) -> ContainerConfig {
         ContainerConfig {
@@ -186,7 +192,8 @@ mod tests {
             image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
             process: Process { tty: true, ..Process::default() },
             hostname: "web".into(),
-            network: Network::None,
+            network: NetworkMode::None,
+            networking: Networking::default(),
             mounts,
             driver: Default::default(),
             user_namespace: Default::default(),
@@ -221,7 +228,7 @@ mod tests {
     }
 
     fn planned(config: &ContainerConfig) -> LaunchPlan {
-        let facts = Facts { container: "/c".into(), volumes: "/v".into(), terminal: (80, 25) };
+        let facts = Facts { etc: "/c".into(), volumes: "/v".into(), terminal: (80, 25) };
         plan(config, ProcessPlan::default(), &facts)
     }
 
@@ -268,7 +275,7 @@ mod tests {
         assert_eq!(planned(&config).masked, MASKED);
         assert_eq!(planned(&config).terminal, Some((80, 25)));
         config.security.privileged = true;
-        config.network = Network::Host;
+        config.network = NetworkMode::Host;
         let plan = planned(&config);
         assert!(plan.masked.is_empty() && plan.read_only_paths.is_empty() && !plan.own_network);
     }

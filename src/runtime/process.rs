@@ -37,6 +37,8 @@ pub struct ProcessPlan {
     pub make_cwd: bool,
     /// Ids.
     pub identity: Identity,
+    /// The groups cannot be set: the user has no subordinate ids.
+    pub keep_groups: bool,
     /// Bounding set, and for root also the effective one, as the mask of capabilities(7).
     pub capabilities: u64,
     /// Whether exec may give privileges.
@@ -87,7 +89,7 @@ pub struct PreparedProcess {
     cwd_prefixes: Vec<CString>,
     uid: Uid,
     gid: Gid,
-    groups: Vec<Gid>,
+    groups: Option<Vec<Gid>>,
     capabilities: u64,
     no_new_privileges: bool,
     seccomp: Option<SeccompFilter>,
@@ -113,7 +115,7 @@ impl PreparedProcess {
             },
             uid: Uid::from_raw(plan.identity.uid),
             gid: group(plan.identity.gid),
-            groups: plan.identity.groups.iter().copied().map(group).collect(),
+            groups: (!plan.keep_groups).then(|| plan.identity.groups.iter().copied().map(group).collect()),
             capabilities: plan.capabilities,
             no_new_privileges: plan.no_new_privileges,
             seccomp: plan.seccomp.clone(),
@@ -142,7 +144,9 @@ impl PreparedProcess {
                 rustix::thread::remove_capability_from_bounding_set(bit).map_err(rustix(Stage::Bounding))?;
             }
         }
-        rustix::thread::set_thread_groups(&self.groups).map_err(rustix(Stage::Ids))?;
+        if let Some(groups) = &self.groups {
+            rustix::thread::set_thread_groups(groups).map_err(rustix(Stage::Ids))?;
+        }
         rustix::thread::set_thread_res_gid(self.gid, self.gid, self.gid).map_err(rustix(Stage::Ids))?;
         rustix::thread::set_thread_res_uid(self.uid, self.uid, self.uid).map_err(rustix(Stage::Ids))?;
         let held = if self.uid.is_root() { self.capabilities } else { 0 };

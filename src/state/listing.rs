@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{CONFIG, Container, Containers, STATE, Status};
+use super::{CONFIG, Container, Containers, STATE, now};
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
@@ -75,8 +75,8 @@ impl Containers {
             true => self.parse_state(id, buffer)?,
             false => None,
         };
-        let status = state.map_or(Status::Created, |state| state.status());
-        Ok(Some(Container { config, name: name.clone(), status }))
+        let (status, joined) = now(state);
+        Ok(Some(Container { config, name: name.clone(), status, joined }))
     }
 
     /// Reads a record into `buffer`; false when there is none.

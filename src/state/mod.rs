@@ -5,7 +5,7 @@
 //! ```text
 //! <data>/names/web -> ../containers/<id>     a symbolic link is the name: symlink(2) makes it unique, and its
 //!                                            presence is what makes a container exist
-//! <data>/containers/<id>/container.json      what it is; immutable
+//! <data>/containers/<id>/container.json      what it is; immutable but for its networks
 //!                       /state.json          how its last run went; replaced by its supervisor
 //!                       /upper, /work        overlayfs
 //!                       /log                 json-file log of its output
@@ -41,6 +41,7 @@ use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, text};
+use crate::net::protocol::Joined;
 
 /// The record of what a container is.
 const CONFIG: &str = "container.json";
@@ -56,6 +57,8 @@ pub struct Container {
     pub name: Name,
     /// What it does now.
     pub status: Status,
+    /// What its networks gave it, while it runs.
+    pub joined: Option<Joined>,
 }
 
 /// The containers of one user.
@@ -136,7 +139,7 @@ impl Containers {
     pub fn load(&self, id: &ContainerId) -> Result<Container> {
         let directory = self.paths.container(id);
         let config = self.config(id)?;
-        let status = self.state(id)?.map_or(Status::Created, |state| state.status());
+        let (status, joined) = now(self.state(id)?);
         let name = match self.named(&config.name)?.as_ref() == Some(id) {
             true => config.name.clone(),
             false => self
@@ -146,7 +149,7 @@ impl Containers {
                 .map(|(name, _)| name)
                 .ok_or_else(|| Error::not_found(format!("`{}` is not a container any more", directory.display())))?,
         };
-        Ok(Container { config, name, status })
+        Ok(Container { config, name, status, joined })
     }
 
     /// What a container is.
@@ -186,6 +189,11 @@ impl Containers {
     /// Replaces the record of the run. Only for the holder of the container's lock.
     pub fn set_state(&self, guard: &ContainerGuard, state: &RunState, durability: Durability) -> Result<()> {
         publish::json(&self.paths.container(&guard.id).join(STATE), state, durability)
+    }
+
+    /// Replaces the record of what a container is: its networks have changed. Only for the holder of its lock.
+    pub fn set_config(&self, guard: &ContainerGuard, config: &ContainerConfig) -> Result<()> {
+        publish::json(&self.paths.container(&guard.id).join(CONFIG), config, durability(config))
     }
 
     /// Takes the container's lock; `None` while it is being created, supervised or removed.
@@ -311,4 +319,12 @@ fn taken(name: &Name, id: &ContainerId) -> Error {
 
 fn id_of_target(target: &Path) -> Option<ContainerId> {
     PathBuf::from(target).file_name()?.to_str()?.parse().ok()
+}
+
+/// What the record of a run means now.
+fn now(state: Option<RunState>) -> (Status, Option<Joined>) {
+    let Some(state) = state else { return (Status::Created, None) };
+    let status = state.status();
+    let joined = state.joined.filter(|_| status.is_running());
+    (status, joined)
 }

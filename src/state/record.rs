@@ -1,7 +1,8 @@
-//! The two records of a container: what it is (`container.json`, immutable) and how its last run went (`state.json`,
+//! The two records of a container: what it is (`container.json`, immutable but for its networks) and how its last run went (`state.json`,
 //! written by its supervisor alone). Both carry a format version; a newer one is refused, never guessed at.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,11 +13,15 @@ use super::ids::UserNamespace;
 use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Kind, Result, text};
+use crate::net::etc::HostEntry;
+use crate::net::model::{PublishedPort, Wish};
+use crate::net::protocol::Joined;
 
 /// The newest record format this program reads and the one it writes.
 pub const FORMAT: u32 = 1;
 
-/// What a container is: everything `start` needs, decided when it was created and never changed afterwards.
+/// What a container is: everything `start` needs, decided when it was created and, but for its networks, never changed
+/// afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerConfig {
     /// [`FORMAT`] of the writer.
@@ -33,8 +38,11 @@ pub struct ContainerConfig {
     pub process: Process,
     /// Its host name (uts namespace).
     pub hostname: String,
-    /// Which network it sees.
-    pub network: Network,
+    /// Which network it sees. `network connect` and `disconnect` change it.
+    pub network: NetworkMode,
+    /// Ports and names.
+    #[serde(default, skip_serializing_if = "Networking::is_default")]
+    pub networking: Networking,
     /// Mounts beyond the standard ones, in the order of their mounting (parents first).
     pub mounts: Vec<Mount>,
     /// Who unites its layers. Both drivers read what the other one wrote.
@@ -60,7 +68,7 @@ pub struct ContainerConfig {
     pub stop_timeout: u32,
     /// Capabilities, seccomp and the like.
     pub security: Security,
-    /// Ports the image exposes, as `80/tcp`.
+    /// Ports that the image or the user exposes, as `80/tcp`.
     pub exposed_ports: Vec<String>,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
@@ -138,23 +146,111 @@ impl Process {
 }
 
 /// Which network a container sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Network {
+pub enum NetworkMode {
     /// Its own network namespace with nothing but loopback.
     None,
     /// The user's own network.
     Host,
+    /// That of another container, which must run.
+    Container(ContainerId),
+    /// A network namespace that somebody else made, by its path.
+    Path(PathBuf),
+    /// Its own network namespace on these networks, in the order of their interfaces; none after the last `disconnect`.
+    Networks(Vec<Member>),
 }
 
-impl Network {
-    /// The name in docker's tables and `inspect`.
-    pub fn name(self) -> &'static str {
+impl NetworkMode {
+    /// docker's `HostConfig.NetworkMode`.
+    pub fn name(&self) -> String {
         match self {
-            Network::None => "none",
-            Network::Host => "host",
+            NetworkMode::None => "none".into(),
+            NetworkMode::Host => "host".into(),
+            NetworkMode::Container(id) => format!("container:{id}"),
+            NetworkMode::Path(path) => format!("ns:{}", path.display()),
+            NetworkMode::Networks(members) => members.first().map_or("none".into(), |first| first.network.to_string()),
         }
     }
+
+    /// The names of the networks it is on, as tables show them.
+    pub fn networks(&self) -> Vec<&str> {
+        match self {
+            NetworkMode::None => vec!["none"],
+            NetworkMode::Host => vec!["host"],
+            NetworkMode::Container(_) | NetworkMode::Path(_) => Vec::new(),
+            NetworkMode::Networks(members) => members.iter().map(|member| member.network.as_str()).collect(),
+        }
+    }
+
+    /// Whether the container is given a network namespace of its own.
+    pub fn is_own(&self) -> bool {
+        matches!(self, NetworkMode::None | NetworkMode::Networks(_))
+    }
+
+    /// The networks to join.
+    pub fn members(&self) -> &[Member] {
+        match self {
+            NetworkMode::Networks(members) => members,
+            _ => &[],
+        }
+    }
+}
+
+/// A network that a container is on, and what it asks of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The network.
+    pub network: Name,
+    /// Addresses, aliases.
+    #[serde(flatten)]
+    pub wish: Wish,
+}
+
+/// What a container wants of its networks as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Networking {
+    /// `-p`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Publish>,
+    /// `-P`: every exposed port on a free port of the host.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub publish_all: bool,
+    /// A host port below the unprivileged limit is moved up instead of refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub remap_low_ports: bool,
+    /// `--dns`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+    /// `--dns-search`; a single `.` clears the host's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_search: Vec<String>,
+    /// `--dns-option`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_options: Vec<String>,
+    /// `--add-host`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub add_hosts: Vec<HostEntry>,
+    /// `--no-hosts`: `/etc/hosts` is the image's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_hosts: bool,
+}
+
+impl Networking {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One `-p`: a port of the container, and the ports of the host of which one, the first that is free, leads there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// With the first of them.
+    #[serde(flatten)]
+    pub port: PublishedPort,
+    /// The last of them.
+    pub last_host_port: u16,
 }
 
 /// One mount that the user or the image asked for.
@@ -255,6 +351,9 @@ pub struct RunState {
     pub init: Option<ProcessIdentity>,
     /// When pid 1 was started.
     pub started: Timestamp,
+    /// What its networks gave it, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Joined>,
 }
 
 /// Where a run is.
@@ -367,6 +466,7 @@ mod tests {
             supervisor: supervisor.clone(),
             init: Some(init.clone()),
             started: now(),
+            joined: None,
         };
         assert!(state(&me, &dead).status().is_running());
         assert!(state(&dead, &me).status().is_running());

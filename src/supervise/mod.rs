@@ -24,9 +24,11 @@
 mod account;
 mod attached;
 mod ids;
+mod network;
 mod prepare;
 pub mod protocol;
 mod spawn;
+mod start;
 
 use std::fs;
 use std::io;
@@ -34,7 +36,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket, socketpair};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket, socketpair};
 use rustix::process::{WaitId, WaitIdOptions};
 
 pub use spawn::{ROLE, spawn};
@@ -43,15 +45,15 @@ use crate::base::error::WireError;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, ResultExt, time};
-use crate::logs;
 use crate::rootless::outer;
-use crate::runtime::launch::{Launched, Resources, launch};
-use crate::runtime::{enter, plan};
-use crate::state::record::{FORMAT, MountSource, Phase};
+use crate::runtime::enter;
+use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
 use crate::sys::process::{Cloned, inherited_fd};
-use attached::{Attached, Client, Output, Stdin};
-use protocol::{Launch, MAX_MESSAGE, Reply, Request};
+use attached::{Attached, Client};
+use network::Networked;
+use protocol::{Launch, MAX_MESSAGE, NetworkChange, Reply, Request};
+use start::Started;
 
 /// The role's entry: `paths` were handed over by [`spawn`], the control socket is fd 3. Returns the exit status.
 pub fn main(paths: &Paths) -> i32 {
@@ -100,6 +102,8 @@ struct Supervisor {
     init: Cloned,
     /// The process that serves the root file system, unless the kernel does or it has ended.
     file_server: Option<Cloned>,
+    /// Its networks, if it has any.
+    network: Option<Networked>,
     /// What cut the container off.
     disaster: String,
     /// Keeps the container's namespaces from being torn down before its end was reported.
@@ -125,15 +129,16 @@ impl Supervisor {
         let guard = containers.guard(&launch.id)?.ok_or_else(|| {
             Error::conflict(format!("container `{}` is running, or being changed by another command", config.name))
         })?;
-        let result = Self::start_guarded(paths, launch, &config, &containers, &guard);
-        match result {
-            Ok((running, file_server, listener, attached, terminations)) => {
+        let first = containers.state(&guard.id)?.is_none();
+        match start::start(paths, launch, &config, first) {
+            Ok(Started { launched: running, file_server, network, listener, attached, terminations }) => {
                 let state = RunState {
                     format: FORMAT,
                     phase: Phase::Running,
                     supervisor: this_process()?,
                     init: ProcessIdentity::of(running.init.pid),
                     started: time::now(),
+                    joined: network.as_ref().map(|network| network.joined().clone()),
                 };
                 containers.set_state(&guard, &state, Durability::Volatile)?;
                 let namespaces = ["mnt", "net"]
@@ -147,6 +152,7 @@ impl Supervisor {
                     state,
                     init: running.init,
                     file_server,
+                    network,
                     disaster: String::new(),
                     namespaces,
                     listener,
@@ -168,57 +174,6 @@ impl Supervisor {
         }
     }
 
-    fn start_guarded(
-        paths: &Paths,
-        launch_request: &Launch,
-        config: &ContainerConfig,
-        containers: &Containers,
-        guard: &ContainerGuard,
-    ) -> Result<(Launched, Option<Cloned>, OwnedFd, Attached, OwnedFd)> {
-        let container = paths.container(&config.id);
-        let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
-        let ids = ids::ContainerIds::new(&config.user_namespace, &outer::current_maps()?)?;
-        let (root, file_server) = prepare::mount_root(paths, config, launch_request, &ids, &exe)?;
-        if containers.state(&guard.id)?.is_none() {
-            prepare::fill_volumes(paths, config, &ids, root.as_fd())?;
-            account::give_files(&container, config, &ids)?;
-        }
-        account::add(config, root.as_fd())?;
-        let process = prepare::main_process(config, root.as_fd())?;
-        let facts =
-            plan::Facts { container: container.clone(), volumes: paths.volumes(), terminal: launch_request.terminal };
-        let plan = plan::plan(config, process, &facts);
-        let listener = listen_at(&paths.container_socket(&config.id))?;
-        let terminations = termination_signals()?;
-        let (streams, ours) = match config.process.tty {
-            true => (None, None),
-            false => {
-                let (theirs, ours) = pipes(config.process.stdin)?;
-                (Some(theirs), Some(ours))
-            }
-        };
-        let resources = Resources { root, place: &container, streams, exe: &exe, maps: ids.files };
-        let mut launched = launch(&plan, resources)?;
-        let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
-            (Some(ours), _) => {
-                let outputs = vec![
-                    Output::new(ours.stdout, logs::Stream::Stdout),
-                    Output::new(ours.stderr, logs::Stream::Stderr),
-                ];
-                (outputs, ours.stdin.map(Stdin::new), None)
-            }
-            (None, Some(terminal)) => {
-                let read = terminal.try_clone().context(|| "cannot share the terminal")?;
-                let write = terminal.try_clone().context(|| "cannot share the terminal")?;
-                let stdin = config.process.stdin.then(|| Stdin::new(write));
-                (vec![Output::new(read, logs::Stream::Stdout)], stdin, Some(terminal))
-            }
-            (None, None) => return Err(Error::system("the container did not hand over its terminal")),
-        };
-        let attached = Attached::new(outputs, stdin, terminal, container.join("log"));
-        Ok((launched, file_server, listener, attached, terminations))
-    }
-
     /// Serves until pid 1 has ended.
     fn run(&mut self) {
         loop {
@@ -232,6 +187,9 @@ impl Supervisor {
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
                 self.kill_at = None;
                 self.signal(libc::SIGKILL);
+            }
+            if ready.network || self.retries_network() {
+                self.revive_network();
             }
             if ready.listener {
                 self.accept();
@@ -256,7 +214,10 @@ impl Supervisor {
             PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.terminations.as_fd(), PollFlags::POLLIN),
         ];
-        fds.extend(self.file_server.iter().map(|server| PollFd::new(server.pidfd.as_fd(), PollFlags::POLLIN)));
+        let file_server = self.file_server.as_ref().map(|server| server.pidfd.as_fd());
+        let network = self.network.as_ref().and_then(Networked::fd);
+        let (file_server_at, network_at) = (fds.len(), fds.len() + usize::from(file_server.is_some()));
+        fds.extend(file_server.iter().chain(&network).map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
         fds.extend(self.added.iter().map(|added| PollFd::new(added.process.pidfd.as_fd(), PollFlags::POLLIN)));
         let first_attached = fds.len();
         self.attached.interests(&mut fds);
@@ -265,10 +226,11 @@ impl Supervisor {
             fds.push(PollFd::new(client.socket(), client.interest()));
         }
         let now = Instant::now();
-        let left = self.kill_at.map_or(SETTLE, |at| at.saturating_duration_since(now) + Duration::from_millis(1));
+        let due = self.kill_at.into_iter().chain(self.network.as_ref().and_then(Networked::retry_at)).min();
+        let left = due.map_or(SETTLE, |at| at.saturating_duration_since(now) + Duration::from_millis(1));
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
         let idle = nix::poll::poll(&mut fds, timeout) == Ok(0);
-        if idle && self.kill_at.is_none() {
+        if idle && due.is_none() {
             // Straight to sleep: what runs in between is mapped again.
             let _ = crate::sys::memory::release_program_pages();
             let _ = nix::poll::poll(&mut fds, PollTimeout::NONE);
@@ -278,7 +240,8 @@ impl Supervisor {
             init: happened(0),
             listener: happened(1),
             terminations: happened(2),
-            file_server: self.file_server.is_some() && happened(3),
+            file_server: file_server.is_some() && happened(file_server_at),
+            network: network.is_some() && happened(network_at),
             attached: (first_attached..first_client).map(happened).collect(),
             clients: (first_client..fds.len()).filter(|at| happened(*at)).map(|at| at - first_client).collect(),
         }
@@ -326,6 +289,13 @@ impl Supervisor {
                     self.attached.client_mut(index).attach(stdin, false);
                     self.attached.client_mut(index).tell(&Reply::Started(self.init.pid, None));
                 }
+                Request::ChangeNetwork(change) => {
+                    let reply = match self.change_network(&change) {
+                        Ok(()) => Reply::Done,
+                        Err(error) => Reply::Failed(WireError::from(&error)),
+                    };
+                    self.attached.client_mut(index).tell(&reply);
+                }
                 Request::Stdin(bytes) => self.attached.input(index, bytes),
                 Request::StdinEnd => self.attached.input_ended(index),
                 Request::Resize(columns, rows) => self.attached.resize(columns, rows),
@@ -344,7 +314,7 @@ impl Supervisor {
                 fds.try_into().map_err(|_| Error::system("an exec request came without its standard streams"))?,
             ),
         };
-        let own_network = self.config.network != crate::state::record::Network::Host;
+        let own_network = self.config.network.is_own();
         enter::enter(&plan, self.init.pidfd.as_fd(), own_network, streams)
     }
 
@@ -381,6 +351,41 @@ impl Supervisor {
         }
     }
 
+    fn retries_network(&self) -> bool {
+        self.network.as_ref().and_then(Networked::retry_at).is_some_and(|at| at <= Instant::now())
+    }
+
+    fn revive_network(&mut self) {
+        let Some(network) = &mut self.network else { return };
+        network.revive(&self.paths);
+    }
+
+    /// `network connect` and `disconnect`: the records follow what was done.
+    fn change_network(&mut self, change: &NetworkChange) -> Result<()> {
+        let network = self.network.as_mut().ok_or_else(|| {
+            Error::conflict(format!("container `{}` is on no network that can be changed", self.config.name))
+                .hint("its network was chosen with --network none, host, container: or ns:")
+        })?;
+        let NetworkMode::Networks(members) = &mut self.config.network else {
+            return Err(Error::system("a networked container without networks"));
+        };
+        match change {
+            NetworkChange::Connect(member) => {
+                network.connect(&self.paths, member)?;
+                members.push(member.clone());
+            }
+            NetworkChange::Disconnect(name) => {
+                network.disconnect(name)?;
+                members.retain(|member| member.network != *name);
+            }
+        }
+        self.state.joined = Some(network.joined().clone());
+        let containers = Containers::new(&self.paths);
+        containers.set_config(&self.guard, &self.config)?;
+        containers.set_state(&self.guard, &self.state, Durability::Volatile)?;
+        network::write_files(&self.paths, &self.config, self.state.joined.as_ref())
+    }
+
     fn stop(&mut self, signal: i32, patience: i64) {
         self.signal(signal);
         if patience >= 0 {
@@ -398,6 +403,9 @@ impl Supervisor {
     fn finish(mut self) -> Result<()> {
         let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         self.attached.drain();
+        // Its ports and addresses are free before anybody hears of its end.
+        drop(self.network);
+        self.state.joined = None;
         self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
@@ -450,6 +458,7 @@ struct Ready {
     listener: bool,
     terminations: bool,
     file_server: bool,
+    network: bool,
     attached: Vec<bool>,
     clients: Vec<usize>,
 }
@@ -469,25 +478,6 @@ fn this_process() -> Result<ProcessIdentity> {
     ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
 }
 
-/// The ends of the container's pipes that stay here.
-struct OurEnds {
-    stdin: Option<OwnedFd>,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-}
-
-/// stdin, stdout and stderr for the container, and our ends. Without `-i`, stdin is /dev/null.
-fn pipes(stdin: bool) -> Result<([OwnedFd; 3], OurEnds)> {
-    let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe");
-    let (out_read, out_write) = pipe()?;
-    let (err_read, err_write) = pipe()?;
-    let (in_read, in_write) = match stdin {
-        true => pipe().map(|(read, write)| (read, Some(write)))?,
-        false => (OwnedFd::from(fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
-    };
-    Ok(([in_read, out_write, err_write], OurEnds { stdin: in_write, stdout: out_read, stderr: err_read }))
-}
-
 /// The status of an ended child as a shell sees it; `None` while it runs (with NOHANG).
 fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
     let status = loop {
@@ -501,18 +491,6 @@ fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
         (None, Some(signal)) => Some(128 + signal),
         (None, None) => None,
     }
-}
-
-/// The supervisor's own socket. A leftover of a killed predecessor is replaced: the container's lock is ours.
-fn listen_at(path: &Path) -> Result<OwnedFd> {
-    let listener =
-        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
-            .context(|| "cannot make a socket")?;
-    let _ = fs::remove_file(path);
-    let (_directory, address) = address(path)?;
-    bind(listener.as_raw_fd(), &address).at(path, "cannot bind")?;
-    listen(&listener, Backlog::new(16).unwrap_or(Backlog::MAXCONN)).at(path, "cannot listen at")?;
-    Ok(listener)
 }
 
 /// The address of a socket in a directory with a name of any length: through an fd of the directory, which must stay
@@ -542,15 +520,4 @@ pub fn connect(path: &Path) -> Result<Option<OwnedFd>> {
 pub(crate) fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")
-}
-
-/// SIGTERM, SIGINT and SIGHUP as a file.
-fn termination_signals() -> Result<OwnedFd> {
-    use nix::sys::signal::{SigSet, Signal};
-    use nix::sys::signalfd::{SfdFlags, SignalFd};
-    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
-    signals.thread_block().context(|| "cannot block signals")?;
-    let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-        .context(|| "cannot watch signals")?;
-    fd.as_fd().try_clone_to_owned().context(|| "cannot watch signals")
 }

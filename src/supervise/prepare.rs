@@ -11,6 +11,7 @@ use super::ids::ContainerIds;
 use super::protocol::{Exec, Launch};
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::rootless::idmap::IdMap;
+use crate::rootless::outer;
 use crate::runtime::capabilities::CapSet;
 use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
@@ -87,6 +88,7 @@ pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Re
         cwd: config.process.cwd.clone(),
         make_cwd: true,
         identity,
+        keep_groups: outer::groups_are_fixed(),
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges,
         seccomp: filter(&config.security.seccomp, config.security.privileged, capabilities)?,
@@ -107,6 +109,7 @@ pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: Borrowe
         cwd: exec.cwd.clone().unwrap_or_else(|| config.process.cwd.clone()),
         make_cwd: false,
         identity,
+        keep_groups: outer::groups_are_fixed(),
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges && !exec.privileged,
         seccomp: filter(&config.security.seccomp, unconfined, capabilities)?,

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::WireError;
+use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::state::record::Member;
 use crate::sys::socket;
 
 /// The most bytes of a stream in one message.
@@ -49,6 +51,15 @@ pub struct Exec {
     pub privileged: bool,
 }
 
+/// A change of the networks that a running container is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkChange {
+    /// `network connect`.
+    Connect(Member),
+    /// `network disconnect`.
+    Disconnect(Name),
+}
+
 /// From a client to the supervisor.
 #[derive(Debug)]
 pub enum Request {
@@ -64,6 +75,8 @@ pub enum Request {
     StdinEnd,
     /// Columns and rows of the client's terminal.
     Resize(u16, u16),
+    /// See [`NetworkChange`]. The answer is [`Reply::Done`].
+    ChangeNetwork(NetworkChange),
     /// A signal for pid 1.
     Signal(i32),
     /// Signal now, SIGKILL after that many milliseconds; negative: never.
@@ -75,7 +88,9 @@ pub enum Request {
 pub enum Reply {
     /// The container's or the added process runs; its pid on the host, and its terminal if one was made for an `exec`.
     Started(i32, Option<OwnedFd>),
-    /// It does not.
+    /// What was asked is done.
+    Done,
+    /// It is not, or it does not run.
     Failed(WireError),
     /// Output.
     Stdout(Vec<u8>),
@@ -101,6 +116,7 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
             let (c, r) = (columns.to_ne_bytes(), rows.to_ne_bytes());
             socket::send(socket, b"r", &[c[0], c[1], r[0], r[1]], &[])
         }
+        Request::ChangeNetwork(change) => socket::send(socket, b"n", &json(serde_json::to_vec(change))?, &[]),
         Request::Signal(signal) => socket::send(socket, b"k", &signal.to_ne_bytes(), &[]),
         Request::Stop(signal, patience) => {
             socket::send(socket, b"s", &[&i64::from(*signal).to_ne_bytes()[..], &patience.to_ne_bytes()].concat(), &[])
@@ -123,6 +139,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
         b'i' => Request::Stdin(body.to_vec()),
         b'I' => Request::StdinEnd,
         b'r' => Request::Resize(u16_at(0).ok_or_else(bad)?, u16_at(2).ok_or_else(bad)?),
+        b'n' => Request::ChangeNetwork(serde_json::from_slice(body).map_err(|_| bad())?),
         b'k' => Request::Signal(body.try_into().map(i32::from_ne_bytes).map_err(|_| bad())?),
         b's' => {
             let signal = i64_at(0).and_then(|signal| i32::try_from(signal).ok());
@@ -139,6 +156,7 @@ pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
             let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
             socket::send(socket, b"S", &pid.to_ne_bytes(), &fds)
         }
+        Reply::Done => socket::send(socket, b"d", &[], &[]),
         Reply::Failed(error) => socket::send(socket, b"F", &serde_json::to_vec(error).map_err(io::Error::other)?, &[]),
         Reply::Stdout(bytes) => socket::send(socket, b"o", bytes, &[]),
         Reply::Stderr(bytes) => socket::send(socket, b"e", bytes, &[]),
@@ -166,6 +184,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
     let bad = |_| Error::system("the container's supervisor sent a message that is not understood");
     Ok(Some(match tag {
         b'S' => Reply::Started(number().map_err(bad)?, fds.into_iter().next()),
+        b'd' => Reply::Done,
         b'F' => Reply::Failed(serde_json::from_slice(body).context(|| "cannot understand the supervisor's error")?),
         b'o' => Reply::Stdout(body.to_vec()),
         b'e' => Reply::Stderr(body.to_vec()),
@@ -201,12 +220,13 @@ mod tests {
             Request::Stdin(b"hello".to_vec()),
             Request::StdinEnd,
             Request::Attach(true),
+            Request::ChangeNetwork(NetworkChange::Disconnect("front".parse().unwrap())),
         ] {
             send_request(a.as_fd(), &request).unwrap();
             let got = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
             assert_eq!(format!("{got:?}"), format!("{request:?}"));
         }
-        for reply in [Reply::Started(7, None), Reply::Exited(-3), Reply::Stderr(vec![0; CHUNK])] {
+        for reply in [Reply::Started(7, None), Reply::Done, Reply::Exited(-3), Reply::Stderr(vec![0; CHUNK])] {
             send_reply(b.as_fd(), &reply).unwrap();
             assert_eq!(format!("{:?}", receive_reply(a.as_fd(), &mut buffer).unwrap().unwrap()), format!("{reply:?}"));
         }

@@ -45,7 +45,8 @@ pub fn clone3(namespaces: CloneFlags) -> io::Result<Forked<Cloned>> {
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces.bits() as u64 | libc::CLONE_PIDFD as u64;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    // A sibling (CLONE_PARENT) takes over what our own parent wants to hear, and may not say otherwise.
+    args.exit_signal = if namespaces.contains(CloneFlags::CLONE_PARENT) { 0 } else { libc::SIGCHLD as u64 };
     // SAFETY: without CLONE_VM and with no stack given the child continues here on a copy of our memory, as after fork;
     // `args` and `pidfd` live until the call has returned. glibc's fork handlers do not run, which matters only with
     // several threads.

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use rustix::mount::OpenTreeFlags;
+use rustix::fs::CWD;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::base::{Error, Kind, Result, ResultExt};
 
@@ -43,25 +44,52 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
             union.layers.len()
         )));
     }
-    let upper = open_dir(&union.container.join("upper"))?;
-    let work = open_dir(&union.container.join("work"))?;
     let lowers: Vec<File> = union.layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
+    mount_lowers(&union.container, union.volatile, &Upper::open(&union.container)?, &lowers)
+}
+
+/// As [`mount_detached`], over a mount that is attached nowhere instead of layers: that of
+/// [`super::fuse::mount_lower`], which may show files in another way than they are on disk. What is written is written
+/// natively, by `container` and `volatile` as in [`Union`]. The lower mount lives as long as the union.
+pub fn mount_over(lower: OwnedFd, container: &Path, volatile: bool) -> Result<OwnedFd> {
+    // Older kernels take no layer of a mount that is attached nowhere (clone_private_mount in fs/namespace.c): it is
+    // attached, for a moment, where the union is then mounted, over it. The upper is opened before it is covered.
+    let upper = Upper::open(container)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(&lower, "", CWD, container, flags).at(container, "cannot attach the lower layers at")?;
+    let mounted = open_dir(container).and_then(|root| mount_lowers(container, volatile, &upper, &[root]));
+    let uncovered = umount2(container, MntFlags::MNT_DETACH).at(container, "cannot unmount");
+    mounted.and_then(|mount| uncovered.map(|()| mount))
+}
+
+/// Where the changes go.
+struct Upper {
+    upper: File,
+    work: File,
+}
+
+impl Upper {
+    fn open(container: &Path) -> Result<Self> {
+        Ok(Self { upper: open_dir(&container.join("upper"))?, work: open_dir(&container.join("work"))? })
+    }
+}
+
+fn mount_lowers(place: &Path, volatile: bool, upper: &Upper, lowers: &[File]) -> Result<OwnedFd> {
     let mut options = String::from("userxattr,");
-    if union.volatile {
+    if volatile {
         options.push_str("volatile,");
     }
     // Writing to a String cannot fail.
-    let _ = write!(options, "upperdir={},workdir={}", fd_path(&upper), fd_path(&work));
+    let _ = write!(options, "upperdir={},workdir={}", fd_path(&upper.upper), fd_path(&upper.work));
     for (i, lower) in lowers.iter().enumerate() {
         let _ = write!(options, "{}{}", if i == 0 { ",lowerdir=" } else { ":" }, fd_path(lower));
     }
-    let place = &union.container;
     mount(Some("overlay"), place, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
         .map_err(|errno| refused(errno, place))?;
     let path = CString::new(place.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::usage(format!("`{}` holds a zero byte", place.display())))?;
     let detached = rustix::mount::open_tree(
-        rustix::fs::CWD,
+        CWD,
         path.as_c_str(),
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
     );

@@ -16,6 +16,7 @@ fn altered(env: &Env, prepare: &str, line: &str) -> crate::support::output::Outp
     env.tool("unshare", &["--user", "--map-auto", "--map-root-user", "--mount", "sh", "-c", &script])
         .var("XDG_DATA_HOME", env.file("other/data"))
         .var("XDG_RUNTIME_DIR", env.file("other/run"))
+        .var("XDG_CONFIG_HOME", env.file("other/config"))
         .var("HOME", env.file("other"))
         .run()
 }
@@ -61,7 +62,44 @@ fn no_subordinate_ids() {
     let prepare =
         format!("{}; mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid", directories(&env));
     altered(&env, &prepare, "doctor").fails().explains_on_stdout("/etc/subuid").explains_on_stdout("/etc/subgid");
-    altered(&env, &prepare, "run --rm hello").fails_with(125).explains().stderr_has("/etc/subuid");
+    // Root alone: what the image has belongs to it, whatever its owners are, and nobody else can be.
+    let said = "you have no subordinate ids";
+    altered(&env, &prepare, "run --rm hello").succeeds().stderr_has(said);
+    let prepare = prepare.replace("mkdir -p", "true");
+    let quiet = altered(&env, &prepare, "run --rm hello").succeeds();
+    assert!(!quiet.stderr.contains(said), "it is said once: {}", quiet.stderr);
+    let image = crate::support::registry::Registry::shared("busybox").name("busybox");
+    for driver in ["overlay", "fuse"] {
+        let options = format!("--storage-driver {driver} run --rm --pull always --tls-verify=false");
+        let script = "id -u; touch /root/x; cat /proc/self/uid_map; chmod 4755 /root/x; stat -c '%u %a' /root/x";
+        let output = altered(&env, &prepare, &format!("{options} {image} sh -c \"{script}\"")).succeeds();
+        assert!(output.stdout.starts_with("0\n") && output.stdout.ends_with("\n0 4755\n"), "{}", output.stdout);
+        altered(&env, &prepare, &format!("{options} -u 33 {image} true")).fails_with(125).explains();
+    }
+}
+
+#[test]
+fn owners_are_kept_until_there_are_subordinate_ids() {
+    let env = ready!();
+    if is_root() {
+        return;
+    }
+    if let Err(reason) = crate::support::images::can_make("debian") {
+        return crate::support::skip(&reason);
+    }
+    let image = crate::support::registry::Registry::shared("debian").name("debian");
+    // As this very user, without subordinate ids.
+    let alone = |line: &str| {
+        let hide = "mount --bind /dev/null /etc/subuid; mount --bind /dev/null /etc/subgid";
+        let script = format!("set -e; {hide}; exec {} {line}", env.program().display());
+        env.tool("unshare", &["--user", "--map-current-user", "--mount", "sh", "-c", &script]).run()
+    };
+    let script = "sh -c 'stat -c %u:%g:%a /etc/shadow; cat /etc/shadow >/dev/null; chmod 644 /etc/shadow'";
+    let run = format!("run --rm --pull never {image} {script}");
+    alone(&format!("pull -q --tls-verify=false {image}")).succeeds();
+    alone(&run).succeeds().stdout_is("0:0:640\n");
+    // Their time has come: no pull, no chown.
+    env.coracle(&run).succeeds().stdout_is("0:42:640\n");
 }
 
 #[test]

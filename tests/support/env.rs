@@ -300,6 +300,12 @@ impl Env {
             arguments.extend(containers);
             let _ = self.argv(&arguments);
         }
+        // netd waits a few seconds for the next container; that it ends by itself is a test of its own.
+        for pid in self.processes() {
+            if fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-netd")) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
         let clean = self.peer || super::holds_within(Duration::from_secs(10), || self.processes().is_empty());
         for pid in self.processes() {
             let _ = kill(pid, Signal::SIGKILL);

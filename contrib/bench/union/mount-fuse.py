@@ -20,7 +20,7 @@ if server == 0:
     os.dup2(device, 0)
     os.dup2(status, 1)
     os.closerange(3, 64)
-    os.execv(coracle, ["coracle-fused", "volatile" if volatile else "durable", container, *layers])
+    os.execv(coracle, ["coracle-fused", "volatile" if volatile else "durable", "{}", container, *layers])
 os.close(status)
 os.close(device)
 answer = os.read(heard, 4096).decode()

@@ -25,6 +25,7 @@ pub const VERB: Verb = Verb {
 fn create(context: &Context, options: &CreateOptions) -> Result<u8> {
     let request = options.request(&context.around())?;
     let engine = context.engine_for_registries(options.tls_verify, None)?;
+    context.tell_of_single_id(&engine)?;
     let mut cidfile = CidFile::reserve(options.cidfile.as_deref(), context)?;
     let progress = progress::beside_output(context, request.quiet);
     let id = engine_create(&engine, &request, progress.as_ref())?;

@@ -8,6 +8,7 @@ use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::port;
 use crate::base::{Result, text, time};
 use crate::cli::context::Context;
 use crate::cli::template::{Format, Row};
@@ -57,7 +58,7 @@ struct ListArguments {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
     all: bool,
-    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, expose or health
+    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose or health
     #[arg(short, long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
@@ -149,8 +150,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("Command", |view, container, _| view.command(&container.config)),
     ("CreatedAt", |view, container, _| zoned(container.config.created, &view.zone)),
     ("RunningFor", |view, container, _| format!("{} ago", human_duration(container.config.created, view.now))),
-    // No network publishes ports yet.
-    ("Ports", |_, _, _| String::new()),
+    ("Ports", |_, container, _| port::column(container)),
     ("State", |_, container, _| container.status.word().to_owned()),
     ("Status", |view, container, _| status(&container.status, view.now)),
     ("Size", |_, _, sizes| size(sizes)),
@@ -160,7 +160,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("LocalVolumes", |_, container, _| {
         container.config.mounts.iter().filter(|mount| is_volume(mount)).count().to_string()
     }),
-    ("Networks", |_, container, _| container.config.network.name().to_owned()),
+    ("Networks", |_, container, _| container.config.network.networks().join(",")),
 ];
 
 impl View {

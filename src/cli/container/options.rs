@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use super::{mounts, userns, variables};
+use super::networks::NetworkOptions;
+use super::{mounts, publish, userns, variables};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::cli::environment::Environment;
 use crate::cli::units;
 use crate::engine::request::{CreateRequest, PullPolicy};
-use crate::state::record::{Network, Seccomp, StorageDriver};
+use crate::state::record::{Seccomp, StorageDriver};
 
 /// What options are read against: the directory and the variables of whoever typed them.
 pub struct Around<'a> {
@@ -65,9 +66,6 @@ pub struct CreateOptions {
     /// Give the container a name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// The network to use: none or host
-    #[arg(long, alias = "net", value_name = "NETWORK")]
-    pub network: Option<String>,
     /// The platform of the image, if it has several: os/architecture[/variant]
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
@@ -125,6 +123,9 @@ pub struct CreateOptions {
     /// The working directory inside the container
     #[arg(short, long, value_name = "DIRECTORY")]
     pub workdir: Option<String>,
+    /// Networks
+    #[command(flatten)]
+    pub network: NetworkOptions,
     /// The image to make the container from
     #[arg(value_name = "IMAGE", required = true)]
     pub image: String,
@@ -149,7 +150,10 @@ impl CreateOptions {
             tty: self.tty,
             stdin: self.interactive,
             hostname: self.hostname.clone(),
-            network: self.network.as_deref().map(network).transpose()?,
+            networks: self.network.networks()?,
+            wish: self.network.wish()?,
+            networking: self.network.networking()?,
+            expose: publish::exposed(&self.network.expose)?,
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
             driver: around.driver,
             user_namespace: userns::parse(
@@ -201,15 +205,6 @@ pub fn workdir(directory: &str) -> Result<String> {
             "the working directory `{}` is invalid, it needs to be an absolute path",
             text::clean(directory)
         ))),
-    }
-}
-
-fn network(name: &str) -> Result<Network> {
-    match name {
-        "none" => Ok(Network::None),
-        "host" => Ok(Network::Host),
-        other => Err(Error::unsupported(format!("network `{}` is not supported", text::clean(other)))
-            .hint("`--network none` and `--network host` are; without the option the network is `none`")),
     }
 }
 
@@ -297,8 +292,9 @@ mod tests {
 
     use super::*;
     use crate::cli::argv;
-    use crate::engine::request::UserNamespaceRequest;
+    use crate::engine::request::{NetworkRequest, UserNamespaceRequest};
     use crate::oci::Platform;
+    use crate::state::record::Networking;
 
     fn options(line: &[&str]) -> Result<CreateRequest> {
         let command = CreateOptions::augment_args(Command::new("run").disable_help_flag(true));
@@ -328,6 +324,8 @@ mod tests {
             "--init",
             "--net",
             "host",
+            "-P",
+            "--expose=99",
             "--read-only",
             "-l",
             "a=b",
@@ -369,7 +367,10 @@ mod tests {
             tty: true,
             stdin: true,
             hostname: Some("box".into()),
-            network: Some(Network::Host),
+            networks: vec![NetworkRequest::Host],
+            wish: Default::default(),
+            networking: Networking { publish_all: true, ..Networking::default() },
+            expose: vec!["99/tcp".into()],
             mounts: Vec::new(),
             driver: Default::default(),
             user_namespace: UserNamespaceRequest::NoMap,
@@ -399,7 +400,8 @@ mod tests {
     #[test]
     fn wrong_options_say_why() {
         for (line, reason) in [
-            (&["--network", "bridge", "x"][..], "network `bridge` is not supported"),
+            (&["--network", "pasta", "x"][..], "network `pasta` is not needed here"),
+            (&["-p", "x", "x"], "invalid port `x`"),
             (&["--pull", "sometimes", "x"], "invalid pull option"),
             (&["--pull", "newer", "x"], "invalid pull option"),
             (&["--shm-size=4zz", "x"], "invalid argument `4zz` for `--shm-size`"),

@@ -53,6 +53,7 @@ fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
         return Err(Error::usage("conflicting options: cannot specify both --attach and --detach"));
     }
     let engine = context.engine_for_registries(options.tls_verify, None)?;
+    context.tell_of_single_id(&engine)?;
     let streams = Streams::of_process();
     let wanted = Wanted::named(&arguments.attach, request.stdin)?;
     let terminal = match arguments.detach {

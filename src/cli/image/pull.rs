@@ -52,6 +52,7 @@ fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     let platform = arguments.platform.as_deref().or_else(|| context.environment.get("DOCKER_DEFAULT_PLATFORM"));
     let platform: Option<Platform> = platform.filter(|text| !text.is_empty()).map(str::parse).transpose()?;
     let mut engine = context.engine_for_registries(arguments.tls_verify, arguments.authfile.as_deref())?;
+    context.tell_of_single_id(&engine)?;
     engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
     // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
     engine.paths.ensure()?;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::network;
 use crate::base::time::{self, rfc3339_nanos};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
+use crate::net::etc::HostEntry;
 use crate::runtime::plan::{MASKED, READ_ONLY};
-use crate::state::record::{ContainerConfig, Mount, MountSource, Network, Propagation, Seccomp};
+use crate::state::record::{ContainerConfig, Mount, MountSource, Propagation, Seccomp};
 use crate::state::{Container, Status};
 
 /// A container as `inspect` shows it.
@@ -43,7 +45,7 @@ pub struct ContainerReport {
     size_root_fs: Option<u64>,
     mounts: Vec<MountPoint>,
     config: Config,
-    network_settings: NetworkSettings,
+    network_settings: network::NetworkSettings,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -70,8 +72,8 @@ struct HostConfig {
     #[serde(rename = "ContainerIDFile")]
     container_id_file: &'static str,
     log_config: LogConfig,
-    network_mode: &'static str,
-    port_bindings: Empty,
+    network_mode: String,
+    port_bindings: network::Bindings,
     restart_policy: RestartPolicy,
     auto_remove: bool,
     volume_driver: &'static str,
@@ -80,9 +82,9 @@ struct HostConfig {
     cap_add: Option<Vec<String>>,
     cap_drop: Option<Vec<String>>,
     cgroupns_mode: &'static str,
-    dns: [&'static str; 0],
-    dns_options: [&'static str; 0],
-    dns_search: [&'static str; 0],
+    dns: Vec<String>,
+    dns_options: Vec<String>,
+    dns_search: Vec<String>,
     extra_hosts: Option<Vec<String>>,
     group_add: Option<Vec<String>>,
     ipc_mode: &'static str,
@@ -134,7 +136,7 @@ struct RestartPolicy {
 
 /// `{}`.
 #[derive(Debug, Clone, Default, Serialize)]
-struct Empty {}
+pub(super) struct Empty {}
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -194,42 +196,6 @@ struct Config {
     stop_timeout: u32,
 }
 
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct NetworkSettings {
-    bridge: &'static str,
-    #[serde(rename = "SandboxID")]
-    sandbox_id: &'static str,
-    sandbox_key: String,
-    ports: Empty,
-    #[serde(rename = "IPAddress")]
-    ip_address: &'static str,
-    gateway: &'static str,
-    mac_address: &'static str,
-    networks: BTreeMap<&'static str, Endpoint>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Endpoint {
-    #[serde(rename = "IPAMConfig")]
-    ipam_config: Option<Empty>,
-    links: Option<Vec<String>>,
-    aliases: Option<Vec<String>>,
-    mac_address: &'static str,
-    #[serde(rename = "NetworkID")]
-    network_id: &'static str,
-    #[serde(rename = "EndpointID")]
-    endpoint_id: &'static str,
-    gateway: &'static str,
-    #[serde(rename = "IPAddress")]
-    ip_address: &'static str,
-    #[serde(rename = "IPPrefixLen")]
-    ip_prefix_len: u8,
-    #[serde(rename = "DNSNames")]
-    dns_names: Option<Vec<String>>,
-}
-
 /// Looks up the container `name`; with `sizes`, measures it too.
 pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerReport> {
     let containers = engine.containers();
@@ -282,7 +248,7 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         size_root_fs: sizes.map(|sizes| sizes.total()),
         mounts: config.mounts.iter().filter_map(|mount| mount_point(mount, paths)).collect(),
         config: config_of(config),
-        network_settings: network_settings(config, &container.status),
+        network_settings: network::settings(container),
     }
 }
 
@@ -311,7 +277,7 @@ fn state(status: &Status) -> State {
 }
 
 fn host_config(config: &ContainerConfig) -> HostConfig {
-    let security = &config.security;
+    let (security, networking) = (&config.security, &config.networking);
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
     let binds: Vec<String> = config.mounts.iter().filter_map(bind).collect();
     HostConfig {
@@ -319,7 +285,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         container_id_file: "",
         log_config: LogConfig { r#type: "json-file", config: Empty {} },
         network_mode: config.network.name(),
-        port_bindings: Empty {},
+        port_bindings: network::asked(config),
         restart_policy: RestartPolicy { name: "no", maximum_retry_count: 0 },
         auto_remove: config.remove,
         volume_driver: "",
@@ -328,10 +294,10 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         cap_add: list(&security.cap_add),
         cap_drop: list(&security.cap_drop),
         cgroupns_mode: "private",
-        dns: [],
-        dns_options: [],
-        dns_search: [],
-        extra_hosts: None,
+        dns: networking.dns.iter().map(ToString::to_string).collect(),
+        dns_options: networking.dns_options.clone(),
+        dns_search: networking.dns_search.clone(),
+        extra_hosts: list(&networking.add_hosts.iter().flat_map(host_entries).collect::<Vec<_>>()),
         group_add: None,
         ipc_mode: "private",
         cgroup: "",
@@ -339,7 +305,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         oom_score_adj: 0,
         pid_mode: "",
         privileged: security.privileged,
-        publish_all_ports: false,
+        publish_all_ports: networking.publish_all,
         readonly_rootfs: config.read_only,
         security_opt: list(&security_options(config)),
         tmpfs: config.mounts.iter().filter_map(tmpfs).collect(),
@@ -460,39 +426,16 @@ fn config_of(config: &ContainerConfig) -> Config {
     }
 }
 
+/// `name:address` for each name, as docker keeps `--add-host`.
+fn host_entries(entry: &HostEntry) -> Vec<String> {
+    let address = entry.address.map_or("host-gateway".to_owned(), |address| address.to_string());
+    entry.names.iter().map(|name| format!("{name}:{address}")).collect()
+}
+
 fn signal_name(number: i32) -> String {
     match nix::sys::signal::Signal::try_from(number) {
         Ok(signal) => signal.as_str().to_owned(),
         Err(_) => number.to_string(),
-    }
-}
-
-fn network_settings(config: &ContainerConfig, status: &Status) -> NetworkSettings {
-    let sandbox_key = match (config.network, status) {
-        (Network::None, Status::Running { pid, .. }) if *pid > 0 => format!("/proc/{pid}/ns/net"),
-        _ => String::new(),
-    };
-    let endpoint = Endpoint {
-        ipam_config: None,
-        links: None,
-        aliases: None,
-        mac_address: "",
-        network_id: "",
-        endpoint_id: "",
-        gateway: "",
-        ip_address: "",
-        ip_prefix_len: 0,
-        dns_names: None,
-    };
-    NetworkSettings {
-        bridge: "",
-        sandbox_id: "",
-        sandbox_key,
-        ports: Empty {},
-        ip_address: "",
-        gateway: "",
-        mac_address: "",
-        networks: [(config.network.name(), endpoint)].into(),
     }
 }
 

@@ -34,9 +34,9 @@ impl Spot {
     /// The attributes of the inode.
     pub fn stat(&self) -> Res<Stat> {
         match self {
-            Spot::Named(layer, name) => rustix::fs::statat(layer, &**name, AtFlags::SYMLINK_NOFOLLOW),
+            Spot::Named(layer, name) => layer.stat_at(name),
             Spot::Open(fd) => rustix::fs::fstat(fd),
-            Spot::Dir(layer) => rustix::fs::fstat(layer),
+            Spot::Dir(layer) => layer.stat(),
         }
     }
 

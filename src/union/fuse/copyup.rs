@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use super::attr::path_of;
+use super::attr::{Spot, path_of};
 use super::layer::LayerDir;
 use super::node::{Link, Node, Place, Res, lock};
 use super::tree::{Fs, only_link};
@@ -39,6 +39,9 @@ enum Copy {
 impl Fs {
     /// Makes sure that the node is in the upper. Of a file whose data is about to be cut at `keep`, no more is copied.
     pub fn copy_up(&self, node: &Arc<Node>, keep: Option<u64>) -> Res<()> {
+        if self.read_only {
+            return Err(Errno::ROFS);
+        }
         if node.kind == FileType::Directory {
             return self.upper_of(node).map(drop);
         }
@@ -50,7 +53,7 @@ impl Fs {
             Place::Lower { layer, name } => (Arc::clone(layer), Arc::clone(name)),
             _ => return Ok(()),
         };
-        let stat = rustix::fs::statat(&layer, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = layer.stat_at(&name)?;
         let copy = match node.kind {
             FileType::RegularFile => self.copy_file(&layer, &name, &stat, keep)?,
             _ => self.copy_special(&layer, &name, &stat)?,
@@ -62,6 +65,9 @@ impl Fs {
     pub fn upper_of(&self, node: &Arc<Node>) -> Res<Arc<LayerDir>> {
         if let Some(upper) = node.upper() {
             return Ok(Arc::clone(upper));
+        }
+        if self.read_only {
+            return Err(Errno::ROFS);
         }
         let _stacks = lock(&self.stacks);
         self.make_upper(node)
@@ -75,7 +81,7 @@ impl Fs {
         let link = only_link(node)?;
         let parent = self.make_upper(&link.parent)?;
         let source = layers.lowers.first().ok_or(Errno::NOENT)?;
-        let stat = rustix::fs::fstat(source)?;
+        let stat = source.stat()?;
         let temporary = self.work.fresh_name();
         rustix::fs::mkdirat(&self.work, &temporary, Mode::RWXU)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -219,12 +225,17 @@ impl Fs {
             if state.names.len() != names.len() || !state.names.iter().zip(&names).all(same) {
                 continue;
             }
+            let shown = i64::try_from(original.st_nlink).unwrap_or(1) + state.more_links;
+            let indexed = node.kind == FileType::RegularFile
+                && original.st_nlink > 1
+                && shown > 0
+                && self.siblings.add(&self.spot_of(copy)?, &stat, original, shown)?;
             for (link, upper) in names.iter().zip(&uppers) {
                 match copy {
                     Copy::Unnamed(fd) => {
                         rustix::fs::linkat(CWD, proc_path(fd.as_fd()), upper, &*link.name, AtFlags::SYMLINK_FOLLOW)?;
                     }
-                    Copy::Named(temporary) if names.len() == 1 => {
+                    Copy::Named(temporary) if names.len() == 1 && !indexed => {
                         rustix::fs::renameat(&self.work, temporary, upper, &*link.name)?;
                     }
                     Copy::Named(temporary) => {
@@ -232,8 +243,10 @@ impl Fs {
                     }
                 }
             }
-            let shown = i64::try_from(original.st_nlink).unwrap_or(1) + state.more_links;
-            state.more_links = (shown - names.len() as i64).max(0);
+            let left = (shown - names.len() as i64).max(0);
+            let indexed = indexed && self.siblings.set_left(original.st_ino, left)?;
+            // The link in the index is no name.
+            state.more_links = left - i64::from(indexed);
             state.place = match (names.is_empty(), copy) {
                 (false, _) => Place::Upper,
                 (true, Copy::Unnamed(fd)) => Place::Detached(Arc::clone(fd)),
@@ -247,6 +260,19 @@ impl Fs {
             };
             *lock(&node.data) = None;
             return Ok(());
+        }
+    }
+}
+
+impl Fs {
+    fn spot_of(&self, copy: &Copy) -> Res<Spot> {
+        match copy {
+            Copy::Unnamed(fd) => Ok(Spot::Open(Arc::clone(fd))),
+            Copy::Named(temporary) => {
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let fd = rustix::fs::openat(&self.work, temporary, flags, Mode::empty())?;
+                Ok(Spot::Open(Arc::new(fd)))
+            }
         }
     }
 }
@@ -284,6 +310,9 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
     let mut value = Vec::new();
     for name in names_at(from, from_follows)?.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         if name.starts_with(OWN_PREFIX) && !name[OWN_PREFIX.len()..].starts_with(b"overlay.") {
+            continue;
+        }
+        if super::recorded::NAMES.iter().any(|recorded| recorded.as_bytes() == name) {
             continue;
         }
         let name = OsStr::from_bytes(name);

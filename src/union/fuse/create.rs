@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::layer::LayerDir;
@@ -13,6 +13,7 @@ use super::node::{Link, Node, Place, Res, lock, write};
 use super::quota::NAME_COST;
 use super::tree::{Fs, NAME_MAX};
 use super::whiteout::whiteout_at;
+use super::xattr::DEFAULT_ACL;
 
 /// What to make.
 pub(super) enum New<'a> {
@@ -62,9 +63,7 @@ impl Fs {
         match make(&upper, name, new, mode) {
             Ok(()) => give(&upper, name, new, mode, owner)?,
             Err(Errno::EXIST) if whiteout_at(&upper, name)? => {
-                let temporary = self.work.fresh_name();
-                make(&self.work, OsStr::new(&temporary), new, mode)?;
-                self.make_over_whiteout(&upper, name, new, &temporary, (mode, owner))?;
+                self.make_over_whiteout(&upper, name, new, (mode, owner), inherits)?;
             }
             Err(errno) => return Err(errno),
         }
@@ -74,30 +73,68 @@ impl Fs {
         Ok((node, stat))
     }
 
-    /// Moves what was made in the work directory to where the upper has a whiteout. The work directory has no default
-    /// access control list: one is not applied to what replaces a whiteout in the same mount, but for its mode.
+    /// Makes something in the work directory and moves it to where the upper has a whiteout. What a directory gives to what
+    /// is made in it, its group and its default access control list, a stand-in for it gives there.
     fn make_over_whiteout(
         &self,
         upper: &LayerDir,
         name: &OsStr,
         new: &New<'_>,
-        temporary: &str,
+        (mode, owner): (Mode, Option<(u32, Option<u32>)>),
+        inherits: bool,
+    ) -> Res<()> {
+        let stat = rustix::fs::fstat(upper)?;
+        if !inherits && stat.st_mode & libc::S_ISGID == 0 {
+            return self.make_in_over_whiteout(&self.work, upper, name, new, (mode, owner));
+        }
+        let stand_in = self.work.fresh_name();
+        rustix::fs::mkdirat(&self.work, &stand_in, Mode::RWXU)?;
+        let made = (|| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let directory = rustix::fs::openat(&self.work, &stand_in, flags, Mode::empty())?;
+            if stat.st_mode & libc::S_ISGID != 0 {
+                rustix::fs::fchown(&directory, None, Some(Gid::from_raw(stat.st_gid)))?;
+                rustix::fs::fchmod(&directory, Mode::RWXU | Mode::SGID)?;
+            }
+            if inherits {
+                let mut list = vec![0; 65536];
+                let length = rustix::fs::fgetxattr(upper, DEFAULT_ACL, &mut list[..])?;
+                rustix::fs::fsetxattr(&directory, DEFAULT_ACL, &list[..length], XattrFlags::empty())?;
+            }
+            self.make_in_over_whiteout(&directory, upper, name, new, (mode, owner))
+        })();
+        self.work.discard_directory(&stand_in);
+        made
+    }
+
+    fn make_in_over_whiteout(
+        &self,
+        nursery: &impl AsFd,
+        upper: &LayerDir,
+        name: &OsStr,
+        new: &New<'_>,
         (mode, owner): (Mode, Option<(u32, Option<u32>)>),
     ) -> Res<()> {
-        let placed = give(&self.work, OsStr::new(temporary), new, mode, owner).and_then(|()| match new {
+        let temporary = self.work.fresh_name();
+        let fresh = OsStr::new(&temporary);
+        make(nursery, fresh, new, mode)?;
+        let placed = give(nursery, fresh, new, mode, owner).and_then(|()| match new {
             New::Directory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(&self.work, temporary, flags, Mode::empty())?;
+                let fd = rustix::fs::openat(nursery, fresh, flags, Mode::empty())?;
                 LayerDir::fresh(fd)?.make_opaque()?;
-                rustix::fs::renameat_with(&self.work, temporary, upper, name, RenameFlags::EXCHANGE)
+                rustix::fs::renameat_with(nursery, fresh, upper, name, RenameFlags::EXCHANGE)
             }
-            _ => rustix::fs::renameat(&self.work, temporary, upper, name),
+            _ => rustix::fs::renameat(nursery, fresh, upper, name),
         });
-        match (new, &placed) {
-            // Either the whiteout that was exchanged, or nothing.
-            (New::Directory, Ok(())) | (New::Symlink(_) | New::Node(..), _) => self.work.discard(temporary),
-            (New::Directory, Err(_)) => self.work.discard_directory(temporary),
-        }
+        // A directory was exchanged for the whiteout; anything else is still there only if it failed. What cannot be
+        // removed is invisible, and the next start does it.
+        let rest = match (new, &placed) {
+            (New::Directory, Ok(())) | (New::Symlink(_) | New::Node(..), Err(_)) => AtFlags::empty(),
+            (New::Directory, Err(_)) => AtFlags::REMOVEDIR,
+            (New::Symlink(_) | New::Node(..), Ok(())) => return Ok(()),
+        };
+        let _ = rustix::fs::unlinkat(nursery, fresh, rest);
         placed
     }
 
@@ -156,6 +193,8 @@ impl Fs {
         }
         let name: Arc<OsStr> = Arc::from(name);
         state.names.push(Link { parent: Arc::clone(parent), name: Arc::clone(&name) });
+        // Also what had lost its last name, but not its last link, has one again.
+        state.place = Place::Upper;
         entries.set(&name, node.ino, node.kind);
         let more = state.more_links;
         let stat = self.spot_in(node, &state)?.stat()?;
@@ -166,7 +205,7 @@ impl Fs {
 /// Whether what is made in the directory gets an access control list from it.
 fn default_acl(entries: &mut Entries, upper: &LayerDir) -> bool {
     *entries.default_acl.get_or_insert_with(|| {
-        let asked = rustix::fs::fgetxattr(upper, "system.posix_acl_default", &mut [0u8; 1][..]);
+        let asked = rustix::fs::fgetxattr(upper, DEFAULT_ACL, &mut [0u8; 1][..]);
         matches!(asked, Ok(1..) | Err(Errno::RANGE))
     })
 }

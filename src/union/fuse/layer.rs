@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::node::Res;
+use super::recorded;
 
 /// `y`: hides what lower layers have; `x`: may hold whiteouts that are attributes of empty files.
 pub(super) const OPAQUE: &str = "user.overlay.opaque";
@@ -22,6 +23,8 @@ pub(super) struct LayerDir {
     pub device: u64,
     /// Whether empty files in it may be whiteouts.
     marked: AtomicBool,
+    /// Whether owners in it may be recorded in attributes.
+    recorded: bool,
 }
 
 /// What a layer has under a name that is a directory in a layer above.
@@ -50,7 +53,44 @@ impl LayerDir {
 
     /// The directory `name` in this one.
     pub fn open(&self, name: &OsStr) -> Res<Opened> {
-        Self::at(self, name)
+        Ok(match Self::at(self, name)? {
+            Opened::Directory(dir, opaque) => Opened::Directory(Self { recorded: self.recorded, ..dir }, opaque),
+            other => other,
+        })
+    }
+
+    /// Makes it the root of a layer in which owners may be recorded in attributes, if it has one itself.
+    pub fn with_recorded_owners(mut self) -> Self {
+        let mut value = [0u8; 64];
+        self.recorded = recorded::NAMES.iter().any(|name| rustix::fs::fgetxattr(&self, *name, &mut value[..]).is_ok());
+        self
+    }
+
+    /// The attributes of the directory.
+    pub fn stat(&self) -> Res<Stat> {
+        let stat = rustix::fs::fstat(self)?;
+        Ok(self.with_recorded(stat, |name, value| rustix::fs::fgetxattr(self, name, value)))
+    }
+
+    /// The attributes of `name` in it.
+    pub fn stat_at(&self, name: &OsStr) -> Res<Stat> {
+        let stat = rustix::fs::statat(self, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match self.recorded {
+            true => {
+                let path = super::attr::path_of(self, name);
+                Ok(self.with_recorded(stat, |name, value| rustix::fs::lgetxattr(&path, name, value)))
+            }
+            false => Ok(stat),
+        }
+    }
+
+    fn with_recorded(&self, stat: Stat, read: impl Fn(&str, &mut [u8]) -> Res<usize>) -> Stat {
+        let mut value = [0u8; 64];
+        let names = if self.recorded { &recorded::NAMES[..] } else { &[] };
+        match names.iter().find_map(|name| read(name, &mut value).ok()) {
+            Some(length) => recorded::apply(stat, value.get(..length).unwrap_or_default()),
+            None => stat,
+        }
     }
 
     /// The directory `name` in `directory`.
@@ -69,13 +109,13 @@ impl LayerDir {
     fn new(fd: OwnedFd) -> Res<(Self, bool)> {
         let device = rustix::fs::fstat(&fd)?.st_dev;
         let (opaque, marked) = marks(fd.as_fd())?;
-        Ok((Self { fd, device, marked: AtomicBool::new(marked) }, opaque))
+        Ok((Self { fd, device, marked: AtomicBool::new(marked), recorded: false }, opaque))
     }
 
     /// A directory that was just made: it has no marks.
     pub fn fresh(fd: OwnedFd) -> Res<Self> {
         let device = rustix::fs::fstat(&fd)?.st_dev;
-        Ok(Self { fd, device, marked: AtomicBool::new(false) })
+        Ok(Self { fd, device, marked: AtomicBool::new(false), recorded: false })
     }
 
     /// Whether empty files in this directory may be whiteouts.

@@ -16,13 +16,18 @@
 //! last process of the container has ended. The server of the next start waits for it, and whoever starts that one waits
 //! for at most [`PATIENCE`].
 //!
+//! Where it is not a plain file system: files without a name (`O_TMPFILE`) are not supported, since the version of fuser
+//! does not know the message (programs fall back to a name); what a program wrote and did not sync is lost with the server,
+//! since it is in the kernel's cache of the mount; hard links of symbolic links, pipes and devices of a lower layer
+//! become separate ones when one of them is copied up and another is first looked up in a later mount.
+//!
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
-//! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`whiteout`],
+//! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol; [`owners`] whose files they are; [`quota`]
-//! how many; [`fault`] panics.
+//! [`ops`] the protocol; [`owners`] and [`recorded`] whose files they are;
+//! [`quota`] how many; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -35,8 +40,10 @@ mod node;
 mod ops;
 mod owners;
 mod quota;
+mod recorded;
 mod remove;
 mod rename;
+mod siblings;
 mod tree;
 mod whiteout;
 mod xattr;
@@ -81,6 +88,7 @@ pub use owners::Owners;
 
 /// What a union does besides uniting layers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// Whose ids the container's are.
     pub owners: Owners,
@@ -162,6 +170,18 @@ fn end(server: &Cloned) {
     let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
 }
 
+/// Mounts layers, base first, attached nowhere and for reading alone: the lower part of a union whose changes the kernel
+/// takes ([`super::overlay::mount_over`]), or an image to look at. It shows them with the owners of a container.
+pub fn mount_lower(layers: &[PathBuf], owners: Owners, program: &File) -> Result<(OwnedFd, Cloned)> {
+    let union = Union { layers: layers.to_vec(), container: PathBuf::new(), volatile: false };
+    let (mount, server) = mount_with(&union, &Options { owners, size: None }, program)?;
+    let read_only =
+        crate::sys::mount::MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..Default::default() };
+    crate::sys::mount::set_attributes(mount.as_fd(), c"", false, &read_only)
+        .context(|| "cannot make the layers read-only")?;
+    Ok((mount, server))
+}
+
 /// A mount of a FUSE device with the options of a union: everybody may use it, the kernel checks permissions.
 fn mount_device(device: &OwnedFd) -> Result<OwnedFd> {
     let failed = || "cannot make a FUSE mount";
@@ -228,20 +248,35 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let options: Options =
         serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
-    let container = PathBuf::from(container);
-    fault::log_to(&container);
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
-    let upper = root(&container.join("upper"))?;
-    let lowers = layers.iter().rev().map(|layer| root(Path::new(layer))).collect::<Result<Vec<_>>>()?;
-    let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
-    let quota = options.size.map(|size| quota::Quota::new(size, &upper));
-    let mut fs = Fs::new(upper, lowers, work, durability == "volatile").context(|| "cannot set up the union")?;
-    fs.owners = options.owners;
-    fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;
+    let recorded = recorded::can_be_shown();
+    let lower = |layer: &OsString| {
+        let layer = root(Path::new(layer))?;
+        Ok(if recorded { layer.with_recorded_owners() } else { layer })
+    };
+    let lowers = layers.iter().rev().map(lower).collect::<Result<Vec<_>>>()?;
+    let fs = match container.is_empty() {
+        true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
+        false => with_upper(Path::new(container), lowers, durability == "volatile", options)?,
+    };
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
     let mut config = Config::default();
     (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);
     Session::from_fd(Server(fs), device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
+}
+
+/// The union of a container.
+fn with_upper(container: &Path, lowers: Vec<LayerDir>, volatile: bool, options: Options) -> Result<Fs> {
+    fault::log_to(container);
+    let upper = container.join("upper");
+    let upper = LayerDir::root(&upper).at(&upper, "cannot open the layer")?;
+    let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
+    let quota = options.size.map(|size| quota::Quota::new(size, &upper));
+    let mut fs = Fs::new(upper, lowers, work, volatile).context(|| "cannot set up the union")?;
+    fs.remember_siblings(open_work(&container.join("work"))?).context(|| "cannot read the index of hard links")?;
+    fs.owners = options.owners;
+    fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;
+    Ok(fs)
 }
 
 /// The server ends with its mount and not before: what ends a login session must not cut off a container that is being
@@ -257,6 +292,11 @@ fn become_background() -> Result<()> {
         .context(|| "cannot raise the limit of open files")
 }
 
+fn open_work(work: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, work, flags, Mode::empty()).at(work, "cannot open")
+}
+
 /// The server's own part of the work directory: empty, and nobody else's. Waits for the server before this one, which
 /// still has the last writes of the container to do when its mount has gone.
 fn take_work(work: &Path) -> Result<OwnedFd> {
@@ -265,8 +305,7 @@ fn take_work(work: &Path) -> Result<OwnedFd> {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).at(&own, "cannot create"),
         _ => {}
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(CWD, &own, flags, Mode::empty()).at(&own, "cannot open")?;
+    let fd = open_work(&own)?;
     while let Err(errno) = rustix::fs::flock(&fd, rustix::fs::FlockOperation::LockExclusive) {
         if errno != rustix::io::Errno::INTR {
             return Err(errno).at(&own, "cannot lock");

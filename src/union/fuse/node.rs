@@ -245,6 +245,11 @@ impl Origins {
         write(&self.copies).insert((stat.st_dev, stat.st_ino), shown);
     }
 
+    /// As [`Origins::copied`], for the inode with this device and number.
+    pub fn copied_as(&self, copy: (u64, u64), shown: u64) {
+        write(&self.copies).insert(copy, shown);
+    }
+
     /// The inode is gone; its number may come back for another file.
     pub fn gone(&self, stat: &Stat) {
         let key = (stat.st_dev, stat.st_ino);

@@ -42,10 +42,11 @@ impl Fs {
         Ok(())
     }
 
-    /// Opens a file of the upper if it is about to lose its last name.
+    /// Opens a file of the upper if it is about to lose the last name it is known by. It may have others, which were not
+    /// looked up.
     pub fn hold_last(&self, node: &Node, state: &State) -> Res<Option<Arc<OwnedFd>>> {
         let spot = self.spot_in(node, state)?;
-        if spot.stat()?.st_nlink > 1 {
+        if state.names.len() > 1 {
             return Ok(None);
         }
         if node.kind == FileType::RegularFile {
@@ -64,7 +65,9 @@ impl Fs {
     pub fn unname(&self, node: &Node, state: &mut State, parent: &Arc<Node>, name: &OsStr, held: Option<Arc<OwnedFd>>) {
         state.names.retain(|link| !(Arc::ptr_eq(&link.parent, parent) && *link.name == *name));
         if let Some(held) = held {
-            if let Ok(stat) = rustix::fs::fstat(&held) {
+            if let Ok(stat) = rustix::fs::fstat(&held)
+                && stat.st_nlink == 0
+            {
                 self.origins.gone(&stat);
                 self.count(&stat, false);
             }

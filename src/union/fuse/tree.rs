@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +19,7 @@ use super::listing::Known;
 use super::node::{Link, Node, Nodes, Origins, Place, ROOT, Res, lock, read, write};
 use super::owners::Owners;
 use super::quota::Quota;
+use super::siblings::Siblings;
 use super::whiteout::{Work, is_whiteout};
 
 /// The longest name (NAME_MAX): what no layer can have, none of them is asked for.
@@ -35,8 +37,12 @@ pub(super) struct Fs {
     pub quota: Option<Quota>,
     /// Nothing needs to survive a power cut.
     pub volatile: bool,
+    /// Copies of files that have further names in lower layers.
+    pub siblings: Siblings,
     /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
     pub clones: AtomicBool,
+    /// There is no upper, and nothing can change.
+    pub read_only: bool,
     /// One rename at a time.
     pub renames: Mutex<()>,
     /// Held while directories are opened, copied up or moved, so that the way to each stays as it is.
@@ -85,9 +91,43 @@ impl Drop for Held<'_> {
 }
 
 impl Fs {
+    /// Layers alone, topmost first: every attempt to change something fails.
+    pub fn of_layers(lowers: Vec<LayerDir>) -> Res<Self> {
+        let top = lowers.first().ok_or(Errno::NOENT)?;
+        let mut fs = Self::without_roots(Work::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
+        fs.read_only = true;
+        fs.origins.shown(top.device, ROOT);
+        fs.set_roots(None, lowers)?;
+        Ok(fs)
+    }
+
+    /// The same with other owners.
+    pub fn shown_with(mut self, owners: Owners) -> Self {
+        self.owners = owners;
+        self
+    }
+
     /// A union with these roots. Lower layers are given topmost first.
     pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: Work, volatile: bool) -> Res<Self> {
-        let fs = Self {
+        let fs = Self::without_roots(work, volatile);
+        // The upper's device gets the plain numbers.
+        fs.origins.shown(upper.device, ROOT);
+        fs.set_roots(Some(upper), lowers)?;
+        Ok(fs)
+    }
+
+    fn set_roots(&self, upper: Option<LayerDir>, lowers: Vec<LayerDir>) -> Res<()> {
+        let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, Vec::new(), Place::Upper));
+        let dir = root.dir()?;
+        *write(&dir.lowers) = Some(lowers.into_iter().map(Arc::new).collect());
+        if let Some(upper) = upper {
+            let _ = dir.upper.set(Arc::new(upper));
+        }
+        Ok(())
+    }
+
+    fn without_roots(work: Work, volatile: bool) -> Self {
+        Self {
             nodes: Nodes::default(),
             origins: Origins::default(),
             work,
@@ -95,17 +135,23 @@ impl Fs {
             owners: Owners::default(),
             quota: None,
             volatile,
+            siblings: Siblings::default(),
             clones: AtomicBool::new(true),
             renames: Mutex::new(()),
             stacks: Mutex::new(()),
-        };
-        // The upper's device gets the plain numbers.
-        fs.origins.shown(upper.device, ROOT);
-        let (root, _) = fs.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, Vec::new(), Place::Upper));
-        let dir = root.dir()?;
-        *write(&dir.lowers) = Some(lowers.into_iter().map(Arc::new).collect());
-        let _ = dir.upper.set(Arc::new(upper));
-        Ok(fs)
+            read_only: false,
+        }
+    }
+
+    /// Reads which copies have names that are not linked yet. They are shown with the numbers of their originals.
+    pub fn remember_siblings(&mut self, work: OwnedFd) -> Res<()> {
+        self.siblings = Siblings::open(work)?;
+        let root = self.nodes.get(ROOT)?;
+        let device = root.upper().ok_or(Errno::STALE)?.device;
+        for (copy, original) in self.siblings.copies() {
+            self.origins.copied_as((device, copy), original);
+        }
+        Ok(())
     }
 
     /// The parts of a directory, opened if need be.
@@ -195,6 +241,10 @@ impl Fs {
     /// The node of what was found at `name`.
     fn node_of(&self, parent: &Arc<Node>, name: &OsStr, found: Found) -> Res<(Arc<Node>, Stat)> {
         let kind = FileType::from_raw_mode(found.stat.st_mode);
+        let linked = kind == FileType::RegularFile && found.stat.st_nlink > 1;
+        if linked && !found.in_upper && self.siblings.has_copy_of(&found.stat) {
+            return self.adopt(parent, name, &found.stat);
+        }
         let ino = self.origins.shown_stat(&found.stat);
         let link = Link { parent: Arc::clone(parent), name: Arc::from(name) };
         let in_upper = found.in_upper;
@@ -206,7 +256,13 @@ impl Fs {
             Node::new(ino, kind, vec![link.clone()], place)
         });
         if made {
-            let stat = self.dress(&node, found.stat, 0);
+            let mut more = 0;
+            if linked && in_upper {
+                // One link is the index's.
+                more = self.siblings.left(found.stat.st_ino).map_or(0, |left| left - 1);
+                lock(&node.state).more_links = more;
+            }
+            let stat = self.dress(&node, found.stat, more);
             return Ok((node, stat));
         }
         if node.kind != kind {
@@ -223,6 +279,10 @@ impl Fs {
             let copied_since = !in_upper && !matches!(state.place, Place::Lower { .. });
             if !known && !copied_since {
                 state.names.push(link.clone());
+                if in_upper {
+                    // It may have lost the name it was known by.
+                    state.place = Place::Upper;
+                }
             }
             copied_since.then_some(known)
         };
@@ -240,6 +300,29 @@ impl Fs {
                 Ok((node, stat))
             }
         }
+    }
+
+    /// Gives the copy that the index has of a file the further name which that has in a lower layer.
+    fn adopt(&self, parent: &Arc<Node>, name: &OsStr, original: &Stat) -> Res<(Arc<Node>, Stat)> {
+        let upper = self.upper_of(parent)?;
+        let copy = self.siblings.copy_of(original.st_ino).ok_or(Errno::STALE)?;
+        let node = self.nodes.find(self.origins.shown(upper.device, copy));
+        let linked = {
+            let mut state = node.as_ref().map(|node| lock(&node.state));
+            let linked = self.siblings.link(original.st_ino, &upper, name);
+            if let (Ok(true), Some(state)) = (linked, &mut state) {
+                // One more link, one less of those that are left. The last one takes the place of the index's.
+                state.more_links -= 1;
+            }
+            linked
+        };
+        match linked {
+            // Somebody else was faster.
+            Ok(_) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        let stat = rustix::fs::statat(&upper, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        self.node_of(parent, name, Found { layer: upper, in_upper: true, stat })
     }
 
     /// Gives the copy of a file the further name that its original has in a lower layer: they stay one file.
@@ -307,7 +390,7 @@ fn find_lower(layers: &Layers, name: &OsStr, from: usize) -> Res<Option<Found>> 
 
 /// What one layer says of a name: nothing, or what it has, or that it is a whiteout.
 fn probe(layer: &Arc<LayerDir>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
-    match rustix::fs::statat(layer, name, AtFlags::SYMLINK_NOFOLLOW) {
+    match layer.stat_at(name) {
         Ok(stat) if is_whiteout(layer, name, &stat) => Ok(Some(None)),
         Ok(stat) => Ok(Some(Some(Found { layer: Arc::clone(layer), in_upper, stat }))),
         Err(Errno::NOENT) => Ok(None),

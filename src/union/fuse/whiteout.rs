@@ -48,6 +48,11 @@ impl Work {
         Ok(Self { fd, serial: AtomicU64::new(0), whiteout: Mutex::new(None), marked })
     }
 
+    /// No work directory: for what never changes anything. `fd` is of the file system to tell of.
+    pub fn unused(fd: OwnedFd) -> Self {
+        Self { fd, serial: AtomicU64::new(0), whiteout: Mutex::new(None), marked: true }
+    }
+
     /// Whether whiteouts are attributes of empty files here.
     pub fn marks(&self) -> bool {
         self.marked

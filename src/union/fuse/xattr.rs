@@ -16,7 +16,8 @@ use super::tree::Fs;
 /// The names that are the union's.
 pub(super) const OWN_PREFIX: &[u8] = b"user.overlay.";
 const ESCAPED_PREFIX: &[u8] = b"user.overlay.overlay.";
-const DEFAULT_ACL: &str = "system.posix_acl_default";
+/// What a directory gives to what is made in it.
+pub(super) const DEFAULT_ACL: &str = "system.posix_acl_default";
 
 /// The longest list of names and the longest value (XATTR_LIST_MAX, XATTR_SIZE_MAX).
 const MAX: usize = 65536;

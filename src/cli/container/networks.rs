@@ -1,0 +1,313 @@
+//! `--network` and what goes with it: docker's and podman's notations of networks, addresses and names. Pure.
+
+use std::net::IpAddr;
+
+use super::publish;
+use crate::base::{Error, Result, ResultExt, text};
+use crate::engine::request::NetworkRequest;
+use crate::net::etc::HostEntry;
+use crate::net::model::Wish;
+use crate::state::record::Networking;
+
+/// Options about networks.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct NetworkOptions {
+    /// Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    pub add_host: Vec<String>,
+    /// Ask this DNS server
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns: Vec<String>,
+    /// Set an option of resolv.conf
+    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    pub dns_option: Vec<String>,
+    /// Complete names with this domain; `.` for none
+    #[arg(long, value_name = "DOMAIN")]
+    pub dns_search: Vec<String>,
+    /// Say that a port is listened on, without publishing it
+    #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]")]
+    pub expose: Vec<String>,
+    /// The container's IPv4 address
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip: Option<String>,
+    /// The container's IPv6 address
+    #[arg(long, value_name = "ADDRESS")]
+    pub ip6: Option<String>,
+    /// Host ports that need privileges: refuse them, or remap them to the same number + 8000
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    pub low_ports: String,
+    /// The container's hardware address
+    #[arg(long, value_name = "ADDRESS")]
+    pub mac_address: Option<String>,
+    /// The network to join: a network, bridge, host, none, container:NAME or ns:PATH
+    #[arg(long, alias = "net", value_name = "NETWORK[:OPTIONS]")]
+    pub network: Vec<String>,
+    /// Another name of the container on its network
+    #[arg(long, alias = "net-alias", value_name = "NAME")]
+    pub network_alias: Vec<String>,
+    /// Leave /etc/hosts as the image has it
+    #[arg(long)]
+    pub no_hosts: bool,
+    /// Publish a port of the container on this machine
+    #[arg(short, long, value_name = "[[IP:]PORT:]PORT[/PROTOCOL]")]
+    pub publish: Vec<String>,
+    /// Publish all exposed ports on free ports of this machine
+    #[arg(short = 'P', long)]
+    pub publish_all: bool,
+}
+
+impl NetworkOptions {
+    /// The networks asked for.
+    pub fn networks(&self) -> Result<Vec<NetworkRequest>> {
+        let networks: Vec<NetworkRequest> = self.network.iter().map(|given| network(given)).collect::<Result<_>>()?;
+        let several = networks.len() > 1;
+        if several && networks.iter().any(|network| !matches!(network, NetworkRequest::Named(..))) {
+            return Err(Error::usage(
+                "conflicting options: `none`, `host`, `container:` and `ns:` are the only network of a container",
+            ));
+        }
+        Ok(networks)
+    }
+
+    /// What the options for a single network say.
+    pub fn wish(&self) -> Result<Wish> {
+        let wish = Wish {
+            ipv4: parsed("--ip", self.ip.as_deref())?,
+            ipv6: parsed("--ip6", self.ip6.as_deref())?,
+            mac: self.mac_address.as_deref().map(str::parse).transpose()?,
+            interface: None,
+            aliases: self.network_alias.iter().map(|name| alias(name)).collect::<Result<_>>()?,
+        };
+        if wish != Wish::default() && self.network.len() > 1 {
+            return Err(Error::usage("`--ip`, `--ip6`, `--mac-address` and `--network-alias` need a single network")
+                .hint("give them with each network: --network NAME:ip=…,mac=…,alias=…"));
+        }
+        Ok(wish)
+    }
+
+    /// The options that are no network's own.
+    pub fn networking(&self) -> Result<Networking> {
+        let server = |given: &String| {
+            given.parse::<IpAddr>().map_err(|_| {
+                Error::usage(format!("invalid argument `{}` for `--dns`: not an IP address", text::clean(given)))
+            })
+        };
+        let plain = |option: &str, words: &[String]| {
+            for word in words {
+                if word.is_empty() || word.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                    return Err(Error::usage(format!("invalid argument `{}` for `{option}`", text::clean(word))));
+                }
+            }
+            Ok(words.to_vec())
+        };
+        Ok(Networking {
+            ports: publish::all(&self.publish)?,
+            publish_all: self.publish_all,
+            remap_low_ports: match self.low_ports.as_str() {
+                "refuse" => false,
+                "remap" => true,
+                other => {
+                    return Err(Error::usage(format!(
+                        "invalid argument `{}` for `--low-ports`: must be `refuse` or `remap`",
+                        text::clean(other)
+                    )));
+                }
+            },
+            dns: self.dns.iter().map(server).collect::<Result<_>>()?,
+            dns_search: plain("--dns-search", &self.dns_search)?,
+            dns_options: plain("--dns-option", &self.dns_option)?,
+            add_hosts: self.add_host.iter().map(|given| host_entry(given)).collect::<Result<_>>()?,
+            no_hosts: match self.no_hosts && !self.add_host.is_empty() {
+                true => return Err(Error::usage("conflicting options: `--no-hosts` and `--add-host`")),
+                false => self.no_hosts,
+            },
+        })
+    }
+}
+
+/// One `--network`: `NAME[:key=value,…]` (podman) or `name=NAME,key=value,…` (docker).
+pub fn network(given: &str) -> Result<NetworkRequest> {
+    if let Some(name) = given.strip_prefix("container:") {
+        return match name.is_empty() {
+            true => Err(Error::usage("invalid network `container:`: it needs a container's name or ID")),
+            false => Ok(NetworkRequest::Container(name.into())),
+        };
+    }
+    if let Some(path) = given.strip_prefix("ns:") {
+        return match path.starts_with('/') {
+            true => Ok(NetworkRequest::Path(path.into())),
+            false => Err(Error::usage(format!("invalid network `{}`: the path must be absolute", text::clean(given)))),
+        };
+    }
+    if given.split(',').any(|part| part.starts_with("name=")) {
+        return long_form(given);
+    }
+    let (name, options) = given.split_once(':').unwrap_or((given, ""));
+    match (name, options) {
+        ("none", "") => Ok(NetworkRequest::None),
+        ("host", "") => Ok(NetworkRequest::Host),
+        ("none" | "host", _) => Err(Error::usage(format!("network `{name}` takes no options"))),
+        ("slirp4netns" | "pasta", _) => Err(Error::unsupported(format!("network `{name}` is not needed here"))
+            .hint("the default network reaches the outside without that program; leave --network out")),
+        ("", _) => Err(Error::usage("invalid network: it needs a name")),
+        // docker's and podman's words for what is used without the option.
+        ("default" | "private", "") => Ok(NetworkRequest::Named(crate::net::model::DEFAULT.into(), Wish::default())),
+        (name, options) => {
+            let mut wish = Wish::default();
+            for option in options.split(',').filter(|option| !option.is_empty()) {
+                set(&mut wish, option, given)?;
+            }
+            Ok(NetworkRequest::Named(name.into(), wish))
+        }
+    }
+}
+
+fn long_form(given: &str) -> Result<NetworkRequest> {
+    let (mut wish, mut name) = (Wish::default(), None);
+    for part in given.split(',') {
+        match part.strip_prefix("name=") {
+            Some(value) => name = Some(value),
+            None => set(&mut wish, part, given)?,
+        }
+    }
+    match name.filter(|name| !name.is_empty()) {
+        Some(name) => Ok(NetworkRequest::Named(name.into(), wish)),
+        None => Err(Error::usage(format!("invalid network `{}`: it needs a name", text::clean(given)))),
+    }
+}
+
+fn set(wish: &mut Wish, option: &str, given: &str) -> Result<()> {
+    let shown = text::clean(given);
+    let unknown = || {
+        Error::usage(format!("invalid option `{}` of network `{shown}`", text::clean(option)))
+            .hint("known are ip=, ip6=, mac=, alias= and interface_name=")
+    };
+    let (key, value) = option.split_once('=').ok_or_else(unknown)?;
+    match key {
+        "ip" => match value.parse().map_err(|_| unknown())? {
+            IpAddr::V4(address) => wish.ipv4 = Some(address),
+            IpAddr::V6(address) => wish.ipv6 = Some(address),
+        },
+        "ip6" => wish.ipv6 = Some(value.parse().map_err(|_| unknown())?),
+        "mac" | "mac-address" => wish.mac = Some(value.parse()?),
+        "alias" => wish.aliases.push(alias(value)?),
+        "interface_name" | "gw-interface" => wish.interface = Some(interface(value)?),
+        _ => return Err(unknown()),
+    }
+    Ok(())
+}
+
+/// A name that DNS may give out: labels of letters, digits, `-` and `_`.
+pub fn alias(name: &str) -> Result<String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    match !name.is_empty() && name.len() <= 253 && name.chars().all(fine) {
+        true => Ok(name.to_owned()),
+        false => Err(Error::usage(format!("invalid network alias `{}`", text::clean(name)))),
+    }
+}
+
+/// Linux allows 15 bytes without `/` and blanks (dev_valid_name).
+fn interface(name: &str) -> Result<String> {
+    let fine = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':');
+    match !name.is_empty() && name.len() <= 15 && name.chars().all(fine) && !matches!(name, "." | ".." | "lo") {
+        true => Ok(name.to_owned()),
+        false => Err(Error::usage(format!("invalid interface name `{}`", text::clean(name)))),
+    }
+}
+
+/// One `--add-host`: docker's `name:address`, `name=address`, and podman's several names with `;`.
+fn host_entry(given: &str) -> Result<HostEntry> {
+    let bad = || {
+        Error::usage(format!("invalid argument `{}` for `--add-host`", text::clean(given)))
+            .hint("it looks like `db:192.0.2.7`, or `me:host-gateway`")
+    };
+    let (names, address) = given.split_once('=').or_else(|| given.split_once(':')).ok_or_else(bad)?;
+    let address = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let address = match address {
+        "host-gateway" => None,
+        address => Some(address.parse().map_err(|_| bad())?),
+    };
+    let names: Vec<String> = names.split(';').map(alias).collect::<Result<_>>().context(|| bad().chain())?;
+    Ok(HostEntry { names, address })
+}
+
+fn parsed<T: std::str::FromStr>(option: &str, given: Option<&str>) -> Result<Option<T>> {
+    let bad = |given: &str| Error::usage(format!("invalid argument `{}` for `{option}`", text::clean(given)));
+    given.map(|given| given.parse().map_err(|_| bad(given))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notations_of_networks() {
+        let named = |name: &str, wish| NetworkRequest::Named(name.into(), wish);
+        let full = Wish {
+            ipv4: Some([10, 0, 0, 5].into()),
+            ipv6: Some("fd00::5".parse().unwrap()),
+            mac: Some("02:00:00:00:00:05".parse().unwrap()),
+            interface: Some("front0".into()),
+            aliases: vec!["a".into(), "b".into()],
+        };
+        for (given, expected) in [
+            ("none", NetworkRequest::None),
+            ("host", NetworkRequest::Host),
+            ("bridge", named("bridge", Wish::default())),
+            ("default", named("bridge", Wish::default())),
+            ("container:web", NetworkRequest::Container("web".into())),
+            ("ns:/run/x", NetworkRequest::Path("/run/x".into())),
+            (
+                "front:ip=10.0.0.5,ip=fd00::5,mac=02:00:00:00:00:05,alias=a,alias=b,interface_name=front0",
+                named("front", full.clone()),
+            ),
+            (
+                "name=front,ip=10.0.0.5,ip6=fd00::5,mac-address=02:00:00:00:00:05,alias=a,alias=b,interface_name=front0",
+                named("front", full),
+            ),
+        ] {
+            assert_eq!(network(given).unwrap(), expected, "{given}");
+        }
+        for bad in [
+            "",
+            "container:",
+            "ns:x",
+            "host:ip=1.2.3.4",
+            "a:ip=x",
+            "a:frob=1",
+            "a:ip",
+            "name=",
+            "pasta",
+            "a:interface_name=lo",
+            "a:alias=b c",
+        ] {
+            assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn options_that_contradict() {
+        let options = |networks: &[&str]| NetworkOptions {
+            network: networks.iter().map(|n| (*n).into()).collect(),
+            low_ports: "refuse".into(),
+            ..NetworkOptions::default()
+        };
+        assert!(options(&["a", "b"]).networks().is_ok());
+        assert!(options(&["a", "host"]).networks().is_err());
+        let with_ip = NetworkOptions { ip: Some("10.0.0.1".into()), ..options(&["a", "b"]) };
+        assert!(with_ip.wish().is_err());
+        let hosts = |given: &str| NetworkOptions { add_host: vec![given.into()], ..options(&[]) }.networking();
+        assert_eq!(hosts("a;b:192.0.2.1").unwrap().add_hosts[0].names, ["a", "b"]);
+        assert_eq!(hosts("a:::1").unwrap().add_hosts[0].address, Some("::1".parse().unwrap()));
+        assert_eq!(hosts("a=[::1]").unwrap().add_hosts[0].address, Some("::1".parse().unwrap()));
+        assert_eq!(hosts("a:host-gateway").unwrap().add_hosts[0].address, None);
+        for bad in ["a", "a:", "a:b", ":1.2.3.4", "a b:1.2.3.4"] {
+            assert!(hosts(bad).is_err(), "{bad}");
+        }
+        assert!(NetworkOptions { dns: vec!["x".into()], ..options(&[]) }.networking().is_err());
+        assert!(NetworkOptions { dns_search: vec!["a b".into()], ..options(&[]) }.networking().is_err());
+        assert!(NetworkOptions { low_ports: "x".into(), ..options(&[]) }.networking().is_err());
+        let both = NetworkOptions { no_hosts: true, add_host: vec!["a:1.2.3.4".into()], ..options(&[]) };
+        assert!(both.networking().is_err());
+    }
+}

@@ -1,0 +1,260 @@
+//! The networks of one container, from its supervisor's side: joins them before the launch, plugs the container in
+//! during it, keeps the membership, and writes the files by which it knows names.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::base::error::if_absent;
+use crate::base::id::Name;
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
+use crate::net::client::Membership;
+use crate::net::etc::{self, Around, Names};
+use crate::net::model::{self, PublishedPort};
+use crate::net::networks::Networks;
+use crate::net::protocol::{Join, Joined};
+use crate::state::record::{Member, NetworkMode, Publish};
+use crate::state::{ContainerConfig, Containers};
+
+/// How long to wait between attempts to replace a netd that has died.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Membership in networks.
+pub(super) struct Networked {
+    membership: Membership,
+    exe: File,
+    /// The container's network namespace; none before the launch.
+    netns: Option<File>,
+    /// netd is gone; when to try again to replace it.
+    lost: Option<Instant>,
+}
+
+impl Networked {
+    /// Joins the networks of a container: addresses are reserved and ports are open when this returns. `None` for a
+    /// container without networks.
+    pub(super) fn join(paths: &Paths, config: &ContainerConfig, exe: &File) -> Result<Option<Self>> {
+        let NetworkMode::Networks(members) = &config.network else { return Ok(None) };
+        let definitions = Networks::new(paths);
+        let network = |member: &Member| Ok((definitions.find(member.network.as_str())?, member.wish.clone()));
+        let networking = &config.networking;
+        let mut join = Join {
+            container: config.id.clone(),
+            name: config.name.clone(),
+            hostname: config.hostname.clone(),
+            networks: members.iter().map(network).collect::<Result<_>>()?,
+            ports: Vec::new(),
+            remap_low_ports: networking.remap_low_ports,
+            dns_servers: networking.dns.clone(),
+            before: None,
+        };
+        let mut ports = Ports::of(config);
+        let membership = loop {
+            join.ports = ports.wanted();
+            match Membership::join(paths, exe.as_fd(), &join, None) {
+                Ok((membership, _)) => break membership,
+                // One of a range is taken: the next one may be free.
+                Err(error) if error.kind() == Kind::Conflict && ports.next() => {}
+                Err(error) => return Err(error),
+            }
+        };
+        let exe = exe.try_clone().context(|| "cannot keep coracle's own program")?;
+        Ok(Some(Self { membership, exe, netns: None, lost: None }))
+    }
+
+    /// Makes the interfaces of the new container; its pid 1 waits meanwhile.
+    pub(super) fn plug(&mut self, pid: i32) -> Result<()> {
+        let path = format!("/proc/{pid}/ns/net");
+        let netns = File::open(&path).context(|| format!("cannot open `{path}`"))?;
+        self.membership.plug(netns.as_fd())?;
+        self.netns = Some(netns);
+        Ok(())
+    }
+
+    /// What the container has.
+    pub(super) fn joined(&self) -> &Joined {
+        self.membership.joined()
+    }
+
+    /// Readable when netd has died; none while it is known to be gone.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.lost.is_none().then(|| self.membership.fd())
+    }
+
+    /// When [`Self::revive`] wants to be called again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.lost
+    }
+
+    /// netd has died: replaces it, or tries again later. The container keeps its interfaces and its neighbours meanwhile.
+    pub(super) fn revive(&mut self, paths: &Paths) {
+        let Some(netns) = &self.netns else { return };
+        let revived = self.membership.revive(paths, self.exe.as_fd(), netns.as_fd());
+        self.lost = revived.is_err().then(|| Instant::now() + PAUSE);
+    }
+
+    /// Adds a network to the running container.
+    pub(super) fn connect(&mut self, paths: &Paths, member: &Member) -> Result<()> {
+        let network = Networks::new(paths).find(member.network.as_str())?;
+        let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
+        self.membership.connect(&network, &member.wish, netns.as_fd()).map(drop)
+    }
+
+    /// Takes one away.
+    pub(super) fn disconnect(&mut self, network: &Name) -> Result<()> {
+        let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
+        self.membership.disconnect(network, netns.as_fd())
+    }
+}
+
+/// The published ports of a container, and which of each range is wanted next.
+struct Ports {
+    fixed: Vec<PublishedPort>,
+    ranges: Vec<Publish>,
+}
+
+impl Ports {
+    fn of(config: &ContainerConfig) -> Self {
+        let (ranges, fixed): (Vec<Publish>, Vec<Publish>) =
+            config.networking.ports.iter().cloned().partition(|p| p.last_host_port > p.port.host_port);
+        let mut fixed: Vec<PublishedPort> = fixed.into_iter().map(|publish| publish.port).collect();
+        if config.networking.publish_all {
+            let published: Vec<String> = config.networking.ports.iter().map(|p| p.port.container()).collect();
+            let exposed = config.exposed_ports.iter().filter(|port| !published.contains(port));
+            fixed.extend(exposed.flat_map(|port| model::exposed(port)));
+        }
+        Self { fixed, ranges }
+    }
+
+    fn wanted(&self) -> Vec<PublishedPort> {
+        self.fixed.iter().chain(self.ranges.iter().map(|range| &range.port)).cloned().collect()
+    }
+
+    /// Moves the first range that has another port on by one; false when none has, or there is no range: the conflict
+    /// stands.
+    fn next(&mut self) -> bool {
+        match self.ranges.iter_mut().find(|range| range.port.host_port < range.last_host_port) {
+            Some(range) => {
+                range.port.host_port += 1;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Moves this process into the network namespace of another container or of a path, for a container that shares it: its
+/// children are then made there.
+pub(super) fn share(paths: &Paths, network: &NetworkMode) -> Result<()> {
+    let (path, what) = match network {
+        NetworkMode::Container(id) => {
+            let containers = Containers::new(paths);
+            let other = containers.state(id)?.map(|state| state.status());
+            match other {
+                Some(crate::state::Status::Running { pid, .. }) if pid > 0 => {
+                    (PathBuf::from(format!("/proc/{pid}/ns/net")), format!("container `{}`", id.short()))
+                }
+                _ => {
+                    return Err(Error::conflict(format!(
+                        "cannot join the network of container `{}`: it is not running",
+                        id.short()
+                    ))
+                    .hint(format!("start it first: coracle start {}", id.short())));
+                }
+            }
+        }
+        NetworkMode::Path(path) => (path.clone(), format!("`{}`", text::clean(&path.to_string_lossy()))),
+        _ => return Ok(()),
+    };
+    let namespace = File::open(&path).at(&path, "cannot open the network namespace")?;
+    setns(&namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| {
+        let error = Error::system(format!("cannot join the network of {what}")).caused_by(std::io::Error::from(errno));
+        match errno {
+            nix::errno::Errno::EPERM => error.hint("a network namespace can only be joined by whoever made it"),
+            nix::errno::Errno::EINVAL => error.with_kind(Kind::Usage).hint("it must be a network namespace"),
+            _ => error,
+        }
+    })
+}
+
+/// Where the files of `/etc` of a container lie.
+pub(super) fn etc_directory(paths: &Paths, config: &ContainerConfig) -> PathBuf {
+    paths.container(shared_with(config).unwrap_or(&config.id))
+}
+
+fn shared_with(config: &ContainerConfig) -> Option<&ContainerId> {
+    match &config.network {
+        NetworkMode::Container(id) => Some(id),
+        _ => None,
+    }
+}
+
+/// Writes `/etc/hosts` and `/etc/resolv.conf` for what is true now. In place: a running container has them mounted.
+pub(super) fn write_files(paths: &Paths, config: &ContainerConfig, joined: Option<&Joined>) -> Result<()> {
+    if shared_with(config).is_some() {
+        return Ok(());
+    }
+    let host = |path: &str| -> Result<String> {
+        let bytes = if_absent(fs::read(path)).context(|| format!("cannot read `{path}`"))?;
+        Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+    };
+    let (host_hosts, resolv_conf);
+    let around = match (&config.network, joined) {
+        (NetworkMode::Networks(_), Some(joined)) => {
+            resolv_conf = host("/etc/resolv.conf")?;
+            Around::Networks { joined, name: config.name.as_str(), resolv_conf: &resolv_conf }
+        }
+        (NetworkMode::Host | NetworkMode::Path(_), _) => {
+            (host_hosts, resolv_conf) = (host("/etc/hosts")?, host("/etc/resolv.conf")?);
+            Around::Host { hosts: &host_hosts, resolv_conf: &resolv_conf }
+        }
+        _ => Around::Nowhere,
+    };
+    let networking = &config.networking;
+    let names = Names {
+        dns: &networking.dns,
+        search: &networking.dns_search,
+        options: &networking.dns_options,
+        add_hosts: &networking.add_hosts,
+    };
+    let directory = paths.container(&config.id);
+    write(&directory.join("hosts"), &etc::hosts(around, names, &config.hostname))?;
+    write(&directory.join("resolv.conf"), &etc::resolv_conf(around, names))
+}
+
+fn write(path: &Path, content: &str) -> Result<()> {
+    fs::write(path, content).at(path, "cannot write")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::model::Protocol;
+
+    #[test]
+    fn ranges_are_tried_one_by_one() {
+        let port = |host_port, container_port| PublishedPort {
+            host_ip: None,
+            host_port,
+            container_port,
+            protocol: Protocol::Tcp,
+        };
+        let mut ports = Ports {
+            fixed: vec![port(80, 80)],
+            ranges: vec![
+                Publish { port: port(8000, 1), last_host_port: 8001 },
+                Publish { port: port(9000, 2), last_host_port: 9001 },
+            ],
+        };
+        let mut tried = Vec::new();
+        loop {
+            tried.push(ports.wanted().iter().map(|port| port.host_port).collect::<Vec<_>>());
+            if !ports.next() {
+                break;
+            }
+        }
+        assert_eq!(tried, [[80, 8000, 9000], [80, 8001, 9000], [80, 8001, 9001]]);
+    }
+}

@@ -1,0 +1,124 @@
+//! From a `Launch` to a running container: mounts, joins networks, makes the streams, launches.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
+
+use super::attached::{Attached, Output, Stdin};
+use super::ids::ContainerIds;
+use super::network::{self, Networked};
+use super::protocol::Launch;
+use super::{account, address, prepare};
+use crate::base::{Error, Paths, Result, ResultExt};
+use crate::logs;
+use crate::rootless::outer;
+use crate::runtime::launch::{Launched, Resources, launch};
+use crate::runtime::plan;
+use crate::state::ContainerConfig;
+use crate::sys::process::Cloned;
+
+/// A container that runs, and everything its supervisor holds of it.
+pub(super) struct Started {
+    pub(super) launched: Launched,
+    /// The process that serves its root file system.
+    pub(super) file_server: Option<Cloned>,
+    pub(super) network: Option<Networked>,
+    pub(super) listener: OwnedFd,
+    pub(super) attached: Attached,
+    pub(super) terminations: OwnedFd,
+}
+
+/// Starts a container; `first` when it never ran. On failure nothing of it is left running.
+pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, first: bool) -> Result<Started> {
+    let container = paths.container(&config.id);
+    let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
+    let mut network = Networked::join(paths, config, &exe)?;
+    network::share(paths, &config.network)?;
+    network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
+    let ids = ContainerIds::new(&config.user_namespace, &outer::current_maps()?)?;
+    let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
+    if first {
+        prepare::fill_volumes(paths, config, &ids, root.as_fd())?;
+        account::give_files(&container, config, &ids)?;
+    }
+    account::add(config, root.as_fd())?;
+    let process = prepare::main_process(config, root.as_fd())?;
+    let facts = plan::Facts {
+        etc: network::etc_directory(paths, config),
+        volumes: paths.volumes(),
+        terminal: request.terminal,
+    };
+    let plan = plan::plan(config, process, &facts);
+    let listener = listen_at(&paths.container_socket(&config.id))?;
+    let terminations = termination_signals()?;
+    let (streams, ours) = match config.process.tty {
+        true => (None, None),
+        false => {
+            let (theirs, ours) = pipes(config.process.stdin)?;
+            (Some(theirs), Some(ours))
+        }
+    };
+    let resources = Resources { root, place: &container, streams, exe: &exe, maps: ids.files };
+    let mut launched =
+        launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(pid)))?;
+    let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
+        (Some(ours), _) => {
+            let outputs =
+                vec![Output::new(ours.stdout, logs::Stream::Stdout), Output::new(ours.stderr, logs::Stream::Stderr)];
+            (outputs, ours.stdin.map(Stdin::new), None)
+        }
+        (None, Some(terminal)) => {
+            let read = terminal.try_clone().context(|| "cannot share the terminal")?;
+            let write = terminal.try_clone().context(|| "cannot share the terminal")?;
+            let stdin = config.process.stdin.then(|| Stdin::new(write));
+            (vec![Output::new(read, logs::Stream::Stdout)], stdin, Some(terminal))
+        }
+        (None, None) => return Err(Error::system("the container did not hand over its terminal")),
+    };
+    let attached = Attached::new(outputs, stdin, terminal, container.join("log"));
+    Ok(Started { launched, file_server, network, listener, attached, terminations })
+}
+
+/// The ends of the container's pipes that stay here.
+struct OurEnds {
+    stdin: Option<OwnedFd>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+/// stdin, stdout and stderr for the container, and our ends. Without `-i`, stdin is /dev/null.
+fn pipes(stdin: bool) -> Result<([OwnedFd; 3], OurEnds)> {
+    let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe");
+    let (out_read, out_write) = pipe()?;
+    let (err_read, err_write) = pipe()?;
+    let (in_read, in_write) = match stdin {
+        true => pipe().map(|(read, write)| (read, Some(write)))?,
+        false => (OwnedFd::from(fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
+    };
+    Ok(([in_read, out_write, err_write], OurEnds { stdin: in_write, stdout: out_read, stderr: err_read }))
+}
+
+/// The supervisor's own socket. A leftover of a killed predecessor is replaced: the container's lock is ours.
+fn listen_at(path: &Path) -> Result<OwnedFd> {
+    let listener =
+        socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
+            .context(|| "cannot make a socket")?;
+    let _ = fs::remove_file(path);
+    let (_directory, address) = address(path)?;
+    bind(listener.as_raw_fd(), &address).at(path, "cannot bind")?;
+    listen(&listener, Backlog::new(16).unwrap_or(Backlog::MAXCONN)).at(path, "cannot listen at")?;
+    Ok(listener)
+}
+
+/// SIGTERM, SIGINT and SIGHUP as a file.
+fn termination_signals() -> Result<OwnedFd> {
+    use nix::sys::signal::{SigSet, Signal};
+    use nix::sys::signalfd::{SfdFlags, SignalFd};
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block().context(|| "cannot block signals")?;
+    let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .context(|| "cannot watch signals")?;
+    fd.as_fd().try_clone_to_owned().context(|| "cannot watch signals")
+}

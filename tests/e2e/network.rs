@@ -1,0 +1,340 @@
+//! Networks of containers: the default one, published ports, names, and sharing. Over loopback and what the tests make.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::Value;
+
+use crate::support::env::{Env, alive};
+use crate::support::{PATIENCE, eventually};
+
+/// Serves one file, `/index.html`, that says `it works`; logs `ready` when it listens.
+const WEB: &str =
+    "sh -c 'mkdir /www; echo it works >/www/index.html; httpd -p 80 -h /www; echo ready; exec sleep 1000'";
+
+/// Answers each connection on port 7 with the address it came from.
+const WHO: &str = "sh -c 'echo ready; exec nc -lk -p 7 -e sh -c \"netstat -tn | grep :7.*ESTABLISHED\"'";
+
+fn web(env: &Env, options: &str) -> String {
+    let id = env.run_detached(&format!("{options} IMAGE {WEB}"));
+    env.logged(&id, "ready");
+    id
+}
+
+/// A port of the loopback interface that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// What a web server says to a plain request.
+fn get(address: &str, port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((address, port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[track_caller]
+fn address(env: &Env, container: &str) -> String {
+    let address = env.inspect(container, "{{.NetworkSettings.IPAddress}}");
+    assert!(address.parse::<Ipv4Addr>().is_ok(), "{address:?}");
+    address
+}
+
+fn netd(env: &Env) -> Vec<nix::unistd::Pid> {
+    let is_netd = |pid: &nix::unistd::Pid| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-netd"))
+    };
+    env.processes().into_iter().filter(is_netd).collect()
+}
+
+#[test]
+fn a_container_has_an_address_and_a_way_out() {
+    let env = ready!(busybox);
+    let seen = env.coracle("run --rm IMAGE sh -c 'ip -4 addr show eth0; ip route; ip link show lo'").succeeds();
+    seen.stdout_has("inet 172.").stdout_has("default via 172.").stdout_has("LOOPBACK,UP");
+    let out = env.coracle("run --rm IMAGE sh -c 'ip -6 addr show eth0; ip -6 route'").succeeds();
+    out.stdout_has("inet6 fd").stdout_has("default via fd");
+    // The names under which it knows itself.
+    env.coracle("run --rm --name web -h box IMAGE sh -c 'grep -w box /etc/hosts; hostname -i'")
+        .succeeds()
+        .stdout_has("\tbox web");
+}
+
+#[test]
+fn neighbours_reach_each_other_by_address_and_by_name() {
+    let env = ready!(busybox);
+    web(&env, "--name web --network-alias front");
+    let ip = address(&env, "web");
+    for host in [ip.as_str(), "web", "front"] {
+        env.coracle(&format!("run --rm IMAGE wget -qO- http://{host}/")).succeeds().stdout_is("it works\n");
+    }
+    env.coracle("run --rm IMAGE ping -c 1 -W 5 web").succeeds();
+    // Nobody of that name: an answer, not a time-out.
+    env.coracle("run --rm IMAGE nslookup nobody.").fails_with(1);
+}
+
+#[test]
+fn what_a_program_of_the_host_says_is_what_a_container_hears() {
+    let env = ready!(busybox);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut question = String::new();
+        // The end of what it sends arrives, and the answer still goes back: half-closed.
+        stream.read_to_string(&mut question).unwrap();
+        stream.write_all(format!("you said {question}").as_bytes()).unwrap();
+    });
+    let line = format!("run --rm IMAGE sh -c 'echo hello | nc host.docker.internal {port}'");
+    env.coracle(&line).succeeds().stdout_is("you said hello\n");
+    server.join().unwrap();
+    let refused = env.coracle(&format!("run --rm IMAGE nc -w 20 host.containers.internal {port}")).fails_with(1);
+    refused.stderr_has("refused");
+}
+
+#[test]
+fn udp_goes_out_and_comes_back() {
+    let env = ready!(busybox);
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let id = env.run_detached(&format!("IMAGE sh -c 'echo hello | nc -u -w 20 host.docker.internal {port}'"));
+    let mut buffer = [0; 64];
+    let (length, from) = socket.recv_from(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"hello\n");
+    socket.send_to(b"and back\n", from).unwrap();
+    env.logged(&id, "and back");
+}
+
+#[test]
+fn a_published_port_serves_before_run_returns() {
+    let env = ready!(busybox);
+    let port = free_port();
+    let id = env.run_detached(&format!("-p {port}:80 --name web IMAGE {WEB}"));
+    // The port is open at once, whatever the container does.
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    env.logged(&id, "ready");
+    assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"));
+    assert!(get("::1", port).unwrap().ends_with("it works\n"));
+    env.coracle("port web").succeeds().stdout_is(&format!("80/tcp -> 0.0.0.0:{port}\n80/tcp -> [::]:{port}\n"));
+    env.coracle("port web 80").succeeds().stdout_is(&format!("0.0.0.0:{port}\n[::]:{port}\n"));
+    env.coracle("port web 81").fails_with(1).stderr_has("no public port `81` published for `web`");
+    let column = env.argv(&["ps", "--format", "{{.Ports}}"]).succeeds();
+    assert_eq!(column.line(), format!("0.0.0.0:{port}->80/tcp, [::]:{port}->80/tcp"));
+    assert_eq!(
+        env.inspect("web", "{{(index (index .NetworkSettings.Ports \"80/tcp\") 0).HostPort}}"),
+        port.to_string()
+    );
+    // Gone with the container, at once.
+    env.coracle("rm -f web").succeeds();
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    env.run_detached(&format!("-p {port}:80 IMAGE sleep 1000"));
+}
+
+#[test]
+fn ports_clash_before_the_container_starts() {
+    let env = ready!(busybox);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let line = format!("run --name web -p 127.0.0.1:{port}:80 IMAGE echo ran");
+    let clash = env.coracle(&line).fails_with(125);
+    clash.stderr_has(&port.to_string()).stdout_is("");
+    assert_eq!(env.status("web"), "created");
+    drop(taken);
+    env.coracle("start -a web").succeeds().stdout_is("ran\n");
+}
+
+#[test]
+fn the_first_free_port_of_a_range() {
+    let env = ready!(busybox);
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    if port > 65000 {
+        return;
+    }
+    env.run_detached(&format!("--name web -p 127.0.0.1:{port}-{}:80 IMAGE sleep 1000", port + 200));
+    let shown = env.coracle("port web 80").succeeds();
+    let got: u16 = shown.line().rsplit(':').next().unwrap().parse().unwrap();
+    assert!(got > port && got <= port + 200, "{got}");
+}
+
+#[test]
+fn random_ports_and_exposed_ones() {
+    let env = ready!(busybox);
+    web(&env, "--name web -p 80 --expose 81 -P");
+    let line = env.coracle("port web 80").succeeds();
+    let port: u16 = line.lines()[0].rsplit(':').next().unwrap().parse().unwrap();
+    assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"));
+    env.coracle("port web 81").succeeds();
+}
+
+#[test]
+fn a_udp_port_is_published() {
+    let env = ready!(busybox);
+    let port = free_port();
+    let id = env.run_detached(&format!("-p 127.0.0.1:{port}:9/udp IMAGE sh -c 'echo ready; exec nc -lu -p 9 -e cat'"));
+    env.logged(&id, "ready");
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut buffer = [0; 16];
+    // The server may still be about to listen: a datagram that comes too early is lost, as anywhere.
+    eventually("the datagram comes back", || {
+        socket.send(b"hello").is_ok() && socket.recv(&mut buffer).is_ok_and(|length| &buffer[..length] == b"hello")
+    });
+}
+
+#[test]
+fn a_low_port_is_explained_or_moved() {
+    let env = ready!(busybox);
+    if crate::support::is_root() {
+        return;
+    }
+    let limit: u16 =
+        std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap().trim().parse().unwrap();
+    if limit <= 81 {
+        return;
+    }
+    let refused = env.coracle("run --rm -p 81:80 IMAGE true").fails_with(125);
+    refused.stderr_has("81").stderr_has("net.ipv4.ip_unprivileged_port_start");
+    let moved = env.coracle("run -d --name web --low-ports=remap -p 81:80 IMAGE sleep 1000").succeeds();
+    assert!(moved.stderr.contains("8081"), "{}", moved.stderr);
+    env.coracle("port web 80").succeeds().stdout_has(":8081");
+}
+
+#[test]
+fn networks_that_are_not_ones() {
+    let env = ready!(busybox);
+    env.coracle("run --rm --network none IMAGE ip link").succeeds().stdout_lacks("eth0");
+    env.coracle("run --rm --network nowhere IMAGE true").fails_with(125).stderr_has("network `nowhere` not found");
+    let host = env.coracle("run --rm --network host IMAGE cat /proc/net/dev").succeeds();
+    assert_eq!(host.lines().len(), std::fs::read_to_string("/proc/net/dev").unwrap().lines().count());
+    env.coracle("run --rm --network none --network host IMAGE true").fails_with(125).stderr_has("conflicting options");
+    env.coracle("run --rm --network container:nobody IMAGE true").fails_with(125).stderr_has("no such container");
+}
+
+#[test]
+fn a_container_shares_anothers_network() {
+    let env = ready!(busybox);
+    let id = web(&env, "--name web -h box");
+    env.coracle("run --rm --network container:web IMAGE wget -qO- http://127.0.0.1/")
+        .succeeds()
+        .stdout_is("it works\n");
+    env.coracle("run --rm --network container:web IMAGE hostname").succeeds().stdout_is("box\n");
+    env.coracle("run --rm --network container:web IMAGE sh -c 'grep box /etc/hosts'").succeeds();
+    env.coracle("run --rm --network container:web -p 1:1 IMAGE true").fails_with(125).stderr_has("published ports");
+    env.coracle("run --rm --network container:web -h other IMAGE true").fails_with(125).stderr_has("hostname");
+    let pid = env.pid("web");
+    if crate::support::is_root() {
+        env.coracle(&format!("run --rm --network ns:/proc/{pid}/ns/net IMAGE wget -qO- http://127.0.0.1/")).succeeds();
+    }
+    assert_eq!(env.inspect("web", "{{.Id}}"), id);
+    env.coracle("run -d --name side --network container:web IMAGE sleep 1000").succeeds();
+    env.coracle("exec side wget -qO- http://127.0.0.1/").succeeds().stdout_is("it works\n");
+    env.coracle("stop -t 0 web side").succeeds();
+    env.coracle("start side").fails_with(1).stderr_has("not running");
+}
+
+#[test]
+fn names_that_were_added() {
+    let env = ready!(busybox);
+    let run =
+        env.coracle("run --rm --add-host db:192.0.2.7 --add-host me:host-gateway IMAGE cat /etc/hosts").succeeds();
+    run.stdout_has("192.0.2.7\tdb\n").stdout_has("\tme\n");
+    env.coracle("run --rm --dns-search corp.example --dns-option ndots:3 IMAGE cat /etc/resolv.conf")
+        .succeeds()
+        .stdout_has("search corp.example\n")
+        .stdout_has("options ndots:3\n")
+        .stdout_has("nameserver 172.");
+    env.coracle("run --rm --no-hosts IMAGE cat /etc/hosts").fails_with(1);
+}
+
+#[test]
+fn an_address_of_ones_own() {
+    let env = ready!(busybox);
+    web(&env, "--name first");
+    let taken = address(&env, "first");
+    env.coracle(&format!("run --rm --ip {taken} IMAGE true")).fails_with(125).stderr_has(&taken);
+    let free: Ipv4Addr = taken.parse().unwrap();
+    let [a, b, c, _] = free.octets();
+    let asked = format!("{a}.{b}.{c}.77");
+    let run = format!("run --rm --ip {asked} --mac-address 02:42:ac:11:00:77 IMAGE ip addr show eth0");
+    env.coracle(&run).succeeds().stdout_has(&asked).stdout_has("02:42:ac:11:00:77");
+}
+
+#[test]
+fn inspect_knows_the_network() {
+    let env = ready!(busybox);
+    env.run_detached("--name web IMAGE sleep 1000");
+    let value: Value = serde_json::from_str(&env.coracle("inspect web").succeeds().stdout).unwrap();
+    let settings = &value[0]["NetworkSettings"];
+    let bridge = &settings["Networks"]["bridge"];
+    assert_eq!(settings["IPAddress"], bridge["IPAddress"]);
+    assert!(bridge["Gateway"].as_str().unwrap().parse::<IpAddr>().is_ok());
+    assert_eq!(bridge["NetworkID"].as_str().unwrap().len(), 64);
+    assert_eq!(value[0]["HostConfig"]["NetworkMode"], "bridge");
+    env.coracle("stop -t 0 web").succeeds();
+    assert_eq!(env.inspect("web", "{{.NetworkSettings.IPAddress}}"), "");
+}
+
+#[test]
+fn a_killed_netd_comes_back_and_takes_nothing_along() {
+    let env = ready!(busybox);
+    let port = free_port();
+    web(&env, &format!("--name web -p {port}:80"));
+    env.run_detached("--name other IMAGE sleep 1000");
+    let ip = address(&env, "web");
+    for _ in 0..3 {
+        let [before] = netd(&env)[..] else { panic!("one netd") };
+        kill(before, Signal::SIGKILL).unwrap();
+        // Neighbours do not notice.
+        env.coracle(&format!("exec other wget -qO- http://{ip}/")).succeeds().stdout_is("it works\n");
+        eventually("another netd serves the port", || {
+            !alive(before) && get("127.0.0.1", port).is_ok_and(|answer| answer.ends_with("it works\n"))
+        });
+        env.coracle("exec other wget -qO- http://web/").succeeds().stdout_is("it works\n");
+        assert_eq!(address(&env, "web"), ip);
+    }
+    // A new container is on the same network.
+    env.coracle("run --rm IMAGE wget -qO- http://web/").succeeds().stdout_is("it works\n");
+}
+
+#[test]
+fn nothing_runs_when_nothing_runs() {
+    let env = ready!(busybox);
+    env.coracle("run --rm IMAGE true").succeeds();
+    eventually("netd has ended by itself", || env.processes().is_empty());
+}
+
+#[test]
+fn many_start_at_once_and_find_each_other() {
+    let env = ready!(busybox);
+    web(&env, "--name web");
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                env.coracle("run --rm IMAGE wget -qO- http://web/").succeeds().stdout_is("it works\n");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_published_port_shows_who_asks() {
+    let env = ready!(busybox);
+    let port = free_port();
+    let id = env.run_detached(&format!("-p 127.0.0.1:{port}:7 IMAGE {WHO}"));
+    env.logged(&id, "ready");
+    eventually("the server answers", || {
+        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return false };
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        // Loopback is nobody's address in there: the gateway stands for it.
+        answer.contains("172.") && answer.contains(".0.1:")
+    });
+}
