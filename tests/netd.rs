@@ -11,6 +11,8 @@ mod laptop;
 mod members;
 #[path = "net/outside.rs"]
 mod outside;
+#[path = "net/trouble.rs"]
+mod trouble;
 
 use std::process::Command;
 
@@ -28,6 +30,10 @@ const TESTS: &[(&str, fn())] = &[
     ("pings_are_answered", outside::pings_are_answered),
     ("published_ports_lead_to_containers", outside::published_ports_lead_to_containers),
     ("ports_come_back_after_netd_was_killed", outside::ports_come_back_after_netd_was_killed),
+    ("killed_under_load", trouble::killed_under_load),
+    ("ten_thousand_connections_leave_nothing", trouble::ten_thousand_connections_leave_nothing),
+    ("few_descriptors", trouble::few_descriptors),
+    ("idle_netd_is_small_and_asleep", trouble::idle_netd_is_small_and_asleep),
     ("nothing_runs_when_nothing_runs", members::nothing_runs_when_nothing_runs),
     ("attaching_is_quick", members::attaching_is_quick),
 ];

@@ -27,6 +27,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::model::Network;
@@ -54,6 +55,9 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// How long nothing must happen before memory is given back.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// After a lack of descriptors.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Tokens of the host part.
 const CHANGES: u64 = 0;
@@ -105,6 +109,8 @@ struct Netd {
     unused: BTreeMap<ContainerId, Instant>,
     /// Since when there is no client.
     idle: Option<Instant>,
+    /// Until when nobody is accepted.
+    deaf: Option<Instant>,
     /// For messages, and for packets.
     buffer: Vec<u8>,
     packet: Vec<u8>,
@@ -159,6 +165,7 @@ impl Netd {
             bridges: BTreeMap::new(),
             unused: BTreeMap::new(),
             idle: Some(Instant::now()),
+            deaf: None,
             buffer: vec![0; super::protocol::MAX_MESSAGE],
             packet: device::buffer(),
         };
@@ -267,11 +274,16 @@ impl Netd {
     fn deadline(&self) -> Option<Instant> {
         let idle = self.idle.map(|since| since + IDLE);
         let unused = self.unused.values().min().map(|since| *since + IDLE);
-        [idle, unused, self.parts.deadline()].into_iter().flatten().min()
+        [idle, unused, self.deaf, self.parts.deadline()].into_iter().flatten().min()
     }
 
     fn expire(&mut self, now: Instant) {
         self.parts.expire(&mut context!(self));
+        if self.deaf.is_some_and(|until| until <= now) {
+            let listening = Token::new(Part::Control, LISTENER);
+            let heard = self.epoll.watch(self.listener.as_fd(), Interest::READ, listening);
+            self.deaf = heard.is_err().then(|| now + RETRY);
+        }
         let due: Vec<_> =
             self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();
         let removed = !due.is_empty();
@@ -314,7 +326,13 @@ impl Netd {
 
     fn accept(&mut self) {
         // The socket lies in a directory of the user's alone: whoever can connect may do everything anyway.
-        while let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        loop {
+            let socket = match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(socket) => socket,
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.deafen(),
+                Err(_) => return,
+            };
             let id = self.next_client;
             let watched = self.epoll.watch(socket.as_fd(), Interest::READ, Token::new(Part::Control, id));
             if watched.is_ok() {
@@ -322,6 +340,13 @@ impl Netd {
                 self.clients.insert(id, Client::new(socket));
                 self.idle = None;
             }
+        }
+    }
+
+    /// There is no room for another supervisor: who connects waits a moment.
+    fn deafen(&mut self) {
+        if self.epoll.ignore(self.listener.as_fd()).is_ok() {
+            self.deaf = Some(self.now + RETRY);
         }
     }
 

@@ -276,3 +276,46 @@ pub fn drain(fd: BorrowedFd<'_>) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_request_of_a_batch_is_acknowledged() {
+        let mut batch = Batch::default();
+        batch.push("a", 0, message::get_link("a"));
+        batch.push("b", 0, message::delete_link("bcd"));
+        let bytes = batch.serialize(7);
+        let seen: Vec<_> = frames(&bytes)
+            .map(|frame| {
+                let buffer = NetlinkBuffer::new(frame);
+                (buffer.sequence_number(), buffer.flags() & NLM_F_ACK != 0)
+            })
+            .collect();
+        assert_eq!(seen, [(7, false), (8, true)]);
+    }
+
+    #[test]
+    fn answers_are_read_with_bounds() {
+        let mut bytes = Vec::new();
+        for (sequence, code) in [(1u32, -libc::EEXIST), (2, 0)] {
+            bytes.extend(36u32.to_ne_bytes());
+            bytes.extend(2u16.to_ne_bytes());
+            bytes.extend([0; 2]);
+            bytes.extend(sequence.to_ne_bytes());
+            bytes.extend([0; 4]);
+            bytes.extend(code.to_ne_bytes());
+            bytes.extend([0; 16]);
+        }
+        let read = |bytes: &[u8]| answers(bytes).collect::<io::Result<Vec<_>>>().unwrap();
+        assert_eq!(read(&bytes), [(1, libc::EEXIST), (2, 0)]);
+        for length in 0..bytes.len() {
+            read(&bytes[..length]);
+        }
+        for wrong in [0u32, 15, u32::MAX] {
+            bytes[..4].copy_from_slice(&wrong.to_ne_bytes());
+            assert!(read(&bytes).is_empty());
+        }
+    }
+}

@@ -124,3 +124,79 @@ pub fn default_route4(endpoints: &[Endpoint]) -> Option<(Ipv4Addr, &str)> {
 pub fn default_route6(endpoints: &[Endpoint]) -> Option<(Ipv6Addr, &str)> {
     endpoints.iter().find_map(|endpoint| Some((endpoint.gateway6?, endpoint.interface.as_str())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::model::{FORMAT, Subnet};
+
+    fn id(digit: char) -> ContainerId {
+        digit.to_string().repeat(64).parse().unwrap()
+    }
+
+    fn network(digit: char, net: &str, isolate: bool, internal: bool) -> Network {
+        let net: IpNet = net.parse().unwrap();
+        Network {
+            format: FORMAT,
+            id: id(digit),
+            name: format!("net{digit}").parse().unwrap(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            subnets: vec![Subnet { net, gateway: net.addr(), range: None }],
+            internal,
+            isolate,
+            dns: true,
+            dns_servers: Vec::new(),
+            mtu: None,
+            labels: Default::default(),
+            options: Default::default(),
+        }
+    }
+
+    #[test]
+    fn names_fit_and_differ() {
+        let bridge = bridge_name(&id('a'));
+        assert_eq!(bridge, "br-aaaaaaaaaaaa");
+        let names = [veth_name(&id('a'), &id('b')), veth_name(&id('b'), &id('a')), veth_name(&id('f'), &id('f'))];
+        assert_eq!(names, ["vlalalala5rnetr", "vnetrnetr5alala", "vvvvvvvvv7vvvvv"]);
+        assert!(names.iter().chain([&bridge]).all(|name| name.len() == 15));
+        assert_eq!(bridge_mac(&id('a')).to_string(), "02:aa:aa:aa:aa:aa");
+    }
+
+    /// Where a packet that comes in by the bridge of `from` goes, as the routes say.
+    fn hop(routes: &[Reach], from: u32, to: &str) -> Option<Hop> {
+        let to: std::net::IpAddr = to.parse().unwrap();
+        let matching = routes.iter().filter(|route| route.table == table(from) && route.destination.contains(&to));
+        matching.max_by_key(|route| route.destination.prefix_len()).map(|route| route.hop)
+    }
+
+    #[test]
+    fn networks_reach_what_they_may() {
+        let all = [
+            network('a', "172.18.0.0/16", true, false),
+            network('b', "172.19.0.0/16", false, false),
+            network('c', "172.20.0.0/16", false, false),
+            network('d', "172.21.0.0/16", false, true),
+        ];
+        let known: Vec<_> = (10..).zip(&all).map(|(index, network)| Neighbour { network, index }).collect();
+        // One after the other, as they come.
+        let made: Vec<Reach> =
+            (0..known.len()).flat_map(|n| routes(known[n], &known[..n], Some(2))).collect();
+        let (a, b, c, d) = (10, 11, 12, 13);
+        for (from, to, expected) in [
+            (a, "172.18.0.9", Hop::Link(a)),
+            (a, "1.1.1.1", Hop::Link(2)),
+            (a, "2001:db8::1", Hop::Link(2)),
+            (a, "172.19.0.9", Hop::Prohibit),
+            (b, "172.18.0.9", Hop::Prohibit),
+            (b, "172.20.0.9", Hop::Link(c)),
+            (c, "172.19.0.9", Hop::Link(b)),
+            (c, "172.21.0.9", Hop::Prohibit),
+            (d, "172.21.0.9", Hop::Link(d)),
+            (d, "172.20.0.9", Hop::Prohibit),
+            (d, "1.1.1.1", Hop::Prohibit),
+        ] {
+            assert_eq!(hop(&made, from, to), Some(expected), "{from} {to}");
+        }
+        assert!(routes(known[0], &[], None).iter().all(|route| route.hop != Hop::Link(2)));
+    }
+}
