@@ -31,7 +31,7 @@ struct AttachArguments {
     #[arg(long)]
     no_stdin: bool,
     /// Pass signals on to the process
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     sig_proxy: bool,
     /// Name or ID
     #[arg(value_name = "CONTAINER", required = true)]

@@ -40,7 +40,7 @@ struct RunArguments {
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
     /// Pass signals on to the process
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     sig_proxy: bool,
     #[command(flatten)]
     options: CreateOptions,

@@ -88,7 +88,7 @@ struct CreateArguments {
     #[arg(long, value_name = "KEY=VALUE", hide = true)]
     ipam_opt: Vec<String>,
     /// IPv4 addresses
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     ipv4: bool,
     /// IPv6 addresses
     #[arg(long)]
