@@ -91,9 +91,13 @@ impl Tcp {
         let (source, destination) = packet.pair.with_ports(tcp.source_port, tcp.destination_port);
         let key = Key::new(source, destination);
         if tcp.flags & opening != Flags::SYN {
-            return match self.gate.is_none().then(|| self.keys.find(&key)).flatten() {
-                Some(id) => self.spoken_segment(cx, id, tcp),
-                None => self.send_reset(cx, packet, tcp),
+            return match self.keys.find(&key) {
+                Some(id) if self.gate.is_none() => self.spoken_segment(cx, id, tcp),
+                // While a socket takes the place of another one (of the request for it, or TIME_WAIT of it), the kernel
+                // finds neither for a moment (inet_ehash_insert in net/ipv4/inet_hashtables.c deletes one and then adds
+                // the other), and routes the packet here. It will be sent again.
+                _ if self.gate.is_some() && self.keys.knows(&key) => {}
+                _ => self.send_reset(cx, packet, tcp),
             };
         }
         match self.keys.syn(&key, tcp.sequence) {

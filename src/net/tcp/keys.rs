@@ -150,6 +150,11 @@ impl Keys {
         Some(entry.flow)
     }
 
+    /// Whether there is, or was a moment ago, a flow of this key.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A flow has ended, and a late SYN of it is not to begin another one.
     pub(super) fn close(&mut self, key: &Key, flow: Id, now: Instant) {
         if let Some(entry) = self.table.get_mut(key).filter(|entry| entry.flow == flow && entry.stage != Stage::Closed)

@@ -160,7 +160,7 @@ impl Client {
         let segment = Segment {
             source_port: CLIENT.1,
             destination_port: SERVER.1,
-            sequence: self.start.wrapping_add(if syn { 0 } else { 1 + at as u32 }),
+            sequence: self.start.wrapping_add(if syn { 0 } else { 1u32.wrapping_add(at as u32) }),
             acknowledgment: if syn { 0 } else { self.expected() },
             flags,
             window: (self.room >> if syn { 0 } else { SCALE }) as u16,
@@ -208,7 +208,7 @@ impl Client {
                 self.scale = tcp.parsed_options().window_scale.unwrap_or(0);
                 self.window = usize::from(tcp.window);
             }
-            self.send(Flags::ACK, self.sent.min(self.has.len()), 0);
+            self.send(Flags::ACK, self.most, 0);
             return self.push(now);
         }
         if !self.open {
@@ -248,7 +248,8 @@ impl Client {
             true if self.acknowledged <= self.has.len() && !self.reset => {
                 self.sent = self.acknowledged;
                 if self.window == 0 {
-                    self.send(Flags::ACK, self.sent, 0);
+                    // A probe: with a number that was acknowledged already.
+                    self.send(Flags::ACK, self.sent.wrapping_sub(1), 0);
                 }
                 self.push(now);
             }
@@ -361,7 +362,7 @@ impl Play {
         self.client.room = self.client.room.max(self.pace.min(200_000));
         if closed && self.client.open {
             self.client.wire.now = Some(self.now);
-            self.client.send(Flags::ACK, self.client.sent.min(self.client.has.len()), 0);
+            self.client.send(Flags::ACK, self.client.most, 0);
         }
     }
 
