@@ -5,8 +5,8 @@
 //! A port is opened before its container starts, so that a clash is known in time, and listens from then on: whoever
 //! connects early waits until the port is aimed at the container. Each accepted connection gets a second one, made in the router's
 //! namespace: that is bound to the client's own address and port (IP_TRANSPARENT, ip(7)), so that the container sees who
-//! calls. Where an answer to that address would not come back here, policy names another one, the gateway's. Both are then
-//! a flow of [`Tcp`].
+//! calls. Where an answer to that address would not come back here, by policy or because there is no gate, R's own address
+//! must do: the gateway's. Both are then a flow of [`Tcp`].
 
 use std::collections::HashMap;
 use std::io;
@@ -189,11 +189,15 @@ fn forward(
     let Some(member) = target.address(client.ip()) else { return Err(far) };
     let target = SocketAddr::new(member, port);
     let seen = cx.policy.visible(client.ip(), member);
-    let own = seen == client.ip();
+    let own = seen == client.ip() && tcp.is_transparent();
     // While that pair of addresses and ports is in TIME_WAIT in R, another port of the client's must do.
-    let mut called = call(cx, SocketAddr::new(seen, if own { client.port() } else { 0 }), target);
+    let mut called = match own {
+        true => call(cx, Some(client), target),
+        // An address of R's own, which the kernel chooses.
+        false => call(cx, None, target),
+    };
     if own && called.as_ref().is_err_and(taken) {
-        called = call(cx, SocketAddr::new(seen, 0), target);
+        called = call(cx, Some(SocketAddr::new(seen, 0)), target);
     }
     match called {
         Ok((near, connected)) => {
@@ -209,11 +213,11 @@ fn taken(error: &io::Error) -> bool {
 }
 
 /// A socket of R that calls a container: the socket, and whether it is connected already.
-fn call(cx: &Context<'_>, from: SocketAddr, target: SocketAddr) -> io::Result<(OwnedFd, bool)> {
+fn call(cx: &Context<'_>, from: Option<SocketAddr>, target: SocketAddr) -> io::Result<(OwnedFd, bool)> {
     let socket = cx.sockets.router(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
     set_tcp_nodelay(&socket, true)?;
     set_socket_keepalive(&socket, true)?;
-    if from.is_ipv4() == target.is_ipv4() {
+    if let Some(from) = from.filter(|from| from.is_ipv4() == target.is_ipv4()) {
         set_transparent(socket.as_fd(), target.is_ipv6())?;
         // The same client may have a connection from the same port to another container.
         set_socket_reuseaddr(&socket, true)?;

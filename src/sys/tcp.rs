@@ -46,6 +46,22 @@ fn number(socket: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<libc::c_in
     if result == 0 { Ok(answer) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Where the next look (MSG_PEEK) begins, in bytes behind what was read (socket(7), SO_PEEK_OFF; since Linux 6.9 for TCP).
+pub fn set_peek_offset(socket: BorrowedFd<'_>, offset: usize) -> io::Result<()> {
+    let offset = libc::c_int::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    // SAFETY: `offset` is an int and outlives the call, which reads the size given and no more.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEEK_OFF,
+            (&raw const offset).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Throws away up to `length` bytes that have arrived, without copying them (tcp(7), MSG_TRUNC): how many.
 pub fn discard(socket: BorrowedFd<'_>, length: usize) -> io::Result<usize> {
     let flags = libc::MSG_TRUNC | libc::MSG_DONTWAIT;

@@ -311,6 +311,8 @@ impl World {
         let device = router.inside(move || {
             run(ROUTER);
             let (fd, name) = tun::create().unwrap();
+            // TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6.
+            tun::set_offloads(&fd, 7).unwrap();
             run(&format!(
                 "ip link set {name} up mtu 65520\nip route add default dev {name}\nip -6 route add default dev {name}"
             ));

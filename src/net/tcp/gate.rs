@@ -52,6 +52,14 @@ impl Syn {
         checksum::complete(&mut bytes, packet.offload).then_some(Self(bytes))
     }
 
+    /// As a packet again.
+    pub(super) fn packet(&self) -> Option<(packet::Pair, packet::Tcp<'_>)> {
+        match Ip::parse(&self.0, Offload::default()) {
+            Ok(Ip { pair, transport: Transport::Tcp(tcp), .. }) => Some((pair, tcp)),
+            _ => None,
+        }
+    }
+
     fn send(&self, cx: &mut Context<'_>) {
         // Lost or not, it is looked after.
         let _ = cx.link.send(&self.0, Offload::default());
@@ -80,15 +88,22 @@ impl Tcp {
     /// A TCP packet from the device: a SYN for the gate, or something that no socket of R wants.
     pub(super) fn gate_packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>) {
         let opening = Flags::SYN | Flags::ACK | Flags::RST | Flags::FIN;
-        if tcp.flags & opening != Flags::SYN {
-            return self.send_reset(cx, packet, tcp);
-        }
         let (source, destination) = packet.pair.with_ports(tcp.source_port, tcp.destination_port);
         let key = Key::new(source, destination);
+        if tcp.flags & opening != Flags::SYN {
+            return match self.keys.find(&key) {
+                Some(id) if self.gate.is_none() => self.spoken_segment(cx, id, tcp),
+                // While a socket takes the place of another one (of the request for it, or TIME_WAIT of it), the kernel
+                // finds neither for a moment (inet_ehash_insert in net/ipv4/inet_hashtables.c deletes one and then adds
+                // the other), and routes the packet here. It will be sent again.
+                _ if self.gate.is_some() && self.keys.knows(&key) => {}
+                _ => self.send_reset(cx, packet, tcp),
+            };
+        }
         match self.keys.syn(&key, tcp.sequence) {
             keys::Syn::Begin => self.begin(cx, packet, tcp, key),
             keys::Syn::Replace(former) => {
-                self.abort(cx.now, former);
+                self.abort(cx, former);
                 self.keys.forget(&key, former);
                 self.begin(cx, packet, tcp, key);
             }
@@ -105,6 +120,7 @@ impl Tcp {
                 syn.send(cx);
                 *former = syn;
             }
+            Progress::Spoken(_) => self.spoken_again(cx, id, &syn),
             Progress::Reaching | Progress::Live => {}
         }
     }
@@ -129,7 +145,7 @@ impl Tcp {
         let Some(id) = self.flows.insert(flow) else { return };
         self.keys.begin(key, tcp.sequence, id);
         match self.watch(cx, id, FAR) {
-            Err(_) => self.abort(cx.now, id),
+            Err(_) => self.abort(cx, id),
             Ok(()) if connected => self.inject(cx, id),
             Ok(()) => {}
         }
@@ -160,6 +176,9 @@ impl Tcp {
         let former = std::mem::replace(&mut flow.progress, Progress::Live);
         let (Progress::Connecting(syn), Origin::Outward(key)) = (former, flow.origin) else { return };
         self.keys.inject(&key);
+        if self.gate.is_none() {
+            return self.speak(cx, id, &syn);
+        }
         syn.send(cx);
         flow.progress = Progress::Injected(syn, 0);
         self.waiting.push_back((cx.now + PATIENCE, id));
@@ -242,8 +261,8 @@ impl Tcp {
         flow.progress = Progress::Live;
         match self.watch(cx, id, NEAR) {
             // What the near end has to say is reported; what the far one had was reported before.
-            Ok(()) => self.pump(cx.now, id, None),
-            Err(_) => self.abort(cx.now, id),
+            Ok(()) => self.pump(cx, id, None),
+            Err(_) => self.abort(cx, id),
         }
     }
 
@@ -268,7 +287,7 @@ impl Tcp {
             *looks += 1;
             match *looks {
                 LOOKS.. => {
-                    self.abort(cx.now, id);
+                    self.abort(cx, id);
                     continue;
                 }
                 1 | 4 | 12 => syn.send(cx),

@@ -144,6 +144,17 @@ impl Keys {
         Some(entry.flow)
     }
 
+    /// The flow to which packets other than a SYN belong.
+    pub(super) fn find(&self, key: &Key) -> Option<Id> {
+        let entry = self.table.get(key).filter(|entry| matches!(entry.stage, Stage::Injected | Stage::Live))?;
+        Some(entry.flow)
+    }
+
+    /// Whether there is, or was a moment ago, a flow of this key.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A flow has ended, and a late SYN of it is not to begin another one.
     pub(super) fn close(&mut self, key: &Key, flow: Id, now: Instant) {
         if let Some(entry) = self.table.get_mut(key).filter(|entry| entry.flow == flow && entry.stage != Stage::Closed)

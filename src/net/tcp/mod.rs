@@ -11,6 +11,9 @@
 //! is the near end. If H cannot connect, the container gets what H got: a reset, or an ICMP error with the same meaning.
 //! So a program in a container sees of a connection what a program of the host would see: when it is made, and why not.
 //!
+//! Without a gate, because the kernel has no tproxy, netd speaks TCP with the container itself ([`spoken`]); the far end is the
+//! same.
+//!
 //! *Inward* ([`super::tcp_ports`]): a socket of H that was accepted is the far end; the near one is connected to the
 //! container from the client's own address.
 //!
@@ -32,6 +35,8 @@ mod keys;
 mod pipes;
 mod pump;
 mod slab;
+mod speech;
+mod spoken;
 
 use std::collections::VecDeque;
 use std::io;
@@ -43,6 +48,8 @@ use gate::{Gate, Syn};
 use keys::{Key, Keys};
 use pump::{Tools, Turn, Way};
 use slab::{Id, Slab};
+use speech::Speech;
+use spoken::Conversation;
 
 pub use gate::GATE_PORT;
 pub(in crate::net) use gate::family;
@@ -90,6 +97,8 @@ pub struct Tcp {
     again_since: Option<Instant>,
     /// When to look after those that the listener should accept, in order.
     waiting: VecDeque<(Instant, Id)>,
+    /// What spoken flows share.
+    speech: Speech,
     /// For packets to be sent.
     out: Vec<u8>,
 }
@@ -105,6 +114,8 @@ struct Flow {
     ways: [Way; 2],
     /// Whether it is in [`Tcp::again`].
     queued: bool,
+    /// The next entry of a spoken flow in [`Speech`].
+    alarm: Option<Instant>,
 }
 
 /// How a flow began.
@@ -136,6 +147,8 @@ enum Progress {
     Reaching,
     /// Bytes are moved.
     Live,
+    /// Outward, without a gate: this is the near end.
+    Spoken(Box<Conversation>),
 }
 
 /// Whose descriptor an index means.
@@ -178,6 +191,7 @@ impl Tcp {
             again: VecDeque::new(),
             again_since: None,
             waiting: VecDeque::new(),
+            speech: Speech::default(),
             out: Vec::new(),
         }
     }
@@ -206,11 +220,14 @@ impl Tcp {
         let Some(flow) = self.flows.get_mut(id) else { return };
         // Noted even before bytes are moved: it is reported only once.
         flow.note(side, what);
+        if let Progress::Spoken(_) = &flow.progress {
+            return self.spoken_ready(cx, id, what);
+        }
         let done = what.intersects(Interest::WRITE | Interest::ERROR | Interest::CLOSED);
         match (&flow.progress, side) {
             (Progress::Connecting(_), FAR) if done => self.connected(cx, id),
             (Progress::Reaching, NEAR) if done => self.reached(cx, id),
-            (Progress::Live, _) => self.pump(cx.now, id, what.contains(Interest::ERROR).then_some(side)),
+            (Progress::Live, _) => self.pump(cx, id, what.contains(Interest::ERROR).then_some(side)),
             _ => {}
         }
     }
@@ -219,7 +236,7 @@ impl Tcp {
     pub fn deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.front().map(|(when, _)| *when);
         let accept = self.gate.as_ref().and_then(|gate| gate.retry);
-        [self.again_since, waiting, accept].into_iter().flatten().min()
+        [self.again_since, waiting, accept, self.speech.next()].into_iter().flatten().min()
     }
 
     /// Goes on with what is due.
@@ -229,10 +246,11 @@ impl Tcp {
             let Some(id) = self.again.pop_front() else { break };
             if let Some(flow) = self.flows.get_mut(id) {
                 flow.queued = false;
-                self.pump(cx.now, id, None);
+                self.pump(cx, id, None);
             }
         }
         self.look_after_waiting(cx);
+        self.look_after_spoken(cx);
     }
 
     /// A container has gone: its flows are reset.
@@ -240,8 +258,13 @@ impl Tcp {
         let theirs = self.flows.iter().filter(|(_, flow)| addresses.contains(&flow.origin.member()));
         let theirs: Vec<Id> = theirs.map(|(id, _)| id).collect();
         for id in theirs {
-            self.abort(cx.now, id);
+            self.abort(cx, id);
         }
+    }
+
+    /// Whether sockets of R may have addresses of others: the rules of the gate lead answers to them.
+    pub(super) fn is_transparent(&self) -> bool {
+        self.gate.is_some()
     }
 
     /// Whether there is room for one more flow.
@@ -255,7 +278,7 @@ impl Tcp {
         let flow = Flow::new(Origin::Inward(member), progress, [Some(near), Some(far)]);
         let Some(id) = self.flows.insert(flow) else { return };
         if self.watch(cx, id, NEAR).and_then(|()| self.watch(cx, id, FAR)).is_err() {
-            self.abort(cx.now, id);
+            self.abort(cx, id);
         }
     }
 
@@ -266,10 +289,10 @@ impl Tcp {
         match error {
             Some(Ok(Ok(()))) => {
                 flow.progress = Progress::Live;
-                self.pump(cx.now, id, None);
+                self.pump(cx, id, None);
             }
             // The client learns of a reset; that a port is not in use cannot be told it any more.
-            _ => self.abort(cx.now, id),
+            _ => self.abort(cx, id),
         }
     }
 
@@ -281,18 +304,18 @@ impl Tcp {
     }
 
     /// Moves bytes in both directions; `broken` is the end that reported an error.
-    fn pump(&mut self, now: Instant, id: Id, broken: Option<usize>) {
+    fn pump(&mut self, cx: &mut Context<'_>, id: Id, broken: Option<usize>) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let [Some(near), Some(far)] = &flow.ends else { return };
         let (near, far) = (near.as_fd(), far.as_fd());
         let [out, back] = &mut flow.ways;
         let turns = (out.run(near, far, &mut self.tools), back.run(far, near, &mut self.tools));
-        let (Ok(out), Ok(back)) = turns else { return self.abort(now, id) };
+        let (Ok(out), Ok(back)) = turns else { return self.abort(cx, id) };
         match (out, back) {
-            (Turn::Over, Turn::Over) => self.finish(now, id),
-            (Turn::More, _) | (_, Turn::More) => self.queue(now, id),
+            (Turn::Over, Turn::Over) => self.finish(cx.now, id),
+            (Turn::More, _) | (_, Turn::More) => self.queue(cx.now, id),
             // What had arrived before the error was moved as far as the other end takes it, or its direction is closed.
-            _ if broken.is_some() => self.abort(now, id),
+            _ if broken.is_some() => self.abort(cx, id),
             _ => {}
         }
     }
@@ -315,12 +338,13 @@ impl Tcp {
     }
 
     /// Ends a flow with resets on both sides.
-    fn abort(&mut self, now: Instant, id: Id) {
+    fn abort(&mut self, cx: &mut Context<'_>, id: Id) {
+        self.say_reset(cx, id);
         let Some(flow) = self.flows.remove(id) else { return };
         if let Origin::Outward(key) = flow.origin {
             match flow.progress {
                 Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(&key, id),
-                Progress::Reaching | Progress::Live => self.keys.close(&key, id, now),
+                Progress::Reaching | Progress::Live | Progress::Spoken(_) => self.keys.close(&key, id, cx.now),
             }
         }
         flow.ends.into_iter().flatten().for_each(reset);
@@ -330,7 +354,7 @@ impl Tcp {
 
 impl Flow {
     fn new(origin: Origin, progress: Progress, ends: [Option<OwnedFd>; 2]) -> Self {
-        Self { origin, progress, ends, ways: [Way::default(), Way::default()], queued: false }
+        Self { origin, progress, ends, ways: [Way::default(), Way::default()], queued: false, alarm: None }
     }
 
     /// Epoll reports something of one end.

@@ -1,0 +1,229 @@
+//! Spoken flows: what [`super::spoken`] decides, done with sockets.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_send_buffer_size;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+
+use super::gate::Syn;
+use super::keys::Key;
+use super::slab::Id;
+use super::spoken::{BUFFER, Conversation, Fate, Scene, Upstream};
+use super::{FAR, Flow, Origin, Progress, Tcp};
+use crate::net::packet;
+use crate::net::part::{Context, Interest};
+use crate::sys::tcp::{discard, set_peek_offset, unacknowledged};
+
+/// What all spoken flows share. It takes memory from the first one on.
+#[derive(Debug, Default)]
+pub(super) struct Speech {
+    buffer: Vec<u8>,
+    /// For kernels that look at the beginning only.
+    look: Vec<u8>,
+    /// When to call which flow; some entries are too early, see [`Flow::alarm`].
+    alarms: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// For numbers that nobody guesses.
+    secret: RandomState,
+}
+
+impl Speech {
+    /// When a flow wants to be called.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.alarms.peek().map(|Reverse((when, _))| *when)
+    }
+
+    /// A number to begin with (RFC 6528): a clock of 4 microseconds, from a place that depends on the ends.
+    fn start(&self, key: &Key, now: Instant) -> u32 {
+        static BEGINNING: OnceLock<Instant> = OnceLock::new();
+        let clock = now.saturating_duration_since(*BEGINNING.get_or_init(|| now)).as_micros() / 4;
+        let place = self.secret.hash_one(key);
+        // The lower half of both is meant.
+        u32::try_from((clock + u128::from(place)) & 0xffff_ffff).unwrap_or(0)
+    }
+}
+
+/// A socket of H.
+struct Far<'a> {
+    socket: BorrowedFd<'a>,
+    look: &'a mut Vec<u8>,
+}
+
+impl Upstream for Far<'_> {
+    fn look(&mut self, skip: usize, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let looked = match set_peek_offset(self.socket, skip) {
+            Ok(()) => recv(self.socket, &mut *buffer, flags).map(|(count, _)| count),
+            // Before Linux 6.9.
+            Err(_) => {
+                self.look.resize(skip + buffer.len(), 0);
+                recv(self.socket, self.look.as_mut_slice(), flags).and_then(|(count, _)| {
+                    let seen = self.look.get(skip..count).unwrap_or_default();
+                    if let Some(place) = buffer.get_mut(..seen.len()) {
+                        place.copy_from_slice(seen);
+                    }
+                    match seen.len() {
+                        // What was sent is all there is: whether that is the end shows when it has been taken out.
+                        0 if skip > 0 => Err(Errno::AGAIN),
+                        length => Ok(length),
+                    }
+                })
+            }
+        };
+        match looked {
+            Ok(count) => Ok(Some(count)),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn take(&mut self, mut count: usize) -> io::Result<()> {
+        while count > 0 {
+            match discard(self.socket, count)? {
+                0 => break,
+                taken => count -= taken.min(count),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        // Until it says that there is no room: only then it tells when there is some.
+        while !bytes.is_empty() {
+            match send(self.socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+                Ok(count) => {
+                    written += count;
+                    bytes = bytes.get(count..).unwrap_or_default();
+                }
+                Err(Errno::AGAIN) => break,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(written)
+    }
+
+    fn room(&mut self) -> usize {
+        // The kernel counts its own records against the buffer; half of it is what holds data for sure.
+        let size = socket_send_buffer_size(self.socket).unwrap_or(0) / 2;
+        size.saturating_sub(unacknowledged(self.socket).unwrap_or(0))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(shutdown(self.socket, Shutdown::Write)?)
+    }
+}
+
+impl Tcp {
+    /// The far end has connected: the container's SYN is answered.
+    pub(super) fn speak(&mut self, cx: &mut Context<'_>, id: Id, syn: &Syn) {
+        let (Some(flow), Some((pair, syn))) = (self.flows.get_mut(id), syn.packet()) else { return };
+        let (Origin::Outward(key), Some(far)) = (flow.origin, &flow.ends[FAR]) else { return };
+        self.speech.buffer.resize(BUFFER, 0);
+        let start = self.speech.start(&key, cx.now);
+        let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
+        let mut scene =
+            Scene { now: cx.now, upstream: &mut upstream, link: &mut *cx.link, buffer: &mut self.speech.buffer };
+        let conversation = Conversation::begin(pair, &syn, start, &mut scene);
+        flow.progress = Progress::Spoken(Box::new(conversation));
+        // What the far end reported while it was connecting is not reported again.
+        self.spoken_ready(cx, id, Interest::READ | Interest::WRITE);
+    }
+
+    /// The SYN of a spoken flow has come again.
+    pub(super) fn spoken_again(&mut self, cx: &mut Context<'_>, id: Id, syn: &Syn) {
+        if let Some((_, syn)) = syn.packet() {
+            self.converse(cx, id, |conversation, scene| {
+                conversation.again(&syn, scene);
+                Ok(Fate::On)
+            });
+        }
+    }
+
+    /// A packet of a spoken flow.
+    pub(super) fn spoken_segment(&mut self, cx: &mut Context<'_>, id: Id, tcp: &packet::Tcp<'_>) {
+        self.converse(cx, id, |conversation, scene| conversation.segment(tcp, scene));
+    }
+
+    /// Something happened to the far end of a spoken flow.
+    pub(super) fn spoken_ready(&mut self, cx: &mut Context<'_>, id: Id, what: Interest) {
+        let ending = what.intersects(Interest::READ_CLOSED | Interest::CLOSED | Interest::ERROR);
+        let broken = what.contains(Interest::ERROR);
+        self.converse(cx, id, |conversation, scene| {
+            let was_blocked = conversation.is_blocked();
+            conversation.note(what.contains(Interest::READ), what.contains(Interest::WRITE), ending);
+            let fate = conversation.proceed(was_blocked, scene)?;
+            // What had arrived before the reset was sent as far as the container's window goes.
+            if broken { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(fate) }
+        });
+    }
+
+    /// Tells the container of a spoken flow that it has been reset.
+    pub(super) fn say_reset(&mut self, cx: &mut Context<'_>, id: Id) {
+        if matches!(self.flows.get(id), Some(Flow { progress: Progress::Spoken(_), .. })) {
+            self.converse(cx, id, |conversation, scene| {
+                conversation.reset(scene);
+                Ok(Fate::On)
+            });
+        }
+    }
+
+    /// Calls those whose time has come.
+    pub(super) fn look_after_spoken(&mut self, cx: &mut Context<'_>) {
+        while let Some(Reverse((when, raw))) = self.speech.alarms.peek().copied()
+            && when <= cx.now
+        {
+            self.speech.alarms.pop();
+            let id = Id::from_raw(raw);
+            if let Some(flow) = self.flows.get_mut(id).filter(|flow| flow.alarm == Some(when)) {
+                flow.alarm = None;
+                self.converse(cx, id, Conversation::timeout);
+            }
+        }
+    }
+
+    fn converse(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: Id,
+        what: impl FnOnce(&mut Conversation, &mut Scene<'_>) -> io::Result<Fate>,
+    ) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let (Progress::Spoken(conversation), Some(far)) = (&mut flow.progress, &flow.ends[FAR]) else { return };
+        let was_open = conversation.is_open();
+        let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
+        let mut scene =
+            Scene { now: cx.now, upstream: &mut upstream, link: &mut *cx.link, buffer: &mut self.speech.buffer };
+        let fate = what(conversation, &mut scene);
+        if let (false, true, Origin::Outward(key)) = (was_open, conversation.is_open(), &flow.origin) {
+            self.keys.accept(key);
+        }
+        match fate {
+            Ok(Fate::On) => self.set_alarm(id),
+            Ok(Fate::Over) => self.finish(cx.now, id),
+            Ok(Fate::Broken) => {
+                // It is gone for the container: nothing is said about it any more.
+                flow.progress = Progress::Live;
+                self.abort(cx, id);
+            }
+            Err(_) => self.abort(cx, id),
+        }
+    }
+
+    fn set_alarm(&mut self, id: Id) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Progress::Spoken(conversation) = &flow.progress else { return };
+        if let Some(when) = conversation.deadline()
+            && flow.alarm.is_none_or(|alarm| when < alarm)
+        {
+            flow.alarm = Some(when);
+            self.speech.alarms.push(Reverse((when, id.raw())));
+        }
+    }
+}
