@@ -149,6 +149,11 @@ fn join(paths: &Paths) -> Result<bool> {
         if !keeper.is_alive() {
             continue;
         }
+        // One from before the user got subordinate ids shows all owners as the user.
+        let map = fs::read_to_string(format!("/proc/{}/uid_map", keeper.pid)).unwrap_or_default();
+        if IdMap::parse(&map).len() == 1 && !has_single_id()? {
+            continue;
+        }
         match setns(namespace.as_fd(), CloneFlags::CLONE_NEWUSER) {
             Ok(()) => {
                 unshare(CloneFlags::CLONE_NEWNS).context(|| "cannot make a mount namespace")?;

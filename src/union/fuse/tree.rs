@@ -322,6 +322,10 @@ impl Fs {
             Err(errno) => return Err(errno),
         }
         let stat = rustix::fs::statat(&upper, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if is_whiteout(&upper, name, &stat) {
+            // It was removed in the meantime.
+            return Err(Errno::NOENT);
+        }
         self.node_of(parent, name, Found { layer: upper, in_upper: true, stat })
     }
 
