@@ -115,6 +115,11 @@ impl Icmp {
         }
     }
 
+    /// Gives back memory that bursts have used; for quiet times.
+    pub fn settle(&mut self) {
+        self.inbox.release();
+    }
+
     /// When [`Icmp::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         self.flows.deadline()

@@ -202,6 +202,11 @@ impl UdpPorts {
         }
     }
 
+    /// Gives back memory that bursts have used; for quiet times.
+    pub fn settle(&mut self) {
+        self.inbox.release();
+    }
+
     /// When [`UdpPorts::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         self.outgoing_since.or(self.clients.deadline())

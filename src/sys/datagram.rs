@@ -96,6 +96,11 @@ impl Inbox {
         Ok(count)
     }
 
+    /// Gives back what memory was touched, and forgets what was received.
+    pub fn release(&mut self) {
+        *self = Self::new(self.size);
+    }
+
     /// What was received last.
     pub fn received(&self) -> &[Datagram] {
         &self.received

@@ -1,6 +1,6 @@
 //! Fragments: whole packets made of them, and large packets cut into them (RFC 791, RFC 8200 section 4.5, RFC 5722).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::checksum::Sum;
@@ -15,6 +15,8 @@ const MAX_WAITING: usize = 1024 * 1024;
 const MAX_PIECES: usize = 256;
 /// What it costs to keep a fragment besides its bytes: an estimate.
 const PIECE_COST: usize = 64;
+/// What it costs to keep a packet besides its fragments: an estimate.
+const PACKET_COST: usize = 256;
 
 /// A fragment of a packet.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,8 @@ struct Key {
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
+    /// Its place in the order of packets.
+    number: u64,
     /// In the order of their offsets, without overlaps.
     pieces: Vec<(usize, Vec<u8>)>,
     /// The headers of the first fragment, as they will be.
@@ -80,6 +84,9 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub struct Reassembly {
     waiting: HashMap<Key, Waiting>,
+    /// The same, by their numbers: the first waits longest.
+    order: BTreeMap<u64, Key>,
+    next: u64,
     cost: usize,
 }
 
@@ -98,13 +105,10 @@ impl Reassembly {
         let Transport::Fragment(piece) = packet.transport else { return None };
         let protocol = piece.named_at.is_none().then_some(packet.protocol);
         let key = Key { pair: packet.pair, protocol, identification: piece.identification };
-        let waiting = self.waiting.entry(key).or_insert_with(|| Waiting {
-            since: now,
-            pieces: Vec::new(),
-            head: None,
-            total: None,
-            cost: 0,
-        });
+        if !self.waiting.contains_key(&key) {
+            self.start(key, now);
+        }
+        let waiting = self.waiting.get_mut(&key)?;
         let before = waiting.cost;
         let added = waiting.add(&piece, packet.protocol);
         self.cost = self.cost + waiting.cost - before;
@@ -119,7 +123,7 @@ impl Reassembly {
                     return self.remove(&key)?.join();
                 }
                 while self.cost > MAX_WAITING {
-                    let oldest = self.waiting.iter().min_by_key(|(_, waiting)| waiting.since).map(|(key, _)| *key)?;
+                    let oldest = *self.order.first_key_value()?.1;
                     self.remove(&oldest);
                 }
                 None
@@ -129,17 +133,32 @@ impl Reassembly {
 
     /// When [`Reassembly::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.waiting.values().map(|waiting| waiting.since + REASSEMBLY_TIMEOUT).min()
+        let (_, oldest) = self.order.first_key_value()?;
+        self.waiting.get(oldest).map(|waiting| waiting.since + REASSEMBLY_TIMEOUT)
     }
 
     /// Gives up packets that waited too long.
     pub fn expire(&mut self, now: Instant) {
-        self.waiting.retain(|_, waiting| now < waiting.since + REASSEMBLY_TIMEOUT);
-        self.cost = self.waiting.values().map(|waiting| waiting.cost).sum();
+        while self.deadline().is_some_and(|at| at <= now)
+            && let Some((_, oldest)) = self.order.first_key_value()
+        {
+            let oldest = *oldest;
+            self.remove(&oldest);
+        }
+    }
+
+    fn start(&mut self, key: Key, now: Instant) {
+        let (pieces, number) = (Vec::new(), self.next);
+        let waiting = Waiting { since: now, number, pieces, head: None, total: None, cost: PACKET_COST };
+        self.waiting.insert(key, waiting);
+        self.order.insert(number, key);
+        self.next += 1;
+        self.cost += PACKET_COST;
     }
 
     fn remove(&mut self, key: &Key) -> Option<Waiting> {
         let waiting = self.waiting.remove(key)?;
+        self.order.remove(&waiting.number);
         self.cost -= waiting.cost;
         Some(waiting)
     }

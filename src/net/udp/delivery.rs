@@ -62,8 +62,7 @@ impl Delivery {
 
     /// Whether it can be appended to what waits. What waits has no short datagram at its end.
     fn continues(&self, label: &Label, size: usize, count: usize, length: usize) -> bool {
-        let fits = self.count + count <= MAX_SEGMENTS
-            && self.buffer.len() - HEADROOM.min(self.buffer.len()) + length <= MAX_PAYLOAD;
+        let fits = self.count + count <= MAX_SEGMENTS && self.buffer.len() + length <= HEADROOM + MAX_PAYLOAD;
         let same_size = size == self.size || (count == 1 && size > 0 && size < self.size);
         self.label == Some(*label) && fits && same_size
     }

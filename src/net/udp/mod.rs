@@ -194,6 +194,11 @@ impl Udp {
         }
     }
 
+    /// Gives back memory that bursts have used; for quiet times.
+    pub fn settle(&mut self) {
+        self.inbox.release();
+    }
+
     /// When [`Udp::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         self.outgoing_since.or(self.flows.deadline())
