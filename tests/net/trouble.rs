@@ -156,7 +156,8 @@ pub fn few_descriptors() {
     let a = Container::start(&wish("a", &[&network])).unwrap();
     let (_server, address) = echo_server();
     let hold = || {
-        let streams: Vec<_> = (0..60).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300))).collect();
+        let streams: Vec<_> =
+            (0..60).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300))).collect();
         drop(streams);
     };
     let holders: Vec<Process> = (0..4).map(|_| Process::new(Some(&a), hold)).collect();

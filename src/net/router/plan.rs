@@ -179,8 +179,7 @@ mod tests {
         ];
         let known: Vec<_> = (10..).zip(&all).map(|(index, network)| Neighbour { network, index }).collect();
         // One after the other, as they come.
-        let made: Vec<Reach> =
-            (0..known.len()).flat_map(|n| routes(known[n], &known[..n], Some(2))).collect();
+        let made: Vec<Reach> = (0..known.len()).flat_map(|n| routes(known[n], &known[..n], Some(2))).collect();
         let (a, b, c, d) = (10, 11, 12, 13);
         for (from, to, expected) in [
             (a, "172.18.0.9", Hop::Link(a)),
