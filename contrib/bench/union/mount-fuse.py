@@ -5,6 +5,8 @@ CONTAINER has the directories upper and work; layers are given base first. To be
 namespace. Prints the server's process id when the union is mounted; the server ends when it is unmounted."""
 import ctypes, os, sys
 
+# No translation of owners, no limit of the size.
+OPTIONS = '{"owners": {"uids": [], "gids": []}, "size": null}'
 args = sys.argv[1:]
 volatile = "--volatile" in args
 coracle, container, merged, *layers = [a for a in args if a != "--volatile"]
@@ -20,7 +22,7 @@ if server == 0:
     os.dup2(device, 0)
     os.dup2(status, 1)
     os.closerange(3, 64)
-    os.execv(coracle, ["coracle-fused", "volatile" if volatile else "durable", container, *layers])
+    os.execv(coracle, ["coracle-fused", "volatile" if volatile else "durable", OPTIONS, container, *layers])
 os.close(status)
 os.close(device)
 answer = os.read(heard, 4096).decode()

@@ -27,8 +27,12 @@ use rustix::io::Errno;
 use super::attr::{Spot, path_of};
 use super::layer::LayerDir;
 use super::node::{Link, Node, Place, Res, lock};
+use super::placement;
 use super::tree::{Fs, only_link};
 use super::xattr::{OWN_PREFIX, names_at};
+
+/// As many bytes are copied at once; more are carried ([`placement`]).
+const QUICK: u64 = 256 * 1024;
 
 /// A copy that is not in its place yet.
 enum Copy {
@@ -97,7 +101,7 @@ impl Fs {
 
     fn copy_file(&self, layer: &LayerDir, name: &OsStr, stat: &Stat, keep: Option<u64>) -> Res<Copy> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let source = rustix::fs::openat(layer, name, flags, Mode::empty())?;
+        let source = Arc::new(rustix::fs::openat(layer, name, flags, Mode::empty())?);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let length = keep.map_or(size, |keep| keep.min(size));
         self.admit(length.min(u64::try_from(stat.st_blocks).unwrap_or(0) * 512))?;
@@ -112,6 +116,7 @@ impl Fs {
             }
             Err(errno) => return Err(errno),
         };
+        let copy = Arc::new(copy);
         let done = (|| {
             let dense = u64::try_from(stat.st_blocks).is_ok_and(|blocks| blocks * 512 >= size);
             let cloned = self.copy_data(&source, &copy, length, dense)?;
@@ -122,7 +127,7 @@ impl Fs {
             }
         })();
         match (done, named) {
-            (Ok(()), None) => Ok(Copy::Unnamed(Arc::new(copy))),
+            (Ok(()), None) => Ok(Copy::Unnamed(copy)),
             (Ok(()), Some(temporary)) => Ok(Copy::Named(temporary)),
             (Err(errno), named) => {
                 if let Some(temporary) = named {
@@ -135,7 +140,7 @@ impl Fs {
 
     /// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as the
     /// original.
-    fn copy_data(&self, from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<bool> {
+    fn copy_data(&self, from: &Arc<OwnedFd>, to: &Arc<OwnedFd>, length: u64, dense: bool) -> Res<bool> {
         if length == 0 {
             return Ok(false);
         }
@@ -149,24 +154,13 @@ impl Fs {
                 Err(_) => self.clones.store(false, Ordering::Relaxed),
             }
         }
-        if dense {
-            return copy_extent(from, to, 0, length).map(|()| false);
+        if length <= QUICK {
+            return copy_extents(from, to, length, dense).map(|()| false);
         }
-        rustix::fs::ftruncate(to, length)?;
-        let mut at = 0;
-        while at < length {
-            let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
-                Ok(start) => start.min(length),
-                Err(Errno::NXIO) => break,
-                // This file system does not tell: all of it is data.
-                Err(_) => at,
-            };
-            let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
-            copy_extent(from, to, start, end)?;
-            // A file that became shorter makes no progress.
-            at = end.max(start + 1);
-        }
-        Ok(false)
+        let _heavy = placement::heavy();
+        let (from, to) = (Arc::clone(from), Arc::clone(to));
+        let copied = placement::carried(move || copy_extents(&from, &to, length, dense));
+        copied.unwrap_or(Err(Errno::IO)).map(|()| false)
     }
 
     /// Symbolic links, pipes, sockets and devices.
@@ -336,6 +330,28 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
                 if !name.as_bytes().starts_with(b"user.") && name != "security.capability" => {}
             written => written?,
         }
+    }
+    Ok(())
+}
+
+/// Copies the first `length` bytes, of a file that has holes unless it is `dense`.
+fn copy_extents(from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<()> {
+    if dense {
+        return copy_extent(from, to, 0, length);
+    }
+    rustix::fs::ftruncate(to, length)?;
+    let mut at = 0;
+    while at < length {
+        let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
+            Ok(start) => start.min(length),
+            Err(Errno::NXIO) => break,
+            // This file system does not tell: all of it is data.
+            Err(_) => at,
+        };
+        let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
+        copy_extent(from, to, start, end)?;
+        // A file that became shorter makes no progress.
+        at = end.max(start + 1);
     }
     Ok(())
 }

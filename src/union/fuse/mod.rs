@@ -22,7 +22,7 @@
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
 //! [`ops`] the protocol; [`owners`] and [`recorded`] whose files they are;
-//! [`quota`] how many; [`fault`] panics.
+//! [`quota`] how many; [`placement`] which thread serves, and where; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -34,6 +34,7 @@ mod listing;
 mod node;
 mod ops;
 mod owners;
+mod placement;
 mod quota;
 mod recorded;
 mod remove;
@@ -253,10 +254,10 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
         false => with_upper(Path::new(container), lowers, durability == "volatile", options)?,
     };
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+    let server = Server::new(fs);
     let mut config = Config::default();
-    (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);
-    Session::from_fd(Server(fs), device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
+    (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), true, SessionACL::All);
+    Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
 }
 
 /// The union of a container.
