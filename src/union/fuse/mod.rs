@@ -31,6 +31,7 @@ mod data;
 mod fault;
 mod layer;
 mod listing;
+mod name;
 mod node;
 mod ops;
 mod owners;
