@@ -44,16 +44,32 @@ pub(super) struct Entry {
     pub kind: FileType,
 }
 
-/// An entry as it is kept: 32 bytes and its name.
+/// An entry as it is kept: 24 bytes and its name.
 struct Slot {
     cookie: u64,
     ino: u64,
     /// Where its name begins in `text`.
     at: u32,
-    length: u16,
-    depth: u16,
-    kind: FileType,
+    length: u8,
+    /// The lower part it is in, or an earlier one.
+    depth: u8,
+    /// The kind's bits of the mode.
+    kind: u8,
     live: bool,
+}
+
+impl Slot {
+    fn kind(&self) -> FileType {
+        FileType::from_raw_mode(u32::from(self.kind) << KIND_SHIFT)
+    }
+}
+
+/// The kind is in the bits of the mode from this one on (S_IFMT, inode(7)).
+const KIND_SHIFT: u32 = 12;
+
+fn bits_of(kind: FileType) -> u8 {
+    // Four bits.
+    (kind.as_raw_mode() >> KIND_SHIFT) as u8
 }
 
 /// The names of a directory, once they were all read.
@@ -139,7 +155,7 @@ impl Entries {
             return;
         }
         match self.find(name).and_then(|(_, at)| self.slots.get_mut(at)) {
-            Some(slot) => (slot.ino, slot.kind) = (ino, kind),
+            Some(slot) => (slot.ino, slot.kind) = (ino, bits_of(kind)),
             None => self.push(name, ino, kind, 0),
         }
     }
@@ -152,9 +168,10 @@ impl Entries {
         self.last_cookie = cookie;
         // Names are no longer than NAME_MAX; of 4 GiB of them in one directory the rest cannot be looked up.
         let at = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
-        let length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+        let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        let depth = u8::try_from(depth).unwrap_or(u8::MAX);
         self.text.extend_from_slice(name.as_bytes());
-        self.slots.push(Slot { cookie, ino, at, length, depth, kind, live: true });
+        self.slots.push(Slot { cookie, ino, at, length, depth, kind: bits_of(kind), live: true });
         self.live += 1;
         self.enter(self.slots.len() - 1);
     }
@@ -227,7 +244,7 @@ impl Entries {
         let start = self.slots.partition_point(|slot| slot.cookie <= after);
         let entry = |slot: &Slot| {
             let name = Name::from(self.name_of(slot));
-            Entry { cookie: slot.cookie, name, ino: slot.ino, kind: slot.kind }
+            Entry { cookie: slot.cookie, name, ino: slot.ino, kind: slot.kind() }
         };
         self.slots.iter().skip(start).filter(|slot| slot.live).take(count).map(entry).collect()
     }
@@ -367,7 +384,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_small() {
-        assert!(size_of::<Slot>() <= 32);
+        assert!(size_of::<Slot>() <= 24);
     }
 
     #[test]

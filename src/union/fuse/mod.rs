@@ -234,6 +234,8 @@ pub fn main(args: &[OsString]) -> u8 {
         .map_err(std::io::Error::from)
         .and_then(|()| status.write_all(READY.as_bytes()));
     drop(status);
+    // What it took to get here is not needed again.
+    let _ = crate::sys::memory::release_program_pages();
     u8::from(told.is_err() || session.run().is_err())
 }
 
@@ -244,6 +246,7 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let options: Options =
         serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
+    crate::sys::memory::use_one_heap();
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
     let recorded = recorded::can_be_shown();
     let lower = |layer: &OsString| {

@@ -8,6 +8,9 @@
 //! bound to the client's CPU, the client. One thing makes it wake the client where it was: a CPU that runs nothing but
 //! `SCHED_IDLE` tasks counts as idle.
 //!
+//! A second thread that waits for requests costs as well: it is woken for the next request while the first is on its way
+//! back. With one CPU that is all there is to win.
+//!
 //! So there are two kinds of threads. *Ordinary* ones serve in the usual way. The *light* one is bound to the client's
 //! CPU and has the policy `SCHED_IDLE`, for good: without privilege there is no way back. That policy also means that
 //! anything else on that CPU goes first, so it may serve only while nothing else runs. One kind reads requests, the other
@@ -20,7 +23,8 @@
 //! While the light thread serves, a third, the *steward*, looks every two milliseconds whether it is still with the same
 //! request: waiting for a disk, or starved by others. Then ordinary threads take over, and it may go to any CPU. What
 //! certainly takes the CPU for long ([`heavy`], [`carried`]) is left to the steward from the start. After a while without
-//! requests the steward puts ordinary threads back in charge and sleeps: an idle mount wakes nobody.
+//! requests the steward puts ordinary threads back in charge, a few seconds later gives memory back, and sleeps: an idle
+//! mount wakes nobody.
 //!
 //! Nothing here changes what a request does.
 
@@ -54,12 +58,22 @@ const SAMPLE_EVERY: u32 = 16;
 /// Microseconds after which the next request takes a sample anyway.
 const SAMPLE_AFTER: u64 = 2_000;
 
+/// Microseconds for which other tasks must have been seen in every sample until ordinary threads take over: about what a
+/// request takes that has to wait for somebody else's turn. The kernel's own short work is no reason.
+const NOISE: u64 = 2_000;
+
 /// Microseconds for which ordinary threads serve after the light one had to give up: at first, and at most.
-const PAUSE: (u64, u64) = (20_000, 1_000_000);
+const PAUSE: (u64, u64) = (4_000, 200_000);
+
+/// Microseconds after which the light one has lasted: the next pause is a short one.
+const LASTED: u64 = 50_000;
 
 /// How often the steward looks, and how often it does without anything having been asked for before it sleeps.
 const TICK: Duration = Duration::from_millis(2);
 const QUIET_TICKS: u32 = 25;
+
+/// How long nothing must have been asked of the light thread until memory is given back.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// The steward's stack, in bytes.
 const STEWARD_STACK: usize = 128 * 1024;
@@ -67,6 +81,8 @@ const STEWARD_STACK: usize = 128 * 1024;
 /// Decides who serves, from what is observed. Times are in microseconds.
 #[derive(Debug)]
 struct Watch {
+    /// The CPU, if there is but one: then nothing needs to be known.
+    only: Option<u32>,
     /// As many runnable tasks as there may be besides the client.
     quiet: u32,
     pid: u32,
@@ -76,8 +92,8 @@ struct Watch {
     /// Requests until the next sample.
     left: u32,
     sampled: u64,
-    /// Samples in a row that saw other tasks.
-    noisy: u32,
+    /// When the first of the last samples was taken that all saw other tasks.
+    noisy: Option<u64>,
     /// As [`SUSPICIOUS`], and whether the sample is taken for that reason.
     suspicious: u64,
     suspected: bool,
@@ -91,15 +107,16 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(cpus: u32) -> Self {
+    fn new(cpus: u32, only: Option<u32>) -> Self {
         Self {
+            only,
             quiet: 1 + cpus / 8,
             pid: 0,
             changes: 0,
             streak: 0,
             left: 0,
             sampled: 0,
-            noisy: 0,
+            noisy: None,
             suspicious: SUSPICIOUS.0,
             suspected: false,
             followed: 0,
@@ -114,6 +131,12 @@ impl Watch {
     /// taken.
     fn observe(&mut self, pid: u32, now: u64, gap: u64) -> bool {
         if pid == 0 {
+            return false;
+        }
+        if self.only.is_some() {
+            if self.beside.is_none() && now >= self.not_before {
+                (self.beside, self.since) = (self.only, now);
+            }
             return false;
         }
         let changed = pid != self.pid;
@@ -141,14 +164,14 @@ impl Watch {
     /// The sample: runnable tasks, this one included, and the CPU of the client if it is known.
     fn answer(&mut self, running: u32, cpu: Option<u32>, now: u64) {
         if running > self.quiet {
-            self.noisy += 1;
-            match self.beside.is_some() && self.noisy < 2 {
-                true => self.left = 4,
+            let first = *self.noisy.get_or_insert(now);
+            match self.beside.is_some() && now < first + NOISE {
+                true => self.left = 8,
                 false => self.give_up(now),
             }
             return;
         }
-        self.noisy = 0;
+        self.noisy = None;
         self.followed = self.pid;
         if self.beside.is_none() && cpu.is_some() {
             self.since = now;
@@ -163,10 +186,10 @@ impl Watch {
 
     /// Back to ordinary threads for a while: the longer, the less often the other way lasted.
     fn give_up(&mut self, now: u64) {
-        self.noisy = 0;
+        self.noisy = None;
         if self.beside.take().is_some() {
             let lasted = now.saturating_sub(self.since);
-            self.pause = if lasted > PAUSE.1 { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
+            self.pause = if lasted > LASTED { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
             self.not_before = now + self.pause;
         } else {
             self.not_before = self.not_before.max(now + PAUSE.0 / 4);
@@ -286,11 +309,10 @@ impl Placement {
     /// For a new mount; to be called by a thread of ordinary priority. `None` where there is nothing to choose.
     pub fn new() -> Option<Arc<Self>> {
         let cpus = rustix::thread::sched_getaffinity(None).ok()?;
-        if cpus.count() < 2 {
-            return None;
-        }
+        let mut set = (0..CpuSet::MAX_CPU).filter(|cpu| cpus.is_set(*cpu));
+        let only = if cpus.count() == 1 { set.next().and_then(|cpu| u32::try_from(cpu).ok()) } else { None };
         let placement = Arc::new(Self {
-            watch: Mutex::new(Watch::new(cpus.count())),
+            watch: Mutex::new(Watch::new(cpus.count(), only)),
             began: Instant::now(),
             load: File::open("/proc/loadavg").ok()?,
             client: Mutex::new(Client::default()),
@@ -374,7 +396,7 @@ impl Placement {
                 return;
             }
             self.steps.fetch_or(1, Ordering::Relaxed);
-            if mode != 0 && self.bound.load(Ordering::Relaxed) != mode {
+            if mode != 0 && self.cpus.count() > 1 && self.bound.load(Ordering::Relaxed) != mode {
                 let mut only = CpuSet::new();
                 only.set(mode as usize - 1);
                 let _ = rustix::thread::sched_setaffinity(None, &only);
@@ -390,6 +412,11 @@ impl Placement {
         }
         threads.light = Some(rustix::thread::gettid());
         drop(threads);
+        if self.cpus.count() == 1 {
+            member.light = true;
+            LIGHT.set(true);
+            return;
+        }
         match crate::sys::process::yield_to_all_others() {
             Ok(()) => member.light = true,
             // Nobody else will become it, and all would wait for it.
@@ -417,7 +444,7 @@ impl Placement {
 
     /// The steward's life.
     fn attend(&self) {
-        let (mut step, mut quiet) = (0, 0);
+        let (mut step, mut quiet, mut tidy) = (0, 0, false);
         let mut threads = lock(&self.threads);
         loop {
             if let Some(load) = threads.loads.pop_front() {
@@ -431,9 +458,21 @@ impl Placement {
             }
             if self.mode.load(Ordering::SeqCst) == 0 {
                 quiet = 0;
+                if !tidy {
+                    let waited = self.changed.wait_timeout(threads, IDLE).unwrap_or_else(PoisonError::into_inner);
+                    threads = waited.0;
+                    if waited.1.timed_out() {
+                        tidy = true;
+                        drop(threads);
+                        give_back();
+                        threads = lock(&self.threads);
+                    }
+                    continue;
+                }
                 threads = self.changed.wait(threads).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
+            tidy = false;
             let waited = self.changed.wait_timeout(threads, TICK).unwrap_or_else(PoisonError::into_inner);
             threads = waited.0;
             let now = self.steps.load(Ordering::Relaxed);
@@ -461,6 +500,12 @@ impl Placement {
         }
         self.changed.notify_all();
     }
+}
+
+/// Gives memory back that is not needed while nothing is asked for. Failing to costs memory alone.
+fn give_back() {
+    crate::sys::memory::trim();
+    let _ = crate::sys::memory::release_program_pages();
 }
 
 /// The runnable tasks in proc_loadavg(5).
@@ -516,7 +561,7 @@ mod tests {
 
     #[test]
     fn a_single_client_is_followed_at_little_cost() {
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
         assert_eq!(watch.beside, Some(1));
         assert!(run(&mut watch, &[7; 1000], &mut now, 10, 1, 1) < 80);
@@ -527,7 +572,7 @@ mod tests {
 
     #[test]
     fn a_client_that_was_moved_is_noticed_at_once_and_one_that_thinks_is_left_alone() {
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
         run(&mut watch, &[7], &mut now, 60, 1, 0);
         assert_eq!(watch.beside, Some(0));
@@ -536,7 +581,7 @@ mod tests {
 
     #[test]
     fn short_processes_one_after_another_are_followed() {
-        let (mut watch, mut now) = (Watch::new(4), 0);
+        let (mut watch, mut now) = (Watch::new(4, None), 0);
         for pid in 1..50 {
             run(&mut watch, &[pid; 20], &mut now, 10, 1, pid % 4);
             assert_eq!(watch.beside, Some(pid % 4));
@@ -545,11 +590,11 @@ mod tests {
 
     #[test]
     fn clients_in_parallel_are_not() {
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         let both: Vec<u32> = (0..400).map(|i| 5 + i % 2).collect();
         run(&mut watch, &both, &mut now, 10, 1, 0);
         assert_eq!(watch.beside, None);
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         run(&mut watch, &[5; 50], &mut now, 10, 1, 0);
         assert_eq!(watch.beside, Some(0));
         run(&mut watch, &both[..40], &mut now, 10, 1, 0);
@@ -557,8 +602,20 @@ mod tests {
     }
 
     #[test]
+    fn with_one_cpu_there_is_nothing_to_find_out() {
+        let (mut watch, mut now) = (Watch::new(1, Some(3)), 0);
+        assert_eq!(run(&mut watch, &[5, 6, 5, 6, 5, 6, 5, 6], &mut now, 10, 9, 0), 0);
+        assert_eq!(watch.beside, Some(3));
+        watch.give_up(now);
+        run(&mut watch, &[5; 10], &mut now, 10, 9, 0);
+        assert_eq!(watch.beside, None);
+        run(&mut watch, &[5; 10], &mut now, PAUSE.1, 9, 0);
+        assert_eq!(watch.beside, Some(3));
+    }
+
+    #[test]
     fn other_work_ends_it_soon_and_for_longer_each_time() {
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
         assert_eq!(watch.beside, Some(1));
         // Slow now, for somebody else has the CPU: time alone brings the samples.
@@ -574,12 +631,12 @@ mod tests {
             run(&mut watch, &[7; 3], &mut now, SAMPLE_AFTER, 3, 1);
             assert_eq!(watch.beside, None);
         }
-        assert!(pauses.is_sorted() && pauses[7] > 900_000 && pauses[7] < 1_100_000, "{pauses:?}");
+        assert!(pauses.is_sorted() && (PAUSE.1 * 9 / 10..PAUSE.1 * 11 / 10).contains(&pauses[7]), "{pauses:?}");
     }
 
     #[test]
     fn one_noisy_sample_is_no_reason() {
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
         let mut samples = 0;
         for _ in 0..200 {
@@ -595,7 +652,7 @@ mod tests {
 
     #[test]
     fn requests_that_nobody_waits_for_do_not_count() {
-        let (mut watch, mut now) = (Watch::new(2), 0);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
         let mixed: Vec<u32> = (0..40).map(|i| if i % 2 == 0 { 7 } else { 0 }).collect();
         run(&mut watch, &mixed, &mut now, 10, 1, 1);
         assert_eq!(watch.beside, Some(1));
