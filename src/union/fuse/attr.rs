@@ -9,13 +9,14 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Stat, Timespec, Timestamps, 
 use rustix::io::Errno;
 
 use super::layer::LayerDir;
+use super::name::Name;
 use super::node::{Node, Place, Res, State, lock};
 use super::tree::Fs;
 
 /// Where an inode is, valid while the node's state is locked.
 pub(super) enum Spot {
     /// By name in a directory.
-    Named(Arc<LayerDir>, Arc<OsStr>),
+    Named(Arc<LayerDir>, Name),
     /// Open, without a name.
     Open(Arc<OwnedFd>),
     /// A directory itself.
@@ -103,11 +104,14 @@ impl Fs {
         match &state.place {
             _ if node.kind == FileType::Directory => Err(Errno::ISDIR),
             Place::Upper => {
-                let link = state.names.first().ok_or(Errno::STALE)?;
+                let link = state.first().ok_or(Errno::STALE)?;
                 let upper = link.parent.upper().ok_or(Errno::STALE)?;
-                Ok(Spot::Named(Arc::clone(upper), Arc::clone(&link.name)))
+                Ok(Spot::Named(upper.open()?, link.name.clone()))
             }
-            Place::Lower { layer, name } => Ok(Spot::Named(Arc::clone(layer), Arc::clone(name))),
+            Place::Lower(_) | Place::LowerAs(_) => {
+                let (layer, name) = state.lower().ok_or(Errno::STALE)?;
+                Ok(Spot::Named(layer.open()?, name.clone()))
+            }
             Place::Detached(fd) => Ok(Spot::Open(Arc::clone(fd))),
         }
     }
@@ -115,7 +119,7 @@ impl Fs {
     /// Does `work` at the place of any node, while that cannot change.
     pub fn at<T>(&self, node: &Arc<Node>, work: impl FnOnce(&Spot) -> Res<T>) -> Res<T> {
         if node.kind == FileType::Directory {
-            return work(&Spot::Dir(Arc::clone(self.layers(node)?.top()?)));
+            return work(&Spot::Dir(self.layers(node)?.top()?.open()?));
         }
         let state = lock(&node.state);
         work(&self.spot_in(node, &state)?)

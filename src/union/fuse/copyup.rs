@@ -25,10 +25,14 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Time
 use rustix::io::Errno;
 
 use super::attr::{Spot, path_of};
-use super::layer::LayerDir;
+use super::layer::{DirHandle, LayerDir};
 use super::node::{Link, Node, Place, Res, lock};
+use super::placement;
 use super::tree::{Fs, only_link};
 use super::xattr::{OWN_PREFIX, names_at};
+
+/// As many bytes are copied at once; more are carried ([`placement`]).
+const QUICK: u64 = 256 * 1024;
 
 /// A copy that is not in its place yet.
 enum Copy {
@@ -45,13 +49,13 @@ impl Fs {
         if node.kind == FileType::Directory {
             return self.upper_of(node).map(drop);
         }
-        if !matches!(lock(&node.state).place, Place::Lower { .. }) {
+        if !lock(&node.state).place.is_lower() {
             return Ok(());
         }
-        let _copying = lock(&node.copying);
-        let (layer, name) = match &lock(&node.state).place {
-            Place::Lower { layer, name } => (Arc::clone(layer), Arc::clone(name)),
-            _ => return Ok(()),
+        let _claim = self.copying.claim(node);
+        let (layer, name) = match lock(&node.state).lower() {
+            Some((layer, name)) => (layer.open()?, name.clone()),
+            None => return Ok(()),
         };
         let stat = layer.stat_at(&name)?;
         let copy = match node.kind {
@@ -64,23 +68,24 @@ impl Fs {
     /// The part of a directory in the upper, made with all its ancestors if need be.
     pub fn upper_of(&self, node: &Arc<Node>) -> Res<Arc<LayerDir>> {
         if let Some(upper) = node.upper() {
-            return Ok(Arc::clone(upper));
+            return upper.open();
         }
         if self.read_only {
             return Err(Errno::ROFS);
         }
         let _stacks = lock(&self.stacks);
-        self.make_upper(node)
+        self.make_upper(node)?.open()
     }
 
-    fn make_upper(&self, node: &Arc<Node>) -> Res<Arc<LayerDir>> {
+    fn make_upper(&self, node: &Arc<Node>) -> Res<Arc<DirHandle>> {
         let layers = self.open_layers(node)?;
         if let Some(upper) = layers.upper {
             return Ok(upper);
         }
         let link = only_link(node)?;
-        let parent = self.make_upper(&link.parent)?;
-        let source = layers.lowers.first().ok_or(Errno::NOENT)?;
+        let handle = self.make_upper(&link.parent)?;
+        let parent = handle.open()?;
+        let source = layers.lowers.first().ok_or(Errno::NOENT)?.open()?;
         let stat = source.stat()?;
         let temporary = self.work.fresh_name();
         rustix::fs::mkdirat(&self.work, &temporary, Mode::RWXU)?;
@@ -92,12 +97,12 @@ impl Fs {
             LayerDir::fresh(fd)
         });
         let upper = done.inspect_err(|_| self.work.discard_directory(&temporary))?;
-        Ok(Arc::clone(node.dir()?.upper.get_or_init(|| Arc::new(upper))))
+        Ok(Arc::clone(node.dir()?.upper.get_or_init(|| handle.child(&link.name, upper))))
     }
 
     fn copy_file(&self, layer: &LayerDir, name: &OsStr, stat: &Stat, keep: Option<u64>) -> Res<Copy> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let source = rustix::fs::openat(layer, name, flags, Mode::empty())?;
+        let source = Arc::new(rustix::fs::openat(layer, name, flags, Mode::empty())?);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let length = keep.map_or(size, |keep| keep.min(size));
         self.admit(length.min(u64::try_from(stat.st_blocks).unwrap_or(0) * 512))?;
@@ -112,6 +117,7 @@ impl Fs {
             }
             Err(errno) => return Err(errno),
         };
+        let copy = Arc::new(copy);
         let done = (|| {
             let dense = u64::try_from(stat.st_blocks).is_ok_and(|blocks| blocks * 512 >= size);
             let cloned = self.copy_data(&source, &copy, length, dense)?;
@@ -122,7 +128,7 @@ impl Fs {
             }
         })();
         match (done, named) {
-            (Ok(()), None) => Ok(Copy::Unnamed(Arc::new(copy))),
+            (Ok(()), None) => Ok(Copy::Unnamed(copy)),
             (Ok(()), Some(temporary)) => Ok(Copy::Named(temporary)),
             (Err(errno), named) => {
                 if let Some(temporary) = named {
@@ -135,7 +141,7 @@ impl Fs {
 
     /// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as the
     /// original.
-    fn copy_data(&self, from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<bool> {
+    fn copy_data(&self, from: &Arc<OwnedFd>, to: &Arc<OwnedFd>, length: u64, dense: bool) -> Res<bool> {
         if length == 0 {
             return Ok(false);
         }
@@ -149,24 +155,13 @@ impl Fs {
                 Err(_) => self.clones.store(false, Ordering::Relaxed),
             }
         }
-        if dense {
-            return copy_extent(from, to, 0, length).map(|()| false);
+        if length <= QUICK {
+            return copy_extents(from, to, length, dense).map(|()| false);
         }
-        rustix::fs::ftruncate(to, length)?;
-        let mut at = 0;
-        while at < length {
-            let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
-                Ok(start) => start.min(length),
-                Err(Errno::NXIO) => break,
-                // This file system does not tell: all of it is data.
-                Err(_) => at,
-            };
-            let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
-            copy_extent(from, to, start, end)?;
-            // A file that became shorter makes no progress.
-            at = end.max(start + 1);
-        }
-        Ok(false)
+        let _heavy = placement::heavy();
+        let (from, to) = (Arc::clone(from), Arc::clone(to));
+        let copied = placement::carried(move || copy_extents(&from, &to, length, dense));
+        copied.unwrap_or(Err(Errno::IO)).map(|()| false)
     }
 
     /// Symbolic links, pipes, sockets and devices.
@@ -203,7 +198,7 @@ impl Fs {
         }
         settled?;
         if let Copy::Unnamed(fd) = copy {
-            *lock(&node.data) = Some(fd);
+            lock(&node.state).set_data(Some(fd));
             self.files.opened(node);
         }
         Ok(())
@@ -218,14 +213,14 @@ impl Fs {
         // From the moment it has a name, it must be found as what it is a copy of.
         self.origins.copied(&stat, node.ino);
         loop {
-            let names: Vec<Link> = lock(&node.state).names.clone();
+            let names: Vec<Link> = lock(&node.state).names().cloned().collect();
             let uppers: Vec<_> = names.iter().map(|link| self.upper_of(&link.parent)).collect::<Res<_>>()?;
             let mut state = lock(&node.state);
-            let same = |(a, b): (&Link, &Link)| Arc::ptr_eq(&a.parent, &b.parent) && a.name == b.name;
-            if state.names.len() != names.len() || !state.names.iter().zip(&names).all(same) {
+            let same = |(a, b): (&Link, &Link)| a.is(&b.parent, &b.name);
+            if state.names().count() != names.len() || !state.names().zip(&names).all(same) {
                 continue;
             }
-            let shown = i64::try_from(original.st_nlink).unwrap_or(1) + state.more_links;
+            let shown = i64::try_from(original.st_nlink).unwrap_or(1) + state.more_links();
             let indexed = node.kind == FileType::RegularFile
                 && original.st_nlink > 1
                 && shown > 0
@@ -246,7 +241,7 @@ impl Fs {
             let left = (shown - names.len() as i64).max(0);
             let indexed = indexed && self.siblings.set_left(original.st_ino, left)?;
             // The link in the index is no name.
-            state.more_links = left - i64::from(indexed);
+            state.set_more_links(left - i64::from(indexed));
             state.place = match (names.is_empty(), copy) {
                 (false, _) => Place::Upper,
                 (true, Copy::Unnamed(fd)) => Place::Detached(Arc::clone(fd)),
@@ -258,7 +253,7 @@ impl Fs {
                     Place::Detached(Arc::new(rustix::fs::openat(&self.work, temporary, flags, Mode::empty())?))
                 }
             };
-            *lock(&node.data) = None;
+            state.set_data(None);
             return Ok(());
         }
     }
@@ -336,6 +331,28 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
                 if !name.as_bytes().starts_with(b"user.") && name != "security.capability" => {}
             written => written?,
         }
+    }
+    Ok(())
+}
+
+/// Copies the first `length` bytes, of a file that has holes unless it is `dense`.
+fn copy_extents(from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<()> {
+    if dense {
+        return copy_extent(from, to, 0, length);
+    }
+    rustix::fs::ftruncate(to, length)?;
+    let mut at = 0;
+    while at < length {
+        let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
+            Ok(start) => start.min(length),
+            Err(Errno::NXIO) => break,
+            // This file system does not tell: all of it is data.
+            Err(_) => at,
+        };
+        let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
+        copy_extent(from, to, start, end)?;
+        // A file that became shorter makes no progress.
+        at = end.max(start + 1);
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::layer::LayerDir;
 use super::listing::Entries;
+use super::name::Name;
 use super::node::{Link, Node, Place, Res, lock, write};
 use super::quota::NAME_COST;
 use super::tree::{Fs, NAME_MAX};
@@ -67,9 +68,8 @@ impl Fs {
             }
             Err(errno) => return Err(errno),
         }
-        let name: Arc<OsStr> = Arc::from(name);
-        let (node, stat) = self.new_node(parent, &upper, &name, new, inherits)?;
-        entries.set(&name, node.ino, node.kind);
+        let (node, stat) = self.new_node(parent, &upper, name, new, inherits)?;
+        entries.set(name, node.ino, node.kind);
         Ok((node, stat))
     }
 
@@ -141,26 +141,24 @@ impl Fs {
     fn new_node(
         &self,
         parent: &Arc<Node>,
-        upper: &Arc<LayerDir>,
-        name: &Arc<OsStr>,
+        upper: &LayerDir,
+        name: &OsStr,
         new: &New<'_>,
         inherits: bool,
     ) -> Res<(Arc<Node>, Stat)> {
-        let stat = rustix::fs::statat(upper, &**name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let stat = rustix::fs::statat(upper, name, AtFlags::SYMLINK_NOFOLLOW)?;
         self.origins.gone(&stat);
         self.count(&stat, true);
         let ino = self.origins.shown_stat(&stat);
-        let link = Link { parent: Arc::clone(parent), name: Arc::clone(name) };
-        let (node, made) = self.nodes.intern(ino, || Node::new(ino, new.kind(), vec![link], Place::Upper));
+        let link = Link { parent: Arc::clone(parent), name: Name::from(name) };
+        let (node, made) = self.nodes.intern(ino, || Node::new(ino, new.kind(), Some(link), Place::Upper));
         if !made {
             self.nodes.forget(ino, 1);
             return Err(Errno::STALE);
         }
         if let New::Directory = new {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let fd = rustix::fs::openat(upper, &**name, flags, Mode::empty())?;
             let dir = node.dir()?;
-            let _ = dir.upper.set(Arc::new(LayerDir::fresh(fd)?));
+            let _ = dir.upper.set(parent.upper().ok_or(Errno::STALE)?.fresh_child(name, &stat));
             *write(&dir.lowers) = Some(Arc::from([]));
             *lock(&dir.entries) = Entries::of_new_directory(Some(inherits));
         }
@@ -191,12 +189,11 @@ impl Fs {
             }
             linked => linked?,
         }
-        let name: Arc<OsStr> = Arc::from(name);
-        state.names.push(Link { parent: Arc::clone(parent), name: Arc::clone(&name) });
+        state.add_name(Link { parent: Arc::clone(parent), name: Name::from(name) });
         // Also what had lost its last name, but not its last link, has one again.
         state.place = Place::Upper;
-        entries.set(&name, node.ino, node.kind);
-        let more = state.more_links;
+        entries.set(name, node.ino, node.kind);
+        let more = state.more_links();
         let stat = self.spot_in(node, &state)?.stat()?;
         Ok(self.dress(node, stat, more))
     }

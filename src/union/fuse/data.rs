@@ -41,9 +41,9 @@ impl OpenFiles {
             chances -= 1;
             let Some(oldest) = order.pop_front() else { break };
             let Some(victim) = oldest.upgrade() else { continue };
-            match victim.used.swap(false, Ordering::Relaxed) {
-                true => order.push_back(oldest),
-                false => *lock(&victim.data) = None,
+            match (victim.used.swap(false, Ordering::Relaxed), victim.state.try_lock()) {
+                (false, Ok(mut state)) => state.set_data(None),
+                _ => order.push_back(oldest),
             }
         }
     }
@@ -52,14 +52,14 @@ impl OpenFiles {
 impl Fs {
     /// The open file of a regular file: writable once it is in the upper.
     pub fn data(&self, node: &Arc<Node>) -> Res<Arc<OwnedFd>> {
-        if let Some(fd) = &*lock(&node.data) {
-            node.used.store(true, Ordering::Relaxed);
-            return Ok(Arc::clone(fd));
-        }
         let fd = {
-            let state = lock(&node.state);
+            let mut state = lock(&node.state);
+            if let Some(fd) = state.data() {
+                node.used.store(true, Ordering::Relaxed);
+                return Ok(Arc::clone(fd));
+            }
             let fd = self.open_data(node, &state)?;
-            *lock(&node.data) = Some(Arc::clone(&fd));
+            state.set_data(Some(Arc::clone(&fd)));
             fd
         };
         self.files.opened(node);
@@ -77,7 +77,7 @@ impl Fs {
         let access = match &state.place {
             Place::Detached(fd) => return Ok(Arc::clone(fd)),
             Place::Upper => OFlags::RDWR,
-            Place::Lower { .. } => OFlags::RDONLY,
+            Place::Lower(_) | Place::LowerAs(_) => OFlags::RDONLY,
         };
         match self.spot_in(node, state)? {
             Spot::Named(layer, name) => {
@@ -157,11 +157,11 @@ impl Fs {
     pub fn sync(&self, node: &Arc<Node>, data_only: bool) -> Res<()> {
         if node.kind == FileType::Directory {
             return match node.upper() {
-                Some(upper) => rustix::fs::fsync(upper),
+                Some(upper) => rustix::fs::fsync(upper.open()?),
                 None => Ok(()),
             };
         }
-        if matches!(lock(&node.state).place, Place::Lower { .. }) {
+        if lock(&node.state).place.is_lower() {
             return Ok(());
         }
         let fd = self.data(node)?;

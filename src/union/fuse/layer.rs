@@ -1,14 +1,28 @@
 //! A directory as one layer has it, and the marks overlayfs keeps on it.
+//!
+//! # Theory of operation
+//!
+//! A [`LayerDir`] is open. A [`DirHandle`] stands for a directory for as long as anybody may want it and opens it when it is
+//! used; a bounded number of them are open at a time ([`Shelf`], second-chance order). It is opened again by its name in
+//! the directory above, and must then be the same inode. The way there is known at all times: layers do not change, and
+//! whoever renames a directory of the upper holds its way meanwhile ([`DirHandle::moving`]). One that is to be removed is
+//! opened first and stays open ([`DirHandle::keep`]): programs may still be in it.
+//!
+//! Locks: the way of a directory, then that of the one above, up to the root; then the slots for what is open, one at a
+//! time, then the shelf. None of the union's own locks is taken under them.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::node::Res;
+use super::name::Name;
+use super::node::{Res, lock};
 use super::recorded;
 
 /// `y`: hides what lower layers have; `x`: may hold whiteouts that are attributes of empty files.
@@ -16,13 +30,18 @@ pub(super) const OPAQUE: &str = "user.overlay.opaque";
 /// What fuse-overlayfs and containers/storage wrote for the first of these.
 const OLD_OPAQUE: &str = "user.fuseoverlayfs.opaque";
 
+/// Directories that are open at a time, at most; fewer when the limit of open files is low.
+const MAX_OPEN: usize = 512;
+
 /// An open directory of one layer.
 pub(super) struct LayerDir {
     fd: OwnedFd,
     /// Its `st_dev`.
     pub device: u64,
+    /// Its `st_ino`.
+    inode: u64,
     /// Whether empty files in it may be whiteouts.
-    marked: AtomicBool,
+    marked: Arc<AtomicBool>,
     /// Whether owners in it may be recorded in attributes.
     recorded: bool,
 }
@@ -107,15 +126,19 @@ impl LayerDir {
     }
 
     fn new(fd: OwnedFd) -> Res<(Self, bool)> {
-        let device = rustix::fs::fstat(&fd)?.st_dev;
         let (opaque, marked) = marks(fd.as_fd())?;
-        Ok((Self { fd, device, marked: AtomicBool::new(marked), recorded: false }, opaque))
+        let dir = Self::with(fd, Arc::new(AtomicBool::new(marked)))?;
+        Ok((dir, opaque))
+    }
+
+    fn with(fd: OwnedFd, marked: Arc<AtomicBool>) -> Res<Self> {
+        let stat = rustix::fs::fstat(&fd)?;
+        Ok(Self { fd, device: stat.st_dev, inode: stat.st_ino, marked, recorded: false })
     }
 
     /// A directory that was just made: it has no marks.
     pub fn fresh(fd: OwnedFd) -> Res<Self> {
-        let device = rustix::fs::fstat(&fd)?.st_dev;
-        Ok(Self { fd, device, marked: AtomicBool::new(false), recorded: false })
+        Self::with(fd, Arc::default())
     }
 
     /// Whether empty files in this directory may be whiteouts.
@@ -140,6 +163,150 @@ impl LayerDir {
     }
 }
 
+/// The directories that are open, oldest first.
+pub(super) struct Shelf {
+    order: Mutex<VecDeque<Weak<DirHandle>>>,
+    limit: usize,
+}
+
+impl Shelf {
+    pub fn new() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+        Self::of(usize::try_from(limit / 8).unwrap_or(MAX_OPEN).clamp(16, MAX_OPEN))
+    }
+
+    fn of(limit: usize) -> Self {
+        Self { order: Mutex::default(), limit }
+    }
+
+    /// Notes that `handle` is open now, and closes another if there are too many.
+    fn opened(&self, handle: &Arc<DirHandle>) {
+        let mut order = lock(&self.order);
+        order.push_back(Arc::downgrade(handle));
+        let mut chances = order.len();
+        while order.len() > self.limit && chances > 0 {
+            chances -= 1;
+            let Some(oldest) = order.pop_front() else { break };
+            let Some(victim) = oldest.upgrade() else { continue };
+            let mut open = lock(&victim.open);
+            match (victim.held.load(Ordering::SeqCst), victim.used.swap(false, Ordering::Relaxed)) {
+                (true, _) => {}
+                (false, true) => order.push_back(oldest),
+                (false, false) => *open = None,
+            }
+        }
+    }
+}
+
+/// Where a directory is: in this one, under this name. The root of a layer is nowhere.
+type Way = Option<(Arc<DirHandle>, Name)>;
+
+/// A directory of one layer, open or not.
+pub(super) struct DirHandle {
+    /// Its `st_dev`.
+    pub device: u64,
+    inode: u64,
+    /// As in the [`LayerDir`].
+    marked: Arc<AtomicBool>,
+    recorded: bool,
+    way: Mutex<Way>,
+    open: Mutex<Option<Arc<LayerDir>>>,
+    /// Whether it was used since the shelf looked last.
+    used: AtomicBool,
+    /// Whether it is never closed.
+    held: AtomicBool,
+    shelf: Arc<Shelf>,
+}
+
+impl DirHandle {
+    /// The root of a layer, which stays open.
+    pub fn root(dir: LayerDir, shelf: &Arc<Shelf>) -> Arc<Self> {
+        let dir = Arc::new(dir);
+        Arc::new(Self {
+            device: dir.device,
+            inode: dir.inode,
+            marked: Arc::clone(&dir.marked),
+            recorded: dir.recorded,
+            way: Mutex::new(None),
+            open: Mutex::new(Some(dir)),
+            used: AtomicBool::new(true),
+            held: AtomicBool::new(true),
+            shelf: Arc::clone(shelf),
+        })
+    }
+
+    /// What was opened as `name` in this directory.
+    pub fn child(self: &Arc<Self>, name: &OsStr, dir: LayerDir) -> Arc<Self> {
+        let child = self.known_child(name, (dir.device, dir.inode), Arc::clone(&dir.marked));
+        *lock(&child.open) = Some(Arc::new(dir));
+        self.shelf.opened(&child);
+        child
+    }
+
+    /// What was just made as `name` in this directory: it has no marks.
+    pub fn fresh_child(self: &Arc<Self>, name: &OsStr, stat: &Stat) -> Arc<Self> {
+        self.known_child(name, (stat.st_dev, stat.st_ino), Arc::default())
+    }
+
+    fn known_child(self: &Arc<Self>, name: &OsStr, (device, inode): (u64, u64), marked: Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self {
+            device,
+            inode,
+            marked,
+            recorded: self.recorded,
+            way: Mutex::new(Some((Arc::clone(self), Name::from(name)))),
+            open: Mutex::new(None),
+            used: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            shelf: Arc::clone(&self.shelf),
+        })
+    }
+
+    /// The directory, opened if need be.
+    pub fn open(self: &Arc<Self>) -> Res<Arc<LayerDir>> {
+        if let Some(dir) = &*lock(&self.open) {
+            self.used.store(true, Ordering::Relaxed);
+            return Ok(Arc::clone(dir));
+        }
+        let way = lock(&self.way);
+        if let Some(dir) = &*lock(&self.open) {
+            return Ok(Arc::clone(dir));
+        }
+        let (above, name) = way.as_ref().ok_or(Errno::STALE)?;
+        let fd = rustix::fs::openat(&above.open()?, &**name, FLAGS, Mode::empty())?;
+        let dir = LayerDir { recorded: self.recorded, ..LayerDir::with(fd, Arc::clone(&self.marked))? };
+        if (dir.device, dir.inode) != (self.device, self.inode) {
+            return Err(Errno::STALE);
+        }
+        let dir = Arc::new(dir);
+        *lock(&self.open) = Some(Arc::clone(&dir));
+        drop(way);
+        self.shelf.opened(self);
+        Ok(dir)
+    }
+
+    /// Opens the directory for good: it is about to lose its name.
+    pub fn keep(self: &Arc<Self>) -> Res<Arc<LayerDir>> {
+        self.held.store(true, Ordering::SeqCst);
+        self.open()
+    }
+
+    /// To be held while the directory is renamed.
+    pub fn moving(&self) -> Moving<'_> {
+        Moving(lock(&self.way))
+    }
+}
+
+/// A directory that is being renamed: whoever needs to open it waits.
+pub(super) struct Moving<'a>(MutexGuard<'a, Way>);
+
+impl Moving<'_> {
+    /// It is there now.
+    pub fn arrived(mut self, above: &Arc<DirHandle>, name: &OsStr) {
+        *self.0 = Some((Arc::clone(above), Name::from(name)));
+    }
+}
+
 /// Whether a directory is opaque, and whether it may hold whiteouts as attributes.
 fn marks(fd: BorrowedFd<'_>) -> Res<(bool, bool)> {
     let mut names = [0u8; 4096];
@@ -160,4 +327,65 @@ fn marks(fd: BorrowedFd<'_>) -> Res<(bool, bool)> {
         }
     }
     Ok((opaque, marked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::publish::Staging;
+
+    fn open_in(parent: &Arc<DirHandle>, name: &str) -> Arc<DirHandle> {
+        match parent.open().unwrap().open(OsStr::new(name)).unwrap() {
+            Opened::Directory(dir, _) => parent.child(OsStr::new(name), dir),
+            _ => panic!("no directory {name}"),
+        }
+    }
+
+    fn is_open(handle: &DirHandle) -> bool {
+        lock(&handle.open).is_some()
+    }
+
+    #[test]
+    fn few_are_open_and_each_is_found_again_wherever_it_went() {
+        let area = Staging::new(&std::env::temp_dir()).unwrap();
+        let shelf = Arc::new(Shelf::of(4));
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), &shelf);
+        let mut handles = Vec::new();
+        for number in 0..20 {
+            std::fs::create_dir_all(area.path().join(format!("a{number}/b"))).unwrap();
+            let above = open_in(&root, &format!("a{number}"));
+            handles.push((open_in(&above, "b"), above));
+        }
+        assert!(handles.iter().filter(|(below, above)| is_open(below) || is_open(above)).count() <= 4);
+        let (below, above) = &handles[3];
+        assert!(!is_open(below) && !is_open(above));
+        let moving = above.moving();
+        std::fs::rename(area.path().join("a3"), area.path().join("z")).unwrap();
+        moving.arrived(&root, OsStr::new("z"));
+        let stat = rustix::fs::fstat(below.open().unwrap()).unwrap();
+        assert_eq!((stat.st_dev, stat.st_ino), (below.device, below.inode));
+        // What has another inode under the same name is not it.
+        let (below, above) = &handles[4];
+        std::fs::remove_dir(area.path().join("a4/b")).unwrap();
+        std::fs::create_dir(area.path().join("a4/c")).unwrap();
+        std::fs::create_dir(area.path().join("a4/b")).unwrap();
+        assert!(above.open().is_ok());
+        assert!(matches!(below.open(), Err(Errno::STALE)));
+    }
+
+    #[test]
+    fn a_removed_one_stays() {
+        let area = Staging::new(&std::env::temp_dir()).unwrap();
+        let shelf = Arc::new(Shelf::of(1));
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), &shelf);
+        for name in ["a", "b", "c"] {
+            std::fs::create_dir(area.path().join(name)).unwrap();
+        }
+        let removed = open_in(&root, "a");
+        removed.keep().unwrap();
+        std::fs::remove_dir(area.path().join("a")).unwrap();
+        let (b, c) = (open_in(&root, "b"), open_in(&root, "c"));
+        assert!(is_open(&removed) && removed.open().is_ok());
+        assert!(!is_open(&b) || !is_open(&c));
+    }
 }

@@ -7,8 +7,8 @@
 //! grows: whoever lists and removes at the same time misses nothing and sees nothing twice, and removed entries can be
 //! dropped at any time.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, RandomState};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, Dir as DirStream, FileType};
 use rustix::io::Errno;
 
 use super::layer::LayerDir;
+use super::name::Name;
 use super::node::{Node, Res, lock};
 use super::tree::{Fs, Layers};
 use super::whiteout::is_whiteout;
@@ -38,11 +39,37 @@ pub(super) enum Known {
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub cookie: u64,
-    pub name: Arc<OsStr>,
+    pub name: Name,
     pub ino: u64,
     pub kind: FileType,
-    depth: u16,
+}
+
+/// An entry as it is kept: 24 bytes and its name.
+struct Slot {
+    cookie: u64,
+    ino: u64,
+    /// Where its name begins in `text`.
+    at: u32,
+    length: u8,
+    /// The lower part it is in, or an earlier one.
+    depth: u8,
+    /// The kind's bits of the mode.
+    kind: u8,
     live: bool,
+}
+
+impl Slot {
+    fn kind(&self) -> FileType {
+        FileType::from_raw_mode(u32::from(self.kind) << KIND_SHIFT)
+    }
+}
+
+/// The kind is in the bits of the mode from this one on (S_IFMT, inode(7)).
+const KIND_SHIFT: u32 = 12;
+
+fn bits_of(kind: FileType) -> u8 {
+    // Four bits.
+    (kind.as_raw_mode() >> KIND_SHIFT) as u8
 }
 
 /// The names of a directory, once they were all read.
@@ -50,12 +77,24 @@ pub(super) struct Entry {
 pub(super) struct Entries {
     complete: bool,
     /// By ascending cookie.
-    slots: Vec<Entry>,
-    by_name: HashMap<Arc<OsStr>, u64>,
+    slots: Vec<Slot>,
+    /// The names, one after the other.
+    text: Vec<u8>,
+    /// Positions in `slots` by the hash of the name, in an open table: the first free one at or after the hash ends a
+    /// search. Empty or a power of two.
+    index: Vec<u32>,
+    /// Places of `index` that are not free, among them those of removed names.
+    taken: usize,
+    live: usize,
     last_cookie: u64,
+    hasher: RandomState,
     /// Whether new files get an access control list from this directory; `None` when nobody looked yet.
     pub default_acl: Option<bool>,
 }
+
+/// A free place in an index, and one whose name was removed.
+const FREE: u32 = u32::MAX;
+const REMOVED: u32 = u32::MAX - 1;
 
 impl Entries {
     /// The listing of a directory that was just made.
@@ -68,56 +107,146 @@ impl Entries {
         match (self.complete, self.slot(name)) {
             (false, _) => Known::Unknown,
             (true, None) => Known::Absent,
-            (true, Some(at)) => Known::Lower(usize::from(self.slots[at].depth)),
+            (true, Some(slot)) => Known::Lower(usize::from(slot.depth)),
         }
     }
 
-    fn slot(&self, name: &OsStr) -> Option<usize> {
-        let cookie = *self.by_name.get(name)?;
-        self.slots.binary_search_by_key(&cookie, |slot| slot.cookie).ok()
+    /// The number of what has this name, if the listing has it.
+    pub fn number(&self, name: &OsStr) -> Option<u64> {
+        self.slot(name).map(|slot| slot.ino)
+    }
+
+    fn slot(&self, name: &OsStr) -> Option<&Slot> {
+        self.slots.get(self.find(name)?.1)
+    }
+
+    fn name_of(&self, slot: &Slot) -> &OsStr {
+        let start = slot.at as usize;
+        OsStr::from_bytes(self.text.get(start..start + usize::from(slot.length)).unwrap_or_default())
+    }
+
+    /// The places in the index that may have the name, in order; never ends in an index without a free place.
+    fn places(&self, name: &OsStr) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.index.len().wrapping_sub(1);
+        let hash = self.hasher.hash_one(name.as_bytes()) as usize;
+        (0..self.index.len()).map(move |step| hash.wrapping_add(step) & mask)
+    }
+
+    /// Where a name is in the index and in the slots.
+    fn find(&self, name: &OsStr) -> Option<(usize, usize)> {
+        for place in self.places(name) {
+            match *self.index.get(place)? {
+                FREE => return None,
+                REMOVED => {}
+                at => {
+                    let slot = self.slots.get(at as usize)?;
+                    if self.name_of(slot) == name {
+                        return Some((place, at as usize));
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// A name was made, or stands for another inode now.
-    pub fn set(&mut self, name: &Arc<OsStr>, ino: u64, kind: FileType) {
+    pub fn set(&mut self, name: &OsStr, ino: u64, kind: FileType) {
         if !self.complete {
             return;
         }
-        match self.slot(name) {
-            Some(at) => {
-                let slot = &mut self.slots[at];
-                (slot.ino, slot.kind) = (ino, kind);
-            }
-            None => self.push(Arc::clone(name), ino, kind, 0),
+        match self.find(name).and_then(|(_, at)| self.slots.get_mut(at)) {
+            Some(slot) => (slot.ino, slot.kind) = (ino, bits_of(kind)),
+            None => self.push(name, ino, kind, 0),
         }
     }
 
-    fn push(&mut self, name: Arc<OsStr>, ino: u64, kind: FileType, depth: u16) {
+    fn push(&mut self, name: &OsStr, ino: u64, kind: FileType, depth: u16) {
+        if (self.taken + 1) * 4 > self.index.len() * 3 {
+            self.compact();
+        }
         let cookie = (self.last_cookie + 1).max(FIRST_COOKIE);
         self.last_cookie = cookie;
-        self.by_name.insert(Arc::clone(&name), cookie);
-        self.slots.push(Entry { cookie, name, ino, kind, depth, live: true });
+        // Names are no longer than NAME_MAX; of 4 GiB of them in one directory the rest cannot be looked up.
+        let at = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        let depth = u8::try_from(depth).unwrap_or(u8::MAX);
+        self.text.extend_from_slice(name.as_bytes());
+        self.slots.push(Slot { cookie, ino, at, length, depth, kind: bits_of(kind), live: true });
+        self.live += 1;
+        self.enter(self.slots.len() - 1);
+    }
+
+    /// Puts a slot into the index.
+    fn enter(&mut self, at: usize) {
+        let Some(slot) = self.slots.get(at) else { return };
+        let free = self.places(self.name_of(slot)).find(|place| self.index.get(*place) == Some(&FREE));
+        if let (Some(place), Ok(at)) = (free.and_then(|place| self.index.get_mut(place)), u32::try_from(at)) {
+            *place = at;
+            self.taken += 1;
+        }
+    }
+
+    /// Drops what was removed, and makes the index large enough for twice as many names.
+    fn compact(&mut self) {
+        if self.live < self.slots.len() {
+            let mut text = Vec::with_capacity(self.text.len());
+            let slots = std::mem::take(&mut self.slots);
+            self.slots.reserve(self.live + 1);
+            for mut slot in slots.into_iter().filter(|slot| slot.live) {
+                let at = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                text.extend_from_slice(self.name_of(&slot).as_bytes());
+                slot.at = at;
+                self.slots.push(slot);
+            }
+            self.text = text;
+        }
+        self.index_all(((self.live + 1) * 2).next_power_of_two().max(8));
+    }
+
+    fn index_all(&mut self, places: usize) {
+        self.index = vec![FREE; places];
+        self.taken = 0;
+        for at in 0..self.slots.len() {
+            self.enter(at);
+        }
+    }
+
+    /// Gives back what growing has left over.
+    fn shrink(&mut self) {
+        self.slots.shrink_to_fit();
+        self.text.shrink_to_fit();
+        let places = (self.live * 4 / 3 + 1).next_power_of_two();
+        if places < self.index.len() {
+            self.index_all(places);
+        }
     }
 
     /// A name was removed.
     pub fn remove(&mut self, name: &OsStr) {
-        if let Some(at) = self.slot(name) {
-            self.slots[at].live = false;
-            self.by_name.remove(name);
-            if self.slots.len() > 2 * self.by_name.len() + 64 {
-                self.slots.retain(|slot| slot.live);
-            }
+        let Some((place, at)) = self.find(name) else { return };
+        if let (Some(slot), Some(place)) = (self.slots.get_mut(at), self.index.get_mut(place)) {
+            slot.live = false;
+            *place = REMOVED;
+            self.live -= 1;
+        }
+        if self.slots.len() > 2 * self.live + 64 {
+            self.compact();
         }
     }
 
     /// Whether the complete listing has no name.
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.live == 0
     }
 
     /// Up to `count` entries after the one with the cookie `after`.
     pub fn after(&self, after: u64, count: usize) -> Vec<Entry> {
         let start = self.slots.partition_point(|slot| slot.cookie <= after);
-        self.slots[start..].iter().filter(|slot| slot.live).take(count).cloned().collect()
+        let entry = |slot: &Slot| {
+            let name = Name::from(self.name_of(slot));
+            Entry { cookie: slot.cookie, name, ino: slot.ino, kind: slot.kind() }
+        };
+        self.slots.iter().skip(start).filter(|slot| slot.live).take(count).map(entry).collect()
     }
 
     /// Every entry.
@@ -146,12 +275,13 @@ impl Fs {
         // Names of whiteouts, and the fact that the name is taken by a layer above.
         let mut hidden: std::collections::HashSet<Box<OsStr>> = std::collections::HashSet::new();
         if let Some(upper) = &layers.upper {
-            self.read_layer(upper, 0, layers.lowers.is_empty(), &mut merged, &mut hidden)?;
+            self.read_layer(&*upper.open()?, 0, layers.lowers.is_empty(), &mut merged, &mut hidden)?;
         }
         for (depth, lower) in layers.lowers.iter().enumerate() {
             let last = depth + 1 == layers.lowers.len();
-            self.read_layer(lower, u16::try_from(depth).unwrap_or(u16::MAX), last, &mut merged, &mut hidden)?;
+            self.read_layer(&*lower.open()?, u16::try_from(depth).unwrap_or(u16::MAX), last, &mut merged, &mut hidden)?;
         }
+        merged.shrink();
         *entries = merged;
         Ok(())
     }
@@ -167,7 +297,7 @@ impl Fs {
         for entry in DirStream::read_from(layer)? {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name == "." || name == ".." || merged.by_name.contains_key(name) || hidden.contains(name) {
+            if name == "." || name == ".." || merged.find(name).is_some() || hidden.contains(name) {
                 continue;
             }
             let mut kind = entry.file_type();
@@ -187,7 +317,7 @@ impl Fs {
                     continue;
                 }
             }
-            merged.push(Arc::from(name), self.origins.shown(layer.device, entry.ino()), kind, depth);
+            merged.push(name, self.origins.shown(layer.device, entry.ino()), kind, depth);
         }
         Ok(())
     }
@@ -195,10 +325,13 @@ impl Fs {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+
     use super::*;
 
-    fn name(text: &str) -> Arc<OsStr> {
-        Arc::from(OsStr::new(text))
+    fn name(text: &str) -> OsString {
+        OsString::from(text)
     }
 
     #[test]
@@ -220,6 +353,38 @@ mod tests {
         }
         assert_eq!(seen, (0..500).collect::<Vec<_>>());
         assert!(entries.is_empty());
+    }
+
+    #[test]
+    fn any_order_of_changes_leaves_what_a_map_has() {
+        let mut entries = Entries::of_new_directory(None);
+        let mut model = BTreeMap::new();
+        let mut state = 1u64;
+        for step in 0..20_000u64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let text = format!("{:0width$}", (state >> 33) % 700, width = (state >> 50) as usize % 40);
+            match (state >> 40) % 3 {
+                0 => {
+                    entries.remove(OsStr::new(&text));
+                    model.remove(&text);
+                }
+                _ => {
+                    entries.set(OsStr::new(&text), step, FileType::RegularFile);
+                    model.insert(text.clone(), step);
+                }
+            }
+            assert_eq!(entries.number(OsStr::new(&text)), model.get(&text).copied());
+        }
+        entries.shrink();
+        assert!(model.iter().all(|(name, ino)| entries.number(OsStr::new(name)) == Some(*ino)));
+        let all = entries.all();
+        assert!(all.is_sorted_by_key(|entry| entry.cookie) && all.len() == model.len());
+        assert!(all.iter().all(|entry| model.get(entry.name.to_str().unwrap()) == Some(&entry.ino)));
+    }
+
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Slot>() <= 24);
     }
 
     #[test]

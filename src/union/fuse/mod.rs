@@ -27,7 +27,7 @@
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
 //! [`ops`] the protocol; [`owners`] and [`recorded`] whose files they are;
-//! [`quota`] how many; [`fault`] panics.
+//! [`quota`] how many; [`placement`] which thread serves, and where; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -36,9 +36,11 @@ mod data;
 mod fault;
 mod layer;
 mod listing;
+mod name;
 mod node;
 mod ops;
 mod owners;
+mod placement;
 mod quota;
 mod recorded;
 mod remove;
@@ -238,6 +240,8 @@ pub fn main(args: &[OsString]) -> u8 {
         .map_err(std::io::Error::from)
         .and_then(|()| status.write_all(READY.as_bytes()));
     drop(status);
+    // What it took to get here is not needed again.
+    let _ = crate::sys::memory::release_program_pages();
     u8::from(told.is_err() || session.run().is_err())
 }
 
@@ -248,6 +252,7 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let options: Options =
         serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
+    crate::sys::memory::use_one_heap();
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
     let recorded = recorded::can_be_shown();
     let lower = |layer: &OsString| {
@@ -259,10 +264,10 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
         false => with_upper(Path::new(container), lowers, durability == "volatile", options)?,
     };
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+    let server = Server::new(fs);
     let mut config = Config::default();
-    (config.n_threads, config.clone_fd, config.acl) = (Some(threads), true, SessionACL::All);
-    Session::from_fd(Server(fs), device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
+    (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), true, SessionACL::All);
+    Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
 }
 
 /// The union of a container.

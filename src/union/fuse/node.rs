@@ -7,25 +7,28 @@
 //! lower layer never goes away and that of an upper one is held open while the kernel knows it, no two living nodes
 //! share one.
 //!
-//! A directory owns open directories of its upper and of each lower layer that takes part. A file owns nothing: it is
-//! (directory, name), and each operation is one `*at` call with a single component. Renaming a directory so costs the
+//! A directory owns handles of its upper and of each lower layer that takes part ([`DirHandle`]). A file owns nothing: it
+//! is (directory, name), and each operation is one `*at` call with a single component. Renaming a directory so costs the
 //! same for any number of files below it.
 //!
 //! Locks, in the order in which they may be taken: `Fs::renames`, `Fs::stacks`, `Dir::entries` (of two directories: the
-//! smaller number first), `Node::state`, then leaves (tables, caches). No lock is held while a file's data is copied up,
-//! but for the node's own `copying`.
+//! smaller number first), `Node::state`, then leaves (tables, caches, what [`super::layer`] has). No lock is held while a
+//! file's data is copied up, but for the [`Claim`] on that node.
 
-use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use std::ffi::OsStr;
 
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
-use super::layer::LayerDir;
+use super::layer::DirHandle;
 use super::listing::Entries;
+use super::name::Name;
 
 /// The result of an operation: a failure is the number the kernel gets as the answer.
 pub(super) type Res<T> = Result<T, Errno>;
@@ -37,38 +40,152 @@ pub(super) const ROOT: u64 = 1;
 #[derive(Clone)]
 pub(super) struct Link {
     pub parent: Arc<Node>,
-    pub name: Arc<OsStr>,
+    pub name: Name,
+}
+
+impl Link {
+    /// Whether it is this name.
+    pub fn is(&self, parent: &Arc<Node>, name: &OsStr) -> bool {
+        Arc::ptr_eq(&self.parent, parent) && *self.name == *name
+    }
 }
 
 /// Where the inode of a file is.
 pub(super) enum Place {
     /// In the upper of the directory of each of its names.
     Upper,
+    /// In a lower layer, under its first name.
+    Lower(Arc<DirHandle>),
     /// In a lower layer; for ever there, whatever happens to its names.
-    Lower { layer: Arc<LayerDir>, name: Arc<OsStr> },
+    LowerAs(Box<(Arc<DirHandle>, Name)>),
     /// In the upper, without a name. Regular files are open for reading and writing, others as `O_PATH`.
     Detached(Arc<OwnedFd>),
 }
 
-/// What can change of a node that is not a directory, and the names of any node.
+impl Place {
+    /// Whether the inode is in a lower layer.
+    pub fn is_lower(&self) -> bool {
+        matches!(self, Place::Lower(_) | Place::LowerAs(_))
+    }
+}
+
+/// What can change of a node that is not a directory, and the names of any node. Kept small: most nodes have one name and
+/// nothing else.
 pub(super) struct State {
-    /// Known names. A directory has one; a file without any has been removed.
-    pub names: Vec<Link>,
+    first: Option<Link>,
+    extra: Option<Box<Extra>>,
     /// Meaningless for directories.
     pub place: Place,
-    /// Names that lower layers still show while the inode was copied up, less those that were removed: what to add to the
-    /// link count of the real inode.
-    pub more_links: i64,
     /// Made by this mount and never given attributes: no message about them needs a system call.
     pub bare: bool,
+}
+
+/// What few nodes have.
+#[derive(Default)]
+struct Extra {
+    /// Names but the first.
+    names: Vec<Link>,
+    /// Names that lower layers still show while the inode was copied up, less those that were removed: what to add to the
+    /// link count of the real inode.
+    more_links: i64,
+    /// An open file for its data, owned by [`super::data::OpenFiles`].
+    data: Option<Arc<OwnedFd>>,
+}
+
+impl State {
+    /// The first of the known names. A directory has one; a file without any has been removed.
+    pub fn first(&self) -> Option<&Link> {
+        self.first.as_ref()
+    }
+
+    /// All known names.
+    pub fn names(&self) -> impl Iterator<Item = &Link> {
+        self.first.iter().chain(self.extra.iter().flat_map(|extra| &extra.names))
+    }
+
+    /// One more name is known.
+    pub fn add_name(&mut self, link: Link) {
+        match self.first {
+            None => self.first = Some(link),
+            Some(_) => self.extra().names.push(link),
+        }
+    }
+
+    /// A name is gone.
+    pub fn remove_name(&mut self, parent: &Arc<Node>, name: &OsStr) {
+        if let Some(extra) = &mut self.extra {
+            extra.names.retain(|link| !link.is(parent, name));
+        }
+        let Some(first) = self.first.take_if(|first| first.is(parent, name)) else { return };
+        if let Place::Lower(layer) = &self.place {
+            self.place = Place::LowerAs(Box::new((Arc::clone(layer), first.name)));
+        }
+        self.first = self.extra.as_mut().and_then(|extra| extra.names.pop());
+    }
+
+    /// A file that is not in a lower layer, or a directory, has another name now.
+    pub fn move_name(&mut self, parent: &Arc<Node>, name: &OsStr, to: Link) {
+        let more = self.extra.iter_mut().flat_map(|extra| &mut extra.names);
+        if let Some(link) = self.first.iter_mut().chain(more).find(|link| link.is(parent, name)) {
+            *link = to;
+        }
+    }
+
+    /// The directory has been removed.
+    pub fn clear_names(&mut self) {
+        self.first = None;
+    }
+
+    /// Where the inode is in a lower layer.
+    pub fn lower(&self) -> Option<(&Arc<DirHandle>, &Name)> {
+        match &self.place {
+            Place::Lower(layer) => Some((layer, &self.first.as_ref()?.name)),
+            Place::LowerAs(place) => Some((&place.0, &place.1)),
+            Place::Upper | Place::Detached(_) => None,
+        }
+    }
+
+    /// What to add to the link count of the real inode.
+    pub fn more_links(&self) -> i64 {
+        self.extra.as_ref().map_or(0, |extra| extra.more_links)
+    }
+
+    /// As [`State::more_links`].
+    pub fn set_more_links(&mut self, more: i64) {
+        if more != self.more_links() {
+            self.extra().more_links = more;
+        }
+    }
+
+    /// The open file for the data, if there is one.
+    pub fn data(&self) -> Option<&Arc<OwnedFd>> {
+        self.extra.as_ref()?.data.as_ref()
+    }
+
+    /// As [`State::data`].
+    pub fn set_data(&mut self, data: Option<Arc<OwnedFd>>) {
+        match data {
+            Some(_) => self.extra().data = data,
+            None => {
+                if let Some(extra) = &mut self.extra {
+                    extra.data = None;
+                }
+                self.extra.take_if(|extra| extra.names.is_empty() && extra.more_links == 0);
+            }
+        }
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
 }
 
 /// What a directory has besides.
 pub(super) struct Dir {
     /// Its part in the upper layer; once made, it stays the same.
-    pub upper: OnceLock<Arc<LayerDir>>,
+    pub upper: OnceLock<Arc<DirHandle>>,
     /// Its parts in lower layers, topmost first; `None` before the directory was first used.
-    pub lowers: RwLock<Option<Arc<[Arc<LayerDir>]>>>,
+    pub lowers: RwLock<Option<Arc<[Arc<DirHandle>]>>>,
     /// The merged listing, and the lock under which names in it change.
     pub entries: Mutex<Entries>,
 }
@@ -77,31 +194,25 @@ pub(super) struct Dir {
 pub(super) struct Node {
     pub ino: u64,
     pub kind: FileType,
+    /// Whether its open file was used since the cache looked last.
+    pub used: AtomicBool,
     /// How many answers named it to the kernel, less those that it forgot.
     lookups: AtomicU64,
     pub state: Mutex<State>,
-    /// Held while this node is copied up.
-    pub copying: Mutex<()>,
-    /// An open file for its data, owned by [`super::data::OpenFiles`].
-    pub data: Mutex<Option<Arc<OwnedFd>>>,
-    /// Whether `data` was used since the cache looked last.
-    pub used: AtomicBool,
     dir: Option<Box<Dir>>,
 }
 
 impl Node {
-    pub fn new(ino: u64, kind: FileType, names: Vec<Link>, place: Place) -> Self {
+    pub fn new(ino: u64, kind: FileType, name: Option<Link>, place: Place) -> Self {
         let dir = (kind == FileType::Directory).then(|| {
             Box::new(Dir { upper: OnceLock::new(), lowers: RwLock::new(None), entries: Mutex::new(Entries::default()) })
         });
         Self {
             ino,
             kind,
-            lookups: AtomicU64::new(0),
-            state: Mutex::new(State { names, place, more_links: 0, bare: false }),
-            copying: Mutex::new(()),
-            data: Mutex::new(None),
             used: AtomicBool::new(false),
+            lookups: AtomicU64::new(0),
+            state: Mutex::new(State { first: name, extra: None, place, bare: false }),
             dir,
         }
     }
@@ -112,13 +223,41 @@ impl Node {
     }
 
     /// The part of a directory in the upper layer, if it has one.
-    pub fn upper(&self) -> Option<&Arc<LayerDir>> {
+    pub fn upper(&self) -> Option<&Arc<DirHandle>> {
         self.dir.as_ref()?.upper.get()
     }
 
     /// Whether names in this directory are now only made and removed in the upper layer: no lower one has it.
     pub fn is_pure(&self) -> bool {
         self.dir.as_ref().is_some_and(|dir| read(&dir.lowers).as_ref().is_some_and(|lowers| lowers.is_empty()))
+    }
+}
+
+/// The nodes that are being copied up: each by one thread at a time.
+#[derive(Default)]
+pub(super) struct Copying {
+    busy: Mutex<HashSet<u64>>,
+    done: Condvar,
+}
+
+/// The right to copy a node up.
+pub(super) struct Claim<'a>(&'a Copying, u64);
+
+impl Copying {
+    /// Waits until nobody copies the node up.
+    pub fn claim(&self, node: &Node) -> Claim<'_> {
+        let mut busy = lock(&self.busy);
+        while !busy.insert(node.ino) {
+            busy = self.done.wait(busy).unwrap_or_else(PoisonError::into_inner);
+        }
+        Claim(self, node.ino)
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.busy).remove(&self.1);
+        self.0.done.notify_all();
     }
 }
 
@@ -137,10 +276,34 @@ pub(super) fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Spreads inode numbers, which nobody chooses with bad intent, over a table.
+#[derive(Default)]
+pub(super) struct InodeHasher(u64);
+
+impl Hasher for InodeHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio; the upper half decides as much as the lower one in the standard tables.
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+}
+
+type Table = HashMap<u64, Arc<Node>, BuildHasherDefault<InodeHasher>>;
+
 /// All nodes by number.
 #[derive(Default)]
 pub(super) struct Nodes {
-    table: RwLock<HashMap<u64, Arc<Node>>>,
+    table: RwLock<Table>,
 }
 
 impl Nodes {
@@ -151,6 +314,14 @@ impl Nodes {
 
     pub fn find(&self, ino: u64) -> Option<Arc<Node>> {
         read(&self.table).get(&ino).cloned()
+    }
+
+    /// The node `ino`, if it is known, with one more look-up to be forgotten.
+    pub fn hold(&self, ino: u64) -> Option<Arc<Node>> {
+        let table = read(&self.table);
+        let node = table.get(&ino)?;
+        node.lookups.fetch_add(1, Ordering::AcqRel);
+        Some(Arc::clone(node))
     }
 
     /// The node `ino`, made by `make` when nobody knows it yet, with one more look-up to be forgotten.
@@ -192,17 +363,17 @@ impl Nodes {
     }
 
     /// Removes `ino` and then those of its ancestors that only it kept.
-    fn release(table: &mut HashMap<u64, Arc<Node>>, ino: u64, held: usize) {
+    fn release(table: &mut Table, ino: u64, held: usize) {
         let mut candidates = vec![(ino, held)];
         while let Some((ino, held)) = candidates.pop() {
             let Some(node) = table.get(&ino) else { continue };
             let unused =
                 ino != ROOT && node.lookups.load(Ordering::Acquire) == 0 && Arc::strong_count(node) == 1 + held;
             // A file whose other names are not linked yet must not be found as its lower self again.
-            if !unused || lock(&node.state).more_links > 0 {
+            if !unused || lock(&node.state).more_links() > 0 {
                 continue;
             }
-            let parents: Vec<_> = lock(&node.state).names.iter().map(|link| (link.parent.ino, 0)).collect();
+            let parents: Vec<_> = lock(&node.state).names().map(|link| (link.parent.ino, 0)).collect();
             table.remove(&ino);
             candidates.extend(parents);
         }
@@ -263,15 +434,18 @@ impl Origins {
 mod tests {
     use super::*;
 
+    fn link(parent: &Arc<Node>, name: &str) -> Link {
+        Link { parent: Arc::clone(parent), name: Name::from(OsStr::new(name)) }
+    }
+
     fn file(ino: u64, parent: &Arc<Node>) -> Node {
-        let link = Link { parent: Arc::clone(parent), name: Arc::from(OsStr::new("f")) };
-        Node::new(ino, FileType::RegularFile, vec![link], Place::Upper)
+        Node::new(ino, FileType::RegularFile, Some(link(parent, "f")), Place::Upper)
     }
 
     #[test]
     fn a_directory_outlives_what_is_in_it() {
         let nodes = Nodes::default();
-        let (directory, made) = nodes.intern(5, || Node::new(5, FileType::Directory, Vec::new(), Place::Upper));
+        let (directory, made) = nodes.intern(5, || Node::new(5, FileType::Directory, None, Place::Upper));
         assert!(made);
         nodes.intern(6, || file(6, &directory));
         drop(directory);
@@ -282,10 +456,56 @@ mod tests {
     }
 
     #[test]
+    fn names_come_and_go() {
+        let directory = Arc::new(Node::new(5, FileType::Directory, None, Place::Upper));
+        let node = file(6, &directory);
+        let mut state = lock(&node.state);
+        let names = |state: &State| state.names().map(|link| format!("{:?}", link.name)).collect::<Vec<_>>().join(" ");
+        state.add_name(link(&directory, "g"));
+        state.add_name(link(&directory, "h"));
+        state.remove_name(&directory, OsStr::new("f"));
+        assert_eq!(names(&state), r#""h" "g""#);
+        state.move_name(&directory, OsStr::new("g"), link(&directory, "i"));
+        assert_eq!(names(&state), r#""h" "i""#);
+        state.remove_name(&directory, OsStr::new("i"));
+        state.remove_name(&directory, OsStr::new("h"));
+        state.remove_name(&directory, OsStr::new("x"));
+        assert_eq!(names(&state), "");
+        assert!(state.first().is_none() && state.lower().is_none());
+        state.set_more_links(2);
+        state.set_data(None);
+        assert_eq!(state.more_links(), 2);
+    }
+
+    #[test]
+    fn most_nodes_are_small() {
+        // Two counters and the allocator's own word come on top.
+        assert!(size_of::<Node>() <= 104, "{}", size_of::<Node>());
+    }
+
+    #[test]
+    fn one_copies_at_a_time() {
+        let copying = Copying::default();
+        let node = Arc::new(Node::new(5, FileType::RegularFile, None, Place::Upper));
+        let inside = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let _claim = copying.claim(&node);
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
     fn looking_up_twice_takes_two_to_forget() {
         let nodes = Nodes::default();
         for _ in 0..2 {
-            nodes.intern(9, || Node::new(9, FileType::Symlink, Vec::new(), Place::Upper));
+            nodes.intern(9, || Node::new(9, FileType::Symlink, None, Place::Upper));
         }
         nodes.forget(9, 1);
         assert!(nodes.get(9).is_ok());

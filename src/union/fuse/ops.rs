@@ -28,6 +28,7 @@ use super::attr::Changes;
 use super::create::{Maker, New};
 use super::fault;
 use super::node::{Node, Res};
+use super::placement::{Placement, Turn};
 use super::tree::Fs;
 
 /// How long the kernel may believe an answer.
@@ -59,7 +60,7 @@ const WANTED: [InitFlags; 13] = [
 ];
 
 /// The union as fuser calls it.
-pub(super) struct Server(pub Fs);
+pub(super) struct Server(Fs, Option<Arc<Placement>>);
 
 thread_local! {
     /// What was read, on its way to the kernel.
@@ -172,6 +173,24 @@ fn attributes_of_nothing() -> FileAttr {
 }
 
 impl Server {
+    /// A server of this union; to be called by a thread of ordinary priority.
+    pub fn new(fs: Fs) -> Self {
+        Self(fs, Placement::new())
+    }
+
+    /// How many threads are to serve.
+    pub fn threads(&self) -> usize {
+        let ordinary = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
+        ordinary + usize::from(self.1.is_some())
+    }
+
+    fn turn(&self, req: &Request) -> Turn<'_> {
+        match &self.1 {
+            Some(placement) => placement.turn(req.pid()),
+            None => Placement::no_turn(),
+        }
+    }
+
     /// Attributes with the owners that programs see.
     fn show(&self, stat: &Stat) -> FileAttr {
         let owners = &self.0.owners;
@@ -250,7 +269,8 @@ impl Filesystem for Server {
         Ok(())
     }
 
-    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _turn = self.turn(req);
         let found = guard(|| {
             fault::trap(name);
             Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat))
@@ -265,7 +285,8 @@ impl Filesystem for Server {
         });
     }
 
-    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, req: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        let _turn = self.turn(req);
         self.answer_attr(reply, guard(|| self.0.stat(&self.node(ino)?)));
     }
 
@@ -287,6 +308,7 @@ impl Filesystem for Server {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
+        let _turn = self.turn(req);
         let changed = guard(|| {
             let owners = &self.0.owners;
             let changes = Changes {
@@ -304,7 +326,8 @@ impl Filesystem for Server {
         self.answer_attr(reply, changed);
     }
 
-    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+    fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
+        let _turn = self.turn(req);
         match guard(|| self.0.read_link(&self.node(ino)?)) {
             Ok(target) => reply.data(&target),
             Err(errno) => reply.error(errno),
@@ -312,6 +335,7 @@ impl Filesystem for Server {
     }
 
     fn mknod(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry) {
+        let _turn = self.turn(req);
         let kind = match FileType::from_raw_mode(mode) {
             FileType::Unknown => FileType::RegularFile,
             kind => kind,
@@ -321,25 +345,29 @@ impl Filesystem for Server {
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
+        let _turn = self.turn(req);
         self.answer_entry(reply, guard(|| self.make(req, parent, name, &New::Directory, mode, umask)).map(Some));
     }
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        let _turn = self.turn(req);
         let new = New::Symlink(target.as_os_str());
         self.answer_entry(reply, guard(|| self.make(req, parent, name, &new, 0o777, 0)).map(Some));
     }
 
-    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _turn = self.turn(req);
         answer(reply, guard(|| self.0.unlink(&self.node(parent)?, name)));
     }
 
-    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _turn = self.turn(req);
         answer(reply, guard(|| self.0.rmdir(&self.node(parent)?, name)));
     }
 
     fn rename(
         &self,
-        _: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
         new_parent: INodeNo,
@@ -347,6 +375,7 @@ impl Filesystem for Server {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
+        let _turn = self.turn(req);
         let renamed = guard(|| {
             let flags = rustix::fs::RenameFlags::from_bits(flags.bits()).ok_or(Errno::INVAL)?;
             let (from, to) = (self.node(parent)?, self.node(new_parent)?);
@@ -355,7 +384,8 @@ impl Filesystem for Server {
         answer(reply, renamed);
     }
 
-    fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+    fn link(&self, req: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let _turn = self.turn(req);
         let linked = guard(|| {
             let node = self.node(ino)?;
             let stat = self.0.link(&node, &self.node(parent)?, name)?;
@@ -387,7 +417,7 @@ impl Filesystem for Server {
 
     fn read(
         &self,
-        _: &Request,
+        req: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -396,6 +426,7 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
+        let _turn = self.turn(req);
         BUFFER.with_borrow_mut(|buffer| {
             let size = size as usize;
             if buffer.len() < size {
@@ -410,7 +441,7 @@ impl Filesystem for Server {
 
     fn write(
         &self,
-        _: &Request,
+        req: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -420,6 +451,7 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
+        let _turn = self.turn(req);
         let written = guard(|| {
             let node = self.node(ino)?;
             self.0.write(&node, offset, data)?;
@@ -434,7 +466,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
+    fn fsync(&self, req: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
+        let _turn = self.turn(req);
         match self.0.volatile {
             true => reply.error(Answer::ENOSYS),
             false => answer(reply, guard(|| self.0.sync(&self.node(ino)?, data_only))),
@@ -445,7 +478,8 @@ impl Filesystem for Server {
         self.fsync(req, ino, handle, data_only, reply);
     }
 
-    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+    fn readdir(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let _turn = self.turn(req);
         let listed = guard(|| {
             self.each(ino, offset, |node, cookie, entry| {
                 Ok(match entry {
@@ -463,7 +497,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn readdirplus(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
+    fn readdirplus(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
+        let _turn = self.turn(req);
         let listed = guard(|| {
             self.each(ino, offset, |node, cookie, entry| {
                 let Some(entry) = entry else {
@@ -487,7 +522,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+    fn statfs(&self, req: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let _turn = self.turn(req);
         let found = guard(|| {
             let real = rustix::fs::fstatvfs(&self.0.work)?;
             Ok(match &self.0.quota {
@@ -510,7 +546,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn setxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
+    fn setxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
+        let _turn = self.turn(req);
         let set = guard(|| {
             let value = self.0.owners.stored_attribute(name.as_bytes(), value)?;
             self.0.set_xattr(&self.node(ino)?, name, &value, flags)
@@ -518,7 +555,8 @@ impl Filesystem for Server {
         answer(reply, set);
     }
 
-    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+    fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let _turn = self.turn(req);
         let found = guard(|| {
             let value = self.0.get_xattr(&self.node(ino)?, name)?;
             Ok(self.0.owners.shown_attribute(name.as_bytes(), value))
@@ -526,11 +564,13 @@ impl Filesystem for Server {
         answer_xattr(reply, size, found);
     }
 
-    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+    fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        let _turn = self.turn(req);
         answer_xattr(reply, size, guard(|| self.0.list_xattrs(&self.node(ino)?)));
     }
 
-    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let _turn = self.turn(req);
         answer(reply, guard(|| self.0.remove_xattr(&self.node(ino)?, name)));
     }
 
@@ -544,6 +584,7 @@ impl Filesystem for Server {
         mode: i32,
         reply: ReplyEmpty,
     ) {
+        let _turn = self.turn(req);
         let done = guard(|| {
             let node = self.node(ino)?;
             self.0.allocate(&node, offset, length, mode)?;
@@ -555,7 +596,8 @@ impl Filesystem for Server {
         answer(reply, done);
     }
 
-    fn lseek(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+    fn lseek(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        let _turn = self.turn(req);
         match guard(|| self.0.seek(&self.node(ino)?, offset, whence)) {
             Ok(position) => reply.offset(position as i64),
             Err(errno) => reply.error(errno),
@@ -564,7 +606,7 @@ impl Filesystem for Server {
 
     fn copy_file_range(
         &self,
-        _: &Request,
+        req: &Request,
         from: INodeNo,
         _: FileHandle,
         at: u64,
@@ -575,6 +617,7 @@ impl Filesystem for Server {
         _: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
+        let _turn = self.turn(req);
         match guard(|| self.0.copy_range(&self.node(from)?, at, &self.node(to)?, to_at, length)) {
             Ok(copied) => reply.written(copied as u32),
             Err(errno) => reply.error(errno),

@@ -96,7 +96,7 @@ impl Fs {
             let start = Instant::now();
             if start >= *next {
                 let root = self.nodes.get(ROOT)?;
-                quota.used.store(sum(root.upper().ok_or(Errno::STALE)?)?, Ordering::Relaxed);
+                quota.used.store(sum(&*root.upper().ok_or(Errno::STALE)?.open()?)?, Ordering::Relaxed);
                 *next = Instant::now() + Duration::from_secs(1).max(start.elapsed() * 10);
             }
         }

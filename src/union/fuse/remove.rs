@@ -45,25 +45,23 @@ impl Fs {
     /// Opens a file of the upper if it is about to lose the last name it is known by. It may have others, which were not
     /// looked up.
     pub fn hold_last(&self, node: &Node, state: &State) -> Res<Option<Arc<OwnedFd>>> {
-        let spot = self.spot_in(node, state)?;
-        if state.names.len() > 1 {
+        if state.names().nth(1).is_some() {
             return Ok(None);
         }
-        if node.kind == FileType::RegularFile {
-            let open = lock(&node.data).clone();
-            return match open {
-                Some(open) => Ok(Some(open)),
-                None => self.open_data(node, state).map(Some),
-            };
+        match (node.kind, state.data()) {
+            (FileType::RegularFile, Some(open)) => Ok(Some(Arc::clone(open))),
+            (FileType::RegularFile, None) => self.open_data(node, state).map(Some),
+            _ => {
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let super::attr::Spot::Named(layer, name) = self.spot_in(node, state)? else { return Ok(None) };
+                Ok(Some(Arc::new(rustix::fs::openat(layer, &*name, flags, Mode::empty())?)))
+            }
         }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let super::attr::Spot::Named(layer, name) = spot else { return Ok(None) };
-        Ok(Some(Arc::new(rustix::fs::openat(layer, &*name, flags, Mode::empty())?)))
     }
 
     /// Takes a name from a node, after it was taken on disk.
     pub fn unname(&self, node: &Node, state: &mut State, parent: &Arc<Node>, name: &OsStr, held: Option<Arc<OwnedFd>>) {
-        state.names.retain(|link| !(Arc::ptr_eq(&link.parent, parent) && *link.name == *name));
+        state.remove_name(parent, name);
         if let Some(held) = held {
             if let Ok(stat) = rustix::fs::fstat(&held)
                 && stat.st_nlink == 0
@@ -72,8 +70,9 @@ impl Fs {
                 self.count(&stat, false);
             }
             state.place = Place::Detached(held);
-        } else if matches!(state.place, Place::Lower { .. }) && node.kind != FileType::Directory {
-            state.more_links -= 1;
+        } else if state.place.is_lower() && node.kind != FileType::Directory {
+            let more = state.more_links() - 1;
+            state.set_more_links(more);
         }
     }
 
@@ -91,21 +90,25 @@ impl Fs {
         }
         let shown_below = self.lower_has(&layers, name)?;
         match (node.upper(), shown_below) {
-            (Some(_), true) => self.work.whiteout_over_directory(&upper, name)?,
+            (Some(own), true) => {
+                own.keep()?;
+                self.work.whiteout_over_directory(&upper, name)?;
+            }
             (Some(own), false) => {
+                let own = own.keep()?;
                 if !inside.lowers.is_empty() {
-                    hide_and_clear(own)?;
+                    hide_and_clear(&own)?;
                 }
                 rustix::fs::unlinkat(&upper, name, AtFlags::REMOVEDIR)?;
             }
             (None, _) => self.work.whiteout(&upper, name)?,
         }
         if let Some(own) = node.upper()
-            && let Ok(stat) = rustix::fs::fstat(own)
+            && let Ok(stat) = own.open().and_then(rustix::fs::fstat)
         {
             self.origins.gone(&stat);
         }
-        lock(&node.state).names.clear();
+        lock(&node.state).clear_names();
         entries.remove(name);
         Ok(())
     }

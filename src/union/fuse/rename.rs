@@ -17,8 +17,9 @@ use std::sync::{Arc, MutexGuard};
 use rustix::fs::{AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
-use super::layer::LayerDir;
+use super::layer::{LayerDir, Moving};
 use super::listing::Entries;
+use super::name::Name;
 use super::node::{Link, Node, Place, Res, lock, write};
 use super::remove::hide_and_clear;
 use super::tree::{Fs, NAME_MAX};
@@ -37,6 +38,12 @@ struct End<'a> {
     upper: Arc<LayerDir>,
     /// Whether lower layers show something there.
     shown_below: bool,
+}
+
+impl End<'_> {
+    fn link(&self) -> Link {
+        Link { parent: Arc::clone(self.parent), name: Name::from(self.name) }
+    }
 }
 
 impl Fs {
@@ -105,12 +112,17 @@ impl Fs {
         for (node, end) in [(source, to), (target, from)] {
             make_opaque_at(node, end)?;
         }
+        // Nobody may look for either by the wrong name meanwhile. Only a rename takes two of these locks, and there is one.
+        let (mut state, mut other_state) = (lock(&source.state), lock(&target.state));
+        let moving = [source, target].map(|node| node.upper().map(|upper| upper.moving()));
         rustix::fs::renameat_with(&from.upper, from.name, &to.upper, to.name, RenameFlags::EXCHANGE)?;
-        move_name(source, from, to);
-        move_name(target, to, from);
-        let (old, new): (Arc<OsStr>, Arc<OsStr>) = (from.name.into(), to.name.into());
-        entries.set(&old, target.ino, target.kind);
-        to_entries.as_mut().unwrap_or(&mut entries).set(&new, source.ino, source.kind);
+        for (moving, end) in moving.into_iter().zip([to, from]) {
+            arrive(moving, end)?;
+        }
+        state.move_name(from.parent, from.name, to.link());
+        other_state.move_name(to.parent, to.name, from.link());
+        entries.set(from.name, target.ino, target.kind);
+        to_entries.as_mut().unwrap_or(&mut entries).set(to.name, source.ino, source.kind);
         Ok(())
     }
 
@@ -134,16 +146,26 @@ impl Fs {
             None => None,
         };
         make_opaque_at(source, to)?;
-        match source.kind == FileType::Directory {
-            true => self.move_directory(from, to, target, leave_whiteout)?,
-            false => self.move_file(from, to, leave_whiteout)?,
+        if let Some(upper) = target.and_then(|target| target.upper()) {
+            upper.keep()?;
+        }
+        // Nobody may look for it by the wrong name meanwhile. Only a rename takes two of these locks, and there is one.
+        let mut state = lock(&source.state);
+        match source.upper() {
+            Some(upper) => {
+                let moving = upper.moving();
+                self.move_directory(from, to, target, leave_whiteout)?;
+                arrive(Some(moving), to)?;
+            }
+            None => self.move_file(from, to, leave_whiteout)?,
         }
         if let Some(target) = target {
             self.lost(target, to, held);
         }
-        move_name(source, from, to);
+        state.move_name(from.parent, from.name, to.link());
+        drop(state);
         entries.remove(from.name);
-        to_entries.as_mut().unwrap_or(&mut entries).set(&to.name.into(), source.ino, source.kind);
+        to_entries.as_mut().unwrap_or(&mut entries).set(to.name, source.ino, source.kind);
         Ok(())
     }
 
@@ -173,7 +195,7 @@ impl Fs {
         match target.and_then(|target| target.upper().map(|upper| (target, upper))) {
             Some((target, upper)) => {
                 if !target.is_pure() {
-                    hide_and_clear(upper)?;
+                    hide_and_clear(&*upper.open()?)?;
                 }
                 self.move_file(from, to, leave_whiteout)
             }
@@ -192,7 +214,7 @@ impl Fs {
     fn lost(&self, target: &Arc<Node>, to: &End<'_>, held: Option<Arc<OwnedFd>>) {
         let mut state = lock(&target.state);
         self.unname(target, &mut state, to.parent, to.name, held);
-        if let Some(Ok(stat)) = target.upper().map(rustix::fs::fstat) {
+        if let Some(Ok(stat)) = target.upper().map(|upper| upper.open().and_then(rustix::fs::fstat)) {
             self.origins.gone(&stat);
         }
     }
@@ -222,9 +244,7 @@ impl Fs {
                     self.measure(&child, budget)?;
                     0
                 }
-                _ if matches!(lock(&child.state).place, Place::Lower { .. }) => {
-                    self.stat(&child)?.st_blocks as u64 * 512
-                }
+                _ if is_lower(&child) => self.stat(&child)?.st_blocks as u64 * 512,
                 _ => 0,
             };
             budget.0 = budget.0.checked_sub(1).ok_or(Errno::XDEV)?;
@@ -260,21 +280,24 @@ impl Fs {
 fn make_opaque_at(node: &Arc<Node>, end: &End<'_>) -> Res<()> {
     match node.upper() {
         Some(upper) if end.shown_below => {
+            let upper = upper.open()?;
             upper.make_opaque()?;
-            remove_whiteouts(upper)
+            remove_whiteouts(&upper)
         }
         _ => Ok(()),
     }
 }
 
-fn move_name(node: &Arc<Node>, from: &End<'_>, to: &End<'_>) {
-    let mut state = lock(&node.state);
-    for link in &mut state.names {
-        if Arc::ptr_eq(&link.parent, from.parent) && *link.name == *from.name {
-            *link = Link { parent: Arc::clone(to.parent), name: to.name.into() };
-            return;
-        }
+/// A directory that was moved, if it is one, is at `end` now.
+fn arrive(moving: Option<Moving<'_>>, end: &End<'_>) -> Res<()> {
+    if let Some(moving) = moving {
+        moving.arrived(end.parent.upper().ok_or(Errno::STALE)?, end.name);
     }
+    Ok(())
+}
+
+fn is_lower(node: &Node) -> bool {
+    lock(&node.state).place.is_lower()
 }
 
 /// The listings of both directories; one if they are the same.

@@ -14,9 +14,10 @@ use rustix::io::Errno;
 
 use super::attr::Spot;
 use super::data::OpenFiles;
-use super::layer::{LayerDir, Opened};
+use super::layer::{DirHandle, LayerDir, Opened, Shelf};
 use super::listing::Known;
-use super::node::{Link, Node, Nodes, Origins, Place, ROOT, Res, lock, read, write};
+use super::name::Name;
+use super::node::{Copying, Link, Node, Nodes, Origins, Place, ROOT, Res, lock, read, write};
 use super::owners::Owners;
 use super::quota::Quota;
 use super::siblings::Siblings;
@@ -47,25 +48,27 @@ pub(super) struct Fs {
     pub renames: Mutex<()>,
     /// Held while directories are opened, copied up or moved, so that the way to each stays as it is.
     pub stacks: Mutex<()>,
+    /// What is being copied up.
+    pub copying: Copying,
 }
 
 /// The parts of a directory.
 #[derive(Clone)]
 pub(super) struct Layers {
-    pub upper: Option<Arc<LayerDir>>,
-    pub lowers: Arc<[Arc<LayerDir>]>,
+    pub upper: Option<Arc<DirHandle>>,
+    pub lowers: Arc<[Arc<DirHandle>]>,
 }
 
 impl Layers {
     /// The part whose owner, mode and times are shown.
-    pub fn top(&self) -> Res<&Arc<LayerDir>> {
+    pub fn top(&self) -> Res<&Arc<DirHandle>> {
         self.upper.as_ref().or_else(|| self.lowers.first()).ok_or(Errno::NOENT)
     }
 }
 
 /// What a name stands for on disk.
 pub(super) struct Found {
-    pub layer: Arc<LayerDir>,
+    pub layer: Arc<DirHandle>,
     pub in_upper: bool,
     pub stat: Stat,
 }
@@ -117,11 +120,12 @@ impl Fs {
     }
 
     fn set_roots(&self, upper: Option<LayerDir>, lowers: Vec<LayerDir>) -> Res<()> {
-        let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, Vec::new(), Place::Upper));
+        let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, None, Place::Upper));
         let dir = root.dir()?;
-        *write(&dir.lowers) = Some(lowers.into_iter().map(Arc::new).collect());
+        let shelf = Arc::new(Shelf::new());
+        *write(&dir.lowers) = Some(lowers.into_iter().map(|lower| DirHandle::root(lower, &shelf)).collect());
         if let Some(upper) = upper {
-            let _ = dir.upper.set(Arc::new(upper));
+            let _ = dir.upper.set(DirHandle::root(upper, &shelf));
         }
         Ok(())
     }
@@ -140,6 +144,7 @@ impl Fs {
             renames: Mutex::new(()),
             stacks: Mutex::new(()),
             read_only: false,
+            copying: Copying::default(),
         }
     }
 
@@ -175,11 +180,12 @@ impl Fs {
         let chain =
             above.upper.iter().map(|layer| (layer, true)).chain(above.lowers.iter().map(|layer| (layer, false)));
         for (layer, in_upper) in chain {
-            match layer.open(&link.name)? {
+            match layer.open()?.open(&link.name)? {
                 Opened::Directory(dir, opaque) => {
+                    let handle = layer.child(&link.name, dir);
                     match in_upper {
-                        true => upper = Some(Arc::new(dir)),
-                        false => lowers.push(Arc::new(dir)),
+                        true => upper = Some(handle),
+                        false => lowers.push(handle),
                     }
                     if opaque {
                         break;
@@ -233,8 +239,15 @@ impl Fs {
         self.node_of(parent, name, found).map(Some)
     }
 
-    /// As [`Fs::lookup`], for use within an operation.
+    /// As [`Fs::lookup`], for use within an operation. A name that is listed and a node that is known need no system call.
     pub fn resolve(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<Held<'_>>> {
+        let number = lock(&parent.dir()?.entries).number(name);
+        if let Some(node) = number.and_then(|number| self.nodes.hold(number)) {
+            let held = Held { nodes: &self.nodes, node };
+            if lock(&held.state).names().any(|link| link.is(parent, name)) {
+                return Ok(Some(held));
+            }
+        }
         Ok(self.lookup(parent, name)?.map(|(node, _)| Held { nodes: &self.nodes, node }))
     }
 
@@ -246,21 +259,21 @@ impl Fs {
             return self.adopt(parent, name, &found.stat);
         }
         let ino = self.origins.shown_stat(&found.stat);
-        let link = Link { parent: Arc::clone(parent), name: Arc::from(name) };
+        let link = Link { parent: Arc::clone(parent), name: Name::from(name) };
         let in_upper = found.in_upper;
         let (node, made) = self.nodes.intern(ino, || {
             let place = match in_upper {
                 true => Place::Upper,
-                false => Place::Lower { layer: Arc::clone(&found.layer), name: Arc::clone(&link.name) },
+                false => Place::Lower(Arc::clone(&found.layer)),
             };
-            Node::new(ino, kind, vec![link.clone()], place)
+            Node::new(ino, kind, Some(link.clone()), place)
         });
         if made {
             let mut more = 0;
             if linked && in_upper {
                 // One link is the index's.
                 more = self.siblings.left(found.stat.st_ino).map_or(0, |left| left - 1);
-                lock(&node.state).more_links = more;
+                lock(&node.state).set_more_links(more);
             }
             let stat = self.dress(&node, found.stat, more);
             return Ok((node, stat));
@@ -275,10 +288,10 @@ impl Fs {
         }
         let copied_since = {
             let mut state = lock(&node.state);
-            let known = state.names.iter().any(|known| Arc::ptr_eq(&known.parent, parent) && *known.name == *name);
-            let copied_since = !in_upper && !matches!(state.place, Place::Lower { .. });
+            let known = state.names().any(|known| known.is(parent, name));
+            let copied_since = !in_upper && !state.place.is_lower();
             if !known && !copied_since {
-                state.names.push(link.clone());
+                state.add_name(link.clone());
                 if in_upper {
                     // It may have lost the name it was known by.
                     state.place = Place::Upper;
@@ -288,7 +301,7 @@ impl Fs {
         };
         match copied_since {
             None => {
-                let more = lock(&node.state).more_links;
+                let more = lock(&node.state).more_links();
                 let stat = self.dress(&node, found.stat, more);
                 Ok((node, stat))
             }
@@ -312,7 +325,8 @@ impl Fs {
             let linked = self.siblings.link(original.st_ino, &upper, name);
             if let (Ok(true), Some(state)) = (linked, &mut state) {
                 // One more link, one less of those that are left. The last one takes the place of the index's.
-                state.more_links -= 1;
+                let more = state.more_links() - 1;
+                state.set_more_links(more);
             }
             linked
         };
@@ -326,7 +340,8 @@ impl Fs {
             // It was removed in the meantime.
             return Err(Errno::NOENT);
         }
-        self.node_of(parent, name, Found { layer: upper, in_upper: true, stat })
+        let layer = Arc::clone(parent.upper().ok_or(Errno::STALE)?);
+        self.node_of(parent, name, Found { layer, in_upper: true, stat })
     }
 
     /// Gives the copy of a file the further name that its original has in a lower layer: they stay one file.
@@ -336,8 +351,9 @@ impl Fs {
         let linked = self.spot_in(node, &state)?.link_to(&upper, &link.name);
         match linked {
             Ok(()) => {
-                state.names.push(link);
-                state.more_links -= 1;
+                state.add_name(link);
+                let more = state.more_links() - 1;
+                state.set_more_links(more);
                 Ok(())
             }
             // It lost its last name in the meantime: it is read and written through its open file.
@@ -363,10 +379,10 @@ impl Fs {
     /// The attributes of a node.
     pub fn stat(&self, node: &Arc<Node>) -> Res<Stat> {
         let (stat, more_links) = match node.kind {
-            FileType::Directory => (Spot::Dir(Arc::clone(self.layers(node)?.top()?)).stat()?, 0),
+            FileType::Directory => (Spot::Dir(self.layers(node)?.top()?.open()?).stat()?, 0),
             _ => {
                 let state = lock(&node.state);
-                (self.spot_in(node, &state)?.stat()?, state.more_links)
+                (self.spot_in(node, &state)?.stat()?, state.more_links())
             }
         };
         Ok(self.dress(node, stat, more_links))
@@ -375,7 +391,7 @@ impl Fs {
 
 /// The one name of a directory.
 pub(super) fn only_link(node: &Node) -> Res<Link> {
-    lock(&node.state).names.first().cloned().ok_or(Errno::NOENT)
+    lock(&node.state).first().cloned().ok_or(Errno::NOENT)
 }
 
 fn known_layers(node: &Node) -> Res<Option<Layers>> {
@@ -393,9 +409,10 @@ fn find_lower(layers: &Layers, name: &OsStr, from: usize) -> Res<Option<Found>> 
 }
 
 /// What one layer says of a name: nothing, or what it has, or that it is a whiteout.
-fn probe(layer: &Arc<LayerDir>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
-    match layer.stat_at(name) {
-        Ok(stat) if is_whiteout(layer, name, &stat) => Ok(Some(None)),
+fn probe(layer: &Arc<DirHandle>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
+    let open = layer.open()?;
+    match open.stat_at(name) {
+        Ok(stat) if is_whiteout(&open, name, &stat) => Ok(Some(None)),
         Ok(stat) => Ok(Some(Some(Found { layer: Arc::clone(layer), in_upper, stat }))),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),

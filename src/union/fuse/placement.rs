@@ -1,0 +1,677 @@
+//! Which thread serves requests, and on which CPU: beside the client while there is one client and nothing else to do.
+//!
+//! # Theory of operation
+//!
+//! A round trip through FUSE costs two wake-ups. On one CPU they are two context switches; across CPUs each wakes a CPU
+//! that sleeps, which takes several times as long as serving the request, most of all in a virtual machine. Left alone,
+//! the scheduler chooses the second: whoever is woken goes to an idle CPU, the server first, and, once the server is
+//! bound to the client's CPU, the client. One thing makes it wake the client where it was: a CPU that runs nothing but
+//! `SCHED_IDLE` tasks counts as idle.
+//!
+//! A second thread that waits for requests costs as well: it is woken for the next request while the first is on its way
+//! back. With one CPU that is all there is to win.
+//!
+//! So there are two kinds of threads. *Ordinary* ones serve in the usual way. The *light* one is bound to the client's
+//! CPU and has the policy `SCHED_IDLE`, for good: without privilege there is no way back. That policy also means that
+//! anything else on that CPU goes first, so it may serve only while nothing else runs. One kind reads requests, the other
+//! waits at the end of its last one ([`Turn`]): who serves is decided by [`Watch`], from what requests tell (the client's
+//! thread: several in turn mean parallel clients, which ordinary threads serve better), and from samples: every few
+//! requests or milliseconds the number of runnable tasks (proc_loadavg(5)) and the CPU the client is on
+//! (proc_pid_stat(5)), for the scheduler does move it now and then; at once when an answer seems to have woken it
+//! elsewhere. A wrong guess costs a few requests, each as long as the scheduler's slice, until the next sample.
+//!
+//! While the light thread serves, a third, the *steward*, looks every two milliseconds whether it is still with the same
+//! request: waiting for a disk, or starved by others. Then ordinary threads take over, and it may go to any CPU. What
+//! certainly takes the CPU for long ([`heavy`], [`carried`]) is left to the steward from the start. After a while without
+//! requests the steward puts ordinary threads back in charge, a few seconds later gives memory back, and sleeps: an idle
+//! mount wakes nobody.
+//!
+//! Nothing here changes what a request does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::thread::{CpuSet, Pid};
+
+use super::node::lock;
+
+/// Requests of one client in a row after which it is followed.
+const STREAK: u32 = 4;
+
+/// Microseconds between an answer and the next request that raise the suspicion that the client was moved: at first, and
+/// after as many false alarms as it takes.
+const SUSPICIOUS: (u64, u64) = (20, 2_000);
+
+/// Changes of the client within the last 32 requests that mean clients in parallel.
+const PARALLEL: u32 = 8;
+
+/// Requests between two samples, at most.
+const SAMPLE_EVERY: u32 = 16;
+
+/// Microseconds after which the next request takes a sample anyway.
+const SAMPLE_AFTER: u64 = 2_000;
+
+/// Microseconds for which other tasks must have been seen in every sample until ordinary threads take over: about what a
+/// request takes that has to wait for somebody else's turn. The kernel's own short work is no reason.
+const NOISE: u64 = 2_000;
+
+/// Microseconds for which ordinary threads serve after the light one had to give up: at first, and at most.
+const PAUSE: (u64, u64) = (4_000, 200_000);
+
+/// Microseconds after which the light one has lasted: the next pause is a short one.
+const LASTED: u64 = 50_000;
+
+/// How often the steward looks, and how often it does without anything having been asked for before it sleeps.
+const TICK: Duration = Duration::from_millis(2);
+const QUIET_TICKS: u32 = 25;
+
+/// How long nothing must have been asked of the light thread until memory is given back.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The steward's stack, in bytes.
+const STEWARD_STACK: usize = 128 * 1024;
+
+/// Decides who serves, from what is observed. Times are in microseconds.
+#[derive(Debug)]
+struct Watch {
+    /// The CPU, if there is but one: then nothing needs to be known.
+    only: Option<u32>,
+    /// As many runnable tasks as there may be besides the client.
+    quiet: u32,
+    pid: u32,
+    /// For each of the last 32 requests whether it came from another client than the one before.
+    changes: u32,
+    streak: u32,
+    /// Requests until the next sample.
+    left: u32,
+    sampled: u64,
+    /// When the first of the last samples was taken that all saw other tasks.
+    noisy: Option<u64>,
+    /// As [`SUSPICIOUS`], and whether the sample is taken for that reason.
+    suspicious: u64,
+    suspected: bool,
+    /// The client whose CPU was asked for last.
+    followed: u32,
+    /// The CPU beside whose client the light thread serves.
+    beside: Option<u32>,
+    since: u64,
+    not_before: u64,
+    pause: u64,
+}
+
+impl Watch {
+    fn new(cpus: u32, only: Option<u32>) -> Self {
+        Self {
+            only,
+            quiet: 1 + cpus / 8,
+            pid: 0,
+            changes: 0,
+            streak: 0,
+            left: 0,
+            sampled: 0,
+            noisy: None,
+            suspicious: SUSPICIOUS.0,
+            suspected: false,
+            followed: 0,
+            beside: None,
+            since: 0,
+            not_before: 0,
+            pause: PAUSE.0,
+        }
+    }
+
+    /// A request of `pid`, which is 0 if nobody waits for it, so long after the last answer. Whether a sample is to be
+    /// taken.
+    fn observe(&mut self, pid: u32, now: u64, gap: u64) -> bool {
+        if pid == 0 {
+            return false;
+        }
+        if self.only.is_some() {
+            if self.beside.is_none() && now >= self.not_before {
+                (self.beside, self.since) = (self.only, now);
+            }
+            return false;
+        }
+        let changed = pid != self.pid;
+        self.pid = pid;
+        self.changes = self.changes << 1 | u32::from(changed);
+        self.streak = if changed { 0 } else { self.streak.saturating_add(1) };
+        self.left = self.left.saturating_sub(1);
+        if self.changes.count_ones() > PARALLEL {
+            self.give_up(now);
+            return false;
+        }
+        let new = pid != self.followed;
+        self.suspected = self.beside.is_some() && gap >= self.suspicious;
+        let due = self.suspected
+            || self.left == 0
+            || now.saturating_sub(self.sampled) >= SAMPLE_AFTER
+            || new && self.streak == STREAK;
+        if self.streak < STREAK || now < self.not_before || !due {
+            return false;
+        }
+        (self.left, self.sampled) = (SAMPLE_EVERY, now);
+        true
+    }
+
+    /// The sample: runnable tasks, this one included, and the CPU of the client if it is known.
+    fn answer(&mut self, running: u32, cpu: Option<u32>, now: u64) {
+        if running > self.quiet {
+            let first = *self.noisy.get_or_insert(now);
+            match self.beside.is_some() && now < first + NOISE {
+                true => self.left = 8,
+                false => self.give_up(now),
+            }
+            return;
+        }
+        self.noisy = None;
+        self.followed = self.pid;
+        if self.beside.is_none() && cpu.is_some() {
+            self.since = now;
+        }
+        match (self.suspected, self.beside == cpu) {
+            (true, true) => self.suspicious = (self.suspicious * 2).min(SUSPICIOUS.1),
+            (_, false) => self.suspicious = SUSPICIOUS.0,
+            (false, true) => {}
+        }
+        self.beside = cpu;
+    }
+
+    /// Back to ordinary threads for a while: the longer, the less often the other way lasted.
+    fn give_up(&mut self, now: u64) {
+        self.noisy = None;
+        if self.beside.take().is_some() {
+            let lasted = now.saturating_sub(self.since);
+            self.pause = if lasted > LASTED { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
+            self.not_before = now + self.pause;
+        } else {
+            self.not_before = self.not_before.max(now + PAUSE.0 / 4);
+        }
+    }
+}
+
+/// What the light thread does not do itself.
+type Load = Box<dyn FnOnce() + Send>;
+
+/// Who serves one mount.
+pub(super) struct Placement {
+    watch: Mutex<Watch>,
+    began: Instant,
+    /// proc_loadavg(5).
+    load: File,
+    client: Mutex<Client>,
+    cpus: CpuSet,
+    /// 0 while ordinary threads serve, else one more than the CPU on which the light one does.
+    mode: AtomicU32,
+    /// Where the light thread is bound to; as `mode`.
+    bound: AtomicU32,
+    /// Requests that the light thread has begun and ended: odd while it serves one.
+    steps: AtomicU32,
+    /// When the light thread answered last, in microseconds.
+    answered: AtomicU64,
+    /// How many heavy operations are under way.
+    heavy: AtomicU32,
+    threads: Mutex<Threads>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Threads {
+    light: Option<Pid>,
+    /// What the steward is to do.
+    loads: VecDeque<Load>,
+    /// The mount is gone, or will soon be, or there can be no light thread: everybody reads.
+    closing: bool,
+}
+
+/// A thread that serves. Ends with the thread: then the mount is gone, and who waits must learn of it as well.
+struct Member {
+    placement: Arc<Placement>,
+    light: bool,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.placement.close();
+    }
+}
+
+thread_local! {
+    static MEMBER: RefCell<Option<Member>> = const { RefCell::new(None) };
+    static LIGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A request being served. When it ends, after the answer, its thread may have to wait.
+pub(super) struct Turn<'a>(Option<&'a Arc<Placement>>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(placement) = self.0 {
+            placement.rest();
+        }
+    }
+}
+
+/// An operation that takes long is under way.
+pub(super) struct Heavy(Option<Arc<Placement>>);
+
+impl Drop for Heavy {
+    fn drop(&mut self) {
+        if let Some(placement) = &self.0 {
+            placement.heavy.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn placement_of_this_thread() -> Option<Arc<Placement>> {
+    MEMBER.with_borrow(|member| member.as_ref().map(|member| Arc::clone(&member.placement)))
+}
+
+/// Until the result is dropped, ordinary threads serve whatever else is asked for.
+pub(super) fn heavy() -> Heavy {
+    let placement = placement_of_this_thread();
+    if let Some(placement) = &placement {
+        placement.heavy.fetch_add(1, Ordering::SeqCst);
+        placement.set_mode(0);
+    }
+    Heavy(placement)
+}
+
+/// Does work that takes the CPU for long, where this thread would have to wait for anybody else who wants it. `None` if
+/// the work panicked.
+pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let Some(placement) = LIGHT.get().then(placement_of_this_thread).flatten() else { return Some(work()) };
+    let (done, result) = channel();
+    let load: Load = Box::new(move || {
+        let _ = done.send(work());
+    });
+    let mut threads = lock(&placement.threads);
+    if threads.closing {
+        // The steward is gone, or about to go.
+        drop(threads);
+        load();
+    } else {
+        threads.loads.push_back(load);
+        drop(threads);
+        placement.changed.notify_all();
+    }
+    result.recv().ok()
+}
+
+impl Placement {
+    /// For a new mount; to be called by a thread of ordinary priority. `None` where there is nothing to choose.
+    pub fn new() -> Option<Arc<Self>> {
+        let cpus = rustix::thread::sched_getaffinity(None).ok()?;
+        let mut set = (0..CpuSet::MAX_CPU).filter(|cpu| cpus.is_set(*cpu));
+        let only = if cpus.count() == 1 { set.next().and_then(|cpu| u32::try_from(cpu).ok()) } else { None };
+        let placement = Arc::new(Self {
+            watch: Mutex::new(Watch::new(cpus.count(), only)),
+            began: Instant::now(),
+            load: File::open("/proc/loadavg").ok()?,
+            client: Mutex::new(Client::default()),
+            cpus,
+            mode: AtomicU32::new(0),
+            bound: AtomicU32::new(0),
+            steps: AtomicU32::new(0),
+            answered: AtomicU64::new(0),
+            heavy: AtomicU32::new(0),
+            threads: Mutex::new(Threads::default()),
+            changed: Condvar::new(),
+        });
+        let steward = Arc::clone(&placement);
+        let thread = std::thread::Builder::new().name("steward".into()).stack_size(STEWARD_STACK);
+        thread.spawn(move || steward.attend()).ok()?;
+        Some(placement)
+    }
+
+    /// A request of `pid` begins.
+    pub fn turn(self: &Arc<Self>, pid: u32) -> Turn<'_> {
+        if let Ok(mut watch) = self.watch.try_lock() {
+            self.consider(&mut watch, pid);
+        }
+        self.take_place(self.mode.load(Ordering::Relaxed));
+        Turn(Some(self))
+    }
+
+    /// A request that is served wherever it is.
+    pub fn no_turn() -> Turn<'static> {
+        Turn(None)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn consider(&self, watch: &mut Watch, pid: u32) {
+        if self.heavy.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+        let now = self.now();
+        let gap = now.saturating_sub(self.answered.load(Ordering::Relaxed));
+        if watch.observe(pid, now, gap) {
+            let cpu = lock(&self.client).cpu_of(pid).filter(|cpu| self.cpus.is_set(*cpu as usize));
+            watch.answer(self.running().unwrap_or(u32::MAX), cpu, now);
+        }
+        let mode = watch.beside.map_or(0, |cpu| cpu + 1);
+        if mode != self.mode.load(Ordering::Relaxed) {
+            self.set_mode(mode);
+        }
+    }
+
+    fn set_mode(&self, mode: u32) {
+        let threads = lock(&self.threads);
+        let mode = if threads.closing { 0 } else { mode };
+        if self.mode.swap(mode, Ordering::SeqCst) != mode {
+            self.changed.notify_all();
+        }
+    }
+
+    fn close(&self) {
+        lock(&self.threads).closing = true;
+        self.set_mode(0);
+        self.changed.notify_all();
+    }
+
+    fn running(&self) -> Option<u32> {
+        let mut text = [0u8; 64];
+        let length = self.load.read_at(&mut text, 0).ok()?;
+        running_in(&text[..length])
+    }
+
+    /// Binds this thread to its place, if it is the light one or becomes it.
+    fn take_place(self: &Arc<Self>, mode: u32) {
+        MEMBER.with_borrow_mut(|member| {
+            let member = member.get_or_insert_with(|| Member { placement: Arc::clone(self), light: false });
+            if mode != 0 && !member.light && lock(&self.threads).light.is_none() {
+                self.become_light(member);
+            }
+            if !member.light {
+                return;
+            }
+            self.steps.fetch_or(1, Ordering::Relaxed);
+            if mode != 0 && self.cpus.count() > 1 && self.bound.load(Ordering::Relaxed) != mode {
+                let mut only = CpuSet::new();
+                only.set(mode as usize - 1);
+                let _ = rustix::thread::sched_setaffinity(None, &only);
+                self.bound.store(mode, Ordering::Relaxed);
+            }
+        });
+    }
+
+    fn become_light(&self, member: &mut Member) {
+        let mut threads = lock(&self.threads);
+        if threads.light.is_some() {
+            return;
+        }
+        threads.light = Some(rustix::thread::gettid());
+        drop(threads);
+        if self.cpus.count() == 1 {
+            member.light = true;
+            LIGHT.set(true);
+            return;
+        }
+        match crate::sys::process::yield_to_all_others() {
+            Ok(()) => member.light = true,
+            // Nobody else will become it, and all would wait for it.
+            Err(_) => self.close(),
+        }
+        LIGHT.set(member.light);
+    }
+
+    /// Waits while the other kind serves.
+    fn rest(&self) {
+        let light = LIGHT.get();
+        if light {
+            let step = self.steps.load(Ordering::Relaxed);
+            self.steps.store((step | 1).wrapping_add(1), Ordering::Relaxed);
+            self.answered.store(self.now(), Ordering::Relaxed);
+        }
+        if (self.mode.load(Ordering::SeqCst) != 0) == light {
+            return;
+        }
+        let mut threads = lock(&self.threads);
+        while !threads.closing && (self.mode.load(Ordering::SeqCst) != 0) != light {
+            threads = self.changed.wait(threads).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The steward's life.
+    fn attend(&self) {
+        let (mut step, mut quiet, mut tidy) = (0, 0, false);
+        let mut threads = lock(&self.threads);
+        loop {
+            if let Some(load) = threads.loads.pop_front() {
+                drop(threads);
+                let _ = catch_unwind(AssertUnwindSafe(load));
+                threads = lock(&self.threads);
+                continue;
+            }
+            if threads.closing {
+                return;
+            }
+            if self.mode.load(Ordering::SeqCst) == 0 {
+                quiet = 0;
+                if !tidy {
+                    let waited = self.changed.wait_timeout(threads, IDLE).unwrap_or_else(PoisonError::into_inner);
+                    threads = waited.0;
+                    if waited.1.timed_out() {
+                        tidy = true;
+                        drop(threads);
+                        give_back();
+                        threads = lock(&self.threads);
+                    }
+                    continue;
+                }
+                threads = self.changed.wait(threads).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            tidy = false;
+            let waited = self.changed.wait_timeout(threads, TICK).unwrap_or_else(PoisonError::into_inner);
+            threads = waited.0;
+            let now = self.steps.load(Ordering::Relaxed);
+            if !waited.1.timed_out() || now != std::mem::replace(&mut step, now) {
+                quiet = 0;
+                continue;
+            }
+            quiet += 1;
+            if now % 2 == 1 || quiet > QUIET_TICKS {
+                self.relieve(&threads, now % 2 == 1);
+            }
+        }
+    }
+
+    /// Ordinary threads take over from the light one, which may be `stuck`.
+    fn relieve(&self, threads: &Threads, stuck: bool) {
+        self.mode.store(0, Ordering::SeqCst);
+        if let Some(light) = threads.light.filter(|_| stuck) {
+            let _ = rustix::thread::sched_setaffinity(Some(light), &self.cpus);
+            self.bound.store(0, Ordering::Relaxed);
+            // Whoever has it is not stuck.
+            if let Ok(mut watch) = self.watch.try_lock() {
+                watch.give_up(self.now());
+            }
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// Gives memory back that is not needed while nothing is asked for. Failing to costs memory alone.
+fn give_back() {
+    crate::sys::memory::trim();
+    let _ = crate::sys::memory::release_program_pages();
+}
+
+/// The runnable tasks in proc_loadavg(5).
+fn running_in(text: &[u8]) -> Option<u32> {
+    let field = text.split(|byte| *byte == b' ').nth(3)?;
+    let number = field.split(|byte| *byte == b'/').next()?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
+/// A client's proc_pid_stat(5), kept open.
+#[derive(Default)]
+struct Client {
+    pid: u32,
+    stat: Option<File>,
+}
+
+impl Client {
+    /// The CPU on which a thread was last.
+    fn cpu_of(&mut self, pid: u32) -> Option<u32> {
+        if self.pid != pid {
+            // That of the thread alone is cheaper than that of its process.
+            (self.pid, self.stat) = (pid, File::open(format!("/proc/{pid}/task/{pid}/stat")).ok());
+        }
+        let mut text = [0u8; 1024];
+        let length = self.stat.as_ref()?.read_at(&mut text, 0).ok()?;
+        cpu_in(&text[..length])
+    }
+}
+
+/// Field 39 of proc_pid_stat(5). The program's name, in parentheses, may hold anything.
+fn cpu_in(text: &[u8]) -> Option<u32> {
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    let field = text.get(end + 2..)?.split(|byte| *byte == b' ').nth(36)?;
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One request each `step` microseconds; samples as given; tells how many were taken.
+    fn run(watch: &mut Watch, pids: &[u32], now: &mut u64, step: u64, running: u32, cpu: u32) -> usize {
+        let mut taken = 0;
+        for pid in pids {
+            *now += step;
+            if watch.observe(*pid, *now, step / 2) {
+                taken += 1;
+                watch.answer(running, Some(cpu), *now);
+            }
+        }
+        taken
+    }
+
+    #[test]
+    fn a_single_client_is_followed_at_little_cost() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
+        assert_eq!(watch.beside, Some(1));
+        assert!(run(&mut watch, &[7; 1000], &mut now, 10, 1, 1) < 80);
+        // It moves, and so does who serves it.
+        run(&mut watch, &[7; 20], &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, Some(0));
+    }
+
+    #[test]
+    fn a_client_that_was_moved_is_noticed_at_once_and_one_that_thinks_is_left_alone() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
+        run(&mut watch, &[7], &mut now, 60, 1, 0);
+        assert_eq!(watch.beside, Some(0));
+        assert!(run(&mut watch, &[7; 32], &mut now, 500, 1, 0) < 16);
+    }
+
+    #[test]
+    fn short_processes_one_after_another_are_followed() {
+        let (mut watch, mut now) = (Watch::new(4, None), 0);
+        for pid in 1..50 {
+            run(&mut watch, &[pid; 20], &mut now, 10, 1, pid % 4);
+            assert_eq!(watch.beside, Some(pid % 4));
+        }
+    }
+
+    #[test]
+    fn clients_in_parallel_are_not() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        let both: Vec<u32> = (0..400).map(|i| 5 + i % 2).collect();
+        run(&mut watch, &both, &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, None);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[5; 50], &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, Some(0));
+        run(&mut watch, &both[..40], &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, None);
+    }
+
+    #[test]
+    fn with_one_cpu_there_is_nothing_to_find_out() {
+        let (mut watch, mut now) = (Watch::new(1, Some(3)), 0);
+        assert_eq!(run(&mut watch, &[5, 6, 5, 6, 5, 6, 5, 6], &mut now, 10, 9, 0), 0);
+        assert_eq!(watch.beside, Some(3));
+        watch.give_up(now);
+        run(&mut watch, &[5; 10], &mut now, 10, 9, 0);
+        assert_eq!(watch.beside, None);
+        run(&mut watch, &[5; 10], &mut now, PAUSE.1, 9, 0);
+        assert_eq!(watch.beside, Some(3));
+    }
+
+    #[test]
+    fn other_work_ends_it_soon_and_for_longer_each_time() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
+        assert_eq!(watch.beside, Some(1));
+        // Slow now, for somebody else has the CPU: time alone brings the samples.
+        run(&mut watch, &[7; 2], &mut now, SAMPLE_AFTER, 3, 1);
+        assert_eq!(watch.beside, None);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let begun = now;
+            while watch.beside.is_none() {
+                run(&mut watch, &[7], &mut now, 1000, 1, 1);
+            }
+            pauses.push(now - begun);
+            run(&mut watch, &[7; 3], &mut now, SAMPLE_AFTER, 3, 1);
+            assert_eq!(watch.beside, None);
+        }
+        assert!(pauses.is_sorted() && (PAUSE.1 * 9 / 10..PAUSE.1 * 11 / 10).contains(&pauses[7]), "{pauses:?}");
+    }
+
+    #[test]
+    fn one_noisy_sample_is_no_reason() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
+        let mut samples = 0;
+        for _ in 0..200 {
+            now += 10;
+            if watch.observe(7, now, 5) {
+                samples += 1;
+                watch.answer(if samples % 2 == 0 { 1 } else { 4 }, Some(1), now);
+            }
+        }
+        assert!(samples > 4);
+        assert_eq!(watch.beside, Some(1));
+    }
+
+    #[test]
+    fn requests_that_nobody_waits_for_do_not_count() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        let mixed: Vec<u32> = (0..40).map(|i| if i % 2 == 0 { 7 } else { 0 }).collect();
+        run(&mut watch, &mixed, &mut now, 10, 1, 1);
+        assert_eq!(watch.beside, Some(1));
+    }
+
+    #[test]
+    fn what_proc_says() {
+        assert_eq!(running_in(b"0.20 0.18 0.12 3/1024 11206\n"), Some(3));
+        assert_eq!(running_in(b"0.20 0.18"), None);
+        let stat =
+            b"42 (a) b) R 1 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 9 1 1 1 1 1 1 1 1 0 0 0 0 0 0 0 17 6 0 0 0 0 0";
+        assert_eq!(cpu_in(stat), Some(6));
+        assert_eq!(cpu_in(b"42 (a"), None);
+        assert!(Client::default().cpu_of(std::process::id()).is_some());
+    }
+
+    #[test]
+    fn heavy_work_outside_a_mount_is_just_done() {
+        let _heavy = heavy();
+        assert_eq!(carried(|| 5), Some(5));
+    }
+}
