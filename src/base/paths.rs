@@ -48,9 +48,9 @@ impl Paths {
         self.data.join("volumes")
     }
 
-    /// Definitions of networks, one file each.
-    pub fn networks(&self) -> PathBuf {
-        self.data.join("networks")
+    /// Definitions of networks, one file each, below [`Self::data`].
+    pub fn networks_in(data: &Path) -> PathBuf {
+        data.join("networks")
     }
 
     /// Directories being made; whatever is here after a crash is garbage.

@@ -4,8 +4,10 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use coracle::base::Paths;
 use coracle::base::error::Kind;
 use coracle::net::model::{Protocol, PublishedPort};
+use coracle::net::networks::Networks;
 use coracle::net::protocol::Join;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -13,7 +15,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketType, connect as connect_to, ipproto, recv, send, socket,
 };
 
-use super::laptop::{Container, HOST, kill_netd, network, wait_for, wish};
+use super::laptop::{Container, HOST, kill_netd, network, paths, wait_for, wish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -202,6 +204,31 @@ fn ask(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
     let count = usize::from(answer[7]);
     let records = answer[question.len()..length].chunks(16).take(count);
     (answer[3] & 15, records.map(|record| record[12..16].try_into().unwrap()).collect())
+}
+
+pub fn an_updated_network_asks_other_resolvers() {
+    let network = network("one", 1);
+    let paths = paths();
+    let definitions = Paths::networks_in(&paths.data);
+    std::fs::create_dir_all(&definitions).unwrap();
+    std::fs::write(definitions.join("one.json"), serde_json::to_vec(&network).unwrap()).unwrap();
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    let resolver = UdpSocket::bind((HOST[0], 53)).unwrap();
+    std::thread::spawn(move || {
+        let mut message = [0; 512];
+        while let Ok((length, from)) = resolver.recv_from(&mut message) {
+            // The question comes back as an answer without data.
+            message[2] |= 0x80;
+            resolver.send_to(&message[..length], from).unwrap();
+        }
+    });
+    assert_ne!(ask(&a, "host.example").0, 0);
+    let add = |network: &mut coracle::net::model::Network| {
+        network.dns_servers.push(HOST[0].parse().unwrap());
+        Ok(())
+    };
+    Networks::new(&paths).update(&network.name, add).unwrap();
+    wait_for("the new resolver is asked", || ask(&a, "host.example") == (0, Vec::new()));
 }
 
 pub fn names_are_known_on_their_networks() {

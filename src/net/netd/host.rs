@@ -1,4 +1,4 @@
-//! What changes on the host while netd lives: its addresses and routes, and its resolvers.
+//! What changes on the host while netd lives: its addresses and routes, its resolvers, and the definitions of networks.
 //!
 //! Sockets of the host follow its routes by themselves. What must be told: which addresses are the host's own, and that
 //! resolv.conf(5) has another text. That is often a symbolic link, into a directory that may itself be replaced
@@ -27,14 +27,17 @@ pub struct Host {
     files: OwnedFd,
     watched: Vec<(PathBuf, i32)>,
     text: String,
+    /// Where networks are defined.
+    definitions: PathBuf,
 }
 
 impl Host {
-    /// Looks at the network namespace of this thread.
-    pub fn new() -> io::Result<Self> {
+    /// Looks at the network namespace of this thread, and at the directory where networks are defined.
+    pub fn new(definitions: &Path) -> io::Result<Self> {
         let changes = netlink::listen(netlink::CHANGES_OF_ROUTES_AND_ADDRESSES)?;
         let files = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-        let mut host = Self { requests: Socket::open()?, changes, files, watched: Vec::new(), text: String::new() };
+        let (requests, definitions) = (Socket::open()?, definitions.to_owned());
+        let mut host = Self { requests, changes, files, watched: Vec::new(), text: String::new(), definitions };
         host.reread();
         Ok(host)
     }
@@ -44,7 +47,7 @@ impl Host {
         self.changes.as_fd()
     }
 
-    /// Readable when resolv.conf may have changed: then [`Host::reread`].
+    /// Readable when resolv.conf or a definition may have changed: then [`Host::reread`].
     pub fn files(&self) -> BorrowedFd<'_> {
         self.files.as_fd()
     }
@@ -90,13 +93,13 @@ impl Host {
         changed
     }
 
-    /// Watches the directories in which resolv.conf and what it links to are.
+    /// Watches the directories in which resolv.conf, what it links to, and definitions are.
     fn watch(&mut self) {
         use inotify::WatchFlags;
         let link = Path::new(RESOLV_CONF);
         let target = fs::canonicalize(link).ok();
         let directories = [Some(link), target.as_deref()].into_iter().flatten().filter_map(Path::parent);
-        let wanted: Vec<PathBuf> = directories.map(Path::to_owned).collect();
+        let wanted: Vec<PathBuf> = directories.chain([self.definitions.as_path()]).map(Path::to_owned).collect();
         for (_, watch) in self.watched.extract_if(.., |(directory, _)| !wanted.contains(directory)) {
             let _ = inotify::remove_watch(&self.files, watch);
         }

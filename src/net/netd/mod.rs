@@ -31,6 +31,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use super::model::Network;
+use super::networks::Networks;
 use super::packet::Ip;
 use super::part::{Context, Interest, Part, Token, Wakes};
 use super::router::Device;
@@ -70,12 +71,13 @@ const FIRST_CLIENT: u64 = 16;
 
 /// The role's entry, with the arguments after its name. Returns the exit status.
 pub fn main(args: &[OsString]) -> u8 {
-    let [_data, runtime, address, adoption] = args else { return 125 };
+    let [data, runtime, address, adoption] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
     let address = PathBuf::from(address);
     let lock = Path::new(runtime).join("netd.lock");
     let Ok(spare) = listener.try_clone() else { return 125 };
-    match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, adopts)) {
+    let networks = Networks::below(Path::new(data));
+    match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, networks, adopts)) {
         Ok(mut netd) => {
             drop(spare);
             u8::from(netd.run(&address, &lock).is_err())
@@ -93,6 +95,8 @@ struct Netd {
     epoll: Epoll,
     listener: OwnedFd,
     inside: Inside,
+    /// As they are defined.
+    networks: Networks,
     table: Table,
     host: Host,
     parts: Parts,
@@ -131,7 +135,7 @@ macro_rules! context {
 use context;
 
 impl Netd {
-    fn start(listener: OwnedFd, adopts: bool) -> Result<Self> {
+    fn start(listener: OwnedFd, networks: Networks, adopts: bool) -> Result<Self> {
         let descriptors = become_background()?;
         let adopted = match adopts {
             true => Some(inherited_fd(spawn::ROUTER).context(|| "netd was started without its namespace")?),
@@ -145,7 +149,7 @@ impl Netd {
         rustix::io::ioctl_fionbio(&listener, true).context(|| "cannot set up the socket")?;
         watch(listener.as_fd(), LISTENER)?;
         watch(inside.event(), OUTCOMES)?;
-        let host = Host::new().context(|| "cannot look at the host's network")?;
+        let host = Host::new(networks.directory()).context(|| "cannot look at the host's network")?;
         for (fd, index) in [(host.changes(), CHANGES), (host.files(), FILES)] {
             epoll.watch(fd, Interest::READ, Token::new(Part::Host, index)).context(|| "cannot wait for events")?;
         }
@@ -154,6 +158,7 @@ impl Netd {
             epoll,
             listener,
             inside,
+            networks,
             table,
             parts: Parts::new(descriptors, host.resolv_conf()),
             host,
@@ -222,6 +227,7 @@ impl Netd {
                 if self.host.reread() {
                     self.parts.resolvers_changed(self.host.resolv_conf());
                 }
+                self.look_at_definitions();
             }
             (part, index) => self.parts.ready(&mut context!(self), &self.table, part, index, what),
         }
@@ -246,6 +252,19 @@ impl Netd {
             self.table.set_host_addresses(addresses);
         }
         self.parts.host_changed();
+    }
+
+    /// Follows `network update`. A definition that is gone or cannot be read leaves things as they are.
+    fn look_at_definitions(&mut self) {
+        let used: Vec<Network> = self.table.networks().cloned().collect();
+        for network in used {
+            if let Ok(Some(now)) = self.networks.load(&network.name)
+                && now.id == network.id
+                && now != network
+            {
+                self.table.update(&now);
+            }
+        }
     }
 
     fn take(&mut self, outcome: Outcome) {

@@ -16,7 +16,7 @@ mod plan;
 mod routes;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -52,7 +52,17 @@ struct Versioned {
 impl Networks {
     /// The networks below `paths`.
     pub fn new(paths: &Paths) -> Self {
-        Self { directory: paths.networks(), routes: host_routes }
+        Self { directory: Paths::networks_in(&paths.data), routes: host_routes }
+    }
+
+    /// The networks below [`Paths::data`], for who knows no more.
+    pub fn below(data: &Path) -> Self {
+        Self { directory: Paths::networks_in(data), routes: host_routes }
+    }
+
+    /// Where they are defined.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The network of a name, of an id, or of the unambiguous beginning of one. The default network is made when it does
