@@ -191,6 +191,8 @@ impl Netd {
             let now = Instant::now();
             self.now = now;
             if events.is_empty() && !settled && settle.is_some_and(|at| at <= now) {
+                self.parts.settle();
+                crate::sys::memory::trim();
                 // Straight to sleep: what runs next is mapped again.
                 let _ = crate::sys::memory::release_program_pages();
                 settled = true;

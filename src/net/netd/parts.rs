@@ -145,6 +145,13 @@ impl Parts {
         }
     }
 
+    /// Gives back memory that bursts have used; for quiet times.
+    pub fn settle(&mut self) {
+        self.udp.settle();
+        self.udp_ports.settle();
+        self.icmp.settle();
+    }
+
     /// Opens published ports, all or none. With `remap`, those that need privileges are moved up.
     pub fn open(&mut self, cx: &mut Context<'_>, ports: &[PublishedPort], remap: bool) -> Result<Vec<PublishedPort>> {
         let mut opened = Vec::with_capacity(ports.len());
