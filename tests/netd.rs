@@ -27,6 +27,7 @@ const TESTS: &[(&str, fn())] = &[
     ("datagrams_go_out_and_back", outside::datagrams_go_out_and_back),
     ("names_are_known_on_their_networks", outside::names_are_known_on_their_networks),
     ("an_updated_network_asks_other_resolvers", outside::an_updated_network_asks_other_resolvers),
+    ("the_host_s_resolvers_are_followed", outside::the_host_s_resolvers_are_followed),
     ("published_udp_ports_lead_to_containers", outside::published_udp_ports_lead_to_containers),
     ("pings_are_answered", outside::pings_are_answered),
     ("published_ports_lead_to_containers", outside::published_ports_lead_to_containers),

@@ -190,8 +190,24 @@ pub fn datagrams_go_out_and_back() {
 
 /// Asks a gateway for the IPv4 address of a name: code and addresses of the answer.
 fn ask(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
-    let gateway = container.joined.resolvers[0];
-    let socket = container.run(|| datagrams(SocketAddr::new(gateway, 53)));
+    let gateway = SocketAddr::new(container.joined.resolvers[0], 53);
+    question(&container.run(|| datagrams(gateway)), name)
+}
+
+/// The same from a process with threads.
+fn ask_quietly(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
+    let gateway = SocketAddr::new(container.joined.resolvers[0], 53);
+    let asked = std::thread::scope(|scope| {
+        let ask = || {
+            nix::sched::setns(&container.netns, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            question(&datagrams(gateway), name)
+        };
+        scope.spawn(ask).join()
+    });
+    asked.unwrap()
+}
+
+fn question(socket: &UdpSocket, name: &str) -> (u8, Vec<[u8; 4]>) {
     let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
         question.push(label.len() as u8);
@@ -248,4 +264,44 @@ pub fn names_are_known_on_their_networks() {
     }
     drop(b);
     wait_for("the name to be forgotten", || ask(&a, "b").1.is_empty());
+}
+
+/// A resolver on the host that knows one address for all names.
+fn resolver(at: &str, answer: [u8; 4]) {
+    let socket = UdpSocket::bind((at.parse::<IpAddr>().unwrap(), 53)).unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            // The name's end, and behind it type and class.
+            let end = 12 + buffer[12..length].iter().position(|byte| *byte == 0).unwrap() + 5;
+            let mut reply = buffer[..end].to_vec();
+            reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+            reply.extend(answer);
+            socket.send_to(&reply, from).unwrap();
+        }
+    });
+}
+
+pub fn the_host_s_resolvers_are_followed() {
+    use nix::mount::{MsFlags, mount};
+    use std::fs;
+    mount(Some("tmpfs"), "/etc", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+    fs::create_dir("/etc/one").unwrap();
+    fs::write("/etc/one/stub", "nameserver 127.0.0.1").unwrap();
+    std::os::unix::fs::symlink("one/stub", "/etc/resolv.conf").unwrap();
+    let network = network("one", 1);
+    let a = Container::start(&wish("a", &[&network])).unwrap();
+    // Threads from here on: nothing is forked any more.
+    resolver("127.0.0.1", [9, 9, 9, 1]);
+    resolver(HOST[0], [9, 9, 9, 2]);
+    let answers = |expected: u8| ask_quietly(&a, "example.com") == (0, vec![[9, 9, 9, expected]]);
+    assert!(answers(1));
+    // The link's target changes.
+    fs::write("/etc/one/stub", format!("nameserver {}", HOST[0])).unwrap();
+    wait_for("the other resolver", || answers(2));
+    // The link is replaced, as by a rename.
+    fs::write("/etc/new", "nameserver 127.0.0.1").unwrap();
+    fs::rename("/etc/new", "/etc/resolv.conf").unwrap();
+    wait_for("the first resolver", || answers(1));
 }
