@@ -587,7 +587,9 @@ fn late_syns(setting: &Setting) {
 
 /// Fewer ports than connections, within TIME_WAIT's minute.
 fn ports_are_used_again(setting: &Setting) {
-    let count = if std::env::var_os("CORACLE_TEST_SOAK").is_some() { 100_000 } else { 10_000 };
+    // Without the gate there are no time stamps, and the container's kernel keeps its own ports for TIME_WAIT's minute.
+    let soak = std::env::var_os("CORACLE_TEST_SOAK").is_some() && setting.gate;
+    let count = if soak { 100_000 } else { 10_000 };
     setting.member.inside(|| {
         std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "20000 24999").unwrap();
         std::fs::write("/proc/sys/net/ipv4/tcp_tw_reuse", "1").unwrap();

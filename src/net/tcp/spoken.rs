@@ -20,7 +20,6 @@
 //! It is deterministic: the time is given, the far end is a trait, packets go into a [`Link`].
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::net::packet::{Envelope, Flags, Headers, Options, Pair, Segment, Tcp};
@@ -87,8 +86,6 @@ pub(super) struct Conversation {
     /// From the outside to the container.
     pair: Pair,
     ports: (u16, u16),
-    /// Of the container's SYN.
-    their_start: u32,
     /// What the container is to send next.
     expected: u32,
     /// The first byte that it has not acknowledged, the next one to be sent, one behind the last that was ever sent.
@@ -147,7 +144,6 @@ impl Conversation {
         let mut new = Self {
             pair: pair.reversed(),
             ports: (syn.destination_port, syn.source_port),
-            their_start: syn.sequence,
             expected: syn.sequence.wrapping_add(1),
             first: start,
             next: start.wrapping_add(1),
@@ -173,15 +169,9 @@ impl Conversation {
         new
     }
 
-    /// The ends as a SYN of the container names them.
-    pub(super) fn ends(&self) -> (SocketAddr, SocketAddr) {
-        self.pair.reversed().with_ports(self.ports.1, self.ports.0)
-    }
-
     /// The SYN has come again: so has its answer.
     pub(super) fn again(&mut self, syn: &Tcp<'_>, scene: &mut Scene<'_>) {
         if !self.open {
-            self.their_start = syn.sequence;
             self.expected = syn.sequence.wrapping_add(1);
             self.welcome(scene);
         }
