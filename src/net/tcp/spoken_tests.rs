@@ -302,7 +302,7 @@ impl Play {
         }
     }
 
-    fn from_client(&mut self, bytes: &[u8], offload: Offload) {
+    fn arrive(&mut self, bytes: &[u8], offload: Offload) {
         let Ok(Ip { pair, transport: Transport::Tcp(tcp), .. }) = Ip::parse(bytes, offload) else { panic!("packet") };
         self.packets += 1;
         if !tcp.flags.contains(Flags::SYN) {
@@ -335,7 +335,7 @@ impl Play {
         self.client.wire.now = Some(self.now);
         if up == Some(next) {
             let (_, (bytes, offload)) = self.client.wire.packets.pop_first().unwrap();
-            self.from_client(&bytes, offload);
+            self.arrive(&bytes, offload);
         } else if down == Some(next) {
             let (_, (bytes, offload)) = self.wire.packets.pop_first().unwrap();
             let Ok(Ip { transport: Transport::Tcp(tcp), .. }) = Ip::parse(&bytes, offload) else { panic!("packet") };
