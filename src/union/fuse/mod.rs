@@ -26,7 +26,7 @@
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`] the protocol; [`owners`] and [`recorded`] whose files they are;
+//! [`ops`], [`wire`] the protocol; [`owners`] and [`recorded`] whose files they are;
 //! [`quota`] how many; [`placement`] which thread serves, and where; [`fault`] panics.
 
 mod attr;
@@ -48,6 +48,7 @@ mod rename;
 mod siblings;
 mod tree;
 mod whiteout;
+mod wire;
 mod xattr;
 
 use std::ffi::OsString;
