@@ -64,11 +64,16 @@ impl Networked {
         Ok(Some(Self { membership, exe, netns: None, lost: None }))
     }
 
-    /// Makes the interfaces of the new container; its pid 1 waits meanwhile.
-    pub(super) fn plug(&mut self, pid: i32) -> Result<()> {
+    /// Makes the interfaces of the new container; its pid 1 waits meanwhile. A netd that dies just now is replaced.
+    pub(super) fn plug(&mut self, paths: &Paths, pid: i32) -> Result<()> {
         let path = format!("/proc/{pid}/ns/net");
         let netns = File::open(&path).context(|| format!("cannot open `{path}`"))?;
-        self.membership.plug(netns.as_fd())?;
+        match self.membership.plug(netns.as_fd()) {
+            Err(error) if error.kind() == Kind::Network => {
+                self.membership.revive(paths, self.exe.as_fd(), netns.as_fd())?;
+            }
+            plugged => plugged?,
+        }
         self.netns = Some(netns);
         Ok(())
     }

@@ -62,7 +62,7 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     };
     let resources = Resources { root, place: &container, streams, exe: &exe, maps: ids.files };
     let mut launched =
-        launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(pid)))?;
+        launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
         (Some(ours), _) => {
             let outputs =

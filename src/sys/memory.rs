@@ -23,13 +23,7 @@ pub fn release_program_pages() -> io::Result<()> {
 /// Lets all threads share one arena of the allocator (mallopt(3)): each further one costs a thread that allocates a few
 /// times some 100 KiB.
 pub fn share_one_arena() {
-    // SAFETY: only sets a parameter of the allocator.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
-}
-
-/// Makes all threads allocate from one heap. For a program that seldom allocates: it has less left over.
-pub fn use_one_heap() {
-    // SAFETY: sets a number in the allocator (mallopt(3)); unknown ones are refused.
+    // SAFETY: sets a number in the allocator; unknown ones are refused.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
@@ -78,7 +72,7 @@ mod tests {
 
     #[test]
     fn the_allocator_goes_on() {
-        use_one_heap();
+        share_one_arena();
         trim();
         assert_eq!(vec![1u8; 1 << 20].len(), 1 << 20);
     }

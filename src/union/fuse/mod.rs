@@ -253,7 +253,7 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let options: Options =
         serde_json::from_slice(options.as_bytes()).context(|| "cannot understand the options of the union")?;
     become_background()?;
-    crate::sys::memory::use_one_heap();
+    crate::sys::memory::share_one_arena();
     let root = |path: &Path| LayerDir::root(path).at(path, "cannot open the layer");
     let recorded = recorded::can_be_shown();
     let lower = |layer: &OsString| {
