@@ -202,7 +202,7 @@ fn question(name: &str) -> Vec<u8> {
 /// Asks a gateway for the IPv4 address of a name: code and addresses of the answer.
 fn ask(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
     let gateway = SocketAddr::new(container.joined.resolvers[0], 53);
-    question(&container.run(|| datagrams(gateway)), name)
+    ask_through(&container.run(|| datagrams(gateway)), name)
 }
 
 /// The same from a process with threads.
@@ -211,14 +211,14 @@ fn ask_quietly(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
     let asked = std::thread::scope(|scope| {
         let ask = || {
             nix::sched::setns(&container.netns, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-            question(&datagrams(gateway), name)
+            ask_through(&datagrams(gateway), name)
         };
         scope.spawn(ask).join()
     });
     asked.unwrap()
 }
 
-fn question(socket: &UdpSocket, name: &str) -> (u8, Vec<[u8; 4]>) {
+fn ask_through(socket: &UdpSocket, name: &str) -> (u8, Vec<[u8; 4]>) {
     let question = question(name);
     socket.send(&question).unwrap();
     let mut answer = [0; 512];
