@@ -148,9 +148,11 @@ fn give_streams(streams: &EnterStreams, parent: BorrowedFd<'_>) -> io::Result<()
     }
 }
 
-/// Hears the midwife, who may name the child, and then the child until it has become its program or says why not.
+/// Hears the midwife, who may name the child, and the child, which may say why it did not become its program, until
+/// both are done. Either may be first; a child that is not reaped would keep the container's pid 1 from ending.
 fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>, child: &mut Option<Cloned>) -> Result<Option<OwnedFd>> {
     let mut terminal = None;
+    let mut failure = None;
     loop {
         let mut message = [0u8; 16];
         let (length, fds) = match socket::receive(socket, &mut message) {
@@ -158,7 +160,7 @@ fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>, child: &mut Option<Cloned>) 
             received => received.context(|| "cannot hear the process's start")?,
         };
         match &message[..length] {
-            [] => return Ok(terminal),
+            [] => return failure.map_or(Ok(terminal), Err),
             [b'P', pid @ ..] => {
                 let pid = pid.try_into().map_or(0, i32::from_ne_bytes);
                 *child = fds.into_iter().next().map(|pidfd| Cloned { pid, pidfd });
@@ -166,25 +168,55 @@ fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>, child: &mut Option<Cloned>) 
             [b'T'] => terminal = fds.into_iter().next(),
             [b'F', s0, s1, errno @ ..] => {
                 let stage = u16::from_ne_bytes([*s0, *s1]);
-                let errno = Errno::from_raw(errno.try_into().map_or(libc::EIO, i32::from_ne_bytes));
-                return Err(match Stage::from_number(stage) {
-                    Some(stage) => stage.describe(plan, errno),
-                    // pid 1 is gone, or its namespace takes no more processes.
-                    None if stage == BIRTH && matches!(errno, Errno::ESRCH | Errno::ENOMEM) => {
-                        Error::conflict("the container is not running any more")
-                    }
-                    None if stage == BIRTH => {
-                        Error::system("cannot make a process in the container").caused_by(io::Error::from(errno))
-                    }
-                    None if stage == JOIN => {
-                        Error::system("cannot join the container's namespaces").caused_by(io::Error::from(errno))
-                    }
-                    None => {
-                        Error::system("cannot give the process its standard streams").caused_by(io::Error::from(errno))
-                    }
-                });
+                let errno = errno.try_into().map_or(libc::EIO, i32::from_ne_bytes);
+                failure = Some(describe(plan, stage, Errno::from_raw(errno)));
             }
             _ => return Err(Error::system("the process's start sent a message that is not understood")),
         }
+    }
+}
+
+fn describe(plan: &ProcessPlan, stage: u16, errno: Errno) -> Error {
+    match Stage::from_number(stage) {
+        Some(stage) => stage.describe(plan, errno),
+        // pid 1 is gone, or its namespace takes no more processes.
+        None if stage == BIRTH && matches!(errno, Errno::ESRCH | Errno::ENOMEM) => {
+            Error::conflict("the container is not running any more")
+        }
+        None => {
+            let what = match stage {
+                BIRTH => "cannot make a process in the container",
+                JOIN => "cannot join the container's namespaces",
+                _ => "cannot give the process its standard streams",
+            };
+            Error::system(what).caused_by(io::Error::from(errno))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Kind;
+
+    #[test]
+    fn a_child_that_fails_before_it_is_named_is_known() {
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let mut failed = [b'F', 0, 0, 0, 0, 0, 0];
+        failed[1..3].copy_from_slice(&(Stage::Exec as u16).to_ne_bytes());
+        failed[3..7].copy_from_slice(&libc::ENOENT.to_ne_bytes());
+        socket::send(theirs.as_fd(), &failed, &[], &[]).unwrap();
+        let me = std::process::id() as i32;
+        let pidfd =
+            rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
+        socket::send(theirs.as_fd(), b"P", &me.to_ne_bytes(), &[pidfd.as_fd()]).unwrap();
+        drop(theirs);
+
+        let mut child = None;
+        let plan = ProcessPlan { argv: vec!["foo".into()], ..ProcessPlan::default() };
+        let error = hear(&plan, ours.as_fd(), &mut child).unwrap_err();
+        assert_eq!(error.kind(), Kind::CommandNotFound);
+        assert_eq!(child.map(|child| child.pid), Some(me));
     }
 }

@@ -5,9 +5,10 @@
 //!
 //! Parent (the supervisor, root of the outer user namespace) and child share a SOCK_SEQPACKET pair. The parent clones,
 //! writes `uid_map` and `gid_map`, and sends one byte. The child sets itself up (`child`); if others make interfaces for
-//! it meanwhile, it waits for a second byte when it comes to its network. It may send its terminal, and either execs, which closes its end, or sends (stage, index, errno) and exits. The parent therefore reads messages
-//! until end of file; no message but the terminal's means success. If the parent dies, the child reads end of file
-//! before its go, or is killed by the kernel afterwards.
+//! it meanwhile, it waits for a second byte when it comes to its network. It may send its terminal, and either execs,
+//! which closes its end, or sends (stage, index, errno) and exits. The parent therefore reads messages until end of file;
+//! no message but the terminal's means success. If the parent dies, the child reads end of file before its go, or is
+//! killed by the kernel afterwards.
 
 use std::ffi::CString;
 use std::fs::{self, File};
