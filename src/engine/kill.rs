@@ -2,18 +2,23 @@
 
 use std::os::fd::AsFd;
 
+use super::wait::end_of;
 use super::{Engine, not_running};
 use crate::base::{ContainerId, Result, ResultExt};
 use crate::state::record::Status;
 use crate::supervise::protocol::{self, Request};
 
-/// Sends `signal` (see [`super::signal::parse`]). Returns the container's id.
+/// Sends `signal` (see [`super::signal::parse`]). Returns the container's id; after SIGKILL, which nothing survives, once
+/// the end has been recorded.
 pub fn kill(engine: &Engine, name: &str, signal: i32) -> Result<ContainerId> {
     let id = engine.containers().find(name)?;
     match crate::supervise::connect(&engine.paths.container_socket(&id))? {
         Some(socket) => {
             protocol::send_request(socket.as_fd(), &Request::Signal(signal))
                 .context(|| "cannot reach the container's supervisor")?;
+            if signal == libc::SIGKILL {
+                end_of(&socket)?;
+            }
         }
         None => signal_orphan(engine, &id, name, signal)?,
     }

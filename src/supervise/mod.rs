@@ -44,11 +44,11 @@ pub use spawn::{ROLE, spawn};
 use crate::base::error::WireError;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish::{self, Durability};
-use crate::base::{Error, Paths, Result, ResultExt, time};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
 use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
-use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
+use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, Status, durability};
 use crate::sys::process::{Cloned, inherited_fd};
 use attached::{Attached, Client};
 use network::Networked;
@@ -126,7 +126,7 @@ impl Supervisor {
     fn start(paths: &Paths, launch: &Launch) -> Result<Self> {
         let containers = Containers::new(paths);
         let config = containers.config(&launch.id)?;
-        let guard = containers.guard(&launch.id)?.ok_or_else(|| {
+        let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
             Error::conflict(format!("container `{}` is running, or being changed by another command", config.name))
         })?;
         let first = containers.state(&guard.id)?.is_none();
@@ -450,6 +450,23 @@ fn sweep_dead(paths: &Paths) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes the lock of a container that is to be started. One that does not run has its lock held only for moments, by a
+/// supervisor that has just recorded the end, or by a command that looks at it: that is waited for.
+fn take_lock(containers: &Containers, id: &ContainerId) -> Result<Option<ContainerGuard>> {
+    let patience = Instant::now() + Duration::from_secs(2);
+    loop {
+        let guard = containers.guard(id)?;
+        let running = || -> Result<bool> {
+            let status = containers.state(id)?.map(|state| state.status());
+            Ok(matches!(status, Some(Status::Running { pid, .. }) if pid > 0))
+        };
+        if guard.is_some() || Instant::now() > patience || running()? {
+            return Ok(guard);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// What [`Supervisor::wait`] found.
