@@ -2315,22 +2315,15 @@ else
 fi
 
 _coracle_names() {
-    local word="${COMP_WORDS[COMP_CWORD]}" index=1 command
-    _coracle "$@"
-    [[ "$word" == -* ]] && return
-    command="${COMP_WORDS[1]}"
-    case "$command" in
-        container|image) index=2; command="$command ${COMP_WORDS[2]}" ;;
-    esac
-    (( COMP_CWORD > index )) || return
-    case "$command" in
-        attach|exec|kill|logs|restart|rm|start|stop|top|wait|container\ *)
-            COMPREPLY+=( $(compgen -W "$(coracle ps -a --format '{{.Names}}' 2>/dev/null)" -- "$word") ) ;;
-        run|create|pull|rmi|image\ *)
-            COMPREPLY+=( $(compgen -W "$(coracle images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "$word") ) ;;
-        inspect)
-            COMPREPLY+=( $(compgen -W "$(coracle ps -a --format '{{.Names}}' 2>/dev/null) $(coracle images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "$word") ) ;;
-    esac
+    local line="${COMP_LINE:0:COMP_POINT}" current="${COMP_WORDS[COMP_CWORD]}" words word name names=()
+    read -ra words <<<"$line"
+    [[ "$line" == *[[:space:]] ]] && words+=("")
+    word="${words[-1]}"
+    [[ "$current" == [:=] ]] && current=""
+    while IFS= read -r name; do
+        names+=("${name#"${word%"$current"}"}")
+    done < <("${words[0]}" __complete "${words[@]:1}" 2>/dev/null)
+    if (( ${#names[@]} )); then COMPREPLY=("${names[@]}"); else _coracle "$@"; fi
 }
 complete -F _coracle_names -o nosort -o bashdefault -o default coracle 2>/dev/null ||
     complete -F _coracle_names -o bashdefault -o default coracle

@@ -12,6 +12,8 @@ mod support;
 
 #[path = "e2e/as_root.rs"]
 mod as_root;
+#[path = "e2e/completion.rs"]
+mod completion;
 #[path = "e2e/crash.rs"]
 mod crash;
 #[path = "e2e/exec_attach.rs"]

@@ -32,35 +32,77 @@ pub fn completion(shell: Shell) -> Result<Vec<u8>> {
     shell
         .try_generate(&command, &mut script)
         .map_err(|error| Error::system("cannot make the completion").caused_by(error))?;
+    let script =
+        String::from_utf8(script).map_err(|error| Error::system("cannot make the completion").caused_by(error))?;
     Ok(match shell {
-        Shell::Bash => [script, NAMES_IN_BASH.as_bytes().to_vec()].concat(),
+        Shell::Bash => script + NAMES_IN_BASH,
+        Shell::Zsh => names_in_zsh(&script),
+        Shell::Fish => names_in_fish(&script),
         _ => script,
-    })
+    }
+    .into_bytes())
 }
 
-/// bash also completes the names of containers and images, which only the program knows.
+/// The scripts know commands and flags; for names of containers, images and networks they ask the program (`complete.rs`).
+/// bash splits words at `=` and `:`, which the program must not see, and wants back only what follows them.
 const NAMES_IN_BASH: &str = r#"
 _coracle_names() {
-    local word="${COMP_WORDS[COMP_CWORD]}" index=1 command
-    _coracle "$@"
-    [[ "$word" == -* ]] && return
-    command="${COMP_WORDS[1]}"
-    case "$command" in
-        container|image) index=2; command="$command ${COMP_WORDS[2]}" ;;
-    esac
-    (( COMP_CWORD > index )) || return
-    case "$command" in
-        attach|exec|kill|logs|restart|rm|start|stop|top|wait|container\ *)
-            COMPREPLY+=( $(compgen -W "$(coracle ps -a --format '{{.Names}}' 2>/dev/null)" -- "$word") ) ;;
-        run|create|pull|rmi|image\ *)
-            COMPREPLY+=( $(compgen -W "$(coracle images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "$word") ) ;;
-        inspect)
-            COMPREPLY+=( $(compgen -W "$(coracle ps -a --format '{{.Names}}' 2>/dev/null) $(coracle images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "$word") ) ;;
-    esac
+    local line="${COMP_LINE:0:COMP_POINT}" current="${COMP_WORDS[COMP_CWORD]}" words word name names=()
+    read -ra words <<<"$line"
+    [[ "$line" == *[[:space:]] ]] && words+=("")
+    word="${words[-1]}"
+    [[ "$current" == [:=] ]] && current=""
+    while IFS= read -r name; do
+        names+=("${name#"${word%"$current"}"}")
+    done < <("${words[0]}" __complete "${words[@]:1}" 2>/dev/null)
+    if (( ${#names[@]} )); then COMPREPLY=("${names[@]}"); else _coracle "$@"; fi
 }
 complete -F _coracle_names -o nosort -o bashdefault -o default coracle 2>/dev/null ||
     complete -F _coracle_names -o bashdefault -o default coracle
 "#;
+
+/// In zsh, wherever anything would do; the words are kept from before the script's functions take the first ones away.
+fn names_in_zsh(script: &str) -> String {
+    let begin = "_coracle() {\n";
+    let keep = "    local -a coracle_words=(\"${(@)words[1,CURRENT]}\")\n";
+    let ask = r#"_coracle_names() {
+    local -a names=("${(@f)$("${(@Q)coracle_words[1]}" __complete "${(@Q)coracle_words[2,-1]}" 2>/dev/null)}")
+    names=(${names#*=})
+    (( $#names )) && compadd -a names || _default
+}
+
+"#;
+    let script = script.replacen(begin, &format!("{ask}{begin}{keep}"), 1);
+    script.lines().map(|line| with_names(line) + "\n").collect()
+}
+
+/// A line of zsh's script, asking for names where it would take anything. Colons in the name of a value would end it.
+fn with_names(line: &str) -> String {
+    let Some((before, end)) = line.split_once(":_default'") else { return line.to_owned() };
+    // `FLAG=[DESCRIPTION]:VALUE`, with brackets in the description escaped.
+    let brackets = before.match_indices("]:").map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
+    let (flag, value) = match brackets {
+        Some(at) => before.split_at(at + 2),
+        None => (before, ""),
+    };
+    format!("{flag}{}:_coracle_names'{end}", value.replace(':', "\\:"))
+}
+
+/// In fish, for every flag that takes a value, and for arguments where there are names.
+fn names_in_fish(script: &str) -> String {
+    let ask = r#"
+function __fish_coracle_names
+    set -l words (commandline -opc)
+    $words[1] __complete $words[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c coracle -n "count (__fish_coracle_names) >/dev/null" -f -k -a "(__fish_coracle_names)"
+"#;
+    let lines = script.lines().map(|line| match line.strip_suffix(" -r") {
+        Some(flag) => format!("{flag} -r -a \"(__fish_coracle_names)\"\n"),
+        None => format!("{line}\n"),
+    });
+    lines.collect::<String>() + ask
+}
 
 /// `--help` is read before clap sees it; here it is shown like any flag.
 fn with_help(command: Command) -> Command {

@@ -4,13 +4,14 @@
 //!
 //! [`main`] looks at the first words and builds the definition of that one command only (`verb.rs`, `tree.rs`): clap's
 //! whole tree takes longer to build than some commands to run, so that only help, manual pages and completions see it.
-//! `--version` is answered before clap.
+//! `--version` is answered before clap, and so are the questions of the shells' completion scripts (`complete.rs`).
 //!
 //! `argv.rs` reads a command line by the rules of docker's flag library and hands clap a plain one. Each command is one
 //! file: its arguments (whose comments are the help), a pure conversion into the engine's request, and a short function
 //! that does it. Only `ui.rs` prints, only `environment.rs` reads the environment.
 
 mod argv;
+mod complete;
 mod container;
 mod context;
 mod environment;
@@ -50,6 +51,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let outcome = match words(args) {
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
+        }
+        Ok(words) if words.first().is_some_and(|word| word == complete::WORD) => {
+            complete::complete(persona, &words[1..]).map_err(Failure::plain)
         }
         Ok(words) => dispatch(persona, &ui, &words),
         Err(error) => Err(Failure::parsing(error, persona.program())),

@@ -44,7 +44,7 @@ struct PullArguments {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     tls_verify: Option<bool>,
     /// Names of images
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "IMAGE", required = true)]
     names: Vec<String>,
 }
 

@@ -109,7 +109,7 @@ struct CreateArguments {
     #[arg(long, value_name = "SUBNET")]
     subnet: Vec<String>,
     /// Its name
-    #[arg(value_name = "NETWORK")]
+    #[arg(value_name = "NAME")]
     name: Option<String>,
 }
 
