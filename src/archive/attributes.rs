@@ -1,8 +1,8 @@
 //! Owners, modes, times and extended attributes of what an archive holds.
 //!
 //! Extended attributes by name:
-//! * `user.overlay.*`, `trusted.*`, `user.fuseoverlayfs.*` and `user.containers.override_stat` are dropped: union file systems read instructions there, and
-//!   an image could hide or redirect files with them.
+//! * `user.overlay.*`, `trusted.*`, `user.fuseoverlayfs.*` and `user.containers.override_stat` are dropped: union file
+//!   systems read instructions there, and an image could hide or redirect files with them.
 //! * `security.capability` is set in its second version without a root id; the kernel then adds the root of our user
 //!   namespace (capabilities(7), "Namespaced file capabilities"). An image cannot know the right id.
 //! * all others are set. Where the kernel or file system refuses (`EPERM`, `EOPNOTSUPP`: other `security.*` names, or a

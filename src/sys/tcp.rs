@@ -15,18 +15,7 @@ pub fn set_transparent(socket: BorrowedFd<'_>, v6: bool) -> io::Result<()> {
         true => (libc::IPPROTO_IPV6, IPV6_TRANSPARENT),
         false => (libc::IPPROTO_IP, libc::IP_TRANSPARENT),
     };
-    let on: libc::c_int = 1;
-    // SAFETY: `on` is an int and outlives the call, which reads the size given and no more.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            name,
-            (&raw const on).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    set(socket, level, name, 1)
 }
 
 /// Whether the next byte to be read is the one behind urgent data (sockatmark(3)).
@@ -49,17 +38,16 @@ fn number(socket: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<libc::c_in
 /// Where the next look (MSG_PEEK) begins, in bytes behind what was read (socket(7), SO_PEEK_OFF; since Linux 6.9 for TCP).
 pub fn set_peek_offset(socket: BorrowedFd<'_>, offset: usize) -> io::Result<()> {
     let offset = libc::c_int::try_from(offset).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    // SAFETY: `offset` is an int and outlives the call, which reads the size given and no more.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEEK_OFF,
-            (&raw const offset).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    set(socket, libc::SOL_SOCKET, libc::SO_PEEK_OFF, offset)
+}
+
+fn set(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: `value` is an int and outlives the call, which reads the size given and no more.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), size) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Throws away up to `length` bytes that have arrived, without copying them (tcp(7), MSG_TRUNC): how many.
