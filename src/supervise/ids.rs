@@ -6,7 +6,7 @@ use crate::state::ids::{IdRun, UserNamespace};
 
 /// Which of the user's ids the container's are.
 #[derive(Debug, Clone)]
-pub(super) struct ContainerIds {
+pub struct ContainerIds {
     /// From the container's user ids to the user's.
     pub uids: IdMap,
     /// From its group ids.
@@ -16,7 +16,7 @@ pub(super) struct ContainerIds {
 }
 
 impl ContainerIds {
-    /// The maps of a container whose user has the maps `outer`.
+    /// The maps of a container whose user has the maps `outer`. Fails when the user does not have an id that is needed.
     pub fn new(namespace: &UserNamespace, outer: &(IdMap, IdMap)) -> Result<Self> {
         let (uids, gids) = match namespace {
             UserNamespace::Host => (outer.0.identity(), outer.1.identity()),

@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket, socketpair};
 use rustix::process::{WaitId, WaitIdOptions};
 
+pub use ids::ContainerIds;
 pub use spawn::{ROLE, spawn};
 
 use crate::base::error::WireError;

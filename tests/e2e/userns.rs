@@ -47,6 +47,18 @@ fn the_user_takes_other_ids() {
 }
 
 #[test]
+fn the_map_is_told() {
+    let env = as_user!();
+    env.coracle("create --name one --userns=keep-id:uid=5,gid=0 IMAGE true").succeeds();
+    let told = env.inspect("one", "{{.HostConfig.UsernsMode}} {{json .HostConfig.IDMappings.UidMap}}");
+    assert!(told.starts_with(r#"private ["0:1:5","5:0:1","6:6:"#), "{told}");
+    let told = env.inspect("one", "{{json .HostConfig.IDMappings.GidMap}}");
+    assert!(told.starts_with(r#"["0:0:1","1:1:"#), "{told}");
+    env.coracle("create --name two IMAGE true").succeeds();
+    assert!(!env.coracle("inspect two").succeeds().stdout.contains("IDMappings"));
+}
+
+#[test]
 fn files_in_bind_mounts_are_the_users() {
     let env = as_user!();
     let (uid, gid) = me();

@@ -10,9 +10,12 @@ use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
 use crate::net::etc::HostEntry;
+use crate::rootless::idmap::IdMap;
+use crate::rootless::outer;
 use crate::runtime::plan::{MASKED, READ_ONLY};
 use crate::state::record::{ContainerConfig, Mount, MountSource, Propagation, Seccomp};
 use crate::state::{Container, Status};
+use crate::supervise::ContainerIds;
 
 /// A container as `inspect` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -46,6 +49,14 @@ pub struct ContainerReport {
     mounts: Vec<MountPoint>,
     config: Config,
     network_settings: network::NetworkSettings,
+}
+
+/// Runs of ids as podman writes them: first in the container, first among the user's, how many.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct IdMappings {
+    uid_map: Vec<String>,
+    gid_map: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -101,6 +112,8 @@ struct HostConfig {
     #[serde(rename = "UTSMode")]
     uts_mode: &'static str,
     userns_mode: &'static str,
+    #[serde(rename = "IDMappings", skip_serializing_if = "Option::is_none")]
+    id_mappings: Option<IdMappings>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     storage_opt: BTreeMap<&'static str, String>,
     shm_size: u64,
@@ -276,6 +289,15 @@ fn state(status: &Status) -> State {
     }
 }
 
+/// The ids of a container that has its own, where they can be told: they follow from what the user has today.
+fn id_mappings(config: &ContainerConfig) -> Option<IdMappings> {
+    let shifted = Some(&config.user_namespace).filter(|namespace| namespace.shifts())?;
+    let ids = ContainerIds::new(shifted, &outer::maps_of_user().ok()?).ok()?;
+    let list =
+        |map: &IdMap| map.extents.iter().map(|run| format!("{}:{}:{}", run.inside, run.outside, run.count)).collect();
+    Some(IdMappings { uid_map: list(&ids.uids), gid_map: list(&ids.gids) })
+}
+
 fn host_config(config: &ContainerConfig) -> HostConfig {
     let (security, networking) = (&config.security, &config.networking);
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
@@ -311,6 +333,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         tmpfs: config.mounts.iter().filter_map(tmpfs).collect(),
         uts_mode: "",
         userns_mode: config.user_namespace.word(),
+        id_mappings: id_mappings(config),
         storage_opt: config.storage_size.map(|size| ("size", size.to_string())).into_iter().collect(),
         shm_size: config.shm_size,
         runtime: "coracle",
