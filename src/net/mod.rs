@@ -22,7 +22,8 @@
 //! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
 //! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
 //! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`], [`udp`] and [`icmp`]
-//! traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files by which containers know names.
+//! traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files by which containers know names; [`trial`] whether this machine
+//! has what all of it needs.
 
 pub mod client;
 pub mod dns;
@@ -43,5 +44,6 @@ mod router;
 pub mod table;
 pub mod tcp;
 pub mod tcp_ports;
+pub mod trial;
 pub mod udp;
 pub mod udp_ports;

@@ -119,6 +119,12 @@ pub struct PublishedPort {
 }
 
 impl PublishedPort {
+    /// Whether both want the same port of the host.
+    pub fn clashes(&self, other: &Self) -> bool {
+        let same_address = self.host_ip.is_none() || other.host_ip.is_none() || self.host_ip == other.host_ip;
+        self.host_port != 0 && (self.host_port, self.protocol) == (other.host_port, other.protocol) && same_address
+    }
+
     /// The container's end, as docker writes it: `80/tcp`.
     pub fn container(&self) -> String {
         format!("{}/{}", self.container_port, self.protocol)
