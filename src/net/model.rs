@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::range::AddressRange;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, text};
 
@@ -59,7 +60,7 @@ pub struct Subnet {
     /// The bridge's own address, in `net`.
     pub gateway: IpAddr,
     /// Where members' addresses come from, within `net`; all of it when none.
-    pub range: Option<IpNet>,
+    pub range: Option<AddressRange>,
 }
 
 /// What a container asks of one network.

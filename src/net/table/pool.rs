@@ -40,10 +40,9 @@ pub(super) struct Pool {
 impl Pool {
     /// All free, but for those that are kept for members which are `awaited`.
     pub(super) fn new<'a>(subnet: &Subnet, awaited: impl Iterator<Item = &'a IpAddr>) -> Self {
-        let bounds = |net: &IpNet| (number(net.network()), number(net.broadcast()));
-        let (lowest, highest) = bounds(&subnet.net);
-        let range = subnet.range.as_ref().filter(|range| subnet.net.contains(*range));
-        let (first, last) = range.map_or((lowest, highest), bounds);
+        let (lowest, highest) = (number(subnet.net.network()), number(subnet.net.broadcast()));
+        let range = subnet.range.as_ref().filter(|range| range.is_in(&subnet.net));
+        let (first, last) = range.map_or((lowest, highest), |range| (number(range.first()), number(range.last())));
         // The subnet-router anycast address of IPv6 (RFC 4291, 2.6.1) is its lowest; there is no broadcast.
         let broadcast = if subnet.net.addr().is_ipv4() { highest } else { lowest };
         let reserved = [lowest, broadcast, number(subnet.gateway)];
@@ -137,6 +136,7 @@ mod tests {
             ("10.0.0.0/29", "10.0.0.1", None, &["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"][..]),
             ("10.0.0.0/30", "10.0.0.2", None, &["10.0.0.1"]),
             ("10.0.0.0/24", "10.0.0.254", Some("10.0.0.252/30"), &["10.0.0.252", "10.0.0.253"]),
+            ("10.0.0.0/24", "10.0.0.1", Some("10.0.0.7-10.0.0.9"), &["10.0.0.7", "10.0.0.8", "10.0.0.9"]),
             ("fd00::/126", "fd00::1", None, &["fd00::2", "fd00::3"]),
             ("fd00::/64", "fd00::1", Some("fd00::10/127"), &["fd00::10", "fd00::11"]),
         ] {
