@@ -236,6 +236,8 @@ pub fn resolv_conf_changes_in_every_way() {
     fs::remove_file("/etc/resolv.conf").unwrap();
     std::os::unix::fs::symlink("run/resolve/stub", "/etc/resolv.conf").unwrap();
     fs::rename("/etc/run/resolve", "/etc/run/old").unwrap();
+    // That there is none for a moment is noticed first: then nothing is watched that the new one will be in.
+    wait_for("no resolver", || ask(&a, "x.example").0 == 2);
     fs::create_dir("/etc/run/resolve").unwrap();
     fs::write("/etc/run/resolve/stub", &servers[1]).unwrap();
     is_asked(2, "the link's target in a new directory");
