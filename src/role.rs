@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::base::Paths;
 use crate::net::netd;
 use crate::rootless::outer;
+use crate::state::Containers;
 use crate::union::fuse;
 use crate::{engine, hello, init, supervise};
 
@@ -43,7 +44,7 @@ fn netd_main(args: &[OsString]) -> u8 {
     let [data, runtime, ..] = args else { return 125 };
     let paths = Paths { data: data.into(), runtime: runtime.into(), config: PathBuf::new(), home: PathBuf::new() };
     let kept = outer::record_keeper(&paths);
-    let status = netd::main(args);
+    let status = netd::main(args, &|| Containers::new(&paths).on_networks());
     if kept.is_ok() {
         outer::forget_keeper(&paths);
     }

@@ -11,6 +11,8 @@ mod laptop;
 mod members;
 #[path = "net/outside.rs"]
 mod outside;
+#[path = "net/roaming.rs"]
+mod roaming;
 #[path = "net/trouble.rs"]
 mod trouble;
 
@@ -21,6 +23,7 @@ const TESTS: &[(&str, fn())] = &[
     ("containers_reach_each_other", members::containers_reach_each_other),
     ("networks_are_apart", members::networks_are_apart),
     ("a_killed_netd_is_revived", members::a_killed_netd_is_revived),
+    ("a_netd_that_knew_nobody_is_joined_by_everybody", members::a_netd_that_knew_nobody_is_joined_by_everybody),
     ("networks_come_and_go", members::networks_come_and_go),
     ("many_join_at_once", members::many_join_at_once),
     ("the_outside_is_as_the_host_sees_it", outside::the_outside_is_as_the_host_sees_it),
@@ -30,8 +33,15 @@ const TESTS: &[(&str, fn())] = &[
     ("the_host_s_resolvers_are_followed", outside::the_host_s_resolvers_are_followed),
     ("published_udp_ports_lead_to_containers", outside::published_udp_ports_lead_to_containers),
     ("pings_are_answered", outside::pings_are_answered),
+    ("without_a_device_there_are_neighbours", outside::without_a_device_there_are_neighbours),
+    ("without_a_gate_connections_are_spoken", outside::without_a_gate_connections_are_spoken),
     ("published_ports_lead_to_containers", outside::published_ports_lead_to_containers),
     ("ports_come_back_after_netd_was_killed", outside::ports_come_back_after_netd_was_killed),
+    ("addresses_and_links_come_and_go", roaming::addresses_and_links_come_and_go),
+    ("a_vpn_comes_and_goes", roaming::a_vpn_comes_and_goes),
+    ("the_host_may_have_the_same_addresses", roaming::the_host_may_have_the_same_addresses),
+    ("resolv_conf_changes_in_every_way", roaming::resolv_conf_changes_in_every_way),
+    ("a_suspended_netd_goes_on", roaming::a_suspended_netd_goes_on),
     ("killed_under_load", trouble::killed_under_load),
     ("ten_thousand_connections_leave_nothing", trouble::ten_thousand_connections_leave_nothing),
     ("few_descriptors", trouble::few_descriptors),
@@ -44,7 +54,7 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     if args[0] == coracle::net::netd::ROLE {
         let args: Vec<_> = std::env::args_os().skip(1).collect();
-        std::process::exit(coracle::net::netd::main(&args).into());
+        std::process::exit(coracle::net::netd::main(&args, &laptop::running).into());
     }
     if args.get(1).is_some_and(|arg| arg == "--list") {
         return;

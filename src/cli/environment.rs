@@ -60,6 +60,12 @@ impl Environment {
         Ok(Paths { data: chosen.data.clone().unwrap_or_else(|| data.join("coracle")), runtime, config, home })
     }
 
+    /// coracle's own configuration file, which need not exist.
+    pub fn configuration(&self) -> Result<PathBuf> {
+        let (_, _, config) = self.base(nix::unistd::geteuid().as_raw())?;
+        Ok(config.join("coracle/config.toml"))
+    }
+
     /// Home, data and configuration directory. Without `HOME` the password file is read by hand: the C library's own
     /// look-up may load modules, which a static executable must not.
     fn base(&self, uid: u32) -> Result<(PathBuf, PathBuf, PathBuf)> {

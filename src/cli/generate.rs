@@ -104,6 +104,18 @@ complete -c coracle -n "count (__fish_coracle_names) >/dev/null" -f -k -a "(__fi
     lines.collect::<String>() + ask
 }
 
+/// What no definition of a command tells, for the first manual page.
+const FILES: &str = r#".SH FILES
+.TP
+\fI$XDG_CONFIG_HOME/coracle/config.toml\fR
+What options are when they are not given; it need not exist, and what is not known in it is an error.
+.nf
+
+[network]
+low_ports = "remap"   # as \-\-low\-ports: "refuse" or "remap"
+.fi
+"#;
+
 /// `--help` is read before clap sees it; here it is shown like any flag.
 fn with_help(command: Command) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
@@ -119,6 +131,9 @@ fn collect_pages(command: &Command, name: &str, pages: &mut Vec<(String, Vec<u8>
         .manual("coracle")
         .render(&mut page)
         .context(|| "cannot make a manual page")?;
+    if name == PROGRAM {
+        page.extend_from_slice(FILES.as_bytes());
+    }
     pages.push((format!("{name}.1"), page));
     for subcommand in command.get_subcommands() {
         collect_pages(subcommand, &format!("{name}-{}", subcommand.get_name()), pages)?;

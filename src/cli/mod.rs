@@ -12,6 +12,7 @@
 
 mod argv;
 mod complete;
+mod config;
 mod container;
 mod context;
 mod environment;

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde::Serialize;
 
-use super::Engine;
+use super::{Engine, doctor};
 use crate::base::Result;
 use crate::rootless::outer;
 use crate::state::record::StorageDriver;
@@ -78,7 +78,7 @@ pub struct Runtime {
     pub path: &'static str,
 }
 
-/// Finds out. `version` is what the program says of itself.
+/// Finds out; the caller has one thread. `version` is what the program says of itself.
 pub fn info(engine: &Engine, version: &str, driver: StorageDriver) -> Result<Info> {
     let containers = engine.containers().list()?;
     let running = containers.iter().flatten().filter(|container| container.status.is_running()).count();
@@ -95,6 +95,8 @@ pub fn info(engine: &Engine, version: &str, driver: StorageDriver) -> Result<Inf
     if broken > 0 {
         warnings.push(format!("{broken} containers have records that cannot be read"));
     }
+    let lacks = doctor::networks().filter(|check| check.status != doctor::Status::Ok);
+    warnings.extend(lacks.map(|check| format!("{}: {} (`coracle doctor` names the fix)", check.name, check.detail)));
     Ok(Info {
         containers: containers.len(),
         containers_running: running,

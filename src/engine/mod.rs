@@ -4,6 +4,7 @@
 pub mod attach;
 pub mod builtin;
 pub mod create;
+pub mod doctor;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod fixtures;

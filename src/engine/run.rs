@@ -38,8 +38,7 @@ pub fn run(
     let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);
     // The lock goes over to the supervisor.
     drop(guard);
-    let started = &mut || tell_moved_ports(engine, &config, note);
-    let end = start_with(&supervisor, launch, terminal, config.process.tty, started)?;
+    let end = start_with(engine, &supervisor, launch, &config, terminal, note)?;
     Ok(Ran { id: config.id, end })
 }
 
@@ -59,19 +58,27 @@ pub(super) fn launch_request(
     }
 }
 
-/// Tells a fresh supervisor what to start and follows it: to the end of the session, or until it runs.
+/// Tells a fresh supervisor what to start and follows it: to the end of the session, or until it runs. `note` is called
+/// with what the user should know.
 pub(super) fn start_with(
+    engine: &Engine,
     supervisor: &OwnedFd,
     launch: Launch,
+    config: &ContainerConfig,
     terminal: Option<&Terminal<'_>>,
-    tty: bool,
-    started: &mut dyn FnMut() -> Result<()>,
+    note: &mut dyn FnMut(&str),
 ) -> Result<Option<End>> {
     // A supervisor that could not get ready has closed the socket after saying why.
     let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
     let mut buffer = vec![0; MAX_MESSAGE];
-    match protocol::receive_reply(supervisor.as_fd(), &mut buffer)? {
-        Some(Reply::Started(..)) => started()?,
+    let answer = loop {
+        match protocol::receive_reply(supervisor.as_fd(), &mut buffer)? {
+            Some(Reply::Note(said)) => note(&said),
+            answer => break answer,
+        }
+    };
+    match answer {
+        Some(Reply::Started(..)) => tell_moved_ports(engine, config, note)?,
         Some(Reply::Failed(error)) => return Err(error.into()),
         Some(_) => return Err(Error::system("the container's supervisor answered out of turn")),
         None => {
@@ -80,13 +87,13 @@ pub(super) fn start_with(
         }
     }
     match terminal {
-        Some(terminal) => relay(supervisor, terminal, tty).map(Some),
+        Some(terminal) => relay(supervisor, terminal, config.process.tty).map(Some),
         None => Ok(None),
     }
 }
 
 /// Says which published ports are not where they were asked for (`--low-ports=remap`).
-pub(super) fn tell_moved_ports(engine: &Engine, config: &ContainerConfig, note: &mut dyn FnMut(&str)) -> Result<()> {
+fn tell_moved_ports(engine: &Engine, config: &ContainerConfig, note: &mut dyn FnMut(&str)) -> Result<()> {
     if !config.networking.remap_low_ports {
         return Ok(());
     }

@@ -174,7 +174,7 @@ impl Relay<'_> {
                 Ok(Some(Reply::Exited(code))) => return Ok(Some(End::Exited(code))),
                 Ok(Some(Reply::Failed(error))) => return Err(error.into()),
                 Ok(Some(Reply::Started(..))) => self.send_size(),
-                Ok(Some(Reply::Done)) => {}
+                Ok(Some(Reply::Done | Reply::Note(_))) => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::create::layer_trees;
-use super::run::{launch_request, start_with, tell_moved_ports};
+use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
 use super::wait::settled;
 use crate::base::{ContainerId, Result};
@@ -32,7 +32,6 @@ pub fn start(
         container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
-    let started = &mut || tell_moved_ports(engine, &container.config, note);
-    let end = start_with(&supervisor, launch, terminal, container.config.process.tty, started)?;
+    let end = start_with(engine, &supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
 }

@@ -50,6 +50,7 @@ pub struct Membership {
     router: OwnedFd,
     join: Join,
     joined: Joined,
+    cut_off: Option<Error>,
 }
 
 impl Membership {
@@ -67,7 +68,8 @@ impl Membership {
             let socket = find_or_start(paths, program, router)?;
             match ask(socket.as_fd(), &request) {
                 Ok(Some(Reply::Joined(joined, router))) => {
-                    let membership = Self { socket, router, join: join.clone(), joined: (*joined).clone() };
+                    let membership =
+                        Self { socket, router, join: join.clone(), joined: (*joined).clone(), cut_off: None };
                     return Ok((membership, *joined));
                 }
                 Ok(None) => continue,
@@ -83,9 +85,19 @@ impl Membership {
     /// Makes the interfaces in the container's network namespace, brings its loopback up, and makes its names known.
     pub fn plug(&mut self, netns: BorrowedFd<'_>) -> Result<()> {
         match self.request(&Request::Plug(duplicate(netns)?))? {
-            Reply::Done => Ok(()),
+            Reply::Plugged(cut_off) => {
+                self.cut_off = cut_off.map(Error::from);
+                Ok(())
+            }
             _ => Err(misunderstood()),
         }
+    }
+
+    /// Why the plugged container reaches other containers, but not the outside, if it should: something that this machine
+    /// lacks.
+    pub fn cut_off(&self) -> Option<&Error> {
+        let has_way_out = |endpoint: &Endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some();
+        self.cut_off.as_ref().filter(|_| self.joined.endpoints.iter().any(has_way_out))
     }
 
     /// Adds a network to the plugged container.

@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::range::AddressRange;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, text};
 
@@ -59,7 +60,7 @@ pub struct Subnet {
     /// The bridge's own address, in `net`.
     pub gateway: IpAddr,
     /// Where members' addresses come from, within `net`; all of it when none.
-    pub range: Option<IpNet>,
+    pub range: Option<AddressRange>,
 }
 
 /// What a container asks of one network.
@@ -119,6 +120,12 @@ pub struct PublishedPort {
 }
 
 impl PublishedPort {
+    /// Whether both want the same port of the host.
+    pub fn clashes(&self, other: &Self) -> bool {
+        let same_address = self.host_ip.is_none() || other.host_ip.is_none() || self.host_ip == other.host_ip;
+        self.host_port != 0 && (self.host_port, self.protocol) == (other.host_port, other.protocol) && same_address
+    }
+
     /// The container's end, as docker writes it: `80/tcp`.
     pub fn container(&self) -> String {
         format!("{}/{}", self.container_port, self.protocol)

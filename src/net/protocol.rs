@@ -57,7 +57,7 @@ pub enum Request {
     /// Reserves addresses, opens ports. The answer is [`Reply::Joined`] with a descriptor of the router's namespace.
     Join(Box<Join>),
     /// Makes the interfaces in the container's network namespace, given as a descriptor, and its names known. The answer
-    /// is [`Reply::Done`].
+    /// is [`Reply::Plugged`].
     Plug(OwnedFd),
     /// Adds a network to a plugged container; with its network namespace. The answer is [`Reply::Connected`].
     Connect(Box<(Network, Wish)>, OwnedFd),
@@ -85,6 +85,8 @@ pub struct Counters {
 pub enum Reply {
     /// See [`Request::Join`]. The descriptor keeps the router's namespace alive and is what a new netd is started with.
     Joined(Box<Joined>, OwnedFd),
+    /// See [`Request::Plug`]. With the reason why containers of this machine reach each other alone, if it is so.
+    Plugged(Option<WireError>),
     /// See [`Request::Connect`].
     Connected(Box<Endpoint>),
     /// See [`Request::Count`].
@@ -126,6 +128,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
 pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
     match reply {
         Reply::Joined(joined, router) => socket::send(socket, b"j", &json(joined)?, &[router.as_fd()]),
+        Reply::Plugged(cut_off) => socket::send(socket, b"p", &json(cut_off)?, &[]),
         Reply::Connected(endpoint) => socket::send(socket, b"c", &json(endpoint)?, &[]),
         Reply::Counters(counters) => socket::send(socket, b"n", &json(counters)?, &[]),
         Reply::Done => socket::send(socket, b"d", &[], &[]),
@@ -139,6 +142,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Op
     let Some((tag, body)) = buffer.get(..length).and_then(<[u8]>::split_first) else { return Ok(None) };
     Ok(Some(match tag {
         b'j' => Reply::Joined(parse(body)?, fds.pop().ok_or_else(malformed)?),
+        b'p' => Reply::Plugged(parse(body)?),
         b'c' => Reply::Connected(parse(body)?),
         b'n' => Reply::Counters(parse(body)?),
         b'd' => Reply::Done,

@@ -6,7 +6,9 @@
 //! connects early waits until the port is aimed at the container. Each accepted connection gets a second one, made in the router's
 //! namespace: that is bound to the client's own address and port (IP_TRANSPARENT, ip(7)), so that the container sees who
 //! calls. Where an answer to that address would not come back here, by policy or because there is no gate, R's own address
-//! must do: the gateway's. Both are then a flow of [`Tcp`].
+//! must do: the gateway's. Where nobody listens on the container's address of the client's family, the other one is called,
+//! by the gateway, too: many programs listen on IPv4 alone, while `localhost` is `::1` for their users. Both are then a flow
+//! of [`Tcp`].
 
 use std::collections::HashMap;
 use std::io;
@@ -66,6 +68,12 @@ impl Target {
     pub(super) fn address(&self, client: IpAddr) -> Option<IpAddr> {
         let (v4, v6) = (self.ipv4.map(IpAddr::V4), self.ipv6.map(IpAddr::V6));
         if client.is_ipv4() { v4.or(v6) } else { v6.or(v4) }
+    }
+
+    /// The address that is not this one.
+    fn other(&self, address: IpAddr) -> Option<IpAddr> {
+        let (v4, v6) = (self.ipv4.map(IpAddr::V4), self.ipv6.map(IpAddr::V6));
+        if address.is_ipv4() { v6 } else { v4 }
     }
 }
 
@@ -187,21 +195,22 @@ fn forward(
         return Err(far);
     };
     let Some(member) = target.address(client.ip()) else { return Err(far) };
+    let other = target.other(member).map(|other| SocketAddr::new(other, port));
     let target = SocketAddr::new(member, port);
     let seen = cx.policy.visible(client.ip(), member);
     let own = seen == client.ip() && tcp.is_transparent();
     // While that pair of addresses and ports is in TIME_WAIT in R, another port of the client's must do.
     let mut called = match own {
-        true => call(cx, Some(client), target),
+        true => Called::from_router(cx, Some(client), target),
         // An address of R's own, which the kernel chooses.
-        false => call(cx, None, target),
+        false => Called::from_router(cx, None, target),
     };
     if own && called.as_ref().is_err_and(taken) {
-        called = call(cx, Some(SocketAddr::new(seen, 0)), target);
+        called = Called::from_router(cx, Some(SocketAddr::new(seen, 0)), target);
     }
     match called {
-        Ok((near, connected)) => {
-            tcp.adopt(cx, near, far, member, connected);
+        Ok(called) => {
+            tcp.adopt(cx, Called { other, ..called }, far);
             Ok(())
         }
         Err(_) => Err(far),
@@ -212,21 +221,36 @@ fn taken(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE))
 }
 
-/// A socket of R that calls a container: the socket, and whether it is connected already.
-fn call(cx: &Context<'_>, from: Option<SocketAddr>, target: SocketAddr) -> io::Result<(OwnedFd, bool)> {
-    let socket = cx.sockets.router(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
-    set_tcp_nodelay(&socket, true)?;
-    set_socket_keepalive(&socket, true)?;
-    if let Some(from) = from.filter(|from| from.is_ipv4() == target.is_ipv4()) {
-        set_transparent(socket.as_fd(), target.is_ipv6())?;
-        // The same client may have a connection from the same port to another container.
-        set_socket_reuseaddr(&socket, true)?;
-        bind(&socket, &from)?;
-    }
-    match connect(&socket, &target) {
-        Ok(()) => Ok((socket, true)),
-        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
-        Err(errno) => Err(errno.into()),
+/// A socket of R that calls a container.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub(super) socket: OwnedFd,
+    /// The container's address.
+    pub(super) member: IpAddr,
+    /// It has answered already.
+    pub(super) connected: bool,
+    /// Where else to call when nobody answers.
+    pub(super) other: Option<SocketAddr>,
+}
+
+impl Called {
+    /// Calls from an address of the client's, or from one of R's own.
+    pub(super) fn from_router(cx: &Context<'_>, from: Option<SocketAddr>, target: SocketAddr) -> io::Result<Self> {
+        let socket = cx.sockets.router(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
+        set_tcp_nodelay(&socket, true)?;
+        set_socket_keepalive(&socket, true)?;
+        if let Some(from) = from.filter(|from| from.is_ipv4() == target.is_ipv4()) {
+            set_transparent(socket.as_fd(), target.is_ipv6())?;
+            // The same client may have a connection from the same port to another container.
+            set_socket_reuseaddr(&socket, true)?;
+            bind(&socket, &from)?;
+        }
+        let connected = match connect(&socket, &target) {
+            Ok(()) => true,
+            Err(Errno::INPROGRESS | Errno::INTR) => false,
+            Err(errno) => return Err(errno.into()),
+        };
+        Ok(Self { socket, member: target.ip(), connected, other: None })
     }
 }
 

@@ -261,9 +261,9 @@ impl UdpPorts {
     ) {
         let plain = SocketAddr::new(from.ip().to_canonical(), from.port());
         let Some(address) = target.address(plain.ip()) else { return };
-        let member = SocketAddr::new(address, port);
         let seen = cx.policy.visible(plain.ip(), address);
         if seen == plain.ip() {
+            let member = SocketAddr::new(address, port);
             let key = Key::Itself { member, client: plain };
             let client = Client { address: from, listener, called: datagram.to, socket: None };
             if self.client(cx, key, client).is_some() {
@@ -273,6 +273,8 @@ impl UdpPorts {
             }
             return;
         }
+        // Whoever it is, the gateway calls: by IPv4, on which more programs listen than on IPv6.
+        let member = SocketAddr::new(target.ipv4.map_or(address, IpAddr::V4), port);
         let key = Key::Gateway { member, client: plain, listener };
         let index = match self.clients.find(&key) {
             Some(index) => index,

@@ -99,8 +99,8 @@ pub struct PreparedChild {
     pub init: Option<(OwnedFd, StringArray, StringArray)>,
     /// The program.
     pub process: PreparedProcess,
-    /// Host's `/sys`, detached, for containers in the host's network namespace, which may not mount one.
-    pub host_sys: Option<OwnedFd>,
+    /// For containers in a network namespace that is not their own, which may not mount one.
+    pub shared_sys: Option<SharedSys>,
 }
 
 /// A mount of the plan.
@@ -224,7 +224,7 @@ type Recipe<'a> = (usize, &'static CStr, &'static CStr, MountAttrFlags, &'a [(&'
 /// The pseudo file systems, detached.
 struct Pseudo<'a> {
     mounts: Vec<(&'static CStr, OwnedFd)>,
-    host_sys: Option<&'a OwnedFd>,
+    shared_sys: Option<&'a SharedSys>,
     cgroup: Option<OwnedFd>,
 }
 
@@ -232,7 +232,7 @@ impl<'a> Pseudo<'a> {
     fn make(child: &'a PreparedChild) -> Outcome<Self> {
         use MountAttrFlags as A;
         let strict = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV | A::MOUNT_ATTR_NOEXEC;
-        let sys = if child.privileged { strict } else { strict | A::MOUNT_ATTR_RDONLY };
+        let sys = sys_attributes(child.privileged);
         let shm = CString::new(child.shm_size.as_str()).unwrap_or_default();
         let plan: [Recipe<'_>; 6] = [
             (0, c"/proc", c"proc", strict, &[]),
@@ -258,22 +258,24 @@ impl<'a> Pseudo<'a> {
                     mounts
                         .push((target, mount.map_err(|e| (Setup::PseudoFilesystem as u16, index as u16, errno(&e)))?));
                 }
-                // In the host's network namespace a sysfs may not be mounted: the host's own is bound instead.
-                Err(_) if kind == c"sysfs" && child.host_sys.is_some() => {}
+                // In somebody else's network namespace a sysfs may not be mounted.
+                Err(_) if kind == c"sysfs" && child.shared_sys.is_some() => {}
                 Err(error) => return Err((Setup::PseudoFilesystem as u16, index as u16, errno(&error))),
             }
         }
         let own_sys = mounts.iter().any(|(target, _)| *target == c"/sys");
+        let shared_sys = child.shared_sys.as_ref().filter(|_| !own_sys);
         // Not every machine has cgroup v2, and not every container tool above us allows it: without it, no limits show.
-        let cgroup = own_sys.then(|| make(c"cgroup2", sys, &[]).ok()).flatten();
-        Ok(Self { mounts, host_sys: child.host_sys.as_ref().filter(|_| !own_sys), cgroup })
+        let has_cgroup = matches!(shared_sys, Some(SharedSys::Host(_)));
+        let cgroup = if has_cgroup { None } else { make(c"cgroup2", sys, &[]).ok() };
+        Ok(Self { mounts, shared_sys, cgroup })
     }
 
     fn attach(&self) -> Result<(), (u16, io::Error)> {
         for (index, (target, mount)) in self.mounts.iter().enumerate() {
             make_dir(target).and_then(|()| attach(mount, target)).map_err(|e| (index as u16, e))?;
         }
-        if let Some(sys) = self.host_sys {
+        if let Some(SharedSys::Host(sys) | SharedSys::Fresh(sys)) = self.shared_sys {
             make_dir(c"/sys").and_then(|()| attach(sys, c"/sys")).map_err(|e| (1, e))?;
         }
         if let Some(cgroup) = &self.cgroup {
@@ -284,8 +286,24 @@ impl<'a> Pseudo<'a> {
     }
 }
 
+/// `/sys`, detached, of a network namespace that others own.
+#[derive(Debug)]
+pub enum SharedSys {
+    /// The host's own, with what is mounted below it.
+    Host(OwnedFd),
+    /// One for that namespace, with nothing below it.
+    Fresh(OwnedFd),
+}
+
+/// How `/sys` is mounted.
+pub fn sys_attributes(privileged: bool) -> MountAttrFlags {
+    use MountAttrFlags as A;
+    let strict = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV | A::MOUNT_ATTR_NOEXEC;
+    if privileged { strict } else { strict | A::MOUNT_ATTR_RDONLY }
+}
+
 /// fsopen(2) to fsmount(2).
-fn make(kind: &CStr, attributes: MountAttrFlags, options: &[(&CStr, &CStr)]) -> io::Result<OwnedFd> {
+pub fn make(kind: &CStr, attributes: MountAttrFlags, options: &[(&CStr, &CStr)]) -> io::Result<OwnedFd> {
     let context = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     // What the first column of a mount table shows.
     rustix::mount::fsconfig_set_string(context.as_fd(), c"source", kind)?;

@@ -22,7 +22,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::child::{self, PreparedChild, PreparedMount, Setup, Streams};
+use super::child::{self, PreparedChild, PreparedMount, Setup, SharedSys, Streams};
 use super::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource};
 use super::process::{PreparedProcess, Stage};
 use crate::base::{Error, Kind, Result, ResultExt, text};
@@ -219,11 +219,18 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
-        host_sys: match plan.own_network {
-            true => None,
-            false => Some(detach(Path::new("/sys"), true, if plan.privileged { 0 } else { read_only_attr() })?),
-        },
+        shared_sys: if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) },
     })
+}
+
+/// `/sys` for a container in a network namespace of others, which is this process's too. It shows the interfaces of the
+/// namespace that it was mounted in, and may be mounted by whoever has power over that (sysfs_init_fs_context): over
+/// another container's we have, over the host's not.
+fn shared_sys(privileged: bool) -> Result<SharedSys> {
+    match child::make(c"sysfs", child::sys_attributes(privileged), &[]) {
+        Ok(fresh) => Ok(SharedSys::Fresh(fresh)),
+        Err(_) => detach(Path::new("/sys"), true, if privileged { 0 } else { read_only_attr() }).map(SharedSys::Host),
+    }
 }
 
 fn devices() -> Result<Vec<(CString, OwnedFd)>> {

@@ -29,6 +29,7 @@ pub mod ids;
 mod listing;
 pub mod record;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -263,6 +264,23 @@ impl Containers {
             }
         }
         Ok(names)
+    }
+
+    /// Containers that run on networks, and what these gave them. Those whose records cannot be read are left out.
+    pub fn on_networks(&self) -> BTreeMap<ContainerId, Joined> {
+        // Only who runs has a socket, and to look at all containers would take time.
+        let sockets: Vec<_> =
+            fs::read_dir(self.paths.runtime.join("containers")).into_iter().flatten().flatten().collect();
+        if sockets.is_empty() {
+            return BTreeMap::new();
+        }
+        let ids = self.names().unwrap_or_default().into_iter().map(|(_, id)| id);
+        let has_socket = |id: &ContainerId| {
+            let socket = self.paths.container_socket(id);
+            sockets.iter().any(|entry| Some(entry.file_name().as_os_str()) == socket.file_name())
+        };
+        let joined = |id: ContainerId| now(self.state(&id).ok()?).1.map(|joined| (id, joined));
+        ids.filter(has_socket).filter_map(joined).collect()
     }
 
     fn named(&self, name: &Name) -> Result<Option<ContainerId>> {

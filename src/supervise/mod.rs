@@ -82,6 +82,9 @@ fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
     if launch.attach {
         client.attach(launch.stdin, true);
     }
+    if let Some(note) = supervisor.network.as_ref().and_then(Networked::note) {
+        client.tell(&Reply::Note(note));
+    }
     client.tell(&Reply::Started(supervisor.init.pid, None));
     supervisor.attached.add(client);
     supervisor.run();
@@ -132,7 +135,7 @@ impl Supervisor {
         })?;
         let first = containers.state(&guard.id)?.is_none();
         match start::start(paths, launch, &config, first) {
-            Ok(Started { launched: running, file_server, network, listener, attached, terminations }) => {
+            Ok(Started { launched: running, file_server, mut network, listener, attached, terminations }) => {
                 let state = RunState {
                     format: FORMAT,
                     phase: Phase::Running,
@@ -142,6 +145,9 @@ impl Supervisor {
                     joined: network.as_ref().map(|network| network.joined().clone()),
                 };
                 containers.set_state(&guard, &state, Durability::Volatile)?;
+                if let Some(network) = &mut network {
+                    network.recorded();
+                }
                 let namespaces = ["mnt", "net"]
                     .iter()
                     .filter_map(|kind| fs::File::open(format!("/proc/{}/ns/{kind}", running.init.pid)).ok())
@@ -361,8 +367,17 @@ impl Supervisor {
         network.revive(&self.paths);
     }
 
-    /// `network connect` and `disconnect`: the records follow what was done.
+    /// `network connect` and `disconnect`.
     fn change_network(&mut self, change: &NetworkChange) -> Result<()> {
+        let changed = self.change_network_and_records(change);
+        if let Some(network) = &mut self.network {
+            network.recorded();
+        }
+        changed
+    }
+
+    /// The records follow what was done.
+    fn change_network_and_records(&mut self, change: &NetworkChange) -> Result<()> {
         let network = self.network.as_mut().ok_or_else(|| {
             Error::conflict(format!("container `{}` is on no network that can be changed", self.config.name))
                 .hint("its network was chosen with --network none, host, container: or ns:")

@@ -10,6 +10,7 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::base::error::if_absent;
 use crate::base::id::Name;
+use crate::base::lock::Lock;
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::net::client::Membership;
 use crate::net::etc::{self, Around, Names};
@@ -26,6 +27,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Networked {
     membership: Membership,
     exe: File,
+    /// Keeps the networks defined as long as no record says that the container is on them.
+    held: Option<Lock>,
     /// The container's network namespace; none before the launch.
     netns: Option<File>,
     /// netd is gone; when to try again to replace it.
@@ -39,12 +42,14 @@ impl Networked {
         let NetworkMode::Networks(members) = &config.network else { return Ok(None) };
         let definitions = Networks::new(paths);
         let network = |member: &Member| Ok((definitions.find(member.network.as_str())?, member.wish.clone()));
+        let networks: Vec<_> = members.iter().map(network).collect::<Result<_>>()?;
+        let held = definitions.hold(networks.iter().map(|(network, _)| network))?;
         let networking = &config.networking;
         let mut join = Join {
             container: config.id.clone(),
             name: config.name.clone(),
             hostname: config.hostname.clone(),
-            networks: members.iter().map(network).collect::<Result<_>>()?,
+            networks,
             ports: Vec::new(),
             remap_low_ports: networking.remap_low_ports,
             dns_servers: networking.dns.clone(),
@@ -61,7 +66,7 @@ impl Networked {
             }
         };
         let exe = exe.try_clone().context(|| "cannot keep coracle's own program")?;
-        Ok(Some(Self { membership, exe, netns: None, lost: None }))
+        Ok(Some(Self { membership, exe, held: Some(held), netns: None, lost: None }))
     }
 
     /// Makes the interfaces of the new container; its pid 1 waits meanwhile. A netd that dies just now is replaced.
@@ -78,9 +83,22 @@ impl Networked {
         Ok(())
     }
 
+    /// The records say that the container runs.
+    pub(super) fn recorded(&mut self) {
+        self.held = None;
+    }
+
     /// What the container has.
     pub(super) fn joined(&self) -> &Joined {
         self.membership.joined()
+    }
+
+    /// What the user should know of the plugged container's networks.
+    pub(super) fn note(&self) -> Option<String> {
+        let why = self.membership.cut_off()?.chain();
+        Some(format!(
+            "this container reaches other containers, but not the outside: {why}; `coracle doctor` tells how to repair it"
+        ))
     }
 
     /// Readable when netd has died; none while it is known to be gone.
@@ -101,8 +119,11 @@ impl Networked {
     }
 
     /// Adds a network to the running container.
+    /// Until [`Networked::recorded`] the network cannot be removed.
     pub(super) fn connect(&mut self, paths: &Paths, member: &Member) -> Result<()> {
-        let network = Networks::new(paths).find(member.network.as_str())?;
+        let definitions = Networks::new(paths);
+        let network = definitions.find(member.network.as_str())?;
+        self.held = Some(definitions.hold([&network].into_iter())?);
         let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
         self.membership.connect(&network, &member.wish, netns.as_fd()).map(drop)
     }

@@ -88,6 +88,8 @@ pub enum Request {
 pub enum Reply {
     /// The container's or the added process runs; its pid on the host, and its terminal if one was made for an `exec`.
     Started(i32, Option<OwnedFd>),
+    /// Before [`Reply::Started`]: what the user should know of this run.
+    Note(String),
     /// What was asked is done.
     Done,
     /// It is not, or it does not run.
@@ -156,6 +158,7 @@ pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
             let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
             socket::send(socket, b"S", &pid.to_ne_bytes(), &fds)
         }
+        Reply::Note(note) => socket::send(socket, b"N", note.as_bytes(), &[]),
         Reply::Done => socket::send(socket, b"d", &[], &[]),
         Reply::Failed(error) => socket::send(socket, b"F", &serde_json::to_vec(error).map_err(io::Error::other)?, &[]),
         Reply::Stdout(bytes) => socket::send(socket, b"o", bytes, &[]),
@@ -183,6 +186,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
     let number = || body.try_into().map(i32::from_ne_bytes);
     let bad = |_| Error::system("the container's supervisor sent a message that is not understood");
     Ok(Some(match tag {
+        b'N' => Reply::Note(String::from_utf8_lossy(body).into_owned()),
         b'S' => Reply::Started(number().map_err(bad)?, fds.into_iter().next()),
         b'd' => Reply::Done,
         b'F' => Reply::Failed(serde_json::from_slice(body).context(|| "cannot understand the supervisor's error")?),
@@ -226,7 +230,13 @@ mod tests {
             let got = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
             assert_eq!(format!("{got:?}"), format!("{request:?}"));
         }
-        for reply in [Reply::Started(7, None), Reply::Done, Reply::Exited(-3), Reply::Stderr(vec![0; CHUNK])] {
+        for reply in [
+            Reply::Note("x".into()),
+            Reply::Started(7, None),
+            Reply::Done,
+            Reply::Exited(-3),
+            Reply::Stderr(vec![0; CHUNK]),
+        ] {
             send_reply(b.as_fd(), &reply).unwrap();
             assert_eq!(format!("{:?}", receive_reply(a.as_fd(), &mut buffer).unwrap().unwrap()), format!("{reply:?}"));
         }

@@ -33,3 +33,26 @@ fn root_keeps_the_owners_of_bind_mounts() {
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(directory.join("x")).expect("written"));
     assert_eq!(owner, 1234);
 }
+
+/// Runs coracle in a mount namespace in which there is no /dev/net/tun.
+fn without_tun(env: &crate::support::env::Env, line: &str) -> crate::support::output::Output {
+    let script = format!("mount -t tmpfs none /dev/net && exec {} {line}", env.program().display());
+    env.tool("unshare", &["-m", "sh", "-c", &script]).run()
+}
+
+#[test]
+fn a_container_without_a_way_out_says_so() {
+    if !is_root() {
+        return crate::support::skip("only root hides devices");
+    }
+    let env = ready!(busybox);
+    let image = env.image();
+    let run = without_tun(&env, &format!("run --rm {image} echo ran")).succeeds().stdout_is("ran\n");
+    let run = run.stderr_has("not the outside: cannot make a TUN device").stderr_has("`coracle doctor`");
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    without_tun(&env, &format!("run --rm --network none {image} true")).succeeds().stderr_is("");
+    without_tun(&env, "info").succeeds().stderr_has("not the outside");
+    let doctor = without_tun(&env, "doctor").succeeds();
+    doctor.stdout_has("warn  /dev/net/tun").stdout_has("warn  container networks").stdout_has("fix: sudo modprobe tun");
+    assert!(!env.coracle("info").succeeds().stderr.contains("not the outside"));
+}

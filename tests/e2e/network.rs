@@ -1,10 +1,13 @@
 //! Networks of containers: the default one, published ports, names, and sharing. Over loopback and what the tests make.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{AddressFamily, SocketType};
 use serde_json::Value;
 
 use crate::support::env::{Env, alive};
@@ -28,12 +31,12 @@ fn web(env: &Env, options: &str) -> String {
 }
 
 /// A port of the loopback interface that was free a moment ago.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// What a web server says to a plain request.
-fn get(address: &str, port: u16) -> std::io::Result<String> {
+pub(crate) fn get(address: &str, port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((address, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
@@ -154,6 +157,39 @@ fn ports_clash_before_the_container_starts() {
     env.coracle("start -a web").succeeds().stdout_is("ran\n");
 }
 
+/// A socket of the host that would share its port with others who want to.
+fn sharing(kind: SocketType, port: u16) -> rustix::io::Result<(OwnedFd, u16)> {
+    let socket = rustix::net::socket(AddressFamily::INET, kind, None)?;
+    set_socket_reuseport(&socket, true)?;
+    set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    if kind == SocketType::STREAM {
+        rustix::net::listen(&socket, 1)?;
+    }
+    let address = SocketAddr::try_from(rustix::net::getsockname(&socket)?).unwrap();
+    Ok((socket, address.port()))
+}
+
+#[test]
+fn a_port_is_shared_with_nobody() {
+    let env = ready!(busybox);
+    for (kind, protocol) in [(SocketType::STREAM, "tcp"), (SocketType::DGRAM, "udp")] {
+        let (socket, port) = sharing(kind, 0).unwrap();
+        for ip in ["", "127.0.0.1:"] {
+            let clash = env.coracle(&format!("run --rm -p {ip}{port}:80/{protocol} IMAGE echo ran")).fails_with(125);
+            clash.stdout_is("").stderr_has(&port.to_string()).stderr_has("already in use");
+        }
+        drop(socket);
+        let id = env.run_detached(&format!("-p {port}:80/{protocol} IMAGE sleep 1000"));
+        assert_eq!(sharing(kind, port).err(), Some(rustix::io::Errno::ADDRINUSE), "{protocol}");
+        for other in ["81", "80"] {
+            let clash = env.coracle(&format!("run --rm -p {port}:{other}/{protocol} IMAGE echo ran")).fails_with(125);
+            clash.stdout_is("").stderr_has("already in use");
+        }
+        env.coracle(&format!("rm -f {id}")).succeeds();
+    }
+}
+
 #[test]
 fn the_first_free_port_of_a_range() {
     let env = ready!(busybox);
@@ -211,6 +247,16 @@ fn a_low_port_is_explained_or_moved() {
     let moved = env.coracle("run -d --name web --low-ports=remap -p 81:80 IMAGE sleep 1000").succeeds();
     assert!(moved.stderr.contains("8081"), "{}", moved.stderr);
     env.coracle("port web 80").succeeds().stdout_has(":8081");
+    env.coracle("rm -f web").succeeds();
+    // What is configured holds where nothing else is said.
+    let file = env.config().join("coracle/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "# mine\n[network]\nlow_ports = \"remap\"\n").unwrap();
+    env.coracle("run --rm -p 81:80 IMAGE true").succeeds().stderr_has("published on 8081");
+    env.coracle("run --rm --low-ports=refuse -p 81:80 IMAGE true").fails_with(125);
+    std::fs::write(&file, "[network]\nlow_port = \"remap\"\n").unwrap();
+    env.coracle("run --rm IMAGE true").succeeds();
+    env.coracle("run --rm -p 80 IMAGE true").fails_with(125).explains().stderr_has("line 2").stderr_has("`low_port`");
 }
 
 #[test]
@@ -235,6 +281,13 @@ fn a_container_shares_anothers_network() {
     env.coracle("run --rm --network container:web IMAGE sh -c 'grep box /etc/hosts'").succeeds();
     env.coracle("run --rm --network container:web -p 1:1 IMAGE true").fails_with(125).stderr_has("published ports");
     env.coracle("run --rm --network container:web -h other IMAGE true").fails_with(125).stderr_has("hostname");
+    // It sees the interfaces of that network, and no others, by whatever way.
+    let interfaces = env.coracle("exec web ls /sys/class/net").succeeds().stdout;
+    assert!(interfaces.contains("eth0"), "{interfaces}");
+    env.coracle("run --rm --network container:web IMAGE sh -c 'ls /sys/class/net; touch /sys/x'")
+        .fails()
+        .stdout_is(&interfaces)
+        .stderr_has("read-only");
     let pid = env.pid("web");
     if crate::support::is_root() {
         env.coracle(&format!("run --rm --network ns:/proc/{pid}/ns/net IMAGE wget -qO- http://127.0.0.1/")).succeeds();
@@ -322,13 +375,15 @@ fn nothing_runs_when_nothing_runs() {
 fn many_start_at_once_and_find_each_other() {
     let env = ready!(busybox);
     web(&env, "--name web");
-    std::thread::scope(|scope| {
-        for _ in 0..20 {
-            scope.spawn(|| {
-                env.coracle("run --rm IMAGE wget -qO- http://web/").succeeds().stdout_is("it works\n");
-            });
-        }
-    });
+    let serving = netd(&env);
+    let starting: Vec<_> = (0..150)
+        .map(|_| env.command("run --rm IMAGE sh -c 'nslookup web. && wget -qO- http://web/'").spawn())
+        .collect();
+    for starting in starting {
+        let output = starting.wait().succeeds();
+        let fine = output.stdout.ends_with("it works\n") && output.stderr.is_empty();
+        assert!(fine, "{output:?}; netd was {serving:?} and is {:?}", netd(&env));
+    }
 }
 
 #[test]

@@ -153,6 +153,31 @@ fn networks_of_a_running_container_change_at_once() {
 }
 
 #[test]
+fn a_network_is_not_removed_from_under_a_container_that_starts() {
+    let env = ready!(busybox);
+    for round in 0..16 {
+        env.coracle("network create x").succeeds();
+        let starting = env.command("run -d --name c --network x IMAGE sleep 1000").spawn();
+        // So that the two meet at all stages of a start.
+        std::thread::sleep(std::time::Duration::from_millis(round * 4));
+        let removed = env.coracle("network rm x");
+        let started = starting.wait();
+        match removed.code() {
+            0 => {
+                started.fails_with(125).explains().stderr_has("network `x` not found");
+            }
+            _ => {
+                removed.fails_with(1).stderr_has("active endpoints");
+                started.succeeds();
+                env.coracle("network inspect -f '{{range .Containers}}{{.Name}}{{end}}' x").succeeds().stdout_is("c\n");
+            }
+        }
+        let _ = env.coracle("rm -f c");
+        env.coracle("network rm -f x").succeeds();
+    }
+}
+
+#[test]
 fn networks_are_apart_and_internal_ones_have_no_way_out() {
     let env = ready!(busybox);
     env.coracle("network create one").succeeds();

@@ -13,6 +13,7 @@ use coracle::base::id::Name;
 use coracle::base::{ContainerId, Paths, Result};
 use coracle::net::client::Membership;
 use coracle::net::model::{FORMAT, Network, Subnet, Wish};
+use coracle::net::netd::Running;
 use coracle::net::protocol::{Join, Joined};
 use coracle::sys::process::{Forked, exit_now, fork};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -35,13 +36,29 @@ pub fn inside(name: &str, run: impl FnOnce(&str)) {
 /// Addresses of the laptop that are no loopback addresses.
 pub const HOST: [&str; 2] = ["10.99.0.1", "fd99::1"];
 
+fn area() -> &'static PathBuf {
+    AREA.get().unwrap()
+}
+
 /// Where coracle's files are.
 pub fn paths() -> Paths {
-    let area = AREA.get().unwrap();
+    let area = area();
     let at = |name: &str| area.join(name);
     let paths = Paths { data: at("data"), runtime: at("run"), config: at("config"), home: at("home") };
     paths.ensure().unwrap();
     paths
+}
+
+/// For the next netd: the containers that run when it starts, as their records would tell.
+pub fn record(running: &Running) {
+    fs::write(area().join("running"), serde_json::to_vec(running).unwrap()).unwrap();
+}
+
+/// What [`record`] has written, for netd, which shares nothing with the test but its files.
+pub fn running() -> Running {
+    let data = std::env::args_os().nth(1).unwrap();
+    let record = fs::read(PathBuf::from(data).parent().unwrap().join("running"));
+    record.map(|record| serde_json::from_slice(&record).unwrap()).unwrap_or_default()
 }
 
 /// This very program, which is netd when it is called so.

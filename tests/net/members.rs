@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use coracle::base::error::Kind;
 use coracle::net::client::Membership;
-use coracle::net::model::Wish;
+use coracle::net::model::{Protocol, PublishedPort, Wish};
+use coracle::net::protocol::Join;
 
-use super::laptop::{Container, kill_netd, namespace, netd, network, paths, program, wait_for, wish};
+use super::laptop::{Container, kill_netd, namespace, netd, network, paths, program, record, wait_for, wish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -94,6 +96,49 @@ pub fn a_killed_netd_is_revived() {
         for other in [&a, &b] {
             c.addresses(0).into_iter().for_each(|address| reaches(other, &c, address).unwrap());
         }
+    }
+}
+
+/// Somebody starts the next netd before those who had the last one notice, and so in another namespace.
+pub fn a_netd_that_knew_nobody_is_joined_by_everybody() {
+    let network = network("one", 1);
+    let port = PublishedPort { host_ip: None, host_port: 0, container_port: 80, protocol: Protocol::Tcp };
+    let joins = ["a", "b"].map(|name| Join { ports: vec![port.clone()], ..wish(name, &[&network]) });
+    let mut old = joins.each_ref().map(|join| Container::start(join).unwrap());
+    let address = old[1].addresses(0)[0];
+    let listener = old[1].run(|| TcpListener::bind((address, 0))).unwrap();
+    let mut here = old[0].run(|| TcpStream::connect((address, listener.local_addr().unwrap().port()))).unwrap();
+    let mut there = listener.accept().unwrap().0;
+    let ids = joins.iter().map(|join| join.container.clone());
+    record(&ids.zip(&old).map(|(id, container)| (id, container.joined.clone())).collect());
+    kill_netd();
+    // Addresses and ports of those who are not back yet are not given away.
+    let theirs = Join { ports: old[0].joined.ports.clone(), ..wish("thief", &[&network]) };
+    assert_eq!(Container::start(&theirs).err().unwrap().kind(), Kind::Conflict);
+    let mut c = Container::start(&wish("c", &[&network])).unwrap();
+    assert!(old.iter().all(|other| other.addresses(0).iter().all(|address| !c.addresses(0).contains(address))));
+    for round in 0..2u8 {
+        old.iter_mut().for_each(Container::revive);
+        if round > 0 {
+            c.revive();
+        }
+        for other in &old {
+            c.addresses(0).into_iter().for_each(|address| reaches(other, &c, address).unwrap());
+            other.addresses(0).into_iter().for_each(|address| reaches(&c, other, address).unwrap());
+        }
+        here.write_all(&[round]).unwrap();
+        let mut heard = [0];
+        there.read_exact(&mut heard).unwrap();
+        assert_eq!(heard, [round]);
+        // The second time, in a namespace that cannot be entered: any file that is none.
+        kill_netd();
+        let (program, nothing) = (program(), std::fs::File::open("/dev/null").unwrap());
+        let before = Join { before: Some(old[1].joined.clone()), ..joins[1].clone() };
+        let (mut membership, joined) =
+            Membership::join(&paths(), program.as_fd(), &before, Some(nothing.as_fd())).unwrap();
+        membership.plug(old[1].netns.as_fd()).unwrap();
+        assert_eq!(joined.endpoints, old[1].joined.endpoints);
+        drop(membership);
     }
 }
 

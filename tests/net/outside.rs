@@ -19,7 +19,7 @@ use super::laptop::{Container, HOST, kill_netd, network, paths, wait_for, wish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn connect(address: IpAddr, port: u16) -> std::io::Result<TcpStream> {
+pub fn connect(address: IpAddr, port: u16) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
@@ -61,13 +61,20 @@ fn publishing(name: &str, network: &coracle::net::model::Network, host_port: u16
     Join { ports: vec![port], ..wish(name, &[network]) }
 }
 
+/// By all addresses of the laptop, whichever families the program in the container listens on.
 fn reach_published(container: &Container, port: u16) {
-    let listener = container.run(|| TcpListener::bind("[::]:80")).unwrap();
-    for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
-        let stream = connect(address.parse().unwrap(), port).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        converse(stream, accepted);
+    let [v4, v6] = [0, 1].map(|family| SocketAddr::new(container.addresses(0)[family], 80));
+    for listens in ["[::]:80".parse().unwrap(), "0.0.0.0:80".parse().unwrap(), v4, v6] {
+        let listener = container.run(|| TcpListener::bind(listens)).unwrap();
+        for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
+            let stream = connect(address.parse().unwrap(), port).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            converse(stream, accepted);
+        }
     }
+    // Nobody listens: a reset, which may come before or after the client has been told that it is connected.
+    let nobody = connect(IpAddr::from([127, 0, 0, 1]), port).and_then(|mut stream| stream.read(&mut [0]));
+    assert_eq!(nobody.unwrap_err().raw_os_error(), Some(libc::ECONNRESET));
 }
 
 pub fn published_udp_ports_lead_to_containers() {
@@ -76,9 +83,9 @@ pub fn published_udp_ports_lead_to_containers() {
     let join = Join { ports: vec![port], ..wish("a", &[&network]) };
     let mut a = Container::start(&join).unwrap();
     let port = a.joined.ports[0].host_port;
-    let server = a.run(|| UdpSocket::bind("[::]:53")).unwrap();
-    server.set_read_timeout(Some(PATIENCE)).unwrap();
-    for round in 0..2 {
+    for (round, listens) in ["[::]:53", "0.0.0.0:53"].into_iter().enumerate() {
+        let server = a.run(|| UdpSocket::bind(listens)).unwrap();
+        server.set_read_timeout(Some(PATIENCE)).unwrap();
         for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
             let client = datagrams(SocketAddr::new(address.parse().unwrap(), port));
             let mut buffer = [0; 2000];
@@ -155,7 +162,7 @@ pub fn ports_come_back_after_netd_was_killed() {
 }
 
 /// A socket that talks to one address, in the namespace of the caller.
-fn datagrams(to: SocketAddr) -> UdpSocket {
+pub fn datagrams(to: SocketAddr) -> UdpSocket {
     let any: SocketAddr = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().unwrap();
     let socket = UdpSocket::bind(any).unwrap();
     socket.connect(to).unwrap();
@@ -200,7 +207,7 @@ fn question(name: &str) -> Vec<u8> {
 }
 
 /// Asks a gateway for the IPv4 address of a name: code and addresses of the answer.
-fn ask(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
+pub fn ask(container: &Container, name: &str) -> (u8, Vec<[u8; 4]>) {
     let gateway = SocketAddr::new(container.joined.resolvers[0], 53);
     ask_through(&container.run(|| datagrams(gateway)), name)
 }
@@ -271,7 +278,7 @@ pub fn names_are_known_on_their_networks() {
 }
 
 /// A resolver on the host that knows one address for all names.
-fn resolver(at: &str, answer: [u8; 4]) {
+pub fn resolver(at: &str, answer: [u8; 4]) {
     let socket = UdpSocket::bind((at.parse::<IpAddr>().unwrap(), 53)).unwrap();
     std::thread::spawn(move || {
         let mut buffer = [0; 512];
@@ -308,4 +315,70 @@ pub fn the_host_s_resolvers_are_followed() {
     fs::write("/etc/new", "nameserver 127.0.0.1").unwrap();
     fs::rename("/etc/new", "/etc/resolv.conf").unwrap();
     wait_for("the first resolver", || answers(1));
+}
+
+/// What this machine has not, as a name that is not there and a family of sockets that the kernel does not know.
+fn without_device() {
+    nix::mount::mount(Some("tmpfs"), "/dev/net", Some("tmpfs"), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
+}
+
+fn without_netfilter() {
+    let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
+    let load = |at: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, 0, 0);
+    let unless = |k: u32, skip: u8| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, k, 0, skip);
+    let end = |k: u32| step(libc::BPF_RET | libc::BPF_K, k, 0, 0);
+    // socket(AF_NETLINK, _, NETLINK_NETFILTER), with the low halves of struct seccomp_data's arguments.
+    let filter = [
+        load(0),
+        unless(libc::SYS_socket as u32, 5),
+        load(16),
+        unless(libc::AF_NETLINK as u32, 3),
+        load(32),
+        unless(libc::NETLINK_NETFILTER as u32, 1),
+        end(libc::SECCOMP_RET_ERRNO | libc::EPROTONOSUPPORT as u32),
+        end(libc::SECCOMP_RET_ALLOW),
+    ];
+    coracle::sys::process::set_seccomp_filter(&filter, 0).unwrap();
+}
+
+pub fn without_a_device_there_are_neighbours() {
+    without_device();
+    let network = network("one", 1);
+    let inner = coracle::net::model::Network { internal: true, ..super::laptop::network("inner", 2) };
+    let mut a = Container::start(&publishing("a", &network, 0)).unwrap();
+    let b = Container::start(&wish("b", &[&network])).unwrap();
+    let said = a.membership.cut_off().unwrap().chain();
+    assert!(said.contains("TUN device") && said.contains("no such file"), "{said}");
+    assert!(Container::start(&wish("c", &[&inner])).unwrap().membership.cut_off().is_none(), "it wants no way out");
+    assert_eq!(ask(&b, "a").1.len(), 1);
+    // Local clients come from the gateway, which is in R.
+    reach_published(&a, a.joined.ports[0].host_port);
+    let listener = TcpListener::bind((HOST[0].parse::<IpAddr>().unwrap(), 0)).unwrap();
+    let outside = listener.local_addr().unwrap();
+    let errno = b.run(|| connect(outside.ip(), outside.port())).unwrap_err().raw_os_error().unwrap();
+    assert!([libc::EHOSTUNREACH, libc::EACCES, libc::ENETUNREACH].contains(&errno), "{errno}");
+    // The next netd finds what was missing.
+    nix::mount::umount("/dev/net").unwrap();
+    kill_netd();
+    a.revive();
+    assert!(a.membership.cut_off().is_none());
+    converse(a.run(|| connect(outside.ip(), outside.port())).unwrap(), listener.accept().unwrap().0);
+}
+
+pub fn without_a_gate_connections_are_spoken() {
+    without_netfilter();
+    assert!(
+        std::process::Command::new("nft").args(["list", "tables"]).output().is_ok_and(|done| !done.status.success())
+    );
+    let network = network("one", 1);
+    let a = Container::start(&publishing("a", &network, 0)).unwrap();
+    assert!(a.membership.cut_off().is_none());
+    reach_published(&a, a.joined.ports[0].host_port);
+    for host in HOST.map(|host| host.parse::<IpAddr>().unwrap()) {
+        let listener = TcpListener::bind((host, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        converse(a.run(|| connect(host, port)).unwrap(), listener.accept().unwrap().0);
+        drop(listener);
+        assert_eq!(a.run(|| connect(host, port)).unwrap_err().raw_os_error(), Some(libc::ECONNREFUSED));
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use coracle::sys::process::{Forked, exit_now, fork};
@@ -17,15 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RESIDENT: u64 = 3 * 1024;
 
 /// A process that does something until it is dropped.
-struct Process(Pid);
+pub struct Process(Pid);
 
 impl Process {
-    fn new(netns: Option<&Container>, what: impl FnOnce()) -> Self {
+    /// In a network namespace, or in the laptop's.
+    pub fn new(netns: Option<BorrowedFd<'_>>, what: impl FnOnce()) -> Self {
         match fork().unwrap() {
             Forked::Parent(pid) => Self(Pid::from_raw(pid).unwrap()),
             Forked::Child => {
-                if let Some(container) = netns {
-                    setns(container.netns.as_fd(), CloneFlags::CLONE_NEWNET).unwrap();
+                if let Some(netns) = netns {
+                    setns(netns, CloneFlags::CLONE_NEWNET).unwrap();
                 }
                 what();
                 exit_now(0);
@@ -34,7 +35,7 @@ impl Process {
     }
 
     /// Waits for its end.
-    fn join(self) {
+    pub fn join(self) {
         let status = rustix::process::waitpid(Some(self.0), rustix::process::WaitOptions::empty()).unwrap();
         assert_eq!(status.unwrap().1.exit_status(), Some(0));
         std::mem::forget(self);
@@ -80,6 +81,11 @@ fn descriptors() -> usize {
     fs::read_dir(format!("/proc/{}/fd", netd().unwrap())).unwrap().count()
 }
 
+/// How often netd was woken, or put aside while it had something to do: its busiest thread.
+pub fn switches() -> u64 {
+    status("voluntary_ctxt_switches") + status("nonvoluntary_ctxt_switches")
+}
+
 fn status(field: &str) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", netd().unwrap())).unwrap();
     let one = |text: String| {
@@ -99,7 +105,7 @@ pub fn killed_under_load() {
             let _ = echo(address);
         }
     };
-    let loads: Vec<Process> = (0..3).map(|_| Process::new(Some(&a), load)).collect();
+    let loads: Vec<Process> = (0..3).map(|_| Process::new(Some(a.netns.as_fd()), load)).collect();
     for _ in 0..8 {
         std::thread::sleep(Duration::from_millis(50));
         kill_netd();
@@ -133,7 +139,7 @@ pub fn ten_thousand_connections_leave_nothing() {
     a.run(|| fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 42500")).unwrap();
     a.run(|| fs::write("/proc/sys/net/ipv4/tcp_tw_reuse", "1")).unwrap();
     let many = || (0..2500).for_each(|_| echo_byte(address).unwrap());
-    let clients: Vec<Process> = (0..4).map(|_| Process::new(Some(&a), many)).collect();
+    let clients: Vec<Process> = (0..4).map(|_| Process::new(Some(a.netns.as_fd()), many)).collect();
     clients.into_iter().for_each(Process::join);
     wait_for("descriptors of connections to be closed", || descriptors() <= before);
     wait_for("memory to be given back", || status("VmRSS") <= RESIDENT);
@@ -160,7 +166,7 @@ pub fn few_descriptors() {
             (0..60).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300))).collect();
         drop(streams);
     };
-    let holders: Vec<Process> = (0..4).map(|_| Process::new(Some(&a), hold)).collect();
+    let holders: Vec<Process> = (0..4).map(|_| Process::new(Some(a.netns.as_fd()), hold)).collect();
     let mut kept = Vec::new();
     for n in 0..10 {
         kept.push(Container::start(&wish(&format!("c{n}"), &[&network])).unwrap());
@@ -179,7 +185,6 @@ pub fn idle_netd_is_small_and_asleep() {
     drop(server);
     wait_for("memory to be given back", || status("VmRSS") <= RESIDENT);
     // This is about time passing without anything happening in it.
-    let switches = || status("voluntary_ctxt_switches") + status("nonvoluntary_ctxt_switches");
     wait_for("netd to be asleep for half a second", || {
         let before = switches();
         std::thread::sleep(Duration::from_millis(500));

@@ -34,7 +34,7 @@ pub struct Env {
 }
 
 impl Env {
-    /// An environment in which `images` (`busybox`, `debian`) are pulled. The error is what this machine lacks.
+    /// An environment in which `images` (`busybox`, `debian`, `services`) are pulled. The error is what this machine lacks.
     pub fn with(images: &[&str]) -> Result<Self, String> {
         user_namespaces()?;
         for image in images {
@@ -144,7 +144,7 @@ impl Env {
         self.root.join("home")
     }
 
-    /// Runs `coracle LINE` to its end. `IMAGE` and `DEBIAN` as words stand for the images of the shared registry.
+    /// Runs `coracle LINE` to its end. `IMAGE`, `DEBIAN` and `SERVICES` as words stand for the images of the shared registry.
     #[must_use = "assert on it: .succeeds(), .fails_with(125)"]
     #[track_caller]
     pub fn coracle(&self, line: &str) -> Output {
@@ -165,6 +165,7 @@ impl Env {
             .map(|word| match word.as_str() {
                 "IMAGE" => self.image(),
                 "DEBIAN" => self.debian(),
+                "SERVICES" => self.services(),
                 _ => word,
             })
             .collect();
@@ -217,6 +218,11 @@ impl Env {
     /// The Debian image's name.
     pub fn debian(&self) -> String {
         Registry::shared("debian").name("debian")
+    }
+
+    /// The name of a third image: Debian with nginx, redis and python.
+    pub fn services(&self) -> String {
+        Registry::shared("services").name("services")
     }
 
     /// Starts a container in the background; the line is what follows `run -d`. Gives its id.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 const TOOLS: &[(&str, &[&str])] = &[
     ("busybox", &["docker-registry", "skopeo", "umoci", "busybox"]),
     ("debian", &["docker-registry", "skopeo", "umoci", "mmdebstrap"]),
+    ("services", &["docker-registry", "skopeo", "umoci", "mmdebstrap"]),
 ];
 
 /// Whether this machine has the tools for an image; the error says what it lacks.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::publish;
 use crate::base::{Error, Result, ResultExt, text};
+use crate::cli::config::{LowPorts, NetworkConfig};
 use crate::engine::request::NetworkRequest;
 use crate::net::etc::HostEntry;
 use crate::net::model::Wish;
@@ -33,9 +34,9 @@ pub struct NetworkOptions {
     /// The container's IPv6 address
     #[arg(long, value_name = "ADDRESS")]
     pub ip6: Option<String>,
-    /// Host ports that need privileges: refuse them, or remap them to the same number + 8000
-    #[arg(long, value_name = "WHAT", default_value = "refuse")]
-    pub low_ports: String,
+    /// Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)
+    #[arg(long, value_name = "WHAT")]
+    pub low_ports: Option<String>,
     /// The container's hardware address
     #[arg(long, value_name = "ADDRESS")]
     pub mac_address: Option<String>,
@@ -85,8 +86,8 @@ impl NetworkOptions {
         Ok(wish)
     }
 
-    /// The options that are no network's own.
-    pub fn networking(&self) -> Result<Networking> {
+    /// The options that are no network's own; `config` is what is configured about networks, asked only when it matters.
+    pub fn networking(&self, config: impl FnOnce() -> Result<NetworkConfig>) -> Result<Networking> {
         let server = |given: &String| {
             given.parse::<IpAddr>().map_err(|_| {
                 Error::usage(format!("invalid argument `{}` for `--dns`: not an IP address", text::clean(given)))
@@ -103,10 +104,11 @@ impl NetworkOptions {
         Ok(Networking {
             ports: publish::all(&self.publish)?,
             publish_all: self.publish_all,
-            remap_low_ports: match self.low_ports.as_str() {
-                "refuse" => false,
-                "remap" => true,
-                other => {
+            remap_low_ports: match self.low_ports.as_deref() {
+                None => !self.publish.is_empty() && config()?.low_ports == LowPorts::Remap,
+                Some("refuse") => false,
+                Some("remap") => true,
+                Some(other) => {
                     return Err(Error::usage(format!(
                         "invalid argument `{}` for `--low-ports`: must be `refuse` or `remap`",
                         text::clean(other)
@@ -287,16 +289,16 @@ mod tests {
 
     #[test]
     fn options_that_contradict() {
+        let nothing = || Ok(NetworkConfig::default());
         let options = |networks: &[&str]| NetworkOptions {
             network: networks.iter().map(|n| (*n).into()).collect(),
-            low_ports: "refuse".into(),
             ..NetworkOptions::default()
         };
         assert!(options(&["a", "b"]).networks().is_ok());
         assert!(options(&["a", "host"]).networks().is_err());
         let with_ip = NetworkOptions { ip: Some("10.0.0.1".into()), ..options(&["a", "b"]) };
         assert!(with_ip.wish().is_err());
-        let hosts = |given: &str| NetworkOptions { add_host: vec![given.into()], ..options(&[]) }.networking();
+        let hosts = |given: &str| NetworkOptions { add_host: vec![given.into()], ..options(&[]) }.networking(nothing);
         assert_eq!(hosts("a;b:192.0.2.1").unwrap().add_hosts[0].names, ["a", "b"]);
         assert_eq!(hosts("a:::1").unwrap().add_hosts[0].address, Some("::1".parse().unwrap()));
         assert_eq!(hosts("a=[::1]").unwrap().add_hosts[0].address, Some("::1".parse().unwrap()));
@@ -304,10 +306,22 @@ mod tests {
         for bad in ["a", "a:", "a:b", ":1.2.3.4", "a b:1.2.3.4"] {
             assert!(hosts(bad).is_err(), "{bad}");
         }
-        assert!(NetworkOptions { dns: vec!["x".into()], ..options(&[]) }.networking().is_err());
-        assert!(NetworkOptions { dns_search: vec!["a b".into()], ..options(&[]) }.networking().is_err());
-        assert!(NetworkOptions { low_ports: "x".into(), ..options(&[]) }.networking().is_err());
+        assert!(NetworkOptions { dns: vec!["x".into()], ..options(&[]) }.networking(nothing).is_err());
+        assert!(NetworkOptions { dns_search: vec!["a b".into()], ..options(&[]) }.networking(nothing).is_err());
+        assert!(NetworkOptions { low_ports: Some("x".into()), ..options(&[]) }.networking(nothing).is_err());
         let both = NetworkOptions { no_hosts: true, add_host: vec!["a:1.2.3.4".into()], ..options(&[]) };
-        assert!(both.networking().is_err());
+        assert!(both.networking(nothing).is_err());
+        let remap = || Ok(NetworkConfig { low_ports: LowPorts::Remap });
+        let published = |given: Option<&str>| NetworkOptions {
+            publish: vec!["80:80".into()],
+            low_ports: given.map(String::from),
+            ..options(&[])
+        };
+        for (given, expected) in [(None, true), (Some("refuse"), false), (Some("remap"), true)] {
+            assert_eq!(published(given).networking(remap).unwrap().remap_low_ports, expected, "{given:?}");
+        }
+        let broken = || Err(Error::invalid("a broken file"));
+        assert!(published(None).networking(broken).is_err());
+        assert!(options(&[]).networking(broken).is_ok(), "it is not asked when no port is published");
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::networks::NetworkOptions;
 use super::{mounts, publish, userns, variables};
 use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::cli::config::Config;
 use crate::cli::environment::Environment;
 use crate::cli::units;
 use crate::engine::request::{CreateRequest, PullPolicy};
@@ -152,7 +153,7 @@ impl CreateOptions {
             hostname: self.hostname.clone(),
             networks: self.network.networks()?,
             wish: self.network.wish()?,
-            networking: self.network.networking()?,
+            networking: self.network.networking(|| Ok(Config::read(&around.environment.configuration()?)?.network))?,
             expose: publish::exposed(&self.network.expose)?,
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
             driver: around.driver,

@@ -10,7 +10,6 @@ use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::inspect::host_addresses;
 use crate::net::model::PublishedPort;
-use crate::net::protocol::Joined;
 use crate::state::Container;
 
 /// The command.
@@ -78,58 +77,88 @@ fn ends(port: &PublishedPort) -> Vec<SocketAddr> {
     host_addresses(port).into_iter().map(|ip| SocketAddr::new(ip, port.host_port)).collect()
 }
 
-/// docker's column of `ps`: `0.0.0.0:8000-8001->80-81/tcp, [::]:8000-8001->80-81/tcp, 443/tcp`; ports that are only
-/// exposed last, neighbours as ranges.
+/// docker's column of `ps`: `443/tcp, 0.0.0.0:53->53/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp`. Ports that are only
+/// exposed, and those that have the same number outside, are shown as ranges where they are neighbours; others come last.
 pub(super) fn column(container: &Container) -> String {
-    let Some(Joined { ports, .. }) = &container.joined else {
-        return match container.status.is_running() {
-            true => exposed(container, &[]).join(", "),
-            false => String::new(),
-        };
-    };
-    let mut ports: Vec<(IpAddr, &PublishedPort)> =
-        ports.iter().flat_map(|port| host_addresses(port).into_iter().map(move |ip| (ip, port))).collect();
-    ports.sort_by_key(|(ip, port)| (port.protocol, *ip, port.container_port, port.host_port));
-    let mut runs: Vec<(IpAddr, &PublishedPort, u16)> = Vec::new();
-    for (ip, port) in &ports {
-        match runs.last_mut() {
-            Some((run_ip, first, length))
-                if run_ip == ip
-                    && first.protocol == port.protocol
-                    && u32::from(first.container_port) + u32::from(*length) == u32::from(port.container_port)
-                    && u32::from(first.host_port) + u32::from(*length) == u32::from(port.host_port) =>
-            {
-                *length += 1;
+    let published = container.joined.iter().flat_map(|joined| &joined.ports);
+    let published: Vec<&PublishedPort> = published.collect();
+    let mut shown: Vec<Shown> = published
+        .iter()
+        .flat_map(|port| host_addresses(port).into_iter().map(|ip| Shown::published(ip, port)))
+        .chain(exposed(container, &published))
+        .collect();
+    shown.sort_by(|a, b| (a.container, &a.host, &a.protocol).cmp(&(b.container, &b.host, &b.protocol)));
+    let (mut ranges, mut open, mut mappings) = (Vec::new(), Vec::<(Shown, u16)>::new(), Vec::new());
+    for port in shown {
+        if port.host.is_some_and(|(_, number)| number != port.container) {
+            mappings.push(port.text(port.container));
+            continue;
+        }
+        match open.iter_mut().find(|(first, _)| first.is_beside(&port)) {
+            None => open.push((port.clone(), port.container)),
+            Some((_, last)) if u32::from(*last) + 1 == u32::from(port.container) => *last = port.container,
+            Some((first, last)) => {
+                ranges.push(first.text(*last));
+                (*first, *last) = (port.clone(), port.container);
             }
-            _ => runs.push((*ip, port, 1)),
         }
     }
-    runs.sort_by_key(|(ip, port, _)| (port.container_port, port.protocol, *ip));
-    let mut shown: Vec<String> = runs
-        .into_iter()
-        .map(|(ip, port, length)| {
-            let range = |first: u16| match length {
-                1 => first.to_string(),
-                length => format!("{first}-{}", first + (length - 1)),
-            };
-            let ip = match ip {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            };
-            format!("{ip}:{}->{}/{}", range(port.host_port), range(port.container_port), port.protocol)
-        })
-        .collect();
-    let published: Vec<String> = container.joined.iter().flat_map(|j| &j.ports).map(PublishedPort::container).collect();
-    shown.extend(exposed(container, &published));
-    shown.join(", ")
+    ranges.extend(open.into_iter().map(|(first, last)| first.text(last)));
+    ranges.extend(mappings);
+    ranges.join(", ")
 }
 
-/// What is exposed and not published; nothing in the host's network, where every port is there anyway.
-fn exposed(container: &Container, published: &[String]) -> Vec<String> {
-    match container.config.network.members().is_empty() {
-        true => Vec::new(),
-        false => container.config.exposed_ports.iter().filter(|port| !published.contains(port)).cloned().collect(),
+/// A port as the column shows it.
+#[derive(Debug, Clone)]
+struct Shown {
+    /// Where it is published.
+    host: Option<(IpAddr, u16)>,
+    container: u16,
+    protocol: String,
+}
+
+impl Shown {
+    fn published(ip: IpAddr, port: &PublishedPort) -> Self {
+        let protocol = port.protocol.to_string();
+        Self { host: Some((ip, port.host_port)), container: port.container_port, protocol }
     }
+
+    /// Whether both may be in one range.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.host.map(|(ip, _)| ip) == other.host.map(|(ip, _)| ip) && self.protocol == other.protocol
+    }
+
+    /// From this one to the last port of its range.
+    fn text(&self, last: u16) -> String {
+        let range = |first: u16, length: u16| match length {
+            0 => first.to_string(),
+            length => format!("{first}-{}", first.saturating_add(length)),
+        };
+        let length = last.saturating_sub(self.container);
+        let container = format!("{}/{}", range(self.container, length), self.protocol);
+        match self.host {
+            None => container,
+            Some((IpAddr::V4(ip), port)) => format!("{ip}:{}->{container}", range(port, length)),
+            Some((IpAddr::V6(ip), port)) => format!("[{ip}]:{}->{container}", range(port, length)),
+        }
+    }
+}
+
+/// What is exposed and not published, of a container that runs; nothing in the host's network, where every port is there
+/// anyway.
+fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
+    if container.config.network.members().is_empty() || !container.status.is_running() {
+        return Vec::new();
+    }
+    let is_published = |entry: &String| published.iter().any(|port| port.container() == *entry);
+    let entries = container.config.exposed_ports.iter().filter(|entry| !is_published(entry));
+    let ports = entries.filter_map(|entry| {
+        let (ports, protocol) = entry.split_once('/').unwrap_or((entry, "tcp"));
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+        Some((first..=last).map(|container| Shown { host: None, container, protocol: protocol.to_owned() }))
+    });
+    ports.flatten().collect()
 }
 
 #[cfg(test)]
@@ -137,6 +166,7 @@ mod tests {
     use super::*;
     use crate::engine::fixtures::container as fixture;
     use crate::net::model::{Protocol, Wish};
+    use crate::net::protocol::Joined;
     use crate::state::Status;
     use crate::state::record::{Member, NetworkMode};
 
@@ -169,11 +199,12 @@ mod tests {
         web.config.network =
             NetworkMode::Networks(vec![Member { network: "bridge".parse().unwrap(), wish: Wish::default() }]);
         web.config.exposed_ports = vec!["443/tcp".into(), "80/tcp".into()];
-        assert_eq!(column(&web), "443/tcp, 80/tcp");
+        assert_eq!(column(&web), "80/tcp, 443/tcp");
+        web.config.exposed_ports.extend(["9000/tcp", "9001/tcp", "9002/tcp", "9002/udp"].map(String::from));
         web.joined = Some(Joined { endpoints: Vec::new(), ports: ports(), resolvers: Vec::new(), host_gateway: None });
         assert_eq!(
             column(&web),
-            "127.0.0.1:53->53/udp, 0.0.0.0:8000-8001->80-81/tcp, [::]:8000-8001->80-81/tcp, 443/tcp"
+            "443/tcp, 127.0.0.1:53->53/udp, 9000-9002/tcp, 9002/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"
         );
         web.status = Status::Created;
         web.joined = None;

@@ -12,6 +12,7 @@ use crate::base::{Error, Result, text};
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::{NewNetwork, create as engine_create, free_name};
+use crate::net::range::AddressRange;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -79,7 +80,7 @@ struct CreateArguments {
     #[arg(long)]
     internal: bool,
     /// Give containers addresses of this part of a subnet
-    #[arg(long, value_name = "SUBNET")]
+    #[arg(long, value_name = "SUBNET|FIRST-LAST")]
     ip_range: Vec<String>,
     /// How addresses are given out: default
     #[arg(long, value_name = "DRIVER", default_value = "default", hide = true)]
@@ -261,13 +262,9 @@ fn subnet(given: &str) -> Result<IpNet> {
     })
 }
 
-fn range(given: &str) -> Result<IpNet> {
-    given.parse().map_err(|_| {
-        Error::usage(format!(
-            "invalid argument \"{}\" for \"--ip-range\" flag: invalid CIDR address",
-            text::clean(given)
-        ))
-        .hint("it is a part of the subnet, such as `10.7.0.128/25`")
+fn range(given: &str) -> Result<AddressRange> {
+    given.parse().map_err(|error: Error| {
+        Error::usage(format!("invalid argument \"{}\" for \"--ip-range\" flag", text::clean(given))).caused_by(error)
     })
 }
 
@@ -335,7 +332,7 @@ mod tests {
             "--ipam-driver dhcp web",
             "--subnet x web",
             "--gateway x web",
-            "--ip-range 10.0.0.1-10.0.0.9 web",
+            "--ip-range 10.0.0.9-10.0.0.1 web",
             "-o mtu=x web",
             "-o isolate=x web",
             "-o com.docker.network.bridge.enable_icc=false web",

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::rootless::doctor::{Check, Status, examine, verdict};
+use crate::engine::doctor::{Check, Status, examine, verdict};
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -32,7 +32,7 @@ struct DoctorArguments {
 fn doctor(context: &Context, arguments: &DoctorArguments) -> Result<u8> {
     let engine = context.engine()?;
     let search_path = context.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
-    let checks = examine(&engine.paths, OsStr::new(search_path));
+    let checks = examine(&engine, OsStr::new(search_path));
     match arguments.format.as_deref() {
         Some("json") => {
             let json = serde_json::to_string(&checks);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Engine, Known, containers, endpoint_id, find};
 use crate::base::{Result, time};
 use crate::net::model::{DEFAULT, Endpoint, Network, Subnet};
+use crate::net::range::AddressRange;
 use crate::state::Container;
 
 /// What is sent in one packet when nothing else was asked for, in bytes.
@@ -52,7 +53,7 @@ struct Ipam {
 struct IpamConfig {
     subnet: IpNet,
     #[serde(rename = "IPRange", skip_serializing_if = "Option::is_none")]
-    range: Option<IpNet>,
+    range: Option<AddressRange>,
     gateway: IpAddr,
 }
 
@@ -232,7 +233,7 @@ fn podman_report(known: &Known, containers: &[Container]) -> PodmanReport {
 }
 
 fn podman_subnet(subnet: &Subnet) -> PodmanSubnet {
-    let range = |range: IpNet| Range { start_ip: range.network(), end_ip: range.broadcast() };
+    let range = |range: AddressRange| Range { start_ip: range.first(), end_ip: range.last() };
     PodmanSubnet { subnet: subnet.net, gateway: subnet.gateway, lease_range: subnet.range.map(range) }
 }
 

@@ -23,19 +23,21 @@ pub fn remove(engine: &Engine, asked: &str, holders: Holders) -> Result<()> {
     let Some(network) = known.network.as_ref().filter(|_| !known.is_builtin()) else {
         return Err(Error::new(Kind::Denied, format!("{} is a pre-defined network and cannot be removed", known.name)));
     };
-    let mut users = containers(engine)?;
-    users.retain(|container| match holders {
-        Holders::Running => known.is_used_by(container),
-        Holders::All | Holders::Removed => known.is_of(container) || known.is_used_by(container),
-    });
+    let users = || -> Result<Vec<Container>> {
+        let mut users = containers(engine)?;
+        users.retain(|container| known.is_used_by(container) || holders != Holders::Running && known.is_of(container));
+        Ok(users)
+    };
     if holders == Holders::Removed {
-        let ids: Vec<String> = users.iter().map(|user| user.config.id.to_string()).collect();
+        let ids: Vec<String> = users()?.iter().map(|user| user.config.id.to_string()).collect();
         let removed = remove_containers(engine, &ids, Removal { force: true, volumes: true });
         removed.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
-    } else if !users.is_empty() {
-        return Err(in_use(&known, &users));
     }
-    match Networks::new(&engine.paths).remove(network)? {
+    let check = || match users()? {
+        users if users.is_empty() => Ok(()),
+        users => Err(in_use(&known, &users)),
+    };
+    match Networks::new(&engine.paths).remove(network, check)? {
         true => Ok(()),
         false => Err(Error::not_found(format!("network `{}` not found", network.name))),
     }
@@ -44,18 +46,24 @@ pub fn remove(engine: &Engine, asked: &str, holders: Holders) -> Result<()> {
 /// Removes all networks that users made, no container has and the filters allow. Returns their names.
 pub fn prune(engine: &Engine, filters: &Filters) -> Result<Vec<String>> {
     let (known, _) = all(engine)?;
-    let containers = containers(engine)?;
     let networks = Networks::new(&engine.paths);
+    let users = |known: &Known| -> Result<Vec<Container>> {
+        let mut users = containers(engine)?;
+        users.retain(|container| known.is_of(container) || known.is_used_by(container));
+        Ok(users)
+    };
     let mut removed = Vec::new();
-    for known in known.into_iter().filter(|known| !known.is_builtin()) {
-        let is_used = containers.iter().any(|container| known.is_of(container) || known.is_used_by(container));
-        if is_used || !filters.fit(&known, || is_used) {
-            continue;
-        }
-        if let Some(network) = &known.network
-            && networks.remove(network)?
-        {
-            removed.push(known.name);
+    for known in known.into_iter().filter(|known| !known.is_builtin() && filters.fit(known, || false)) {
+        let Some(network) = &known.network else { continue };
+        let check = || match users(&known)? {
+            users if users.is_empty() => Ok(()),
+            users => Err(in_use(&known, &users)),
+        };
+        match networks.remove(network, check) {
+            Ok(true) => removed.push(known.name),
+            Ok(false) => {}
+            Err(error) if error.kind() == Kind::Conflict => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(removed)

@@ -17,7 +17,7 @@ use crate::net::part::{Context, Interest, Part, Token, Wakes};
 use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;
-use crate::net::tcp_ports::Target;
+use crate::net::tcp_ports::{Target, in_use};
 
 /// How long a netd that cannot serve waits for those who ask why.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -119,6 +119,7 @@ impl Netd {
         if self.clients.get(&id).is_none_or(|client| client.member.is_some()) {
             return Err(Error::conflict("this connection is a container's already"));
         }
+        self.refuse_awaited_ports(join)?;
         let endpoints = self.table.join(join)?;
         // Ports that were any free ones have numbers by now, which others know.
         let wanted = join.before.as_ref().map_or(&join.ports, |before| &before.ports);
@@ -132,6 +133,7 @@ impl Netd {
         for (network, _) in &join.networks {
             self.need_bridge(network);
         }
+        self.awaited.remove(&join.container);
         if let Some(client) = self.clients.get_mut(&id) {
             let before = join.before.is_some();
             client.member = Some(Member { container: join.container.clone(), before, ports: ports.clone() });
@@ -139,6 +141,14 @@ impl Netd {
         let resolvers = self.table.resolvers(&join.container);
         let host_gateway = self.table.host_gateway(&join.container);
         Ok(Joined { endpoints, ports, resolvers, host_gateway })
+    }
+
+    /// Ports of containers that are about to come back are theirs.
+    fn refuse_awaited_ports(&self, join: &Join) -> Result<()> {
+        let others = self.awaited.iter().filter(|(container, _)| **container != join.container);
+        let mut awaited = others.flat_map(|(_, joined)| &joined.ports);
+        let clash = awaited.find(|theirs| join.ports.iter().any(|ours| ours.clashes(theirs)));
+        clash.map_or(Ok(()), |port| Err(in_use(port)))
     }
 
     fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
@@ -180,7 +190,7 @@ impl Netd {
             (_, Err(error)) => Reply::Failed(WireError::from(&error)),
             (Pending::Connect(endpoint), Ok(())) => Reply::Connected(endpoint),
             (Pending::Plug, Ok(())) => match self.plugged(id) {
-                Ok(()) => Reply::Done,
+                Ok(()) => Reply::Plugged(self.cut_off.clone()),
                 Err(error) => Reply::Failed(WireError::from(&error)),
             },
             (Pending::Disconnect | Pending::Count, Ok(())) => Reply::Done,

@@ -2,7 +2,8 @@
 //!
 //! Sockets of the host follow its routes by themselves. What must be told: which addresses are the host's own, and that
 //! resolv.conf(5) has another text. That is often a symbolic link, into a directory that may itself be replaced
-//! (systemd-resolved, resolvconf, NetworkManager), so the directories of the link and of its target are both watched.
+//! (systemd-resolved, resolvconf, NetworkManager), so the directories of the link and of its target are both watched; while
+//! that one does not exist, the nearest one above it that does.
 
 use std::fs;
 use std::io;
@@ -97,9 +98,10 @@ impl Host {
     fn watch(&mut self) {
         use inotify::WatchFlags;
         let link = Path::new(RESOLV_CONF);
-        let target = fs::canonicalize(link).ok();
-        let directories = [Some(link), target.as_deref()].into_iter().flatten().filter_map(Path::parent);
-        let wanted: Vec<PathBuf> = directories.chain([self.definitions.as_path()]).map(Path::to_owned).collect();
+        let target = fs::canonicalize(link).ok().and_then(|target| target.parent().map(Path::to_owned));
+        let target = target.or_else(|| awaited_directory(link));
+        let directories = link.parent().map(Path::to_owned).into_iter().chain(target);
+        let wanted: Vec<PathBuf> = directories.chain([self.definitions.clone()]).collect();
         for (_, watch) in self.watched.extract_if(.., |(directory, _)| !wanted.contains(directory)) {
             let _ = inotify::remove_watch(&self.files, watch);
         }
@@ -117,5 +119,28 @@ impl Host {
                 self.watched.push((directory, watch));
             }
         }
+    }
+}
+
+/// Where the way to a link's target, which leads nowhere now, begins to be missing.
+fn awaited_directory(link: &Path) -> Option<PathBuf> {
+    let target = link.parent()?.join(fs::read_link(link).ok()?);
+    target.ancestors().skip(1).find(|directory| directory.is_dir()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::publish::Staging;
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_followed_as_far_as_it_goes() {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        std::os::unix::fs::symlink("run/resolve/stub", at("link")).unwrap();
+        assert_eq!(awaited_directory(&at("link")).unwrap(), at(""));
+        fs::create_dir(at("run")).unwrap();
+        assert_eq!(awaited_directory(&at("link")).unwrap(), at("run"));
+        assert_eq!(awaited_directory(&at("absent")), None);
     }
 }

@@ -34,11 +34,12 @@ use super::model::Network;
 use super::networks::Networks;
 use super::packet::Ip;
 use super::part::{Context, Interest, Part, Token, Wakes};
+use super::protocol::Joined;
 use super::router::Device;
-use super::table::Table;
+use super::table::{self, Table};
 use crate::base::error::WireError;
 use crate::base::lock::{Lock, Mode};
-use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::base::{ContainerId, Result, ResultExt};
 use crate::sys::process::inherited_fd;
 use control::Client;
 use device::Tun;
@@ -57,6 +58,9 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How long nothing must happen before memory is given back.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long containers that ran before it are awaited: their supervisors come at once, and try again each second.
+const AWAIT: Duration = Duration::from_secs(30);
+
 /// After a lack of descriptors.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -69,15 +73,19 @@ const LISTENER: u64 = 0;
 const OUTCOMES: u64 = 1;
 const FIRST_CLIENT: u64 = 16;
 
-/// The role's entry, with the arguments after its name. Returns the exit status.
-pub fn main(args: &[OsString]) -> u8 {
+/// Containers, and what they have.
+pub type Running = BTreeMap<ContainerId, Joined>;
+
+/// The role's entry, with the arguments after its name. `running` tells which containers run on networks when it starts:
+/// they had an earlier netd and are about to come back. Returns the exit status.
+pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let [data, runtime, address, adoption] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
     let address = PathBuf::from(address);
     let lock = Path::new(runtime).join("netd.lock");
     let Ok(spare) = listener.try_clone() else { return 125 };
     let networks = Networks::below(Path::new(data));
-    match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, networks, adopts)) {
+    match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, networks, adopts, running())) {
         Ok(mut netd) => {
             drop(spare);
             u8::from(netd.run(&address, &lock).is_err())
@@ -104,7 +112,10 @@ struct Netd {
     /// Of this round.
     now: Instant,
     /// Why containers do not reach the outside, if they do not.
-    trouble: Option<Error>,
+    cut_off: Option<WireError>,
+    /// Containers of before that are not back yet, and until when they are awaited.
+    awaited: Running,
+    give_up: Option<Instant>,
     clients: BTreeMap<u64, Client>,
     next_client: u64,
     /// Networks whose bridges were asked for.
@@ -135,7 +146,7 @@ macro_rules! context {
 use context;
 
 impl Netd {
-    fn start(listener: OwnedFd, networks: Networks, adopts: bool) -> Result<Self> {
+    fn start(listener: OwnedFd, networks: Networks, adopts: bool, running: Running) -> Result<Self> {
         let descriptors = become_background()?;
         let adopted = match adopts {
             true => Some(inherited_fd(spawn::ROUTER).context(|| "netd was started without its namespace")?),
@@ -153,7 +164,8 @@ impl Netd {
         for (fd, index) in [(host.changes(), CHANGES), (host.files(), FILES)] {
             epoll.watch(fd, Interest::READ, Token::new(Part::Host, index)).context(|| "cannot wait for events")?;
         }
-        let table = if adopts { Table::adopting() } else { Table::new() };
+        let addresses = |joined: &Joined| joined.endpoints.iter().flat_map(table::addresses).collect();
+        let table = Table::awaiting(running.iter().map(|(id, joined)| (id.clone(), addresses(joined))).collect());
         let mut netd = Self {
             epoll,
             listener,
@@ -164,7 +176,9 @@ impl Netd {
             host,
             tun: Tun::absent(),
             now: Instant::now(),
-            trouble: None,
+            cut_off: None,
+            give_up: (!running.is_empty()).then(|| Instant::now() + AWAIT),
+            awaited: running,
             clients: BTreeMap::new(),
             next_client: FIRST_CLIENT,
             bridges: BTreeMap::new(),
@@ -271,7 +285,11 @@ impl Netd {
 
     fn take(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Ready(result) => self.trouble = result.and_then(|device| self.use_device(device)).err(),
+            // Before anybody is plugged in, so that everybody who is hears of it.
+            Outcome::Ready(result) => {
+                let used = result.and_then(|device| self.use_device(device));
+                self.cut_off = used.err().as_ref().map(WireError::from);
+            }
             // A failure comes back when somebody wants to be plugged into it.
             Outcome::Network(result) => drop(result.and_then(|()| self.answer_questions())),
             Outcome::Done(ticket, result) => self.done(ticket, result),
@@ -279,15 +297,14 @@ impl Netd {
         }
     }
 
-    /// From now on there is a way out.
+    /// From now on there is a way out. Without a gate, TCP is spoken here.
     fn use_device(&mut self, device: Device) -> Result<()> {
         let token = Token::new(Part::Tun, 0);
         self.epoll.watch(device.fd.as_fd(), Interest::READ, token).context(|| "cannot wait for packets")?;
         self.tun = Tun::new(device.fd, device.cuts_udp);
-        match device.gate {
-            Ok(()) => self.parts.open_gate(&mut context!(self)),
-            Err(error) => Err(Error::unsupported("the kernel does not hand connections over (nf_tables, nft_tproxy)")
-                .caused_by(error)),
+        match device.has_gate {
+            true => self.parts.open_gate(&mut context!(self)),
+            false => Ok(()),
         }
     }
 
@@ -295,7 +312,7 @@ impl Netd {
     fn deadline(&self) -> Option<Instant> {
         let idle = self.idle.map(|since| since + IDLE);
         let unused = self.unused.values().min().map(|since| *since + IDLE);
-        [idle, unused, self.deaf, self.parts.deadline()].into_iter().flatten().min()
+        [idle, unused, self.deaf, self.give_up, self.parts.deadline()].into_iter().flatten().min()
     }
 
     fn expire(&mut self, now: Instant) {
@@ -304,6 +321,11 @@ impl Netd {
             let listening = Token::new(Part::Control, LISTENER);
             let heard = self.epoll.watch(self.listener.as_fd(), Interest::READ, listening);
             self.deaf = heard.is_err().then(|| now + RETRY);
+        }
+        if self.give_up.is_some_and(|at| at <= now) {
+            self.give_up = None;
+            self.awaited.clear();
+            self.table.give_up_awaited();
         }
         let due: Vec<_> =
             self.unused.iter().filter(|(_, since)| **since + IDLE <= now).map(|(id, _)| id.clone()).collect();

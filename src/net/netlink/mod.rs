@@ -78,6 +78,11 @@ impl Batch {
         self.steps.push(Step { name: name.into(), flags, message, harmless });
     }
 
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// The bytes of all requests, numbered from `first`.
     fn serialize(&self, first: u32) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -7,8 +7,10 @@
 //!                 .lock          held while one is created, changed or removed
 //! ```
 //!
-//! Readers take no lock. Creating takes it, because a subnet is chosen that no other network has. A definition changes by
-//! `network update` alone; whoever runs on the network has a copy of it (`Join`).
+//! Readers take no lock. Creating takes it, because a subnet is chosen that no other network has. A container that starts
+//! shares it until its records say that it runs ([`Networks::hold`]), and removing looks under the lock who runs: so a network
+//! is either refused to go or not there to start on. A definition changes by `network update` alone; whoever runs on the
+//! network has a copy of it (`Join`).
 //!
 //! The default network is defined when it is first asked for.
 
@@ -134,9 +136,25 @@ impl Networks {
         Ok(network)
     }
 
-    /// Removes a definition; false when it was gone already. Whether somebody uses it is the caller's business.
-    pub fn remove(&self, network: &Network) -> Result<bool> {
+    /// Keeps networks that were found from being removed or changed until the lock is dropped. An error if one of them
+    /// has gone in between.
+    pub fn hold<'a>(&self, found: impl Iterator<Item = &'a Network>) -> Result<Lock> {
+        paths::private_dir(&self.directory)?;
+        let lock = Lock::wait(&self.directory.join(".lock"), Mode::Shared)?;
+        for network in found {
+            if self.load(&network.name)?.is_none_or(|now| now.id != network.id) {
+                return Err(Error::not_found(format!("network `{}` not found", network.name))
+                    .hint("it has just been removed by another command"));
+            }
+        }
+        Ok(lock)
+    }
+
+    /// Removes a definition, if `check` allows it; false when it was gone already. Nobody starts on the network while
+    /// `check` looks who uses it.
+    pub fn remove(&self, network: &Network, check: impl FnOnce() -> Result<()>) -> Result<bool> {
         let _lock = self.lock()?;
+        check()?;
         // Not another one of the same name that was made meanwhile.
         if self.load(&network.name)?.is_none_or(|now| now.id != network.id) {
             return Ok(false);
@@ -240,10 +258,18 @@ mod tests {
             Ok(())
         });
         assert_eq!(networks.find("web").unwrap(), changed.unwrap());
-        assert!(networks.remove(&web).unwrap() && !networks.remove(&web).unwrap());
+        assert!(networks.remove(&web, || Err(Error::conflict("used"))).is_err());
+        let remove = |network: &Network| networks.remove(network, || Ok(())).unwrap();
+        let held = networks.hold([&web].into_iter()).unwrap();
+        // Whoever starts on it shares it with others who do, but not with whoever removes it.
+        assert!(networks.hold([&web].into_iter()).is_ok());
+        assert!(Lock::attempt(&networks.directory.join(".lock"), Mode::Exclusive).unwrap().is_none());
+        drop(held);
+        assert!(remove(&web) && !remove(&web));
+        assert_eq!(networks.hold([&web].into_iter()).unwrap_err().kind(), Kind::NotFound);
         assert_eq!(networks.find("web").unwrap_err().kind(), Kind::NotFound);
         let other = networks.create(&new("web")).unwrap();
-        assert!(!networks.remove(&web).unwrap(), "another network has the name now");
+        assert!(!remove(&web), "another network has the name now");
         assert_eq!(networks.find(other.id.short()).unwrap(), other);
     }
 

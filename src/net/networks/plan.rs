@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
 use crate::net::model::{DEFAULT, FORMAT, Network, Subnet};
+use crate::net::range::AddressRange;
 
 /// Routes to more than this are not about somebody's network: the halves of a VPN's "everything" among them.
 const WIDEST_ROUTE_V4: u8 = 8;
@@ -33,7 +34,7 @@ pub struct NewNetwork {
     /// `--gateway`: each belongs to one of the subnets.
     pub gateways: Vec<IpAddr>,
     /// `--ip-range`: each belongs to one of the subnets.
-    pub ranges: Vec<IpNet>,
+    pub ranges: Vec<AddressRange>,
     /// IPv4 addresses, chosen when no subnet is given.
     pub ipv4: bool,
     /// IPv6 addresses, chosen when no subnet is given.
@@ -139,8 +140,8 @@ fn given(new: &NewNetwork) -> Result<Vec<Subnet>> {
     }
     for range in &new.ranges {
         let no_subnet = || Error::usage(format!("no matching subnet for range {range}"));
-        let subnet = subnets.iter_mut().find(|subnet| subnet.net.contains(range)).ok_or_else(no_subnet)?;
-        if let Some(other) = subnet.range.replace(range.trunc()) {
+        let subnet = subnets.iter_mut().find(|subnet| range.is_in(&subnet.net)).ok_or_else(no_subnet)?;
+        if let Some(other) = subnet.range.replace(*range) {
             return Err(Error::usage(format!(
                 "cannot configure multiple ranges ({range}, {other}) on the same subnet ({})",
                 subnet.net
@@ -294,7 +295,7 @@ mod tests {
         NewNetwork {
             subnets: nets(subnets),
             gateways: gateways.iter().map(|gateway| gateway.parse().unwrap()).collect(),
-            ranges: nets(ranges),
+            ranges: ranges.iter().map(|range| range.parse().unwrap()).collect(),
             ..NewNetwork::named("web".parse().unwrap())
         }
     }
@@ -343,6 +344,7 @@ mod tests {
                 "the gateway 10.1.0.0 is not an address of a host in 10.1.0.0/16",
             ),
             (new(&["10.1.0.0/16"], &[], &["10.2.0.0/24"]), "no matching subnet for range 10.2.0.0/24"),
+            (new(&["10.1.0.0/16"], &[], &["10.1.0.9-10.2.0.1"]), "no matching subnet for range 10.1.0.9-10.2.0.1"),
             (new(&["10.1.0.0/16"], &[], &["10.0.0.0/8"]), "no matching subnet for range 10.0.0.0/8"),
             (
                 new(&["10.1.0.0/16", "10.2.0.0/16"], &[], &[]),

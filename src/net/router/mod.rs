@@ -56,8 +56,8 @@ pub struct Device {
     pub fd: OwnedFd,
     /// Its interface's number in R.
     pub index: u32,
-    /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses; if not, why.
-    pub gate: io::Result<()>,
+    /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses.
+    pub has_gate: bool,
     /// Whether the kernel cuts large packets of UDP that are written to it (since Linux 6.2).
     pub cuts_udp: bool,
 }
@@ -92,12 +92,12 @@ struct Bridge {
 }
 
 impl Router {
-    /// Moves this thread into R: into `adopted`, or into a new namespace.
+    /// Moves this thread into R: into `adopted`, or into a new namespace, which does as well if that one cannot be entered:
+    /// containers are then plugged in anew.
     pub fn enter(adopted: Option<&OwnedFd>) -> Result<Self> {
-        match adopted {
-            Some(namespace) => setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)
-                .context(|| "cannot enter the network namespace of an earlier netd")?,
-            None => unshare(CloneFlags::CLONE_NEWNET).context(|| "cannot make a network namespace")?,
+        let entered = adopted.map(|namespace| setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET));
+        if !matches!(entered, Some(Ok(()))) {
+            unshare(CloneFlags::CLONE_NEWNET).context(|| "cannot make a network namespace")?;
         }
         let namespace =
             File::open("/proc/thread-self/ns/net").context(|| "cannot open the router's network namespace")?;
@@ -129,11 +129,8 @@ impl Router {
     }
 
     fn make_tun(&mut self) -> Result<Device> {
-        let (fd, name) = tun::create().map_err(|error| {
-            let missing = "containers reach each other, but not the outside";
-            let failed = Error::unsupported(format!("cannot make a TUN device: {missing}")).caused_by(error);
-            failed.hint("`/dev/net/tun` is needed: sudo modprobe tun")
-        })?;
+        let (fd, name) =
+            tun::create().map_err(|error| Error::unsupported("cannot make a TUN device").caused_by(error))?;
         let index = self.index(&name)?;
         let mut batch = Batch::default();
         batch.push("bring the TUN device up", 0, message::link_up(index, Some(TUN_MTU), self.ipv6));
@@ -142,7 +139,8 @@ impl Router {
             batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, default);
         }
         self.netlink.run(&batch)?;
-        let gate = nft::install(nft::Gate { device: index, port: GATE_PORT, mark: MARK });
+        let gate = nft::Gate { device: index, port: GATE_PORT, mark: MARK };
+        let has_gate = nft::install(gate).is_ok();
         // netd reads packets as containers' kernels made them, large and without checksums.
         let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
         let cuts_udp = tun::set_offloads(&fd, offloads | libc::TUN_F_USO4 | libc::TUN_F_USO6).is_ok();
@@ -150,7 +148,7 @@ impl Router {
             // Without any, the kernel does the work.
             let _ = tun::set_offloads(&fd, offloads);
         }
-        Ok(Device { fd, index, gate, cuts_udp })
+        Ok(Device { fd, index, has_gate, cuts_udp })
     }
 
     /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
@@ -258,11 +256,31 @@ impl Router {
 
     /// Makes interfaces of a container, in `namespace`, and the routes there. On failure nothing is left of them.
     pub fn plug(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
-        let result = self.make_pairs(plug, namespace).and_then(|()| self.configure(plug, namespace));
+        let unplugged = if plug.again { self.unplug_elsewhere(plug, namespace) } else { Ok(()) };
+        let made = unplugged.and_then(|()| self.make_pairs(plug, namespace));
+        let result = made.and_then(|()| self.configure(plug, namespace));
         if result.is_err() && !plug.again {
             self.unplug(&plug.container, plug.missing.iter().map(|endpoint| &endpoint.network_id));
         }
         result
+    }
+
+    /// A container that comes back may have its interfaces from another R: a netd that was started in between, by somebody who
+    /// did not know that one, has made this R. The interfaces make room for new ones, which take over all but their other
+    /// end; connections between containers go on.
+    fn unplug_elsewhere(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
+        let mut batch = Batch::default();
+        for endpoint in &plug.missing {
+            let here = self.netlink.get(message::get_link(&veth_name(&plug.container, &endpoint.network_id)));
+            if here.context(|| "cannot look for an interface")?.is_none() {
+                let delete = message::delete_link(&endpoint.interface);
+                batch.push_unless("remove an interface of before", 0, delete, &[libc::ENODEV]);
+            }
+        }
+        match batch.is_empty() {
+            true => Ok(()),
+            false => Ok(self.open_in(namespace)?.run(&batch)?),
+        }
     }
 
     fn make_pairs(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {

@@ -7,9 +7,8 @@
 //! the others: its interfaces are there. [`Table::connect`] and [`Table::disconnect`] change the networks of a plugged
 //! member, [`Table::leave`] ends it. Each either does all it says or nothing.
 //!
-//! A table that starts anew in a router namespace that is in use ([`Table::adopting`]) does not know yet who is there:
-//! members that come back name what they have, and those that are new are given addresses from the middle of the subnets,
-//! where nobody is likely to be.
+//! A table that starts anew while containers run ([`Table::awaiting`]) keeps their addresses until they come back and name
+//! what they have, or are given up.
 
 #[cfg(test)]
 pub(in crate::net) mod fixtures;
@@ -52,8 +51,8 @@ pub struct Table {
     owners: HashMap<IpAddr, (ContainerId, ContainerId)>,
     /// The host's own addresses.
     host: HashSet<IpAddr>,
-    /// Others may be there that are not known yet.
-    adopting: bool,
+    /// Members of before who are not back yet, and their addresses.
+    awaited: BTreeMap<ContainerId, Vec<IpAddr>>,
 }
 
 /// One network as it is used.
@@ -83,9 +82,24 @@ impl Table {
         Self::default()
     }
 
-    /// For a router namespace that was in use before: some who are there will say so.
-    pub fn adopting() -> Self {
-        Self { adopting: true, ..Self::default() }
+    /// These were there before, with these addresses, and are about to come back.
+    pub fn awaiting(awaited: BTreeMap<ContainerId, Vec<IpAddr>>) -> Self {
+        Self { awaited, ..Self::default() }
+    }
+
+    /// Who is not back by now does not come.
+    pub fn give_up_awaited(&mut self) {
+        while let Some((container, _)) = self.awaited.first_key_value() {
+            let container = container.clone();
+            self.arrived(&container);
+        }
+    }
+
+    fn arrived(&mut self, container: &ContainerId) {
+        for address in self.awaited.remove(container).unwrap_or_default() {
+            let pools = self.networks.values_mut().flat_map(|bridge| &mut bridge.pools);
+            pools.for_each(|pool| pool.release_awaited(address));
+        }
     }
 
     /// Takes addresses on all networks of `join` and returns one endpoint for each, in the same order. What a container
@@ -103,6 +117,7 @@ impl Table {
             endpoints: Vec::new(),
         };
         self.members.insert(join.container.clone(), member);
+        self.arrived(&join.container);
         let before = join.before.iter().flat_map(|before| &before.endpoints).collect::<Vec<_>>();
         for (network, wish) in &join.networks {
             let before = before.iter().find(|endpoint| endpoint.network_id == network.id);
@@ -217,7 +232,7 @@ impl Table {
         if wish.aliases.len() > ALIASES_MAX {
             return Err(Error::usage(format!("more than {ALIASES_MAX} aliases on network `{}`", network.name)));
         }
-        self.open(network, container)?;
+        self.open(network)?;
         let taken_macs: HashSet<Mac> = self.macs(&network.id).collect();
         let bridge = self.networks.get_mut(&network.id).ok_or_else(|| Error::system("the network has vanished"))?;
         let (mut ipv4, mut ipv6) = (None, None);
@@ -304,8 +319,8 @@ impl Table {
         }
     }
 
-    /// Makes a network known, unless its addresses are those of another. `first` is who comes first.
-    fn open(&mut self, network: &Network, first: &ContainerId) -> Result<()> {
+    /// Makes a network known, unless its addresses are those of another.
+    fn open(&mut self, network: &Network) -> Result<()> {
         if let Some(bridge) = self.networks.get_mut(&network.id) {
             // Its addresses cannot have changed; the rest is as the latest one says.
             bridge.network = Network { subnets: bridge.network.subnets.clone(), ..network.clone() };
@@ -332,8 +347,8 @@ impl Table {
         if let Some(oldest) = oldest.filter(|_| count >= UNUSED_MAX) {
             self.networks.remove(&oldest);
         }
-        let offset = if self.adopting { number_of(first) } else { 0 };
-        let pools = network.subnets.iter().map(|subnet| Pool::new(subnet, offset)).collect();
+        let awaited = || self.awaited.values().flatten();
+        let pools = network.subnets.iter().map(|subnet| Pool::new(subnet, awaited())).collect();
         let bridge = Bridge { network: network.clone(), pools, members: BTreeSet::new() };
         self.networks.insert(network.id.clone(), bridge);
         Ok(())

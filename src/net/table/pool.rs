@@ -33,28 +33,28 @@ pub(super) struct Pool {
     /// Where the search for the next one begins.
     next: u128,
     taken: BTreeSet<u128>,
+    /// Those of members that are about to come back.
+    awaited: BTreeSet<u128>,
 }
 
 impl Pool {
-    /// All free. The search starts `offset` addresses after the first, going round.
-    pub(super) fn new(subnet: &Subnet, offset: u64) -> Self {
-        let bounds = |net: &IpNet| (number(net.network()), number(net.broadcast()));
-        let (lowest, highest) = bounds(&subnet.net);
-        let range = subnet.range.as_ref().filter(|range| subnet.net.contains(*range));
-        let (first, last) = range.map_or((lowest, highest), bounds);
+    /// All free, but for those that are kept for members which are `awaited`.
+    pub(super) fn new<'a>(subnet: &Subnet, awaited: impl Iterator<Item = &'a IpAddr>) -> Self {
+        let (lowest, highest) = (number(subnet.net.network()), number(subnet.net.broadcast()));
+        let range = subnet.range.as_ref().filter(|range| range.is_in(&subnet.net));
+        let (first, last) = range.map_or((lowest, highest), |range| (number(range.first()), number(range.last())));
         // The subnet-router anycast address of IPv6 (RFC 4291, 2.6.1) is its lowest; there is no broadcast.
         let broadcast = if subnet.net.addr().is_ipv4() { highest } else { lowest };
         let reserved = [lowest, broadcast, number(subnet.gateway)];
-        let size = (last - first).saturating_add(1);
-        let next = first + u128::from(offset) % size;
-        Self { net: subnet.net, reserved, first, last, next, taken: BTreeSet::new() }
+        let awaited = awaited.filter(|address| subnet.net.contains(*address)).map(|address| number(*address)).collect();
+        Self { net: subnet.net, reserved, first, last, next: first, taken: BTreeSet::new(), awaited }
     }
 
     /// The next free address.
     pub(super) fn take_next(&mut self) -> Option<IpAddr> {
         let mut candidate = self.next;
         // Each step but the last meets an address that is reserved or taken.
-        for _ in 0..self.taken.len() + self.reserved.len() + 1 {
+        for _ in 0..self.taken.len() + self.awaited.len() + self.reserved.len() + 1 {
             let following = if candidate >= self.last { self.first } else { candidate + 1 };
             if self.is_free(candidate) {
                 self.taken.insert(candidate);
@@ -72,8 +72,15 @@ impl Pool {
         match () {
             () if !self.net.contains(&address) => Err(Refusal::Elsewhere),
             () if self.reserved.contains(&wanted) => Err(Refusal::Reserved),
-            () if !self.taken.insert(wanted) => Err(Refusal::Taken),
+            () if self.awaited.contains(&wanted) || !self.taken.insert(wanted) => Err(Refusal::Taken),
             () => Ok(()),
+        }
+    }
+
+    /// Whom this address was kept for is here, or does not come.
+    pub(super) fn release_awaited(&mut self, address: IpAddr) {
+        if self.net.contains(&address) {
+            self.awaited.remove(&number(address));
         }
     }
 
@@ -90,7 +97,8 @@ impl Pool {
     }
 
     fn is_free(&self, candidate: u128) -> bool {
-        !self.reserved.contains(&candidate) && !self.taken.contains(&candidate)
+        ![&self.taken, &self.awaited].iter().any(|not_free| not_free.contains(&candidate))
+            && !self.reserved.contains(&candidate)
     }
 
     fn address(&self, number: u128) -> IpAddr {
@@ -115,7 +123,7 @@ mod tests {
 
     fn pool(net: &str, gateway: &str, range: Option<&str>) -> Pool {
         let range = range.map(|range| range.parse().unwrap());
-        Pool::new(&Subnet { net: net.parse().unwrap(), gateway: gateway.parse().unwrap(), range }, 0)
+        Pool::new(&Subnet { net: net.parse().unwrap(), gateway: gateway.parse().unwrap(), range }, [].iter())
     }
 
     fn drain(pool: &mut Pool) -> Vec<String> {
@@ -128,6 +136,7 @@ mod tests {
             ("10.0.0.0/29", "10.0.0.1", None, &["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"][..]),
             ("10.0.0.0/30", "10.0.0.2", None, &["10.0.0.1"]),
             ("10.0.0.0/24", "10.0.0.254", Some("10.0.0.252/30"), &["10.0.0.252", "10.0.0.253"]),
+            ("10.0.0.0/24", "10.0.0.1", Some("10.0.0.7-10.0.0.9"), &["10.0.0.7", "10.0.0.8", "10.0.0.9"]),
             ("fd00::/126", "fd00::1", None, &["fd00::2", "fd00::3"]),
             ("fd00::/64", "fd00::1", Some("fd00::10/127"), &["fd00::10", "fd00::11"]),
         ] {
@@ -146,6 +155,17 @@ mod tests {
         assert_eq!(drain(&mut pool), ["10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.2"]);
         pool.give_back("10.0.0.4".parse().unwrap());
         assert_eq!(drain(&mut pool), ["10.0.0.4"]);
+    }
+
+    #[test]
+    fn what_is_kept_for_somebody_is_nobody_elses() {
+        let subnet = Subnet { net: "10.0.0.0/29".parse().unwrap(), gateway: "10.0.0.1".parse().unwrap(), range: None };
+        let kept: IpAddr = "10.0.0.3".parse().unwrap();
+        let mut pool = Pool::new(&subnet, [kept, "10.9.9.9".parse().unwrap()].iter());
+        assert_eq!(pool.take(kept), Err(Refusal::Taken));
+        assert_eq!(drain(&mut pool), ["10.0.0.2", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
+        pool.release_awaited(kept);
+        assert_eq!(pool.take(kept), Ok(()));
     }
 
     #[test]
@@ -169,7 +189,7 @@ mod tests {
     #[test]
     fn the_whole_of_ipv6_does_not_overflow() {
         let subnet = Subnet { net: "::/0".parse().unwrap(), gateway: "::1".parse().unwrap(), range: None };
-        let mut pool = Pool::new(&subnet, u64::MAX);
+        let mut pool = Pool::new(&subnet, [].iter());
         assert!(pool.take_next().is_some());
         pool.take("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()).unwrap();
     }

@@ -127,12 +127,19 @@ fn after_a_crash_everyone_gets_back_what_it_had() {
     let a = network('a', "a", &["10.1.0.0/16"]);
     let mut table = Table::new();
     let before = enter(&mut table, '7', "web", plain(&a));
-    let mut anew = Table::adopting();
+    let addresses = before.iter().flat_map(addresses).collect::<Vec<_>>();
+    let gone = vec![ip("10.1.0.3")];
+    let mut anew = Table::awaiting([(id('7'), addresses), (id('6'), gone)].into());
     let newcomer = enter(&mut anew, '8', "new", plain(&a));
-    assert_ne!(newcomer[0].ipv4, before[0].ipv4);
+    assert_eq!(newcomer[0].ipv4.unwrap().addr().to_string(), "10.1.0.4");
+    let wish = |address: &str| vec![(a.clone(), Wish { ipv4: Some(address.parse().unwrap()), ..Wish::default() })];
+    assert_eq!(anew.join(&join('9', "thief", wish("10.1.0.2"))).unwrap_err().kind(), Kind::Conflict);
     let joined = Joined { endpoints: before.clone(), ports: vec![], resolvers: vec![], host_gateway: None };
     let back = Join { before: Some(joined), ..join('7', "web", plain(&a)) };
     assert_eq!(anew.join(&back).unwrap(), before);
+    assert!(anew.join(&join('9', "late", wish("10.1.0.3"))).is_err());
+    anew.give_up_awaited();
+    anew.join(&join('9', "late", wish("10.1.0.3"))).unwrap();
 }
 
 #[test]

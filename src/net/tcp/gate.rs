@@ -121,7 +121,7 @@ impl Tcp {
                 *former = syn;
             }
             Progress::Spoken(_) => self.spoken_again(cx, id, &syn),
-            Progress::Reaching | Progress::Live => {}
+            Progress::Reaching(_) | Progress::Live => {}
         }
     }
 

@@ -40,7 +40,7 @@ mod spoken;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,7 @@ pub(in crate::net) use gate::family;
 
 use super::packet::{Ip, Transport};
 use super::part::{Context, Interest, Part, Token};
+use super::tcp_ports::Called;
 
 /// What every descriptor of a flow is watched for, once and for all.
 const ALL: Interest =
@@ -143,8 +144,8 @@ enum Progress {
     Connecting(Syn),
     /// Outward: the listener in R has this SYN, or will. So many times it was looked for.
     Injected(Syn, u32),
-    /// Inward: the near end is connecting.
-    Reaching,
+    /// Inward: the near end is connecting; where else it may try.
+    Reaching(Option<SocketAddr>),
     /// Bytes are moved.
     Live,
     /// Outward, without a gate: this is the near end.
@@ -226,7 +227,7 @@ impl Tcp {
         let done = what.intersects(Interest::WRITE | Interest::ERROR | Interest::CLOSED);
         match (&flow.progress, side) {
             (Progress::Connecting(_), FAR) if done => self.connected(cx, id),
-            (Progress::Reaching, NEAR) if done => self.reached(cx, id),
+            (Progress::Reaching(_), NEAR) if done => self.reached(cx, id),
             (Progress::Live, _) => self.pump(cx, id, what.contains(Interest::ERROR).then_some(side)),
             _ => {}
         }
@@ -272,10 +273,10 @@ impl Tcp {
         self.flows.len() < self.limits.flows
     }
 
-    /// Takes over a connection from outside: the accepted socket, and one of R that is being connected to `member`.
-    pub(super) fn adopt(&mut self, cx: &mut Context<'_>, near: OwnedFd, far: OwnedFd, member: IpAddr, connected: bool) {
-        let progress = if connected { Progress::Live } else { Progress::Reaching };
-        let flow = Flow::new(Origin::Inward(member), progress, [Some(near), Some(far)]);
+    /// Takes over a connection from outside: the accepted socket, and one of R that is being connected to a container.
+    pub(super) fn adopt(&mut self, cx: &mut Context<'_>, called: Called, far: OwnedFd) {
+        let progress = if called.connected { Progress::Live } else { Progress::Reaching(called.other) };
+        let flow = Flow::new(Origin::Inward(called.member), progress, [Some(called.socket), Some(far)]);
         let Some(id) = self.flows.insert(flow) else { return };
         if self.watch(cx, id, NEAR).and_then(|()| self.watch(cx, id, FAR)).is_err() {
             self.abort(cx, id);
@@ -291,9 +292,25 @@ impl Tcp {
                 flow.progress = Progress::Live;
                 self.pump(cx, id, None);
             }
-            // The client learns of a reset; that a port is not in use cannot be told it any more.
-            _ => self.abort(cx, id),
+            _ => self.reach_elsewhere(cx, id),
         }
+    }
+
+    /// Inward: nobody listens there. Many programs listen on one family alone, so the container's other address is tried.
+    fn reach_elsewhere(&mut self, cx: &mut Context<'_>, id: Id) {
+        let other = self.flows.get(id).and_then(|flow| match flow.progress {
+            Progress::Reaching(other) => other,
+            _ => None,
+        });
+        let called = other.and_then(|other| Called::from_router(cx, None, other).ok());
+        // Otherwise the client learns of a reset; that a port is not in use cannot be told it any more.
+        let Some(called) = called else { return self.abort(cx, id) };
+        let Some(flow) = self.flows.remove(id) else { return };
+        flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
+        let [_, Some(far)] = flow.ends else { return };
+        // What was noted of it is told again to the next one who asks.
+        let _ = cx.wakes.ignore(far.as_fd());
+        self.adopt(cx, called, far);
     }
 
     fn watch(&mut self, cx: &Context<'_>, id: Id, side: usize) -> io::Result<()> {
@@ -344,7 +361,7 @@ impl Tcp {
         if let Origin::Outward(key) = flow.origin {
             match flow.progress {
                 Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(&key, id),
-                Progress::Reaching | Progress::Live | Progress::Spoken(_) => self.keys.close(&key, id, cx.now),
+                Progress::Reaching(_) | Progress::Live | Progress::Spoken(_) => self.keys.close(&key, id, cx.now),
             }
         }
         flow.ends.into_iter().flatten().for_each(reset);

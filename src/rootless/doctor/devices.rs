@@ -27,7 +27,7 @@ const DEVICES: [Device; 2] = [
         name: "/dev/net/tun",
         number: (10, 200),
         module: "tun",
-        loss: "containers have no network of their own; `--network host` and `none` work",
+        loss: "containers reach each other, but not the outside; `--network host` works",
     },
 ];
 

@@ -9,7 +9,7 @@ mod devices;
 mod ids;
 mod machine;
 mod namespaces;
-mod probe;
+pub mod probe;
 mod storage;
 
 use std::ffi::OsStr;
@@ -44,22 +44,22 @@ pub struct Check {
 
 impl Check {
     /// All is well.
-    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+    pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Status::Ok, detail: detail.into(), fix: None }
     }
 
     /// Something does not work.
-    fn warning(name: &'static str, detail: impl Into<String>) -> Self {
+    pub fn warning(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Status::Warning, detail: detail.into(), fix: None }
     }
 
     /// Nothing works.
-    fn failed(name: &'static str, detail: impl Into<String>) -> Self {
+    pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
         Self { name, status: Status::Failed, detail: detail.into(), fix: None }
     }
 
     /// With a command that repairs it.
-    fn fix(mut self, command: impl Into<String>) -> Self {
+    pub fn fix(mut self, command: impl Into<String>) -> Self {
         self.fix = Some(command.into());
         self
     }

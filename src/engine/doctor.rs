@@ -1,0 +1,79 @@
+//! `doctor`: what [`crate::rootless::doctor`] finds about this machine, and whether containers have a network on it.
+
+use std::ffi::OsStr;
+
+use nix::errno::Errno;
+
+use super::Engine;
+use crate::net::trial;
+use crate::rootless::doctor as machine;
+use crate::rootless::doctor::probe::{self, Refusal};
+pub use crate::rootless::doctor::{Check, Status, verdict};
+
+const NAME: &str = "container networks";
+const OUT: &str = "make a TUN device";
+const GATE: &str = "hand connections to sockets with nf_tables";
+
+/// Checks everything. `search_path` is the user's `PATH`. The caller has one thread.
+pub fn examine(engine: &Engine, search_path: &OsStr) -> Vec<Check> {
+    let mut checks = machine::examine(&engine.paths, search_path);
+    checks.extend(networks());
+    checks
+}
+
+/// Whether containers have a way out on this machine; none where not even that can be tried. The caller has one thread.
+pub fn networks() -> Option<Check> {
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let refusal = probe::in_child(&[
+        ("make a user namespace", &probe::unshare_user),
+        ("map root in a user namespace", &|| probe::map_root(uid, gid)),
+        (OUT, &|| trial::way_out().map_err(probe::errno_of)),
+        (GATE, &|| trial::gate().map_err(probe::errno_of)),
+    ]);
+    judge(refusal.ok()?)
+}
+
+fn judge(refusal: Option<Refusal>) -> Option<Check> {
+    let Some(refusal) = refusal else { return Some(Check::ok(NAME, "reach the outside by sockets of the kernel")) };
+    let what = refusal.sentence();
+    match (refusal.step, refusal.errno) {
+        (OUT, errno) => {
+            let check = Check::warning(NAME, format!("{what}: containers reach each other, but not the outside"));
+            Some(match errno {
+                // The check of the device says what to do about these.
+                Some(Errno::ENOENT | Errno::EACCES) => check,
+                _ => check.fix("sudo modprobe tun && echo tun | sudo tee /etc/modules-load.d/tun.conf"),
+            })
+        }
+        (GATE, _) => Some(
+            Check::warning(NAME, format!("{what}: TCP between containers and the outside works, but is slower"))
+                .fix("sudo modprobe -a nf_tables nft_tproxy nft_socket && printf 'nf_tables\\nnft_tproxy\\nnft_socket\\n' | sudo tee /etc/modules-load.d/coracle.conf"),
+        ),
+        // Another check says that there are no user namespaces.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_apart() {
+        let refused = |step, errno| judge(Some(Refusal { step, errno: Some(errno) }));
+        assert_eq!(judge(None).unwrap().status, Status::Ok);
+        let absent = refused(OUT, Errno::ENOENT).unwrap();
+        assert!(absent.detail.ends_with("but not the outside") && absent.fix.is_none(), "{absent:?}");
+        let module = refused(OUT, Errno::ENODEV).unwrap();
+        assert!(module.fix.unwrap().starts_with("sudo modprobe tun"));
+        let slow = refused(GATE, Errno::EPROTONOSUPPORT).unwrap();
+        assert_eq!(slow.status, Status::Warning);
+        assert!(slow.detail.ends_with("is slower") && slow.fix.unwrap().contains("nft_tproxy"));
+        assert_eq!(refused("make a user namespace", Errno::EPERM), None);
+    }
+
+    #[test]
+    fn this_machine_has_networks() {
+        assert_eq!(networks().unwrap().status, Status::Ok);
+    }
+}
