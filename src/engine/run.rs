@@ -8,7 +8,6 @@ use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
 use super::{Engine, pull};
 use crate::base::{ContainerId, Error, Result, ResultExt};
-use crate::net::model::PublishedPort;
 use crate::state::ContainerConfig;
 use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
 use crate::supervise::spawn;
@@ -38,7 +37,7 @@ pub fn run(
     let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);
     // The lock goes over to the supervisor.
     drop(guard);
-    let end = start_with(engine, &supervisor, launch, &config, terminal, note)?;
+    let end = start_with(&supervisor, launch, &config, terminal, note)?;
     Ok(Ran { id: config.id, end })
 }
 
@@ -61,7 +60,6 @@ pub(super) fn launch_request(
 /// Tells a fresh supervisor what to start and follows it: to the end of the session, or until it runs. `note` is called
 /// with what the user should know.
 pub(super) fn start_with(
-    engine: &Engine,
     supervisor: &OwnedFd,
     launch: Launch,
     config: &ContainerConfig,
@@ -78,7 +76,7 @@ pub(super) fn start_with(
         }
     };
     match answer {
-        Some(Reply::Started(..)) => tell_moved_ports(engine, config, note)?,
+        Some(Reply::Started(..)) => {}
         Some(Reply::Failed(error)) => return Err(error.into()),
         Some(_) => return Err(Error::system("the container's supervisor answered out of turn")),
         None => {
@@ -90,30 +88,4 @@ pub(super) fn start_with(
         Some(terminal) => relay(supervisor, terminal, config.process.tty).map(Some),
         None => Ok(None),
     }
-}
-
-/// Says which published ports are not where they were asked for (`--low-ports=remap`).
-fn tell_moved_ports(engine: &Engine, config: &ContainerConfig, note: &mut dyn FnMut(&str)) -> Result<()> {
-    if !config.networking.remap_low_ports {
-        return Ok(());
-    }
-    let state = engine.containers().state(&config.id)?;
-    let ports = state.and_then(|state| state.joined).map(|joined| joined.ports).unwrap_or_default();
-    for asked in config.networking.ports.iter().filter(|asked| asked.port.host_port > 0) {
-        let wanted = asked.port.host_port..=asked.last_host_port;
-        let is_it = |port: &&PublishedPort| {
-            port.container_port == asked.port.container_port
-                && port.protocol == asked.port.protocol
-                && port.host_ip == asked.port.host_ip
-        };
-        if let Some(port) = ports.iter().find(is_it).filter(|port| !wanted.contains(&port.host_port)) {
-            note(&format!(
-                "port {} of this machine needs privileges: {} is published on {} instead",
-                asked.port.host_port,
-                port.container(),
-                port.host_port
-            ));
-        }
-    }
-    Ok(())
 }

@@ -32,6 +32,6 @@ pub fn start(
         container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
-    let end = start_with(engine, &supervisor, launch, &container.config, terminal, note)?;
+    let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
 }

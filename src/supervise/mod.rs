@@ -82,7 +82,7 @@ fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
     if launch.attach {
         client.attach(launch.stdin, true);
     }
-    if let Some(note) = supervisor.network.as_ref().and_then(Networked::note) {
+    for note in supervisor.network.iter().flat_map(|network| network.notes(&supervisor.config)) {
         client.tell(&Reply::Note(note));
     }
     client.tell(&Reply::Started(supervisor.init.pid, None));

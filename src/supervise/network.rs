@@ -93,12 +93,20 @@ impl Networked {
         self.membership.joined()
     }
 
-    /// What the user should know of the plugged container's networks.
-    pub(super) fn note(&self) -> Option<String> {
-        let why = self.membership.cut_off()?.chain();
-        Some(format!(
-            "this container reaches other containers, but not the outside: {why}; `coracle doctor` tells how to repair it"
-        ))
+    /// What the user should know of the networks of the container, which is plugged in.
+    pub(super) fn notes(&self, config: &ContainerConfig) -> Vec<String> {
+        let cut_off = self.membership.cut_off().map(|why| {
+            format!(
+                "this container reaches other containers, but not the outside: {}; `coracle doctor` tells how to repair it",
+                why.chain()
+            )
+        });
+        let networking = &config.networking;
+        let moved = match networking.remap_low_ports {
+            true => moved_ports(&networking.ports, &self.joined().ports),
+            false => Vec::new(),
+        };
+        cut_off.into_iter().chain(moved).collect()
     }
 
     /// Readable when netd has died; none while it is known to be gone.
@@ -169,6 +177,26 @@ impl Ports {
             None => false,
         }
     }
+}
+
+/// Which ports are published, but not where they were asked for (`--low-ports=remap`).
+fn moved_ports(asked: &[Publish], published: &[PublishedPort]) -> Vec<String> {
+    let moved = asked.iter().filter(|asked| asked.port.host_port > 0).filter_map(|asked| {
+        let wanted = asked.port.host_port..=asked.last_host_port;
+        let is_it = |port: &&PublishedPort| {
+            port.container_port == asked.port.container_port
+                && port.protocol == asked.port.protocol
+                && port.host_ip == asked.port.host_ip
+        };
+        let port = published.iter().find(is_it).filter(|port| !wanted.contains(&port.host_port))?;
+        Some(format!(
+            "port {} of this machine needs privileges: {} is published on {} instead",
+            asked.port.host_port,
+            port.container(),
+            port.host_port
+        ))
+    });
+    moved.collect()
 }
 
 /// Moves this process into the network namespace of another container or of a path, for a container that shares it: its
@@ -259,14 +287,20 @@ mod tests {
     use super::*;
     use crate::net::model::Protocol;
 
+    fn port(host_port: u16, container_port: u16) -> PublishedPort {
+        PublishedPort { host_ip: None, host_port, container_port, protocol: Protocol::Tcp }
+    }
+
+    #[test]
+    fn ports_that_moved_are_told() {
+        let asked = |first, last, container| Publish { port: port(first, container), last_host_port: last };
+        let asked = [asked(81, 81, 80), asked(8000, 8001, 90), asked(0, 0, 91)];
+        let told = moved_ports(&asked, &[port(8081, 80), port(8001, 90), port(40000, 91)]);
+        assert_eq!(told, ["port 81 of this machine needs privileges: 80/tcp is published on 8081 instead"]);
+    }
+
     #[test]
     fn ranges_are_tried_one_by_one() {
-        let port = |host_port, container_port| PublishedPort {
-            host_ip: None,
-            host_port,
-            container_port,
-            protocol: Protocol::Tcp,
-        };
         let mut ports = Ports {
             fixed: vec![port(80, 80)],
             ranges: vec![

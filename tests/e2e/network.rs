@@ -1,7 +1,7 @@
 //! Networks of containers: the default one, published ports, names, and sharing. Over loopback and what the tests make.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -30,9 +30,17 @@ fn web(env: &Env, options: &str) -> String {
     id
 }
 
-/// A port of the loopback interface that was free a moment ago.
+/// A port that was free a moment ago, none that the kernel gives to clients.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    use std::sync::atomic::{AtomicU16, Ordering};
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let free = |port: &u16| {
+        let address = (Ipv6Addr::UNSPECIFIED, *port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    let start = (std::process::id() % 200) as u16 * 100;
+    let candidate = || 10_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+    std::iter::repeat_with(candidate).find(free).unwrap()
 }
 
 /// What a web server says to a plain request.
@@ -174,7 +182,7 @@ fn sharing(kind: SocketType, port: u16) -> rustix::io::Result<(OwnedFd, u16)> {
 fn a_port_is_shared_with_nobody() {
     let env = ready!(busybox);
     for (kind, protocol) in [(SocketType::STREAM, "tcp"), (SocketType::DGRAM, "udp")] {
-        let (socket, port) = sharing(kind, 0).unwrap();
+        let (socket, port) = sharing(kind, free_port()).unwrap();
         for ip in ["", "127.0.0.1:"] {
             let clash = env.coracle(&format!("run --rm -p {ip}{port}:80/{protocol} IMAGE echo ran")).fails_with(125);
             clash.stdout_is("").stderr_has(&port.to_string()).stderr_has("already in use");
