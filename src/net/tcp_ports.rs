@@ -5,10 +5,10 @@
 //! A port is opened before its container starts, so that a clash is known in time, and listens from then on: whoever
 //! connects early waits until the port is aimed at the container. Each accepted connection gets a second one, made in the router's
 //! namespace: that is bound to the client's own address and port (IP_TRANSPARENT, ip(7)), so that the container sees who
-//! calls. Where an answer to that address would not come back here, by policy or because there is no gate, R's own address
-//! must do: the gateway's. Where nobody listens on the container's address of the client's family, the other one is called,
-//! by the gateway, too: many programs listen on IPv4 alone, while `localhost` is `::1` for their users. Both are then a flow
-//! of [`Tcp`].
+//! calls. Without a gate, whose rules lead answers to such sockets, [`Tcp`] speaks for the client. Where nobody could
+//! answer the client's address, R's own must do: the gateway's. Where nobody listens on the container's address of the
+//! client's family, the other one is called, by the gateway, too: many programs listen on IPv4 alone, while `localhost` is
+//! `::1` for their users. Both are then a flow of [`Tcp`].
 
 use std::collections::HashMap;
 use std::io;
@@ -198,7 +198,10 @@ fn forward(
     let other = target.other(member).map(|other| SocketAddr::new(other, port));
     let target = SocketAddr::new(member, port);
     let seen = cx.policy.visible(client.ip(), member);
-    let own = seen == client.ip() && tcp.is_transparent();
+    let own = seen == client.ip();
+    if own && !tcp.is_transparent() {
+        return tcp.speak_for(cx, far, client, target, other);
+    }
     // While that pair of addresses and ports is in TIME_WAIT in R, another port of the client's must do.
     let mut called = match own {
         true => Called::from_router(cx, Some(client), target),

@@ -129,6 +129,13 @@ impl Keys {
         }
     }
 
+    /// A new connection to the container, which no SYN asked for: Live.
+    pub(super) fn called(&mut self, key: Key, flow: Id) {
+        self.begin(key, 0, flow);
+        self.inject(&key);
+        self.accept(&key);
+    }
+
     /// The host has connected: Injected.
     pub(super) fn inject(&mut self, key: &Key) {
         if let Some(entry) = self.table.get_mut(key).filter(|entry| entry.stage == Stage::Pending) {

@@ -15,7 +15,7 @@
 //! same.
 //!
 //! *Inward* ([`super::tcp_ports`]): a socket of H that was accepted is the far end; the near one is connected to the
-//! container from the client's own address.
+//! container from the client's own address, or spoken under that.
 //!
 //! Then bytes are moved ([`pump`]); half-closes, resets and urgent data are passed on. Probes of the kernel's (keepalive)
 //! find out about ends that vanished without a word.
@@ -126,13 +126,23 @@ enum Origin {
     Outward(Key),
     /// Somebody called this address of a container.
     Inward(IpAddr),
+    /// The same without a gate: the container's end is the source here, too; and where else it may try.
+    Called(Key, Option<SocketAddr>),
 }
 
 impl Origin {
     fn member(&self) -> IpAddr {
         match self {
-            Origin::Outward(key) => key.source.0,
+            Origin::Outward(key) | Origin::Called(key, _) => key.source.0,
             Origin::Inward(member) => *member,
+        }
+    }
+
+    /// By which packets out of the device find it.
+    fn key(&self) -> Option<&Key> {
+        match self {
+            Origin::Outward(key) | Origin::Called(key, _) => Some(key),
+            Origin::Inward(_) => None,
         }
     }
 }
@@ -148,7 +158,7 @@ enum Progress {
     Reaching(Option<SocketAddr>),
     /// Bytes are moved.
     Live,
-    /// Outward, without a gate: this is the near end.
+    /// Without a gate: this is the near end.
     Spoken(Box<Conversation>),
 }
 
@@ -306,6 +316,9 @@ impl Tcp {
         // Otherwise the client learns of a reset; that a port is not in use cannot be told it any more.
         let Some(called) = called else { return self.abort(cx, id) };
         let Some(flow) = self.flows.remove(id) else { return };
+        if let Some(key) = flow.origin.key() {
+            self.keys.close(key, id, cx.now);
+        }
         flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
         let [_, Some(far)] = flow.ends else { return };
         // What was noted of it is told again to the next one who asks.
@@ -348,9 +361,10 @@ impl Tcp {
     /// Both directions are closed. What the sockets still have to send, the kernel sends.
     fn finish(&mut self, now: Instant, id: Id) {
         let Some(flow) = self.flows.remove(id) else { return };
-        if let Origin::Outward(key) = flow.origin {
-            self.keys.close(&key, id, now);
+        if let Some(key) = flow.origin.key() {
+            self.keys.close(key, id, now);
         }
+        self.speech.release(&flow.progress);
         flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
     }
 
@@ -358,12 +372,13 @@ impl Tcp {
     fn abort(&mut self, cx: &mut Context<'_>, id: Id) {
         self.say_reset(cx, id);
         let Some(flow) = self.flows.remove(id) else { return };
-        if let Origin::Outward(key) = flow.origin {
+        if let Some(key) = flow.origin.key() {
             match flow.progress {
-                Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(&key, id),
-                Progress::Reaching(_) | Progress::Live | Progress::Spoken(_) => self.keys.close(&key, id, cx.now),
+                Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(key, id),
+                Progress::Reaching(_) | Progress::Live | Progress::Spoken(_) => self.keys.close(key, id, cx.now),
             }
         }
+        self.speech.release(&flow.progress);
         flow.ends.into_iter().flatten().for_each(reset);
         flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
     }

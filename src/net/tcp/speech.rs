@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -17,9 +18,13 @@ use super::keys::Key;
 use super::slab::Id;
 use super::spoken::{BUFFER, Conversation, Fate, Scene, Upstream};
 use super::{FAR, Flow, Origin, Progress, Tcp};
-use crate::net::packet;
+use crate::net::packet::{self, Pair};
 use crate::net::part::{Context, Interest};
 use crate::sys::tcp::{discard, set_peek_offset, unacknowledged};
+
+/// How many ports of a client's are tried for a connection of its, and how far they are apart.
+const PORTS: u16 = 16;
+const STEP: u16 = 1013;
 
 /// What all spoken flows share. It takes memory from the first one on.
 #[derive(Debug, Default)]
@@ -29,6 +34,8 @@ pub(super) struct Speech {
     look: Vec<u8>,
     /// When to call which flow; some entries are too early, see [`Flow::alarm`].
     alarms: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// How many bytes they keep.
+    kept: usize,
     /// For numbers that nobody guesses.
     secret: RandomState,
 }
@@ -37,6 +44,13 @@ impl Speech {
     /// When a flow wants to be called.
     pub(super) fn next(&self) -> Option<Instant> {
         self.alarms.peek().map(|Reverse((when, _))| *when)
+    }
+
+    /// A flow is over: what it kept is not any more.
+    pub(super) fn release(&mut self, progress: &Progress) {
+        if let Progress::Spoken(conversation) = progress {
+            self.kept = self.kept.saturating_sub(conversation.kept());
+        }
     }
 
     /// A number to begin with (RFC 6528): a clock of 4 microseconds, from a place that depends on the ends.
@@ -128,12 +142,58 @@ impl Tcp {
         self.speech.buffer.resize(BUFFER, 0);
         let start = self.speech.start(&key, cx.now);
         let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
-        let mut scene =
-            Scene { now: cx.now, upstream: &mut upstream, link: &mut *cx.link, buffer: &mut self.speech.buffer };
+        let mut scene = Scene {
+            now: cx.now,
+            upstream: &mut upstream,
+            link: &mut *cx.link,
+            buffer: &mut self.speech.buffer,
+            kept: &mut self.speech.kept,
+        };
         let conversation = Conversation::begin(pair, &syn, start, &mut scene);
         flow.progress = Progress::Spoken(Box::new(conversation));
         // What the far end reported while it was connecting is not reported again.
         self.spoken_ready(cx, id, Interest::READ | Interest::WRITE);
+    }
+
+    /// Takes over a connection from outside: calls `target` as its client, whose answers come out of the device; and if that
+    /// does not want it, `other`, as the gateway.
+    /// Gives the connection back if that cannot be.
+    pub(in crate::net) fn speak_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        far: OwnedFd,
+        client: SocketAddr,
+        target: SocketAddr,
+        other: Option<SocketAddr>,
+    ) -> Result<(), OwnedFd> {
+        // The same client may have a connection from the same port to the same container through another published port,
+        // or have had one a moment ago.
+        let ports = (0..PORTS).map(|number| client.port().wrapping_add(number.wrapping_mul(STEP)));
+        let keys = ports.filter(|port| *port == client.port() || *port >= 1024).map(|port| {
+            let client = SocketAddr::new(client.ip(), port);
+            Key::new(target, client)
+        });
+        let key = keys.into_iter().find(|key| !self.keys.knows(key));
+        let (Some(key), Some(pair)) = (key, Pair::new(client.ip(), target.ip())) else { return Err(far) };
+        self.speech.buffer.resize(BUFFER, 0);
+        let start = self.speech.start(&key, cx.now);
+        let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
+        let mut scene = Scene {
+            now: cx.now,
+            upstream: &mut upstream,
+            link: &mut *cx.link,
+            buffer: &mut self.speech.buffer,
+            kept: &mut self.speech.kept,
+        };
+        let conversation = Conversation::call(pair, (key.destination.1, key.source.1), start, &mut scene);
+        let flow = Flow::new(Origin::Called(key, other), Progress::Spoken(Box::new(conversation)), [None, Some(far)]);
+        let Some(id) = self.flows.insert(flow) else { return Ok(()) };
+        self.keys.called(key, id);
+        self.set_alarm(id);
+        if self.watch(cx, id, FAR).is_err() {
+            self.abort(cx, id);
+        }
+        Ok(())
     }
 
     /// The SYN of a spoken flow has come again.
@@ -198,10 +258,15 @@ impl Tcp {
         let (Progress::Spoken(conversation), Some(far)) = (&mut flow.progress, &flow.ends[FAR]) else { return };
         let was_open = conversation.is_open();
         let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
-        let mut scene =
-            Scene { now: cx.now, upstream: &mut upstream, link: &mut *cx.link, buffer: &mut self.speech.buffer };
+        let mut scene = Scene {
+            now: cx.now,
+            upstream: &mut upstream,
+            link: &mut *cx.link,
+            buffer: &mut self.speech.buffer,
+            kept: &mut self.speech.kept,
+        };
         let fate = what(conversation, &mut scene);
-        if let (false, true, Origin::Outward(key)) = (was_open, conversation.is_open(), &flow.origin) {
+        if let (false, true, Some(key)) = (was_open, conversation.is_open(), flow.origin.key()) {
             self.keys.accept(key);
         }
         match fate {
@@ -209,8 +274,13 @@ impl Tcp {
             Ok(Fate::Over) => self.finish(cx.now, id),
             Ok(Fate::Broken) => {
                 // It is gone for the container: nothing is said about it any more.
-                flow.progress = Progress::Live;
-                self.abort(cx, id);
+                let other = match flow.origin {
+                    Origin::Called(_, other) if !conversation.is_open() => other,
+                    _ => None,
+                };
+                let progress = std::mem::replace(&mut flow.progress, Progress::Reaching(other));
+                self.speech.release(&progress);
+                self.reach_elsewhere(cx, id);
             }
             Err(_) => self.abort(cx, id),
         }

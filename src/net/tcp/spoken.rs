@@ -2,15 +2,19 @@
 //!
 //! # Theory of operation
 //!
-//! The far end is a socket of H as ever; the near end is a [`Conversation`]: what RFC 9293 asks of the passive side of a
-//! connection, and no more, since there is a wire without delay in between and no congestion. It keeps no bytes. What
-//! arrives from the container is written to the far end at once, and acknowledged as far as that took it; what the far
-//! end did not take, the container keeps and sends again. What the far end has for the container is looked at (MSG_PEEK), sent,
-//! and taken out of the socket when the container has acknowledged it; what is lost is looked at again.
+//! The far end is a socket of H as ever; the near end is a [`Conversation`]: what RFC 9293 asks of either side of a
+//! connection, and no more, since there is a wire without delay in between and no congestion. It answers a container that
+//! calls ([`Conversation::begin`]), or calls one for a client of a published port, under the client's address
+//! ([`Conversation::call`]).
 //!
-//! - The window that the container gets is what the far end's send buffer has room for; zero while that is full.
-//! - Segments out of order are dropped and answered by an acknowledgment, three of which make the container's kernel send
-//!   again at once. In the other direction three of the same make us send again from there on; so does a timer.
+//! What arrives from the container is written to the far end at once ([`incoming`]). What the far end has for the container is
+//! looked at (MSG_PEEK), sent, and taken out of the socket when the container has acknowledged it; what is lost is looked at
+//! again.
+//!
+//! - The window that the container gives grows with any of its segments, and shrinks with new ones only. Which are new
+//!   cannot be seen from sequence numbers alone: Linux acknowledges with that of the window's edge
+//!   while it has sent more than the window has room for (tcp_acceptable_seq in net/ipv4/tcp_output.c).
+//! - Three acknowledgments of the same make us send again from there on; so does a timer.
 //! - A window of zero is probed, since the packet that opens it may be lost.
 //! - Neither time stamps nor selective acknowledgments: they are for networks. Windows are scaled (RFC 7323).
 //! - Large packets go both ways: the device cuts what is longer than the container's maximum segment.
@@ -19,11 +23,15 @@
 //!
 //! It is deterministic: the time is given, the far end is a trait, packets go into a [`Link`].
 
+mod incoming;
+
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::net::packet::{Envelope, Flags, Headers, Options, Pair, Segment, Tcp};
 use crate::net::part::Link;
+use incoming::Piece;
 
 /// By how many bits the windows that we announce are shifted: enough for 16 MiB.
 const SHIFT: u8 = 8;
@@ -44,7 +52,6 @@ const MAX_PATIENCE: Duration = Duration::from_secs(20);
 const TRIES: u32 = 12;
 /// The same for the answer to its SYN: six seconds.
 const SYN_TRIES: u32 = 5;
-
 /// The far end.
 pub(super) trait Upstream {
     /// Looks at what has arrived behind the first `skip` bytes: how many there are, zero at the end of the stream, `None`
@@ -67,6 +74,8 @@ pub(super) struct Scene<'a> {
     pub(super) link: &'a mut dyn Link,
     /// [`BUFFER`] bytes.
     pub(super) buffer: &'a mut [u8],
+    /// How many bytes all conversations keep and have put aside.
+    pub(super) kept: &'a mut usize,
 }
 
 /// What becomes of it.
@@ -86,8 +95,13 @@ pub(super) struct Conversation {
     /// From the outside to the container.
     pair: Pair,
     ports: (u16, u16),
-    /// What the container is to send next.
+    /// What the container is to send next, and the end of the window that it was told.
     expected: u32,
+    edge: u32,
+    /// Acknowledged, and not taken by the far end.
+    kept: VecDeque<u8>,
+    /// What has come too early, in order.
+    aside: Vec<Piece>,
     /// The first byte that it has not acknowledged, the next one to be sent, one behind the last that was ever sent.
     first: u32,
     next: u32,
@@ -98,9 +112,11 @@ pub(super) struct Conversation {
     their_shift: u8,
     our_shift: u8,
     segment: u16,
+    /// We have called, and it has not answered.
+    calling: bool,
     /// It has acknowledged our SYN.
     open: bool,
-    /// It will send no more, and the far end knows.
+    /// It will send no more, and the far end knows, or will when it has taken what is kept.
     their_end: bool,
     /// The far end will send no more.
     our_end: bool,
@@ -135,24 +151,25 @@ fn size(bytes: u32) -> usize {
 }
 
 impl Conversation {
-    /// Answers a SYN; `start` is the sequence number to begin with.
-    pub(super) fn begin(pair: Pair, syn: &Tcp<'_>, start: u32, scene: &mut Scene<'_>) -> Self {
-        let options = syn.parsed_options();
-        let (their_shift, our_shift) = options.window_scale.map_or((0, 0), |shift| (shift, SHIFT));
-        // RFC 9293 section 3.7.1: what is assumed without the option.
-        let segment = options.maximum_segment.unwrap_or(if pair.is_v6() { 1220 } else { 536 });
-        let mut new = Self {
-            pair: pair.reversed(),
-            ports: (syn.destination_port, syn.source_port),
-            expected: syn.sequence.wrapping_add(1),
+    /// Nothing has been said. `pair` is from the outside to the container, and so are `ports`; `start` is the sequence
+    /// number to begin with.
+    fn silent(pair: Pair, ports: (u16, u16), start: u32) -> Self {
+        Self {
+            pair,
+            ports,
+            expected: 0,
+            edge: 0,
+            kept: VecDeque::new(),
+            aside: Vec::new(),
             first: start,
             next: start.wrapping_add(1),
             last: start.wrapping_add(1),
-            window: u32::from(syn.window),
-            said_by: (syn.sequence, start),
-            their_shift,
-            our_shift,
-            segment: segment.max(64),
+            window: 0,
+            said_by: (0, start),
+            their_shift: 0,
+            our_shift: SHIFT,
+            segment: 64,
+            calling: false,
             open: false,
             their_end: false,
             our_end: false,
@@ -164,15 +181,44 @@ impl Conversation {
             repaired: start,
             tries: 0,
             timer: None,
-        };
+        }
+    }
+
+    /// Answers a SYN; `start` is the sequence number to begin with.
+    pub(super) fn begin(pair: Pair, syn: &Tcp<'_>, start: u32, scene: &mut Scene<'_>) -> Self {
+        let mut new = Self::silent(pair.reversed(), (syn.destination_port, syn.source_port), start);
+        new.learn(syn);
         new.welcome(scene);
         new
     }
 
+    /// Calls the container: `pair` and `ports` are those of the client and of the container. What the container sees first is
+    /// this SYN; that it does not want the connection ends it ([`Fate::Broken`]).
+    pub(super) fn call(pair: Pair, ports: (u16, u16), start: u32, scene: &mut Scene<'_>) -> Self {
+        let mut new = Self { calling: true, ..Self::silent(pair, ports, start) };
+        new.welcome(scene);
+        new
+    }
+
+    /// What its SYN says.
+    fn learn(&mut self, syn: &Tcp<'_>) {
+        let options = syn.parsed_options();
+        // RFC 7323 section 2.2: both sides scale, or none.
+        (self.their_shift, self.our_shift) = options.window_scale.map_or((0, 0), |shift| (shift, SHIFT));
+        // RFC 9293 section 3.7.1: what is assumed without the option.
+        let segment = options.maximum_segment.unwrap_or(if self.pair.is_v6() { 1220 } else { 536 });
+        self.segment = segment.max(64);
+        self.window = u32::from(syn.window);
+        self.said_by = (syn.sequence, self.first);
+        let promised = self.promised();
+        self.expected = syn.sequence.wrapping_add(1);
+        self.edge = self.expected.wrapping_add(promised);
+    }
+
     /// The SYN has come again: so has its answer.
     pub(super) fn again(&mut self, syn: &Tcp<'_>, scene: &mut Scene<'_>) {
-        if !self.open {
-            self.expected = syn.sequence.wrapping_add(1);
+        if !self.open && !self.calling {
+            self.learn(syn);
             self.welcome(scene);
         }
     }
@@ -189,10 +235,13 @@ impl Conversation {
         self.blocked &= !writable;
     }
 
-    /// The far end has told something ([`Conversation::note`]); `reopened` when it had taken nothing before.
+    /// The far end has told something ([`Conversation::note`]); `was_blocked` when it had taken nothing before.
     pub(super) fn proceed(&mut self, was_blocked: bool, scene: &mut Scene<'_>) -> io::Result<Fate> {
-        if was_blocked && !self.blocked && self.open && !self.their_end {
-            self.acknowledge(scene);
+        if was_blocked && !self.blocked {
+            self.flush(scene)?;
+            if !self.blocked && self.open && !self.their_end {
+                self.acknowledge(scene);
+            }
         }
         self.push(scene)?;
         Ok(self.fate())
@@ -209,7 +258,7 @@ impl Conversation {
     }
 
     fn fate(&self) -> Fate {
-        match self.their_end && self.end_sent && self.first == self.last {
+        match self.their_end && self.kept.is_empty() && self.end_sent && self.first == self.last {
             true => Fate::Over,
             false => Fate::On,
         }
@@ -217,8 +266,11 @@ impl Conversation {
 
     // ---------------------------------------------------------------------------------------------- from the container
 
-    /// A segment from the container, other than a SYN.
+    /// A segment from the container, other than a SYN without ACK.
     pub(super) fn segment(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> io::Result<Fate> {
+        if self.calling {
+            return self.answered(tcp, scene);
+        }
         if tcp.flags.contains(Flags::RST) {
             return Ok(self.reset_by(tcp, scene));
         }
@@ -238,6 +290,28 @@ impl Conversation {
             // question: two ends that answered that would never end.
             self.acknowledge(scene);
         }
+        self.push(scene)?;
+        Ok(self.fate())
+    }
+
+    /// RFC 9293 section 3.10.7.3: the container answers our SYN.
+    fn answered(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> io::Result<Fate> {
+        let ours = tcp.flags.contains(Flags::ACK) && tcp.acknowledgment == self.last;
+        if tcp.flags.contains(Flags::RST) {
+            return Ok(if ours { Fate::Broken } else { Fate::On });
+        }
+        if tcp.flags.contains(Flags::ACK) && !ours {
+            // It still knows a former connection of this client. When it has forgotten that, the next SYN gets through.
+            self.send(scene, Flags::RST, tcp.acknowledgment, 0, Options::default());
+            return Ok(Fate::On);
+        }
+        if !ours || !tcp.flags.contains(Flags::SYN) {
+            return Ok(Fate::On);
+        }
+        self.learn(tcp);
+        self.first = self.last;
+        (self.calling, self.open, self.tries, self.timer) = (false, true, 0, None);
+        self.acknowledge(scene);
         self.push(scene)?;
         Ok(self.fate())
     }
@@ -288,37 +362,21 @@ impl Conversation {
         Ok(())
     }
 
-    /// RFC 9293 section 3.10.7.4: only segments that are not older than the one that spoke last change the window.
+    /// The window that this segment gives: see the head of this file.
     fn take_window(&mut self, tcp: &Tcp<'_>) {
+        if before(tcp.acknowledgment, self.first) {
+            return;
+        }
         let (sequence, number) = self.said_by;
         let newer = before(sequence, tcp.sequence)
             || (sequence == tcp.sequence && !before(tcp.acknowledgment, number))
-            || !self.open;
-        if newer && !before(tcp.acknowledgment, self.first) {
+            || before(self.first, tcp.acknowledgment);
+        let window = u32::from(tcp.window) << self.their_shift;
+        let end = tcp.acknowledgment.wrapping_add(window);
+        if newer || before(self.first.wrapping_add(self.window), end) {
             self.said_by = (tcp.sequence, tcp.acknowledgment);
-            self.window = u32::from(tcp.window) << self.their_shift;
+            self.window = window;
         }
-    }
-
-    /// Writes what is in order and new, as far as the far end takes it.
-    fn receive(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> io::Result<()> {
-        let old = self.expected.wrapping_sub(tcp.sequence);
-        let fresh = match before(self.expected, tcp.sequence) {
-            true => None,
-            false => tcp.payload.get(size(old)..),
-        };
-        if let Some(fresh) = fresh.filter(|_| !self.their_end) {
-            let taken = if fresh.is_empty() { 0 } else { scene.upstream.write(fresh)? };
-            self.blocked = taken < fresh.len();
-            self.expected = self.expected.wrapping_add(count(taken));
-            if !self.blocked && tcp.flags.contains(Flags::FIN) {
-                self.expected = self.expected.wrapping_add(1);
-                self.their_end = true;
-                scene.upstream.finish()?;
-            }
-        }
-        self.acknowledge(scene);
-        Ok(())
     }
 
     // ---------------------------------------------------------------------------------------------- to the container
@@ -399,7 +457,7 @@ impl Conversation {
             return Ok(Fate::On);
         }
         self.tries += 1;
-        if self.tries > if self.open { TRIES } else { SYN_TRIES } {
+        if self.tries > if self.open || self.calling { TRIES } else { SYN_TRIES } {
             return Ok(Fate::Broken);
         }
         let patience = PATIENCE.saturating_mul(1 << self.tries.min(10)).min(MAX_PATIENCE);
@@ -427,19 +485,24 @@ impl Conversation {
         Ok(self.fate())
     }
 
+    /// Sends our SYN.
     fn welcome(&mut self, scene: &mut Scene<'_>) {
         let options = Options {
             maximum_segment: Some(OUR_SEGMENT),
             window_scale: (self.our_shift > 0).then_some(self.our_shift),
             ..Options::default()
         };
-        self.send(scene, Flags::SYN | Flags::ACK, self.first, 0, options);
-        let patience = PATIENCE.saturating_mul(1 << self.tries.min(10));
+        let flags = if self.calling { Flags::SYN } else { Flags::SYN | Flags::ACK };
+        self.send(scene, flags, self.first, 0, options);
+        let patience = PATIENCE.saturating_mul(1 << self.tries.min(10)).min(MAX_PATIENCE);
         self.timer = Some(scene.now + patience);
     }
 
     fn acknowledge(&mut self, scene: &mut Scene<'_>) {
-        self.send(scene, Flags::ACK, self.last, 0, Options::default());
+        // What is beyond the container's window, it would not look at.
+        let end = self.first.wrapping_add(self.window);
+        let sequence = if before(end, self.last) { end } else { self.last };
+        self.send(scene, Flags::ACK, sequence, 0, Options::default());
     }
 
     /// Resets it.
@@ -471,19 +534,7 @@ impl Conversation {
         let packet = scene.buffer.get(start..Headers::MAX + payload).unwrap_or_default();
         scene.link.send(packet, headers.offload())
     }
-
-    /// As much as the far end has room for; that of a SYN is never scaled (RFC 7323 section 2.2).
-    fn our_window(&self, scene: &mut Scene<'_>, flags: Flags) -> u16 {
-        let window = match self.blocked {
-            true => 0,
-            // Never so little that the container would wait for more: what is too much is sent again.
-            false => scene.upstream.room().max(2 * usize::from(self.segment)),
-        };
-        let shift = if flags.contains(Flags::SYN) { 0 } else { self.our_shift };
-        u16::try_from(window >> shift).unwrap_or(u16::MAX)
-    }
 }
 
 #[cfg(test)]
-#[path = "spoken_tests.rs"]
-mod tests;
+mod play;
