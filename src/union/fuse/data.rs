@@ -49,6 +49,20 @@ impl OpenFiles {
     }
 }
 
+/// Fills `buffer` from `offset` on, up to the end of the file; returns the length.
+pub(super) fn read(file: &OwnedFd, offset: u64, buffer: &mut [u8]) -> Res<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::pread(file, rest, offset + filled as u64) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(filled)
+}
+
 impl Fs {
     /// The open file of a regular file: writable once it is in the upper.
     pub fn data(&self, node: &Arc<Node>) -> Res<Arc<OwnedFd>> {
@@ -86,21 +100,6 @@ impl Fs {
             Spot::Open(fd) => Ok(fd),
             Spot::Dir(_) => Err(Errno::ISDIR),
         }
-    }
-
-    /// Fills `buffer` from `offset` on, up to the end of the file; returns the length.
-    pub fn read(&self, node: &Arc<Node>, offset: u64, buffer: &mut [u8]) -> Res<usize> {
-        let fd = self.data(node)?;
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match rustix::io::pread(&fd, &mut buffer[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(length) => filled += length,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(filled)
     }
 
     /// Writes all of `bytes`.

@@ -17,8 +17,8 @@
 //! for at most [`PATIENCE`].
 //!
 //! Where it is not a plain file system: files without a name (`O_TMPFILE`) are not supported, since the version of fuser
-//! does not know the message (programs fall back to a name); what a program wrote and did not sync is lost with the server,
-//! since it is in the kernel's cache of the mount; hard links of symbolic links, pipes and devices of a lower layer
+//! does not know the message (programs fall back to a name); what was changed in a mapping and not synced is lost with the
+//! server, since it is in the kernel's cache of the mount; hard links of symbolic links, pipes and devices of a lower layer
 //! become separate ones when one of them is copied up and another is first looked up in a later mount.
 //!
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
@@ -26,7 +26,7 @@
 //!
 //! Subjects: [`node`] numbers, names and places; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
 //! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`], [`wire`] the protocol; [`owners`] and [`recorded`] whose files they are;
+//! [`ops`], [`wire`], [`spliced`] the protocol; [`owners`] and [`recorded`] whose files they are;
 //! [`quota`] how many; [`placement`] which thread serves, and where; [`fault`] panics.
 
 mod attr;
@@ -46,6 +46,7 @@ mod recorded;
 mod remove;
 mod rename;
 mod siblings;
+mod spliced;
 mod tree;
 mod whiteout;
 mod wire;
@@ -265,9 +266,11 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
         false => with_upper(Path::new(container), lowers, durability == "volatile", options)?,
     };
-    let server = Server::new(fs);
+    let own = device.try_clone().context(|| "cannot duplicate the device")?;
+    let server = Server::new(fs, own);
     let mut config = Config::default();
-    (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), true, SessionACL::All);
+    // One open device for all threads, or else the answer to a request could not be sent but by fuser.
+    (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), false, SessionACL::All);
     Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
 }
 

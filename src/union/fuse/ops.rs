@@ -4,11 +4,20 @@
 //! alone. OPEN, CREATE, OPENDIR and FLUSH are answered with ENOSYS once, whereupon the kernel stops asking (protocol
 //! 7.23 and 7.29): an open file costs no message at all, and a file is created by MKNOD.
 //!
+//! What the kernel may not do is keep written bytes back (`FUSE_WRITEBACK_CACHE`), although several small writes to one
+//! file would then be a single message. It costs more than it saves: the kernel does not keep account of blocks then, so
+//! that each close makes it ask for the attributes again at the next stat (fuse_flush in fs/fuse/file.c), also if nothing
+//! was written, which for a program is a message for each of its libraries; a file that is written at once and closed
+//! takes a message more, for its times; and large folios are for mounts without it (Linux 6.18). Without it, what was
+//! written is in the upper when write(2) returns, a full disk is told to who fills it, and the server's death loses nothing.
+//! The price: a small write is a message, and one that ends in a page which nobody has read, and was begun by another, two.
+//!
 //! A panic in a request becomes EIO for it ([`super::fault`]); the others go on.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -26,9 +35,11 @@ use rustix::io::Errno;
 
 use super::attr::Changes;
 use super::create::{Maker, New};
+use super::data;
 use super::fault;
 use super::node::{Node, Res};
 use super::placement::{Placement, Turn};
+use super::spliced;
 use super::tree::Fs;
 use super::wire::{attributes, attributes_of_nothing, kind_of, spec_or_now};
 
@@ -44,11 +55,10 @@ const BATCH: usize = 64;
 const GENERATION: Generation = Generation(0);
 
 /// What the kernel's features allow us to leave out.
-const WANTED: [InitFlags; 13] = [
+const WANTED: [InitFlags; 12] = [
     InitFlags::FUSE_ASYNC_READ,
     InitFlags::FUSE_DO_READDIRPLUS,
     InitFlags::FUSE_READDIRPLUS_AUTO,
-    InitFlags::FUSE_WRITEBACK_CACHE,
     InitFlags::FUSE_NO_OPEN_SUPPORT,
     InitFlags::FUSE_NO_OPENDIR_SUPPORT,
     InitFlags::FUSE_PARALLEL_DIROPS,
@@ -61,7 +71,12 @@ const WANTED: [InitFlags; 13] = [
 ];
 
 /// The union as fuser calls it.
-pub(super) struct Server(Fs, Option<Arc<Placement>>);
+pub(super) struct Server {
+    fs: Fs,
+    placement: Option<Arc<Placement>>,
+    /// What requests come from.
+    device: OwnedFd,
+}
 
 thread_local! {
     /// What was read, on its way to the kernel.
@@ -93,19 +108,19 @@ fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
 }
 
 impl Server {
-    /// A server of this union; to be called by a thread of ordinary priority.
-    pub fn new(fs: Fs) -> Self {
-        Self(fs, Placement::new())
+    /// A server of this union, which gets its requests from `device`; to be called by a thread of ordinary priority.
+    pub fn new(fs: Fs, device: OwnedFd) -> Self {
+        Self { fs, placement: Placement::new(), device }
     }
 
     /// How many threads are to serve.
     pub fn threads(&self) -> usize {
         let ordinary = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
-        ordinary + usize::from(self.1.is_some())
+        ordinary + usize::from(self.placement.is_some())
     }
 
     fn turn(&self, req: &Request) -> Turn<'_> {
-        match &self.1 {
+        match &self.placement {
             Some(placement) => placement.turn(req.pid()),
             None => Placement::no_turn(),
         }
@@ -113,7 +128,7 @@ impl Server {
 
     /// Attributes with the owners that programs see.
     fn show(&self, stat: &Stat) -> FileAttr {
-        let owners = &self.0.owners;
+        let owners = &self.fs.owners;
         FileAttr { uid: owners.shown_uid(stat.st_uid), gid: owners.shown_gid(stat.st_gid), ..attributes(stat) }
     }
 
@@ -134,17 +149,17 @@ impl Server {
 
     /// Whether the request is one of the container's root, who may keep set-id bits.
     fn is_root(&self, req: &Request) -> bool {
-        self.0.owners.caller(req.uid(), req.gid()).0 == 0
+        self.fs.owners.caller(req.uid(), req.gid()).0 == 0
     }
 
     fn node(&self, ino: INodeNo) -> Res<Arc<Node>> {
-        self.0.nodes.get(ino.0)
+        self.fs.nodes.get(ino.0)
     }
 
     fn make(&self, req: &Request, parent: INodeNo, name: &OsStr, new: &New<'_>, mode: u32, umask: u32) -> Res<Stat> {
-        let (uid, gid) = self.0.owners.caller(req.uid(), req.gid());
+        let (uid, gid) = self.fs.owners.caller(req.uid(), req.gid());
         let maker = Maker { uid, gid, mode, umask };
-        Ok(self.0.create(&self.node(parent)?, name, new, &maker)?.1)
+        Ok(self.fs.create(&self.node(parent)?, name, new, &maker)?.1)
     }
 
     /// Calls `add` for each entry after `offset` until it says that there is no more room. `.` and `..` come first.
@@ -155,7 +170,7 @@ impl Server {
         mut add: impl FnMut(&Arc<Node>, u64, Option<&super::listing::Entry>) -> Res<bool>,
     ) -> Res<()> {
         let node = self.node(ino)?;
-        self.0.list(&node)?;
+        self.fs.list(&node)?;
         for dot in offset..2 {
             if add(&node, dot + 1, None)? {
                 return Ok(());
@@ -178,9 +193,6 @@ impl Server {
 impl Filesystem for Server {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for flag in WANTED {
-            if flag == InitFlags::FUSE_WRITEBACK_CACHE && self.0.quota.is_some() {
-                continue;
-            }
             // What an older kernel lacks it does the longer way.
             let _ = config.add_capabilities(flag);
         }
@@ -193,21 +205,21 @@ impl Filesystem for Server {
         let _turn = self.turn(req);
         let found = guard(|| {
             fault::trap(name);
-            Ok(self.0.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat))
+            Ok(self.fs.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat))
         });
         self.answer_entry(reply, found);
     }
 
     fn forget(&self, _: &Request, ino: INodeNo, count: u64) {
         let _ = guard(|| {
-            self.0.nodes.forget(ino.0, count);
+            self.fs.nodes.forget(ino.0, count);
             Ok(())
         });
     }
 
     fn getattr(&self, req: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let _turn = self.turn(req);
-        self.answer_attr(reply, guard(|| self.0.stat(&self.node(ino)?)));
+        self.answer_attr(reply, guard(|| self.fs.stat(&self.node(ino)?)));
     }
 
     fn setattr(
@@ -230,7 +242,7 @@ impl Filesystem for Server {
     ) {
         let _turn = self.turn(req);
         let changed = guard(|| {
-            let owners = &self.0.owners;
+            let owners = &self.fs.owners;
             let changes = Changes {
                 mode,
                 uid: uid.map(|uid| owners.stored_uid(uid)).transpose()?,
@@ -241,14 +253,14 @@ impl Filesystem for Server {
                 // The protocol has a flag for it, which this version of fuser does not hand on.
                 kill_privileges: !self.is_root(req),
             };
-            self.0.set_attributes(&self.node(ino)?, &changes)
+            self.fs.set_attributes(&self.node(ino)?, &changes)
         });
         self.answer_attr(reply, changed);
     }
 
     fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         let _turn = self.turn(req);
-        match guard(|| self.0.read_link(&self.node(ino)?)) {
+        match guard(|| self.fs.read_link(&self.node(ino)?)) {
             Ok(target) => reply.data(&target),
             Err(errno) => reply.error(errno),
         }
@@ -277,12 +289,12 @@ impl Filesystem for Server {
 
     fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let _turn = self.turn(req);
-        answer(reply, guard(|| self.0.unlink(&self.node(parent)?, name)));
+        answer(reply, guard(|| self.fs.unlink(&self.node(parent)?, name)));
     }
 
     fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let _turn = self.turn(req);
-        answer(reply, guard(|| self.0.rmdir(&self.node(parent)?, name)));
+        answer(reply, guard(|| self.fs.rmdir(&self.node(parent)?, name)));
     }
 
     fn rename(
@@ -299,7 +311,7 @@ impl Filesystem for Server {
         let renamed = guard(|| {
             let flags = rustix::fs::RenameFlags::from_bits(flags.bits()).ok_or(Errno::INVAL)?;
             let (from, to) = (self.node(parent)?, self.node(new_parent)?);
-            self.0.rename((&from, name), (&to, new_name), flags)
+            self.fs.rename((&from, name), (&to, new_name), flags)
         });
         answer(reply, renamed);
     }
@@ -308,8 +320,8 @@ impl Filesystem for Server {
         let _turn = self.turn(req);
         let linked = guard(|| {
             let node = self.node(ino)?;
-            let stat = self.0.link(&node, &self.node(parent)?, name)?;
-            self.0.nodes.remember(&node);
+            let stat = self.fs.link(&node, &self.node(parent)?, name)?;
+            self.fs.nodes.remember(&node);
             Ok(stat)
         });
         self.answer_entry(reply, linked.map(Some));
@@ -347,12 +359,21 @@ impl Filesystem for Server {
         reply: ReplyData,
     ) {
         let _turn = self.turn(req);
+        let size = size as usize;
+        let file = match guard(|| self.fs.data(&self.node(ino)?)) {
+            Ok(file) => file,
+            Err(errno) => return reply.error(errno),
+        };
+        if spliced::answer(&self.device, req.unique().0, &file, offset, size) {
+            // Dropping it would be an answer. All that it holds is a count of users of the device.
+            std::mem::forget(reply);
+            return;
+        }
         BUFFER.with_borrow_mut(|buffer| {
-            let size = size as usize;
             if buffer.len() < size {
                 buffer.resize(size, 0);
             }
-            match guard(|| self.0.read(&self.node(ino)?, offset, &mut buffer[..size])) {
+            match guard(|| data::read(&file, offset, &mut buffer[..size])) {
                 Ok(length) => reply.data(&buffer[..length]),
                 Err(errno) => reply.error(errno),
             }
@@ -374,9 +395,9 @@ impl Filesystem for Server {
         let _turn = self.turn(req);
         let written = guard(|| {
             let node = self.node(ino)?;
-            self.0.write(&node, offset, data)?;
+            self.fs.write(&node, offset, data)?;
             match flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID) {
-                true => self.0.kill_privileges(&node),
+                true => self.fs.kill_privileges(&node),
                 false => Ok(()),
             }
         });
@@ -388,9 +409,9 @@ impl Filesystem for Server {
 
     fn fsync(&self, req: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
         let _turn = self.turn(req);
-        match self.0.volatile {
+        match self.fs.volatile {
             true => reply.error(Answer::ENOSYS),
-            false => answer(reply, guard(|| self.0.sync(&self.node(ino)?, data_only))),
+            false => answer(reply, guard(|| self.fs.sync(&self.node(ino)?, data_only))),
         }
     }
 
@@ -428,10 +449,10 @@ impl Filesystem for Server {
                     return Ok(reply.add(INodeNo(node.ino), cookie, name, &FOREVER, &attr, GENERATION));
                 };
                 // What is gone in the meantime, or cannot be examined, is left to a look-up of its own.
-                let Ok(Some((child, stat))) = self.0.lookup(node, &entry.name) else { return Ok(false) };
+                let Ok(Some((child, stat))) = self.fs.lookup(node, &entry.name) else { return Ok(false) };
                 let full = reply.add(INodeNo(child.ino), cookie, &*entry.name, &FOREVER, &self.show(&stat), GENERATION);
                 if full {
-                    self.0.nodes.forget(child.ino, 1);
+                    self.fs.nodes.forget(child.ino, 1);
                 }
                 Ok(full)
             })
@@ -445,8 +466,8 @@ impl Filesystem for Server {
     fn statfs(&self, req: &Request, _: INodeNo, reply: ReplyStatfs) {
         let _turn = self.turn(req);
         let found = guard(|| {
-            let real = rustix::fs::fstatvfs(&self.0.work)?;
-            Ok(match &self.0.quota {
+            let real = rustix::fs::fstatvfs(&self.fs.work)?;
+            Ok(match &self.fs.quota {
                 Some(quota) => quota.show(real),
                 None => real,
             })
@@ -469,8 +490,8 @@ impl Filesystem for Server {
     fn setxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
         let _turn = self.turn(req);
         let set = guard(|| {
-            let value = self.0.owners.stored_attribute(name.as_bytes(), value)?;
-            self.0.set_xattr(&self.node(ino)?, name, &value, flags)
+            let value = self.fs.owners.stored_attribute(name.as_bytes(), value)?;
+            self.fs.set_xattr(&self.node(ino)?, name, &value, flags)
         });
         answer(reply, set);
     }
@@ -478,20 +499,20 @@ impl Filesystem for Server {
     fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
         let _turn = self.turn(req);
         let found = guard(|| {
-            let value = self.0.get_xattr(&self.node(ino)?, name)?;
-            Ok(self.0.owners.shown_attribute(name.as_bytes(), value))
+            let value = self.fs.get_xattr(&self.node(ino)?, name)?;
+            Ok(self.fs.owners.shown_attribute(name.as_bytes(), value))
         });
         answer_xattr(reply, size, found);
     }
 
     fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
         let _turn = self.turn(req);
-        answer_xattr(reply, size, guard(|| self.0.list_xattrs(&self.node(ino)?)));
+        answer_xattr(reply, size, guard(|| self.fs.list_xattrs(&self.node(ino)?)));
     }
 
     fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let _turn = self.turn(req);
-        answer(reply, guard(|| self.0.remove_xattr(&self.node(ino)?, name)));
+        answer(reply, guard(|| self.fs.remove_xattr(&self.node(ino)?, name)));
     }
 
     fn fallocate(
@@ -507,10 +528,10 @@ impl Filesystem for Server {
         let _turn = self.turn(req);
         let done = guard(|| {
             let node = self.node(ino)?;
-            self.0.allocate(&node, offset, length, mode)?;
+            self.fs.allocate(&node, offset, length, mode)?;
             match self.is_root(req) {
                 true => Ok(()),
-                false => self.0.kill_privileges(&node),
+                false => self.fs.kill_privileges(&node),
             }
         });
         answer(reply, done);
@@ -518,7 +539,7 @@ impl Filesystem for Server {
 
     fn lseek(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
         let _turn = self.turn(req);
-        match guard(|| self.0.seek(&self.node(ino)?, offset, whence)) {
+        match guard(|| self.fs.seek(&self.node(ino)?, offset, whence)) {
             Ok(position) => reply.offset(position as i64),
             Err(errno) => reply.error(errno),
         }
@@ -538,7 +559,7 @@ impl Filesystem for Server {
         reply: ReplyWrite,
     ) {
         let _turn = self.turn(req);
-        match guard(|| self.0.copy_range(&self.node(from)?, at, &self.node(to)?, to_at, length)) {
+        match guard(|| self.fs.copy_range(&self.node(from)?, at, &self.node(to)?, to_at, length)) {
             Ok(copied) => reply.written(copied as u32),
             Err(errno) => reply.error(errno),
         }

@@ -26,6 +26,8 @@
 //! requests the steward puts ordinary threads back in charge, a few seconds later gives memory back, and sleeps: an idle
 //! mount wakes nobody.
 //!
+//! Tried without a gain: a longer slice for the server (sched_setattr(2)), so that who is woken by it runs at once.
+//!
 //! Nothing here changes what a request does.
 
 use std::cell::{Cell, RefCell};
