@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::layer::LayerDir;
 use super::name::Name;
-use super::node::{Node, Place, Res, State, lock};
+use super::node::{Lacks, Node, Place, Res, State, lock};
 use super::tree::Fs;
 
 /// Where an inode is, valid while the node's state is locked.
@@ -142,7 +142,10 @@ impl Fs {
             if let Some(mode) = changes.mode {
                 match node.kind {
                     FileType::Symlink => return Err(Errno::OPNOTSUPP),
-                    _ => spot.chmod(mode)?,
+                    _ => {
+                        node.lacks.note(Lacks::SET_ID, false);
+                        spot.chmod(mode)?;
+                    }
                 }
             }
             if changes.atime.is_some() || changes.mtime.is_some() {
@@ -157,10 +160,17 @@ impl Fs {
         self.stat(node)
     }
 
-    /// Removes set-id bits as the kernel does after a write by one who may not keep them.
+    /// Removes set-id bits as the kernel does after a write by one who may not keep them: in a user namespace nobody may. It
+    /// is remembered that there are none.
     pub fn kill_privileges(&self, node: &Arc<Node>) -> Res<()> {
+        if node.lacks.has_none(Lacks::SET_ID) {
+            return Ok(());
+        }
         self.at(node, |spot| {
             let mode = spot.stat()?.st_mode;
+            if mode & (libc::S_ISUID | libc::S_ISGID) == 0 && node.kind != FileType::Directory {
+                node.lacks.note(Lacks::SET_ID, true);
+            }
             let mut kept = mode & !libc::S_ISUID;
             if mode & libc::S_IXGRP != 0 {
                 kept &= !libc::S_ISGID;

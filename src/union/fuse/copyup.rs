@@ -254,6 +254,7 @@ impl Fs {
                 }
             };
             state.set_data(None);
+            self.copying.settle();
             return Ok(());
         }
     }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::layer::LayerDir;
 use super::listing::Entries;
 use super::name::Name;
-use super::node::{Link, Node, Place, Res, lock, write};
+use super::node::{Lacks, Link, Node, Place, Res, lock, write};
 use super::quota::NAME_COST;
 use super::tree::{Fs, NAME_MAX};
 use super::whiteout::whiteout_at;
@@ -162,7 +162,7 @@ impl Fs {
             *write(&dir.lowers) = Some(Arc::from([]));
             *lock(&dir.entries) = Entries::of_new_directory(Some(inherits));
         }
-        lock(&node.state).bare = !inherits;
+        node.lacks.note(Lacks::ATTRIBUTES, !inherits);
         let stat = self.dress(&node, stat, 0);
         Ok((node, stat))
     }

@@ -366,8 +366,7 @@ mod tests {
         assert_eq!((stat.st_dev, stat.st_ino), (below.device, below.inode));
         // What has another inode under the same name is not it.
         let (below, above) = &handles[4];
-        std::fs::remove_dir(area.path().join("a4/b")).unwrap();
-        std::fs::create_dir(area.path().join("a4/c")).unwrap();
+        std::fs::rename(area.path().join("a4/b"), area.path().join("a4/c")).unwrap();
         std::fs::create_dir(area.path().join("a4/b")).unwrap();
         assert!(above.open().is_ok());
         assert!(matches!(below.open(), Err(Errno::STALE)));

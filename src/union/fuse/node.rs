@@ -15,10 +15,11 @@
 //! smaller number first), `Node::state`, then leaves (tables, caches, what [`super::layer`] has). No lock is held while a
 //! file's data is copied up, but for the [`Claim`] on that node.
 
+use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use std::ffi::OsStr;
@@ -76,8 +77,6 @@ pub(super) struct State {
     extra: Option<Box<Extra>>,
     /// Meaningless for directories.
     pub place: Place,
-    /// Made by this mount and never given attributes: no message about them needs a system call.
-    pub bare: bool,
 }
 
 /// What few nodes have.
@@ -190,14 +189,61 @@ pub(super) struct Dir {
     pub entries: Mutex<Entries>,
 }
 
+/// What a node is known not to have, so that nobody needs to look. Of a file, it changes with `state` locked.
+#[derive(Default)]
+pub(super) struct Lacks(AtomicU8);
+
+impl Lacks {
+    /// Extended attributes.
+    pub const ATTRIBUTES: u8 = 1;
+    /// Set-id bits.
+    pub const SET_ID: u8 = 2;
+
+    pub fn has_none(&self, what: u8) -> bool {
+        self.0.load(Ordering::Relaxed) & what != 0
+    }
+
+    pub fn note(&self, what: u8, none: bool) {
+        match none {
+            true => self.0.fetch_or(what, Ordering::Relaxed),
+            false => self.0.fetch_and(!what, Ordering::Relaxed),
+        };
+    }
+}
+
+/// How many answers named a node to the kernel, less those that it forgot. One that was named four billion times is never
+/// forgotten.
+#[derive(Default)]
+struct Lookups(AtomicU32);
+
+impl Lookups {
+    fn add(&self) {
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_add(1));
+    }
+
+    /// Takes `count` away; returns whether none is left.
+    fn take(&self, count: u64) -> bool {
+        let less = |known: u32| match known {
+            u32::MAX => known,
+            _ => u32::try_from(u64::from(known).saturating_sub(count)).unwrap_or(u32::MAX),
+        };
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |known| Some(less(known)));
+        less(before.unwrap_or_else(|known| known)) == 0
+    }
+
+    fn none(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
 /// A file, directory or anything else of the union.
 pub(super) struct Node {
     pub ino: u64,
     pub kind: FileType,
     /// Whether its open file was used since the cache looked last.
     pub used: AtomicBool,
-    /// How many answers named it to the kernel, less those that it forgot.
-    lookups: AtomicU64,
+    pub lacks: Lacks,
+    lookups: Lookups,
     pub state: Mutex<State>,
     dir: Option<Box<Dir>>,
 }
@@ -211,8 +257,9 @@ impl Node {
             ino,
             kind,
             used: AtomicBool::new(false),
-            lookups: AtomicU64::new(0),
-            state: Mutex::new(State { first: name, extra: None, place, bare: false }),
+            lacks: Lacks::default(),
+            lookups: Lookups::default(),
+            state: Mutex::new(State { first: name, extra: None, place }),
             dir,
         }
     }
@@ -238,12 +285,23 @@ impl Node {
 pub(super) struct Copying {
     busy: Mutex<HashSet<u64>>,
     done: Condvar,
+    settled: AtomicU64,
 }
 
 /// The right to copy a node up.
 pub(super) struct Claim<'a>(&'a Copying, u64);
 
 impl Copying {
+    /// How many copies have got their place: who saw a file in a lower layer when there were fewer must look again.
+    pub fn settled(&self) -> u64 {
+        self.settled.load(Ordering::SeqCst)
+    }
+
+    /// One more copy has its place, and its node still knows.
+    pub fn settle(&self) {
+        self.settled.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Waits until nobody copies the node up.
     pub fn claim(&self, node: &Node) -> Claim<'_> {
         let mut busy = lock(&self.busy);
@@ -298,7 +356,34 @@ impl Hasher for InodeHasher {
     }
 }
 
-type Table = HashMap<u64, Arc<Node>, BuildHasherDefault<InodeHasher>>;
+/// A node as an element of the table, found by its number.
+struct Numbered(Arc<Node>);
+
+impl Borrow<u64> for Numbered {
+    fn borrow(&self) -> &u64 {
+        &self.0.ino
+    }
+}
+
+impl Hash for Numbered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.ino.hash(state);
+    }
+}
+
+impl PartialEq for Numbered {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ino == other.0.ino
+    }
+}
+
+impl Eq for Numbered {}
+
+type Table = HashSet<Numbered, BuildHasherDefault<InodeHasher>>;
+
+/// Each time there are so many nodes more, the program makes room for them: what it takes to start, and to serve the rarer
+/// requests, is megabytes of its pages. To have them back that are still needed takes some microseconds each.
+const TIDY_EVERY: usize = 2048;
 
 /// All nodes by number.
 #[derive(Default)]
@@ -313,38 +398,46 @@ impl Nodes {
     }
 
     pub fn find(&self, ino: u64) -> Option<Arc<Node>> {
-        read(&self.table).get(&ino).cloned()
+        read(&self.table).get(&ino).map(|known| Arc::clone(&known.0))
     }
 
     /// The node `ino`, if it is known, with one more look-up to be forgotten.
     pub fn hold(&self, ino: u64) -> Option<Arc<Node>> {
         let table = read(&self.table);
-        let node = table.get(&ino)?;
-        node.lookups.fetch_add(1, Ordering::AcqRel);
+        let Numbered(node) = table.get(&ino)?;
+        node.lookups.add();
         Some(Arc::clone(node))
     }
 
     /// The node `ino`, made by `make` when nobody knows it yet, with one more look-up to be forgotten.
     pub fn intern(&self, ino: u64, make: impl FnOnce() -> Node) -> (Arc<Node>, bool) {
-        if let Some(node) = read(&self.table).get(&ino) {
-            node.lookups.fetch_add(1, Ordering::AcqRel);
-            return (Arc::clone(node), false);
+        if let Some(node) = self.hold(ino) {
+            return (node, false);
         }
         let mut table = write(&self.table);
-        let mut made = false;
-        let node = table.entry(ino).or_insert_with(|| {
-            made = true;
-            Arc::new(make())
-        });
-        node.lookups.fetch_add(1, Ordering::AcqRel);
-        (Arc::clone(node), made)
+        if let Some(Numbered(node)) = table.get(&ino) {
+            node.lookups.add();
+            return (Arc::clone(node), false);
+        }
+        let node = Arc::new(make());
+        node.lookups.add();
+        table.insert(Numbered(Arc::clone(&node)));
+        let known = table.len();
+        drop(table);
+        if known.is_multiple_of(TIDY_EVERY) {
+            // Failing to costs memory alone.
+            let _ = crate::sys::memory::release_program_pages();
+        }
+        (node, true)
     }
 
     /// One more answer names `node` to the kernel.
     pub fn remember(&self, node: &Arc<Node>) {
         let mut table = write(&self.table);
-        node.lookups.fetch_add(1, Ordering::AcqRel);
-        table.entry(node.ino).or_insert_with(|| Arc::clone(node));
+        node.lookups.add();
+        if !table.contains(&node.ino) {
+            table.insert(Numbered(Arc::clone(node)));
+        }
     }
 
     /// Takes back `count` look-ups. A node that nobody needs any more goes, and so may its directories.
@@ -355,20 +448,19 @@ impl Nodes {
     /// As [`Nodes::forget`], by one who still holds the node itself `held` times.
     pub fn forget_held(&self, ino: u64, count: u64, held: usize) {
         let mut table = write(&self.table);
-        let Some(node) = table.get(&ino) else { return };
-        let left = node.lookups.fetch_sub(count, Ordering::AcqRel).saturating_sub(count);
-        if left == 0 {
+        let Some(Numbered(node)) = table.get(&ino) else { return };
+        if node.lookups.take(count) {
             Self::release(&mut table, ino, held);
         }
     }
 
     /// Removes `ino` and then those of its ancestors that only it kept.
+    #[expect(clippy::mutable_key_type, reason = "only the number counts, and it stays")]
     fn release(table: &mut Table, ino: u64, held: usize) {
         let mut candidates = vec![(ino, held)];
         while let Some((ino, held)) = candidates.pop() {
-            let Some(node) = table.get(&ino) else { continue };
-            let unused =
-                ino != ROOT && node.lookups.load(Ordering::Acquire) == 0 && Arc::strong_count(node) == 1 + held;
+            let Some(Numbered(node)) = table.get(&ino) else { continue };
+            let unused = ino != ROOT && node.lookups.none() && Arc::strong_count(node) == 1 + held;
             // A file whose other names are not linked yet must not be found as its lower self again.
             if !unused || lock(&node.state).more_links() > 0 {
                 continue;
@@ -419,6 +511,11 @@ impl Origins {
     /// As [`Origins::copied`], for the inode with this device and number.
     pub fn copied_as(&self, copy: (u64, u64), shown: u64) {
         write(&self.copies).insert(copy, shown);
+    }
+
+    /// Whether any inode is the copy of another.
+    pub fn has_copies(&self) -> bool {
+        !read(&self.copies).is_empty()
     }
 
     /// The inode is gone; its number may come back for another file.
@@ -480,7 +577,7 @@ mod tests {
     #[test]
     fn most_nodes_are_small() {
         // Two counters and the allocator's own word come on top.
-        assert!(size_of::<Node>() <= 104, "{}", size_of::<Node>());
+        assert!(size_of::<Node>() <= 88, "{}", size_of::<Node>());
     }
 
     #[test]
@@ -511,6 +608,23 @@ mod tests {
         assert!(nodes.get(9).is_ok());
         nodes.forget(9, 1);
         assert!(matches!(nodes.get(9), Err(Errno::STALE)));
+    }
+
+    #[test]
+    fn who_was_named_too_often_to_count_stays() {
+        let lookups = Lookups(AtomicU32::new(u32::MAX - 2));
+        lookups.add();
+        assert!(!lookups.take(1) && !lookups.none());
+        assert_eq!(lookups.0.load(Ordering::Relaxed), u32::MAX - 2);
+        for _ in 0..5 {
+            lookups.add();
+        }
+        assert!(!lookups.take(u64::MAX) && !lookups.none());
+        let few = Lookups::default();
+        few.add();
+        few.add();
+        assert!(!few.take(1) && few.take(1) && few.none());
+        assert!(few.take(1) && few.none());
     }
 
     #[test]

@@ -63,7 +63,9 @@ impl Fs {
     pub fn unname(&self, node: &Node, state: &mut State, parent: &Arc<Node>, name: &OsStr, held: Option<Arc<OwnedFd>>) {
         state.remove_name(parent, name);
         if let Some(held) = held {
-            if let Ok(stat) = rustix::fs::fstat(&held)
+            let matters = self.quota.is_some() || self.origins.has_copies();
+            if matters
+                && let Ok(stat) = rustix::fs::fstat(&held)
                 && stat.st_nlink == 0
             {
                 self.origins.gone(&stat);

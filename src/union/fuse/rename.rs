@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use super::layer::{LayerDir, Moving};
 use super::listing::Entries;
 use super::name::Name;
-use super::node::{Link, Node, Place, Res, lock, write};
+use super::node::{Link, Node, Place, Res, State, lock, write};
 use super::remove::hide_and_clear;
 use super::tree::{Fs, NAME_MAX};
 use super::whiteout::{remove_whiteouts, whiteout_at};
@@ -135,21 +135,21 @@ impl Fs {
         leave_whiteout: bool,
     ) -> Res<()> {
         let (mut entries, mut to_entries) = both_entries(from.parent, to.parent)?;
-        let held = match target.filter(|target| target.kind != FileType::Directory) {
-            Some(target) => {
-                let state = lock(&target.state);
-                match state.place {
-                    Place::Upper => self.hold_last(target, &state)?,
-                    _ => None,
-                }
+        // Nobody may look for either by the wrong name meanwhile: what is replaced may be open, and be read, written or
+        // examined. Only a rename takes two of these locks, and there is one.
+        let mut target_state = target.map(|target| lock(&target.state));
+        let held = match (target, &target_state) {
+            (Some(target), Some(state))
+                if matches!(state.place, Place::Upper) && target.kind != FileType::Directory =>
+            {
+                self.hold_last(target, state)?
             }
-            None => None,
+            _ => None,
         };
         make_opaque_at(source, to)?;
         if let Some(upper) = target.and_then(|target| target.upper()) {
             upper.keep()?;
         }
-        // Nobody may look for it by the wrong name meanwhile. Only a rename takes two of these locks, and there is one.
         let mut state = lock(&source.state);
         match source.upper() {
             Some(upper) => {
@@ -159,8 +159,8 @@ impl Fs {
             }
             None => self.move_file(from, to, leave_whiteout)?,
         }
-        if let Some(target) = target {
-            self.lost(target, to, held);
+        if let (Some(target), Some(state)) = (target, &mut target_state) {
+            self.lost(target, state, to, held);
         }
         state.move_name(from.parent, from.name, to.link());
         drop(state);
@@ -211,9 +211,8 @@ impl Fs {
     }
 
     /// The target has lost the name it had at `to`.
-    fn lost(&self, target: &Arc<Node>, to: &End<'_>, held: Option<Arc<OwnedFd>>) {
-        let mut state = lock(&target.state);
-        self.unname(target, &mut state, to.parent, to.name, held);
+    fn lost(&self, target: &Arc<Node>, state: &mut State, to: &End<'_>, held: Option<Arc<OwnedFd>>) {
+        self.unname(target, state, to.parent, to.name, held);
         if let Some(Ok(stat)) = target.upper().map(|upper| upper.open().and_then(rustix::fs::fstat)) {
             self.origins.gone(&stat);
         }

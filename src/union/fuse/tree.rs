@@ -235,8 +235,14 @@ impl Fs {
     /// As [`Fs::lookup`], with what the directory's listing says of the name.
     pub fn lookup_known(&self, parent: &Arc<Node>, name: &OsStr, known: Known) -> Res<Option<(Arc<Node>, Stat)>> {
         let layers = self.layers(parent)?;
+        let settled = self.copying.settled();
         let Some(found) = self.find(&layers, name, known)? else { return Ok(None) };
-        self.node_of(parent, name, found).map(Some)
+        let lower = !found.in_upper;
+        let (node, stat) = self.node_of(parent, name, found)?;
+        Ok(Some(match lower && self.copying.settled() != settled {
+            true => self.seen_again(&layers, node, name, stat),
+            false => (node, stat),
+        }))
     }
 
     /// As [`Fs::lookup`], for use within an operation. A name that is listed and a node that is known need no system call.
@@ -249,6 +255,23 @@ impl Fs {
             }
         }
         Ok(self.lookup(parent, name)?.map(|(node, _)| Held { nodes: &self.nodes, node }))
+    }
+
+    /// The node of a file that was found in a lower layer while files were copied up. The copy may be one of it, and forgotten
+    /// by whoever copied it ([`Fs::rename`] of a directory): then the node has just been made again, as of the lower one.
+    fn seen_again(&self, layers: &Layers, node: Arc<Node>, name: &OsStr, stat: Stat) -> (Arc<Node>, Stat) {
+        let is_copy = |found: &Found| found.in_upper && self.origins.shown_stat(&found.stat) == node.ino;
+        let Some(copy) = self.find(layers, name, Known::Unknown).ok().flatten().filter(is_copy) else {
+            return (node, stat);
+        };
+        let mut state = lock(&node.state);
+        if state.place.is_lower() {
+            state.place = Place::Upper;
+        }
+        let more = state.more_links();
+        drop(state);
+        let stat = self.dress(&node, copy.stat, more);
+        (node, stat)
     }
 
     /// The node of what was found at `name`.

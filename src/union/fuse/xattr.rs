@@ -7,10 +7,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::XattrFlags;
+use rustix::fs::{FileType, XattrFlags};
 use rustix::io::Errno;
 
-use super::node::{Node, Res, lock};
+use super::node::{Lacks, Node, Res, lock};
 use super::tree::Fs;
 
 /// The names that are the union's.
@@ -18,6 +18,9 @@ pub(super) const OWN_PREFIX: &[u8] = b"user.overlay.";
 const ESCAPED_PREFIX: &[u8] = b"user.overlay.overlay.";
 /// What a directory gives to what is made in it.
 pub(super) const DEFAULT_ACL: &str = "system.posix_acl_default";
+
+/// What names begin with that every file system has (xattr(7)).
+const ORDINARY: [&[u8]; 4] = [b"user.", b"security.", b"trusted.", b"system.posix_acl_"];
 
 /// The longest list of names and the longest value (XATTR_LIST_MAX, XATTR_SIZE_MAX).
 const MAX: usize = 65536;
@@ -65,15 +68,23 @@ pub(super) fn names_at(path: &Path, follow: bool) -> Res<Vec<u8>> {
 }
 
 impl Fs {
-    /// The value of an attribute.
+    /// The value of an attribute. The kernel remembers nothing of them, and asks for one before the first write to a file
+    /// and at each start of a program; so it is remembered here that a file has none.
     pub fn get_xattr(&self, node: &Arc<Node>, name: &OsStr) -> Res<Vec<u8>> {
-        if lock(&node.state).bare {
+        // Whether there can be names of other kinds the file system of the layer knows.
+        let ordinary = ORDINARY.iter().any(|prefix| name.as_bytes().starts_with(prefix));
+        if ordinary && node.lacks.has_none(Lacks::ATTRIBUTES) {
             return Err(Errno::NODATA);
         }
         let name = on_disk(name);
         let mut value = vec![0; 256];
         self.at(node, |spot| {
             let (path, follow) = spot.path();
+            // Of a directory the place is not locked: another thread may be giving it one.
+            if ordinary && node.kind != FileType::Directory && shown(&names_at(&path, follow)?).is_empty() {
+                node.lacks.note(Lacks::ATTRIBUTES, true);
+                return Err(Errno::NODATA);
+            }
             loop {
                 let read = match follow {
                     true => rustix::fs::getxattr(&path, &*name, &mut value[..]),
@@ -94,7 +105,7 @@ impl Fs {
 
     /// The names of all attributes, each with its final zero.
     pub fn list_xattrs(&self, node: &Arc<Node>) -> Res<Vec<u8>> {
-        if lock(&node.state).bare {
+        if node.lacks.has_none(Lacks::ATTRIBUTES) {
             return Ok(Vec::new());
         }
         let listed = self.at(node, |spot| {
@@ -122,7 +133,7 @@ impl Fs {
 
     /// Removes an attribute.
     pub fn remove_xattr(&self, node: &Arc<Node>, name: &OsStr) -> Res<()> {
-        if lock(&node.state).bare {
+        if node.lacks.has_none(Lacks::ATTRIBUTES) {
             return Err(Errno::NODATA);
         }
         self.copy_up(node, None)?;
@@ -140,7 +151,7 @@ impl Fs {
 
     /// Forgets what was known about attributes.
     fn changed(&self, node: &Node, name: &OsStr) {
-        lock(&node.state).bare = false;
+        node.lacks.note(Lacks::ATTRIBUTES, false);
         if name == DEFAULT_ACL
             && let Ok(dir) = node.dir()
         {
