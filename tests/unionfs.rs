@@ -20,6 +20,9 @@ use nix::mount::{MntFlags, umount2};
 use rustix::fs::{CWD, RenameFlags, XattrFlags};
 use rustix::mount::MoveMountFlags;
 
+#[path = "unionfs/races.rs"]
+mod races;
+
 /// Scripts to run, and operations in each.
 const SCRIPTS: u64 = 120;
 const OPERATIONS: usize = 60;
@@ -62,6 +65,8 @@ fn inside(area: &Path) {
     recorded_owners(&area.join("recorded"));
     what_a_directory_gives(&area.join("inherited"));
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
+    races::what_is_replaced_while_it_is_read(&area.join("replaced"));
+    races::threads_and_a_plain_directory(&area.join("threads"));
     for seed in 1..=SCRIPTS {
         let here = area.join(seed.to_string());
         script(&here, seed);
