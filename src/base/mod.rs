@@ -1,7 +1,8 @@
 //! Rank 0: what every other module stands on. Errors that name the thing, ids, XDG paths, atomic publication of files and
-//! directories, locks, times, and text made safe for a terminal. Nothing here knows what a container is.
+//! directories, locks, times, logs of faults, and text made safe for a terminal. Nothing here knows what a container is.
 
 pub mod error;
+pub mod fault_log;
 pub mod id;
 pub mod lock;
 pub mod paths;

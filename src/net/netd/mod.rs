@@ -10,7 +10,7 @@
 //! that nobody is about to connect, looks for connections once more, and removes its socket. Who connects between that
 //! look and the end sees the connection break unanswered, and tries again.
 //!
-//! It keeps nothing on disk. It may be killed at any time: see [`super::client`] for what happens then.
+//! It keeps nothing on disk but a log of its own faults. It may be killed at any time: see [`super::client`] for what happens then.
 
 mod control;
 mod device;
@@ -39,7 +39,7 @@ use super::router::Device;
 use super::table::{self, Table};
 use crate::base::error::WireError;
 use crate::base::lock::{Lock, Mode};
-use crate::base::{ContainerId, Result, ResultExt};
+use crate::base::{ContainerId, Result, ResultExt, fault_log};
 use crate::sys::process::inherited_fd;
 use control::Client;
 use device::Tun;
@@ -51,6 +51,9 @@ use wakes::Epoll;
 /// The program name that makes coracle netd; followed by the data and the runtime directory, the address of its socket,
 /// and whether it takes over a namespace.
 pub const ROLE: &str = "coracle-netd";
+
+/// Where it writes what ended it before its time, in the data directory.
+const LOG: &str = "netd.log";
 
 /// How long it waits for the next container after the last one has gone; also how long a bridge without members stays.
 const IDLE: Duration = Duration::from_secs(5);
@@ -84,11 +87,17 @@ pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let address = PathBuf::from(address);
     let lock = Path::new(runtime).join("netd.lock");
     let Ok(spare) = listener.try_clone() else { return 125 };
+    let log = Path::new(data).join(LOG);
+    fault_log::fatal_panics_to(log.clone());
     let networks = Networks::below(Path::new(data));
     match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, networks, adopts, running())) {
         Ok(mut netd) => {
             drop(spare);
-            u8::from(netd.run(&address, &lock).is_err())
+            let ran = netd.run(&address, &lock);
+            if let Err(error) = &ran {
+                fault_log::append(&log, &error.chain());
+            }
+            u8::from(ran.is_err())
         }
         Err(error) => {
             control::refuse(&spare, &WireError::from(&error));

@@ -67,7 +67,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use serde::{Deserialize, Serialize};
 
 use super::overlay::Union;
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use layer::LayerDir;
 use ops::Server;
@@ -276,7 +276,7 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
 
 /// The union of a container.
 fn with_upper(container: &Path, lowers: Vec<LayerDir>, volatile: bool, options: Options) -> Result<Fs> {
-    fault::log_to(container);
+    fault_log::panics_to(container.join(LOG));
     let upper = container.join("upper");
     let upper = LayerDir::root(&upper).at(&upper, "cannot open the layer")?;
     let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
