@@ -25,6 +25,8 @@ const TESTS: &[(&str, fn())] = &[
     ("a_killed_netd_is_revived", members::a_killed_netd_is_revived),
     ("a_netd_that_knew_nobody_is_joined_by_everybody", members::a_netd_that_knew_nobody_is_joined_by_everybody),
     ("networks_come_and_go", members::networks_come_and_go),
+    ("rates_hold_both_ways", members::rates_hold_both_ways),
+    ("traffic_is_counted", members::traffic_is_counted),
     ("many_join_at_once", members::many_join_at_once),
     ("the_outside_is_as_the_host_sees_it", outside::the_outside_is_as_the_host_sees_it),
     ("datagrams_go_out_and_back", outside::datagrams_go_out_and_back),

@@ -2,13 +2,14 @@
 //! descriptors beside it. A supervisor asks one thing at a time and waits for its answer; the connection itself is the
 //! membership: when it closes, its container leaves all networks and its ports are free.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Endpoint, Network, PublishedPort, Wish};
+use super::model::{Endpoint, Network, PublishedPort, Rate, Wish};
 use crate::base::ContainerId;
 use crate::base::error::WireError;
 use crate::base::id::Name;
@@ -34,6 +35,9 @@ pub struct Join {
     pub remap_low_ports: bool,
     /// Resolvers of this container (`--dns`) instead of the host's.
     pub dns_servers: Vec<IpAddr>,
+    /// How fast each of its interfaces may send and receive, those of networks that it joins later too.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// After a netd has died: what the container was given and still has. These are taken over instead of chosen.
     pub before: Option<Joined>,
 }
@@ -67,17 +71,25 @@ pub enum Request {
     Count,
 }
 
-/// Bytes and packets of one container, over all its interfaces.
+/// What has passed an interface of a container, as the container sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Bytes the container received.
     pub received_bytes: u64,
     /// Packets the container received.
     pub received_packets: u64,
+    /// Packets that were damaged before it received them.
+    pub receive_errors: u64,
+    /// Packets that it should have received but for lack of room.
+    pub receive_drops: u64,
     /// Bytes the container sent.
     pub sent_bytes: u64,
     /// Packets the container sent.
     pub sent_packets: u64,
+    /// Packets that it could not send.
+    pub send_errors: u64,
+    /// Packets that it sent and that were lost for lack of room.
+    pub send_drops: u64,
 }
 
 /// From netd to a supervisor.
@@ -89,8 +101,8 @@ pub enum Reply {
     Plugged(Option<WireError>),
     /// See [`Request::Connect`].
     Connected(Box<Endpoint>),
-    /// See [`Request::Count`].
-    Counters(Counters),
+    /// See [`Request::Count`]: by the names of its interfaces.
+    Counters(BTreeMap<String, Counters>),
     /// It is done.
     Done,
     /// It is not.
