@@ -84,6 +84,9 @@ pub struct Wish {
 }
 
 /// How fast a container may send, and how fast receive, by each of its interfaces (`--net-rate`).
+///
+/// What it receives is held back outside of it, what it sends at its own interface, where that costs senders nothing but
+/// time: a container with CAP_NET_ADMIN could lift that half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rate {

@@ -207,9 +207,7 @@ pub fn rates_hold_both_ways() {
     let two = super::laptop::network("two", 2);
     let there = Container::start(&wish("there", &[&two])).unwrap();
     slow.membership.connect(&two, &Wish::default(), slow.netns.as_fd()).unwrap();
-    for (from, to) in [(&slow, &there)] {
-        assert!(transfer(from, to, SIZE) >= least);
-    }
+    assert!(transfer(&slow, &there, SIZE) >= least);
 }
 
 pub fn traffic_is_counted() {
