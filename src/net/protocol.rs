@@ -174,3 +174,87 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> io::Result<T> {
 fn malformed() -> io::Error {
     io::ErrorKind::InvalidData.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap()
+    }
+
+    fn join() -> Join {
+        Join {
+            container: "ab".repeat(32).parse().unwrap(),
+            name: "web".parse().unwrap(),
+            hostname: "web".into(),
+            networks: Vec::new(),
+            ports: vec![PublishedPort {
+                host_ip: Some([127, 0, 0, 1].into()),
+                host_port: 80,
+                container_port: 80,
+                protocol: super::super::model::Protocol::Udp,
+            }],
+            remap_low_ports: true,
+            dns_servers: vec![[192, 0, 2, 1].into()],
+            rate: Rate::new(1_000_000),
+            before: None,
+        }
+    }
+
+    #[test]
+    fn requests_and_replies_arrive_as_they_were_sent() {
+        let (a, b) = pair();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        let fd = || OwnedFd::from(UnixStream::pair().unwrap().0);
+        let name: Name = "front".parse().unwrap();
+        for request in
+            [Request::Join(Box::new(join())), Request::Plug(fd()), Request::Disconnect(name, fd()), Request::Count]
+        {
+            send_request(a.as_fd(), &request).unwrap();
+            let received = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
+            match (&received, &request) {
+                (Request::Join(received), Request::Join(sent)) => assert_eq!(received, sent),
+                (received, sent) => assert_eq!(std::mem::discriminant(received), std::mem::discriminant(sent)),
+            }
+        }
+        let counted = BTreeMap::from([("eth0".to_owned(), Counters { sent_bytes: 7, ..Counters::default() })]);
+        send_reply(a.as_fd(), &Reply::Counters(counted.clone())).unwrap();
+        let reply = receive_reply(b.as_fd(), &mut buffer).unwrap().unwrap();
+        assert!(matches!(reply, Reply::Counters(received) if received == counted));
+        drop(a);
+        assert!(receive_request(b.as_fd(), &mut buffer).unwrap().is_none());
+    }
+
+    proptest! {
+        /// Whoever talks to netd may be of another version: what it says is understood or an error, and never the end of netd.
+        #[test]
+        fn any_message_is_harmless(
+            tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'N'), any::<u8>()],
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            noise in proptest::collection::vec(any::<u8>(), 0..200),
+            end in any::<prop::sample::Index>(),
+            with_fd: bool,
+        ) {
+            let mut body = json(&join()).unwrap();
+            damage.iter().for_each(|(at, value)| *at.get_mut(&mut body) = *value);
+            body.truncate(end.index(body.len() + 1));
+            let (a, b) = pair();
+            let mut buffer = vec![0; MAX_MESSAGE];
+            let other = UnixStream::pair().unwrap().0;
+            let fds = if with_fd { vec![other.as_fd()] } else { Vec::new() };
+            for body in [body, noise] {
+                socket::send(a.as_fd(), &[tag], &body, &fds).unwrap();
+                socket::send(a.as_fd(), &[tag.to_ascii_lowercase()], &body, &fds).unwrap();
+                for received in [receive_request(b.as_fd(), &mut buffer).map(drop), receive_reply(b.as_fd(), &mut buffer).map(drop)] {
+                    prop_assert!(received.is_ok() || received.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData));
+                }
+            }
+        }
+    }
+}
