@@ -35,6 +35,7 @@ const TESTS: &[(&str, fn())] = &[
     ("the_host_s_resolvers_are_followed", outside::the_host_s_resolvers_are_followed),
     ("published_udp_ports_lead_to_containers", outside::published_udp_ports_lead_to_containers),
     ("pings_are_answered", outside::pings_are_answered),
+    ("more_programs_ping_than_netd_has_room_for", outside::more_programs_ping_than_netd_has_room_for),
     ("without_a_device_there_are_neighbours", outside::without_a_device_there_are_neighbours),
     ("without_a_gate_connections_are_spoken", outside::without_a_gate_connections_are_spoken),
     ("published_ports_lead_to_containers", outside::published_ports_lead_to_containers),
