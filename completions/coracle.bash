@@ -338,7 +338,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --net-rate --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -505,6 +505,10 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -744,7 +748,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --net-rate --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -930,6 +934,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --net-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --network)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1034,7 +1042,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-e -h -i -l -q -t -u -v -w -p -P --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --net-rate --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1201,6 +1209,10 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1940,7 +1952,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --network --network-alias --no-hosts --publish --publish-all --help"
+            opts="-a -d -e -h -i -l -q -t -u -v -w -p -P --attach --detach --detach-keys --sig-proxy --cap-add --cap-drop --cidfile --entrypoint --env --env-file --gidmap --hostname --init --interactive --label --label-file --mount --name --platform --privileged --pull --quiet --read-only --rm --security-opt --shm-size --stop-signal --stop-timeout --tls-verify --storage-opt --tmpfs --tty --uidmap --user --userns --volume --workdir --add-host --dns --dns-option --dns-search --expose --ip --ip6 --low-ports --mac-address --net-rate --network --network-alias --no-hosts --publish --publish-all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2123,6 +2135,10 @@ _coracle() {
                     return 0
                     ;;
                 --mac-address)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -120,6 +120,11 @@ fn networking(request: &CreateRequest, network: &NetworkMode) -> Result<Networki
         {
             refuse("`--dns`", "of another container")
         }
+        NetworkMode::None if asked.rate.is_some() => refuse("`--net-rate`", "`none`"),
+        NetworkMode::Host if asked.rate.is_some() => refuse("`--net-rate`", "`host`"),
+        NetworkMode::Container(_) | NetworkMode::Path(_) if asked.rate.is_some() => {
+            refuse("`--net-rate`", "of another container")
+        }
         NetworkMode::Container(_) if !asked.add_hosts.is_empty() => refuse("`--add-host`", "of another container"),
         _ => Ok(asked.clone()),
     }

@@ -11,6 +11,7 @@
 //! then it calls [`Membership::revive`]: the container keeps its interfaces and addresses all the while, because the
 //! descriptor of the router's namespace, which came with the answer, keeps bridges and all that is plugged into them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -125,8 +126,8 @@ impl Membership {
         }
     }
 
-    /// What the container has sent and received, over all its interfaces.
-    pub fn count(&mut self) -> Result<Counters> {
+    /// What the container has sent and received, by the names of its interfaces.
+    pub fn count(&mut self) -> Result<BTreeMap<String, Counters>> {
         match self.request(&Request::Count)? {
             Reply::Counters(counters) => Ok(counters),
             _ => Err(misunderstood()),

@@ -10,6 +10,9 @@ use super::protocol::Joined;
 /// Names under which a container reaches the machine it runs on: podman's and docker's.
 pub const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
+/// The domain of containers' names: `web` is `web.containers.internal` as well.
+pub const DOMAIN: &str = "containers.internal";
+
 /// One `--add-host`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostEntry {
@@ -118,6 +121,10 @@ fn knows(hosts: &str, name: &str) -> bool {
 
 /// `/etc/resolv.conf`: the host's in its network; the gateways of networks that answer questions, with the host's search
 /// list and options; nothing where nobody could be asked, so that look-ups fail at once.
+///
+/// A search list is tried before the plain name is: [`DOMAIN`] goes before the host's, so that a resolver of
+/// `corp.example` that answers everything does not take a container's name away (as podman has it with `dns.podman`;
+/// docker's `ndots:0` switches search lists off in images with musl). What the user says is taken as it is.
 pub fn resolv_conf(around: Around<'_>, names: Names<'_>) -> String {
     let (resolvers, host): (Vec<IpAddr>, &str) = match around {
         Around::Nowhere => return "# this container has no network\n".to_owned(),
@@ -136,8 +143,11 @@ pub fn resolv_conf(around: Around<'_>, names: Names<'_>) -> String {
     for resolver in resolvers {
         let _ = writeln!(text, "nameserver {resolver}");
     }
+    let mut theirs = values(host, "search").chain(values(host, "domain")).peekable();
+    let has_names = matches!(around, Around::Networks { joined, .. } if !joined.resolvers.is_empty());
+    let ours = (has_names && theirs.peek().is_some()).then_some(DOMAIN);
     let search: Vec<&str> = match names.search {
-        [] => values(host, "search").chain(values(host, "domain")).collect(),
+        [] => ours.into_iter().chain(theirs).collect(),
         [only] if only == "." => Vec::new(),
         search => search.iter().map(String::as_str).collect(),
     };
@@ -242,6 +252,10 @@ mod tests {
         let mut joined = joined();
         let ours = |joined: &Joined| resolv_conf(Around::Networks { joined, name: "web", resolv_conf: HOST }, asked);
         assert_eq!(ours(&joined), "nameserver 172.17.0.1\nsearch c.example\noptions ndots:2\n");
+        let plain = |host| resolv_conf(Around::Networks { joined: &joined, name: "web", resolv_conf: host }, none);
+        let search = "search containers.internal a.example b.example\n";
+        assert_eq!(plain(HOST), format!("nameserver 172.17.0.1\n{search}options ndots:2\n"));
+        assert_eq!(plain("nameserver 192.0.2.1\n"), "nameserver 172.17.0.1\n");
         joined.resolvers.clear();
         assert_eq!(ours(&joined), "nameserver 198.51.100.1\nsearch c.example\noptions ndots:2\n");
         let around = Around::Networks { joined: &joined, name: "web", resolv_conf: HOST };

@@ -8,7 +8,7 @@
 //!
 //! Using a flow costs no more than noting the time. Each flow stands in the schedule once, at a time when it would have
 //! ended had it not been used since; what comes due and was used goes back into the schedule. Full tables make room by
-//! giving up what would end first, preferably of the member that wants more than its share, so that one busy container
+//! giving up what would end first; a member that wants more than its share gives up its own, so that one busy container
 //! cannot take the flows of others.
 
 use std::collections::{BTreeSet, HashMap};
@@ -65,7 +65,8 @@ pub struct Flows<K, F> {
     free: Vec<usize>,
     by_key: HashMap<K, usize>,
     schedule: BTreeSet<(Instant, usize)>,
-    members: HashMap<IpAddr, usize>,
+    /// The schedule of each member's flows alone.
+    members: HashMap<IpAddr, BTreeSet<(Instant, usize)>>,
 }
 
 impl<K: Key, F> Flows<K, F> {
@@ -116,7 +117,7 @@ impl<K: Key, F> Flows<K, F> {
 
     /// A flow that has to go before one of that member can be added. To be called until it gives nothing.
     pub fn crowded(&mut self, member: IpAddr, now: Instant) -> Option<(K, F)> {
-        if self.members.get(&member).is_some_and(|count| *count >= self.limits.per_member) {
+        if self.members.get(&member).is_some_and(|own| own.len() >= self.limits.per_member) {
             return self.evict(Some(member), now);
         }
         if self.by_key.len() >= self.limits.flows { self.evict(None, now) } else { None }
@@ -125,34 +126,27 @@ impl<K: Key, F> Flows<K, F> {
     /// Adds a flow and gives its number; an older one of the same key is given back. When there is no room even though
     /// [`Flows::crowded`] was asked, the new one is given back.
     pub fn insert(&mut self, key: K, flow: F, now: Instant) -> Result<usize, F> {
-        let full = self.members.get(&key.member()).is_some_and(|count| *count >= self.limits.per_member);
+        let full = self.members.get(&key.member()).is_some_and(|own| own.len() >= self.limits.per_member);
         if full || self.by_key.len() >= self.limits.flows || self.by_key.contains_key(&key) {
             return Err(flow);
         }
         let index = self.free.pop().unwrap_or(self.slots.len());
         let slot = Slot { key, flow, created: now, used: now, answered: false, scheduled: now + SHORT };
-        self.schedule.insert((slot.scheduled, index));
+        self.put(key.member(), slot.scheduled, index);
         match self.slots.get_mut(index) {
             Some(place) => *place = Some(slot),
             None => self.slots.push(Some(slot)),
         }
         self.by_key.insert(key, index);
-        *self.members.entry(key.member()).or_default() += 1;
         Ok(index)
     }
 
     /// Takes a flow out.
     pub fn remove(&mut self, index: usize) -> Option<(K, F)> {
         let slot = self.slots.get_mut(index)?.take()?;
-        self.schedule.remove(&(slot.scheduled, index));
+        self.take(slot.key.member(), slot.scheduled, index);
         self.by_key.remove(&slot.key);
         self.free.push(index);
-        if let Some(count) = self.members.get_mut(&slot.key.member()) {
-            *count -= 1;
-            if *count == 0 {
-                self.members.remove(&slot.key.member());
-            }
-        }
         Some((slot.key, slot.flow))
     }
 
@@ -193,14 +187,34 @@ impl<K: Key, F> Flows<K, F> {
             return Some(expired);
         }
         // What was used since it was scheduled goes back first.
-        let early: Vec<_> = self.schedule.iter().take(CANDIDATES).copied().collect();
+        let early: Vec<_> = self.schedule_of(member)?.iter().take(CANDIDATES).copied().collect();
         for (at, index) in early {
             self.reschedule(at, index);
         }
-        let slot = |index: usize| self.slots.get(index).and_then(Option::as_ref);
-        let is_of = |index: usize| member.is_none_or(|it| slot(index).is_some_and(|slot| slot.key.member() == it));
-        let (_, index) = self.schedule.iter().take(CANDIDATES).find(|(_, index)| is_of(*index))?;
-        self.remove(*index)
+        let (_, index) = *self.schedule_of(member)?.first()?;
+        self.remove(index)
+    }
+
+    fn schedule_of(&self, member: Option<IpAddr>) -> Option<&BTreeSet<(Instant, usize)>> {
+        match member {
+            None => Some(&self.schedule),
+            Some(member) => self.members.get(&member),
+        }
+    }
+
+    fn put(&mut self, member: IpAddr, at: Instant, index: usize) {
+        self.schedule.insert((at, index));
+        self.members.entry(member).or_default().insert((at, index));
+    }
+
+    fn take(&mut self, member: IpAddr, at: Instant, index: usize) {
+        self.schedule.remove(&(at, index));
+        if let Some(own) = self.members.get_mut(&member) {
+            own.remove(&(at, index));
+            if own.is_empty() {
+                self.members.remove(&member);
+            }
+        }
     }
 
     /// Moves a flow to where it belongs in the schedule; false when it is there.
@@ -211,8 +225,9 @@ impl<K: Key, F> Flows<K, F> {
             return false;
         }
         slot.scheduled = ends;
-        self.schedule.remove(&(at, index));
-        self.schedule.insert((ends, index));
+        let member = slot.key.member();
+        self.take(member, at, index);
+        self.put(member, ends, index);
         true
     }
 }
@@ -282,6 +297,24 @@ mod tests {
         assert_eq!(gone, [0, 9]);
         assert_eq!(flows.remove_if(|_, flow| *flow == 1), [((member(3), 1), 1)]);
         assert_eq!(flows.evict(None, second(5)), None);
+    }
+
+    #[test]
+    fn who_has_its_share_gives_up_its_own_however_many_older_ones_others_have() {
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        let mut flows = table(1000, 300);
+        for port in 0..200 {
+            flows.insert((member(3), port), port, start).unwrap();
+        }
+        for port in 0..1000 {
+            while let Some(((gone, _), _)) = flows.crowded(member(2), later) {
+                assert_eq!(gone, member(2));
+            }
+            flows.insert((member(2), port), port, later).unwrap();
+        }
+        assert_eq!((flows.len(), flows.members.len()), (500, 2));
+        assert!(flows.members.iter().all(|(_, own)| own.is_subset(&flows.schedule)));
     }
 
     #[test]

@@ -83,6 +83,33 @@ pub struct Wish {
     pub aliases: Vec<String>,
 }
 
+/// How fast a container may send, and how fast receive, by each of its interfaces (`--net-rate`).
+///
+/// What it receives is held back outside of it, what it sends at its own interface, where that costs senders nothing but
+/// time: a container with CAP_NET_ADMIN could lift that half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rate {
+    bytes_per_second: u64,
+}
+
+impl Rate {
+    /// One packet of ordinary size in a second and a half.
+    const SLOWEST: u64 = 1000;
+    /// A terabit.
+    const FASTEST: u64 = 125_000_000_000;
+
+    /// With the headers of Ethernet; `None` for what is too slow for packets, or faster than any machine.
+    pub fn new(bytes_per_second: u64) -> Option<Self> {
+        (Self::SLOWEST..=Self::FASTEST).contains(&bytes_per_second).then_some(Self { bytes_per_second })
+    }
+
+    /// With the headers of Ethernet.
+    pub fn bytes_per_second(self) -> u64 {
+        self.bytes_per_second
+    }
+}
+
 /// What a running container was given of one network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {

@@ -389,4 +389,13 @@ mod tests {
         answer[..4].fill(0xff);
         answers(&answer);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_is_harmless(words in proptest::collection::vec(proptest::prop_oneof![0u32..64, proptest::prelude::any::<u32>()], 0..60), cut in 0usize..4) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+            proptest::prop_assert!(answers(bytes).len() <= bytes.len() / 16);
+        }
+    }
 }

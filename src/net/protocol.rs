@@ -2,13 +2,14 @@
 //! descriptors beside it. A supervisor asks one thing at a time and waits for its answer; the connection itself is the
 //! membership: when it closes, its container leaves all networks and its ports are free.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Endpoint, Network, PublishedPort, Wish};
+use super::model::{Endpoint, Network, PublishedPort, Rate, Wish};
 use crate::base::ContainerId;
 use crate::base::error::WireError;
 use crate::base::id::Name;
@@ -34,6 +35,9 @@ pub struct Join {
     pub remap_low_ports: bool,
     /// Resolvers of this container (`--dns`) instead of the host's.
     pub dns_servers: Vec<IpAddr>,
+    /// How fast each of its interfaces may send and receive, those of networks that it joins later too.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// After a netd has died: what the container was given and still has. These are taken over instead of chosen.
     pub before: Option<Joined>,
 }
@@ -67,17 +71,25 @@ pub enum Request {
     Count,
 }
 
-/// Bytes and packets of one container, over all its interfaces.
+/// What has passed an interface of a container, as the container sees it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Bytes the container received.
     pub received_bytes: u64,
     /// Packets the container received.
     pub received_packets: u64,
+    /// Packets that were damaged before it received them.
+    pub receive_errors: u64,
+    /// Packets that it should have received but for lack of room.
+    pub receive_drops: u64,
     /// Bytes the container sent.
     pub sent_bytes: u64,
     /// Packets the container sent.
     pub sent_packets: u64,
+    /// Packets that it could not send.
+    pub send_errors: u64,
+    /// Packets that it sent and that were lost for lack of room.
+    pub send_drops: u64,
 }
 
 /// From netd to a supervisor.
@@ -89,8 +101,8 @@ pub enum Reply {
     Plugged(Option<WireError>),
     /// See [`Request::Connect`].
     Connected(Box<Endpoint>),
-    /// See [`Request::Count`].
-    Counters(Counters),
+    /// See [`Request::Count`]: by the names of its interfaces.
+    Counters(BTreeMap<String, Counters>),
     /// It is done.
     Done,
     /// It is not.
@@ -161,4 +173,88 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> io::Result<T> {
 
 fn malformed() -> io::Error {
     io::ErrorKind::InvalidData.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap()
+    }
+
+    fn join() -> Join {
+        Join {
+            container: "ab".repeat(32).parse().unwrap(),
+            name: "web".parse().unwrap(),
+            hostname: "web".into(),
+            networks: Vec::new(),
+            ports: vec![PublishedPort {
+                host_ip: Some([127, 0, 0, 1].into()),
+                host_port: 80,
+                container_port: 80,
+                protocol: super::super::model::Protocol::Udp,
+            }],
+            remap_low_ports: true,
+            dns_servers: vec![[192, 0, 2, 1].into()],
+            rate: Rate::new(1_000_000),
+            before: None,
+        }
+    }
+
+    #[test]
+    fn requests_and_replies_arrive_as_they_were_sent() {
+        let (a, b) = pair();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        let fd = || OwnedFd::from(UnixStream::pair().unwrap().0);
+        let name: Name = "front".parse().unwrap();
+        for request in
+            [Request::Join(Box::new(join())), Request::Plug(fd()), Request::Disconnect(name, fd()), Request::Count]
+        {
+            send_request(a.as_fd(), &request).unwrap();
+            let received = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
+            match (&received, &request) {
+                (Request::Join(received), Request::Join(sent)) => assert_eq!(received, sent),
+                (received, sent) => assert_eq!(std::mem::discriminant(received), std::mem::discriminant(sent)),
+            }
+        }
+        let counted = BTreeMap::from([("eth0".to_owned(), Counters { sent_bytes: 7, ..Counters::default() })]);
+        send_reply(a.as_fd(), &Reply::Counters(counted.clone())).unwrap();
+        let reply = receive_reply(b.as_fd(), &mut buffer).unwrap().unwrap();
+        assert!(matches!(reply, Reply::Counters(received) if received == counted));
+        drop(a);
+        assert!(receive_request(b.as_fd(), &mut buffer).unwrap().is_none());
+    }
+
+    proptest! {
+        /// Whoever talks to netd may be of another version: what it says is understood or an error, and never the end of netd.
+        #[test]
+        fn any_message_is_harmless(
+            tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'N'), any::<u8>()],
+            damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            noise in proptest::collection::vec(any::<u8>(), 0..200),
+            end in any::<prop::sample::Index>(),
+            with_fd: bool,
+        ) {
+            let mut body = json(&join()).unwrap();
+            damage.iter().for_each(|(at, value)| *at.get_mut(&mut body) = *value);
+            body.truncate(end.index(body.len() + 1));
+            let (a, b) = pair();
+            let mut buffer = vec![0; MAX_MESSAGE];
+            let other = UnixStream::pair().unwrap().0;
+            let fds = if with_fd { vec![other.as_fd()] } else { Vec::new() };
+            for body in [body, noise] {
+                socket::send(a.as_fd(), &[tag], &body, &fds).unwrap();
+                socket::send(a.as_fd(), &[tag.to_ascii_lowercase()], &body, &fds).unwrap();
+                for received in [receive_request(b.as_fd(), &mut buffer).map(drop), receive_reply(b.as_fd(), &mut buffer).map(drop)] {
+                    prop_assert!(received.is_ok() || received.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData));
+                }
+            }
+        }
+    }
 }

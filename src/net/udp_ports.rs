@@ -26,7 +26,8 @@ use super::tcp::family;
 use super::tcp_ports::{Target, describe, in_use, listen_on};
 use super::udp::delivery::{Delivery, Label};
 use super::udp::is_lost;
-use super::udp::outgoing::{self, Batch, Manner, Outgoing};
+use super::udp::outgoing::{self, Manner, Outgoing};
+use super::udp::pace::{Pace, Resting, Turn};
 use crate::base::{Error, Result};
 use crate::sys::datagram::{self, Datagram, Inbox, Sending};
 
@@ -81,6 +82,8 @@ struct Port {
 struct Listener {
     socket: OwnedFd,
     port: (Option<IpAddr>, u16),
+    /// How datagrams of clients come.
+    pace: Pace,
 }
 
 /// All published UDP ports.
@@ -94,6 +97,8 @@ pub struct UdpPorts {
     delivery: Delivery,
     outgoing: Outgoing,
     outgoing_since: Option<Instant>,
+    /// Listeners.
+    resting: Resting,
 }
 
 impl UdpPorts {
@@ -108,6 +113,7 @@ impl UdpPorts {
             delivery: Delivery::default(),
             outgoing: Outgoing::default(),
             outgoing_since: None,
+            resting: Resting::default(),
         }
     }
 
@@ -128,7 +134,7 @@ impl UdpPorts {
         let mut listeners = Vec::new();
         for socket in sockets {
             listeners.push(self.next);
-            self.listeners.insert(self.next, Listener { socket, port: key });
+            self.listeners.insert(self.next, Listener { socket, port: key, pace: Pace::default() });
             self.next = (self.next + 1) & (CLIENT - 1);
         }
         self.ports.insert(key, Port { listeners, container_port: port.container_port, target: None });
@@ -187,9 +193,10 @@ impl UdpPorts {
         self.outgoing_since = None;
         let Some(batch) = self.outgoing.take() else { return };
         if let Some((_, client)) = self.clients.get(batch.flow)
-            && let Some(listener) = self.listeners.get(&client.listener)
+            && let Some(listener) = self.listeners.get_mut(&client.listener)
         {
-            answer(listener.socket.as_fd(), client, &batch);
+            listener.pace.went(batch.count);
+            answer(listener.socket.as_fd(), client, &batch.payload, batch.size, batch.manner.class);
         }
         self.outgoing.recycle(batch);
     }
@@ -209,12 +216,16 @@ impl UdpPorts {
 
     /// When [`UdpPorts::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.outgoing_since.or(self.clients.deadline())
+        let rest = [self.outgoing_since, self.resting.deadline()].into_iter().flatten().min();
+        rest.or(self.clients.deadline())
     }
 
-    /// Forgets clients that are gone.
+    /// Forgets clients that are gone, and looks at listeners that rest.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
+        for index in self.resting.due(cx.now) {
+            self.arrived(cx, index);
+        }
         while self.clients.expired(cx.now).is_some() {}
     }
 
@@ -226,16 +237,33 @@ impl UdpPorts {
 
     /// Datagrams of clients.
     fn arrived(&mut self, cx: &mut Context<'_>, index: u64) {
+        let count = self.receive(cx, index);
+        let Some(listener) = self.listeners.get_mut(&index) else { return };
+        let token = Token::new(Part::UdpPorts, index);
+        let _ = match listener.pace.came(count, cx.now) {
+            Turn::Stay => Ok(()),
+            Turn::Rest => cx.wakes.change(listener.socket.as_fd(), Interest::empty(), token),
+            Turn::Watch => cx.wakes.change(listener.socket.as_fd(), Interest::READ, token),
+        };
+        if listener.pace.is_resting() {
+            self.resting.add(index, cx.now);
+        }
+    }
+
+    /// Passes on what a listener has; how many datagrams, of which those that the kernel has joined are one.
+    fn receive(&mut self, cx: &mut Context<'_>, index: u64) -> usize {
+        let mut all = 0;
         for _ in 0..ROUNDS {
-            let Some(listener) = self.listeners.get(&index) else { return };
-            let Some(port) = self.ports.get(&listener.port) else { return };
+            let Some(listener) = self.listeners.get(&index) else { return all };
+            let Some(port) = self.ports.get(&listener.port) else { return all };
             let (target, container_port) = (port.target, port.container_port);
             let count = match self.inbox.receive(listener.socket.as_fd()) {
                 Ok(count) => count,
-                Err(error) if is_lost(&error) => return,
+                Err(error) if is_lost(&error) => return all,
                 // An error of an answer, which is nobody's business here.
                 Err(_) => continue,
             };
+            all += count;
             let datagrams: Vec<Datagram> = self.inbox.received().to_vec();
             for datagram in &datagrams {
                 if let (Some(from), Some(target)) = (datagram.from, target) {
@@ -244,9 +272,10 @@ impl UdpPorts {
             }
             self.delivery.flush(cx.link);
             if count < datagram::SLOTS {
-                return;
+                return all;
             }
         }
+        all
     }
 
     /// One datagram, or several of one size, to the container.
@@ -346,11 +375,9 @@ impl UdpPorts {
                 Err(_) => continue,
             };
             for datagram in self.inbox.received() {
-                let payload = self.inbox.payload(datagram).to_vec();
+                let payload = self.inbox.payload(datagram);
                 let size = datagram.segment.map_or(payload.len(), usize::from);
-                let manner = Manner { class: datagram.class.unwrap_or(0), hops: None, may_fragment: true };
-                let count = if size == 0 { 1 } else { payload.len().div_ceil(size) };
-                answer(listener.socket.as_fd(), client, &Batch { flow: index, manner, size, count, payload });
+                answer(listener.socket.as_fd(), client, payload, size, datagram.class.unwrap_or(0));
             }
             self.clients.touch(index, cx.now, true);
             if count < datagram::SLOTS {
@@ -360,19 +387,20 @@ impl UdpPorts {
     }
 }
 
-/// Sends datagrams to a client from the address that it called.
-fn answer(listener: BorrowedFd<'_>, client: &Client, batch: &Batch) {
+/// Sends datagrams of `size` bytes each, of which the last may be shorter, to a client from the address that it called.
+fn answer(listener: BorrowedFd<'_>, client: &Client, payload: &[u8], size: usize, class: u8) {
+    let are_several = size > 0 && payload.len() > size;
     let how = Sending {
         to: Some(client.address),
         from: client.called,
-        segment: u16::try_from(batch.size).ok().filter(|_| batch.count > 1),
-        class: Some(batch.manner.class),
+        segment: u16::try_from(size).ok().filter(|_| are_several),
+        class: Some(class),
     };
-    let sent = datagram::send(listener, &batch.payload, how);
-    if batch.count > 1 && sent.is_err_and(|error| !is_lost(&error)) {
+    let sent = datagram::send(listener, payload, how);
+    if are_several && sent.is_err_and(|error| !is_lost(&error)) {
         // Too large for the route, or a device that cannot do it.
-        for payload in batch.datagrams() {
-            let _ = datagram::send(listener, payload, Sending { segment: None, ..how });
+        for datagram in payload.chunks(size) {
+            let _ = datagram::send(listener, datagram, Sending { segment: None, ..how });
         }
     }
 }
@@ -495,6 +523,66 @@ mod tests {
         world.pass(31);
         ports.expire(&mut world.context());
         assert!(ports.clients.is_empty());
+    }
+
+    #[test]
+    fn a_full_table_gives_up_its_oldest_client() {
+        let mut world = World::new();
+        let mut ports = UdpPorts::new(LIMITS);
+        let open = ports.open(&mut world.context(), &published(Some(loopback(false)), 0)).unwrap();
+        ports.aim(&mut world.context(), &open, target()).unwrap();
+        let clients: Vec<UdpSocket> = (0..LIMITS.flows + 4).map(|_| client(false)).collect();
+        for client in &clients {
+            client.send_to(b"question", (loopback(false), open.host_port)).unwrap();
+            let (_, index, what) = world.wait();
+            ports.ready(&mut world.context(), index, what);
+            world.pass(1);
+        }
+        assert_eq!((world.datagrams().len(), ports.clients.len()), (clients.len(), LIMITS.flows));
+        let server = SocketAddr::new(member(false), 53);
+        for (client, is_known) in [(&clients[0], false), (&clients[4], true), (clients.last().unwrap(), true)] {
+            let answer = world.datagram(server, client.local_addr().unwrap(), b"answer");
+            let known = ports.packet(&mut world.context(), &Ip::parse(&answer, Offload::default()).unwrap());
+            assert_eq!(known, is_known);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_looked_at_now_and_then() {
+        let mut world = World::new();
+        let mut ports = UdpPorts::new(LIMITS);
+        let open = ports.open(&mut world.context(), &published(Some(loopback(false)), 0)).unwrap();
+        ports.aim(&mut world.context(), &open, target()).unwrap();
+        let client = client(false);
+        client.connect((loopback(false), open.host_port)).unwrap();
+        let send = |count| (0..count).for_each(|_| assert_eq!(client.send(b"more").unwrap(), 4));
+        send(40);
+        let (_, index, what) = world.wait();
+        ports.ready(&mut world.context(), index, what);
+        assert_eq!(world.datagrams().len(), 40);
+        for count in [10, 20, 1] {
+            send(count);
+            assert_eq!(world.poll(0), None, "it rests");
+            world.now = ports.deadline().unwrap();
+            ports.expire(&mut world.context());
+            assert_eq!(world.datagrams().len(), count);
+        }
+        // The last look brought one alone.
+        send(1);
+        let (_, index, what) = world.wait();
+        ports.ready(&mut world.context(), index, what);
+        assert_eq!(world.datagrams().len(), 1);
+        // Each answer counts against a stream: a conversation is not kept waiting.
+        let (server, seen) = (SocketAddr::new(member(false), 53), client.local_addr().unwrap());
+        for _ in 0..100 {
+            send(1);
+            let (_, index, what) = world.wait();
+            ports.ready(&mut world.context(), index, what);
+            let answer = world.datagram(server, seen, b"answer");
+            assert!(ports.packet(&mut world.context(), &Ip::parse(&answer, Offload::default()).unwrap()));
+            ports.flush(&mut world.context());
+        }
+        assert_eq!(world.datagrams().len(), 100);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Kind, Result, text};
 use crate::net::etc::HostEntry;
-use crate::net::model::{PublishedPort, Wish};
+use crate::net::model::{PublishedPort, Rate, Wish};
 use crate::net::protocol::Joined;
 
 /// The newest record format this program reads and the one it writes.
@@ -235,6 +235,9 @@ pub struct Networking {
     /// `--no-hosts`: `/etc/hosts` is the image's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_hosts: bool,
+    /// `--net-rate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 impl Networking {

@@ -53,6 +53,7 @@ impl Networked {
             ports: Vec::new(),
             remap_low_ports: networking.remap_low_ports,
             dns_servers: networking.dns.clone(),
+            rate: networking.rate,
             before: None,
         };
         let mut ports = Ports::of(config);

@@ -311,7 +311,8 @@ impl Beside {
         // SAFETY: by the promise of the caller, name and control messages lie within the memory given to the kernel, and
         // CMSG_FIRSTHDR and CMSG_NXTHDR stay within `msg_controllen`.
         unsafe {
-            let length = message.msg_namelen as usize;
+            // The kernel tells how long the name is, even where it had less room.
+            let length = (message.msg_namelen as usize).min(size_of::<libc::sockaddr_storage>());
             let name = std::slice::from_raw_parts(message.msg_name.cast::<u8>(), length);
             beside.from = decoded(name);
             let mut header = libc::CMSG_FIRSTHDR(message);

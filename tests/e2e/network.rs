@@ -284,6 +284,36 @@ fn networks_that_are_not_ones() {
 }
 
 #[test]
+fn a_rate_holds() {
+    const SIZE: u32 = 300_000;
+    let env = ready!(busybox);
+    for network in ["none", "host"] {
+        let refused = env.coracle(&format!("run --rm --net-rate 1mbit --network {network} IMAGE true")).fails_with(125);
+        refused.stderr_has("--net-rate").stderr_has(network);
+    }
+    env.coracle("run --rm --net-rate 5lightyears IMAGE true").fails_with(125).stderr_has("--net-rate");
+    web(&env, "--name web --net-rate 8mbit");
+    env.coracle(&format!("exec web dd if=/dev/zero of=/www/big bs=1000 count={}", SIZE / 1000)).succeeds();
+    env.coracle("run --rm --network container:web --net-rate 1mbit IMAGE true")
+        .fails_with(125)
+        .stderr_has("--net-rate");
+    // How long it takes is told by the container itself: /proc/uptime has hundredths of a second.
+    let script = "cat /proc/uptime; wget -qO /dev/null http://web/big; cat /proc/uptime";
+    let took = |options: &str| {
+        let run = env.coracle(&format!("run --rm {options} IMAGE sh -c '{script}'")).succeeds();
+        let time = |line: &str| line.split(' ').next().unwrap().parse::<f64>().unwrap();
+        let lines = run.lines();
+        time(lines[1]) - time(lines[0])
+    };
+    let least = f64::from(SIZE) / 1e6 * 0.9;
+    assert!(took("") >= least);
+    env.coracle("rm -f -t 0 web").succeeds();
+    web(&env, "--name web");
+    env.coracle(&format!("exec web dd if=/dev/zero of=/www/big bs=1000 count={}", SIZE / 1000)).succeeds();
+    assert!(took("--net-rate 8mbit") >= least);
+}
+
+#[test]
 fn a_container_shares_anothers_network() {
     let env = ready!(busybox);
     let id = web(&env, "--name web -h box");

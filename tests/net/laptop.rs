@@ -104,6 +104,7 @@ pub fn wish(name: &str, networks: &[&Network]) -> Join {
         ports: Vec::new(),
         remap_low_ports: false,
         dns_servers: Vec::new(),
+        rate: None,
         before: None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use coracle::base::error::Kind;
 use coracle::net::client::Membership;
-use coracle::net::model::{Protocol, PublishedPort, Wish};
+use coracle::net::model::{Protocol, PublishedPort, Rate, Wish};
 use coracle::net::protocol::Join;
 
 use super::laptop::{Container, kill_netd, namespace, netd, network, paths, program, record, wait_for, wish};
@@ -163,7 +163,65 @@ pub fn networks_come_and_go() {
     let gateway = one.subnets[0].gateway;
     let refused = a.run(|| TcpStream::connect_timeout(&SocketAddr::new(gateway, 9), PATIENCE)).unwrap_err();
     assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
-    assert!(a.membership.count().unwrap().sent_bytes > 0);
+    let counted = a.membership.count().unwrap();
+    assert_eq!(counted.keys().collect::<Vec<_>>(), ["eth1"]);
+}
+
+/// Sends so many bytes from one container to another; how long it takes until the last one is there.
+fn transfer(from: &Container, to: &Container, size: usize) -> Duration {
+    let address = to.addresses(0)[0];
+    let listener = to.run(|| TcpListener::bind((address, 0))).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut stream = from.run(|| TcpStream::connect((address, port))).unwrap();
+    let mut there = listener.accept().unwrap().0;
+    let start = Instant::now();
+    let sender = std::thread::spawn(move || stream.write_all(&vec![0; size]).unwrap());
+    let mut heard = Vec::new();
+    there.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard.len(), size);
+    let took = start.elapsed();
+    sender.join().unwrap();
+    took
+}
+
+/// A bucket of tokens passes no more than what is in it at first and what flows in since.
+pub fn rates_hold_both_ways() {
+    const SIZE: usize = 300_000;
+    let network = network("one", 1);
+    let rate = Rate::new(1_000_000);
+    let mut slow = Container::start(&Join { rate, ..wish("slow", &[&network]) }).unwrap();
+    let fast = Container::start(&wish("fast", &[&network])).unwrap();
+    let other = Container::start(&wish("other", &[&network])).unwrap();
+    let least = Duration::from_millis(280);
+    for round in 0..2 {
+        for (from, to) in [(&slow, &fast), (&fast, &slow)] {
+            let took = transfer(from, to, SIZE);
+            assert!(took >= least, "{took:?} in round {round}");
+        }
+        // They stay where they are when netd comes back.
+        kill_netd();
+        slow.revive();
+    }
+    assert!((0..100).any(|_| transfer(&fast, &other, SIZE) < least), "the others are not held back");
+    // Networks that come later are limited, too.
+    let two = super::laptop::network("two", 2);
+    let there = Container::start(&wish("there", &[&two])).unwrap();
+    slow.membership.connect(&two, &Wish::default(), slow.netns.as_fd()).unwrap();
+    assert!(transfer(&slow, &there, SIZE) >= least);
+}
+
+pub fn traffic_is_counted() {
+    const SIZE: usize = 100_000;
+    let network = network("one", 1);
+    let mut a = Container::start(&wish("a", &[&network])).unwrap();
+    let mut b = Container::start(&wish("b", &[&network])).unwrap();
+    transfer(&a, &b, SIZE);
+    let (of_a, of_b) = (a.membership.count().unwrap()["eth0"], b.membership.count().unwrap()["eth0"]);
+    let size = SIZE as u64..2 * SIZE as u64;
+    assert!(size.contains(&of_a.sent_bytes) && size.contains(&of_b.received_bytes), "{of_a:?} {of_b:?}");
+    assert!(of_a.received_bytes < size.start && of_b.sent_bytes < size.start, "{of_a:?} {of_b:?}");
+    assert!(of_a.sent_packets > 0 && of_b.received_packets > 0);
+    assert_eq!((of_a.send_errors, of_a.receive_errors, of_b.receive_drops), (0, 0, 0));
 }
 
 pub fn many_join_at_once() {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use coracle::base::Paths;
@@ -102,29 +103,66 @@ pub fn published_udp_ports_lead_to_containers() {
     }
 }
 
+/// Lets root have ping sockets, here and in a container.
+fn allow_pings(container: &Container) {
+    let range = "/proc/sys/net/ipv4/ping_group_range";
+    std::fs::write(range, "0 0").unwrap();
+    container.run(|| std::fs::write(range, "0 0")).unwrap();
+}
+
+/// A ping socket in the namespace of the caller.
+fn pinger(host: IpAddr) -> OwnedFd {
+    let (family, protocol) = match host {
+        IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
+        IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
+    };
+    let socket = socket(family, SocketType::DGRAM, Some(protocol)).unwrap();
+    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).unwrap();
+    connect_to(&socket, &SocketAddr::new(host, 0)).unwrap();
+    socket
+}
+
+/// Pings, and gets an answer.
+fn ping(socket: &OwnedFd, host: IpAddr, sequence: u8) {
+    // The kernel fills in checksum and identifier.
+    let kind = if host.is_ipv4() { 8 } else { 128 };
+    let echo = [kind, 0, 0, 0, 0, 0, 0, sequence, b'p', b'i', b'n', b'g'];
+    send(socket, &echo, SendFlags::empty()).unwrap();
+    let mut answer = [0u8; 64];
+    let length = recv(socket, &mut answer[..], RecvFlags::empty())
+        .unwrap_or_else(|error| panic!("{host} {sequence}: {error}"))
+        .0;
+    assert_eq!(answer[7..length], [sequence, b'p', b'i', b'n', b'g'], "{host}");
+}
+
 pub fn pings_are_answered() {
     let network = network("one", 1);
     let a = Container::start(&wish("a", &[&network])).unwrap();
-    // For ping sockets of the host and of the container.
-    let range = "/proc/sys/net/ipv4/ping_group_range";
-    std::fs::write(range, "0 0").unwrap();
-    a.run(|| std::fs::write(range, "0 0")).unwrap();
+    allow_pings(&a);
     for host in HOST.map(|host| host.parse::<IpAddr>().unwrap()) {
-        let (family, protocol, kind) = match host {
-            IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP, 8),
-            IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, 128),
-        };
-        let socket = a.run(|| socket(family, SocketType::DGRAM, Some(protocol))).unwrap();
-        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE)).unwrap();
-        connect_to(&socket, &SocketAddr::new(host, 0)).unwrap();
-        for sequence in 1..4 {
-            // The kernel fills in checksum and identifier.
-            let echo = [kind, 0, 0, 0, 0, 0, 0, sequence, b'p', b'i', b'n', b'g'];
-            send(&socket, &echo, SendFlags::empty()).unwrap();
-            let mut answer = [0u8; 64];
-            let length = recv(&socket, &mut answer[..], RecvFlags::empty()).unwrap().0;
-            assert_eq!(answer[7..length], [sequence, b'p', b'i', b'n', b'g'], "{host}");
+        let socket = a.run(|| pinger(host));
+        (1..4).for_each(|sequence| ping(&socket, host, sequence));
+    }
+}
+
+pub fn more_programs_ping_than_netd_has_room_for() {
+    // With so few descriptors there are 16 flows, and 8 for each address.
+    let files = rustix::process::Resource::Nofile;
+    let few = rustix::process::Rlimit { current: Some(768), maximum: Some(768) };
+    rustix::process::setrlimit(files, few).unwrap();
+    let network = network("one", 1);
+    let containers = ["a", "b", "c"].map(|name| Container::start(&wish(name, &[&network])).unwrap());
+    let host = HOST[0].parse().unwrap();
+    for (container, expected) in containers.iter().zip([8, 16, 16]) {
+        allow_pings(container);
+        let sockets: Vec<_> = (0..24).map(|_| container.run(|| pinger(host))).collect();
+        // The second time, each flow has been given up for another one.
+        for sequence in 1..3 {
+            sockets.iter().for_each(|socket| ping(socket, host, sequence));
         }
+        // Below a line of titles.
+        let flows = std::fs::read_to_string("/proc/net/icmp").unwrap().lines().count() - 1;
+        assert_eq!(flows, expected);
     }
 }
 

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use super::publish;
 use crate::base::{Error, Result, ResultExt, text};
 use crate::cli::config::{LowPorts, NetworkConfig};
+use crate::cli::units;
 use crate::engine::request::NetworkRequest;
 use crate::net::etc::HostEntry;
-use crate::net::model::Wish;
+use crate::net::model::{Rate, Wish};
 use crate::state::record::Networking;
 
 /// Options about networks.
@@ -40,6 +41,9 @@ pub struct NetworkOptions {
     /// The container's hardware address
     #[arg(long, value_name = "ADDRESS")]
     pub mac_address: Option<String>,
+    /// How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)
+    #[arg(long, value_name = "RATE")]
+    pub net_rate: Option<String>,
     /// The network to join: a network, bridge, host, none, container:NAME or ns:PATH
     #[arg(long, alias = "net", value_name = "NETWORK[:OPTIONS]")]
     pub network: Vec<String>,
@@ -123,8 +127,35 @@ impl NetworkOptions {
                 true => return Err(Error::usage("conflicting options: `--no-hosts` and `--add-host`")),
                 false => self.no_hosts,
             },
+            rate: self.net_rate.as_deref().map(rate).transpose()?,
         })
     }
+}
+
+/// `--net-rate`: bits per second in powers of 1000, as tc(8) has them (`10mbit`), or bytes per second in powers of 1024, as
+/// docker has them for devices (`--device-write-bps 1mb`).
+fn rate(given: &str) -> Result<Rate> {
+    let wrong = |why: &str| {
+        Error::usage(format!("invalid argument `{}` for `--net-rate`: {why}", text::clean(given)))
+            .hint("bits per second: 10mbit, 1gbit; or bytes per second: 500k, 2m")
+    };
+    let lower = given.to_ascii_lowercase();
+    let bytes = match lower.strip_suffix("bit") {
+        None => units::parse_size(&lower).map_err(|_| wrong("not a rate"))?,
+        Some(number) => {
+            let (digits, factor) = match number.strip_suffix(['k', 'm', 'g']) {
+                Some(digits) if number.ends_with('k') => (digits, 1e3),
+                Some(digits) if number.ends_with('m') => (digits, 1e6),
+                Some(digits) => (digits, 1e9),
+                None => (number, 1.0),
+            };
+            let plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+            let number: f64 = digits.parse().ok().filter(|_| plain).ok_or_else(|| wrong("not a rate"))?;
+            // Saturates.
+            (number * factor / 8.0) as u64
+        }
+    };
+    Rate::new(bytes).ok_or_else(|| wrong("must be between 8kbit and 1000gbit"))
 }
 
 /// One `--network`: `NAME[:key=value,…]` (podman) or `name=NAME,key=value,…` (docker).
@@ -284,6 +315,26 @@ mod tests {
             "a:alias=b c",
         ] {
             assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rates_are_bits_or_bytes() {
+        for (given, bytes) in [
+            ("10mbit", 1_250_000),
+            ("1Gbit", 125_000_000),
+            ("2.5kbit", 0),
+            ("64kbit", 8000),
+            ("80000bit", 10_000),
+            ("500k", 512_000),
+            ("2MB", 2 << 20),
+            ("1000", 1000),
+        ] {
+            assert_eq!(rate(given).ok().map(Rate::bytes_per_second), Some(bytes).filter(|it| *it > 0), "{given}");
+        }
+        for bad in ["", "bit", "mbit", "-1mbit", "1e3mbit", "infbit", "1tbit", "10mbps", "9999gbit", "999", "nan"] {
+            let error = rate(bad).unwrap_err();
+            assert!(error.to_string().contains("--net-rate"), "{bad}: {error}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! What is answered here, and what is asked of others. Pure.
 //!
-//! Names of containers go before the search list: a stub resolver asks for `web.corp.example` before it asks for `web`,
-//! and a resolver of `corp.example` that answers everything shall not take a container's name away. A name that exists
-//! with another type only is answered as such (NOERROR without data), never as absent: programs that ask for both
-//! families would stop.
+//! A container has its name alone, with that of its network, or in the domain of containers ([`DOMAIN`]). It has none in
+//! the host's domains: a container `www` does not hide `www.corp.example`. A name that exists with another type only is
+//! answered as such (NOERROR without data), never as absent: programs that ask for both families would stop.
 
 use std::net::IpAddr;
 
 use super::message::{self, Code, Data, Question};
+use crate::net::etc::DOMAIN;
 use crate::net::table::{Table, Upstream};
 
 /// What to do with a question.
@@ -21,8 +21,8 @@ pub enum Decision {
     Ask(Vec<IpAddr>),
 }
 
-/// Decides. `search` is the host's search list, `turn` says which of several addresses is the first.
-pub fn decide(table: &Table, search: &[String], asker: IpAddr, question: &Question, turn: usize) -> Decision {
+/// Decides. `turn` says which of several addresses is the first.
+pub fn decide(table: &Table, asker: IpAddr, question: &Question, turn: usize) -> Decision {
     if question.edns.is_some_and(|edns| edns.version > 0) {
         return relay(table, asker);
     }
@@ -33,10 +33,8 @@ pub fn decide(table: &Table, search: &[String], asker: IpAddr, question: &Questi
     if let Some(address) = message::reversed(name) {
         return reverse(table, asker, address, question).unwrap_or_else(|| relay(table, asker));
     }
-    let without_domain = |domain: &String| name.strip_suffix(domain.as_str())?.strip_suffix('.');
-    let found = std::iter::once(name)
-        .chain(search.iter().filter_map(without_domain))
-        .find_map(|name| table.lookup(asker, name));
+    let in_domain = name.strip_suffix(DOMAIN).and_then(|name| name.strip_suffix('.'));
+    let found = table.lookup(asker, name).or_else(|| table.lookup(asker, in_domain?));
     match found {
         Some(found) => {
             let is_asked = |kind| question.kind == kind || question.kind == message::TYPE_ANY;
@@ -96,7 +94,7 @@ mod tests {
             Data::Address(address) => address.to_string(),
             Data::Name(name) => name.clone(),
         };
-        match decide(table, &["corp.example".into()], asker.parse().unwrap(), &question, turn) {
+        match decide(table, asker.parse().unwrap(), &question, turn) {
             Decision::AskHost => "host".into(),
             Decision::Ask(servers) => servers.iter().map(|s| s.to_string()).collect::<Vec<_>>().join(" "),
             Decision::Answer(code, data) => {
@@ -122,7 +120,12 @@ mod tests {
             (web, "DB", TYPE_AAAA, 0, "Fine fd00:1::3"),
             (web, "db", TYPE_ANY, 0, "Fine 10.1.0.3 fd00:1::3"),
             (web, "db", MX, 0, "Fine"),
-            (web, "db.corp.example", TYPE_A, 0, "Fine 10.1.0.3"),
+            (web, "db.front", TYPE_A, 0, "Fine 10.1.0.3"),
+            (web, "db.containers.internal", TYPE_A, 0, "Fine 10.1.0.3"),
+            (web, "db.front.containers.internal", TYPE_AAAA, 0, "Fine fd00:1::3"),
+            (web, "nobody.containers.internal", TYPE_A, 0, "Absent"),
+            (web, "containers.internal", TYPE_A, 0, "host"),
+            (web, "db.corp.example", TYPE_A, 0, "host"),
             (web, "www", TYPE_A, 0, "Fine 10.1.0.2 10.1.0.3"),
             (web, "www", TYPE_A, 1, "Fine 10.1.0.3 10.1.0.2"),
             (web, "www", TYPE_A, 2, "Fine 10.1.0.2 10.1.0.3"),

@@ -65,6 +65,8 @@ const PATIENCE_TCP: Duration = Duration::from_secs(4);
 const LIFE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent.
 const IDLE: Duration = Duration::from_secs(10);
+/// How long nobody is accepted after a lack of descriptors.
+const DEAF: Duration = Duration::from_millis(100);
 /// The longest question that is read.
 const QUESTION_MAX: usize = 4096;
 /// Messages that are taken from a socket before others have their turn.
@@ -93,6 +95,7 @@ pub struct Dns {
 enum Timer {
     Query(Key),
     Connection(Key),
+    Listener(Key),
 }
 
 /// One gateway.
@@ -208,6 +211,7 @@ impl Dns {
             match timer {
                 Timer::Query(query) => self.hurry(cx, query),
                 Timer::Connection(connection) => self.tire(cx.now, connection),
+                Timer::Listener(listener) => self.hear_again(cx, listener),
             }
         }
     }
@@ -304,7 +308,7 @@ impl Dns {
             Back::Udp { .. } => question.udp_limit(),
             Back::Tcp { .. } => message::MESSAGE_MAX,
         };
-        let servers = match local::decide(table, &self.resolv.search, asker, &question, self.turn) {
+        let servers = match local::decide(table, asker, &question, self.turn) {
             Decision::Answer(code, data) => {
                 self.turn = self.turn.wrapping_add(1);
                 let answer = question.answer(message, code, &data, limit);

@@ -48,7 +48,7 @@ struct Attempt {
 
 /// What has gone over a connection.
 #[derive(Debug, Default)]
-struct Stream {
+pub(super) struct Stream {
     sent: usize,
     received: Vec<u8>,
 }
@@ -295,6 +295,15 @@ impl Query {
 }
 
 impl Stream {
+    /// The answer, if it is there as a whole.
+    #[cfg(test)]
+    pub(super) fn take(&mut self, socket: &OwnedFd) -> Option<Vec<u8>> {
+        match self.receive(socket, &mut [0; 512]) {
+            Heard::Message(message) => Some(message),
+            Heard::Nothing | Heard::Failure => None,
+        }
+    }
+
     /// Sends what is left of length and message; true when that was all.
     fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<bool, Errno> {
         let framed = super::stream::framed(message);

@@ -4,18 +4,14 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Resolvers that are asked at most; glibc asks three.
 const SERVERS_MAX: usize = 6;
-/// Search domains that are looked at.
-const SEARCH_MAX: usize = 32;
 /// The port of DNS.
 const PORT: u16 = 53;
 
-/// Which resolvers the host asks, and which domains it tries.
+/// Which resolvers the host asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolv {
     /// In this order.
     pub servers: Vec<SocketAddr>,
-    /// Lower case, without dots at the ends.
-    pub search: Vec<String>,
 }
 
 impl Resolv {
@@ -25,14 +21,8 @@ impl Resolv {
         let mut found = Self::default();
         for line in text.lines() {
             let mut words = line.split_ascii_whitespace();
-            match words.next() {
-                Some("nameserver") => found.servers.extend(words.next().and_then(server)),
-                // The last of them counts; `domain` is the old form with one.
-                Some("search" | "domain") => {
-                    let domain = |word: &str| word.trim_matches('.').to_ascii_lowercase();
-                    found.search = words.map(domain).filter(|domain| !domain.is_empty()).take(SEARCH_MAX).collect();
-                }
-                _ => {}
+            if words.next() == Some("nameserver") {
+                found.servers.extend(words.next().and_then(server));
             }
         }
         found.servers.truncate(SERVERS_MAX);
@@ -71,15 +61,22 @@ fn interface(name: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_has_a_resolver(text in "((nameserver|search|options|#)[ \\t]+[0-9a-f:.%x]{0,20}[\\n ]|\\PC{0,20}\\n?){0,10}") {
+            let servers = Resolv::parse(&text).servers;
+            proptest::prop_assert!((1..=SERVERS_MAX).contains(&servers.len()));
+        }
+    }
+
     #[test]
     fn hosts_ask_as_they_do() {
-        let text = "# made by something\nsearch old.example\ndomain Corp.Example.\nsearch a.example b.example\n\
+        let text = "# made by something\nsearch a.example b.example\n\
                     nameserver 127.0.0.53\nnameserver  2001:db8::1 # second\nnameserver nonsense\n\
                     nameserver fe80::1%7\nnameserver fe80::2%nosuchif0\noptions edns0\n";
         let resolv = Resolv::parse(text);
         let servers: Vec<String> = resolv.servers.iter().map(|server| server.to_string()).collect();
         assert_eq!(servers, ["127.0.0.53:53", "[2001:db8::1]:53", "[fe80::1%7]:53"]);
-        assert_eq!(resolv.search, ["a.example", "b.example"]);
         assert_eq!(Resolv::parse("").servers, [SocketAddr::from(([127, 0, 0, 1], 53))]);
         assert_eq!(Resolv::parse(&"nameserver 10.0.0.1\n".repeat(99)).servers.len(), SERVERS_MAX);
     }

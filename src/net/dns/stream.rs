@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::slots::Key;
-use super::{BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, Dns, IDLE, QUESTION_MAX, Source, Timer};
+use super::{BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, DEAF, Dns, IDLE, QUESTION_MAX, Source, Timer};
 use crate::net::part::{Context, Interest};
 use crate::net::table::Table;
 
@@ -95,14 +95,15 @@ impl Connection {
 
 impl Dns {
     /// Connections of containers.
-    pub(super) fn accept(&mut self, cx: &mut Context<'_>, table: &Table, listener: Key) {
+    pub(super) fn accept(&mut self, cx: &mut Context<'_>, table: &Table, key: Key) {
         for _ in 0..BATCH {
-            let Some(listener) = self.listeners.get(listener) else { return };
+            let Some(listener) = self.listeners.get(key) else { return };
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let (socket, peer) = match rustix::net::acceptfrom_with(&listener.tcp, flags) {
                 Ok(accepted) => accepted,
                 // Of a connection that was given up meanwhile; the others are still there.
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.deafen(cx, key),
                 Err(_) => return,
             };
             let Some(asker) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).map(|peer| peer.ip()) else {
@@ -130,6 +131,24 @@ impl Dns {
             if cx.wakes.watch(connection.socket.as_fd(), Interest::READ, Source::Connection(key).token()).is_err() {
                 self.hang_up(key);
             }
+        }
+    }
+
+    /// There is no descriptor for another connection: who connects waits a moment, and the loop is not kept busy.
+    pub(super) fn deafen(&mut self, cx: &Context<'_>, key: Key) {
+        if let Some(listener) = self.listeners.get(key)
+            && cx.wakes.ignore(listener.tcp.as_fd()).is_ok()
+        {
+            self.timers.insert((cx.now + DEAF, Timer::Listener(key)));
+        }
+    }
+
+    /// Hears of connections again.
+    pub(super) fn hear_again(&mut self, cx: &Context<'_>, key: Key) {
+        let Some(listener) = self.listeners.get(key) else { return };
+        let token = Source::Accept(key).token();
+        if cx.wakes.watch(listener.tcp.as_fd(), Interest::READ, token).is_err() {
+            self.timers.insert((cx.now + DEAF, Timer::Listener(key)));
         }
     }
 
@@ -213,4 +232,81 @@ pub(super) fn framed(message: &[u8]) -> Vec<u8> {
 pub(super) fn first(stream: &[u8]) -> Option<&[u8]> {
     let (length, rest) = stream.split_first_chunk()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
+
+    use super::super::relay;
+    use super::*;
+
+    fn connection(socket: UnixStream) -> Connection {
+        socket.set_nonblocking(true).unwrap();
+        let now = Instant::now();
+        Connection {
+            asker: [10, 0, 0, 2].into(),
+            socket: socket.into(),
+            input: Vec::new(),
+            output: Vec::new(),
+            waiting: 0,
+            ended: false,
+            interest: Interest::READ,
+            last: now,
+            timer: now,
+        }
+    }
+
+    proptest! {
+        /// However the bytes come, questions are what they hold, and no more is kept than one question needs.
+        #[test]
+        fn questions_come_out_of_any_stream(
+            questions in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..20),
+            noise in proptest::collection::vec(any::<u8>(), 0..10),
+            cut in 1usize..700,
+        ) {
+            let (mut there, here) = UnixStream::pair().unwrap();
+            let mut connection = connection(here);
+            let bytes: Vec<u8> = questions.iter().flat_map(|question| framed(question)).chain(noise).collect();
+            let mut found = Vec::new();
+            for part in bytes.chunks(cut) {
+                there.write_all(part).unwrap();
+                // Twice: what did not fit at first is still there.
+                for _ in 0..2 {
+                    prop_assert!(connection.read());
+                    prop_assert!(connection.input.len() <= QUESTION_MAX + 2);
+                    while let Ok(Some(question)) = connection.next_question() {
+                        connection.waiting = 0;
+                        found.push(question);
+                    }
+                }
+            }
+            prop_assert!(found.len() >= questions.len());
+            prop_assert_eq!(&found[..questions.len()], &questions[..]);
+        }
+
+        /// What a resolver sends over TCP, in whatever pieces.
+        #[test]
+        fn answers_come_out_of_any_stream(bytes in proptest::collection::vec(any::<u8>(), 0..2000), cut in 1usize..700, short: bool) {
+            let mut bytes = bytes;
+            if let (true, Some(first)) = (short, bytes.first_mut()) {
+                *first = 0;
+            }
+            let (mut there, here) = UnixStream::pair().unwrap();
+            here.set_nonblocking(true).unwrap();
+            let (socket, mut stream, mut sent) = (OwnedFd::from(here), relay::Stream::default(), 0);
+            for part in bytes.chunks(cut) {
+                there.write_all(part).unwrap();
+                sent += part.len();
+                let (whole, answer) = (first(&bytes[..sent]), stream.take(&socket));
+                prop_assert_eq!(answer.as_deref(), whole);
+                if whole.is_some() {
+                    return Ok(());
+                }
+            }
+        }
+    }
 }

@@ -82,7 +82,7 @@ impl Scene {
         let mut table = Table::new();
         let network = fixtures::network('a', "net", &["127.5.0.0/16"]);
         assert_eq!(fixtures::enter(&mut table, '1', "web", &network, &[]).ipv4.unwrap().addr().to_string(), CONTAINER);
-        let mut dns = Dns::new(Resolv { servers, search: Vec::new() });
+        let mut dns = Dns::new(Resolv { servers });
         dns.port = 0;
         let wakes = Loop(epoll::create(epoll::CreateFlags::CLOEXEC).unwrap());
         let server = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -256,7 +256,7 @@ fn a_failure_is_told_with_what_the_resolver_said() {
     assert_eq!(outcome(&take(&client).0), (2, false, 0));
 
     let (refusing, address) = resolver();
-    scene.with(|dns, _, _| dns.set_resolv(Resolv { servers: vec![address], search: Vec::new() }));
+    scene.with(|dns, _, _| dns.set_resolv(Resolv { servers: vec![address] }));
     client.send(&question(6, "host.example", TYPE_A, None)).unwrap();
     scene.serve_until(&refusing);
     let (relayed, peer) = take(&refusing);
@@ -295,6 +295,30 @@ fn without_descriptors_nothing_is_answered_and_it_works_again_later() {
     scene.sockets.left.set(1);
     client.send(&question(5, "host.example", TYPE_A, None)).unwrap();
     scene.serve_until(&upstream);
+}
+
+#[test]
+fn without_descriptors_connections_wait_and_nobody_is_kept_busy() {
+    let mut scene = Scene::new(Vec::new());
+    let listener = scene.dns.listeners.iter().next().unwrap().0;
+    scene.with(|dns, cx, _| dns.deafen(cx, listener));
+    let mut client = dial(&scene);
+    client.write_all(&stream::framed(&question(1, "web", TYPE_A, None))).unwrap();
+    scene.settle();
+    assert_eq!(scene.dns.connections.len(), 0);
+    assert_eq!(scene.dns.deadline(), Some(scene.now + DEAF));
+    scene.wait();
+    scene.serve_until(&client);
+    assert_eq!(read_message(&mut client)[..2], [0, 1]);
+    // A gateway that goes meanwhile is not waited for.
+    scene.with(|dns, cx, _| {
+        dns.deafen(cx, listener);
+        dns.listen(cx, &[]).unwrap();
+    });
+    while scene.dns.deadline().is_some() {
+        scene.wait();
+    }
+    assert_eq!(scene.dns.listeners.len(), 0);
 }
 
 #[test]

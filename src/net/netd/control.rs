@@ -1,5 +1,6 @@
 //! Supervisors' requests. A connection is a membership: when it closes, the container leaves.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::model::{Endpoint, Network, PublishedPort, Wish};
+use crate::net::model::{Endpoint, Network, PublishedPort, Rate, Wish};
 use crate::net::part::{Context, Interest, Part, Token, Wakes};
 use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
@@ -36,6 +37,7 @@ struct Member {
     /// It says that it has its interfaces already.
     before: bool,
     ports: Vec<PublishedPort>,
+    rate: Option<Rate>,
 }
 
 enum Pending {
@@ -94,9 +96,9 @@ impl Netd {
             }
             Request::Plug(namespace) => {
                 let member = self.member(id)?;
-                let (container, again) = (member.container.clone(), member.before);
+                let (container, again, rate) = (member.container.clone(), member.before, member.rate);
                 let endpoints = self.table.endpoints(&container).to_vec();
-                let plug = Plug { container, missing: endpoints.clone(), endpoints, again };
+                let plug = Plug { container, missing: endpoints.clone(), endpoints, rate, again };
                 self.inside.order(Job::Plug(id, Box::new(plug), namespace));
                 self.wait_for(id, Pending::Plug);
             }
@@ -107,8 +109,8 @@ impl Netd {
             Request::Disconnect(network, namespace) => self.disconnect(id, &network, namespace)?,
             Request::Count => {
                 let container = self.member(id)?.container.clone();
-                let networks = self.networks_of(&container);
-                self.inside.order(Job::Count(id, container, networks));
+                let endpoints = self.table.endpoints(&container).to_vec();
+                self.inside.order(Job::Count(id, container, endpoints));
                 self.wait_for(id, Pending::Count);
             }
         }
@@ -136,7 +138,8 @@ impl Netd {
         self.awaited.remove(&join.container);
         if let Some(client) = self.clients.get_mut(&id) {
             let before = join.before.is_some();
-            client.member = Some(Member { container: join.container.clone(), before, ports: ports.clone() });
+            client.member =
+                Some(Member { container: join.container.clone(), before, ports: ports.clone(), rate: join.rate });
         }
         let resolvers = self.table.resolvers(&join.container);
         let host_gateway = self.table.host_gateway(&join.container);
@@ -152,11 +155,12 @@ impl Netd {
     }
 
     fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
-        let container = self.member(id)?.container.clone();
+        let member = self.member(id)?;
+        let (container, rate) = (member.container.clone(), member.rate);
         let endpoint = self.table.connect(&container, network, wish)?;
         self.need_bridge(network);
         let endpoints = self.table.endpoints(&container).to_vec();
-        let plug = Plug { container, endpoints, missing: vec![endpoint.clone()], again: false };
+        let plug = Plug { container, endpoints, missing: vec![endpoint.clone()], rate, again: false };
         self.inside.order(Job::Plug(id, Box::new(plug), namespace));
         self.wait_for(id, Pending::Connect(Box::new(endpoint)));
         Ok(())
@@ -216,7 +220,7 @@ impl Netd {
     }
 
     /// What a client wanted to know.
-    pub(super) fn counted(&mut self, id: u64, result: Result<Counters>) {
+    pub(super) fn counted(&mut self, id: u64, result: Result<BTreeMap<String, Counters>>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         if client.pending.take().is_some() {
             let reply = match result {

@@ -5,7 +5,7 @@
 //! wanted within microseconds, while making an interface takes a millisecond, in which the main thread goes on moving
 //! packets: it hears of what was done by an event.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -40,8 +40,8 @@ pub enum Job {
     Disconnect(u64, ContainerId, ContainerId, Vec<Endpoint>, OwnedFd),
     /// Makes sure, later, that the interfaces of a container that has left these networks are gone.
     Left(ContainerId, Vec<ContainerId>),
-    /// Counts what has passed a container's interfaces to these networks.
-    Count(u64, ContainerId, Vec<ContainerId>),
+    /// Counts what has passed these interfaces of a container.
+    Count(u64, ContainerId, Vec<Endpoint>),
 }
 
 /// What has been done.
@@ -54,7 +54,7 @@ pub enum Outcome {
     /// Of [`Job::Plug`] and [`Job::Disconnect`].
     Done(u64, Result<()>),
     /// Of [`Job::Count`].
-    Counted(u64, Result<Counters>),
+    Counted(u64, Result<BTreeMap<String, Counters>>),
 }
 
 /// The way to the threads in R. They end when this is dropped.
@@ -208,8 +208,8 @@ fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Repor
             reports.tell(Outcome::Done(ticket, router.reroute(&container, &left, namespace.as_fd())));
         }
         Job::Left(container, networks) => leaving.push_back((Instant::now() + GRACE, container, networks)),
-        Job::Count(ticket, container, networks) => {
-            reports.tell(Outcome::Counted(ticket, router.count(&container, &networks)));
+        Job::Count(ticket, container, endpoints) => {
+            reports.tell(Outcome::Counted(ticket, router.count(&container, &endpoints)));
         }
     }
 }

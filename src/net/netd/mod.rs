@@ -6,6 +6,9 @@
 //! lives in the host's network namespace. Two more live in the router's ([`inside`]). Supervisors' connections are served
 //! by [`control`]; each is a container's membership.
 //!
+//! What a packet costs is mostly waking somebody up for it. Streams are therefore looked at now and then instead of at
+//! each packet ([`super::udp::pace`]), and conversations are waited for awake for a moment ([`wakes::Vigil`]).
+//!
 //! A few seconds after the last connection has closed, netd goes: it takes the lock under which supervisors start one, so
 //! that nobody is about to connect, looks for connections once more, and removes its socket. Who connects between that
 //! look and the end sees the connection break unanswered, and tries again.
@@ -46,7 +49,7 @@ use device::Tun;
 use host::Host;
 use inside::{Inside, Job, Outcome};
 use parts::Parts;
-use wakes::Epoll;
+use wakes::{Epoll, Vigil};
 
 /// The program name that makes coracle netd; followed by the data and the runtime directory, the address of its socket,
 /// and whether it takes over a namespace.
@@ -118,6 +121,7 @@ struct Netd {
     host: Host,
     parts: Parts,
     tun: Tun,
+    vigil: Vigil,
     /// Of this round.
     now: Instant,
     /// Why containers do not reach the outside, if they do not.
@@ -184,6 +188,7 @@ impl Netd {
             parts: Parts::new(descriptors, host.resolv_conf()),
             host,
             tun: Tun::absent(),
+            vigil: Vigil::new(),
             now: Instant::now(),
             cut_off: None,
             give_up: (!running.is_empty()).then(|| Instant::now() + AWAIT),
@@ -210,8 +215,9 @@ impl Netd {
             let deadline = self.deadline();
             let settle = (!settled).then_some(now + SETTLE);
             let timeout = deadline.into_iter().chain(settle).min().map(|at| at.saturating_duration_since(now));
-            self.epoll.wait(&mut events, timeout).context(|| "cannot wait for events")?;
-            let now = Instant::now();
+            self.epoll.wait(&mut events, timeout, &mut self.vigil).context(|| "cannot wait for events")?;
+            let waited = now.elapsed();
+            let now = now + waited;
             self.now = now;
             if events.is_empty() && !settled && settle.is_some_and(|at| at <= now) {
                 self.parts.settle();
@@ -221,12 +227,17 @@ impl Netd {
                 settled = true;
             }
             settled &= events.is_empty();
+            let (happened, passed) = (events.len(), self.tun.passed());
             for (raw, what) in events.drain(..) {
                 if let Some((part, index)) = Token::from_raw(raw) {
                     self.ready(part, index, what);
                 }
             }
+            if self.tun.look_at().is_some_and(|at| at <= now) {
+                self.packets();
+            }
             self.expire(now);
+            self.vigil.note(waited, happened == 1 && self.tun.passed() == passed + 1);
             if self.idle.is_some_and(|since| since + IDLE <= now) && self.may_go(address, lock)? {
                 return Ok(());
             }
@@ -260,14 +271,17 @@ impl Netd {
 
     /// Takes packets of containers, as many as there are but not for ever.
     fn packets(&mut self) {
-        for _ in device::round() {
+        let (most, mut count) = (self.tun.most(self.now, self.vigil.sees_conversation()), 0);
+        while count < most {
             let Some((offload, bytes)) = self.tun.receive(&mut self.packet) else { break };
+            count += 1;
             match Ip::parse(bytes, offload) {
                 Ok(packet) => self.parts.packet(&mut context!(self), &packet),
                 Err(_) => self.tun.count_malformed(),
             }
         }
         self.parts.flush(&mut context!(self));
+        self.tun.looked(&self.epoll, count, self.now);
     }
 
     /// Learns which addresses are the host's.
@@ -321,7 +335,8 @@ impl Netd {
     fn deadline(&self) -> Option<Instant> {
         let idle = self.idle.map(|since| since + IDLE);
         let unused = self.unused.values().min().map(|since| *since + IDLE);
-        [idle, unused, self.deaf, self.give_up, self.parts.deadline()].into_iter().flatten().min()
+        let parts = [self.tun.look_at(), self.parts.deadline()];
+        [idle, unused, self.deaf, self.give_up].into_iter().chain(parts).flatten().min()
     }
 
     fn expire(&mut self, now: Instant) {

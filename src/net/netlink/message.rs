@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use ipnet::IpNet;
+use netlink_packet_core::DefaultNla;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags,
@@ -12,9 +13,11 @@ use netlink_packet_route::link::{
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
+use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::net::model::Mac;
+use crate::net::model::{Mac, Rate};
+use crate::net::protocol::Counters;
 
 fn family(address: IpAddr) -> AddressFamily {
     match address {
@@ -224,11 +227,88 @@ pub fn link_index(answer: &RouteNetlinkMessage) -> Option<u32> {
     }
 }
 
-/// Bytes and packets received and sent by the interface in an answer: (bytes, packets) in, (bytes, packets) out.
-pub fn link_counters(answer: &RouteNetlinkMessage) -> Option<((u64, u64), (u64, u64))> {
+/// What the other end of the pair in an answer has received and sent: what this end has sent and received.
+pub fn counters_of_peer(answer: &RouteNetlinkMessage) -> Option<Counters> {
     let RouteNetlinkMessage::NewLink(message) = answer else { return None };
     message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Stats64(stats) => Some(((stats.rx_bytes, stats.rx_packets), (stats.tx_bytes, stats.tx_packets))),
+        LinkAttribute::Stats64(stats) => Some(Counters {
+            received_bytes: stats.tx_bytes,
+            received_packets: stats.tx_packets,
+            receive_errors: stats.tx_errors,
+            receive_drops: stats.tx_dropped,
+            sent_bytes: stats.rx_bytes,
+            sent_packets: stats.rx_packets,
+            send_errors: stats.rx_errors,
+            send_drops: stats.rx_dropped,
+        }),
         _ => None,
     })
+}
+
+/// Lets what leaves an interface pass at a rate (tc-tbf(8)); more waits for a tenth of a second, and is then lost. It may
+/// be there already.
+pub fn shaper(index: u32, rate: Rate, mtu: u32) -> RouteNetlinkMessage {
+    // Attributes of linux/pkt_sched.h.
+    const PARAMETERS: u16 = 1;
+    const RATE64: u16 = 4;
+    const BURST: u16 = 6;
+    let rate = rate.bytes_per_second();
+    let frame = u64::from(mtu) + ETHERNET_HEADER;
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_ne_bytes();
+    // What may pass at once: a hundredth of a second's worth, and what one wake-up of a slow sender brings.
+    let burst = (rate / 100).max(2 * frame);
+    let waiting = (rate / 10).max(8 * frame);
+    // struct tc_tbf_qopt: struct tc_ratespec (cell_log, linklayer, overhead, cell_align, mpu, rate) twice, the second one, of
+    // peaks, unused; limit, buffer, mtu. The buffer is told as BURST, in bytes instead of ticks.
+    let mut parameters = Vec::with_capacity(36);
+    parameters.extend([0, LINK_LAYER_ETHERNET, 0, 0, 0, 0, 0, 0]);
+    parameters.extend(number(rate));
+    parameters.extend([0; 12]);
+    parameters.extend(number(waiting));
+    parameters.extend([0; 8]);
+    let option = |kind, value: Vec<u8>| TcOption::Other(DefaultNla::new(kind, value));
+    let mut options = vec![option(PARAMETERS, parameters), option(BURST, number(burst).to_vec())];
+    if rate > u64::from(u32::MAX) {
+        options.push(option(RATE64, rate.to_ne_bytes().to_vec()));
+    }
+    let mut message = TcMessage::default();
+    message.header.index = index.cast_signed();
+    message.header.handle = TcHandle { major: 1, minor: 0 };
+    message.header.parent = TcHandle::ROOT;
+    message.attributes = vec![TcAttribute::Kind("tbf".to_owned()), TcAttribute::Options(options)];
+    RouteNetlinkMessage::NewQueueDiscipline(message)
+}
+
+/// Which counts at interfaces.
+const ETHERNET_HEADER: u64 = 14;
+/// TC_LINKLAYER_ETHERNET: the time that a packet takes is proportional to its length.
+const LINK_LAYER_ETHERNET: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::Emitable;
+
+    use super::*;
+
+    /// As `tc qdisc replace dev 7 root tbf` sends it; the rate, the queue and the burst are what counts.
+    #[test]
+    fn shapers_are_token_buckets() {
+        let numbers = |rate, mtu| {
+            let message = shaper(7, Rate::new(rate).unwrap(), mtu);
+            let mut bytes = vec![0; message.buffer_len()];
+            message.emit(&mut bytes);
+            let at = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+            assert_eq!((at(4), at(8), at(12)), (7, 0x1_0000, u32::MAX));
+            assert_eq!(&bytes[20..28], b"\x08\0\x01\0tbf\0");
+            // TCA_OPTIONS, TCA_TBF_PARMS of 36 bytes, TCA_TBF_BURST, and TCA_TBF_RATE64 for large ones.
+            assert_eq!((bytes[30], bytes[32], bytes[34], bytes[37], bytes[72 + 2]), (2, 40, 1, 1, 6));
+            let rate64 = bytes.get(80..).filter(|rest| !rest.is_empty());
+            let rate64 = rate64.map(|rest| u64::from_ne_bytes(rest[4..12].try_into().unwrap()));
+            (at(44), rate64, at(60), at(76))
+        };
+        assert_eq!(numbers(1_250_000, 1500), (1_250_000, None, 125_000, 12_500));
+        assert_eq!(numbers(1000, 1500), (1000, None, 8 * 1514, 2 * 1514));
+        assert_eq!(numbers(1000, 65_535), (1000, None, 8 * 65_549, 2 * 65_549));
+        assert_eq!(numbers(12_500_000_000, 1500), (u32::MAX, Some(12_500_000_000), 1_250_000_000, 125_000_000));
+    }
 }

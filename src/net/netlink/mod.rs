@@ -323,4 +323,14 @@ mod tests {
             assert!(read(&bytes).is_empty());
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_is_harmless(words in proptest::collection::vec(proptest::prop_oneof![0u32..64, proptest::prelude::any::<u32>()], 0..60), cut in 0usize..4) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+            proptest::prop_assert!(frames(bytes).all(|frame| frame.len() >= HEADER));
+            proptest::prop_assert!(answers(bytes).count() <= bytes.len() / HEADER);
+        }
+    }
 }

@@ -131,6 +131,12 @@ impl Reassembly {
         }
     }
 
+    /// Whether nothing waits, and nothing is counted.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.order.is_empty() && self.cost == 0
+    }
+
     /// When [`Reassembly::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let (_, oldest) = self.order.first_key_value()?;

@@ -458,6 +458,91 @@ proptest! {
     }
 
     #[test]
+    fn any_extension_headers_are_harmless(
+        chain in vec((0usize..6, 0u8..3, any::<u8>()), 0..12),
+        last in prop_oneof![Just(6u8), Just(17), Just(58), Just(59), any::<u8>()],
+        tail in vec(any::<u8>(), 0..100),
+        end in any::<prop::sample::Index>(),
+    ) {
+        const KINDS: [u8; 6] = [0, 43, 44, 51, 60, 17];
+        let kinds: Vec<u8> = chain.iter().map(|(kind, ..)| KINDS[*kind]).chain([last]).collect();
+        let mut packet = vec![0x60, 0, 0, 0, 0, 0, kinds[0], 64];
+        packet.extend([0xfd; 32]);
+        for ((kind, length, byte), next) in chain.iter().zip(&kinds[1..]) {
+            let size = match KINDS[*kind] {
+                44 => 8,
+                51 => (usize::from(*length) + 2) * 4,
+                _ => (usize::from(*length) + 1) * 8,
+            };
+            let start = packet.len();
+            packet.resize(start + size, *byte);
+            packet[start..start + 2].copy_from_slice(&[*next, *length]);
+            if KINDS[*kind] == 44 && byte % 4 > 0 {
+                // Whole, or the first of several.
+                packet[start + 2..start + 4].copy_from_slice(&[0, byte % 2]);
+            }
+        }
+        packet.extend(tail);
+        let length = u16::try_from(packet.len() - 40).unwrap();
+        packet[4..6].copy_from_slice(&length.to_be_bytes());
+        use_it(&packet, Offload::default());
+        use_it(&packet, Offload { checksum: Some((40 + u16::from(chain.len() as u8) * 8, 6)), segments: None });
+        let cut = end.index(packet.len());
+        if let Some(length) = cut.checked_sub(40) {
+            packet[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+        }
+        use_it(&packet[..cut], Offload::default());
+    }
+
+    #[test]
+    fn any_fragments_are_harmless(pieces in vec((0u16..3, 0usize..12, 1usize..6, any::<bool>(), any::<bool>(), any::<u8>()), 1..60)) {
+        let (mut reassembly, now) = (Reassembly::default(), Instant::now());
+        for (number, start, size, more, six, byte) in pieces {
+            let (start, size) = (start * 8, if more { size * 8 } else { size * 8 - usize::from(byte % 8) });
+            // Of a packet that is cut where the piece begins and ends.
+            let whole = if six { udp(v6(), &[byte; 200]) } else { udp(v4(), &[byte; 200]) };
+            let (header, head) = if six { (40, &whole[..40]) } else { (20, &whole[..20]) };
+            let mut packet = head.to_vec();
+            let word = (start / 8) as u16;
+            if six {
+                packet[6] = 44;
+                packet.extend([17, 0]);
+                packet.extend((word << 3 | u16::from(more)).to_be_bytes());
+                packet.extend(u32::from(number).to_be_bytes());
+            } else {
+                packet[4..6].copy_from_slice(&number.to_be_bytes());
+                packet[6..8].copy_from_slice(&(word | if more { 0x2000 } else { 0 }).to_be_bytes());
+            }
+            packet.extend(&whole[header + start..header + start + size]);
+            let length = (packet.len() - if six { 40 } else { 0 }) as u16;
+            let at = if six { 4 } else { 2 };
+            packet[at..at + 2].copy_from_slice(&length.to_be_bytes());
+            if !six {
+                packet[10..12].fill(0);
+                let sum = checksum::Sum::default().with(&packet[..20]).complemented();
+                packet[10..12].copy_from_slice(&sum.to_be_bytes());
+            }
+            // A piece that is said to be the whole is none.
+            let ip = match parse(&packet) {
+                Ok(ip) => ip,
+                Err(malformed) => {
+                    prop_assert!(start == 0 && !more, "{malformed:?}");
+                    continue;
+                }
+            };
+            if let Some(whole) = reassembly.push(&ip, now) {
+                // It may be anything, but no fragment, and it is as long as it says.
+                match parse(&whole) {
+                    Ok(ip) => prop_assert!(!matches!(ip.transport, Transport::Fragment(_)) && ip.bytes() == whole),
+                    Err(malformed) => prop_assert!(malformed.0.contains("UDP"), "{malformed:?}"),
+                }
+            }
+        }
+        reassembly.expire(now + REASSEMBLY_TIMEOUT);
+        prop_assert!(reassembly.is_empty());
+    }
+
+    #[test]
     fn segments_come_back(pair in pairs(), options in options(), payload in vec(any::<u8>(), 0..100), numbers in any::<(u32, u32, u16, u16)>(), flags in any::<u8>()) {
         let (sequence, acknowledgment, window, urgent) = numbers;
         let segment = Segment { source_port: 1, destination_port: 65535, sequence, acknowledgment, flags: Flags::from_bits_truncate(flags), window, urgent, options };

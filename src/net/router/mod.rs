@@ -29,7 +29,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::AddressFamily;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::model::{Endpoint, Network};
+use super::model::{Endpoint, Network, Rate};
 use super::netlink::message::{self, Hop, Selector};
 use super::netlink::{Batch, Failure, Socket};
 use super::nft;
@@ -71,6 +71,8 @@ pub struct Plug {
     pub endpoints: Vec<Endpoint>,
     /// Those of them to be made; the others are there.
     pub missing: Vec<Endpoint>,
+    /// How fast each of them may send and receive.
+    pub rate: Option<Rate>,
     /// It may be there already, because a netd before this one has made it.
     pub again: bool,
 }
@@ -160,8 +162,8 @@ impl Router {
             }
             let path = Path::new("/proc/sys/net").join(name);
             match fs::write(&path, value) {
-                // Settings of newer kernels, or of those without a feature.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Settings of newer kernels, or of those without a feature; the bridge's make it faster, no more.
+                Err(error) if error.kind() == io::ErrorKind::NotFound || name.starts_with("bridge") => {}
                 result => result.at(&path, "cannot set")?,
             }
         }
@@ -304,14 +306,16 @@ impl Router {
             batch.push_unless("remove a former interface", 0, delete, &[libc::ENODEV]);
             let step = format!("make the interface `{}`", endpoint.interface);
             batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, bridge.index, mtu, peer));
-            made.push((name, endpoint.mac));
+            made.push((name, endpoint, mtu));
         }
         self.netlink.run(&batch)?;
         // Somebody who is just going may have had the same address, and the hardware address comes from that.
         let mut batch = Batch::default();
-        for (name, mac) in made {
+        for (name, endpoint, mtu) in made {
             let port = self.index(&name)?;
-            batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, mac));
+            batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, endpoint.mac));
+            // What leaves our end is what the container receives.
+            limit(&mut batch, plug.rate, port, mtu, &endpoint.interface);
         }
         Ok(self.netlink.run(&batch)?)
     }
@@ -327,6 +331,8 @@ impl Router {
             if !plug.missing.contains(endpoint) {
                 continue;
             }
+            // At its source: so a sender is held back, instead of losing what it sends.
+            limit(&mut batch, plug.rate, index, self.mtu(endpoint), &endpoint.interface);
             let step = format!("bring `{}` up", endpoint.interface);
             batch.push(step, 0, message::link_up(index, None, false));
             if let Some(v4) = endpoint.ipv4 {
@@ -344,6 +350,12 @@ impl Router {
         }
         inside.run(&batch)?;
         configure6(&mut inside, plug, &indexes)
+    }
+
+    /// Of the interfaces of a network.
+    fn mtu(&self, endpoint: &Endpoint) -> u32 {
+        let bridge = self.networks.get(&endpoint.network_id).and_then(|bridge| bridge.as_ref().ok());
+        bridge.and_then(|bridge| bridge.network.mtu).unwrap_or(DEFAULT_MTU)
     }
 
     /// A netlink socket in another namespace. The thread goes there and comes back.
@@ -374,26 +386,27 @@ impl Router {
         endpoints: &[Endpoint],
         namespace: BorrowedFd<'_>,
     ) -> Result<()> {
-        let plug =
-            Plug { container: container.clone(), endpoints: endpoints.to_vec(), missing: Vec::new(), again: true };
+        let plug = Plug {
+            container: container.clone(),
+            endpoints: endpoints.to_vec(),
+            missing: Vec::new(),
+            rate: None,
+            again: true,
+        };
         self.configure(&plug, namespace)
     }
 
-    /// What a container has sent and received through its interfaces.
-    pub fn count(&mut self, container: &ContainerId, networks: &[ContainerId]) -> Result<Counters> {
-        let mut sum = Counters::default();
-        for network in networks {
-            let link = self.netlink.get(message::get_link(&veth_name(container, network)));
-            let Some(link) = link.context(|| "cannot examine an interface")? else { continue };
-            // What our end receives, the container has sent.
-            if let Some((from, to)) = message::link_counters(&link) {
-                sum.sent_bytes += from.0;
-                sum.sent_packets += from.1;
-                sum.received_bytes += to.0;
-                sum.received_packets += to.1;
+    /// What a container has sent and received, by the names of its interfaces.
+    pub fn count(&mut self, container: &ContainerId, endpoints: &[Endpoint]) -> Result<BTreeMap<String, Counters>> {
+        let mut counted = BTreeMap::new();
+        for endpoint in endpoints {
+            let link = self.netlink.get(message::get_link(&veth_name(container, &endpoint.network_id)));
+            let link = link.context(|| format!("cannot examine the interface `{}`", endpoint.interface))?;
+            if let Some(counters) = link.as_ref().and_then(message::counters_of_peer) {
+                counted.insert(endpoint.interface.clone(), counters);
             }
         }
-        Ok(sum)
+        Ok(counted)
     }
 }
 
@@ -420,6 +433,14 @@ fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -
     match inside.run(&batch) {
         Err(failure) if disabled(&failure) => Ok(()),
         result => Ok(result?),
+    }
+}
+
+/// What leaves an interface passes at this rate.
+fn limit(batch: &mut Batch, rate: Option<Rate>, index: u32, mtu: u32, interface: &str) {
+    if let Some(rate) = rate {
+        let step = format!("limit the rate of `{interface}` (kernel module sch_tbf)");
+        batch.push(step, NLM_F_CREATE | NLM_F_REPLACE, message::shaper(index, rate, mtu));
     }
 }
 

@@ -21,6 +21,10 @@ pub const PRIORITY_NETWORKS: u32 = 1000;
 
 /// Below `/proc/sys/net`, in this order: switching forwarding on resets other settings.
 pub const SETTINGS: &[(&str, &str)] = &[
+    // Where br_netfilter is loaded: packets within a bridge are no business of the rules, which cost each of them time.
+    ("bridge/bridge-nf-call-iptables", "0"),
+    ("bridge/bridge-nf-call-ip6tables", "0"),
+    ("bridge/bridge-nf-call-arptables", "0"),
     ("ipv4/ip_forward", "1"),
     // Of both families: a packet that is tied to a socket is not forwarded (see the head of net::tcp).
     ("ipv4/ip_early_demux", "0"),

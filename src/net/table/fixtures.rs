@@ -46,6 +46,7 @@ pub fn join(digit: char, name: &str, networks: Vec<(Network, Wish)>) -> Join {
         ports: Vec::new(),
         remap_low_ports: false,
         dns_servers: Vec::new(),
+        rate: None,
         before: None,
     }
 }

@@ -14,10 +14,12 @@
 //! quoting its own packet.
 //!
 //! Datagrams of equal size in a row go to the host's kernel in one call and come from it in one; both directions also have
-//! large packets on the TUN device. Nothing waits for more to come: [`Udp::flush`] ends each round of the loop.
+//! large packets on the TUN device. Nothing waits for more to come: [`Udp::flush`] ends each round of the loop. Only a
+//! stream that goes one way is looked at less often than it could be ([`pace`]).
 
 pub(super) mod delivery;
 pub(super) mod outgoing;
+pub(super) mod pace;
 
 use std::collections::HashMap;
 use std::io;
@@ -29,6 +31,7 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use self::delivery::{Delivery, Label};
 use self::outgoing::{Batch, Manner, Outgoing};
+use self::pace::{Pace, Resting, Turn};
 use super::flows::{self, Flows, Limits};
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
 use super::part::{Context, Interest, Outside, Part, Token};
@@ -70,6 +73,8 @@ struct Flow {
     never_joined: usize,
     /// The state of the host's network that it was made in.
     generation: u32,
+    /// How datagrams come from the other end.
+    pace: Pace,
 }
 
 /// A port of the host that stands for a port of a container, and how many flows have it.
@@ -89,6 +94,7 @@ pub struct Udp {
     outgoing_since: Option<Instant>,
     delivery: Delivery,
     inbox: Inbox,
+    resting: Resting,
     /// For refusals.
     scratch: Vec<u8>,
     generation: u32,
@@ -104,6 +110,7 @@ impl Udp {
             outgoing_since: None,
             delivery: Delivery::default(),
             inbox: Inbox::new(MAX_DATAGRAM),
+            resting: Resting::default(),
             scratch: Vec::new(),
             generation: 0,
         }
@@ -141,6 +148,7 @@ impl Udp {
         let Some(batch) = self.outgoing.take() else { return };
         if let Some((_, flow)) = self.flows.get(batch.flow) {
             flow.apply(batch.manner);
+            flow.pace.went(batch.count);
             let joined = batch.count > 1 && batch.size < flow.never_joined;
             let segment = u16::try_from(batch.size).ok().filter(|_| joined);
             let sent = segment.map(|_| {
@@ -168,8 +176,24 @@ impl Udp {
         if what.contains(Interest::ERROR) {
             self.take_errors(cx, index);
         }
+        let count = self.receive(cx, index);
+        let Some((_, flow)) = self.flows.get(index) else { return };
+        let token = Token::new(Part::Udp, index as u64);
+        let _ = match flow.pace.came(count, cx.now) {
+            Turn::Stay => Ok(()),
+            Turn::Rest => cx.wakes.change(flow.socket.as_fd(), Interest::empty(), token),
+            Turn::Watch => cx.wakes.change(flow.socket.as_fd(), Interest::READ, token),
+        };
+        if flow.pace.is_resting() {
+            self.resting.add(index as u64, cx.now);
+        }
+    }
+
+    /// Passes on what one of its sockets has; how many datagrams, of which those that the kernel has joined are one.
+    fn receive(&mut self, cx: &mut Context<'_>, index: usize) -> usize {
+        let mut all = 0;
         for _ in 0..ROUNDS {
-            let Some((key, flow)) = self.flows.get(index) else { return };
+            let Some((key, flow)) = self.flows.get(index) else { return all };
             match self.inbox.receive(flow.socket.as_fd()) {
                 Ok(count) => {
                     let label =
@@ -181,17 +205,19 @@ impl Udp {
                     }
                     self.delivery.flush(cx.link);
                     self.flows.touch(index, cx.now, true);
+                    all += count;
                     if count < datagram::SLOTS {
-                        return;
+                        return all;
                     }
                 }
-                Err(error) if is_lost(&error) => return,
+                Err(error) if is_lost(&error) => return all,
                 // An error that was kept was told instead; datagrams may be behind it.
                 Err(_) => {
                     self.take_errors(cx, index);
                 }
             }
         }
+        all
     }
 
     /// Gives back memory that bursts have used; for quiet times.
@@ -201,12 +227,16 @@ impl Udp {
 
     /// When [`Udp::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.outgoing_since.or(self.flows.deadline())
+        let rest = [self.outgoing_since, self.resting.deadline()].into_iter().flatten().min();
+        rest.or(self.flows.deadline())
     }
 
-    /// Ends flows that are over.
+    /// Ends flows that are over, and looks at those that rest.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
+        for index in self.resting.due(cx.now) {
+            self.ready(cx, index, Interest::READ);
+        }
         while let Some((key, flow)) = self.flows.expired(cx.now) {
             self.forget(key, &flow);
         }
@@ -292,7 +322,15 @@ impl Udp {
         let _ = sockopt::set_socket_reuseport(fd, true);
         cx.wakes.watch(fd, Interest::READ, Token::new(Part::Udp, index as u64))?;
         let generation = self.generation;
-        Ok(Flow { socket, peer, local: local.ip(), manner: None, never_joined: usize::MAX, generation })
+        Ok(Flow {
+            socket,
+            peer,
+            local: local.ip(),
+            manner: None,
+            never_joined: usize::MAX,
+            generation,
+            pace: Pace::default(),
+        })
     }
 
     fn remember(&mut self, cx: &Context<'_>, key: Key, flow: Flow) -> Option<usize> {
@@ -320,8 +358,9 @@ impl Udp {
         let Some((key, flow)) = self.flows.get(index) else { return };
         flow.generation = self.generation;
         let (peer, local) = (flow.peer, flow.local);
-        let Ok(new) = self.open(cx, key, peer, index) else { return };
-        if new.local != local
+        // Not with a socket that shares the flow's port: for a moment it could be given what is the flow's.
+        if address_towards(cx, peer).is_ok_and(|now| now != local)
+            && let Ok(new) = self.open(cx, key, peer, index)
             && let Some((_, flow)) = self.flows.get(index)
         {
             *flow = new;
@@ -426,6 +465,14 @@ impl Flow {
             manner.apply(self.manner.replace(manner), self.socket.as_fd(), self.peer.is_ipv6());
         }
     }
+}
+
+/// The host's address from which it talks to `peer` now.
+fn address_towards(cx: &Context<'_>, peer: SocketAddr) -> io::Result<IpAddr> {
+    let family = if peer.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+    let probe = cx.sockets.host(family, SocketType::DGRAM, None)?;
+    rustix::net::connect(&probe, &peer)?;
+    Ok(SocketAddr::try_from(rustix::net::getsockname(&probe)?)?.ip())
 }
 
 /// What to tell a container that calls `remote` what is `peer` to the host, about an error that the kernel kept: from

@@ -310,6 +310,27 @@ fn without_descriptors_old_flows_give_up_theirs() {
 }
 
 #[test]
+fn who_has_its_share_gives_up_its_oldest_flow() {
+    let (mut world, mut udp, server, _, remote) = set_up(false);
+    let mut clients = Vec::new();
+    for port in 1..=LIMITS.per_member as u16 + 10 {
+        let packet = world.datagram(SocketAddr::new(member(false), port), remote, &port.to_be_bytes());
+        send(&mut world, &mut udp, &packet);
+        udp.flush(&mut world.context());
+        let (payload, client) = receive(&server);
+        assert_eq!(payload, port.to_be_bytes());
+        clients.push(client);
+        world.pass(1);
+    }
+    assert_eq!((udp.len(), udp.mapped.len()), (LIMITS.per_member, LIMITS.per_member));
+    // What is left still leads to the container.
+    server.send_to(b"answer", clients.last().unwrap()).unwrap();
+    until_sent(&mut world, &mut udp);
+    assert_eq!(world.datagrams()[0].2, b"answer");
+    assert!(world.wire.sent.is_empty());
+}
+
+#[test]
 fn a_changed_host_keeps_flows_whose_address_is_still_right() {
     let (mut world, mut udp, server, member, remote) = set_up(false);
     let packet = world.datagram(member, remote, b"x");
@@ -327,4 +348,49 @@ fn a_changed_host_keeps_flows_whose_address_is_still_right() {
     udp.flush(&mut world.context());
     assert_ne!(receive(&server).1, client);
     assert_eq!(udp.len(), 1);
+}
+
+#[test]
+fn a_stream_is_looked_at_now_and_then() {
+    let (mut world, mut udp, server, member, remote) = set_up(false);
+    let packet = world.datagram(member, remote, b"begin");
+    send(&mut world, &mut udp, &packet);
+    udp.flush(&mut world.context());
+    let (_, client) = receive(&server);
+    for _ in 0..40 {
+        server.send_to(b"more", client).unwrap();
+    }
+    let (_, index, what) = world.wait();
+    udp.ready(&mut world.context(), index, what);
+    assert_eq!(world.datagrams().len(), 40);
+    // From now on nobody is woken.
+    for _ in 0..3 {
+        for _ in 0..10 {
+            server.send_to(b"more", client).unwrap();
+        }
+        assert_eq!(world.poll(0), None);
+        let due = udp.deadline().unwrap();
+        assert!(due > world.now);
+        udp.expire(&mut world.context());
+        assert!(world.wire.sent.is_empty(), "it is not due");
+        world.now = due;
+        udp.expire(&mut world.context());
+        assert_eq!(world.datagrams().len(), 10);
+    }
+    // Until nothing comes any more.
+    world.now = udp.deadline().unwrap();
+    udp.expire(&mut world.context());
+    server.send_to(b"again", client).unwrap();
+    until_sent(&mut world, &mut udp);
+    assert_eq!(world.datagrams().len(), 1);
+    // A flow that ends while it rests takes nobody else's place.
+    for _ in 0..40 {
+        server.send_to(b"more", client).unwrap();
+    }
+    let (_, index, what) = world.wait();
+    udp.ready(&mut world.context(), index, what);
+    udp.member_left(&mut world.context(), &[member.ip()]);
+    world.now = udp.deadline().unwrap();
+    udp.expire(&mut world.context());
+    assert_eq!(udp.deadline(), None);
 }
