@@ -24,8 +24,9 @@ const ACCEPTS: usize = 64;
 /// How often a SYN that was given to the listener is looked after: what was lost is given again soon, before the container
 /// itself asks again.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// After so many looks, the container does not want the connection any more. It answers within microseconds if it does.
-const LOOKS: u32 = 20;
+/// After so many looks, the container does not want the connection any more: if it does, it answers within microseconds. That
+/// it gave up, only R's kernel is told. Should a whole series be lost, the container asks again, and all begins anew.
+const LOOKS: u32 = 6;
 
 /// The listeners.
 #[derive(Debug)]
@@ -284,7 +285,7 @@ impl Tcp {
                     self.abort(cx, id);
                     continue;
                 }
-                1 | 4 | 12 => syn.send(cx),
+                1 | 3 => syn.send(cx),
                 _ => {}
             }
             self.waiting.push_back((cx.now + PATIENCE, id));
