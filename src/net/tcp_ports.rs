@@ -17,18 +17,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_ipv6_v6only, set_socket_keepalive, set_socket_reuseaddr, set_tcp_nodelay};
-use rustix::net::{SocketFlags, SocketType, acceptfrom_with, bind, connect, getsockname, ipproto, listen};
+use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
 use super::model::PublishedPort;
 use super::part::{Context, Interest, Part, Token};
-use super::tcp::{RETRY, Tcp, family, reset};
+use super::tcp::{Called, RETRY, Tcp, listen_host, reset};
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
-use crate::sys::tcp::set_transparent;
 
-/// How many clients may wait to be accepted.
-const BACKLOG: i32 = 4096;
 /// How many are accepted at a time.
 const ACCEPTS: usize = 32;
 /// How often any free port is looked for that both families have.
@@ -88,13 +84,7 @@ impl TcpPorts {
         if self.ports.contains_key(&(port.host_ip, port.host_port)) {
             return Err(in_use(port));
         }
-        let sockets = listen_on(cx, port, listener)?;
-        let number = match sockets.first().map(|socket| getsockname(socket).map(SocketAddr::try_from)) {
-            Some(Ok(Ok(address))) => address.port(),
-            _ => {
-                return Err(Error::system(format!("cannot tell which port of the host stands for {}", describe(port))));
-            }
-        };
+        let (number, sockets) = listen_on(cx, port, listen_host)?;
         let key = (port.host_ip, number);
         let listeners: Vec<(u64, OwnedFd)> = (self.next..).zip(sockets).collect();
         self.next = (self.next + 2) & Token::MAX_INDEX;
@@ -212,8 +202,9 @@ fn forward(
         called = Called::from_router(cx, Some(SocketAddr::new(seen, 0)), target);
     }
     match called {
-        Ok(called) => {
-            tcp.adopt(cx, Called { other, ..called }, far);
+        Ok(mut called) => {
+            called.other = other;
+            tcp.adopt(cx, called, far);
             Ok(())
         }
         Err(_) => Err(far),
@@ -224,78 +215,33 @@ fn taken(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE))
 }
 
-/// A socket of R that calls a container.
-#[derive(Debug)]
-pub(super) struct Called {
-    pub(super) socket: OwnedFd,
-    /// The container's address.
-    pub(super) member: IpAddr,
-    /// It has answered already.
-    pub(super) connected: bool,
-    /// Where else to call when nobody answers.
-    pub(super) other: Option<SocketAddr>,
-}
-
-impl Called {
-    /// Calls from an address of the client's, or from one of R's own.
-    pub(super) fn from_router(cx: &Context<'_>, from: Option<SocketAddr>, target: SocketAddr) -> io::Result<Self> {
-        let socket = cx.sockets.router(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
-        set_tcp_nodelay(&socket, true)?;
-        set_socket_keepalive(&socket, true)?;
-        if let Some(from) = from.filter(|from| from.is_ipv4() == target.is_ipv4()) {
-            set_transparent(socket.as_fd(), target.is_ipv6())?;
-            // The same client may have a connection from the same port to another container.
-            set_socket_reuseaddr(&socket, true)?;
-            bind(&socket, &from)?;
-        }
-        let connected = match connect(&socket, &target) {
-            Ok(()) => true,
-            Err(Errno::INPROGRESS | Errno::INTR) => false,
-            Err(errno) => return Err(errno.into()),
-        };
-        Ok(Self { socket, member: target.ip(), connected, other: None })
-    }
-}
-
 /// How one socket is made for a published port.
 type Listener = fn(&Context<'_>, SocketAddr) -> io::Result<OwnedFd>;
 
-/// One listening socket, or one for each family with the same number.
-pub(super) fn listen_on(cx: &Context<'_>, port: &PublishedPort, listener: Listener) -> Result<Vec<OwnedFd>> {
-    if let Some(address) = port.host_ip {
-        let socket = listener(cx, SocketAddr::new(address, port.host_port)).map_err(|error| explain(port, error))?;
-        return Ok(vec![socket]);
-    }
+/// One listening socket, or one for each family with the same number; and that number.
+pub(super) fn listen_on(cx: &Context<'_>, port: &PublishedPort, listener: Listener) -> Result<(u16, Vec<OwnedFd>)> {
+    let bound = |socket: &OwnedFd| match getsockname(socket).map(SocketAddr::try_from) {
+        Ok(Ok(address)) => Ok(address.port()),
+        _ => Err(Error::system(format!("cannot tell which port of the host stands for {}", describe(port)))),
+    };
+    let address = port.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
     for attempt in 1.. {
-        let v4 = listener(cx, SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.host_port)))
-            .map_err(|error| explain(port, error))?;
-        let number = getsockname(&v4).map(SocketAddr::try_from).map_err(|errno| explain(port, errno.into()))?;
-        let number = number.map_or(port.host_port, |address| address.port());
+        let first = listener(cx, SocketAddr::new(address, port.host_port)).map_err(|error| explain(port, error))?;
+        let number = bound(&first)?;
+        if port.host_ip.is_some() {
+            return Ok((number, vec![first]));
+        }
         match listener(cx, SocketAddr::from((Ipv6Addr::UNSPECIFIED, number))) {
-            Ok(v6) => return Ok(vec![v4, v6]),
+            Ok(v6) => return Ok((number, vec![first, v6])),
             // A host without IPv6.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)) => {
-                return Ok(vec![v4]);
+                return Ok((number, vec![first]));
             }
             Err(_) if port.host_port == 0 && attempt < ATTEMPTS => {}
             Err(error) => return Err(explain(port, error)),
         }
     }
     Err(in_use(port))
-}
-
-fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = cx.sockets.host(family(address.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
-    set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        set_ipv6_v6only(&socket, true)?;
-    }
-    set_tcp_nodelay(&socket, true)?;
-    set_socket_keepalive(&socket, true)?;
-    bind(&socket, &address)?;
-    // With SO_REUSEADDR, two sockets may be bound to one port, but not listen.
-    listen(&socket, BACKLOG)?;
-    Ok(socket)
 }
 
 pub(super) fn describe(port: &PublishedPort) -> String {

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use rustix::net::{SocketType, bind, connect, getsockname, sockopt};
+use rustix::net::{SocketType, bind, connect, sockopt};
 
 use super::flows::{self, Flows, Limits};
 use super::model::PublishedPort;
@@ -123,13 +123,7 @@ impl UdpPorts {
         if self.ports.contains_key(&(port.host_ip, port.host_port)) {
             return Err(in_use(port));
         }
-        let sockets = listen_on(cx, port, listener)?;
-        let number = match sockets.first().map(|socket| getsockname(socket).map(SocketAddr::try_from)) {
-            Some(Ok(Ok(address))) => address.port(),
-            _ => {
-                return Err(Error::system(format!("cannot tell which port of the host stands for {}", describe(port))));
-            }
-        };
+        let (number, sockets) = listen_on(cx, port, listener)?;
         let key = (port.host_ip, number);
         let mut listeners = Vec::new();
         for socket in sockets {

@@ -4,7 +4,11 @@
 //! user namespace), so the main thread never leaves it, and these never return to it. They are two because sockets are
 //! wanted within microseconds, while making an interface takes a millisecond, in which the main thread goes on moving
 //! packets: it hears of what was done by an event.
+//!
+//! To wait for another thread costs more than the rest of a connection to a published port. So sockets for TCP are made in
+//! advance: some lie ready once there was need of them ([`Factory`]).
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -71,10 +75,24 @@ pub struct Inside {
 #[derive(Debug)]
 pub struct Factory {
     wishes: Sender<Wish>,
-    made: Receiver<io::Result<OwnedFd>>,
+    made: Receiver<(Wish, io::Result<OwnedFd>)>,
+    stock: RefCell<Stock>,
 }
 
 type Wish = (AddressFamily, SocketType, Option<Protocol>);
+
+/// Sockets of R that nobody has asked for yet, all for TCP.
+#[derive(Debug, Default)]
+struct Stock {
+    ready: Vec<(Wish, OwnedFd)>,
+    /// How many were ordered and have not come.
+    ordered: usize,
+    /// How many there should be: the more were asked for, the more, up to [`STOCK`].
+    wanted: usize,
+}
+
+/// How many sockets for TCP lie ready at most, of both families together.
+const STOCK: usize = 16;
 
 impl Inside {
     /// Makes R, or enters that of an earlier netd, and starts setting it up: [`Outcome::Ready`] tells when that is done.
@@ -100,7 +118,7 @@ impl Inside {
         };
         thread::Builder::new().stack_size(STACK).spawn(run).context(|| "cannot start a thread")?;
         let namespace = entry.recv().unwrap_or_else(|_| Err(Error::system("the router's thread has ended")))?;
-        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory { wishes, made } })
+        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory::new(wishes, made) })
     }
 
     /// R itself: who holds it keeps it.
@@ -138,9 +156,63 @@ impl Sockets for Factory {
     }
 
     fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd> {
-        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
-        self.wishes.send((family, kind, protocol)).map_err(|_| gone())?;
-        self.made.recv().map_err(|_| gone())?
+        let wish = (family, kind, protocol);
+        let mut stock = self.stock.borrow_mut();
+        while let Ok(made) = self.made.try_recv() {
+            stock.take_in(made);
+        }
+        let socket = match stock.ready.iter().position(|(of, _)| *of == wish) {
+            Some(at) => Ok(stock.ready.swap_remove(at).1),
+            None => self.wait_for(wish, &mut stock),
+        };
+        if kind == SocketType::STREAM && socket.is_ok() {
+            self.restock(wish, &mut stock);
+        }
+        socket
+    }
+}
+
+impl Factory {
+    fn new(wishes: Sender<Wish>, made: Receiver<(Wish, io::Result<OwnedFd>)>) -> Self {
+        Self { wishes, made, stock: RefCell::default() }
+    }
+
+    fn order(&self, wish: Wish, stock: &mut Stock) -> io::Result<()> {
+        self.wishes.send(wish).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        stock.ordered += 1;
+        Ok(())
+    }
+
+    /// Has one made, or gets one that is being made already.
+    fn wait_for(&self, wish: Wish, stock: &mut Stock) -> io::Result<OwnedFd> {
+        self.order(wish, stock)?;
+        loop {
+            let (of, socket) = self.made.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            if of == wish {
+                stock.ordered = stock.ordered.saturating_sub(1);
+                return socket;
+            }
+            stock.take_in((of, socket));
+        }
+    }
+
+    /// Where one was wanted, more will be: many are ordered at once, so that their maker wakes up rarely.
+    fn restock(&self, wish: Wish, stock: &mut Stock) {
+        stock.wanted = STOCK.min(stock.wanted + 1);
+        if stock.ready.len() + stock.ordered > stock.wanted / 4 {
+            return;
+        }
+        // Those of a family that nobody asks for any more give way.
+        stock.ready.retain(|(of, _)| *of == wish);
+        while stock.ready.len() + stock.ordered < stock.wanted && self.order(wish, stock).is_ok() {}
+    }
+}
+
+impl Stock {
+    /// What cannot be made now is made when it is wanted, or said then.
+    fn take_in(&mut self, (wish, socket): (Wish, io::Result<OwnedFd>)) {
+        self.ordered = self.ordered.saturating_sub(1);
+        self.ready.extend(socket.ok().map(|socket| (wish, socket)));
     }
 }
 
@@ -148,9 +220,9 @@ fn make_socket((family, kind, protocol): Wish) -> io::Result<OwnedFd> {
     Ok(socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, protocol)?)
 }
 
-fn make_sockets(wishes: &Receiver<Wish>, made: &Sender<io::Result<OwnedFd>>) {
+fn make_sockets(wishes: &Receiver<Wish>, made: &Sender<(Wish, io::Result<OwnedFd>)>) {
     for wish in wishes {
-        if made.send(make_socket(wish)).is_err() {
+        if made.send((wish, make_socket(wish))).is_err() {
             return;
         }
     }
@@ -211,5 +283,38 @@ fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Repor
         Job::Count(ticket, container, endpoints) => {
             reports.tell(Outcome::Counted(ticket, router.count(&container, &endpoints)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{ipproto, sockopt::socket_type};
+
+    use super::*;
+
+    /// The maker's side is played by the test: a call that waited for it would never return.
+    #[test]
+    fn sockets_lie_ready() {
+        let (wishes, wanted) = mpsc::channel();
+        let (makes, made) = mpsc::channel();
+        let factory = Factory::new(wishes, made);
+        let stream: Wish = (AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP));
+        let datagram: Wish = (AddressFamily::INET, SocketType::DGRAM, None);
+        let make = |wish| makes.send((wish, make_socket(wish))).unwrap();
+        make(stream);
+        let mut most = 0;
+        for _ in 0..100 {
+            let socket = factory.router(stream.0, stream.1, stream.2).unwrap();
+            assert_eq!(socket_type(&socket).unwrap(), SocketType::STREAM);
+            wanted.try_iter().for_each(make);
+            let stock = factory.stock.borrow();
+            most = most.max(stock.ready.len() + stock.ordered);
+        }
+        assert_eq!(most, STOCK);
+        // What is asked for is what comes, and a lack of something now is none later.
+        makes.send((datagram, Err(io::ErrorKind::OutOfMemory.into()))).unwrap();
+        make(datagram);
+        let socket = factory.router(datagram.0, datagram.1, datagram.2).unwrap();
+        assert_eq!(socket_type(&socket).unwrap(), SocketType::DGRAM);
     }
 }

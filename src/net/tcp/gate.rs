@@ -2,36 +2,31 @@
 //! [`super::keys`] for what becomes of a SYN that is not the first one.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{
-    set_ipv6_v6only, set_socket_keepalive, set_socket_reuseaddr, set_tcp_nodelay, socket_error,
-};
-use rustix::net::{
-    AddressFamily, SocketFlags, SocketType, acceptfrom_with, bind, connect, getsockname, ipproto, listen,
-};
+use rustix::net::sockopt::socket_error;
+use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
 use super::keys::{self, Key};
+use super::sockets::{call_outside, listen_gate};
 use super::{FAR, Flow, Index, NEAR, Origin, Progress, RETRY, Tcp, reset};
 use crate::net::packet::{self, Envelope, Flags, Ip, Refusal, Segment, Transport, checksum};
 use crate::net::part::{Context, Interest, Offload, Outside};
-use crate::sys::tcp::set_transparent;
 
 /// Where the listeners in R are, on the loopback address of each family: what the tproxy rules name.
 pub const GATE_PORT: u16 = 6;
 
-/// How many connections may wait to be accepted; R's own limit (net.core.somaxconn) is 4096.
-const BACKLOG: i32 = 4096;
 /// How many are accepted at a time.
 const ACCEPTS: usize = 64;
 /// How often a SYN that was given to the listener is looked after: what was lost is given again soon, before the container
 /// itself asks again.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// After so many looks, the container does not want the connection any more. It answers within microseconds if it does.
-const LOOKS: u32 = 20;
+/// After so many looks, the container does not want the connection any more: if it does, it answers within microseconds. That
+/// it gave up, only R's kernel is told. Should a whole series be lost, the container asks again, and all begins anew.
+const LOOKS: u32 = 6;
 
 /// The listeners.
 #[derive(Debug)]
@@ -70,8 +65,8 @@ impl Tcp {
     /// Opens the listeners in R, to which tproxy rules hand SYNs from the device from now on. R must have an IPv4 loopback
     /// address; without IPv6 in R, there is no listener for it.
     pub fn open_gate(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let mut listeners = vec![listener(cx, SocketAddr::from((Ipv4Addr::LOCALHOST, GATE_PORT)))?];
-        listeners.extend(listener(cx, SocketAddr::from((Ipv6Addr::LOCALHOST, GATE_PORT))).ok());
+        let mut listeners = vec![listen_gate(cx, SocketAddr::from((Ipv4Addr::LOCALHOST, GATE_PORT)))?];
+        listeners.extend(listen_gate(cx, SocketAddr::from((Ipv6Addr::LOCALHOST, GATE_PORT))).ok());
         self.gate = Some(Gate { listeners, retry: None });
         self.watch_gate(cx)
     }
@@ -137,7 +132,7 @@ impl Tcp {
             Outside::Nothing => return,
         };
         let Some(syn) = Syn::of(packet) else { return };
-        let (far, connected) = match call(cx, target) {
+        let (far, connected) = match call_outside(cx, target) {
             Ok(called) => called,
             Err(error) => return self.refuse(cx, packet, error.raw_os_error().unwrap_or(0)),
         };
@@ -290,45 +285,10 @@ impl Tcp {
                     self.abort(cx, id);
                     continue;
                 }
-                1 | 4 | 12 => syn.send(cx),
+                1 | 3 => syn.send(cx),
                 _ => {}
             }
             self.waiting.push_back((cx.now + PATIENCE, id));
         }
-    }
-}
-
-/// A socket of R that takes what a tproxy rule gives it. What it accepts inherits its options (tcp(7)).
-fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = cx.sockets.router(family(address.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
-    set_transparent(socket.as_fd(), address.is_ipv6())?;
-    set_socket_reuseaddr(&socket, true)?;
-    if address.is_ipv6() {
-        set_ipv6_v6only(&socket, true)?;
-    }
-    set_tcp_nodelay(&socket, true)?;
-    set_socket_keepalive(&socket, true)?;
-    bind(&socket, &address)?;
-    listen(&socket, BACKLOG)?;
-    Ok(socket)
-}
-
-/// Connects a socket of H: the socket, and whether it is connected already.
-fn call(cx: &Context<'_>, target: SocketAddr) -> io::Result<(OwnedFd, bool)> {
-    let socket = cx.sockets.host(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
-    set_tcp_nodelay(&socket, true)?;
-    set_socket_keepalive(&socket, true)?;
-    match connect(&socket, &target) {
-        Ok(()) => Ok((socket, true)),
-        Err(Errno::INPROGRESS | Errno::INTR) => Ok((socket, false)),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// The family of an address.
-pub(in crate::net) fn family(address: IpAddr) -> AddressFamily {
-    match address {
-        IpAddr::V4(_) => AddressFamily::INET,
-        IpAddr::V6(_) => AddressFamily::INET6,
     }
 }

@@ -35,6 +35,7 @@ mod keys;
 mod pipes;
 mod pump;
 mod slab;
+mod sockets;
 mod speech;
 mod spoken;
 
@@ -52,11 +53,10 @@ use speech::Speech;
 use spoken::Conversation;
 
 pub use gate::GATE_PORT;
-pub(in crate::net) use gate::family;
+pub(in crate::net) use sockets::{Called, family, listen_host};
 
 use super::packet::{Ip, Transport};
 use super::part::{Context, Interest, Part, Token};
-use super::tcp_ports::Called;
 
 /// What every descriptor of a flow is watched for, once and for all.
 const ALL: Interest =
