@@ -67,6 +67,7 @@ fn inside(area: &Path) {
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
     races::what_is_replaced_while_it_is_read(&area.join("replaced"));
     races::threads_and_a_plain_directory(&area.join("threads"));
+    races::reads_while_a_file_is_cut_off_and_grows(&area.join("cut"));
     for seed in 1..=SCRIPTS {
         let here = area.join(seed.to_string());
         script(&here, seed);

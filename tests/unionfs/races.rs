@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,9 @@ const DIRECTORIES: usize = 4;
 const NAMES: usize = 6;
 const STEPS: usize = 400;
 const REPLACED: usize = 2000;
+const CHANGES: usize = 400;
+const READERS: u64 = 3;
+const LARGEST: usize = 600 << 10;
 
 /// A file is replaced while another thread reads from it for the first time, and then writes: both concern the old one.
 pub fn what_is_replaced_while_it_is_read(here: &Path) {
@@ -178,4 +181,81 @@ pub fn threads_and_a_plain_directory(here: &Path) {
         }
         fs::remove_dir_all(&here).unwrap();
     }
+}
+
+/// The byte at a place of a file: never zero, which is what a hole has.
+fn byte_at(at: usize) -> u8 {
+    (at % 251) as u8 + 1
+}
+
+/// Reads anywhere in the file until `done`: each byte is its own, or zero. Some readers go by the kernel's cache, which
+/// forgets at times, and some past it, so that the server is asked for any place and length.
+fn read_on(path: &Path, seed: u64, done: &AtomicBool) -> usize {
+    let direct = if seed.is_multiple_of(2) { libc::O_DIRECT } else { 0 };
+    let file = File::options().read(true).custom_flags(direct).open(path).unwrap();
+    let mut random = Random(seed);
+    let mut buffer = vec![0; 300 << 10];
+    let mut large = 0;
+    while !done.load(Ordering::SeqCst) {
+        let (at, size) = (random.below(LARGEST), random.below(buffer.len()));
+        let length = file.read_at(&mut buffer[..size], at as u64).unwrap();
+        for (index, byte) in buffer[..length].iter().enumerate() {
+            assert!(*byte == 0 || *byte == byte_at(at + index), "{byte} at {at} + {index} of {length}");
+        }
+        large += usize::from(length > 64 << 10);
+        if random.below(4) == 0 {
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        }
+    }
+    large
+}
+
+/// A file is cut off, grows and is written, while others read it: who changes it sees exactly that, and the others
+/// nothing that was never in it.
+pub fn reads_while_a_file_is_cut_off_and_grows(here: &Path) {
+    let (lower, container) = (here.join("lower"), here.join("container"));
+    fs::create_dir_all(&lower).unwrap();
+    let mut wanted: Vec<u8> = (0..LARGEST).map(byte_at).collect();
+    fs::write(lower.join("file"), &wanted).unwrap();
+    let union = Mounted::new(&Driver::Fuse, &container, &[lower]);
+    let path = union.at.join("file");
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    let done = AtomicBool::new(false);
+    let mut random = Random(7);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (1..=READERS)
+            .map(|seed| {
+                let (path, done) = (&path, &done);
+                scope.spawn(move || read_on(path, seed, done))
+            })
+            .collect();
+        let changed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for change in 0..CHANGES {
+                let (at, other) = (random.below(LARGEST), random.below(LARGEST));
+                if random.below(2) == 0 {
+                    file.set_len(at as u64).unwrap();
+                    wanted.resize(at, 0);
+                } else {
+                    let end = (at + other / 2).min(LARGEST);
+                    let bytes: Vec<u8> = (at..end).map(byte_at).collect();
+                    file.write_all_at(&bytes, at as u64).unwrap();
+                    wanted.resize(wanted.len().max(end), 0);
+                    wanted[at..end].copy_from_slice(&bytes);
+                }
+                assert_eq!(file.metadata().unwrap().len(), wanted.len() as u64, "change {change}");
+                let from = other.min(wanted.len());
+                let mut got = vec![0; (wanted.len() - from).min(200 << 10)];
+                file.read_exact_at(&mut got, from as u64).unwrap();
+                assert!(got == wanted[from..from + got.len()], "change {change}, from {from}");
+            }
+        }));
+        done.store(true, Ordering::SeqCst);
+        let large: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+        assert!(large > 50, "{large} large reads");
+        changed.unwrap();
+    });
+    alone();
+    assert!(fs::read(&path).unwrap() == wanted);
+    drop(union);
+    assert!(fs::read(container.join("upper/file")).unwrap() == wanted);
 }

@@ -39,7 +39,7 @@ use super::data;
 use super::fault;
 use super::node::{Node, Res};
 use super::placement::{Placement, Turn};
-use super::spliced;
+use super::spliced::Splicer;
 use super::tree::Fs;
 use super::wire::{attributes, attributes_of_nothing, kind_of, spec_or_now};
 
@@ -74,8 +74,7 @@ const WANTED: [InitFlags; 12] = [
 pub(super) struct Server {
     fs: Fs,
     placement: Option<Arc<Placement>>,
-    /// What requests come from.
-    device: OwnedFd,
+    spliced: Splicer,
 }
 
 thread_local! {
@@ -110,7 +109,7 @@ fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
 impl Server {
     /// A server of this union, which gets its requests from `device`; to be called by a thread of ordinary priority.
     pub fn new(fs: Fs, device: OwnedFd) -> Self {
-        Self { fs, placement: Placement::new(), device }
+        Self { fs, placement: Placement::new(), spliced: Splicer::new(device) }
     }
 
     /// How many threads are to serve.
@@ -364,7 +363,7 @@ impl Filesystem for Server {
             Ok(file) => file,
             Err(errno) => return reply.error(errno),
         };
-        if spliced::answer(&self.device, req.unique().0, &file, offset, size) {
+        if self.spliced.answer(req.unique().0, &file, offset, size) {
             // Dropping it would be an answer. All that it holds is a count of users of the device.
             std::mem::forget(reply);
             return;

@@ -3,32 +3,34 @@
 //! fuser answers from memory, so that each byte would be copied into this process and out of it again. Here its part is
 //! left out: the header of an answer (struct fuse_out_header in linux/fuse.h) and the bytes are put into a pipe, and the
 //! pipe into the device. For that all threads share one open device: an answer is for the one that the request was read
-//! from. Small reads are faster by way of memory, and so is what ends before it is full, for the header comes first.
+//! from. Small reads are faster by way of memory.
+//!
+//! The header comes first and says how much follows, so the file is asked for its length before. If it is cut off between
+//! that and its bytes, nothing is sent, and the pipe is given up with what is in it. The kernel copies the pages when they
+//! are sent (they are not moved, for that would take a flag), so what is sent is what a read(2) could have had.
 
-use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
-use super::node::Res;
+use super::node::{Res, lock};
 
-/// The reads that are worth it, in bytes: from the size on where it begins to pay, to what fits the pipe beside the header.
-const WORTH: std::ops::RangeInclusive<usize> = 32 << 10..=PIPE - (4 << 10);
+/// The fewest bytes that are worth it.
+const WORTH: usize = 32 << 10;
 
-/// The size of a pipe, in bytes: each page takes a place in it, and the header one.
+/// The size of a pipe, in bytes: each page that has some of them takes a place in it, and the header one.
 const PIPE: usize = 256 << 10;
+
+/// The bytes of a place.
+const PAGE: usize = 4 << 10;
 
 /// The bytes of a header: the length of all, the error, and the number of the request.
 const HEADER: usize = 16;
 
 /// An empty pipe: for reading, for writing.
 struct Pipe(OwnedFd, OwnedFd);
-
-thread_local! {
-    /// The pipe of this thread; none before it is needed, and none after one could not be had.
-    static PIPE_OF_THREAD: RefCell<Option<Res<Pipe>>> = const { RefCell::new(None) };
-}
 
 impl Pipe {
     fn new() -> Res<Self> {
@@ -69,67 +71,187 @@ fn header(length: usize, request: u64) -> [u8; HEADER] {
     header
 }
 
-/// Answers a READ of `size` bytes with those of `file`, if that is worth it and the file has as many. False if nothing was
-/// answered.
-pub(super) fn answer(device: impl AsFd, request: u64, file: &OwnedFd, offset: u64, size: usize) -> bool {
-    if !WORTH.contains(&size) {
-        return false;
+/// The way to a device by pipes.
+pub(super) struct Splicer {
+    device: OwnedFd,
+    /// Those that nobody uses: as many as there ever were answers at once. They count against what the user may have.
+    pipes: Mutex<Vec<Pipe>>,
+}
+
+impl Splicer {
+    /// The way to the device that the requests are read from.
+    pub fn new(device: OwnedFd) -> Self {
+        Self { device, pipes: Mutex::default() }
     }
-    PIPE_OF_THREAD.with_borrow_mut(|pipe| {
-        let Ok(open) = pipe.get_or_insert_with(Pipe::new) else { return false };
-        let sent = open.send(device, request, file, offset, size).is_ok();
-        if !sent {
-            *pipe = None;
+
+    /// Answers a READ of `size` bytes with those of `file`, or as many as it has, if that is worth it. False if nothing was
+    /// answered.
+    pub fn answer(&self, request: u64, file: &OwnedFd, offset: u64, size: usize) -> bool {
+        if size < WORTH {
+            return false;
+        }
+        let Some(size) = left_of(file, offset).map(|left| left.min(size)) else { return false };
+        let in_page = offset as usize % PAGE;
+        if size < WORTH || in_page + size > PIPE - PAGE {
+            return false;
+        }
+        let pipe = lock(&self.pipes).pop();
+        let Ok(pipe) = pipe.map_or_else(Pipe::new, Ok) else { return false };
+        let sent = pipe.send(&self.device, request, file, offset, size).is_ok();
+        if sent {
+            lock(&self.pipes).push(pipe);
         }
         sent
-    })
+    }
+}
+
+/// How many bytes a file has from `offset` on.
+fn left_of(file: &OwnedFd, offset: u64) -> Option<usize> {
+    let length = u64::try_from(rustix::fs::fstat(file).ok()?.st_size).ok()?;
+    usize::try_from(length.checked_sub(offset)?).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::fs::File;
+    use std::io::{PipeReader, Read};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
-    /// What the device gets of an answer.
-    fn sent(size_of_file: usize, offset: u64, size: usize) -> Option<Vec<u8>> {
-        let area = crate::base::publish::Staging::new(&std::env::temp_dir()).unwrap();
-        let path = area.path().join("file");
-        let bytes: Vec<u8> = (0..size_of_file).map(|at| (at % 251) as u8).collect();
-        std::fs::write(&path, &bytes).unwrap();
-        let file = OwnedFd::from(std::fs::File::open(&path).unwrap());
-        // A pipe for a device: what is spliced into it can be read.
-        let (mut device, into) = std::io::pipe().unwrap();
+    /// A pipe for a device: what is spliced into it can be read.
+    fn device() -> (PipeReader, Splicer) {
+        let (device, into) = std::io::pipe().unwrap();
         rustix::pipe::fcntl_setpipe_size(&into, 2 * PIPE).unwrap();
-        let mut into = std::fs::File::from(OwnedFd::from(into));
-        let answered = answer(&into, 7, &file, offset, size);
-        into.write_all(b"end").unwrap();
-        drop(into);
+        (device, Splicer::new(into.into()))
+    }
+
+    fn bytes(length: usize) -> Vec<u8> {
+        (0..length).map(|at| (at % 251) as u8 + 1).collect()
+    }
+
+    fn file_of(length: usize) -> File {
+        let file = tempfile();
+        rustix::io::pwrite(&file, &bytes(length), 0).unwrap();
+        file
+    }
+
+    /// A file without a name.
+    fn tempfile() -> File {
+        let area = crate::base::publish::Staging::new(&std::env::temp_dir()).unwrap();
+        File::options().read(true).write(true).create_new(true).open(area.path().join("file")).unwrap()
+    }
+
+    /// Everything that is in the pipe.
+    fn all_of(mut device: PipeReader, splicer: Splicer) -> Vec<u8> {
+        drop(splicer);
         let mut got = Vec::new();
         device.read_to_end(&mut got).unwrap();
-        assert!(got.ends_with(b"end"));
-        got.truncate(got.len() - 3);
+        got
+    }
+
+    /// How many bytes the device gets for a file of some length; they are the right ones.
+    fn sent(length: usize, offset: u64, size: usize) -> Option<usize> {
+        let (device, splicer) = device();
+        let answered = splicer.answer(7, &file_of(length).into(), offset, size);
+        let got = all_of(device, splicer);
         assert_eq!(answered, !got.is_empty());
-        if answered {
+        answered.then(|| {
+            let size = got.len() - HEADER;
             assert_eq!(got[..HEADER], header(HEADER + size, 7));
-            assert_eq!(got[HEADER..], bytes[offset as usize..offset as usize + size]);
-        }
-        answered.then_some(got)
+            assert_eq!(got[HEADER..], bytes(length)[offset as usize..offset as usize + size]);
+            size
+        })
     }
 
     #[test]
     fn an_answer_is_a_header_and_the_bytes() {
-        assert!(sent(200_000, 5, 131_072).is_some());
-        assert!(sent(300_000, 4096, *WORTH.end()).is_some());
-        assert!(sent(300_000, 0, *WORTH.start()).is_some());
+        assert_eq!(sent(200_000, 5, 131_072), Some(131_072));
+        assert_eq!(sent(300_000, 4096, PIPE - PAGE), Some(PIPE - PAGE));
+        assert_eq!(sent(300_000, 0, WORTH), Some(WORTH));
     }
 
     #[test]
-    fn what_is_short_small_or_too_large_is_left_to_memory_and_nothing_stays_in_the_pipe() {
-        assert_eq!(sent(100_000, 0, 131_072), None);
-        assert_eq!(sent(100_000, 200_000, 65_536), None);
+    fn what_a_file_has_left_is_an_answer() {
+        assert_eq!(sent(100_000, 0, 131_072), Some(100_000));
+        assert_eq!(sent(100_000, 4096, 1 << 20), Some(95_904));
+    }
+
+    #[test]
+    fn what_is_small_or_too_large_or_behind_the_end_is_left_to_memory() {
         assert_eq!(sent(100_000, 0, 4096), None);
+        assert_eq!(sent(100_000, 69_632, 131_072), None);
+        assert_eq!(sent(100_000, 200_000, 65_536), None);
         assert_eq!(sent(400_000, 0, PIPE), None);
-        assert!(sent(200_000, 0, 131_072).is_some());
+        // One page more than the pipe has places.
+        assert_eq!(sent(400_000, 1, PIPE - PAGE), None);
+    }
+
+    #[test]
+    fn a_pipe_is_used_again() {
+        let (device, splicer) = device();
+        let file = OwnedFd::from(file_of(40_000));
+        for request in 0..4 {
+            assert!(splicer.answer(request, &file, 0, 40_960));
+        }
+        assert_eq!(lock(&splicer.pipes).len(), 1);
+        let got = all_of(device, splicer);
+        for (request, got) in got.chunks(HEADER + 40_000).enumerate() {
+            assert_eq!(got[..HEADER], header(HEADER + 40_000, request as u64));
+            assert_eq!(got[HEADER..], bytes(40_000));
+        }
+    }
+
+    #[test]
+    fn a_pipe_with_something_left_in_it_is_given_up() {
+        // The device does not take it.
+        let (nobody, into) = std::io::pipe().unwrap();
+        drop(nobody);
+        let splicer = Splicer::new(into.into());
+        assert!(!splicer.answer(7, &file_of(65_536).into(), 0, 65_536));
+        assert_eq!(lock(&splicer.pipes).len(), 0);
+
+        let (reading, splicer) = device();
+        let pipe = Pipe::new().unwrap();
+        // Longer before than it is now.
+        assert_eq!(pipe.send(&splicer.device, 7, &file_of(40_000).into(), 0, 65_536), Err(Errno::NODATA));
+        assert_eq!(all_of(reading, splicer), b"");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_and_grows_meanwhile_gives_whole_answers() {
+        let (mut device, splicer) = device();
+        let file = file_of(131_072);
+        let done = AtomicBool::new(false);
+        let wanted = bytes(131_072);
+        let mut short = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut length = 0;
+                while !done.load(Ordering::Relaxed) {
+                    length = (length + 12_345) % 131_072;
+                    file.set_len(length).unwrap();
+                    rustix::io::pwrite(&file, &wanted, 0).unwrap();
+                }
+            });
+            let read_from = OwnedFd::from(file.try_clone().unwrap());
+            for request in 0..3000 {
+                if splicer.answer(request, &read_from, 0, 131_072) {
+                    let mut first = [0; HEADER];
+                    device.read_exact(&mut first).unwrap();
+                    let length = u32::from_ne_bytes(first[..4].try_into().unwrap()) as usize;
+                    assert_eq!(first, header(length, request));
+                    let mut got = vec![0; length - HEADER];
+                    device.read_exact(&mut got).unwrap();
+                    // A page that is cut off while it is read has zeros.
+                    assert!(got.iter().zip(&wanted).all(|(got, wanted)| got == wanted || *got == 0), "{request}");
+                } else {
+                    short += 1;
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        assert!(short < 3000, "none was answered");
+        assert_eq!(all_of(device, splicer), b"");
     }
 }

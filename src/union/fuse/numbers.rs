@@ -1,0 +1,304 @@
+//! The nodes that the kernel knows by number, and the numbers that programs see.
+//!
+//! A node's number is at once its inode number as programs see it: the number of the real inode it had when it was
+//! first seen. A copy-up keeps it ([`Origins`]), so it is stable for the life of the mount, and since the inode of a
+//! lower layer never goes away and that of an upper one is held open while the kernel knows it, no two living nodes
+//! share one.
+
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, RwLock};
+
+use rustix::fs::Stat;
+use rustix::io::Errno;
+
+use super::node::{Node, ROOT, Res, lock, read, write};
+
+/// How many answers named a node to the kernel, less those that it forgot. One that was named four billion times is never
+/// forgotten.
+#[derive(Default)]
+pub(super) struct Lookups(AtomicU32);
+
+impl Lookups {
+    /// One more.
+    pub fn add(&self) {
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_add(1));
+    }
+
+    /// Takes `count` away; returns whether none is left.
+    pub fn take(&self, count: u64) -> bool {
+        let less = |known: u32| match known {
+            u32::MAX => known,
+            _ => u32::try_from(u64::from(known).saturating_sub(count)).unwrap_or(u32::MAX),
+        };
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |known| Some(less(known)));
+        less(before.unwrap_or_else(|known| known)) == 0
+    }
+
+    pub fn none(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// Spreads inode numbers, which nobody chooses with bad intent, over a table.
+#[derive(Default)]
+pub(super) struct InodeHasher(u64);
+
+impl Hasher for InodeHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio; the upper half decides as much as the lower one in the standard tables.
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+}
+
+/// A node as an element of the table, found by its number.
+struct Numbered(Arc<Node>);
+
+impl Borrow<u64> for Numbered {
+    fn borrow(&self) -> &u64 {
+        &self.0.ino
+    }
+}
+
+impl Hash for Numbered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.ino.hash(state);
+    }
+}
+
+impl PartialEq for Numbered {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ino == other.0.ino
+    }
+}
+
+impl Eq for Numbered {}
+
+type Table = HashSet<Numbered, BuildHasherDefault<InodeHasher>>;
+
+/// Each time there are so many nodes more, the program makes room for them: what it takes to start, and to serve the rarer
+/// requests, is megabytes of its pages. To have them back that are still needed takes some microseconds each.
+const TIDY_EVERY: usize = 2048;
+
+/// All nodes by number.
+#[derive(Default)]
+pub(super) struct Nodes {
+    table: RwLock<Table>,
+}
+
+impl Nodes {
+    /// The node the kernel means.
+    pub fn get(&self, ino: u64) -> Res<Arc<Node>> {
+        self.find(ino).ok_or(Errno::STALE)
+    }
+
+    pub fn find(&self, ino: u64) -> Option<Arc<Node>> {
+        read(&self.table).get(&ino).map(|known| Arc::clone(&known.0))
+    }
+
+    /// The node `ino`, if it is known, with one more look-up to be forgotten.
+    pub fn hold(&self, ino: u64) -> Option<Arc<Node>> {
+        let table = read(&self.table);
+        let Numbered(node) = table.get(&ino)?;
+        node.lookups.add();
+        Some(Arc::clone(node))
+    }
+
+    /// The node `ino`, made by `make` when nobody knows it yet, with one more look-up to be forgotten.
+    pub fn intern(&self, ino: u64, make: impl FnOnce() -> Node) -> (Arc<Node>, bool) {
+        if let Some(node) = self.hold(ino) {
+            return (node, false);
+        }
+        let mut table = write(&self.table);
+        if let Some(Numbered(node)) = table.get(&ino) {
+            node.lookups.add();
+            return (Arc::clone(node), false);
+        }
+        let node = Arc::new(make());
+        node.lookups.add();
+        table.insert(Numbered(Arc::clone(&node)));
+        let known = table.len();
+        drop(table);
+        if known.is_multiple_of(TIDY_EVERY) {
+            // Failing to costs memory alone.
+            let _ = crate::sys::memory::release_program_pages();
+        }
+        (node, true)
+    }
+
+    /// One more answer names `node` to the kernel.
+    pub fn remember(&self, node: &Arc<Node>) {
+        let mut table = write(&self.table);
+        node.lookups.add();
+        if !table.contains(&node.ino) {
+            table.insert(Numbered(Arc::clone(node)));
+        }
+    }
+
+    /// Takes back `count` look-ups. A node that nobody needs any more goes, and so may its directories.
+    pub fn forget(&self, ino: u64, count: u64) {
+        self.forget_held(ino, count, 0);
+    }
+
+    /// As [`Nodes::forget`], by one who still holds the node itself `held` times.
+    pub fn forget_held(&self, ino: u64, count: u64, held: usize) {
+        let mut table = write(&self.table);
+        let Some(Numbered(node)) = table.get(&ino) else { return };
+        if node.lookups.take(count) {
+            Self::release(&mut table, ino, held);
+        }
+    }
+
+    /// Removes `ino` and then those of its ancestors that only it kept.
+    #[expect(clippy::mutable_key_type, reason = "only the number counts, and it stays")]
+    fn release(table: &mut Table, ino: u64, held: usize) {
+        let mut candidates = vec![(ino, held)];
+        while let Some((ino, held)) = candidates.pop() {
+            let Some(Numbered(node)) = table.get(&ino) else { continue };
+            let unused = ino != ROOT && node.lookups.none() && Arc::strong_count(node) == 1 + held;
+            // A file whose other names are not linked yet must not be found as its lower self again.
+            if !unused || lock(&node.state).more_links() > 0 {
+                continue;
+            }
+            let parents: Vec<_> = lock(&node.state).names().map(|link| (link.parent.ino, 0)).collect();
+            table.remove(&ino);
+            candidates.extend(parents);
+        }
+    }
+}
+
+/// The numbers that programs see for real inodes.
+#[derive(Default)]
+pub(super) struct Origins {
+    devices: RwLock<Vec<u64>>,
+    /// Inodes of the upper that are copies, with the number their originals had.
+    copies: RwLock<HashMap<(u64, u64), u64>>,
+}
+
+impl Origins {
+    /// The number shown for the inode `ino` of `device`.
+    pub fn shown(&self, device: u64, ino: u64) -> u64 {
+        if let Some(shown) = read(&self.copies).get(&(device, ino)) {
+            return *shown;
+        }
+        let known = read(&self.devices).iter().position(|known| *known == device);
+        let index = known.unwrap_or_else(|| {
+            let mut devices = write(&self.devices);
+            devices.iter().position(|known| *known == device).unwrap_or_else(|| {
+                devices.push(device);
+                devices.len() - 1
+            })
+        }) as u64;
+        // 0 and 1 mean something to the protocol.
+        let ino = if ino <= ROOT { ino | 1 << 55 } else { ino };
+        ino ^ index << 56
+    }
+
+    pub fn shown_stat(&self, stat: &Stat) -> u64 {
+        self.shown(stat.st_dev, stat.st_ino)
+    }
+
+    /// The inode of `stat`, in the upper, is the copy of what is shown as `shown`.
+    pub fn copied(&self, stat: &Stat, shown: u64) {
+        write(&self.copies).insert((stat.st_dev, stat.st_ino), shown);
+    }
+
+    /// As [`Origins::copied`], for the inode with this device and number.
+    pub fn copied_as(&self, copy: (u64, u64), shown: u64) {
+        write(&self.copies).insert(copy, shown);
+    }
+
+    /// Whether any inode is the copy of another.
+    pub fn has_copies(&self) -> bool {
+        !read(&self.copies).is_empty()
+    }
+
+    /// The inode is gone; its number may come back for another file.
+    pub fn gone(&self, stat: &Stat) {
+        let key = (stat.st_dev, stat.st_ino);
+        if read(&self.copies).contains_key(&key) {
+            write(&self.copies).remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use rustix::fs::FileType;
+
+    use super::super::name::Name;
+    use super::super::node::{Link, Place};
+    use super::*;
+
+    fn file(ino: u64, parent: &Arc<Node>) -> Node {
+        let link = Link { parent: Arc::clone(parent), name: Name::from(OsStr::new("f")) };
+        Node::new(ino, FileType::RegularFile, Some(link), Place::Upper)
+    }
+
+    #[test]
+    fn a_directory_outlives_what_is_in_it() {
+        let nodes = Nodes::default();
+        let (directory, made) = nodes.intern(5, || Node::new(5, FileType::Directory, None, Place::Upper));
+        assert!(made);
+        nodes.intern(6, || file(6, &directory));
+        drop(directory);
+        nodes.forget(5, 1);
+        assert!(nodes.find(5).is_some(), "its file still needs it");
+        nodes.forget(6, 1);
+        assert!(nodes.find(6).is_none() && nodes.find(5).is_none());
+    }
+
+    #[test]
+    fn looking_up_twice_takes_two_to_forget() {
+        let nodes = Nodes::default();
+        for _ in 0..2 {
+            nodes.intern(9, || Node::new(9, FileType::Symlink, None, Place::Upper));
+        }
+        nodes.forget(9, 1);
+        assert!(nodes.get(9).is_ok());
+        nodes.forget(9, 1);
+        assert!(matches!(nodes.get(9), Err(Errno::STALE)));
+    }
+
+    #[test]
+    fn who_was_named_too_often_to_count_stays() {
+        let lookups = Lookups(AtomicU32::new(u32::MAX - 2));
+        lookups.add();
+        assert!(!lookups.take(1) && !lookups.none());
+        assert_eq!(lookups.0.load(Ordering::Relaxed), u32::MAX - 2);
+        for _ in 0..5 {
+            lookups.add();
+        }
+        assert!(!lookups.take(u64::MAX) && !lookups.none());
+        let few = Lookups::default();
+        few.add();
+        few.add();
+        assert!(!few.take(1) && few.take(1) && few.none());
+        assert!(few.take(1) && few.none());
+    }
+
+    #[test]
+    fn numbers_of_different_devices_differ_and_copies_keep_theirs() {
+        let origins = Origins::default();
+        assert_eq!(origins.shown(8, 100), 100);
+        assert_ne!(origins.shown(9, 100), 100);
+        assert!(origins.shown(8, 1) > ROOT && origins.shown(8, 0) > ROOT);
+        write(&origins.copies).insert((8, 200), 100);
+        assert_eq!(origins.shown(8, 200), 100);
+    }
+}

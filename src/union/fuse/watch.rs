@@ -1,0 +1,265 @@
+//! Decides whether the light thread or ordinary ones serve, from what requests tell and what was sampled. Nothing is done
+//! here: times and samples come from [`super::placement`], which also says what for. Times are in microseconds.
+
+/// Requests of one client in a row after which it is followed.
+const STREAK: u32 = 4;
+
+/// Microseconds between an answer and the next request that raise the suspicion that the client was moved: at first, and
+/// after as many false alarms as it takes.
+const SUSPICIOUS: (u64, u64) = (20, 2_000);
+
+/// Changes of the client within the last 32 requests that mean clients in parallel.
+const PARALLEL: u32 = 8;
+
+/// Requests between two samples, at most.
+const SAMPLE_EVERY: u32 = 16;
+
+/// Microseconds after which the next request takes a sample anyway.
+const SAMPLE_AFTER: u64 = 2_000;
+
+/// Microseconds for which other tasks must have been seen in every sample until ordinary threads take over: about what a
+/// request takes that has to wait for somebody else's turn. The kernel's own short work is no reason.
+const NOISE: u64 = 2_000;
+
+/// Microseconds for which ordinary threads serve after the light one had to give up: at first, and at most.
+const PAUSE: (u64, u64) = (4_000, 200_000);
+
+/// Microseconds after which the light one has lasted: the next pause is a short one.
+const LASTED: u64 = 50_000;
+
+/// Decides who serves, from what is observed. Times are in microseconds.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// The CPU, if there is but one: then nothing needs to be known.
+    only: Option<u32>,
+    /// As many runnable tasks as there may be besides the client.
+    quiet: u32,
+    pid: u32,
+    /// For each of the last 32 requests whether it came from another client than the one before.
+    changes: u32,
+    streak: u32,
+    /// Requests until the next sample.
+    left: u32,
+    sampled: u64,
+    /// When the first of the last samples was taken that all saw other tasks.
+    noisy: Option<u64>,
+    /// As [`SUSPICIOUS`], and whether the sample is taken for that reason.
+    suspicious: u64,
+    suspected: bool,
+    /// The client whose CPU was asked for last.
+    followed: u32,
+    /// The CPU beside whose client the light thread serves; none while ordinary threads do.
+    pub beside: Option<u32>,
+    since: u64,
+    not_before: u64,
+    pause: u64,
+}
+
+impl Watch {
+    /// Of so many CPUs; or of that one.
+    pub fn new(cpus: u32, only: Option<u32>) -> Self {
+        Self {
+            only,
+            quiet: 1 + cpus / 8,
+            pid: 0,
+            changes: 0,
+            streak: 0,
+            left: 0,
+            sampled: 0,
+            noisy: None,
+            suspicious: SUSPICIOUS.0,
+            suspected: false,
+            followed: 0,
+            beside: None,
+            since: 0,
+            not_before: 0,
+            pause: PAUSE.0,
+        }
+    }
+
+    /// A request of `pid`, which is 0 if nobody waits for it, so long after the last answer. Whether a sample is to be
+    /// taken.
+    pub fn observe(&mut self, pid: u32, now: u64, gap: u64) -> bool {
+        if pid == 0 {
+            return false;
+        }
+        if self.only.is_some() {
+            if self.beside.is_none() && now >= self.not_before {
+                (self.beside, self.since) = (self.only, now);
+            }
+            return false;
+        }
+        let changed = pid != self.pid;
+        self.pid = pid;
+        self.changes = self.changes << 1 | u32::from(changed);
+        self.streak = if changed { 0 } else { self.streak.saturating_add(1) };
+        self.left = self.left.saturating_sub(1);
+        if self.changes.count_ones() > PARALLEL {
+            self.give_up(now);
+            return false;
+        }
+        let new = pid != self.followed;
+        self.suspected = self.beside.is_some() && gap >= self.suspicious;
+        let due = self.suspected
+            || self.left == 0
+            || now.saturating_sub(self.sampled) >= SAMPLE_AFTER
+            || new && self.streak == STREAK;
+        if self.streak < STREAK || now < self.not_before || !due {
+            return false;
+        }
+        (self.left, self.sampled) = (SAMPLE_EVERY, now);
+        true
+    }
+
+    /// The sample: runnable tasks, this one included, and the CPU of the client if it is known.
+    pub fn answer(&mut self, running: u32, cpu: Option<u32>, now: u64) {
+        if running > self.quiet {
+            let first = *self.noisy.get_or_insert(now);
+            match self.beside.is_some() && now < first + NOISE {
+                true => self.left = 8,
+                false => self.give_up(now),
+            }
+            return;
+        }
+        self.noisy = None;
+        self.followed = self.pid;
+        if self.beside.is_none() && cpu.is_some() {
+            self.since = now;
+        }
+        match (self.suspected, self.beside == cpu) {
+            (true, true) => self.suspicious = (self.suspicious * 2).min(SUSPICIOUS.1),
+            (_, false) => self.suspicious = SUSPICIOUS.0,
+            (false, true) => {}
+        }
+        self.beside = cpu;
+    }
+
+    /// Back to ordinary threads for a while: the longer, the less often the other way lasted.
+    pub fn give_up(&mut self, now: u64) {
+        self.noisy = None;
+        if self.beside.take().is_some() {
+            let lasted = now.saturating_sub(self.since);
+            self.pause = if lasted > LASTED { PAUSE.0 } else { (self.pause * 2).min(PAUSE.1) };
+            self.not_before = now + self.pause;
+        } else {
+            self.not_before = self.not_before.max(now + PAUSE.0 / 4);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One request each `step` microseconds; samples as given; tells how many were taken.
+    fn run(watch: &mut Watch, pids: &[u32], now: &mut u64, step: u64, running: u32, cpu: u32) -> usize {
+        let mut taken = 0;
+        for pid in pids {
+            *now += step;
+            if watch.observe(*pid, *now, step / 2) {
+                taken += 1;
+                watch.answer(running, Some(cpu), *now);
+            }
+        }
+        taken
+    }
+
+    #[test]
+    fn a_single_client_is_followed_at_little_cost() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
+        assert_eq!(watch.beside, Some(1));
+        assert!(run(&mut watch, &[7; 1000], &mut now, 10, 1, 1) < 80);
+        // It moves, and so does who serves it.
+        run(&mut watch, &[7; 20], &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, Some(0));
+    }
+
+    #[test]
+    fn a_client_that_was_moved_is_noticed_at_once_and_one_that_thinks_is_left_alone() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
+        run(&mut watch, &[7], &mut now, 60, 1, 0);
+        assert_eq!(watch.beside, Some(0));
+        assert!(run(&mut watch, &[7; 32], &mut now, 500, 1, 0) < 16);
+    }
+
+    #[test]
+    fn short_processes_one_after_another_are_followed() {
+        let (mut watch, mut now) = (Watch::new(4, None), 0);
+        for pid in 1..50 {
+            run(&mut watch, &[pid; 20], &mut now, 10, 1, pid % 4);
+            assert_eq!(watch.beside, Some(pid % 4));
+        }
+    }
+
+    #[test]
+    fn clients_in_parallel_are_not() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        let both: Vec<u32> = (0..400).map(|i| 5 + i % 2).collect();
+        run(&mut watch, &both, &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, None);
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[5; 50], &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, Some(0));
+        run(&mut watch, &both[..40], &mut now, 10, 1, 0);
+        assert_eq!(watch.beside, None);
+    }
+
+    #[test]
+    fn with_one_cpu_there_is_nothing_to_find_out() {
+        let (mut watch, mut now) = (Watch::new(1, Some(3)), 0);
+        assert_eq!(run(&mut watch, &[5, 6, 5, 6, 5, 6, 5, 6], &mut now, 10, 9, 0), 0);
+        assert_eq!(watch.beside, Some(3));
+        watch.give_up(now);
+        run(&mut watch, &[5; 10], &mut now, 10, 9, 0);
+        assert_eq!(watch.beside, None);
+        run(&mut watch, &[5; 10], &mut now, PAUSE.1, 9, 0);
+        assert_eq!(watch.beside, Some(3));
+    }
+
+    #[test]
+    fn other_work_ends_it_soon_and_for_longer_each_time() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
+        assert_eq!(watch.beside, Some(1));
+        // Slow now, for somebody else has the CPU: time alone brings the samples.
+        run(&mut watch, &[7; 2], &mut now, SAMPLE_AFTER, 3, 1);
+        assert_eq!(watch.beside, None);
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let begun = now;
+            while watch.beside.is_none() {
+                run(&mut watch, &[7], &mut now, 1000, 1, 1);
+            }
+            pauses.push(now - begun);
+            run(&mut watch, &[7; 3], &mut now, SAMPLE_AFTER, 3, 1);
+            assert_eq!(watch.beside, None);
+        }
+        assert!(pauses.is_sorted() && (PAUSE.1 * 9 / 10..PAUSE.1 * 11 / 10).contains(&pauses[7]), "{pauses:?}");
+    }
+
+    #[test]
+    fn one_noisy_sample_is_no_reason() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
+        let mut samples = 0;
+        for _ in 0..200 {
+            now += 10;
+            if watch.observe(7, now, 5) {
+                samples += 1;
+                watch.answer(if samples % 2 == 0 { 1 } else { 4 }, Some(1), now);
+            }
+        }
+        assert!(samples > 4);
+        assert_eq!(watch.beside, Some(1));
+    }
+
+    #[test]
+    fn requests_that_nobody_waits_for_do_not_count() {
+        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        let mixed: Vec<u32> = (0..40).map(|i| if i % 2 == 0 { 7 } else { 0 }).collect();
+        run(&mut watch, &mixed, &mut now, 10, 1, 1);
+        assert_eq!(watch.beside, Some(1));
+    }
+}
