@@ -80,6 +80,23 @@ struct Wire {
     late: u64,
     /// The device takes nothing.
     full: bool,
+    /// By how much windows are scaled that are told here, and the edge of the last one.
+    scale: Option<u8>,
+    edge: Option<u32>,
+}
+
+impl Wire {
+    /// An edge never goes back (RFC 9293 section 3.8.6), but for what the scale cuts off.
+    fn check_window(&mut self, packet: &[u8], offload: Offload) {
+        let Ok(Ip { transport: Transport::Tcp(tcp), .. }) = Ip::parse(packet, offload) else { panic!("packet") };
+        if tcp.flags.contains(Flags::SYN) {
+            self.scale = tcp.parsed_options().window_scale;
+        } else if let Some(scale) = self.scale.filter(|_| !tcp.flags.contains(Flags::RST)) {
+            let edge = tcp.acknowledgment.wrapping_add(u32::from(tcp.window) << scale);
+            let former = self.edge.replace(edge).unwrap_or(edge);
+            assert!(!before(edge.wrapping_add((1 << scale) - 1), former), "back by {}", former.wrapping_sub(edge));
+        }
+    }
 }
 
 impl Link for Wire {
@@ -87,6 +104,7 @@ impl Link for Wire {
         if self.full {
             return false;
         }
+        self.check_window(packet, offload);
         let random = self.random.as_mut().unwrap();
         let lost = random.below(1000) < self.lost;
         let copies = if random.below(1000) < self.doubled { 2 } else { u64::from(!lost) };

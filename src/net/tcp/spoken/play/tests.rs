@@ -58,6 +58,26 @@ fn no_more_is_kept_than_was_promised() {
     assert!(play.now - since < Duration::from_secs(2), "{:?}", play.now - since);
 }
 
+/// A container that sends more than it may gains nothing.
+#[test]
+fn what_was_not_promised_is_not_taken() {
+    let mut play = Play::new(1, 0, 0, 0);
+    (play.far.room, play.far.boast, play.far.ended) = (0, 5000, false);
+    play.client.wire.now = Some(play.now);
+    play.client.timeout(play.now);
+    while !play.near.as_ref().is_some_and(Conversation::is_open) {
+        assert!(play.step());
+    }
+    let near = play.near.as_ref().unwrap();
+    let (sequence, promised) = (near.expected, near.promised());
+    let payload = vec![0; size(promised) + 5000];
+    let tcp = Tcp { sequence, payload: &payload, ..answer(Flags::ACK, play.client.expected()) };
+    play.with(|near, scene| near.segment(&tcp, scene));
+    let near = play.near.as_ref().unwrap();
+    assert_eq!((near.expected.wrapping_sub(sequence), near.promised()), (promised, 0));
+    assert!(promised >= 2000 && play.kept == size(promised), "{promised} {}", play.kept);
+}
+
 /// When all together keep too much, the container has to: it takes longer.
 #[test]
 fn what_is_not_kept_is_sent_again() {
