@@ -256,6 +256,8 @@ pub fn reads_while_a_file_is_cut_off_and_grows(here: &Path) {
     });
     alone();
     assert!(fs::read(&path).unwrap() == wanted);
+    // The server ends with the last use of its mount.
+    drop(file);
     drop(union);
     assert!(fs::read(container.join("upper/file")).unwrap() == wanted);
 }
