@@ -224,7 +224,6 @@ mod tests {
         let file = file_of(131_072);
         let done = AtomicBool::new(false);
         let wanted = bytes(131_072);
-        let mut short = 0;
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let mut length = 0;
@@ -235,8 +234,14 @@ mod tests {
                 }
             });
             let read_from = OwnedFd::from(file.try_clone().unwrap());
-            for request in 0..3000 {
+            let mut answered = 0;
+            // While the other thread has to wait, the file may be too short for many requests.
+            for request in 0.. {
+                if answered == 1000 {
+                    break;
+                }
                 if splicer.answer(request, &read_from, 0, 131_072) {
+                    answered += 1;
                     let mut first = [0; HEADER];
                     device.read_exact(&mut first).unwrap();
                     let length = u32::from_ne_bytes(first[..4].try_into().unwrap()) as usize;
@@ -246,12 +251,11 @@ mod tests {
                     // A page that is cut off while it is read has zeros.
                     assert!(got.iter().zip(&wanted).all(|(got, wanted)| got == wanted || *got == 0), "{request}");
                 } else {
-                    short += 1;
+                    std::thread::yield_now();
                 }
             }
             done.store(true, Ordering::Relaxed);
         });
-        assert!(short < 3000, "none was answered");
         assert_eq!(all_of(device, splicer), b"");
     }
 }
