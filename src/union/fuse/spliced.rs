@@ -218,6 +218,15 @@ mod tests {
         assert_eq!(all_of(reading, splicer), b"");
     }
 
+    /// Says so when it goes.
+    struct AtEnd<'a>(&'a AtomicBool);
+
+    impl Drop for AtEnd<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     #[test]
     fn a_file_that_is_cut_off_and_grows_meanwhile_gives_whole_answers() {
         let (mut device, splicer) = device();
@@ -233,6 +242,8 @@ mod tests {
                     rustix::io::pwrite(&file, &wanted, 0).unwrap();
                 }
             });
+            // Also when something here fails.
+            let _done = AtEnd(&done);
             let read_from = OwnedFd::from(file.try_clone().unwrap());
             let mut answered = 0;
             // While the other thread has to wait, the file may be too short for many requests.
@@ -254,7 +265,6 @@ mod tests {
                     std::thread::yield_now();
                 }
             }
-            done.store(true, Ordering::Relaxed);
         });
         assert_eq!(all_of(device, splicer), b"");
     }
