@@ -307,7 +307,7 @@ fn a_rate_holds() {
     };
     let least = f64::from(SIZE) / 1e6 * 0.9;
     assert!(took("") >= least);
-    env.coracle("rm -f -t 0 web").succeeds();
+    env.coracle("rm -f web").succeeds();
     web(&env, "--name web");
     env.coracle(&format!("exec web dd if=/dev/zero of=/www/big bs=1000 count={}", SIZE / 1000)).succeeds();
     assert!(took("--net-rate 8mbit") >= least);
