@@ -124,6 +124,9 @@ struct Supervisor {
 /// How long nothing must happen before the pages of the program are given back that the last events needed.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long a container may take to end whose files are gone already because it does.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+
 impl Supervisor {
     /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
     /// is gone.
@@ -350,8 +353,9 @@ impl Supervisor {
             Some(code) => format!("exit code {code}"),
             None => "unknown cause".into(),
         };
-        // Killed with its namespace, the container takes its server along; that is no disaster.
-        if exit_code(self.init.pidfd.as_fd(), WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT).is_none() {
+        // The mount goes with the container and its server with the mount, which may be seen before pid 1 has ended for
+        // good: that is no disaster.
+        if !ends_within(self.init.pidfd.as_fd(), LAST_BREATH) {
             self.disaster = format!("the process that served the container's files ended ({how})");
             self.attached.announce(&format!("coracle: {}\n", self.disaster));
             self.signal(libc::SIGKILL);
@@ -509,6 +513,22 @@ fn remove(paths: &Paths, config: &ContainerConfig, guard: ContainerGuard) -> Res
 
 fn this_process() -> Result<ProcessIdentity> {
     ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
+}
+
+/// Whether a process has ended, or does so in time.
+fn ends_within(pidfd: BorrowedFd<'_>, limit: Duration) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let until = Instant::now() + limit;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match poll(
+            &mut [PollFd::new(pidfd, PollFlags::POLLIN)],
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+        ) {
+            Err(nix::errno::Errno::EINTR) => {}
+            ready => return ready.is_ok_and(|count| count > 0),
+        }
+    }
 }
 
 /// The status of an ended child as a shell sees it; `None` while it runs (with NOHANG).
