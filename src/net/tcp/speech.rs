@@ -53,6 +53,18 @@ impl Speech {
         }
     }
 
+    /// What a conversation does at the far end `far`, and with all that flows share.
+    fn play<T>(&mut self, cx: &mut Context<'_>, far: &OwnedFd, what: impl FnOnce(&mut Scene<'_>) -> T) -> T {
+        let mut upstream = Far { socket: far.as_fd(), look: &mut self.look };
+        what(&mut Scene {
+            now: cx.now,
+            upstream: &mut upstream,
+            link: &mut *cx.link,
+            buffer: &mut self.buffer,
+            kept: &mut self.kept,
+        })
+    }
+
     /// A number to begin with (RFC 6528): a clock of 4 microseconds, from a place that depends on the ends.
     fn start(&self, key: &Key, now: Instant) -> u32 {
         static BEGINNING: OnceLock<Instant> = OnceLock::new();
@@ -141,23 +153,14 @@ impl Tcp {
         let (Origin::Outward(key), Some(far)) = (flow.origin, &flow.ends[FAR]) else { return };
         self.speech.buffer.resize(BUFFER, 0);
         let start = self.speech.start(&key, cx.now);
-        let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
-        let mut scene = Scene {
-            now: cx.now,
-            upstream: &mut upstream,
-            link: &mut *cx.link,
-            buffer: &mut self.speech.buffer,
-            kept: &mut self.speech.kept,
-        };
-        let conversation = Conversation::begin(pair, &syn, start, &mut scene);
+        let conversation = self.speech.play(cx, far, |scene| Conversation::begin(pair, &syn, start, scene));
         flow.progress = Progress::Spoken(Box::new(conversation));
         // What the far end reported while it was connecting is not reported again.
         self.spoken_ready(cx, id, Interest::READ | Interest::WRITE);
     }
 
-    /// Takes over a connection from outside: calls `target` as its client, whose answers come out of the device; and if that
-    /// does not want it, `other`, as the gateway.
-    /// Gives the connection back if that cannot be.
+    /// Takes over a connection from outside: calls `target` as its client, whose answers come out of the device; and if
+    /// that does not want it, `other`, as the gateway. Gives the connection back if that cannot be.
     pub(in crate::net) fn speak_for(
         &mut self,
         cx: &mut Context<'_>,
@@ -177,15 +180,8 @@ impl Tcp {
         let (Some(key), Some(pair)) = (key, Pair::new(client.ip(), target.ip())) else { return Err(far) };
         self.speech.buffer.resize(BUFFER, 0);
         let start = self.speech.start(&key, cx.now);
-        let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
-        let mut scene = Scene {
-            now: cx.now,
-            upstream: &mut upstream,
-            link: &mut *cx.link,
-            buffer: &mut self.speech.buffer,
-            kept: &mut self.speech.kept,
-        };
-        let conversation = Conversation::call(pair, (key.destination.1, key.source.1), start, &mut scene);
+        let ports = (key.destination.1, key.source.1);
+        let conversation = self.speech.play(cx, &far, |scene| Conversation::call(pair, ports, start, scene));
         let flow = Flow::new(Origin::Called(key, other), Progress::Spoken(Box::new(conversation)), [None, Some(far)]);
         let Some(id) = self.flows.insert(flow) else { return Ok(()) };
         self.keys.called(key, id);
@@ -257,15 +253,7 @@ impl Tcp {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let (Progress::Spoken(conversation), Some(far)) = (&mut flow.progress, &flow.ends[FAR]) else { return };
         let was_open = conversation.is_open();
-        let mut upstream = Far { socket: far.as_fd(), look: &mut self.speech.look };
-        let mut scene = Scene {
-            now: cx.now,
-            upstream: &mut upstream,
-            link: &mut *cx.link,
-            buffer: &mut self.speech.buffer,
-            kept: &mut self.speech.kept,
-        };
-        let fate = what(conversation, &mut scene);
+        let fate = self.speech.play(cx, far, |scene| what(conversation, scene));
         if let (false, true, Some(key)) = (was_open, conversation.is_open(), flow.origin.key()) {
             self.keys.accept(key);
         }
