@@ -72,8 +72,12 @@ mod tests {
         assert_eq!(refused("make a user namespace", Errno::EPERM), None);
     }
 
+    /// What it says of this machine is what can be done here: a device that can be opened is one that can be made.
     #[test]
-    fn this_machine_has_networks() {
-        assert_eq!(networks().unwrap().status, Status::Ok);
+    fn this_machine_is_judged() {
+        let has_device = std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_ok();
+        if let Some(check) = networks() {
+            assert_eq!(has_device, !check.detail.ends_with("but not the outside"), "{check:?}");
+        }
     }
 }
