@@ -18,12 +18,12 @@
 //! container was given ([`protocol`]). When netd dies, containers keep talking to each other; whichever supervisor sees
 //! it first starts another one in the same R, and all of them join again.
 //!
-//! Subjects: [`model`] what a network and a member of it are, [`range`] a part of its addresses; [`networks`] the definitions on disk; [`protocol`] what
-//! supervisors and netd say to each other, [`client`] the supervisors' end of it; [`netd`] the process; [`part`] how its
-//! parts share one loop; `router` the namespace R, made with `netlink` and `nft`; [`table`] who is where, and under which
-//! names; [`dns`] questions from containers; [`packet`] IP packets, read and written; [`tcp`], [`udp`] and [`icmp`]
-//! traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files by which containers know names; [`trial`] whether this machine
-//! has what all of it needs.
+//! Subjects: [`model`] what a network and a member of it are, [`range`] a part of its addresses; [`networks`] the
+//! definitions on disk; [`protocol`] what supervisors and netd say to each other, [`client`] the supervisors' end of it;
+//! [`netd`] the process; [`part`] how its parts share one loop; `router` the namespace R, made with `netlink` and `nft`;
+//! [`table`] who is where, and under which names; [`dns`] questions from containers; [`packet`] IP packets, read and
+//! written; [`tcp`], [`udp`] and [`icmp`] traffic to the outside, [`tcp_ports`] and [`udp_ports`] from it; [`etc`] the files
+//! by which containers know names; [`trial`] whether this machine has what all of it needs.
 
 pub mod client;
 pub mod dns;

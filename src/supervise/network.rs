@@ -127,8 +127,7 @@ impl Networked {
         self.lost = revived.is_err().then(|| Instant::now() + PAUSE);
     }
 
-    /// Adds a network to the running container.
-    /// Until [`Networked::recorded`] the network cannot be removed.
+    /// Adds a network to the running container. Until [`Networked::recorded`] the network cannot be removed.
     pub(super) fn connect(&mut self, paths: &Paths, member: &Member) -> Result<()> {
         let definitions = Networks::new(paths);
         let network = definitions.find(member.network.as_str())?;

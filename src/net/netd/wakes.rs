@@ -44,7 +44,7 @@ impl Epoll {
         let timeout = timeout.map(|left| left + Duration::from_micros(1));
         match timeout.filter(|left| *left < Duration::from_millis(2)) {
             None => self.take(events, timeout),
-            // epoll_wait(2) counts in milliseconds, and epoll_pwait2(2) is there since Linux 5.11 only.
+            // `epoll::wait` rounds up to milliseconds; ppoll(2) does not.
             Some(left) => {
                 let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
                 match poll(&mut fds, Some(&timespec(left))) {

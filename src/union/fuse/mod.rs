@@ -24,10 +24,10 @@
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
-//! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`] directories; [`copyup`], [`siblings`], [`whiteout`],
-//! [`layer`] the format on disk; [`create`], [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents;
-//! [`ops`], [`wire`], [`spliced`] the protocol; [`owners`] and [`recorded`] whose files they are;
-//! [`quota`] how many; [`placement`] which thread serves, and where, [`watch`] why; [`fault`] panics.
+//! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`]
+//! directories; [`copyup`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`], [`remove`], [`rename`]
+//! names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol; [`owners`] and [`recorded`]
+//! whose files they are; [`quota`] how many; [`placement`] which thread serves, and where, [`watch`] why; [`fault`] panics.
 
 mod attr;
 mod copyup;
