@@ -185,6 +185,10 @@ impl Policy for Rules {
         }
     }
 
+    fn is_on_host(&self, address: IpAddr) -> bool {
+        address.is_loopback()
+    }
+
     fn visible(&self, client: IpAddr, _: IpAddr) -> IpAddr {
         self.visible.unwrap_or(client)
     }

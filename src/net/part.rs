@@ -154,6 +154,9 @@ pub trait Policy {
     /// unless nobody could answer it (loopback, addresses that the host itself has, those within a container network).
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr;
 
+    /// Whether the host itself has this address: what it sends there stays on this machine.
+    fn is_on_host(&self, address: IpAddr) -> bool;
+
     /// The largest packet that reaches a member in one piece, in bytes: the MTU of its network.
     fn mtu(&self, member: IpAddr) -> usize {
         let _ = member;

@@ -21,7 +21,7 @@ use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
 use super::model::PublishedPort;
 use super::part::{Context, Interest, Part, Token};
-use super::tcp::{Called, RETRY, Tcp, listen_host, reset};
+use super::tcp::{Called, RETRY, Tcp, be_bold, listen_host, reset};
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
 
@@ -184,6 +184,9 @@ fn forward(
     let Some(client) = client.map(|client| SocketAddr::new(client.ip().to_canonical(), client.port())) else {
         return Err(far);
     };
+    if cx.policy.is_on_host(client.ip()) {
+        be_bold(&far);
+    }
     let Some(member) = target.address(client.ip()) else { return Err(far) };
     let other = target.other(member).map(|other| SocketAddr::new(other, port));
     let target = SocketAddr::new(member, port);

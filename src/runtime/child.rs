@@ -188,7 +188,7 @@ fn set_up(child: &PreparedChild, parent: BorrowedFd<'_>) -> Outcome {
         }
         let up = loopback_up(&child.loopback_up);
         up.map_err(|e| (Setup::Loopback as u16, 0, errno(&e)))?;
-        allow_unprivileged_network_use();
+        set_up_network_use();
     }
     mask(child).map_err(|e| (Setup::Masks as u16, 0, errno(&e)))?;
     nix::unistd::sethostname(&child.hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
@@ -450,11 +450,14 @@ fn loopback_up(message: &[u8]) -> io::Result<()> {
 }
 
 /// docker's defaults in a network namespace of one's own: every port and ping without privileges. A kernel that lacks
-/// one of the settings has no such restriction to lift.
-fn allow_unprivileged_network_use() {
-    for (path, value) in
-        [(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"), (c"/proc/sys/net/ipv4/ping_group_range", "0 65535")]
-    {
+/// one of the settings has no such restriction to lift. And what is sent there goes to this machine alone, whose netd sends
+/// it on: the host's choice of congestion control, which is for networks, begins there.
+fn set_up_network_use() {
+    for (path, value) in [
+        (c"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
+        (c"/proc/sys/net/ipv4/ping_group_range", "0 65535"),
+        (c"/proc/sys/net/ipv4/tcp_congestion_control", "reno"),
+    ] {
         if let Ok(file) = rustix::fs::openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
             let _ = rustix::io::write(&file, value.as_bytes());
         }

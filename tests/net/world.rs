@@ -139,6 +139,10 @@ impl Policy for Open {
         }
     }
 
+    fn is_on_host(&self, address: IpAddr) -> bool {
+        address.is_loopback()
+    }
+
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr {
         match (client.is_loopback() || client.is_ipv4() != member.is_ipv4(), member.is_ipv4()) {
             (false, _) => client,

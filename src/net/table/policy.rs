@@ -34,14 +34,18 @@ impl Policy for Table {
         network.and_then(|network| network.mtu).map_or(1500, |mtu| mtu as usize)
     }
 
+    fn is_on_host(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_loopback() || self.host.contains(&address)
+    }
+
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr {
         let client = client.to_canonical();
         let answerable = client.is_ipv4() == member.is_ipv4()
-            && !client.is_loopback()
+            && !self.is_on_host(client)
             && !goes_nowhere(client)
             && !is_disguised(client)
             && !is_host_gateway(client)
-            && !self.host.contains(&client)
             && !self.is_inside(client);
         match answerable {
             true => client,

@@ -53,7 +53,7 @@ use speech::Speech;
 use spoken::Conversation;
 
 pub use gate::GATE_PORT;
-pub(in crate::net) use sockets::{Called, family, listen_host};
+pub(in crate::net) use sockets::{Called, be_bold, family, listen_host};
 
 use super::packet::{Ip, Transport};
 use super::part::{Context, Interest, Part, Token};
