@@ -74,7 +74,7 @@ pub struct Inside {
 /// Makes sockets on either side.
 #[derive(Debug)]
 pub struct Factory {
-    wishes: Sender<Wish>,
+    wishes: Sender<(Wish, usize)>,
     made: Receiver<(Wish, io::Result<OwnedFd>)>,
     stock: RefCell<Stock>,
 }
@@ -173,19 +173,19 @@ impl Sockets for Factory {
 }
 
 impl Factory {
-    fn new(wishes: Sender<Wish>, made: Receiver<(Wish, io::Result<OwnedFd>)>) -> Self {
+    fn new(wishes: Sender<(Wish, usize)>, made: Receiver<(Wish, io::Result<OwnedFd>)>) -> Self {
         Self { wishes, made, stock: RefCell::default() }
     }
 
-    fn order(&self, wish: Wish, stock: &mut Stock) -> io::Result<()> {
-        self.wishes.send(wish).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        stock.ordered += 1;
+    fn order(&self, wish: Wish, count: usize, stock: &mut Stock) -> io::Result<()> {
+        self.wishes.send((wish, count)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        stock.ordered += count;
         Ok(())
     }
 
     /// Has one made, or gets one that is being made already.
     fn wait_for(&self, wish: Wish, stock: &mut Stock) -> io::Result<OwnedFd> {
-        self.order(wish, stock)?;
+        self.order(wish, 1, stock)?;
         loop {
             let (of, socket) = self.made.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
             if of == wish {
@@ -204,7 +204,9 @@ impl Factory {
         }
         // Those of a family that nobody asks for any more give way.
         stock.ready.retain(|(of, _)| *of == wish);
-        while stock.ready.len() + stock.ordered < stock.wanted && self.order(wish, stock).is_ok() {}
+        let there = stock.ready.len() + stock.ordered;
+        // Without a maker, whoever wants a socket hears of it.
+        let _ = self.order(wish, stock.wanted.saturating_sub(there), stock);
     }
 }
 
@@ -220,10 +222,12 @@ fn make_socket((family, kind, protocol): Wish) -> io::Result<OwnedFd> {
     Ok(socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, protocol)?)
 }
 
-fn make_sockets(wishes: &Receiver<Wish>, made: &Sender<(Wish, io::Result<OwnedFd>)>) {
-    for wish in wishes {
-        if made.send((wish, make_socket(wish))).is_err() {
-            return;
+fn make_sockets(wishes: &Receiver<(Wish, usize)>, made: &Sender<(Wish, io::Result<OwnedFd>)>) {
+    for (wish, count) in wishes {
+        for _ in 0..count {
+            if made.send((wish, make_socket(wish))).is_err() {
+                return;
+            }
         }
     }
 }
@@ -306,7 +310,7 @@ mod tests {
         for _ in 0..100 {
             let socket = factory.router(stream.0, stream.1, stream.2).unwrap();
             assert_eq!(socket_type(&socket).unwrap(), SocketType::STREAM);
-            wanted.try_iter().for_each(make);
+            wanted.try_iter().for_each(|(wish, count)| (0..count).for_each(|_| make(wish)));
             let stock = factory.stock.borrow();
             most = most.max(stock.ready.len() + stock.ordered);
         }
