@@ -11,8 +11,9 @@
 //! are stuck in it. When too much is kept in all, bytes stay in the socket they came to: they are looked at (MSG_PEEK),
 //! written, and as many as were taken are thrown away. So memory is bounded, whatever containers and servers do.
 //!
-//! What ends: the end of one direction is passed on by shutdown(2), the other goes on; the flow is over when both have
-//! ended. An error of either socket is passed on as a reset, after all that had arrived before it.
+//! What ends: the end of one direction is passed on by shutdown(2), in one packet with the last bytes if it has come with
+//! them (MSG_MORE, send(2)), the other goes on; the flow is over when both have ended. An error of either socket is passed
+//! on as a reset, after all that had arrived before it.
 //!
 //! Urgent data (RFC 9293 section 3.8.5) is one byte beside the stream for Linux: reads stop in front of it, where it is
 //! taken out (MSG_OOB) and sent the same way.
@@ -74,6 +75,8 @@ pub(super) struct Way {
     readable: bool,
     /// Reading goes on to the end or the error that was reported.
     ending: bool,
+    /// All that will ever come has come: what is read up to the end is sent together with it.
+    complete: bool,
     /// Urgent data was reported.
     marked: bool,
     blocked: bool,
@@ -105,6 +108,8 @@ impl Way {
     pub(super) fn note_source(&mut self, what: Interest) {
         let ending = Interest::READ_CLOSED | Interest::CLOSED | Interest::ERROR;
         self.ending |= what.intersects(ending);
+        self.complete |= what.contains(Interest::READ_CLOSED);
+        self.complete &= !what.contains(Interest::ERROR);
         self.marked |= what.contains(Interest::URGENT);
         self.readable |= what.intersects(ending | Interest::READ | Interest::URGENT);
     }
@@ -225,8 +230,10 @@ impl Way {
         };
         self.stream = count >= MANY;
         let mut rest = tools.buffer.get(..count).unwrap_or_default();
+        let is_last = self.complete && count < BUFFER && !self.marked;
+        let more = if is_last { SendFlags::MORE } else { SendFlags::empty() };
         while !rest.is_empty() {
-            match would(send(to, rest, SendFlags::NOSIGNAL))? {
+            match would(send(to, rest, SendFlags::NOSIGNAL | more))? {
                 Some(sent) => rest = rest.get(sent..).unwrap_or_default(),
                 None => {
                     self.blocked = true;
