@@ -228,7 +228,7 @@ impl Netd {
                 settled = true;
             }
             settled &= events.is_empty();
-            let (happened, passed) = (events.len(), self.tun.passed());
+            let (happened, moved) = (events.len(), self.moved());
             for (raw, what) in events.drain(..) {
                 if let Some((part, index)) = Token::from_raw(raw) {
                     self.ready(part, index, what);
@@ -238,11 +238,16 @@ impl Netd {
                 self.packets();
             }
             self.expire(now);
-            self.vigil.note(waited, happened == 1 && self.tun.passed() == passed + 1);
+            self.vigil.note(waited, happened, self.moved() - moved);
             if self.idle.is_some_and(|since| since + IDLE <= now) && self.may_go(address, lock)? {
                 return Ok(());
             }
         }
+    }
+
+    /// How many packets and messages netd has had in its hands.
+    fn moved(&self) -> u64 {
+        self.tun.passed() + self.parts.messages()
     }
 
     fn ready(&mut self, part: Part, index: u64, what: Interest) {

@@ -91,6 +91,11 @@ impl Parts {
         }
     }
 
+    /// How many messages of TCP were moved so far; anything larger counts as many.
+    pub fn messages(&self) -> u64 {
+        self.tcp.messages()
+    }
+
     /// There are no more packets for the moment.
     pub fn flush(&mut self, cx: &mut Context<'_>) {
         self.udp_ports.flush(cx);

@@ -212,6 +212,11 @@ impl Tcp {
         self.flows.len()
     }
 
+    /// How many messages were moved so far; anything larger counts as many.
+    pub fn messages(&self) -> u64 {
+        self.tools.messages()
+    }
+
     /// A TCP packet out of the device.
     pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
         if let Transport::Tcp(tcp) = &packet.transport {

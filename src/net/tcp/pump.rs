@@ -36,6 +36,8 @@ const MANY: usize = 32 * 1024;
 const FEW: usize = 8 * 1024;
 /// What one way moves before the others' turn, in bytes.
 const TURN: usize = 512 * 1024;
+/// A read of so few bytes is a message that somebody may be waiting for.
+const MESSAGE: usize = 2 * 1024;
 /// What all ways together keep in memory, in bytes.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
@@ -47,11 +49,18 @@ pub(super) struct Tools {
     /// How many bytes are kept by all ways together, not counting pipes.
     kept: usize,
     limit: usize,
+    /// How many messages were moved; anything larger counts as many.
+    messages: u64,
 }
 
 impl Tools {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; BUFFER].into(), pipes: Pipes::default(), kept: 0, limit: MAX_KEPT }
+        Self { buffer: vec![0; BUFFER].into(), pipes: Pipes::default(), kept: 0, limit: MAX_KEPT, messages: 0 }
+    }
+
+    /// How many messages were moved so far; anything larger counts as many.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
     }
 }
 
@@ -142,7 +151,9 @@ impl Way {
             if moved >= TURN {
                 return Ok(Turn::More);
             }
-            moved += self.fill(from, to, tools)?;
+            let count = self.fill(from, to, tools)?;
+            tools.messages += count.div_ceil(MESSAGE) as u64;
+            moved += count;
         }
     }
 
