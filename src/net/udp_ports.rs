@@ -329,13 +329,14 @@ impl UdpPorts {
             return Some(index);
         }
         self.flush(cx);
-        while self.clients.crowded(flows::Key::member(&key), cx.now).is_some() {}
+        let holder = cx.policy.holder(flows::Key::member(&key));
+        while self.clients.crowded(holder, cx.now).is_some() {}
         let index = self.clients.next_index();
         if let Some(socket) = &client.socket {
             let token = Token::new(Part::UdpPorts, CLIENT | index as u64);
             cx.wakes.watch(socket.as_fd(), Interest::READ, token).ok()?;
         }
-        self.clients.insert(key, client, cx.now).ok()
+        self.clients.insert(key, client, holder, cx.now).ok()
     }
 
     /// A socket of the router's namespace that calls a container. Without a free descriptor, an old client gives up its
