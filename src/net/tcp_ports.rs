@@ -19,7 +19,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
-use super::model::PublishedPort;
+use super::model::{Publish, PublishedPort};
 use super::part::{Context, Holder, Interest, Part, Token};
 use super::tcp::{Called, RETRY, Tcp, be_bold, listen_host, reset};
 use crate::base::error::Kind;
@@ -260,6 +260,19 @@ pub(super) fn describe(port: &PublishedPort) -> String {
 pub(super) fn in_use(port: &PublishedPort) -> Error {
     Error::conflict(format!("{} of the host is already in use", describe(port)))
         .hint("stop what listens there, or publish another port of the host")
+}
+
+/// None of the host's ports for one `-p` is free.
+pub(super) fn all_in_use(publish: &Publish) -> Error {
+    match publish.last_host_port > publish.port.host_port {
+        false => in_use(&publish.port),
+        true => Error::conflict(format!(
+            "all ports of the host from {} to {} are already in use",
+            describe(&publish.port),
+            describe(&PublishedPort { host_port: publish.last_host_port, ..publish.port.clone() })
+        ))
+        .hint("publish another range of ports of the host"),
+    }
 }
 
 /// Why a port of the host cannot be listened on.

@@ -59,7 +59,7 @@ pub fn the_outside_is_as_the_host_sees_it() {
 
 fn publishing(name: &str, network: &coracle::net::model::Network, host_port: u16) -> Join {
     let port = PublishedPort { host_ip: None, host_port, container_port: 80, protocol: Protocol::Tcp };
-    Join { ports: vec![port], ..wish(name, &[network]) }
+    Join { ports: vec![port.into()], ..wish(name, &[network]) }
 }
 
 /// By all addresses of the laptop, whichever families the program in the container listens on.
@@ -81,7 +81,7 @@ fn reach_published(container: &Container, port: u16) {
 pub fn published_udp_ports_lead_to_containers() {
     let network = network("one", 1);
     let port = PublishedPort { host_ip: None, host_port: 0, container_port: 53, protocol: Protocol::Udp };
-    let join = Join { ports: vec![port], ..wish("a", &[&network]) };
+    let join = Join { ports: vec![port.into()], ..wish("a", &[&network]) };
     let mut a = Container::start(&join).unwrap();
     let port = a.joined.ports[0].host_port;
     for (round, listens) in ["[::]:53", "0.0.0.0:53"].into_iter().enumerate() {

@@ -13,12 +13,12 @@ use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::model::{Endpoint, Network, PublishedPort, Rate, Wish};
+use crate::net::model::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 use crate::net::part::{Context, Interest, Part, Token, Wakes};
 use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;
-use crate::net::tcp_ports::{Target, in_use};
+use crate::net::tcp_ports::Target;
 
 /// How long a netd that cannot serve waits for those who ask why.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -121,11 +121,16 @@ impl Netd {
         if self.clients.get(&id).is_none_or(|client| client.member.is_some()) {
             return Err(Error::conflict("this connection is a container's already"));
         }
-        self.refuse_awaited_ports(join)?;
         let endpoints = self.table.join(join)?;
-        // Ports that were any free ones have numbers by now, which others know.
-        let wanted = join.before.as_ref().map_or(&join.ports, |before| &before.ports);
-        let ports = match self.parts.open(&mut context!(self), wanted, join.remap_low_ports) {
+        let wanted = match &join.before {
+            None => join.ports.clone(),
+            // Ports that were any free ones have numbers by now, which others know.
+            Some(before) => before.ports.iter().cloned().map(Publish::from).collect(),
+        };
+        // Ports of containers that are about to come back are theirs.
+        let others = self.awaited.iter().filter(|(container, _)| **container != join.container);
+        let reserved: Vec<_> = others.flat_map(|(_, joined)| &joined.ports).cloned().collect();
+        let ports = match self.parts.open(&mut context!(self), &wanted, &reserved, join.remap_low_ports) {
             Ok(ports) => ports,
             Err(error) => {
                 self.table.leave(&join.container);
@@ -144,14 +149,6 @@ impl Netd {
         let resolvers = self.table.resolvers(&join.container);
         let host_gateway = self.table.host_gateway(&join.container);
         Ok(Joined { endpoints, ports, resolvers, host_gateway })
-    }
-
-    /// Ports of containers that are about to come back are theirs.
-    fn refuse_awaited_ports(&self, join: &Join) -> Result<()> {
-        let others = self.awaited.iter().filter(|(container, _)| **container != join.container);
-        let mut awaited = others.flat_map(|(_, joined)| &joined.ports);
-        let clash = awaited.find(|theirs| join.ports.iter().any(|ours| ours.clashes(theirs)));
-        clash.map_or(Ok(()), |port| Err(in_use(port)))
     }
 
     fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
