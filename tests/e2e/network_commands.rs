@@ -237,3 +237,25 @@ fn as_podman_failures_have_podmans_codes() {
     }
     called(&env, "podman", "network exists nosuch").exits_with(1);
 }
+
+#[test]
+fn containers_of_a_network_are_listed_by_its_name_or_id() {
+    let env = ready!(busybox);
+    let front = env.coracle("network create front").succeeds().line().to_owned();
+    env.coracle("network create back").succeeds();
+    env.coracle("create --name web --network front IMAGE true").succeeds();
+    env.coracle("create --name db --network front --network back IMAGE true").succeeds();
+    env.coracle("create --name alone --network none IMAGE true").succeeds();
+    let listed = |network: &str| {
+        let shown = env.coracle(&format!("ps -a --filter network={network} --format '{{{{.Names}}}}'")).succeeds();
+        shown.lines().join(" ")
+    };
+    for network in ["front", &front, &front[..12]] {
+        assert_eq!(listed(network), "db web", "{network}");
+    }
+    assert_eq!((listed("back"), listed("none"), listed("nosuch")), ("db".into(), "alone".into(), String::new()));
+    let none = env.coracle("network ls --filter name=none -q").succeeds().line().to_owned();
+    assert_eq!(listed(&none), "alone");
+    let all = env.coracle("ps -a --filter network=front --filter network=none -q").succeeds();
+    assert_eq!(all.lines().len(), 3);
+}
