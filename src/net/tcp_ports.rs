@@ -50,7 +50,7 @@ struct Port {
     target: Option<Target>,
 }
 
-/// The addresses of a container, one of them at least.
+/// The addresses of a container. While it has none, whoever calls is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// Its IPv4 address.
@@ -98,7 +98,7 @@ impl TcpPorts {
         Ok(PublishedPort { host_port: number, ..port.clone() })
     }
 
-    /// Leads an open port to a container: those who wait are let in.
+    /// Leads an open port to a container, or elsewhere than before: those who wait are let in.
     pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
         let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
             return Err(Error::not_found(format!("{} is not open", describe(port))));

@@ -168,6 +168,8 @@ impl Netd {
         let gone = self.table.disconnect(&container, network)?;
         let addresses: Vec<_> = table::addresses(&gone).collect();
         self.parts.left(&mut context!(self), &addresses);
+        // Before anybody else may have its address.
+        self.aim_ports(id)?;
         let left = self.table.endpoints(&container).to_vec();
         self.inside.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
         self.wait_for(id, Pending::Disconnect);
@@ -189,7 +191,10 @@ impl Netd {
                 Reply::Failed(WireError::from(&error))
             }
             (_, Err(error)) => Reply::Failed(WireError::from(&error)),
-            (Pending::Connect(endpoint), Ok(())) => Reply::Connected(endpoint),
+            (Pending::Connect(endpoint), Ok(())) => match self.aim_ports(id) {
+                Ok(()) => Reply::Connected(endpoint),
+                Err(error) => Reply::Failed(WireError::from(&error)),
+            },
             (Pending::Plug, Ok(())) => match self.plugged(id) {
                 Ok(()) => Reply::Plugged(self.cut_off.clone()),
                 Err(error) => Reply::Failed(WireError::from(&error)),
@@ -201,19 +206,23 @@ impl Netd {
 
     /// A container has its interfaces: others find it, and its ports lead to it.
     fn plugged(&mut self, id: u64) -> Result<()> {
-        let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) else { return Ok(()) };
-        self.table.plugged(&member.container);
-        let endpoints = self.table.endpoints(&member.container);
-        // Ports are those of the first network that has a way out.
-        let published = endpoints.iter().find(|endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some());
-        let target = published.map(|endpoint| Target {
-            ipv4: endpoint.ipv4.map(|v4| v4.addr()),
-            ipv6: endpoint.ipv6.map(|v6| v6.addr()),
-        });
-        match target {
-            Some(target) => self.parts.aim(&mut context!(self), &member.ports, target),
-            None => Ok(()),
+        if let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) {
+            self.table.plugged(&member.container);
         }
+        self.aim_ports(id)
+    }
+
+    /// The ports of a container are those of the first of its networks that has a way out, and lead nowhere while there
+    /// is none.
+    fn aim_ports(&mut self, id: u64) -> Result<()> {
+        let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) else { return Ok(()) };
+        let endpoints = self.table.endpoints(&member.container);
+        let published = endpoints.iter().find(|endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some());
+        let target = Target {
+            ipv4: published.and_then(|endpoint| endpoint.ipv4).map(|v4| v4.addr()),
+            ipv6: published.and_then(|endpoint| endpoint.ipv6).map(|v6| v6.addr()),
+        };
+        self.parts.aim(&mut context!(self), &member.ports, target)
     }
 
     /// What a client wanted to know.
