@@ -39,6 +39,7 @@ const TESTS: &[(&str, fn())] = &[
     ("without_a_device_there_are_neighbours", outside::without_a_device_there_are_neighbours),
     ("without_a_gate_connections_are_spoken", outside::without_a_gate_connections_are_spoken),
     ("published_ports_lead_to_containers", outside::published_ports_lead_to_containers),
+    ("published_ports_move_with_their_container", outside::published_ports_move_with_their_container),
     ("ports_come_back_after_netd_was_killed", outside::ports_come_back_after_netd_was_killed),
     ("addresses_and_links_come_and_go", roaming::addresses_and_links_come_and_go),
     ("a_vpn_comes_and_goes", roaming::a_vpn_comes_and_goes),

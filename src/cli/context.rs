@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::container::options::Around;
 use super::environment::{Chosen, Environment};
 use super::ui::{Level, Ui};
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::engine::Engine;
 use crate::registry::Settings;
 use crate::rootless::outer;
@@ -47,6 +47,25 @@ impl Persona {
             Persona::Coracle => "coracle",
             Persona::Docker => "docker",
             Persona::Podman => "podman",
+        }
+    }
+
+    /// The exit code of a command that failed: podman has 125 for whatever is not the container's own (podman(1), "Exit
+    /// Codes"), docker for wrong command lines alone.
+    pub fn failure(self) -> u8 {
+        match self {
+            Persona::Podman => 125,
+            Persona::Coracle | Persona::Docker => 1,
+        }
+    }
+
+    /// The exit code of a command that did not remove what it should: podman's tells what was not there and what is in use
+    /// (podman-rm(1), podman-rmi(1) and podman-network-rm(1), "Exit Codes").
+    pub fn not_removed(self, error: &Error) -> u8 {
+        match (self, error.kind()) {
+            (Persona::Podman, Kind::NotFound) => 1,
+            (Persona::Podman, Kind::Conflict) => 2,
+            _ => self.failure(),
         }
     }
 

@@ -125,7 +125,7 @@ fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result
         (None, _) => context.ui.text(&indented(&found)?)?,
     }
     errors.iter().for_each(|error| context.ui.error(error));
-    Ok(u8::from(!errors.is_empty()))
+    Ok(if errors.is_empty() { 0 } else { context.persona.failure() })
 }
 
 fn find(engine: &Engine, name: &str, what: What, sizes: bool) -> Result<Report> {

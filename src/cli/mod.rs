@@ -140,7 +140,7 @@ fn run(
     context: &Context,
 ) -> Result<u8, Failure> {
     let failure = |error: Error, parsing: bool| Failure {
-        code: verb.codes.of(&error, parsing),
+        code: verb.codes.of(context.persona, &error, parsing),
         see: parsing.then(|| called.to_owned()),
         error,
     };

@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
 use super::argv;
-use super::context::Context;
+use super::context::{Context, Persona};
 use super::ui;
 use crate::base::{Error, Kind, Result, text};
 
@@ -32,7 +32,7 @@ pub struct Verb {
 /// How the errors of a command become exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codes {
-    /// 1, but 125 for a wrong command line.
+    /// The persona's own, but 125 for a wrong command line.
     Plain,
     /// docker's codes of `run` and `create`: 125, 126 and 127.
     Container,
@@ -42,13 +42,13 @@ pub enum Codes {
 
 impl Codes {
     /// The exit code of an error. `parsing`: the command line could not be read.
-    pub fn of(self, error: &Error, parsing: bool) -> u8 {
+    pub fn of(self, persona: Persona, error: &Error, parsing: bool) -> u8 {
         match (self, error.kind()) {
             (Codes::Container | Codes::Exec, Kind::CannotExecute) => 126,
             (Codes::Container | Codes::Exec, Kind::CommandNotFound) => 127,
             (Codes::Container, _) => 125,
             _ if parsing => 125,
-            _ => 1,
+            _ => persona.failure(),
         }
     }
 }
@@ -120,8 +120,22 @@ pub fn typed<T: clap::FromArgMatches>(matches: &ArgMatches) -> Result<T> {
 }
 
 /// Does the same with every name; what each prints is visible before the next begins. Failures are told and do not keep
-/// the others from being done. The exit code is 1 when there was one.
-pub fn each(context: &Context, names: &[String], mut work: impl FnMut(&str) -> Result<()>) -> Result<u8> {
+/// the others from being done. The exit code is that of a failed command when there was one.
+pub fn each(context: &Context, names: &[String], work: impl FnMut(&str) -> Result<()>) -> Result<u8> {
+    each_coded(context, names, |_| context.persona.failure(), work)
+}
+
+/// [`each`] of what is to be removed, which has exit codes of its own.
+pub fn each_removed(context: &Context, names: &[String], work: impl FnMut(&str) -> Result<()>) -> Result<u8> {
+    each_coded(context, names, |error| context.persona.not_removed(error), work)
+}
+
+fn each_coded(
+    context: &Context,
+    names: &[String],
+    code_of: impl Fn(&Error) -> u8,
+    mut work: impl FnMut(&str) -> Result<()>,
+) -> Result<u8> {
     let mut code = 0;
     for name in names {
         match work(name).and_then(|()| context.ui.flush()) {
@@ -129,7 +143,7 @@ pub fn each(context: &Context, names: &[String], mut work: impl FnMut(&str) -> R
             Err(error) if ui::is_closed(&error) => return Err(error),
             Err(error) => {
                 context.ui.error(&error);
-                code = 1;
+                code = code_of(&error).max(code);
             }
         }
     }
@@ -212,7 +226,7 @@ mod tests {
 
     #[test]
     fn kinds_become_exit_codes() {
-        let of = |codes: Codes, kind, parsing| codes.of(&Error::new(kind, "x"), parsing);
+        let of = |codes: Codes, kind, parsing| codes.of(Persona::Docker, &Error::new(kind, "x"), parsing);
         for (codes, kind, parsing, code) in [
             (Codes::Container, Kind::NotFound, false, 125),
             (Codes::Container, Kind::CannotExecute, false, 126),
@@ -226,5 +240,14 @@ mod tests {
         ] {
             assert_eq!(of(codes, kind, parsing), code, "{codes:?} {kind:?}");
         }
+        let podmans = |codes: Codes, kind| codes.of(Persona::Podman, &Error::new(kind, "x"), false);
+        assert_eq!([Codes::Plain, Codes::Exec, Codes::Container].map(|codes| podmans(codes, Kind::NotFound)), [125; 3]);
+        assert_eq!(podmans(Codes::Exec, Kind::CommandNotFound), 127);
+        let removed = |persona: Persona, kind| persona.not_removed(&Error::new(kind, "x"));
+        assert_eq!(
+            [Kind::NotFound, Kind::Conflict, Kind::System].map(|kind| removed(Persona::Podman, kind)),
+            [1, 2, 125]
+        );
+        assert_eq!(removed(Persona::Docker, Kind::Conflict), 1);
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn inside<T: Serialize + DeserializeOwned>(paths: &Paths, work: impl 
     let child = match fork().context(|| "cannot fork")? {
         Forked::Child => {
             drop(read);
-            let result = outer::enter(paths, true).and_then(|()| work());
+            let result = outer::enter(paths).and_then(|()| work());
             outer::forget_keeper(paths);
             let wire: Result<T, WireError> = result.map_err(|error| WireError::from(&error));
             let sent = serde_json::to_vec(&wire).ok().map(|bytes| write.write_all(&bytes));
@@ -51,7 +51,7 @@ pub(super) fn reclaim(paths: &Paths) -> Result<()> {
             if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
                 let _ = crate::runtime::process::take_streams(&null, &null, &null);
             }
-            let done = outer::enter(paths, true).and_then(|()| publish::empty_trash(&paths.trash())).and_then(|()| {
+            let done = outer::enter(paths).and_then(|()| publish::empty_trash(&paths.trash())).and_then(|()| {
                 let store = Store::open(&paths.store())?;
                 store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
                 store.sweep()

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::Engine;
 use super::pattern::Pattern;
+use super::{Engine, network};
 use crate::base::{Error, Result, text};
 use crate::net::model::PublishedPort;
 use crate::state::record::{Mount, MountSource};
@@ -111,17 +111,17 @@ struct Named {
     /// The oldest of the containers of `since`.
     since: Option<Timestamp>,
     ancestors: Vec<Ancestor>,
+    /// Names of networks.
+    networks: Vec<String>,
 }
 
 /// Lists containers.
 pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
-    let mut listing = Listing::default();
-    for container in engine.containers().list()? {
-        match container {
-            Ok(container) => listing.containers.push(container),
-            Err(error) => listing.broken.push(error),
-        }
-    }
+    let mut broken = Vec::new();
+    let found = engine.containers().list()?.into_iter();
+    // Collected in the place where they are.
+    let mut containers: Vec<Container> =
+        found.filter_map(|found| found.map_err(|error| broken.push(error)).ok()).collect();
     let filters = &query.filters;
     let created = |names: &[String]| {
         let times = names.iter().map(|name| {
@@ -135,13 +135,16 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
         let image = image.map(|image| (image.id.to_string(), image.layers.iter().map(ToString::to_string).collect()));
         Ok(Ancestor { name: name.clone(), image })
     };
+    // docker: by name or by id. One that there is not any more may still be a container's.
+    let network = |asked: &String| network::find(engine, asked).map_or(asked.clone(), |known| known.name);
     let named = Named {
         before: created(&filters.before)?.into_iter().max(),
         since: created(&filters.since)?.into_iter().min(),
         ancestors: filters.ancestor.iter().map(ancestor).collect::<Result<_>>()?,
+        networks: filters.network.iter().map(network).collect(),
     };
-    select(&mut listing.containers, query, &named);
-    Ok(listing)
+    select(&mut containers, query, &named);
+    Ok(Listing { containers, broken })
 }
 
 /// Keeps what the query asks for.
@@ -171,7 +174,8 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && named.before.is_none_or(|before| config.created < before)
         && named.since.is_none_or(|since| config.created > since)
         && one_of(&filters.volume, |volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
-        && one_of(&filters.network, |network| config.network.networks().contains(&network))
+        && (named.networks.is_empty()
+            || config.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
         && one_of(&filters.port, |port| config.exposed_ports.iter().any(|exposed| is_port(exposed, port)))
         && one_of(&filters.publish, |port| published(container).any(|published| is_port(&published, port)))
         && one_of(&filters.health, |health| health == "none")
@@ -276,8 +280,6 @@ mod tests {
             (&["exited=0"], true, ""),
             (&["volume=data"], true, "db"),
             (&["volume=/var/lib/db"], true, "db"),
-            (&["network=none"], true, "web db web2"),
-            (&["network=host"], true, ""),
             (&["expose=80"], true, "web"),
             (&["expose=8005-8020/udp"], true, "web"),
             (&["expose=81"], true, ""),
@@ -311,6 +313,11 @@ mod tests {
         assert_eq!(names(&all, &ancestor(Some(("sha256:other", &["l1"])))), "web");
         assert_eq!(names(&all, &ancestor(Some(("sha256:other", &["l9"])))), "");
         assert_eq!(names(&all, &ancestor(Some(("sha256:other", &[])))), "");
+        let on =
+            |networks: &[&str]| Named { networks: networks.iter().map(|n| (*n).into()).collect(), ..Named::default() };
+        assert_eq!(names(&all, &on(&["none"])), "web db web2");
+        assert_eq!(names(&all, &on(&["host"])), "");
+        assert_eq!(names(&all, &on(&["host", "none"])), "web db web2");
         let last = Query { last: Some(2), ..Query::default() };
         assert_eq!(names(&last, &Named::default()), "web db");
     }

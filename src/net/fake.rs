@@ -10,7 +10,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
 use super::packet::{Envelope, Headers, Ip, Pair, Transport, checksum, udp_headers};
-use super::part::{Context, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
+use super::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
 
 /// The container's address.
 pub fn member(v6: bool) -> IpAddr {
@@ -191,6 +191,15 @@ impl Policy for Rules {
 
     fn visible(&self, client: IpAddr, _: IpAddr) -> IpAddr {
         self.visible.unwrap_or(client)
+    }
+
+    /// Addresses that end alike are those of one container.
+    fn holder(&self, address: IpAddr) -> Holder {
+        let last = match address {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(address) => address.octets()[15],
+        };
+        Holder(last.into())
     }
 
     fn mtu(&self, _: IpAddr) -> usize {

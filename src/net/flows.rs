@@ -8,13 +8,15 @@
 //!
 //! Using a flow costs no more than noting the time. Each flow stands in the schedule once, at a time when it would have
 //! ended had it not been used since; what comes due and was used goes back into the schedule. Full tables make room by
-//! giving up what would end first; a member that wants more than its share gives up its own, so that one busy container
-//! cannot take the flows of others.
+//! giving up what would end first; a member that wants more than its share, with whichever of its addresses, gives up its
+//! own, so that one busy container cannot take the flows of others.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use super::part::Holder;
 
 /// How long a flow is remembered after its last packet when nobody answered or it was short.
 pub const SHORT: Duration = Duration::from_secs(30);
@@ -30,7 +32,7 @@ const CANDIDATES: usize = 64;
 pub struct Limits {
     /// Altogether.
     pub flows: usize,
-    /// For one address of a member.
+    /// For one member, with all its addresses.
     pub per_member: usize,
 }
 
@@ -43,6 +45,7 @@ pub trait Key: Copy + Eq + Hash {
 #[derive(Debug)]
 struct Slot<K, F> {
     key: K,
+    holder: Holder,
     flow: F,
     created: Instant,
     used: Instant,
@@ -66,7 +69,7 @@ pub struct Flows<K, F> {
     by_key: HashMap<K, usize>,
     schedule: BTreeSet<(Instant, usize)>,
     /// The schedule of each member's flows alone.
-    members: HashMap<IpAddr, BTreeSet<(Instant, usize)>>,
+    members: HashMap<Holder, BTreeSet<(Instant, usize)>>,
 }
 
 impl<K: Key, F> Flows<K, F> {
@@ -116,23 +119,27 @@ impl<K: Key, F> Flows<K, F> {
     }
 
     /// A flow that has to go before one of that member can be added. To be called until it gives nothing.
-    pub fn crowded(&mut self, member: IpAddr, now: Instant) -> Option<(K, F)> {
-        if self.members.get(&member).is_some_and(|own| own.len() >= self.limits.per_member) {
-            return self.evict(Some(member), now);
+    pub fn crowded(&mut self, holder: Holder, now: Instant) -> Option<(K, F)> {
+        if self.has_share(holder) {
+            return self.evict(Some(holder), now);
         }
         if self.by_key.len() >= self.limits.flows { self.evict(None, now) } else { None }
     }
 
-    /// Adds a flow and gives its number; an older one of the same key is given back. When there is no room even though
-    /// [`Flows::crowded`] was asked, the new one is given back.
-    pub fn insert(&mut self, key: K, flow: F, now: Instant) -> Result<usize, F> {
-        let full = self.members.get(&key.member()).is_some_and(|own| own.len() >= self.limits.per_member);
-        if full || self.by_key.len() >= self.limits.flows || self.by_key.contains_key(&key) {
+    /// Whether a member has all that it may have.
+    fn has_share(&self, holder: Holder) -> bool {
+        self.members.get(&holder).is_some_and(|own| own.len() >= self.limits.per_member)
+    }
+
+    /// Adds a flow and gives its number. When there is no room even though [`Flows::crowded`] was asked, or one of the same
+    /// key, the new one is given back.
+    pub fn insert(&mut self, key: K, flow: F, holder: Holder, now: Instant) -> Result<usize, F> {
+        if self.has_share(holder) || self.by_key.len() >= self.limits.flows || self.by_key.contains_key(&key) {
             return Err(flow);
         }
         let index = self.free.pop().unwrap_or(self.slots.len());
-        let slot = Slot { key, flow, created: now, used: now, answered: false, scheduled: now + SHORT };
-        self.put(key.member(), slot.scheduled, index);
+        let slot = Slot { key, holder, flow, created: now, used: now, answered: false, scheduled: now + SHORT };
+        self.put(holder, slot.scheduled, index);
         match self.slots.get_mut(index) {
             Some(place) => *place = Some(slot),
             None => self.slots.push(Some(slot)),
@@ -144,7 +151,7 @@ impl<K: Key, F> Flows<K, F> {
     /// Takes a flow out.
     pub fn remove(&mut self, index: usize) -> Option<(K, F)> {
         let slot = self.slots.get_mut(index)?.take()?;
-        self.take(slot.key.member(), slot.scheduled, index);
+        self.take(slot.holder, slot.scheduled, index);
         self.by_key.remove(&slot.key);
         self.free.push(index);
         Some((slot.key, slot.flow))
@@ -152,10 +159,7 @@ impl<K: Key, F> Flows<K, F> {
 
     /// Takes out all flows of these members.
     pub fn remove_members(&mut self, addresses: &[IpAddr]) -> Vec<(K, F)> {
-        match addresses.iter().any(|address| self.members.contains_key(address)) {
-            true => self.remove_if(|key, _| addresses.contains(&key.member())),
-            false => Vec::new(),
-        }
+        self.remove_if(|key, _| addresses.contains(&key.member()))
     }
 
     /// Takes out all flows that meet a condition.
@@ -182,37 +186,37 @@ impl<K: Key, F> Flows<K, F> {
     }
 
     /// Takes out the flow that would end first, as far as a short look shows; of one member, if one is given.
-    pub fn evict(&mut self, member: Option<IpAddr>, now: Instant) -> Option<(K, F)> {
+    pub fn evict(&mut self, holder: Option<Holder>, now: Instant) -> Option<(K, F)> {
         if let Some(expired) = self.expired(now) {
             return Some(expired);
         }
         // What was used since it was scheduled goes back first.
-        let early: Vec<_> = self.schedule_of(member)?.iter().take(CANDIDATES).copied().collect();
+        let early: Vec<_> = self.schedule_of(holder)?.iter().take(CANDIDATES).copied().collect();
         for (at, index) in early {
             self.reschedule(at, index);
         }
-        let (_, index) = *self.schedule_of(member)?.first()?;
+        let (_, index) = *self.schedule_of(holder)?.first()?;
         self.remove(index)
     }
 
-    fn schedule_of(&self, member: Option<IpAddr>) -> Option<&BTreeSet<(Instant, usize)>> {
-        match member {
+    fn schedule_of(&self, holder: Option<Holder>) -> Option<&BTreeSet<(Instant, usize)>> {
+        match holder {
             None => Some(&self.schedule),
-            Some(member) => self.members.get(&member),
+            Some(holder) => self.members.get(&holder),
         }
     }
 
-    fn put(&mut self, member: IpAddr, at: Instant, index: usize) {
+    fn put(&mut self, holder: Holder, at: Instant, index: usize) {
         self.schedule.insert((at, index));
-        self.members.entry(member).or_default().insert((at, index));
+        self.members.entry(holder).or_default().insert((at, index));
     }
 
-    fn take(&mut self, member: IpAddr, at: Instant, index: usize) {
+    fn take(&mut self, holder: Holder, at: Instant, index: usize) {
         self.schedule.remove(&(at, index));
-        if let Some(own) = self.members.get_mut(&member) {
+        if let Some(own) = self.members.get_mut(&holder) {
             own.remove(&(at, index));
             if own.is_empty() {
-                self.members.remove(&member);
+                self.members.remove(&holder);
             }
         }
     }
@@ -225,9 +229,9 @@ impl<K: Key, F> Flows<K, F> {
             return false;
         }
         slot.scheduled = ends;
-        let member = slot.key.member();
-        self.take(member, at, index);
-        self.put(member, ends, index);
+        let holder = slot.holder;
+        self.take(holder, at, index);
+        self.put(holder, ends, index);
         true
     }
 }
@@ -246,6 +250,11 @@ mod tests {
         [172, 17, 0, last].into()
     }
 
+    /// Each address with the same end is one member's.
+    fn holder(last: u8) -> Holder {
+        Holder(last.into())
+    }
+
     fn table(flows: usize, per_member: usize) -> Flows<(IpAddr, u16), u16> {
         Flows::new(Limits { flows, per_member })
     }
@@ -254,9 +263,9 @@ mod tests {
     fn short_and_long_flows_end_in_time() {
         let start = Instant::now();
         let mut flows = table(10, 10);
-        let unanswered = flows.insert((member(2), 1), 1, start).unwrap();
-        let short = flows.insert((member(2), 2), 2, start).unwrap();
-        let long = flows.insert((member(2), 3), 3, start).unwrap();
+        let unanswered = flows.insert((member(2), 1), 1, holder(2), start).unwrap();
+        let short = flows.insert((member(2), 2), 2, holder(2), start).unwrap();
+        let long = flows.insert((member(2), 3), 3, holder(2), start).unwrap();
         let later = start + Duration::from_secs(5);
         flows.touch(unanswered, later, false);
         flows.touch(short, start + Duration::from_secs(1), true);
@@ -278,19 +287,19 @@ mod tests {
         let second = |n: u64| start + Duration::from_secs(n);
         let mut flows = table(4, 3);
         for port in 0..3u16 {
-            assert_eq!(flows.insert((member(2), port), port, second(port.into())), Ok(usize::from(port)));
+            assert_eq!(flows.insert((member(2), port), port, holder(2), second(port.into())), Ok(usize::from(port)));
         }
         // Over its share: its own, but not the one that was just used.
         flows.touch(0, second(3), false);
-        assert_eq!(flows.insert((member(2), 9), 9, second(3)), Err(9));
-        assert_eq!(flows.crowded(member(2), second(3)), Some(((member(2), 1), 1)));
-        assert_eq!(flows.crowded(member(2), second(3)), None);
+        assert_eq!(flows.insert((member(2), 9), 9, holder(2), second(3)), Err(9));
+        assert_eq!(flows.crowded(holder(2), second(3)), Some(((member(2), 1), 1)));
+        assert_eq!(flows.crowded(holder(2), second(3)), None);
         assert_eq!(flows.next_index(), 1);
-        assert_eq!(flows.insert((member(2), 9), 9, second(3)), Ok(1));
+        assert_eq!(flows.insert((member(2), 9), 9, holder(2), second(3)), Ok(1));
         // Another member is not concerned until the table is full.
-        assert_eq!(flows.crowded(member(3), second(4)), None);
-        assert_eq!(flows.insert((member(3), 1), 1, second(4)), Ok(3));
-        assert_eq!(flows.crowded(member(3), second(4)), Some(((member(2), 2), 2)));
+        assert_eq!(flows.crowded(holder(3), second(4)), None);
+        assert_eq!(flows.insert((member(3), 1), 1, holder(3), second(4)), Ok(3));
+        assert_eq!(flows.crowded(holder(3), second(4)), Some(((member(2), 2), 2)));
         assert_eq!(flows.len(), 3);
         assert_eq!(flows.remove_members(&[member(7)]), []);
         let gone: Vec<u16> = flows.remove_members(&[member(2), member(7)]).iter().map(|(_, flow)| *flow).collect();
@@ -305,13 +314,13 @@ mod tests {
         let later = start + Duration::from_secs(1);
         let mut flows = table(1000, 300);
         for port in 0..200 {
-            flows.insert((member(3), port), port, start).unwrap();
+            flows.insert((member(3), port), port, holder(3), start).unwrap();
         }
         for port in 0..1000 {
-            while let Some(((gone, _), _)) = flows.crowded(member(2), later) {
+            while let Some(((gone, _), _)) = flows.crowded(holder(2), later) {
                 assert_eq!(gone, member(2));
             }
-            flows.insert((member(2), port), port, later).unwrap();
+            flows.insert((member(2), port), port, holder(2), later).unwrap();
         }
         assert_eq!((flows.len(), flows.members.len()), (500, 2));
         assert!(flows.members.iter().all(|(_, own)| own.is_subset(&flows.schedule)));
@@ -321,8 +330,8 @@ mod tests {
     fn a_key_is_there_once() {
         let now = Instant::now();
         let mut flows = table(4, 4);
-        assert_eq!(flows.insert((member(2), 1), 1, now), Ok(0));
-        assert_eq!(flows.insert((member(2), 1), 2, now), Err(2));
+        assert_eq!(flows.insert((member(2), 1), 1, holder(2), now), Ok(0));
+        assert_eq!(flows.insert((member(2), 1), 2, holder(2), now), Err(2));
         assert_eq!(flows.get(0).map(|(_, flow)| *flow), Some(1));
         assert_eq!(flows.remove(0), Some(((member(2), 1), 1)));
         assert_eq!((flows.remove(0), flows.remove(7)), (None, None));

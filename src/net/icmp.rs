@@ -189,7 +189,8 @@ impl Icmp {
     }
 
     fn open(&mut self, cx: &mut Context<'_>, key: Key, peer: IpAddr) -> std::io::Result<usize> {
-        while self.flows.crowded(key.member, cx.now).is_some() {}
+        let holder = cx.policy.holder(key.member);
+        while self.flows.crowded(holder, cx.now).is_some() {}
         let (family, protocol) = match peer.is_ipv6() {
             false => (AddressFamily::INET, ipproto::ICMP),
             true => (AddressFamily::INET6, ipproto::ICMPV6),
@@ -207,7 +208,7 @@ impl Icmp {
         cx.wakes.watch(socket.as_fd(), Interest::READ, token)?;
         self.denied = false;
         let flow = Flow { socket, peer, manner: None };
-        self.flows.insert(key, flow, cx.now).map_err(|_| std::io::Error::from_raw_os_error(libc::ENOBUFS))
+        self.flows.insert(key, flow, holder, cx.now).map_err(|_| std::io::Error::from_raw_os_error(libc::ENOBUFS))
     }
 
     fn take_errors(&mut self, cx: &mut Context<'_>, index: usize) {
@@ -258,9 +259,12 @@ fn send(cx: &mut Context<'_>, packet: &[u8], member: IpAddr, identification: u16
 
 #[cfg(test)]
 mod tests {
+    use rustix::net::Protocol;
+
     use super::*;
     use crate::net::fake::{World, host, loopback, member};
     use crate::net::packet::{Reassembly, echo_request};
+    use crate::net::part::Sockets;
 
     fn may_ping() -> bool {
         socket_allowed(AddressFamily::INET)
@@ -310,6 +314,53 @@ mod tests {
             icmp.expire(&mut world.context());
             assert!(icmp.flows.is_empty());
         }
+    }
+
+    /// Sockets of UDP, which take a flow's place alike: not everybody may have ping sockets.
+    struct StandIns;
+
+    impl Sockets for StandIns {
+        fn host(&self, family: AddressFamily, kind: SocketType, _: Option<Protocol>) -> std::io::Result<OwnedFd> {
+            Ok(rustix::net::socket(family, kind, None)?)
+        }
+
+        fn router(&self, family: AddressFamily, kind: SocketType, _: Option<Protocol>) -> std::io::Result<OwnedFd> {
+            self.host(family, kind, None)
+        }
+    }
+
+    #[test]
+    fn a_full_table_gives_up_its_oldest_flow_and_a_full_share_its_own() {
+        let mut world = World::new();
+        let mut icmp = Icmp::new(Limits { flows: 4, per_member: 2 });
+        let source = |last: u8, v6: bool| -> IpAddr {
+            if v6 { [0xfd00, 0, 0, 0, 0, 0, 0, last.into()].into() } else { [172, 17, 0, last].into() }
+        };
+        // Which container pings, with which of its addresses, and which pings have a flow then.
+        let pings = [
+            (2, false, "1......"),
+            (2, true, "12....."),
+            (3, true, "123...."),
+            (2, false, ".234..."),
+            (2, true, "..345.."),
+            (3, false, "..3456."),
+            (4, false, "...4567"),
+        ];
+        for (number, (last, v6, expected)) in (1..).zip(pings) {
+            let mut packet = Vec::new();
+            let pair = Pair::new(source(last, v6), host(v6)).unwrap();
+            let echo = Echo { identifier: number, sequence: 1, payload: b"" };
+            assert!(echo_request(&mut packet, &Envelope::new(pair), &echo));
+            let cx = &mut Context { sockets: &StandIns, ..world.context() };
+            icmp.packet(cx, &Ip::parse(&packet, Offload::default()).unwrap());
+            world.pass(1);
+            let there = (1..).zip(pings).map(|(number, (last, v6, _))| {
+                let key = Key { member: source(last, v6), remote: host(v6), identifier: number };
+                icmp.flows.find(&key).map_or(".".to_owned(), |_| number.to_string())
+            });
+            assert_eq!(there.collect::<String>(), expected);
+        }
+        assert!(world.wire.sent.is_empty(), "nobody is refused");
     }
 
     #[test]

@@ -159,6 +159,31 @@ impl PublishedPort {
     }
 }
 
+/// One `-p`: a port of the container, and the ports of the host of which one, the first that is free, leads there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publish {
+    /// With the first of them.
+    #[serde(flatten)]
+    pub port: PublishedPort,
+    /// The last of them; none after the first if it is less.
+    #[serde(default)]
+    pub last_host_port: u16,
+}
+
+impl Publish {
+    /// Each of them in turn.
+    pub fn candidates(&self) -> impl Iterator<Item = PublishedPort> {
+        let last = self.last_host_port.max(self.port.host_port);
+        (self.port.host_port..=last).map(|host_port| PublishedPort { host_port, ..self.port.clone() })
+    }
+}
+
+impl From<PublishedPort> for Publish {
+    fn from(port: PublishedPort) -> Self {
+        Self { last_host_port: port.host_port, port }
+    }
+}
+
 /// The ports of an entry of an image's `ExposedPorts` (`80/tcp`, `8000-8009`), each to be published on a free port of the
 /// host; none of one that cannot be understood.
 pub fn exposed(entry: &str) -> Vec<PublishedPort> {

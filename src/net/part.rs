@@ -146,6 +146,16 @@ pub enum Outside {
     Nothing,
 }
 
+/// A member, as shares are counted: a number that no other member has had since netd started. One member may have many
+/// addresses, two on each of its networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Holder(pub u64);
+
+impl Holder {
+    /// Of addresses that are nobody's.
+    pub const NOBODY: Self = Self(0);
+}
+
 /// Decides what is allowed, from the tables of networks and members.
 pub trait Policy {
     /// For the packet of a container at `source`, on whatever network.
@@ -156,6 +166,9 @@ pub trait Policy {
 
     /// Whether the host itself has this address: what it sends there stays on this machine.
     fn is_on_host(&self, address: IpAddr) -> bool;
+
+    /// Whose address it is.
+    fn holder(&self, address: IpAddr) -> Holder;
 
     /// The largest packet that reaches a member in one piece, in bytes: the MTU of its network.
     fn mtu(&self, member: IpAddr) -> usize {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Endpoint, Network, PublishedPort, Rate, Wish};
+use super::model::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 use crate::base::ContainerId;
 use crate::base::error::WireError;
 use crate::base::id::Name;
@@ -30,7 +30,7 @@ pub struct Join {
     /// The networks in the order of their interfaces; the first one has the default route and the published ports.
     pub networks: Vec<(Network, Wish)>,
     /// Ports to open on the host.
-    pub ports: Vec<PublishedPort>,
+    pub ports: Vec<Publish>,
     /// Which host ports below the unprivileged limit are moved up instead of refused.
     pub remap_low_ports: bool,
     /// Resolvers of this container (`--dns`) instead of the host's.
@@ -194,11 +194,14 @@ mod tests {
             name: "web".parse().unwrap(),
             hostname: "web".into(),
             networks: Vec::new(),
-            ports: vec![PublishedPort {
-                host_ip: Some([127, 0, 0, 1].into()),
-                host_port: 80,
-                container_port: 80,
-                protocol: super::super::model::Protocol::Udp,
+            ports: vec![Publish {
+                port: PublishedPort {
+                    host_ip: Some([127, 0, 0, 1].into()),
+                    host_port: 80,
+                    container_port: 80,
+                    protocol: super::super::model::Protocol::Udp,
+                },
+                last_host_port: 90,
             }],
             remap_low_ports: true,
             dns_servers: vec![[192, 0, 2, 1].into()],

@@ -19,8 +19,8 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
-use super::model::PublishedPort;
-use super::part::{Context, Interest, Part, Token};
+use super::model::{Publish, PublishedPort};
+use super::part::{Context, Holder, Interest, Part, Token};
 use super::tcp::{Called, RETRY, Tcp, be_bold, listen_host, reset};
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
@@ -37,7 +37,7 @@ pub struct TcpPorts {
     /// By the numbers of their listeners.
     listeners: HashMap<u64, (Option<IpAddr>, u16)>,
     next: u64,
-    /// When listeners are watched again after a lack of room.
+    /// When those are watched again that paused after a lack of room.
     retry: Option<Instant>,
 }
 
@@ -50,7 +50,7 @@ struct Port {
     target: Option<Target>,
 }
 
-/// The addresses of a container, one of them at least.
+/// The addresses of a container. While it has none, whoever calls is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// Its IPv4 address.
@@ -64,6 +64,11 @@ impl Target {
     pub(super) fn address(&self, client: IpAddr) -> Option<IpAddr> {
         let (v4, v6) = (self.ipv4.map(IpAddr::V4), self.ipv6.map(IpAddr::V6));
         if client.is_ipv4() { v4.or(v6) } else { v6.or(v4) }
+    }
+
+    /// One of its addresses.
+    fn any(&self) -> Option<IpAddr> {
+        self.ipv4.map(IpAddr::V4).or(self.ipv6.map(IpAddr::V6))
     }
 
     /// The address that is not this one.
@@ -93,7 +98,7 @@ impl TcpPorts {
         Ok(PublishedPort { host_port: number, ..port.clone() })
     }
 
-    /// Leads an open port to a container: those who wait are let in.
+    /// Leads an open port to a container, or elsewhere than before: those who wait are let in.
     pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
         let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
             return Err(Error::not_found(format!("{} is not open", describe(port))));
@@ -123,9 +128,11 @@ impl TcpPorts {
         let Some(port) = self.ports.get(key) else { return };
         let Some((_, listener)) = port.listeners.iter().find(|(number, _)| *number == index) else { return };
         let Some(target) = port.target else { return };
+        let holder = target.any().map_or(Holder::NOBODY, |address| cx.policy.holder(address));
         for _ in 0..ACCEPTS {
-            if !tcp.has_room() {
-                return self.pause(cx);
+            if !tcp.has_room_for(holder) {
+                pause(cx, listener, &mut self.retry);
+                return;
             }
             match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok((far, client)) => {
@@ -135,24 +142,13 @@ impl TcpPorts {
                     }
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(cx),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    pause(cx, listener, &mut self.retry);
+                    return;
+                }
                 Err(_) => return,
             }
         }
-    }
-
-    /// There is no room: those who wait are accepted later.
-    fn pause(&mut self, cx: &mut Context<'_>) {
-        if self.retry.is_none() {
-            self.retry = Some(cx.now + RETRY);
-            for (_, listener) in self.aimed() {
-                let _ = cx.wakes.ignore(listener.as_fd());
-            }
-        }
-    }
-
-    fn aimed(&self) -> impl Iterator<Item = &(u64, OwnedFd)> {
-        self.ports.values().filter(|port| port.target.is_some()).flat_map(|port| &port.listeners)
     }
 
     /// When [`TcpPorts::expire`] wants to be called.
@@ -164,12 +160,19 @@ impl TcpPorts {
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         if self.retry.is_some_and(|when| when <= cx.now) {
             self.retry = None;
-            for (index, listener) in self.aimed() {
-                // One that was opened since is watched already.
+            let aimed = self.ports.values().filter(|port| port.target.is_some());
+            for (index, listener) in aimed.flat_map(|port| &port.listeners) {
+                // Those that did not pause are watched already.
                 let _ = cx.wakes.watch(listener.as_fd(), Interest::READ, Token::new(Part::TcpPorts, *index));
             }
         }
     }
+}
+
+/// There is no room for the container's flows: those who wait for this listener are accepted later.
+fn pause(cx: &Context<'_>, listener: &OwnedFd, retry: &mut Option<Instant>) {
+    retry.get_or_insert(cx.now + RETRY);
+    let _ = cx.wakes.ignore(listener.as_fd());
 }
 
 /// Connects to the container; gives the client's connection back if that fails at once.
@@ -259,6 +262,19 @@ pub(super) fn in_use(port: &PublishedPort) -> Error {
         .hint("stop what listens there, or publish another port of the host")
 }
 
+/// None of the host's ports for one `-p` is free.
+pub(super) fn all_in_use(publish: &Publish) -> Error {
+    match publish.last_host_port > publish.port.host_port {
+        false => in_use(&publish.port),
+        true => Error::conflict(format!(
+            "all ports of the host from {} to {} are already in use",
+            describe(&publish.port),
+            describe(&PublishedPort { host_port: publish.last_host_port, ..publish.port.clone() })
+        ))
+        .hint("publish another range of ports of the host"),
+    }
+}
+
 /// Why a port of the host cannot be listened on.
 fn explain(port: &PublishedPort, error: io::Error) -> Error {
     match error.raw_os_error() {
@@ -272,5 +288,66 @@ fn explain(port: &PublishedPort, error: io::Error) -> Error {
             .caused_by(error)
             .hint("`ip address` shows the addresses of this machine"),
         _ => Error::system(format!("cannot listen on {} of the host", describe(port))).caused_by(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::net::fake::World;
+    use crate::net::model::Protocol;
+    use crate::net::tcp::Limits;
+
+    /// A container at this address of the host's, and a port that leads to it.
+    fn publish(world: &mut World, ports: &mut TcpPorts, address: [u8; 4]) -> (TcpListener, PublishedPort) {
+        let container = TcpListener::bind((Ipv4Addr::from(address), 0)).unwrap();
+        let port = PublishedPort {
+            host_ip: Some(Ipv4Addr::LOCALHOST.into()),
+            host_port: 0,
+            container_port: container.local_addr().unwrap().port(),
+            protocol: Protocol::Tcp,
+        };
+        let open = ports.open(&mut world.context(), &port).unwrap();
+        ports.aim(&mut world.context(), &open, Target { ipv4: Some(address.into()), ipv6: None }).unwrap();
+        (container, open)
+    }
+
+    /// Does what there is to do now: how many flows there are then.
+    fn serve(world: &mut World, ports: &mut TcpPorts, tcp: &mut Tcp) -> usize {
+        while let Some((part, index, what)) = world.poll(0) {
+            match part {
+                Part::TcpPorts => ports.ready(&mut world.context(), index, tcp),
+                _ => tcp.ready(&mut world.context(), index, what),
+            }
+        }
+        tcp.flows()
+    }
+
+    #[test]
+    fn a_container_that_has_its_share_keeps_clients_waiting_and_others_none() {
+        let mut world = World::new();
+        world.rules.visible = Some([127, 0, 0, 2].into());
+        let (mut ports, mut tcp) = (TcpPorts::new(), Tcp::new(Limits { flows: 4 }));
+        let (_crowded, first) = publish(&mut world, &mut ports, [127, 0, 0, 3]);
+        let (_quiet, second) = publish(&mut world, &mut ports, [127, 0, 0, 4]);
+        let call = |port: &PublishedPort| TcpStream::connect((Ipv4Addr::LOCALHOST, port.host_port)).unwrap();
+        let clients = [call(&first), call(&first), call(&first)];
+        assert_eq!(serve(&mut world, &mut ports, &mut tcp), 2);
+        let _client = call(&second);
+        assert_eq!(serve(&mut world, &mut ports, &mut tcp), 3);
+        world.now = ports.deadline().unwrap();
+        ports.expire(&mut world.context());
+        assert_eq!(serve(&mut world, &mut ports, &mut tcp), 3, "it has not become less");
+        // Those who go make room for who waits.
+        let gone = [[127, 0, 0, 3].into()];
+        tcp.member_left(&mut world.context(), &gone);
+        assert_eq!(serve(&mut world, &mut ports, &mut tcp), 1);
+        world.now = ports.deadline().unwrap();
+        ports.expire(&mut world.context());
+        assert_eq!(serve(&mut world, &mut ports, &mut tcp), 2);
+        assert_eq!(ports.deadline(), None);
+        drop(clients);
     }
 }

@@ -135,7 +135,7 @@ impl UdpPorts {
         Ok(PublishedPort { host_port: number, ..port.clone() })
     }
 
-    /// Leads an open port to a container.
+    /// Leads an open port to a container, or elsewhere than before.
     pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
         let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
             return Err(Error::not_found(format!("{} is not open", describe(port))));
@@ -329,13 +329,14 @@ impl UdpPorts {
             return Some(index);
         }
         self.flush(cx);
-        while self.clients.crowded(flows::Key::member(&key), cx.now).is_some() {}
+        let holder = cx.policy.holder(flows::Key::member(&key));
+        while self.clients.crowded(holder, cx.now).is_some() {}
         let index = self.clients.next_index();
         if let Some(socket) = &client.socket {
             let token = Token::new(Part::UdpPorts, CLIENT | index as u64);
             cx.wakes.watch(socket.as_fd(), Interest::READ, token).ok()?;
         }
-        self.clients.insert(key, client, cx.now).ok()
+        self.clients.insert(key, client, holder, cx.now).ok()
     }
 
     /// A socket of the router's namespace that calls a container. Without a free descriptor, an old client gives up its

@@ -4,9 +4,12 @@
 //!
 //! It maps 0 to the user and 1.. to the user's subordinate ids. Writing such a map needs the setuid programs newuidmap
 //! and newgidmap (shadow-utils), 2 to 4 ms; joining a namespace that exists needs 0.03 ms. So whoever finds none makes
-//! it, under a lock, and every supervisor that lives in one says so in the keepers directory (an empty file named after
-//! its process identity). Nothing depends on there being only one: two namespaces with the same map see the same owners
-//! on disk. It is a matter of speed alone, and the record of a dead keeper is simply passed over.
+//! it, and every process that lives in one says so in the keepers directory (an empty file named after its process
+//! identity). The record of a dead keeper is simply passed over.
+//!
+//! There must not be two at a time: both would have the same owners on disk, but each its own netd, and containers of one
+//! would not find those of the other. So who joins one holds a lock, shared with others who do, until it is recorded
+//! itself: the keeper through which it came may go meanwhile. Who makes one holds the lock alone, and looks again first.
 //!
 //! [`enter`] moves the calling process, which must have one thread, for good: into the outer user namespace with all
 //! capabilities there, and into a mount namespace of its own whose mounts reach nobody else. Its credentials stay those
@@ -35,9 +38,9 @@ use crate::sys::process::{Forked, exit_now, fork};
 
 /// Moves this single-threaded process into the outer user namespace and a private mount namespace.
 ///
-/// With `keep`, the process is recorded as a keeper of the namespace; the record goes with [`forget_keeper`] or, at the
-/// latest, with whoever next finds the process dead.
-pub fn enter(paths: &Paths, keep: bool) -> Result<()> {
+/// The process is recorded as a keeper of the namespace; the record goes with [`forget_keeper`] or, at the latest, with
+/// whoever next finds the process dead.
+pub fn enter(paths: &Paths) -> Result<()> {
     if is_real_root() {
         unshare(CloneFlags::CLONE_NEWNS).context(|| "cannot make a mount namespace")?;
         let none: Option<&str> = None;
@@ -45,20 +48,18 @@ pub fn enter(paths: &Paths, keep: bool) -> Result<()> {
             .context(|| "cannot separate the mounts from the host's")?;
         return Ok(());
     }
+    let lock = paths.runtime.join("keepers.lock");
+    {
+        let _joining = Lock::wait(&lock, Mode::Shared)?;
+        if join(paths)? {
+            return record_keeper(paths);
+        }
+    }
+    let _creating = Lock::wait(&lock, Mode::Exclusive)?;
     if !join(paths)? {
-        let _creating = Lock::wait(&paths.runtime.join("keepers.lock"), Mode::Exclusive)?;
-        if !join(paths)? {
-            create()?;
-        }
-        if keep {
-            record_keeper(paths)?;
-        }
-        return Ok(());
+        create()?;
     }
-    if keep {
-        record_keeper(paths)?;
-    }
-    Ok(())
+    record_keeper(paths)
 }
 
 /// Whether this process is root with power over the initial (or at least its own) namespaces, so that no map is needed.

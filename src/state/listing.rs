@@ -1,6 +1,8 @@
-//! All containers at once: what `ps` shows. A thousand of them are read in milliseconds: paths are looked up from one
-//! open directory, each record costs three system calls, and beyond a few dozen a second thread helps.
+//! All containers at once: what `ps` shows. A thousand of them are read in milliseconds: paths are looked up from open
+//! directories, each container costs a link and two records of three system calls, and beyond a few dozen other threads
+//! help. Each is put where it stays: to copy a thousand of them is a megabyte of fresh memory each time.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,80 +11,84 @@ use rustix::fs::{Mode, OFlags};
 
 use super::{CONFIG, Container, Containers, STATE, now};
 use crate::base::error::if_absent;
-use crate::base::id::Name;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
 
-/// From this number of containers on, a second thread is worth its start.
+/// So many containers are worth the start of another thread.
 const MANY: usize = 64;
+
+/// No more threads than that: where files are cached, it is the processors that count, and two of them are enough.
+const THREADS: usize = 4;
 
 /// More than any record has; a longer one is read in several pieces.
 const PIECE: usize = 32 * 1024;
 
+/// What became of a name: not looked at yet, then a container, or none.
+type Slot = Option<Option<Result<Container>>>;
+
 impl Containers {
     /// All containers, newest first. One that vanishes meanwhile is left out; one that cannot be read is reported and
-    /// does not hide the others. The thread that helps has ended when this returns.
+    /// does not hide the others. The threads that help have ended when this returns.
     pub fn list(&self) -> Result<Vec<Result<Container>>> {
-        let names = self.names()?;
         let directory = self.paths.containers();
-        let Some(opened) = if_absent(File::open(&directory)).at(&directory, "cannot open")? else {
-            return Ok(Vec::new());
-        };
-        let half = if names.len() < MANY { names.len() } else { names.len() / 2 };
-        let (first, second) = names.split_at(half);
-        let mut containers = std::thread::scope(|scope| {
-            let load = |names| self.load_all(opened.as_fd(), names);
-            let helper = std::thread::Builder::new();
-            let helper = (!second.is_empty()).then(|| helper.spawn_scoped(scope, move || load(second)));
-            let mut containers = load(first);
-            let rest = match helper {
-                Some(Ok(thread)) => thread.join().unwrap_or_else(|_| load(second)),
-                _ => load(second),
-            };
-            containers.extend(rest);
-            containers
-        });
-        let created = |container: &Result<Container>| container.as_ref().map(|c| c.config.created).ok();
-        containers.sort_by_key(|container| std::cmp::Reverse(created(container)));
-        Ok(containers)
-    }
-
-    fn load_all(&self, directory: BorrowedFd<'_>, names: &[(Name, ContainerId)]) -> Vec<Result<Container>> {
-        let mut buffer = Vec::with_capacity(PIECE);
-        let mut containers = Vec::with_capacity(names.len());
-        for (name, id) in names {
-            match self.load_from(directory, name, id, &mut buffer) {
-                Ok(Some(container)) => containers.push(Ok(container)),
-                Ok(None) => {}
-                Err(error) if error.kind() == Kind::NotFound => {}
-                Err(error) => containers.push(Err(error)),
+        let opened = if_absent(File::open(&directory)).at(&directory, "cannot open")?;
+        let (Some(names), Some(opened)) = (self.links()?, opened) else { return Ok(Vec::new()) };
+        let load_all = |entries: &[OsString], slots: &mut [Slot]| {
+            let mut buffer = Vec::with_capacity(PIECE);
+            for (entry, slot) in entries.iter().zip(slots).filter(|(_, slot)| slot.is_none()) {
+                *slot = Some(self.load_from(&names, opened.as_fd(), entry, &mut buffer).transpose());
             }
-        }
-        containers
+        };
+        let mut slots: Vec<Slot> = names.entries.iter().map(|_| None).collect();
+        let piece = names.entries.len().div_ceil(THREADS).max(MANY);
+        std::thread::scope(|scope| {
+            let mut pieces = names.entries.chunks(piece).zip(slots.chunks_mut(piece));
+            let own = pieces.next();
+            let load_all = &load_all;
+            let start = |(entries, slots)| {
+                std::thread::Builder::new().spawn_scoped(scope, move || load_all(entries, slots)).ok()
+            };
+            let threads: Vec<_> = pieces.filter_map(start).collect();
+            if let Some((entries, slots)) = own {
+                load_all(entries, slots);
+            }
+            // One that fails has left its part undone.
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        load_all(&names.entries, &mut slots);
+        let is_gone = |found: &Result<Container>| found.as_ref().is_err_and(|error| error.kind() == Kind::NotFound);
+        let found = slots.into_iter().filter_map(Option::flatten).filter(|found| !is_gone(found));
+        let mut containers: Vec<_> = found.collect();
+        let created = |container: &Result<Container>| container.as_ref().map(|c| c.config.created).ok();
+        containers.sort_by_cached_key(|container| std::cmp::Reverse(created(container)));
+        Ok(containers)
     }
 
     fn load_from(
         &self,
+        names: &super::Links,
         directory: BorrowedFd<'_>,
-        name: &Name,
-        id: &ContainerId,
+        entry: &OsStr,
         buffer: &mut Vec<u8>,
     ) -> Result<Option<Container>> {
-        if !self.read_record(directory, id, CONFIG, buffer)? {
+        let Some((name, id)) = names.read(entry) else { return Ok(None) };
+        if !self.read_record(directory, &id, CONFIG, buffer)? {
             return Ok(None);
         }
-        let config = self.parse_config(id, buffer)?;
-        let state = match self.read_record(directory, id, STATE, buffer)? {
-            true => self.parse_state(id, buffer)?,
+        let config = self.parse_config(&id, buffer)?;
+        let state = match self.read_record(directory, &id, STATE, buffer)? {
+            true => self.parse_state(&id, buffer)?,
             false => None,
         };
         let (status, joined) = now(state);
-        Ok(Some(Container { config, name: name.clone(), status, joined }))
+        Ok(Some(Container { config, name, status, joined }))
     }
 
     /// Reads a record into `buffer`; false when there is none.
     fn read_record(&self, at: BorrowedFd<'_>, id: &ContainerId, file: &str, buffer: &mut Vec<u8>) -> Result<bool> {
-        let found = if_absent(read(at, &format!("{id}/{file}"), buffer));
-        found.map(|found| found.is_some()).at(&self.paths.container(id).join(file), "cannot read")
+        match if_absent(read(at, &format!("{id}/{file}"), buffer)) {
+            Ok(found) => Ok(found.is_some()),
+            Err(error) => Err(error).at(&self.paths.container(id).join(file), "cannot read"),
+        }
     }
 }
 

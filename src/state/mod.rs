@@ -30,10 +30,11 @@ mod listing;
 pub mod record;
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use record::{ContainerConfig, RunState, Status};
 
@@ -247,23 +248,18 @@ impl Containers {
 
     /// All names with the ids behind them.
     fn names(&self) -> Result<Vec<(Name, ContainerId)>> {
-        let directory = self.paths.names();
-        let Some(entries) = if_absent(fs::read_dir(&directory)).at(&directory, "cannot list")? else {
-            return Ok(Vec::new());
-        };
-        // Links are read relative to their directory: with a thousand of them, looking up the path each time is what takes
-        // the time.
-        let opened = fs::File::open(&directory).at(&directory, "cannot open")?;
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.at(&directory, "cannot list")?.file_name();
-            let target = rustix::fs::readlinkat(&opened, &*entry, Vec::new()).ok();
-            let id = target.and_then(|target| id_of_target(Path::new(target.to_str().ok()?)));
-            if let (Ok(name), Some(id)) = (entry.to_string_lossy().parse::<Name>(), id) {
-                names.push((name, id));
-            }
-        }
-        Ok(names)
+        let links = self.links()?;
+        Ok(links.iter().flat_map(|links| links.entries.iter().filter_map(|entry| links.read(entry))).collect())
+    }
+
+    /// The directory of names; none when nothing was ever named.
+    fn links(&self) -> Result<Option<Links>> {
+        let path = self.paths.names();
+        let Some(entries) = if_absent(fs::read_dir(&path)).at(&path, "cannot list")? else { return Ok(None) };
+        let entries = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        let entries = entries.collect::<io::Result<_>>().at(&path, "cannot list")?;
+        let directory = fs::File::open(&path).at(&path, "cannot open")?;
+        Ok(Some(Links { directory, entries }))
     }
 
     /// Containers that run on networks, and what these gave them. Those whose records cannot be read are left out.
@@ -322,6 +318,22 @@ impl Containers {
     }
 }
 
+/// The directory of names. Links are read relative to it: with a thousand of them, looking up the path each time is what
+/// takes the time.
+struct Links {
+    directory: fs::File,
+    entries: Vec<OsString>,
+}
+
+impl Links {
+    /// A name, and the container that it belongs to; none when the entry is something else.
+    fn read(&self, entry: &OsStr) -> Option<(Name, ContainerId)> {
+        let target = rustix::fs::readlinkat(&self.directory, entry, Vec::new()).ok()?;
+        let id = id_of_target(Path::new(target.to_str().ok()?))?;
+        Some((entry.to_str()?.parse().ok()?, id))
+    }
+}
+
 /// A container that goes away with its process need not survive a power cut.
 pub fn durability(config: &ContainerConfig) -> Durability {
     match config.remove {
@@ -336,7 +348,7 @@ fn taken(name: &Name, id: &ContainerId) -> Error {
 }
 
 fn id_of_target(target: &Path) -> Option<ContainerId> {
-    PathBuf::from(target).file_name()?.to_str()?.parse().ok()
+    target.file_name()?.to_str()?.parse().ok()
 }
 
 /// What the record of a run means now.

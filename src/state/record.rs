@@ -14,7 +14,7 @@ use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Kind, Result, text};
 use crate::net::etc::HostEntry;
-use crate::net::model::{PublishedPort, Rate, Wish};
+use crate::net::model::{Publish, Rate, Wish};
 use crate::net::protocol::Joined;
 
 /// The newest record format this program reads and the one it writes.
@@ -244,16 +244,6 @@ impl Networking {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// One `-p`: a port of the container, and the ports of the host of which one, the first that is free, leads there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Publish {
-    /// With the first of them.
-    #[serde(flatten)]
-    pub port: PublishedPort,
-    /// The last of them.
-    pub last_host_port: u16,
 }
 
 /// One mount that the user or the image asked for.

@@ -14,10 +14,10 @@ use crate::base::lock::Lock;
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::net::client::Membership;
 use crate::net::etc::{self, Around, Names};
-use crate::net::model::{self, PublishedPort};
+use crate::net::model::{self, Publish, PublishedPort};
 use crate::net::networks::Networks;
 use crate::net::protocol::{Join, Joined};
-use crate::state::record::{Member, NetworkMode, Publish};
+use crate::state::record::{Member, NetworkMode};
 use crate::state::{ContainerConfig, Containers};
 
 /// How long to wait between attempts to replace a netd that has died.
@@ -45,27 +45,18 @@ impl Networked {
         let networks: Vec<_> = members.iter().map(network).collect::<Result<_>>()?;
         let held = definitions.hold(networks.iter().map(|(network, _)| network))?;
         let networking = &config.networking;
-        let mut join = Join {
+        let join = Join {
             container: config.id.clone(),
             name: config.name.clone(),
             hostname: config.hostname.clone(),
             networks,
-            ports: Vec::new(),
+            ports: wanted_ports(config),
             remap_low_ports: networking.remap_low_ports,
             dns_servers: networking.dns.clone(),
             rate: networking.rate,
             before: None,
         };
-        let mut ports = Ports::of(config);
-        let membership = loop {
-            join.ports = ports.wanted();
-            match Membership::join(paths, exe.as_fd(), &join, None) {
-                Ok((membership, _)) => break membership,
-                // One of a range is taken: the next one may be free.
-                Err(error) if error.kind() == Kind::Conflict && ports.next() => {}
-                Err(error) => return Err(error),
-            }
-        };
+        let (membership, _) = Membership::join(paths, exe.as_fd(), &join, None)?;
         let exe = exe.try_clone().context(|| "cannot keep coracle's own program")?;
         Ok(Some(Self { membership, exe, held: Some(held), netns: None, lost: None }))
     }
@@ -143,40 +134,15 @@ impl Networked {
     }
 }
 
-/// The published ports of a container, and which of each range is wanted next.
-struct Ports {
-    fixed: Vec<PublishedPort>,
-    ranges: Vec<Publish>,
-}
-
-impl Ports {
-    fn of(config: &ContainerConfig) -> Self {
-        let (ranges, fixed): (Vec<Publish>, Vec<Publish>) =
-            config.networking.ports.iter().cloned().partition(|p| p.last_host_port > p.port.host_port);
-        let mut fixed: Vec<PublishedPort> = fixed.into_iter().map(|publish| publish.port).collect();
-        if config.networking.publish_all {
-            let published: Vec<String> = config.networking.ports.iter().map(|p| p.port.container()).collect();
-            let exposed = config.exposed_ports.iter().filter(|port| !published.contains(port));
-            fixed.extend(exposed.flat_map(|port| model::exposed(port)));
-        }
-        Self { fixed, ranges }
+/// The ports that a container publishes: what was asked for, and with `-P` what else it exposes.
+fn wanted_ports(config: &ContainerConfig) -> Vec<Publish> {
+    let mut ports = config.networking.ports.clone();
+    if config.networking.publish_all {
+        let published: Vec<String> = ports.iter().map(|publish| publish.port.container()).collect();
+        let exposed = config.exposed_ports.iter().filter(|port| !published.contains(port));
+        ports.extend(exposed.flat_map(|port| model::exposed(port)).map(Publish::from));
     }
-
-    fn wanted(&self) -> Vec<PublishedPort> {
-        self.fixed.iter().chain(self.ranges.iter().map(|range| &range.port)).cloned().collect()
-    }
-
-    /// Moves the first range that has another port on by one; false when none has, or there is no range: the conflict
-    /// stands.
-    fn next(&mut self) -> bool {
-        match self.ranges.iter_mut().find(|range| range.port.host_port < range.last_host_port) {
-            Some(range) => {
-                range.port.host_port += 1;
-                true
-            }
-            None => false,
-        }
-    }
+    ports
 }
 
 /// Which ports are published, but not where they were asked for (`--low-ports=remap`).
@@ -297,24 +263,5 @@ mod tests {
         let asked = [asked(81, 81, 80), asked(8000, 8001, 90), asked(0, 0, 91)];
         let told = moved_ports(&asked, &[port(8081, 80), port(8001, 90), port(40000, 91)]);
         assert_eq!(told, ["port 81 of this machine needs privileges: 80/tcp is published on 8081 instead"]);
-    }
-
-    #[test]
-    fn ranges_are_tried_one_by_one() {
-        let mut ports = Ports {
-            fixed: vec![port(80, 80)],
-            ranges: vec![
-                Publish { port: port(8000, 1), last_host_port: 8001 },
-                Publish { port: port(9000, 2), last_host_port: 9001 },
-            ],
-        };
-        let mut tried = Vec::new();
-        loop {
-            tried.push(ports.wanted().iter().map(|port| port.host_port).collect::<Vec<_>>());
-            if !ports.next() {
-                break;
-            }
-        }
-        assert_eq!(tried, [[80, 8000, 9000], [80, 8001, 9000], [80, 8001, 9001]]);
     }
 }

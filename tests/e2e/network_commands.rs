@@ -201,3 +201,61 @@ fn a_network_may_answer_no_questions() {
     env.coracle("run --rm --network quiet IMAGE ping -c 1 -W 2 a").fails();
     env.coracle("network update --dns-add 192.0.2.1 quiet").fails_with(1).explains();
 }
+
+#[test]
+fn as_podman_failures_have_podmans_codes() {
+    let env = ready!(busybox);
+    env.coracle("network create taken").succeeds();
+    env.coracle("network create --subnet 10.94.0.0/24 ours").succeeds();
+    env.coracle("create --name c --network ours IMAGE true").succeeds();
+    let failing = [
+        "network create taken",
+        "network create bad/name",
+        "network create --subnet 10.94.0.128/25 overlapping",
+        "network create --subnet 10.1.1.0/33 x",
+        "network create --driver overlay x",
+        "network inspect nosuch",
+        "network ls --filter bogus=1",
+        "network prune -f --filter bogus=1",
+        "network connect taken nosuch",
+        "network connect nosuch c",
+        "network disconnect taken nosuch",
+        "network rm podman",
+        "port c 80",
+        "port nosuch",
+        "inspect nosuch",
+        "stop nosuch",
+        "start nosuch",
+        "exec nosuch true",
+    ];
+    for line in failing {
+        called(&env, "podman", line).exits_with(125);
+        called(&env, "docker", line).exits_with(1);
+    }
+    for (line, podmans) in [("rm nosuch", 1), ("rmi nosuch", 1), ("network rm nosuch", 1), ("network rm ours", 2)] {
+        called(&env, "podman", line).exits_with(podmans);
+    }
+    called(&env, "podman", "network exists nosuch").exits_with(1);
+}
+
+#[test]
+fn containers_of_a_network_are_listed_by_its_name_or_id() {
+    let env = ready!(busybox);
+    let front = env.coracle("network create front").succeeds().line().to_owned();
+    env.coracle("network create back").succeeds();
+    env.coracle("create --name web --network front IMAGE true").succeeds();
+    env.coracle("create --name db --network front --network back IMAGE true").succeeds();
+    env.coracle("create --name alone --network none IMAGE true").succeeds();
+    let listed = |network: &str| {
+        let shown = env.coracle(&format!("ps -a --filter network={network} --format '{{{{.Names}}}}'")).succeeds();
+        shown.lines().join(" ")
+    };
+    for network in ["front", &front, &front[..12]] {
+        assert_eq!(listed(network), "db web", "{network}");
+    }
+    assert_eq!((listed("back"), listed("none"), listed("nosuch")), ("db".into(), "alone".into(), String::new()));
+    let none = env.coracle("network ls --filter name=none -q").succeeds().line().to_owned();
+    assert_eq!(listed(&none), "alone");
+    let all = env.coracle("ps -a --filter network=front --filter network=none -q").succeeds();
+    assert_eq!(all.lines().len(), 3);
+}

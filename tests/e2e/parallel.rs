@@ -1,8 +1,11 @@
 //! Many commands at once: none fails, none waits for the others.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
+use crate::support::eventually;
 use crate::support::images::Image;
 use crate::support::registry::Registry;
 
@@ -71,6 +74,28 @@ fn one_container_under_many_hands() {
     assert!(status == "running" || status == "exited", "{status}");
     env.coracle("restart -t 0 one").succeeds();
     env.coracle("exec one true").succeeds();
+}
+
+/// Whoever joins the user's namespace is known to live in it before anybody may make another one: otherwise the one through
+/// which it came could go in between, and containers would be in two worlds that do not find each other.
+#[test]
+fn who_joins_the_namespace_keeps_others_from_making_one() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sleep 1000");
+    // Somebody is about to make one.
+    let making = File::open(env.runtime().join("keepers.lock")).unwrap();
+    making.lock().unwrap();
+    let starting = env.command("run -d --name two IMAGE sleep 1000").spawn();
+    let lock = format!(":{} ", making.metadata().unwrap().ino());
+    eventually("the start waits", || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains("-> FLOCK") && line.contains(&lock))
+    });
+    making.unlock().unwrap();
+    starting.wait().succeeds();
+    let namespace =
+        |container| std::fs::metadata(format!("/proc/{}/ns/user", env.supervisor(container))).unwrap().ino();
+    assert_eq!(namespace("one"), namespace("two"));
 }
 
 #[test]

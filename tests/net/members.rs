@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use coracle::base::error::Kind;
 use coracle::net::client::Membership;
-use coracle::net::model::{Protocol, PublishedPort, Rate, Wish};
+use coracle::net::model::{Protocol, Publish, PublishedPort, Rate, Wish};
 use coracle::net::protocol::Join;
 
 use super::laptop::{Container, kill_netd, namespace, netd, network, paths, program, record, wait_for, wish};
@@ -103,7 +103,7 @@ pub fn a_killed_netd_is_revived() {
 pub fn a_netd_that_knew_nobody_is_joined_by_everybody() {
     let network = network("one", 1);
     let port = PublishedPort { host_ip: None, host_port: 0, container_port: 80, protocol: Protocol::Tcp };
-    let joins = ["a", "b"].map(|name| Join { ports: vec![port.clone()], ..wish(name, &[&network]) });
+    let joins = ["a", "b"].map(|name| Join { ports: vec![port.clone().into()], ..wish(name, &[&network]) });
     let mut old = joins.each_ref().map(|join| Container::start(join).unwrap());
     let address = old[1].addresses(0)[0];
     let listener = old[1].run(|| TcpListener::bind((address, 0))).unwrap();
@@ -113,7 +113,8 @@ pub fn a_netd_that_knew_nobody_is_joined_by_everybody() {
     record(&ids.zip(&old).map(|(id, container)| (id, container.joined.clone())).collect());
     kill_netd();
     // Addresses and ports of those who are not back yet are not given away.
-    let theirs = Join { ports: old[0].joined.ports.clone(), ..wish("thief", &[&network]) };
+    let theirs =
+        Join { ports: old[0].joined.ports.iter().cloned().map(Publish::from).collect(), ..wish("thief", &[&network]) };
     assert_eq!(Container::start(&theirs).err().unwrap().kind(), Kind::Conflict);
     let mut c = Container::start(&wish("c", &[&network])).unwrap();
     assert!(old.iter().all(|other| other.addresses(0).iter().all(|address| !c.addresses(0).contains(address))));

@@ -2,12 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use coracle::base::Paths;
 use coracle::base::error::Kind;
-use coracle::net::model::{Protocol, PublishedPort};
+use coracle::net::model::{Protocol, PublishedPort, Wish};
 use coracle::net::networks::Networks;
 use coracle::net::protocol::Join;
 
@@ -59,7 +59,7 @@ pub fn the_outside_is_as_the_host_sees_it() {
 
 fn publishing(name: &str, network: &coracle::net::model::Network, host_port: u16) -> Join {
     let port = PublishedPort { host_ip: None, host_port, container_port: 80, protocol: Protocol::Tcp };
-    Join { ports: vec![port], ..wish(name, &[network]) }
+    Join { ports: vec![port.into()], ..wish(name, &[network]) }
 }
 
 /// By all addresses of the laptop, whichever families the program in the container listens on.
@@ -78,10 +78,38 @@ fn reach_published(container: &Container, port: u16) {
     assert_eq!(nobody.unwrap_err().raw_os_error(), Some(libc::ECONNRESET));
 }
 
+/// When a container leaves the network on which its ports are, they go on on another one; and never to whoever has its
+/// former address.
+pub fn published_ports_move_with_their_container() {
+    let (one, two) = (network("one", 1), network("two", 2));
+    let mut a = Container::start(&publishing("a", &one, 0)).unwrap();
+    let port = a.joined.ports[0].host_port;
+    let listener = a.run(|| TcpListener::bind("[::]:80")).unwrap();
+    let is_reached = || {
+        for host in ["127.0.0.1", HOST[0], HOST[1]] {
+            converse(connect(host.parse().unwrap(), port).unwrap(), listener.accept().unwrap().0);
+        }
+    };
+    is_reached();
+    a.membership.connect(&two, &Wish::default(), a.netns.as_fd()).unwrap();
+    is_reached();
+    a.membership.disconnect(&one.name, a.netns.as_fd()).unwrap();
+    let former = Wish { ipv4: a.joined.endpoints[0].ipv4.map(|net| net.addr()), ..Wish::default() };
+    let b = Container::start(&Join { networks: vec![(one.clone(), former)], ..wish("b", &[&one]) }).unwrap();
+    assert_eq!(b.addresses(0)[0], a.addresses(0)[0]);
+    let _others = b.run(|| TcpListener::bind("[::]:80")).unwrap();
+    is_reached();
+    a.membership.disconnect(&two.name, a.netns.as_fd()).unwrap();
+    let nobody = connect(IpAddr::from([127, 0, 0, 1]), port).and_then(|mut stream| stream.read(&mut [0]));
+    assert_eq!(nobody.unwrap_err().raw_os_error(), Some(libc::ECONNRESET));
+    a.membership.connect(&one, &Wish::default(), a.netns.as_fd()).unwrap();
+    is_reached();
+}
+
 pub fn published_udp_ports_lead_to_containers() {
     let network = network("one", 1);
     let port = PublishedPort { host_ip: None, host_port: 0, container_port: 53, protocol: Protocol::Udp };
-    let join = Join { ports: vec![port], ..wish("a", &[&network]) };
+    let join = Join { ports: vec![port.into()], ..wish("a", &[&network]) };
     let mut a = Container::start(&join).unwrap();
     let port = a.joined.ports[0].host_port;
     for (round, listens) in ["[::]:53", "0.0.0.0:53"].into_iter().enumerate() {

@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use coracle::net::packet::{self, Flags, Ip, Transport};
-use coracle::net::part::{Context, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
+use coracle::net::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
 use coracle::net::tcp::{GATE_PORT, Limits, Tcp};
 use coracle::net::tcp_ports::TcpPorts;
 use coracle::sys::tun;
@@ -141,6 +141,10 @@ impl Policy for Open {
 
     fn is_on_host(&self, address: IpAddr) -> bool {
         address.is_loopback()
+    }
+
+    fn holder(&self, address: IpAddr) -> Holder {
+        Holder(u64::from(address.is_ipv4()))
     }
 
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr {

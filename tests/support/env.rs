@@ -6,8 +6,11 @@
 //! `CORACLE_BIN` names another executable. With `CORACLE_TEST_PEER=podman` that is podman, to check a test's
 //! expectations on the reference; tests of our own behaviour do not hold there.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -271,13 +274,14 @@ impl Env {
     /// The processes of this environment's `coracle`, whatever their role: they have its executable or its directories
     /// among their arguments.
     pub fn processes(&self) -> Vec<Pid> {
-        let root = self.root.to_string_lossy();
         processes(|pid| {
             let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let mut arguments = arguments.split(|&byte| byte == 0).map(String::from_utf8_lossy);
-            let name = arguments.next().unwrap_or_default();
-            name.rsplit('/').next().is_some_and(|name| name.starts_with("coracle"))
-                && (name.starts_with(&*root) || arguments.any(|argument| argument.starts_with(&*root)))
+            let mut arguments =
+                arguments.split(|&byte| byte == 0).map(|argument| Path::new(OsStr::from_bytes(argument)));
+            let name = arguments.next().unwrap_or(Path::new(""));
+            let is_coracle = name.file_name().is_some_and(|name| name.as_bytes().starts_with(b"coracle"));
+            // By whole names of directories: that of one environment is the beginning of another's.
+            is_coracle && (name.starts_with(&self.root) || arguments.any(|argument| argument.starts_with(&self.root)))
         })
     }
 
@@ -395,4 +399,25 @@ fn user_namespaces() -> Result<(), String> {
         return Err("this user has no range in /etc/subuid".into());
     }
     Ok(())
+}
+
+#[test]
+fn processes_of_another_environment_are_not_ours() {
+    let env = Env::new();
+    let root = env.root.to_str().unwrap();
+    for (data, expected) in [(format!("{root}/data"), true), (format!("{root}0/data"), false)] {
+        let mut other = std::process::Command::new("sh")
+            .arg0("coracle-netd")
+            .args(["-c", "read line", &data])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_raw(i32::try_from(other.id()).unwrap());
+        super::eventually("it has its name", || {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-netd\0"))
+        });
+        assert_eq!(env.processes().contains(&pid), expected, "{data}");
+        drop(other.stdin.take());
+        other.wait().unwrap();
+    }
 }

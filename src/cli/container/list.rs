@@ -121,9 +121,14 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         true => usage::sizes(&engine, &configs)?.into_iter().map(Some).collect(),
         false => vec![None; configs.len()],
     };
-    let view = View::new(time::now(), context.zone(), !arguments.no_trunc, &format);
+    // To learn the zone takes a walk through the system's data.
+    let zone = if format.shows("CreatedAt") { context.zone() } else { TimeZone::UTC };
+    let view = View::new(time::now(), zone, !arguments.no_trunc, &format);
     let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
-    context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
+    context.ui.text(&format.render(HEADERS, rows)?)?;
+    // The process ends now: to give back a thousand records one by one would take it longer than to print them.
+    std::mem::forget(listing);
+    Ok(0)
 }
 
 /// How rows are shown.

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::base::{Kind, Result};
 use crate::cli::context::Context;
-use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::cli::verb::{Codes, Verb, each_removed, typed};
 use crate::engine::remove::{Removal, remove as engine_remove};
 
 /// The command.
@@ -37,7 +37,7 @@ fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u8> {
     let engine = context.engine()?;
     let removal = Removal { force: arguments.force, volumes: arguments.volumes };
     let mut results = engine_remove(&engine, &arguments.containers, removal).into_iter();
-    each(context, &arguments.containers, |name| match results.next() {
+    each_removed(context, &arguments.containers, |name| match results.next() {
         // docker: what should go is gone.
         Some(Err(error)) if arguments.force && error.kind() == Kind::NotFound => {
             context.ui.note(&error.chain());

@@ -56,7 +56,7 @@ fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
     // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
     engine.paths.ensure()?;
-    outer::enter(&engine.paths, true)?;
+    outer::enter(&engine.paths)?;
     let done = each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet));
     outer::forget_keeper(&engine.paths);
     done

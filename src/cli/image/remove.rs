@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::base::{Kind, Result};
 use crate::cli::context::Context;
-use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::cli::verb::{Codes, Verb, each_removed, typed};
 use crate::engine::rmi::remove as engine_remove;
 
 /// The command.
@@ -32,7 +32,7 @@ struct RemoveArguments {
 
 fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u8> {
     let mut results = engine_remove(&context.engine()?, &arguments.images, arguments.force)?.into_iter();
-    each(context, &arguments.images, |_| match results.next() {
+    each_removed(context, &arguments.images, |_| match results.next() {
         // docker: what should go is gone.
         Some(Err(error)) if arguments.force && error.kind() == Kind::NotFound => {
             context.ui.note(&error.chain());

@@ -108,7 +108,7 @@ fn inspect(context: &Context, arguments: &InspectArguments) -> Result<u8> {
         None => context.ui.text(&json(&found)?)?,
     }
     errors.iter().for_each(|error| context.ui.error(error));
-    Ok(u8::from(!errors.is_empty()))
+    Ok(if errors.is_empty() { 0 } else { context.persona.failure() })
 }
 
 /// Objects in docker's layout: four spaces for each level.

@@ -44,9 +44,6 @@ pub const EXISTS: Verb = Verb {
     ..VERB
 };
 
-/// podman's exit code for a network that is in use.
-const IN_USE: u8 = 2;
-
 /// Arguments of `network rm`.
 #[derive(Debug, Clone, Args)]
 struct RemoveArguments {
@@ -96,8 +93,7 @@ fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u8> {
             Err(error) if arguments.force && error.kind() == Kind::NotFound => {}
             Err(error) => {
                 context.ui.error(&error);
-                let own = if is_podman && error.kind() == Kind::Conflict { IN_USE } else { 1 };
-                code = own.max(code);
+                code = context.persona.not_removed(&error).max(code);
             }
         }
     }

@@ -17,8 +17,8 @@
 //! Nothing is cached: the host's resolver does that, and knows when the network has changed. The host's resolvers are
 //! those of the moment ([`Dns::set_resolv`]).
 //!
-//! Bounds: [`QUERIES_MAX`] questions under way, [`QUERIES_EACH`] of one address; [`CONNECTIONS_MAX`] connections,
-//! [`CONNECTIONS_EACH`] of one address. A question beyond them is not answered, so that it is asked again.
+//! Bounds: [`QUERIES_MAX`] questions under way, [`QUERIES_EACH`] of one container; [`CONNECTIONS_MAX`] connections,
+//! [`CONNECTIONS_EACH`] of one container. A question beyond them is not answered, so that it is asked again.
 
 mod local;
 mod message;
@@ -51,11 +51,11 @@ use stream::Connection;
 const PORT: u16 = 53;
 /// Questions under way.
 const QUERIES_MAX: usize = 1024;
-/// Those of one address.
+/// Those of one container.
 const QUERIES_EACH: usize = 256;
 /// Connections of containers.
 const CONNECTIONS_MAX: usize = 256;
-/// Those of one address.
+/// Those of one container.
 const CONNECTIONS_EACH: usize = 16;
 /// How long a resolver may be silent before the next one is asked, too.
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -13,7 +13,7 @@ use super::slots::Key;
 use super::{
     ATTEMPTS_MAX, Back, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, random_id,
 };
-use crate::net::part::{Context, Interest};
+use crate::net::part::{Context, Holder, Interest};
 
 /// How often each resolver is asked over UDP, where questions may be lost.
 const ROUNDS: usize = 3;
@@ -22,6 +22,7 @@ const ROUNDS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) asker: IpAddr,
+    holder: Holder,
     back: Back,
     question: Question,
     /// As it is sent: with our own number.
@@ -105,8 +106,9 @@ impl Dns {
         {
             return;
         }
+        let holder = cx.policy.holder(asker);
         let full = self.queries.len() >= QUERIES_MAX
-            || self.queries.iter().filter(|(_, query)| query.asker == asker).count() >= QUERIES_EACH;
+            || self.queries.iter().filter(|(_, query)| query.holder == holder).count() >= QUERIES_EACH;
         let (Ok(id), false) = (random_id(), full) else {
             // Over a connection somebody waits; over UDP it is asked again.
             if let Back::Tcp { .. } = back {
@@ -119,8 +121,20 @@ impl Dns {
         message::set_id(&mut message, id);
         let end = cx.now + LIFE;
         let (attempts, number) = (Vec::new(), question.id);
-        let query =
-            Query { asker, back, question, message, id, servers, tried: 0, attempts, useless: None, end, timer: end };
+        let query = Query {
+            asker,
+            holder,
+            back,
+            question,
+            message,
+            id,
+            servers,
+            tried: 0,
+            attempts,
+            useless: None,
+            end,
+            timer: end,
+        };
         let key = self.queries.insert(query);
         self.timers.insert((end, Timer::Query(key)));
         if let Back::Udp { listener, peer } = back {

@@ -10,7 +10,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::slots::Key;
 use super::{BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, DEAF, Dns, IDLE, QUESTION_MAX, Source, Timer};
-use crate::net::part::{Context, Interest};
+use crate::net::part::{Context, Holder, Interest};
 use crate::net::table::Table;
 
 /// Questions of one connection that are under way; more are not read before.
@@ -20,6 +20,7 @@ const PIPELINE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) asker: IpAddr,
+    holder: Holder,
     socket: OwnedFd,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -109,13 +110,15 @@ impl Dns {
             let Some(asker) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).map(|peer| peer.ip()) else {
                 continue;
             };
-            let theirs = self.connections.iter().filter(|(_, connection)| connection.asker == asker).count();
+            let holder = cx.policy.holder(asker);
+            let theirs = self.connections.iter().filter(|(_, connection)| connection.holder == holder).count();
             if table.owner(asker).is_none() || theirs >= CONNECTIONS_EACH || self.connections.len() >= CONNECTIONS_MAX {
                 continue;
             }
             let timer = cx.now + IDLE;
             let connection = Connection {
                 asker,
+                holder,
                 socket,
                 input: Vec::new(),
                 output: Vec::new(),
@@ -249,6 +252,7 @@ mod tests {
         let now = Instant::now();
         Connection {
             asker: [10, 0, 0, 2].into(),
+            holder: Holder(2),
             socket: socket.into(),
             input: Vec::new(),
             output: Vec::new(),

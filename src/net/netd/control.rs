@@ -13,12 +13,12 @@ use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::model::{Endpoint, Network, PublishedPort, Rate, Wish};
+use crate::net::model::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 use crate::net::part::{Context, Interest, Part, Token, Wakes};
 use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;
-use crate::net::tcp_ports::{Target, in_use};
+use crate::net::tcp_ports::Target;
 
 /// How long a netd that cannot serve waits for those who ask why.
 const REFUSAL: Duration = Duration::from_millis(500);
@@ -121,11 +121,16 @@ impl Netd {
         if self.clients.get(&id).is_none_or(|client| client.member.is_some()) {
             return Err(Error::conflict("this connection is a container's already"));
         }
-        self.refuse_awaited_ports(join)?;
         let endpoints = self.table.join(join)?;
-        // Ports that were any free ones have numbers by now, which others know.
-        let wanted = join.before.as_ref().map_or(&join.ports, |before| &before.ports);
-        let ports = match self.parts.open(&mut context!(self), wanted, join.remap_low_ports) {
+        let wanted = match &join.before {
+            None => join.ports.clone(),
+            // Ports that were any free ones have numbers by now, which others know.
+            Some(before) => before.ports.iter().cloned().map(Publish::from).collect(),
+        };
+        // Ports of containers that are about to come back are theirs.
+        let others = self.awaited.iter().filter(|(container, _)| **container != join.container);
+        let reserved: Vec<_> = others.flat_map(|(_, joined)| &joined.ports).cloned().collect();
+        let ports = match self.parts.open(&mut context!(self), &wanted, &reserved, join.remap_low_ports) {
             Ok(ports) => ports,
             Err(error) => {
                 self.table.leave(&join.container);
@@ -146,14 +151,6 @@ impl Netd {
         Ok(Joined { endpoints, ports, resolvers, host_gateway })
     }
 
-    /// Ports of containers that are about to come back are theirs.
-    fn refuse_awaited_ports(&self, join: &Join) -> Result<()> {
-        let others = self.awaited.iter().filter(|(container, _)| **container != join.container);
-        let mut awaited = others.flat_map(|(_, joined)| &joined.ports);
-        let clash = awaited.find(|theirs| join.ports.iter().any(|ours| ours.clashes(theirs)));
-        clash.map_or(Ok(()), |port| Err(in_use(port)))
-    }
-
     fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
         let member = self.member(id)?;
         let (container, rate) = (member.container.clone(), member.rate);
@@ -171,6 +168,8 @@ impl Netd {
         let gone = self.table.disconnect(&container, network)?;
         let addresses: Vec<_> = table::addresses(&gone).collect();
         self.parts.left(&mut context!(self), &addresses);
+        // Before anybody else may have its address.
+        self.aim_ports(id)?;
         let left = self.table.endpoints(&container).to_vec();
         self.inside.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
         self.wait_for(id, Pending::Disconnect);
@@ -192,7 +191,10 @@ impl Netd {
                 Reply::Failed(WireError::from(&error))
             }
             (_, Err(error)) => Reply::Failed(WireError::from(&error)),
-            (Pending::Connect(endpoint), Ok(())) => Reply::Connected(endpoint),
+            (Pending::Connect(endpoint), Ok(())) => match self.aim_ports(id) {
+                Ok(()) => Reply::Connected(endpoint),
+                Err(error) => Reply::Failed(WireError::from(&error)),
+            },
             (Pending::Plug, Ok(())) => match self.plugged(id) {
                 Ok(()) => Reply::Plugged(self.cut_off.clone()),
                 Err(error) => Reply::Failed(WireError::from(&error)),
@@ -204,19 +206,23 @@ impl Netd {
 
     /// A container has its interfaces: others find it, and its ports lead to it.
     fn plugged(&mut self, id: u64) -> Result<()> {
-        let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) else { return Ok(()) };
-        self.table.plugged(&member.container);
-        let endpoints = self.table.endpoints(&member.container);
-        // Ports are those of the first network that has a way out.
-        let published = endpoints.iter().find(|endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some());
-        let target = published.map(|endpoint| Target {
-            ipv4: endpoint.ipv4.map(|v4| v4.addr()),
-            ipv6: endpoint.ipv6.map(|v6| v6.addr()),
-        });
-        match target {
-            Some(target) => self.parts.aim(&mut context!(self), &member.ports, target),
-            None => Ok(()),
+        if let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) {
+            self.table.plugged(&member.container);
         }
+        self.aim_ports(id)
+    }
+
+    /// The ports of a container are those of the first of its networks that has a way out, and lead nowhere while there
+    /// is none.
+    fn aim_ports(&mut self, id: u64) -> Result<()> {
+        let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) else { return Ok(()) };
+        let endpoints = self.table.endpoints(&member.container);
+        let published = endpoints.iter().find(|endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some());
+        let target = Target {
+            ipv4: published.and_then(|endpoint| endpoint.ipv4).map(|v4| v4.addr()),
+            ipv6: published.and_then(|endpoint| endpoint.ipv6).map(|v6| v6.addr()),
+        };
+        self.parts.aim(&mut context!(self), &member.ports, target)
     }
 
     /// What a client wanted to know.

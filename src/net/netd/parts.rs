@@ -8,12 +8,12 @@ use crate::base::{Error, Result};
 use crate::net::dns::{Dns, Resolv};
 use crate::net::flows;
 use crate::net::icmp::Icmp;
-use crate::net::model::{Protocol, PublishedPort};
+use crate::net::model::{Protocol, Publish, PublishedPort};
 use crate::net::packet::{Ip, Reassembly, Transport};
 use crate::net::part::{Context, Interest, Offload, Part};
 use crate::net::table::Table;
 use crate::net::tcp::{Limits, Tcp};
-use crate::net::tcp_ports::{Target, TcpPorts};
+use crate::net::tcp_ports::{Target, TcpPorts, all_in_use};
 use crate::net::udp::Udp;
 use crate::net::udp_ports::UdpPorts;
 
@@ -157,18 +157,18 @@ impl Parts {
         self.icmp.settle();
     }
 
-    /// Opens published ports, all or none. With `remap`, those that need privileges are moved up.
-    pub fn open(&mut self, cx: &mut Context<'_>, ports: &[PublishedPort], remap: bool) -> Result<Vec<PublishedPort>> {
-        let mut opened = Vec::with_capacity(ports.len());
-        for port in ports {
-            let mut open = self.open_one(cx, port);
-            if remap
-                && open.as_ref().is_err_and(|error| error.kind() == Kind::Denied)
-                && let Some(higher) = port.host_port.checked_add(REMAP)
-            {
-                open = self.open_one(cx, &PublishedPort { host_port: higher, ..port.clone() });
-            }
-            match open {
+    /// Opens published ports, all or none, of each range the first one that is free. Those that are `reserved` are not.
+    /// With `remap`, those that need privileges are moved up.
+    pub fn open(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: &[Publish],
+        reserved: &[PublishedPort],
+        remap: bool,
+    ) -> Result<Vec<PublishedPort>> {
+        let mut opened = Vec::with_capacity(wanted.len());
+        for publish in wanted {
+            match self.open_first(cx, publish, reserved, remap) {
                 Ok(port) => opened.push(port),
                 Err(error) => {
                     self.close(&opened);
@@ -177,6 +177,32 @@ impl Parts {
             }
         }
         Ok(opened)
+    }
+
+    fn open_first(
+        &mut self,
+        cx: &mut Context<'_>,
+        publish: &Publish,
+        reserved: &[PublishedPort],
+        remap: bool,
+    ) -> Result<PublishedPort> {
+        for port in publish.candidates() {
+            if reserved.iter().any(|theirs| port.clashes(theirs)) {
+                continue;
+            }
+            let mut open = self.open_one(cx, &port);
+            if remap
+                && open.as_ref().is_err_and(|error| error.kind() == Kind::Denied)
+                && let Some(higher) = port.host_port.checked_add(REMAP)
+            {
+                open = self.open_one(cx, &PublishedPort { host_port: higher, ..port });
+            }
+            match open {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                result => return result,
+            }
+        }
+        Err(all_in_use(publish))
     }
 
     fn open_one(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
@@ -214,5 +240,48 @@ impl Parts {
         self.udp_ports.member_left(cx, addresses);
         self.icmp.member_left(cx, addresses);
         self.dns.member_left(addresses);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::fake::World;
+
+    #[test]
+    fn each_range_gives_its_own_first_free_port() {
+        let (mut world, mut parts) = (World::new(), Parts::new(1024, ""));
+        let publish = |host_port, last_host_port, container_port| Publish {
+            port: PublishedPort {
+                host_ip: Some([127, 45, 0, 1].into()),
+                host_port,
+                container_port,
+                protocol: Protocol::Tcp,
+            },
+            last_host_port,
+        };
+        let wanted = [publish(8000, 8003, 80), publish(9000, 9002, 443)];
+        let mut open = |wanted: &[Publish], reserved: &[PublishedPort]| {
+            let opened = parts.open(&mut world.context(), wanted, reserved, false);
+            opened.map(|ports| ports.iter().map(|port| port.host_port).collect::<Vec<_>>())
+        };
+        assert_eq!(open(&wanted, &[]).unwrap(), [8000, 9000]);
+        // Each for itself: that one has moved on moves no other one.
+        assert_eq!(open(&wanted[..1], &[]).unwrap(), [8001]);
+        let reserved = publish(9001, 0, 1).port;
+        assert_eq!(open(&wanted, &[reserved]).unwrap(), [8002, 9002]);
+        // Of what fails, nothing stays open.
+        let both = [publish(8000, 8003, 80), publish(9000, 9000, 443)];
+        let error = open(&both, &[]).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (Kind::Conflict, "port `127.45.0.1:9000/tcp` of the host is already in use")
+        );
+        assert_eq!(open(&wanted[..1], &[]).unwrap(), [8003]);
+        let error = open(&wanted[..1], &[]).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "all ports of the host from port `127.45.0.1:8000/tcp` to port `127.45.0.1:8003/tcp` are already in use"
+        );
     }
 }

@@ -29,6 +29,7 @@ use pool::{Pool, Refusal};
 
 use super::model::{Endpoint, Mac, Network, Wish};
 use super::networks::overlap;
+use super::part::Holder;
 use super::protocol::Join;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, text};
@@ -53,6 +54,8 @@ pub struct Table {
     host: HashSet<IpAddr>,
     /// Members of before who are not back yet, and their addresses.
     awaited: BTreeMap<ContainerId, Vec<IpAddr>>,
+    /// The number of the latest member.
+    latest: u64,
 }
 
 /// One network as it is used.
@@ -67,6 +70,7 @@ struct Bridge {
 /// One container.
 #[derive(Debug)]
 struct Member {
+    holder: Holder,
     name: Name,
     hostname: String,
     dns_servers: Vec<IpAddr>,
@@ -109,7 +113,9 @@ impl Table {
             return Err(Error::conflict(format!("container {} is on its networks already", join.container.short()))
                 .hint("it is being stopped: try again in a moment"));
         }
+        self.latest += 1;
         let member = Member {
+            holder: Holder(self.latest),
             name: join.name.clone(),
             hostname: join.hostname.clone(),
             dns_servers: join.dns_servers.clone(),

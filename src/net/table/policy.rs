@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Table;
 use crate::net::model::Network;
-use crate::net::part::{Outside, Policy};
+use crate::net::part::{Holder, Outside, Policy};
 
 /// What `host.docker.internal` and `host.containers.internal` stand for: the host's own loopback. It is on no container
 /// network, so that containers send packets to it through their gateway (podman uses the same one).
@@ -27,6 +27,11 @@ impl Policy for Table {
             () if self.is_inside(destination) => Outside::Prohibited,
             () => Outside::To(destination),
         }
+    }
+
+    fn holder(&self, address: IpAddr) -> Holder {
+        let member = self.owner(address).and_then(|container| self.members.get(container));
+        member.map_or(Holder::NOBODY, |member| member.holder)
     }
 
     fn mtu(&self, member: IpAddr) -> usize {

@@ -122,8 +122,8 @@ impl Tcp {
 
     fn begin(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>, key: Key) {
         let member = packet.pair.source();
-        // One container may not take all the room that there is.
-        if !self.has_room() || self.keys.of(member) >= self.limits.flows.div_ceil(2) {
+        let holder = cx.policy.holder(member);
+        if !self.has_room_for(holder) {
             return;
         }
         let target = match cx.policy.outside(member, packet.pair.destination()) {
@@ -136,8 +136,8 @@ impl Tcp {
             Ok(called) => called,
             Err(error) => return self.refuse(cx, packet, error.raw_os_error().unwrap_or(0)),
         };
-        let flow = Flow::new(Origin::Outward(key), Progress::Connecting(syn), [None, Some(far)]);
-        let Some(id) = self.flows.insert(flow) else { return };
+        let flow = Flow::new(holder, Origin::Outward(key), Progress::Connecting(syn), [None, Some(far)]);
+        let Some(id) = self.add(flow) else { return };
         self.keys.begin(key, tcp.sequence, id);
         match self.watch(cx, id, FAR) {
             Err(_) => self.abort(cx, id),
@@ -154,7 +154,7 @@ impl Tcp {
             Some(Ok(Err(errno)) | Err(errno)) => errno.raw_os_error(),
             None => 0,
         };
-        let Some(flow) = self.flows.remove(id) else { return };
+        let Some(flow) = self.take(id) else { return };
         if let Origin::Outward(key) = flow.origin {
             self.keys.forget(&key, id);
         }

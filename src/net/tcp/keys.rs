@@ -90,8 +90,6 @@ pub(super) struct Keys {
     table: HashMap<Key, Entry>,
     /// Those of stage Closed in the order in which they were closed; some may have begun anew since.
     closed: VecDeque<(Instant, Key, u32)>,
-    /// How many flows each container has, none being zero.
-    sources: HashMap<IpAddr, usize>,
 }
 
 /// The table of this module's head: what a SYN means at a stage. Pure.
@@ -116,17 +114,9 @@ impl Keys {
         syn
     }
 
-    /// How many flows a container has.
-    pub(super) fn of(&self, source: IpAddr) -> usize {
-        self.sources.get(&source).copied().unwrap_or(0)
-    }
-
     /// A new connection: Pending.
     pub(super) fn begin(&mut self, key: Key, sequence: u32, flow: Id) {
-        let former = self.table.insert(key, Entry { stage: Stage::Pending, sequence, flow });
-        if former.is_none_or(|former| former.stage == Stage::Closed) {
-            *self.sources.entry(key.source.0).or_default() += 1;
-        }
+        self.table.insert(key, Entry { stage: Stage::Pending, sequence, flow });
     }
 
     /// A new connection to the container, which no SYN asked for: Live.
@@ -168,7 +158,6 @@ impl Keys {
         {
             entry.stage = Stage::Closed;
             self.closed.push_back((now, *key, entry.sequence));
-            self.count_down(key.source.0);
         }
         self.expire(now);
     }
@@ -177,16 +166,6 @@ impl Keys {
     pub(super) fn forget(&mut self, key: &Key, flow: Id) {
         if self.table.get(key).is_some_and(|entry| entry.flow == flow && entry.stage != Stage::Closed) {
             self.table.remove(key);
-            self.count_down(key.source.0);
-        }
-    }
-
-    fn count_down(&mut self, source: IpAddr) {
-        if let Some(count) = self.sources.get_mut(&source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.sources.remove(&source);
-            }
         }
     }
 
@@ -244,7 +223,6 @@ mod tests {
         assert_eq!(keys.accept(&key), None);
         assert_eq!(keys.syn(&key, 7), Syn::Begin);
         keys.begin(key, 7, flow);
-        assert_eq!(keys.of(key.source.0), 1);
         assert_eq!(keys.accept(&key), None, "nothing was given to the listener yet");
         assert_eq!(keys.syn(&key, 7), Syn::Drop);
         assert_eq!(keys.syn(&key, 8), Syn::Remember(flow), "the client gave up and tried again from the same port");
@@ -257,7 +235,6 @@ mod tests {
         assert_eq!(keys.syn(&key, 9), Syn::Replace(flow));
         keys.close(&key, flow, now);
         keys.close(&key, flow, now);
-        assert_eq!(keys.of(key.source.0), 0);
         assert_eq!(keys.accept(&key), None);
         assert_eq!(keys.syn(&key, 8), Syn::Drop, "late");
         assert_eq!(keys.syn(&key, 9), Syn::Begin);
@@ -274,9 +251,8 @@ mod tests {
         keys.close(&key(1), first, now);
         keys.close(&key(2), first, now + LATE);
         assert_eq!(keys.syn(&key(1), 2), Syn::Drop, "pending");
-        assert_eq!(keys.of(key(1).source.0), 1);
         keys.forget(&key(1), second);
-        assert_eq!((keys.len(), keys.of(key(1).source.0)), (0, 0));
+        assert_eq!(keys.len(), 0);
     }
 
     #[test]
@@ -293,6 +269,5 @@ mod tests {
         keys.begin(key(60_000), 5, flow);
         keys.close(&key(60_000), flow, now + LATE);
         assert_eq!(keys.len(), 1);
-        assert!(keys.sources.is_empty());
     }
 }

@@ -39,7 +39,8 @@ mod sockets;
 mod speech;
 mod spoken;
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -56,7 +57,7 @@ pub use gate::GATE_PORT;
 pub(in crate::net) use sockets::{Called, be_bold, family, listen_host};
 
 use super::packet::{Ip, Transport};
-use super::part::{Context, Interest, Part, Token};
+use super::part::{Context, Holder, Interest, Part, Token};
 
 /// What every descriptor of a flow is watched for, once and for all.
 const ALL: Interest =
@@ -82,6 +83,11 @@ impl Limits {
         // Two thirds for TCP: UDP flows, listeners and control connections want the rest.
         Self { flows: usize::try_from(limit / 3).unwrap_or(usize::MAX).clamp(16, 1 << 20) }
     }
+
+    /// Flows of one container, whichever of its addresses they use: it may not take all the room that there is.
+    fn per_member(self) -> usize {
+        self.flows.div_ceil(2)
+    }
 }
 
 /// All TCP flows.
@@ -91,6 +97,8 @@ pub struct Tcp {
     gate: Option<Gate>,
     keys: Keys,
     flows: Slab<Flow>,
+    /// How many of them each container has, none being zero.
+    held: HashMap<Holder, usize>,
     tools: Tools,
     /// Those whose turn ended before their work.
     again: VecDeque<Id>,
@@ -107,6 +115,8 @@ pub struct Tcp {
 /// One connection.
 #[derive(Debug)]
 struct Flow {
+    /// The container.
+    holder: Holder,
     origin: Origin,
     progress: Progress,
     /// Near and far.
@@ -198,6 +208,7 @@ impl Tcp {
             gate: None,
             keys: Keys::default(),
             flows: Slab::default(),
+            held: HashMap::new(),
             tools: Tools::new(),
             again: VecDeque::new(),
             again_since: None,
@@ -283,16 +294,36 @@ impl Tcp {
         self.gate.is_some()
     }
 
-    /// Whether there is room for one more flow.
-    pub(super) fn has_room(&self) -> bool {
-        self.flows.len() < self.limits.flows
+    /// Whether there is room for one more flow of a container.
+    pub(super) fn has_room_for(&self, holder: Holder) -> bool {
+        let held = self.held.get(&holder).copied().unwrap_or(0);
+        self.flows.len() < self.limits.flows && held < self.limits.per_member()
+    }
+
+    fn add(&mut self, flow: Flow) -> Option<Id> {
+        let holder = flow.holder;
+        let id = self.flows.insert(flow)?;
+        *self.held.entry(holder).or_default() += 1;
+        Some(id)
+    }
+
+    fn take(&mut self, id: Id) -> Option<Flow> {
+        let flow = self.flows.remove(id)?;
+        if let Entry::Occupied(mut held) = self.held.entry(flow.holder) {
+            *held.get_mut() -= 1;
+            if *held.get() == 0 {
+                held.remove();
+            }
+        }
+        Some(flow)
     }
 
     /// Takes over a connection from outside: the accepted socket, and one of R that is being connected to a container.
     pub(super) fn adopt(&mut self, cx: &mut Context<'_>, called: Called, far: OwnedFd) {
         let progress = if called.connected { Progress::Live } else { Progress::Reaching(called.other) };
-        let flow = Flow::new(Origin::Inward(called.member), progress, [Some(called.socket), Some(far)]);
-        let Some(id) = self.flows.insert(flow) else { return };
+        let holder = cx.policy.holder(called.member);
+        let ends = [Some(called.socket), Some(far)];
+        let Some(id) = self.add(Flow::new(holder, Origin::Inward(called.member), progress, ends)) else { return };
         if self.watch(cx, id, NEAR).and_then(|()| self.watch(cx, id, FAR)).is_err() {
             self.abort(cx, id);
         }
@@ -320,7 +351,7 @@ impl Tcp {
         let called = other.and_then(|other| Called::from_router(cx, None, other).ok());
         // Otherwise the client learns of a reset; that a port is not in use cannot be told it any more.
         let Some(called) = called else { return self.abort(cx, id) };
-        let Some(flow) = self.flows.remove(id) else { return };
+        let Some(flow) = self.take(id) else { return };
         if let Some(key) = flow.origin.key() {
             self.keys.close(key, id, cx.now);
         }
@@ -365,7 +396,7 @@ impl Tcp {
 
     /// Both directions are closed. What the sockets still have to send, the kernel sends.
     fn finish(&mut self, now: Instant, id: Id) {
-        let Some(flow) = self.flows.remove(id) else { return };
+        let Some(flow) = self.take(id) else { return };
         if let Some(key) = flow.origin.key() {
             self.keys.close(key, id, now);
         }
@@ -376,7 +407,7 @@ impl Tcp {
     /// Ends a flow with resets on both sides.
     fn abort(&mut self, cx: &mut Context<'_>, id: Id) {
         self.say_reset(cx, id);
-        let Some(flow) = self.flows.remove(id) else { return };
+        let Some(flow) = self.take(id) else { return };
         if let Some(key) = flow.origin.key() {
             match flow.progress {
                 Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(key, id),
@@ -390,8 +421,8 @@ impl Tcp {
 }
 
 impl Flow {
-    fn new(origin: Origin, progress: Progress, ends: [Option<OwnedFd>; 2]) -> Self {
-        Self { origin, progress, ends, ways: [Way::default(), Way::default()], queued: false, alarm: None }
+    fn new(holder: Holder, origin: Origin, progress: Progress, ends: [Option<OwnedFd>; 2]) -> Self {
+        Self { holder, origin, progress, ends, ways: [Way::default(), Way::default()], queued: false, alarm: None }
     }
 
     /// Epoll reports something of one end.
@@ -411,7 +442,12 @@ pub(in crate::net) fn reset(socket: OwnedFd) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::net::fake::{self, World, host, loopback};
+    use crate::net::packet::{Envelope, Flags, Options, Pair, Segment};
+    use crate::net::part::Offload;
 
     #[test]
     fn indexes_come_back() {
@@ -430,5 +466,33 @@ mod tests {
         assert_eq!(Limits::for_descriptors(1024).flows, 341);
         assert_eq!(Limits::for_descriptors(0).flows, 16);
         assert_eq!(Limits::for_descriptors(u64::MAX).flows, 1 << 20);
+    }
+
+    #[test]
+    fn a_share_is_of_all_addresses_of_a_container() {
+        let mut world = World::new();
+        let mut tcp = Tcp::new(Limits { flows: 6 });
+        let server = TcpListener::bind((loopback(false), 0)).unwrap();
+        let port = server.local_addr().unwrap().port();
+        let server6 = TcpListener::bind((loopback(true), port)).unwrap();
+        let mut call = |last: u8, v6: bool, source_port: u16| {
+            let source: IpAddr =
+                if v6 { [0xfd00, 0, 0, 0, 0, 0, 0, last.into()].into() } else { [172, 17, 0, last].into() };
+            let pair = Pair::new(source, host(v6)).unwrap();
+            let (destination_port, flags, window) = (port, Flags::SYN, 1000);
+            let (sequence, acknowledgment, urgent, options) = (1, 0, 0, Options::default());
+            let syn =
+                Segment { source_port, destination_port, sequence, acknowledgment, flags, window, urgent, options };
+            let packet = fake::whole(&syn.headers(&Envelope::new(pair), 0).unwrap(), b"");
+            tcp.packet(&mut world.context(), &Ip::parse(&packet, Offload::default()).unwrap());
+            tcp.flows()
+        };
+        assert_eq!([call(2, false, 1), call(2, true, 1), call(2, false, 2), call(2, true, 2)], [1, 2, 3, 3]);
+        assert_eq!([call(3, false, 1), call(3, true, 1), call(4, true, 1), call(5, true, 1)], [4, 5, 6, 6]);
+        drop((server, server6));
+        // Those who leave make room for others.
+        let gone = [[172, 17, 0, 2].into(), "fd00::2".parse().unwrap()];
+        tcp.member_left(&mut world.context(), &gone);
+        assert_eq!((tcp.flows(), tcp.held.len()), (3, 2));
     }
 }

@@ -182,8 +182,10 @@ impl Tcp {
         let start = self.speech.start(&key, cx.now);
         let ports = (key.destination.1, key.source.1);
         let conversation = self.speech.play(cx, &far, |scene| Conversation::call(pair, ports, start, scene));
-        let flow = Flow::new(Origin::Called(key, other), Progress::Spoken(Box::new(conversation)), [None, Some(far)]);
-        let Some(id) = self.flows.insert(flow) else { return Ok(()) };
+        let holder = cx.policy.holder(target.ip());
+        let progress = Progress::Spoken(Box::new(conversation));
+        let flow = Flow::new(holder, Origin::Called(key, other), progress, [None, Some(far)]);
+        let Some(id) = self.add(flow) else { return Ok(()) };
         self.keys.called(key, id);
         self.set_alarm(id);
         if self.watch(cx, id, FAR).is_err() {

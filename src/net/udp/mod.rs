@@ -34,7 +34,7 @@ use self::outgoing::{Batch, Manner, Outgoing};
 use self::pace::{Pace, Resting, Turn};
 use super::flows::{self, Flows, Limits};
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
-use super::part::{Context, Interest, Outside, Part, Token};
+use super::part::{Context, Holder, Interest, Outside, Part, Token};
 use crate::sys::datagram::{self, Inbox, SendError, Sending};
 
 /// The largest datagram, and the most that the kernel joins.
@@ -273,12 +273,13 @@ impl Udp {
             Outside::Nothing => return None,
         };
         self.flush(cx);
-        while let Some((old, flow)) = self.flows.crowded(key.member.ip(), cx.now) {
+        let holder = cx.policy.holder(key.member.ip());
+        while let Some((old, flow)) = self.flows.crowded(holder, cx.now) {
             self.forget(old, &flow);
         }
         let index = self.flows.next_index();
         match self.open_or_evict(cx, key, SocketAddr::new(to, key.remote.port()), index) {
-            Ok(flow) => self.remember(cx, key, flow),
+            Ok(flow) => self.remember(cx, key, flow, holder),
             Err(error) => {
                 if let Some(refusal) = error.raw_os_error().and_then(Refusal::from_errno) {
                     self.refuse(cx, ip, None, refusal);
@@ -333,10 +334,10 @@ impl Udp {
         })
     }
 
-    fn remember(&mut self, cx: &Context<'_>, key: Key, flow: Flow) -> Option<usize> {
+    fn remember(&mut self, cx: &Context<'_>, key: Key, flow: Flow, holder: Holder) -> Option<usize> {
         let port = flow.port();
         let v6 = flow.peer.is_ipv6();
-        let index = self.flows.insert(key, flow, cx.now).ok()?;
+        let index = self.flows.insert(key, flow, holder, cx.now).ok()?;
         let mapped = self.mapped.entry((key.member, v6)).or_insert(Mapped { port, flows: 0 });
         mapped.flows += 1;
         Some(index)

@@ -331,6 +331,24 @@ fn who_has_its_share_gives_up_its_oldest_flow() {
 }
 
 #[test]
+fn a_share_is_of_all_addresses_of_a_container() {
+    let (mut world, mut udp, ..) = set_up(false);
+    let mut ask = |last: u8, v6: bool, port: u16| {
+        let client: IpAddr =
+            if v6 { [0xfd00, 0, 0, 0, 0, 0, 0, last.into()].into() } else { [172, 17, 0, last].into() };
+        let packet = world.datagram(SocketAddr::new(client, port), SocketAddr::new(host(v6), 9), b"");
+        send(&mut world, &mut udp, &packet);
+        udp.flush(&mut world.context());
+        udp.len()
+    };
+    let share = LIMITS.per_member as u16;
+    assert_eq!((1..=10).map(|port| ask(3, port % 2 == 0, port)).max(), Some(10));
+    assert_eq!((1..=share + 20).map(|port| ask(2, port % 2 == 0, port)).max(), Some(10 + LIMITS.per_member));
+    // Each flow of the other one is still there: to use it makes no new one.
+    assert_eq!((1..=10).map(|port| ask(3, port % 2 == 0, port)).max(), Some(10 + LIMITS.per_member));
+}
+
+#[test]
 fn a_changed_host_keeps_flows_whose_address_is_still_right() {
     let (mut world, mut udp, server, member, remote) = set_up(false);
     let packet = world.datagram(member, remote, b"x");
