@@ -23,6 +23,7 @@ const TESTS: &[(&str, fn())] = &[
     ("containers_reach_each_other", members::containers_reach_each_other),
     ("networks_are_apart", members::networks_are_apart),
     ("a_killed_netd_is_revived", members::a_killed_netd_is_revived),
+    ("a_netd_that_does_not_answer_is_joined_again", members::a_netd_that_does_not_answer_is_joined_again),
     ("a_netd_that_knew_nobody_is_joined_by_everybody", members::a_netd_that_knew_nobody_is_joined_by_everybody),
     ("networks_come_and_go", members::networks_come_and_go),
     ("rates_hold_both_ways", members::rates_hold_both_ways),

@@ -134,7 +134,7 @@ impl Membership {
         }
     }
 
-    /// Readable, or hung up, when netd has died, and never before.
+    /// Readable, or hung up, when netd has died or was given up because it did not answer, and never before.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -192,7 +192,11 @@ fn ask(socket: BorrowedFd<'_>, request: &Request) -> Result<Option<Reply>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if gone(&error) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(Error::system("netd, coracle's network process, does not answer"));
+                // Its late answer must not be taken for that to another question: this conversation is over. Whoever holds
+                // it as a membership learns that from its descriptor, and joins again with what the container has.
+                let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+                return Err(Error::system("netd, coracle's network process, does not answer")
+                    .hint("the machine may be very busy: try again"));
             }
             result => return result.context(|| "cannot understand netd"),
         }

@@ -10,6 +10,9 @@ use coracle::net::client::Membership;
 use coracle::net::model::{Protocol, Publish, PublishedPort, Rate, Wish};
 use coracle::net::protocol::Join;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::laptop::{Container, kill_netd, namespace, netd, network, paths, program, record, wait_for, wish};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,6 +100,24 @@ pub fn a_killed_netd_is_revived() {
             c.addresses(0).into_iter().for_each(|address| reaches(other, &c, address).unwrap());
         }
     }
+}
+
+/// What it was asked in vain is forgotten: its late answer is not that to the next question.
+pub fn a_netd_that_does_not_answer_is_joined_again() {
+    let network = network("one", 1);
+    let mut a = Container::start(&wish("a", &[&network])).unwrap();
+    let addresses = a.addresses(0);
+    let pid = Pid::from_raw(netd().unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    set_socket_timeout(a.membership.fd(), Timeout::Recv, Some(Duration::from_millis(100))).unwrap();
+    a.membership.count().unwrap_err();
+    kill_process(pid, Signal::CONT).unwrap();
+    assert!(a.membership.count().is_err(), "nobody is asked any more");
+    a.revive();
+    assert_eq!((netd(), a.addresses(0)), (Some(pid.as_raw_nonzero().get()), addresses));
+    assert!(a.membership.count().unwrap().contains_key("eth0"));
+    let b = Container::start(&wish("b", &[&network])).unwrap();
+    reaches(&b, &a, a.addresses(0)[0]).unwrap();
 }
 
 /// Somebody starts the next netd before those who had the last one notice, and so in another namespace.
@@ -222,7 +243,8 @@ pub fn traffic_is_counted() {
     assert!(size.contains(&of_a.sent_bytes) && size.contains(&of_b.received_bytes), "{of_a:?} {of_b:?}");
     assert!(of_a.received_bytes < size.start && of_b.sent_bytes < size.start, "{of_a:?} {of_b:?}");
     assert!(of_a.sent_packets > 0 && of_b.received_packets > 0);
-    assert_eq!((of_a.send_errors, of_a.receive_errors, of_b.receive_drops), (0, 0, 0));
+    // What was sent to an interface before it was up may have been dropped.
+    assert_eq!((of_a.send_errors, of_a.receive_errors), (0, 0));
 }
 
 pub fn many_join_at_once() {
