@@ -44,6 +44,7 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
             union.layers.len()
         )));
     }
+    super::fuse::restore_upper(union)?;
     let lowers: Vec<File> = union.layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
     mount_lowers(&union.container, union.volatile, &Upper::open(&union.container)?, &lowers)
 }

@@ -12,6 +12,7 @@ use super::layer::LayerDir;
 use super::name::Name;
 use super::node::{Lacks, Node, Place, Res, State, lock};
 use super::tree::Fs;
+use super::unsynced::Change;
 
 /// Where an inode is, valid while the node's state is locked.
 pub(super) enum Spot {
@@ -127,7 +128,7 @@ impl Fs {
 
     /// Changes attributes, in the order in which none undoes another.
     pub fn set_attributes(&self, node: &Arc<Node>, changes: &Changes) -> Res<Stat> {
-        self.copy_up(node, changes.size)?;
+        self.copy_up(node, changes.size.map_or(Change::Nothing, Change::Cut))?;
         if let Some(size) = changes.size {
             let file = self.data(node)?;
             self.metered(&file, 0, 0, || rustix::fs::ftruncate(&file, size))?;

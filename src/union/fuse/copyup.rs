@@ -6,7 +6,8 @@
 //! and times, and is then linked into its place with one system call: no state in between can be seen, by programs or
 //! after a crash. The data goes by the first of: a clone that shares blocks (`FICLONE`), copy_file_range(2) over the
 //! parts that hold data, read and write; holes stay holes. Where the copy must survive a power cut its data is on the disk
-//! before it is linked: else the name could point at an empty file while the original is hidden by it.
+//! before it is linked, or it has a mark by which it is copied again ([`super::unsynced`]): else the name could point at an
+//! empty file while the original is hidden by it.
 //!
 //! Only the node's `copying` is held over the data: reads go on from the lower file, everything else in the union is not
 //! concerned. All names of the inode that are known get linked; those that are not are linked when they are looked up
@@ -29,6 +30,7 @@ use super::layer::{DirHandle, LayerDir};
 use super::node::{Link, Node, Place, Res, lock};
 use super::placement;
 use super::tree::{Fs, only_link};
+use super::unsynced::{Change, Marked};
 use super::xattr::{OWN_PREFIX, names_at};
 
 /// As many bytes are copied at once; more are carried ([`placement`]).
@@ -41,8 +43,9 @@ enum Copy {
 }
 
 impl Fs {
-    /// Makes sure that the node is in the upper. Of a file whose data is about to be cut at `keep`, no more is copied.
-    pub fn copy_up(&self, node: &Arc<Node>, keep: Option<u64>) -> Res<()> {
+    /// Makes sure that the node is in the upper, for the change that follows. Of a file whose data is about to be cut, no
+    /// more is copied.
+    pub fn copy_up(&self, node: &Arc<Node>, change: Change) -> Res<()> {
         if self.read_only {
             return Err(Errno::ROFS);
         }
@@ -50,19 +53,22 @@ impl Fs {
             return self.upper_of(node).map(drop);
         }
         if !lock(&node.state).place.is_lower() {
-            return Ok(());
+            return self.before_change(node, change);
         }
         let _claim = self.copying.claim(node);
-        let (layer, name) = match lock(&node.state).lower() {
-            Some((layer, name)) => (layer.open()?, name.clone()),
-            None => return Ok(()),
+        let place = lock(&node.state).lower().map(|(layer, name)| (Arc::clone(layer), name.clone()));
+        let Some((layer, name)) = place else {
+            // Somebody else was faster.
+            return self.before_change(node, change);
         };
-        let stat = layer.stat_at(&name)?;
-        let copy = match node.kind {
-            FileType::RegularFile => self.copy_file(&layer, &name, &stat, keep)?,
-            _ => self.copy_special(&layer, &name, &stat)?,
-        };
-        self.settle(node, copy, &stat)
+        let stat = layer.open()?.stat_at(&name)?;
+        match node.kind {
+            FileType::RegularFile => {
+                let (copy, _marked) = self.copy_file(node, (&layer, &name), &stat, change)?;
+                self.settle(node, copy, &stat)
+            }
+            _ => self.settle(node, self.copy_special(&*layer.open()?, &name, &stat)?, &stat),
+        }
     }
 
     /// The part of a directory in the upper, made with all its ancestors if need be.
@@ -100,42 +106,60 @@ impl Fs {
         Ok(Arc::clone(node.dir()?.upper.get_or_init(|| handle.child(&link.name, upper))))
     }
 
-    fn copy_file(&self, layer: &LayerDir, name: &OsStr, stat: &Stat, keep: Option<u64>) -> Res<Copy> {
+    fn copy_file(
+        &self,
+        node: &Node,
+        (layer, name): (&Arc<DirHandle>, &OsStr),
+        stat: &Stat,
+        change: Change,
+    ) -> Res<(Copy, Option<Marked<'_>>)> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let source = Arc::new(rustix::fs::openat(layer, name, flags, Mode::empty())?);
+        let source = Arc::new(rustix::fs::openat(layer.open()?, name, flags, Mode::empty())?);
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let length = keep.map_or(size, |keep| keep.min(size));
-        self.admit(length.min(u64::try_from(stat.st_blocks).unwrap_or(0) * 512))?;
-        let unnamed = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let (copy, named) = match rustix::fs::openat(&self.work, ".", unnamed, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => (fd, None),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                let temporary = self.work.fresh_name();
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-                let fd = rustix::fs::openat(&self.work, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
-                (fd, Some(temporary))
-            }
-            Err(errno) => return Err(errno),
+        let length = match change {
+            Change::Cut(keep) => keep.min(size),
+            Change::Nothing | Change::From(_) => size,
         };
-        let copy = Arc::new(copy);
+        self.admit(length.min(u64::try_from(stat.st_blocks).unwrap_or(0) * 512))?;
+        let (copy, named) = self.new_copy()?;
         let done = (|| {
             let dense = u64::try_from(stat.st_blocks).is_ok_and(|blocks| blocks * 512 >= size);
             let cloned = self.copy_data(&source, &copy, length, dense)?;
             copy_metadata(&proc_path(source.as_fd()), stat, copy.as_fd())?;
-            match self.volatile || cloned || length == 0 {
-                true => Ok(()),
-                false => rustix::fs::fdatasync(&copy),
+            if self.volatile || cloned || length == 0 {
+                return Ok(None);
             }
+            let unsynced = self.unsynced.as_ref().filter(|_| !change.alters(length));
+            let marked = unsynced.and_then(|unsynced| unsynced.mark(&copy, node.ino, layer.layer, stat, length));
+            if marked.is_none() {
+                rustix::fs::fdatasync(&copy)?;
+            }
+            Ok(marked)
         })();
         match (done, named) {
-            (Ok(()), None) => Ok(Copy::Unnamed(copy)),
-            (Ok(()), Some(temporary)) => Ok(Copy::Named(temporary)),
+            (Ok(marked), None) => Ok((Copy::Unnamed(copy), marked)),
+            (Ok(marked), Some(temporary)) => Ok((Copy::Named(temporary), marked)),
             (Err(errno), named) => {
                 if let Some(temporary) = named {
                     self.work.discard(&temporary);
                 }
                 Err(errno)
             }
+        }
+    }
+
+    /// An empty file in the work directory, and its name if it has to have one.
+    fn new_copy(&self) -> Res<(Arc<OwnedFd>, Option<String>)> {
+        let unnamed = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.work, ".", unnamed, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => Ok((Arc::new(fd), None)),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let temporary = self.work.fresh_name();
+                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+                let fd = rustix::fs::openat(&self.work, &temporary, flags, Mode::RUSR | Mode::WUSR)?;
+                Ok((Arc::new(fd), Some(temporary)))
+            }
+            Err(errno) => Err(errno),
         }
     }
 
@@ -278,7 +302,8 @@ fn proc_path(fd: BorrowedFd<'_>) -> std::path::PathBuf {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
-fn times(stat: &Stat) -> Timestamps {
+/// The times of a file, to be set.
+pub(super) fn times(stat: &Stat) -> Timestamps {
     let spec = |seconds: i64, nanoseconds: u64| Timespec { tv_sec: seconds, tv_nsec: nanoseconds as _ };
     Timestamps {
         last_access: spec(stat.st_atime, stat.st_atime_nsec),

@@ -13,6 +13,7 @@ use super::name::Name;
 use super::node::{Lacks, Link, Node, Place, Res, lock, write};
 use super::quota::NAME_COST;
 use super::tree::{Fs, NAME_MAX};
+use super::unsynced::Change;
 use super::whiteout::whiteout_at;
 use super::xattr::DEFAULT_ACL;
 
@@ -175,7 +176,7 @@ impl Fs {
         if node.kind == FileType::Directory {
             return Err(Errno::PERM);
         }
-        self.copy_up(node, None)?;
+        self.copy_up(node, Change::Nothing)?;
         let upper = self.upper_of(parent)?;
         let mut entries = lock(&parent.dir()?.entries);
         let mut state = lock(&node.state);

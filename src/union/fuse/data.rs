@@ -5,7 +5,7 @@
 //! file before it was copied up sees what is written afterwards.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::attr::Spot;
 use super::node::{Node, Place, Res, State, lock};
 use super::tree::Fs;
+use super::unsynced::Change;
 
 /// Files that stay open for their data, at most; fewer when the limit of open files is low.
 const MAX_OPEN: usize = 1024;
@@ -50,10 +51,10 @@ impl OpenFiles {
 }
 
 /// Fills `buffer` from `offset` on, up to the end of the file; returns the length.
-pub(super) fn read(file: &OwnedFd, offset: u64, buffer: &mut [u8]) -> Res<usize> {
+pub(super) fn read(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Res<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::pread(file, rest, offset + filled as u64) {
+        match rustix::io::pread(&file, rest, offset + filled as u64) {
             Ok(0) => break,
             Ok(length) => filled += length,
             Err(Errno::INTR) => {}
@@ -61,6 +62,20 @@ pub(super) fn read(file: &OwnedFd, offset: u64, buffer: &mut [u8]) -> Res<usize>
         }
     }
     Ok(filled)
+}
+
+/// Writes all of `bytes` from `offset` on.
+pub(super) fn write(file: impl AsFd, offset: u64, bytes: &[u8]) -> Res<()> {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::pwrite(&file, rest, offset + written as u64) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(length) => written += length,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 impl Fs {
@@ -104,25 +119,14 @@ impl Fs {
 
     /// Writes all of `bytes`.
     pub fn write(&self, node: &Arc<Node>, offset: u64, bytes: &[u8]) -> Res<()> {
-        self.copy_up(node, None)?;
+        self.copy_up(node, Change::From(offset))?;
         let fd = self.data(node)?;
-        self.metered(&fd, offset, bytes.len() as u64, || {
-            let mut written = 0;
-            while written < bytes.len() {
-                match rustix::io::pwrite(&fd, &bytes[written..], offset + written as u64) {
-                    Ok(0) => return Err(Errno::IO),
-                    Ok(length) => written += length,
-                    Err(Errno::INTR) => {}
-                    Err(errno) => return Err(errno),
-                }
-            }
-            Ok(())
-        })
+        self.metered(&fd, offset, bytes.len() as u64, || write(&fd, offset, bytes))
     }
 
     /// fallocate(2) with its flags as the program gave them.
     pub fn allocate(&self, node: &Arc<Node>, offset: u64, length: u64, mode: i32) -> Res<()> {
-        self.copy_up(node, None)?;
+        self.copy_up(node, Change::From(offset))?;
         let flags = FallocateFlags::from_bits(mode as u32).ok_or(Errno::OPNOTSUPP)?;
         let fd = self.data(node)?;
         let frees = flags.intersects(FallocateFlags::PUNCH_HOLE | FallocateFlags::COLLAPSE_RANGE);
@@ -143,7 +147,7 @@ impl Fs {
 
     /// copy_file_range(2) within the union.
     pub fn copy_range(&self, from: &Arc<Node>, at: u64, to: &Arc<Node>, to_at: u64, length: u64) -> Res<usize> {
-        self.copy_up(to, None)?;
+        self.copy_up(to, Change::From(to_at))?;
         let (mut at, mut to_at) = (at, to_at);
         let length = usize::try_from(length.min(1 << 30)).unwrap_or(usize::MAX);
         let (from, to) = (self.data(from)?, self.data(to)?);

@@ -14,11 +14,12 @@
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::name::Name;
@@ -206,6 +207,8 @@ pub(super) struct DirHandle {
     /// Its `st_dev`.
     pub device: u64,
     inode: u64,
+    /// The lower layer it is in, counted from the top.
+    pub layer: u32,
     /// As in the [`LayerDir`].
     marked: Arc<AtomicBool>,
     recorded: bool,
@@ -219,12 +222,13 @@ pub(super) struct DirHandle {
 }
 
 impl DirHandle {
-    /// The root of a layer, which stays open.
-    pub fn root(dir: LayerDir, shelf: &Arc<Shelf>) -> Arc<Self> {
+    /// The root of a layer, which stays open. Lower layers are counted from the top; that of the upper means nothing.
+    pub fn root(dir: LayerDir, layer: u32, shelf: &Arc<Shelf>) -> Arc<Self> {
         let dir = Arc::new(dir);
         Arc::new(Self {
             device: dir.device,
             inode: dir.inode,
+            layer,
             marked: Arc::clone(&dir.marked),
             recorded: dir.recorded,
             way: Mutex::new(None),
@@ -252,6 +256,7 @@ impl DirHandle {
         Arc::new(Self {
             device,
             inode,
+            layer: self.layer,
             marked,
             recorded: self.recorded,
             way: Mutex::new(Some((Arc::clone(self), Name::from(name)))),
@@ -329,6 +334,54 @@ fn marks(fd: BorrowedFd<'_>) -> Res<(bool, bool)> {
     Ok((opaque, marked))
 }
 
+/// Deeper than this [`walk`] does not go.
+const MAX_DEPTH: usize = 4096;
+
+/// Calls `visit` for everything in a directory, at any depth: with the directory it is in, the way there, the name and the
+/// attributes. Returns whether it got everywhere.
+pub(super) fn walk(
+    root: &LayerDir,
+    mut visit: impl FnMut(BorrowedFd<'_>, &Path, &OsStr, &Stat) -> Res<()>,
+) -> Res<bool> {
+    let mut way = PathBuf::new();
+    let mut everywhere = true;
+    // Directories that are open and still have names to look at: a path cannot be used, what it leads to may move.
+    let mut open = vec![Dir::read_from(root)?];
+    loop {
+        let depth = open.len();
+        let Some(directory) = open.last_mut() else { return Ok(everywhere) };
+        let Some(entry) = directory.read() else {
+            open.pop();
+            way.pop();
+            continue;
+        };
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let fd = directory.fd()?;
+        // What goes away meanwhile does not count.
+        let Ok(stat) = rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+        visit(fd, &way, name, &stat)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            continue;
+        }
+        let inner = match depth < MAX_DEPTH {
+            true => rustix::fs::openat(fd, name, FLAGS, Mode::empty()).and_then(Dir::new),
+            false => Err(Errno::NAMETOOLONG),
+        };
+        match inner {
+            Ok(inner) => {
+                way.push(name);
+                open.push(inner);
+            }
+            Err(Errno::NOENT) => {}
+            Err(_) => everywhere = false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,7 +402,7 @@ mod tests {
     fn few_are_open_and_each_is_found_again_wherever_it_went() {
         let area = Staging::new(&std::env::temp_dir()).unwrap();
         let shelf = Arc::new(Shelf::of(4));
-        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), &shelf);
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &shelf);
         let mut handles = Vec::new();
         for number in 0..20 {
             std::fs::create_dir_all(area.path().join(format!("a{number}/b"))).unwrap();
@@ -376,7 +429,7 @@ mod tests {
     fn a_removed_one_stays() {
         let area = Staging::new(&std::env::temp_dir()).unwrap();
         let shelf = Arc::new(Shelf::of(1));
-        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), &shelf);
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &shelf);
         for name in ["a", "b", "c"] {
             std::fs::create_dir(area.path().join(name)).unwrap();
         }

@@ -25,7 +25,7 @@
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
 //! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`]
-//! directories; [`copyup`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`], [`remove`], [`rename`]
+//! directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`], [`remove`], [`rename`]
 //! names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol; [`owners`] and [`recorded`]
 //! whose files they are; [`quota`] how many; [`placement`] which thread serves, and where, [`watch`] why; [`fault`] panics.
 
@@ -49,6 +49,7 @@ mod rename;
 mod siblings;
 mod spliced;
 mod tree;
+mod unsynced;
 mod watch;
 mod whiteout;
 mod wire;
@@ -60,6 +61,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fuser::{Config, Session, SessionACL};
@@ -266,7 +268,13 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let lowers = layers.iter().rev().map(lower).collect::<Result<Vec<_>>>()?;
     let fs = match container.is_empty() {
         true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
-        false => with_upper(Path::new(container), lowers, durability == "volatile", options)?,
+        false => {
+            let container = Path::new(container);
+            let work = take_work(&container.join("work"))?;
+            let layers: Vec<_> = layers.iter().map(PathBuf::from).collect();
+            unsynced::restore(container, &layers)?;
+            with_upper(container, lowers, work, durability == "volatile", options)?
+        }
     };
     let own = device.try_clone().context(|| "cannot duplicate the device")?;
     let server = Server::new(fs, own);
@@ -276,16 +284,31 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
 }
 
-/// The union of a container.
-fn with_upper(container: &Path, lowers: Vec<LayerDir>, volatile: bool, options: Options) -> Result<Fs> {
+/// Makes whole what a power cut may have left unfinished in the upper of a container. To be called before another driver
+/// mounts it.
+pub(super) fn restore_upper(union: &Union) -> Result<()> {
+    if !unsynced::is_open(&union.container) {
+        return Ok(());
+    }
+    let _work = take_work(&union.container.join("work"))?;
+    unsynced::restore(&union.container, &union.layers)
+}
+
+/// The union of a container, which has its work directory.
+fn with_upper(container: &Path, lowers: Vec<LayerDir>, work: OwnedFd, volatile: bool, options: Options) -> Result<Fs> {
     fault_log::panics_to(container.join(LOG));
     let upper = container.join("upper");
     let upper = LayerDir::root(&upper).at(&upper, "cannot open the layer")?;
-    let work = Work::new(take_work(&container.join("work"))?).context(|| "cannot use the work directory")?;
+    let work = Work::new(work).context(|| "cannot use the work directory")?;
     let quota = options.size.map(|size| quota::Quota::new(size, &upper));
+    let unsynced = match volatile {
+        true => None,
+        false => unsynced::Unsynced::new(container, &upper).context(|| "cannot use the upper layer")?,
+    };
     let mut fs = Fs::new(upper, lowers, work, volatile).context(|| "cannot set up the union")?;
     fs.remember_siblings(open_work(&container.join("work"))?).context(|| "cannot read the index of hard links")?;
     fs.owners = options.owners;
+    fs.unsynced = unsynced.map(Arc::new);
     fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;
     Ok(fs)
 }

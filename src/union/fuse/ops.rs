@@ -109,7 +109,13 @@ fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
 impl Server {
     /// A server of this union, which gets its requests from `device`; to be called by a thread of ordinary priority.
     pub fn new(fs: Fs, device: OwnedFd) -> Self {
-        Self { fs, placement: Placement::new(), spliced: Splicer::new(device) }
+        let unsynced = fs.unsynced.clone();
+        let idle = move || {
+            if let Some(unsynced) = &unsynced {
+                unsynced.sync_soon();
+            }
+        };
+        Self { fs, placement: Placement::new(idle), spliced: Splicer::new(device) }
     }
 
     /// How many threads are to serve.
@@ -198,6 +204,12 @@ impl Filesystem for Server {
         let _ = config.set_max_write(MAX_WRITE);
         let _ = config.set_max_background(64);
         Ok(())
+    }
+
+    fn destroy(&mut self) {
+        if let Some(unsynced) = &self.fs.unsynced {
+            unsynced.sync();
+        }
     }
 
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {

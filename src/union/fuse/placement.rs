@@ -164,8 +164,9 @@ pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 }
 
 impl Placement {
-    /// For a new mount; to be called by a thread of ordinary priority. `None` where there is nothing to choose.
-    pub fn new() -> Option<Arc<Self>> {
+    /// For a new mount; to be called by a thread of ordinary priority. `None` where there is nothing to choose. `idle` is
+    /// called when nothing was asked for during some seconds, and must not take long.
+    pub fn new(idle: impl Fn() + Send + 'static) -> Option<Arc<Self>> {
         let cpus = rustix::thread::sched_getaffinity(None).ok()?;
         let mut set = (0..CpuSet::MAX_CPU).filter(|cpu| cpus.is_set(*cpu));
         let only = if cpus.count() == 1 { set.next().and_then(|cpu| u32::try_from(cpu).ok()) } else { None };
@@ -185,7 +186,7 @@ impl Placement {
         });
         let steward = Arc::clone(&placement);
         let thread = std::thread::Builder::new().name("steward".into()).stack_size(STEWARD_STACK);
-        thread.spawn(move || steward.attend()).ok()?;
+        thread.spawn(move || steward.attend(&idle)).ok()?;
         Some(placement)
     }
 
@@ -301,7 +302,7 @@ impl Placement {
     }
 
     /// The steward's life.
-    fn attend(&self) {
+    fn attend(&self, idle: &impl Fn()) {
         let (mut step, mut quiet, mut tidy) = (0, 0, false);
         let mut threads = lock(&self.threads);
         loop {
@@ -323,6 +324,7 @@ impl Placement {
                         tidy = true;
                         drop(threads);
                         give_back();
+                        idle();
                         threads = lock(&self.threads);
                     }
                     continue;

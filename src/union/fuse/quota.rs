@@ -12,25 +12,20 @@
 //! a union with a limit does not have it.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, StatVfs};
+use rustix::fs::{FileType, Stat, StatVfs};
 use rustix::io::Errno;
 
-use super::layer::LayerDir;
+use super::layer::{LayerDir, walk};
 use super::node::{ROOT, Res, lock};
 use super::tree::Fs;
 
 /// What a name may cost: an inode's block of its own, or one more in its directory.
 pub(super) const NAME_COST: u64 = 4096;
-
-/// Deeper than this nothing is summed up: it counts as nothing rather than as an error.
-const MAX_DEPTH: usize = 4096;
 
 /// The limit and what is used of it, in bytes.
 pub(super) struct Quota {
@@ -129,39 +124,19 @@ impl Fs {
     }
 }
 
-/// The bytes that everything in a directory takes; hard links count once.
+/// The bytes that everything in a directory takes; hard links count once, and what is nested too deep as nothing rather
+/// than as an error.
 fn sum(root: &LayerDir) -> Res<u64> {
     let mut total = 0u64;
     let mut linked = HashSet::new();
-    // Directories that are open and still have names to look at: a path cannot be used, what it leads to may move.
-    let mut open = vec![Dir::read_from(root)?];
-    loop {
-        let depth = open.len();
-        let Some(directory) = open.last_mut() else { return Ok(total) };
-        let Some(entry) = directory.read() else {
-            open.pop();
-            continue;
-        };
-        let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name == "." || name == ".." {
-            continue;
-        }
-        let fd = directory.fd()?;
-        // What goes away meanwhile does not count.
-        let Ok(stat) = rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+    walk(root, |_, _, _, stat| {
         let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if is_directory || stat.st_nlink < 2 || linked.insert(stat.st_ino) {
-            total = total.saturating_add(taken(&stat));
+            total = total.saturating_add(taken(stat));
         }
-        if is_directory && depth < MAX_DEPTH {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let opened = rustix::fs::openat(fd, name, flags, Mode::empty());
-            if let Ok(inner) = opened.and_then(Dir::new) {
-                open.push(inner);
-            }
-        }
-    }
+        Ok(())
+    })?;
+    Ok(total)
 }
 
 #[cfg(test)]

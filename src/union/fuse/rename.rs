@@ -23,6 +23,7 @@ use super::name::Name;
 use super::node::{Link, Node, Place, Res, State, lock, write};
 use super::remove::hide_and_clear;
 use super::tree::{Fs, NAME_MAX};
+use super::unsynced::Change;
 use super::whiteout::{remove_whiteouts, whiteout_at};
 
 /// The most entries a directory may have, at any depth, to be moved.
@@ -221,7 +222,7 @@ impl Fs {
     /// Brings what is to be moved wholly into the upper.
     fn movable(&self, node: &Arc<Node>) -> Res<()> {
         if node.kind != FileType::Directory {
-            return self.copy_up(node, None);
+            return self.copy_up(node, Change::Nothing);
         }
         let mut budget = (MAX_ENTRIES, MAX_BYTES);
         self.measure(node, &mut budget)?;
@@ -264,7 +265,7 @@ impl Fs {
             let Some(child) = self.resolve(node, &entry.name)? else { continue };
             match child.kind {
                 FileType::Directory => self.purify(&child)?,
-                _ => self.copy_up(&child, None)?,
+                _ => self.copy_up(&child, Change::Nothing)?,
             }
         }
         let dir = node.dir()?;

@@ -22,6 +22,7 @@ use super::numbers::{Nodes, Origins};
 use super::owners::Owners;
 use super::quota::Quota;
 use super::siblings::Siblings;
+use super::unsynced::Unsynced;
 use super::whiteout::{Work, is_whiteout};
 
 /// The longest name (NAME_MAX): what no layer can have, none of them is asked for.
@@ -39,6 +40,8 @@ pub(super) struct Fs {
     pub quota: Option<Quota>,
     /// Nothing needs to survive a power cut.
     pub volatile: bool,
+    /// Copies that are not on the disk yet; none where they need not be.
+    pub unsynced: Option<Arc<Unsynced>>,
     /// Copies of files that have further names in lower layers.
     pub siblings: Siblings,
     /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
@@ -124,9 +127,10 @@ impl Fs {
         let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, None, Place::Upper));
         let dir = root.dir()?;
         let shelf = Arc::new(Shelf::new());
-        *write(&dir.lowers) = Some(lowers.into_iter().map(|lower| DirHandle::root(lower, &shelf)).collect());
+        let lowers = (0u32..).zip(lowers).map(|(number, lower)| DirHandle::root(lower, number, &shelf));
+        *write(&dir.lowers) = Some(lowers.collect());
         if let Some(upper) = upper {
-            let _ = dir.upper.set(DirHandle::root(upper, &shelf));
+            let _ = dir.upper.set(DirHandle::root(upper, 0, &shelf));
         }
         Ok(())
     }
@@ -140,6 +144,7 @@ impl Fs {
             owners: Owners::default(),
             quota: None,
             volatile,
+            unsynced: None,
             siblings: Siblings::default(),
             clones: AtomicBool::new(true),
             renames: Mutex::new(()),

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::node::{Lacks, Node, Res, lock};
 use super::tree::Fs;
+use super::unsynced::Change;
 
 /// The names that are the union's.
 pub(super) const OWN_PREFIX: &[u8] = b"user.overlay.";
@@ -117,7 +118,7 @@ impl Fs {
 
     /// Sets an attribute; `flags` are those of setxattr(2).
     pub fn set_xattr(&self, node: &Arc<Node>, name: &OsStr, value: &[u8], flags: i32) -> Res<()> {
-        self.copy_up(node, None)?;
+        self.copy_up(node, Change::Nothing)?;
         let flags = XattrFlags::from_bits_truncate(flags as u32);
         let stored = on_disk(name);
         self.at(node, |spot| {
@@ -136,7 +137,7 @@ impl Fs {
         if node.lacks.has_none(Lacks::ATTRIBUTES) {
             return Err(Errno::NODATA);
         }
-        self.copy_up(node, None)?;
+        self.copy_up(node, Change::Nothing)?;
         let stored = on_disk(name);
         self.at(node, |spot| {
             let (path, follow) = spot.path();
