@@ -37,6 +37,8 @@ pub const MAX_LAYERS: usize = 200;
 
 /// Mounts the union in this process's mount namespace and returns it detached: it goes with the last fd, or becomes
 /// visible where somebody attaches it with move_mount(2).
+///
+/// What a power cut may have left unfinished in the upper is made whole first.
 pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
     if union.layers.len() > MAX_LAYERS {
         return Err(Error::unsupported(format!(
@@ -53,6 +55,11 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
 /// [`super::fuse::mount_lower`], which may show files in another way than they are on disk. What is written is written
 /// natively, by `container` and `volatile` as in [`Union`]. The lower mount lives as long as the union.
 pub fn mount_over(lower: OwnedFd, container: &Path, volatile: bool) -> Result<OwnedFd> {
+    if super::fuse::is_unfinished(container) {
+        return Err(
+            Error::conflict("the last run's copies are not on the disk yet").hint("mount it with its layers first")
+        );
+    }
     // Older kernels take no layer of a mount that is attached nowhere (clone_private_mount in fs/namespace.c): it is
     // attached, for a moment, where the union is then mounted, over it. The upper is opened before it is covered.
     let upper = Upper::open(container)?;

@@ -14,7 +14,7 @@
 //!
 //! A union has one server at a time: it holds a lock in the work directory until its last write, which comes after the
 //! last process of the container has ended. The server of the next start waits for it, and whoever starts that one waits
-//! for at most [`PATIENCE`].
+//! for at most [`PATIENCE`], longer only while copies are being written to the disk ([`unsynced`]).
 //!
 //! Where it is not a plain file system: files without a name (`O_TMPFILE`) are not supported, since the version of fuser
 //! does not know the message (programs fall back to a name); what was changed in a mapping and not synced is lost with the
@@ -25,9 +25,10 @@
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
 //! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`]
-//! directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`], [`remove`], [`rename`]
-//! names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol; [`owners`] and [`recorded`]
-//! whose files they are; [`quota`] how many; [`placement`] which thread serves, and where, [`watch`] why; [`fault`] panics.
+//! directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
+//! [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol;
+//! [`owners`] and [`recorded`] whose files they are; [`quota`] how many; [`placement`] which thread serves, and where,
+//! [`watch`] why; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -71,6 +72,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use serde::{Deserialize, Serialize};
 
 use super::overlay::Union;
+use crate::base::lock::Lock;
 use crate::base::{Error, Result, ResultExt, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use layer::LayerDir;
@@ -90,6 +92,9 @@ const MAX_STATUS: usize = 4096;
 
 /// How long a server may take until it serves: mostly to wait for the one before it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it may take until the last copies of the server before it are on the disk.
+const DISK_PATIENCE: Duration = Duration::from_secs(60);
 
 pub use fault::LOG;
 pub use owners::Owners;
@@ -112,6 +117,9 @@ pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)
 /// Mounts the union, attached nowhere, and starts its server from `program`, which is this executable. The server ends
 /// with the mount. The caller must have one thread.
 pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(OwnedFd, Cloned)> {
+    if !union.container.as_os_str().is_empty() {
+        restore_upper(union)?;
+    }
     let device =
         rustix::fs::openat(CWD, "/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|errno| {
             Error::unsupported("cannot open `/dev/fuse`")
@@ -156,8 +164,7 @@ fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
         match poll(&mut [PollFd::new(status.as_fd(), PollFlags::POLLIN)], timeout) {
             Err(nix::errno::Errno::EINTR) => continue,
             Ok(0) => {
-                return Err(Error::conflict("the container's files are still in use by its last run")
-                    .hint("a process outside of the container may hold them; end it, or try again"));
+                return Err(still_in_use());
             }
             polled => polled.context(failed)?,
         };
@@ -284,14 +291,30 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
 }
 
-/// Makes whole what a power cut may have left unfinished in the upper of a container. To be called before another driver
-/// mounts it.
+/// Makes whole what a power cut may have left unfinished in the upper of a container, as it must be before any driver
+/// mounts it. A server that has the last copies still to write is waited for, for at most [`DISK_PATIENCE`].
 pub(super) fn restore_upper(union: &Union) -> Result<()> {
-    if !unsynced::is_open(&union.container) {
-        return Ok(());
+    let deadline = Instant::now() + DISK_PATIENCE;
+    while is_unfinished(&union.container) {
+        if let Some(_lock) = Lock::attempt_directory(&own_work(&union.container.join("work"))?)? {
+            return unsynced::restore(&union.container, &union.layers);
+        }
+        if Instant::now() > deadline {
+            return Err(still_in_use());
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
-    let _work = take_work(&union.container.join("work"))?;
-    unsynced::restore(&union.container, &union.layers)
+    Ok(())
+}
+
+/// Whether the upper of a container has to be made whole before it is mounted, or is still being written.
+pub(super) fn is_unfinished(container: &Path) -> bool {
+    unsynced::is_open(container)
+}
+
+fn still_in_use() -> Error {
+    Error::conflict("the container's files are still in use by its last run")
+        .hint("a process outside of the container may hold them; end it, or try again")
 }
 
 /// The union of a container, which has its work directory.
@@ -331,14 +354,19 @@ fn open_work(work: &Path) -> Result<OwnedFd> {
     rustix::fs::openat(CWD, work, flags, Mode::empty()).at(work, "cannot open")
 }
 
+/// The server's own part of the work directory, made if need be.
+fn own_work(work: &Path) -> Result<PathBuf> {
+    let own = work.join("fuse");
+    match fs::create_dir(&own) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error).at(&own, "cannot create"),
+        _ => Ok(own),
+    }
+}
+
 /// The server's own part of the work directory: empty, and nobody else's. Waits for the server before this one, which
 /// still has the last writes of the container to do when its mount has gone.
 fn take_work(work: &Path) -> Result<OwnedFd> {
-    let own = work.join("fuse");
-    match fs::create_dir(&own) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).at(&own, "cannot create"),
-        _ => {}
-    }
+    let own = own_work(work)?;
     let fd = open_work(&own)?;
     while let Err(errno) = rustix::fs::flock(&fd, rustix::fs::FlockOperation::LockExclusive) {
         if errno != rustix::io::Errno::INTR {
