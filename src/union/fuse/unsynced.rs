@@ -174,9 +174,21 @@ impl Unsynced {
 
     /// Marks a copy, complete but for its name, of the first `length` bytes of a file with attributes `original` in the
     /// layer `layer`, for the node `ino`. `None` where it must be on the disk before it gets its name.
-    pub fn mark(&self, copy: &OwnedFd, ino: u64, layer: u32, original: &Stat, length: u64) -> Option<Marked<'_>> {
+    pub fn mark(
+        self: &Arc<Self>,
+        copy: &OwnedFd,
+        ino: u64,
+        layer: u32,
+        original: &Stat,
+        length: u64,
+    ) -> Option<Marked<'_>> {
         let mut copies = lock(&self.copies);
-        if copies.closing || copies.lengths.len() >= MAX_COPIES {
+        if copies.closing {
+            return None;
+        }
+        if copies.lengths.len() >= MAX_COPIES {
+            drop(copies);
+            self.sync_soon();
             return None;
         }
         let number = match copies.number {
