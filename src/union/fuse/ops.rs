@@ -12,6 +12,11 @@
 //! written is in the upper when write(2) returns, a full disk is told to who fills it, and the server's death loses nothing.
 //! The price: a small write is a message, and one that ends in a page which nobody has read, and was begun by another, two.
 //!
+//! Attributes come with the first part of a listing and where a program uses them (`FUSE_READDIRPLUS_AUTO`). With all of
+//! each, the first listing of 5,000 files takes five times as long (33 instead of 6.5 ms), and looking at each of them
+//! after a mere listing, which then are as many messages, a fifth (20 instead of 100 ms): not taken, since who lists a
+//! large directory need not look at what is in it.
+//!
 //! A panic in a request becomes EIO for it ([`super::fault`]); the others go on.
 
 use std::cell::RefCell;
