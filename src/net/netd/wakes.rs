@@ -101,7 +101,8 @@ fn timespec(time: Duration) -> Timespec {
 /// Waking a processor that has gone to sleep takes much longer than everything that netd does for a packet, and in a
 /// conversation, where each packet waits for the one before it, all of that adds up. So netd stays awake for a moment,
 /// but only after a row of single packets or messages that each came soon, and after another row each time that it was for
-/// nothing: what is rare, comes in bulk, or is late costs nothing. All of it together is never more than half of the time.
+/// nothing: what is rare, comes in bulk, or is late costs nothing. All of it together is never more than half of the time:
+/// with a third conversations were slower, with three quarters no faster.
 ///
 /// Nor does it happen where others want the processor: what is spent awake counts against netd's share, and it would have
 /// to wait its turn when there is something to do.
