@@ -274,6 +274,15 @@ fn a_low_port_is_explained_or_moved() {
 }
 
 #[test]
+fn congestion_control_is_for_networks() {
+    const SETTING: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+    let env = ready!(busybox);
+    env.coracle(&format!("run --rm IMAGE cat {SETTING}")).succeeds().stdout_is("reno\n");
+    let host = std::fs::read_to_string(SETTING).unwrap();
+    env.coracle(&format!("run --rm --network host IMAGE cat {SETTING}")).succeeds().stdout_is(&host);
+}
+
+#[test]
 fn networks_that_are_not_ones() {
     let env = ready!(busybox);
     env.coracle("run --rm --network none IMAGE ip link").succeeds().stdout_lacks("eth0");
