@@ -20,6 +20,8 @@ use nix::mount::{MntFlags, umount2};
 use rustix::fs::{CWD, RenameFlags, XattrFlags};
 use rustix::mount::MoveMountFlags;
 
+#[path = "unionfs/listing.rs"]
+mod listing;
 #[path = "unionfs/power.rs"]
 mod power;
 #[path = "unionfs/races.rs"]
@@ -67,6 +69,7 @@ fn inside(area: &Path) {
     recorded_owners(&area.join("recorded"));
     what_a_directory_gives(&area.join("inherited"));
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
+    listing::looking_at_each_entry(&area.join("listing"));
     power::copies_are_whole_after_a_power_cut(&area.join("cut-off"));
     races::what_is_replaced_while_it_is_read(&area.join("replaced"));
     races::threads_and_a_plain_directory(&area.join("threads"));

@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use super::layer::LayerDir;
 use super::name::Name;
 use super::node::{Node, Res, lock};
+use super::relist::Walk;
 use super::tree::{Fs, Layers};
 use super::whiteout::is_whiteout;
 
@@ -90,6 +91,7 @@ pub(super) struct Entries {
     hasher: RandomState,
     /// Whether new files get an access control list from this directory; `None` when nobody looked yet.
     pub default_acl: Option<bool>,
+    walk: Walk,
 }
 
 /// A free place in an index, and one whose name was removed.
@@ -109,6 +111,24 @@ impl Entries {
             (true, None) => Known::Absent,
             (true, Some(slot)) => Known::Lower(usize::from(slot.depth)),
         }
+    }
+
+    /// What is known of a name that the kernel asks for, and whether the kernel is to ask for the listing again
+    /// ([`super::relist`]).
+    pub fn asked(&mut self, name: &OsStr) -> (Known, bool) {
+        let found = self.find(name).and_then(|(_, at)| Some((at, self.slots.get(at)?.depth)));
+        match (self.complete, found) {
+            (false, _) => (Known::Unknown, false),
+            (true, None) => (Known::Absent, false),
+            (true, Some((at, depth))) => (Known::Lower(usize::from(depth)), self.walk.looked_up(at, self.slots.len())),
+        }
+    }
+
+    /// The kernel is given up to `count` entries after the one with the cookie `after`.
+    pub fn give(&mut self, after: u64, count: usize) -> Vec<Entry> {
+        let batch = self.after(after, count);
+        self.walk.given(batch.is_empty());
+        batch
     }
 
     /// The number of what has this name, if the listing has it.
@@ -385,6 +405,7 @@ mod tests {
     #[test]
     fn an_entry_is_small() {
         assert!(size_of::<Slot>() <= 24);
+        assert!(size_of::<Entries>() <= 120, "{}", size_of::<Entries>());
     }
 
     #[test]

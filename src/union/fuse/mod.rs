@@ -24,8 +24,8 @@
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
 //! itself runs as root of the namespace that owns the mount and acts for everybody.
 //!
-//! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`]
-//! directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
+//! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`],
+//! [`relist`] directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
 //! [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol;
 //! [`owners`] and [`recorded`] whose files they are; [`quota`] how many; [`placement`] which thread serves, and where,
 //! [`watch`] why; [`fault`] panics.
@@ -45,6 +45,7 @@ mod owners;
 mod placement;
 mod quota;
 mod recorded;
+mod relist;
 mod remove;
 mod rename;
 mod siblings;
@@ -77,6 +78,7 @@ use crate::base::{Error, Result, ResultExt, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use layer::LayerDir;
 use ops::Server;
+use relist::Kernel;
 use tree::Fs;
 use whiteout::Work;
 
@@ -284,11 +286,15 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         }
     };
     let own = device.try_clone().context(|| "cannot duplicate the device")?;
-    let server = Server::new(fs, own);
+    let kernel = Kernel::default();
+    let server = Server::new(fs, own, kernel.clone());
     let mut config = Config::default();
     // One open device for all threads, or else the answer to a request could not be sent but by fuser.
     (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), false, SessionACL::All);
-    Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
+    let session =
+        Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")?;
+    kernel.listens(session.notifier());
+    Ok(session)
 }
 
 /// Makes whole what a power cut may have left unfinished in the upper of a container, as it must be before any driver

@@ -12,10 +12,10 @@
 //! written is in the upper when write(2) returns, a full disk is told to who fills it, and the server's death loses nothing.
 //! The price: a small write is a message, and one that ends in a page which nobody has read, and was begun by another, two.
 //!
-//! Attributes come with the first part of a listing and where a program uses them (`FUSE_READDIRPLUS_AUTO`). With all of
-//! each, the first listing of 5,000 files takes five times as long (33 instead of 6.5 ms), and looking at each of them
-//! after a mere listing, which then are as many messages, a fifth (20 instead of 100 ms): not taken, since who lists a
-//! large directory need not look at what is in it.
+//! Attributes come with the first part of a listing and where a program uses them (`FUSE_READDIRPLUS_AUTO`), also if the
+//! kernel has the names of a long one from before ([`super::relist`]). With all of each, the first listing of 5,000 files
+//! takes five times as long (33 instead of 6.5 ms), and looking at each of them after a mere listing a third (20 instead of
+//! some 60 ms): not taken, since who lists a large directory need not look at what is in it.
 //!
 //! A panic in a request becomes EIO for it ([`super::fault`]); the others go on.
 
@@ -42,8 +42,9 @@ use super::attr::Changes;
 use super::create::{Maker, New};
 use super::data;
 use super::fault;
-use super::node::{Node, Res};
+use super::node::{Node, Res, lock};
 use super::placement::{Placement, Turn};
+use super::relist::Kernel;
 use super::spliced::Splicer;
 use super::tree::Fs;
 use super::wire::{attributes, attributes_of_nothing, kind_of, spec_or_now};
@@ -80,6 +81,7 @@ pub(super) struct Server {
     fs: Fs,
     placement: Option<Arc<Placement>>,
     spliced: Splicer,
+    kernel: Kernel,
 }
 
 thread_local! {
@@ -112,15 +114,16 @@ fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
 }
 
 impl Server {
-    /// A server of this union, which gets its requests from `device`; to be called by a thread of ordinary priority.
-    pub fn new(fs: Fs, device: OwnedFd) -> Self {
+    /// A server of this union, which gets its requests from `device`, the one of `kernel`; to be called by a thread of
+    /// ordinary priority.
+    pub fn new(fs: Fs, device: OwnedFd, kernel: Kernel) -> Self {
         let unsynced = fs.unsynced.clone();
         let idle = move || {
             if let Some(unsynced) = &unsynced {
                 unsynced.sync_soon();
             }
         };
-        Self { fs, placement: Placement::new(idle), spliced: Splicer::new(device) }
+        Self { fs, placement: Placement::new(idle), spliced: Splicer::new(device), kernel }
     }
 
     /// How many threads are to serve.
@@ -188,7 +191,7 @@ impl Server {
         }
         let mut after = offset;
         loop {
-            let batch = super::node::lock(&node.dir()?.entries).after(after, BATCH);
+            let batch = lock(&node.dir()?.entries).give(after, BATCH);
             let Some(last) = batch.last() else { return Ok(()) };
             after = last.cookie;
             for entry in &batch {
@@ -221,7 +224,12 @@ impl Filesystem for Server {
         let _turn = self.turn(req);
         let found = guard(|| {
             fault::trap(name);
-            Ok(self.fs.lookup(&self.node(parent)?, name)?.map(|(_, stat)| stat))
+            let parent = self.node(parent)?;
+            let (known, again) = lock(&parent.dir()?.entries).asked(name);
+            if again {
+                self.kernel.drop_names(parent.ino);
+            }
+            Ok(self.fs.lookup_known(&parent, name, known)?.map(|(_, stat)| stat))
         });
         self.answer_entry(reply, found);
     }

@@ -22,9 +22,9 @@
 //!
 //! While the light thread serves, a third, the *steward*, looks every two milliseconds whether it is still with the same
 //! request: waiting for a disk, or starved by others. Then ordinary threads take over, and it may go to any CPU. What
-//! certainly takes the CPU for long ([`heavy`], [`carried`]) is left to the steward from the start. After a while without
-//! requests the steward puts ordinary threads back in charge, a few seconds later gives memory back, and sleeps: an idle
-//! mount wakes nobody.
+//! certainly takes the CPU for long ([`heavy`], [`carried`]) is left to the steward from the start, and so is what may have
+//! to wait for a client ([`leave`]). After a while without requests the steward puts ordinary threads back in charge, a few
+//! seconds later gives memory back, and sleeps: an idle mount wakes nobody.
 //!
 //! Tried without a gain: a longer slice for the server (sched_setattr(2)), so that who is woken by it runs at once.
 //!
@@ -161,6 +161,17 @@ pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         placement.changed.notify_all();
     }
     result.recv().ok()
+}
+
+/// Leaves something to the steward that no request waits for. Not done where there is no steward.
+pub(super) fn leave(work: impl FnOnce() + Send + 'static) {
+    let Some(placement) = placement_of_this_thread() else { return };
+    let mut threads = lock(&placement.threads);
+    if !threads.closing {
+        threads.loads.push_back(Box::new(work));
+        drop(threads);
+        placement.changed.notify_all();
+    }
 }
 
 impl Placement {
