@@ -13,7 +13,7 @@ use crate::net::packet::{Ip, Reassembly, Transport};
 use crate::net::part::{Context, Interest, Offload, Part};
 use crate::net::table::Table;
 use crate::net::tcp::{Limits, Tcp};
-use crate::net::tcp_ports::{Target, TcpPorts, all_in_use};
+use crate::net::tcp_ports::{Target, TcpPorts, all_in_use, in_use};
 use crate::net::udp::Udp;
 use crate::net::udp_ports::UdpPorts;
 
@@ -186,16 +186,17 @@ impl Parts {
         reserved: &[PublishedPort],
         remap: bool,
     ) -> Result<PublishedPort> {
+        let mut open_unless_reserved = |port: &PublishedPort| match reserved.iter().any(|theirs| port.clashes(theirs)) {
+            true => Err(in_use(port)),
+            false => self.open_one(cx, port),
+        };
         for port in publish.candidates() {
-            if reserved.iter().any(|theirs| port.clashes(theirs)) {
-                continue;
-            }
-            let mut open = self.open_one(cx, &port);
+            let mut open = open_unless_reserved(&port);
             if remap
                 && open.as_ref().is_err_and(|error| error.kind() == Kind::Denied)
                 && let Some(higher) = port.host_port.checked_add(REMAP)
             {
-                open = self.open_one(cx, &PublishedPort { host_port: higher, ..port });
+                open = open_unless_reserved(&PublishedPort { host_port: higher, ..port });
             }
             match open {
                 Err(error) if error.kind() == Kind::Conflict => {}
