@@ -44,7 +44,9 @@ fn main() {
 
 /// Starts this program again in namespaces in which it may mount.
 fn outside() {
-    let area = std::env::temp_dir().join(format!("coracle-unionfs-{}", std::process::id()));
+    // On a disk: many distributions have a tmpfs at /tmp, where nothing survives a power cut.
+    let disk = std::env::var_os("TMPDIR").map_or_else(|| "/var/tmp".into(), std::path::PathBuf::from);
+    let area = disk.join(format!("coracle-unionfs-{}", std::process::id()));
     fs::create_dir(&area).unwrap();
     let namespaces: &[&str] = match rustix::process::geteuid().is_root() {
         true => &["-m"],
