@@ -16,7 +16,7 @@ use crate::base::{ContainerId, Kind, Result, ResultExt};
 /// So many containers are worth the start of another thread.
 const MANY: usize = 64;
 
-/// No more threads than that: where files are cached, it is the processors that count, and two of them are enough.
+/// No more threads than that: where files are cached, more of them only wait for the processors.
 const THREADS: usize = 4;
 
 /// More than any record has; a longer one is read in several pieces.

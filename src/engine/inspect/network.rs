@@ -193,8 +193,7 @@ mod tests {
 
     use super::*;
     use crate::engine::fixtures::container as fixture;
-    use crate::net::model::Publish;
-    use crate::net::model::{Protocol, Wish};
+    use crate::net::model::{Protocol, Publish, Wish};
 
     #[test]
     fn a_container_on_a_network() {
