@@ -3,7 +3,8 @@
 //!
 //! Every look-up is one openat2(2) with `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`: the handle is `/` for it, so `..`,
 //! absolute names and symbolic links of any shape stay inside, also when somebody renames directories meanwhile. What
-//! comes back is a descriptor; a path string is never resolved twice.
+//! comes back is a descriptor; a path string is never resolved twice. Magic links of procfs (`/proc/self/fd/3`) are
+//! refused with `ELOOP`: they would lead to whatever the calling process has open.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,6 +17,21 @@ use rustix::path::Arg;
 /// How often a look-up is repeated when the kernel says that a rename raced with a `..` in it (`EAGAIN`, openat2(2)).
 const RACES: usize = 128;
 
+/// Most symbolic links in one look-up of [`BeneathDir::make`], as in the kernel (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// Most steps of one look-up of [`BeneathDir::make`]: an attacker who undoes each of them meanwhile gets `ELOOP`.
+const MAX_STEPS: usize = 4096;
+
+/// What [`BeneathDir::make`] makes when its path does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaf {
+    /// A directory, mode 0755.
+    Directory,
+    /// An empty regular file, mode 0644.
+    File,
+}
+
 /// A directory that is `/` for every path resolved through it.
 #[derive(Debug)]
 pub struct BeneathDir {
@@ -26,6 +42,12 @@ impl BeneathDir {
     /// Opens a directory of our own. The path is trusted: it is resolved as usual.
     pub fn open(path: &Path) -> io::Result<Self> {
         let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { fd })
+    }
+
+    /// The root directory of this process.
+    pub fn current_root() -> io::Result<Self> {
+        let fd = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { fd })
     }
 
@@ -61,6 +83,99 @@ impl BeneathDir {
             _ => Err(Errno::INVAL.into()),
         }
     }
+}
+
+impl BeneathDir {
+    /// Opens `path` (`O_PATH`), whatever it is, and makes it when it is missing: directories on the way, then `leaf`.
+    /// Symbolic links are followed inside the tree, also one to something that does not exist, which is then made.
+    ///
+    /// A missing path is made component by component. Each is opened below the descriptor of its parent, links are read
+    /// and resolved here, and `..` goes back to the descriptor that the walk came from. So every directory in which
+    /// something is made was reached downwards from the root of the tree, whatever others rename meanwhile.
+    ///
+    /// The umask applies to what is made.
+    pub fn make(&self, path: &[u8], leaf: Leaf) -> io::Result<OwnedFd> {
+        match self.open_at(path, OFlags::PATH, Mode::empty()) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            result => return result,
+        }
+        let mut walk = Walk { todo: Vec::new(), way: vec![self.fd.try_clone()?], links: 0 };
+        walk.push(path);
+        for _ in 0..MAX_STEPS {
+            if let Some(found) = walk.step(leaf)? {
+                return Ok(found);
+            }
+        }
+        Err(Errno::LOOP.into())
+    }
+}
+
+/// The state of [`BeneathDir::make`].
+struct Walk {
+    /// Components that are left, the next one last.
+    todo: Vec<Vec<u8>>,
+    /// Descriptors from the root of the tree to where the walk is; never empty.
+    way: Vec<OwnedFd>,
+    links: usize,
+}
+
+impl Walk {
+    fn push(&mut self, path: &[u8]) {
+        let components = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+        self.todo.extend(components.rev().map(<[u8]>::to_vec));
+    }
+
+    /// Goes one component further. Returns the end of the path when it is reached.
+    fn step(&mut self, leaf: Leaf) -> io::Result<Option<OwnedFd>> {
+        let Some(name) = self.todo.pop() else { return Ok(self.way.pop()) };
+        if name == b".." {
+            self.way.truncate(self.way.len().max(2) - 1);
+            return Ok(None);
+        }
+        let parent = self.way.last().ok_or(Errno::NOENT)?;
+        let (flags, resolve) = (OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, ResolveFlags::BENEATH);
+        let child = match rustix::fs::openat2(parent, name.as_slice(), flags, Mode::empty(), resolve) {
+            Ok(child) => child,
+            Err(Errno::NOENT) => {
+                let is_last = self.todo.is_empty();
+                match is_last && leaf == Leaf::File {
+                    true => make_file(parent.as_fd(), &name),
+                    false => rustix::fs::mkdirat(parent, name.as_slice(), Mode::from_raw_mode(0o755)),
+                }
+                .or_else(|errno| if errno == Errno::EXIST { Ok(()) } else { Err(errno) })?;
+                // It is opened by the next step, as whatever it is by then.
+                self.todo.push(name);
+                return Ok(None);
+            }
+            Err(errno) => return Err(errno.into()),
+        };
+        match FileType::from_raw_mode(rustix::fs::fstat(&child)?.st_mode) {
+            FileType::Symlink => self.follow(&child)?,
+            FileType::Directory => self.way.push(child),
+            _ if self.todo.is_empty() => return Ok(Some(child)),
+            _ => return Err(Errno::NOTDIR.into()),
+        }
+        Ok(None)
+    }
+
+    fn follow(&mut self, link: &OwnedFd) -> io::Result<()> {
+        self.links += 1;
+        // What a magic link reads as is a text for people, not a path.
+        if self.links > MAX_LINKS || rustix::fs::fstatfs(link)?.f_type == rustix::fs::PROC_SUPER_MAGIC {
+            return Err(Errno::LOOP.into());
+        }
+        let target = rustix::fs::readlinkat(link, c"", Vec::new())?;
+        if target.as_bytes().starts_with(b"/") {
+            self.way.truncate(1);
+        }
+        self.push(target.as_bytes());
+        Ok(())
+    }
+}
+
+fn make_file(parent: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)).map(drop)
 }
 
 impl AsFd for BeneathDir {
@@ -190,6 +305,83 @@ mod tests {
         for path in ["secret", "../secret", "magic/etc/passwd", "absolute/../../secret"] {
             assert!(read(&root, path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn missing_paths_are_made_inside() {
+        let scratch = Scratch::new();
+        let tree = scratch.0.join("tree");
+        fs::create_dir_all(tree.join("etc")).unwrap();
+        for (link, target) in [
+            ("etc/resolv.conf", "../run/resolve/stub.conf"),
+            ("etc/hosts", scratch.0.join("outside").to_str().unwrap()),
+            ("up", "../../../../outside-directory"),
+            ("loop", "loop"),
+            ("magic", "/proc/self/root"),
+            ("etc/again", "/up/../etc/resolv.conf"),
+        ] {
+            symlink(target, tree.join(link)).unwrap();
+        }
+        let root = BeneathDir::open(&tree).unwrap();
+        let make = |path: &str, leaf| root.make(path.as_bytes(), leaf).map(|fd| inode(&fd).unwrap());
+        let at = |path: &str| inode(&root.open_at(path, OFlags::PATH, Mode::empty()).unwrap()).unwrap();
+        assert_eq!(make("/etc/resolv.conf", Leaf::File).unwrap(), at("run/resolve/stub.conf"));
+        assert_eq!(make("etc/again", Leaf::Directory).unwrap(), at("run/resolve/stub.conf"));
+        assert_eq!(make("up/a//b/./c/", Leaf::Directory).unwrap(), at("outside-directory/a/b/c"));
+        assert_eq!(make("/../../x/../y/z", Leaf::File).unwrap(), at("y/z"));
+        assert!(tree.join("x").is_dir() && tree.join("y/z").is_file());
+        make("etc/hosts", Leaf::File).unwrap();
+        assert!(tree.join(scratch.0.strip_prefix("/").unwrap()).join("outside").is_file());
+        assert_eq!(make("/", Leaf::Directory).unwrap(), at("/"));
+        let errno = |path: &str| make(path, Leaf::Directory).unwrap_err().raw_os_error();
+        assert_eq!((errno("loop/x"), errno("y/z/under")), (Some(libc::ELOOP), Some(libc::ENOTDIR)));
+        // This tree's own `proc`: nothing of the real one is reached.
+        make("magic/home", Leaf::Directory).unwrap();
+        assert!(tree.join("proc/self/root/home").is_dir());
+        let names: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["tree"]);
+    }
+
+    #[test]
+    fn magic_links_are_refused() {
+        let root = BeneathDir::current_root().unwrap();
+        for path in ["/proc/self/fd/0", "/proc/self/root", "/proc/self/cwd/x", "/proc/thread-self/exe"] {
+            assert_eq!(
+                root.make(path.as_bytes(), Leaf::Directory).unwrap_err().raw_os_error(),
+                Some(libc::ELOOP),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_made_stays_inside_while_directories_are_exchanged() {
+        let scratch = Scratch::new();
+        let tree = scratch.0.join("tree");
+        fs::create_dir_all(tree.join("a/b")).unwrap();
+        symlink("../../..", tree.join("link")).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    let flags = rustix::fs::RenameFlags::EXCHANGE;
+                    let _ = rustix::fs::renameat_with(
+                        rustix::fs::CWD,
+                        tree.join("a"),
+                        rustix::fs::CWD,
+                        tree.join("link"),
+                        flags,
+                    );
+                }
+            });
+            let root = BeneathDir::open(&tree).unwrap();
+            for i in 0..2000 {
+                let _ = root.make(format!("a/b/../../a/new{i}/x").as_bytes(), Leaf::File);
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        let names: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["tree"]);
     }
 
     #[test]

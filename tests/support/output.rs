@@ -369,6 +369,13 @@ impl Command {
         self
     }
 
+    /// More arguments, exactly as they are.
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.shown = format!("{} {}", self.shown, arguments.join(" "));
+        self.inner.args(arguments);
+        self
+    }
+
     /// Runs it to its end.
     #[must_use = "assert on it: .succeeds(), .fails_with(125)"]
     #[track_caller]
