@@ -16,6 +16,8 @@ mod as_root;
 mod completion;
 #[path = "e2e/crash.rs"]
 mod crash;
+#[path = "e2e/escape.rs"]
+mod escape;
 #[path = "e2e/exec_attach.rs"]
 mod exec_attach;
 #[path = "e2e/failures.rs"]

@@ -232,6 +232,27 @@ struct Permits {
     face: bool,
     /// The whole file is a test.
     test: bool,
+    /// No system call may get a path as a string: see `src/runtime/rootfs.rs`.
+    no_paths: bool,
+}
+
+/// Files of `runtime` that open what is the host's, by paths that no container decides.
+const HOST_PATHS: &[&str] = &["launch", "populate"];
+
+/// Whether `module::function` is a system call, or one of the standard library, on a path.
+fn takes_path(module: &str, function: &str) -> bool {
+    match module {
+        "fs" => {
+            let by_descriptor = ["fchmod", "fchown", "fstat", "fstatfs", "futimens", "openat2", "makedev"];
+            !by_descriptor.contains(&function)
+                && !function.ends_with("at")
+                && function.starts_with(|first: char| first.is_lowercase())
+        }
+        "unistd" => matches!(function, "chdir" | "mkdir" | "chroot" | "unlink" | "access" | "symlinkat" | "linkat"),
+        "File" => matches!(function, "open" | "create" | "options"),
+        "mount" => function == "mount",
+        _ => false,
+    }
 }
 
 /// The lines of `#[cfg(test)] mod … { … }`.
@@ -283,6 +304,8 @@ fn violations(code: &str, permits: Permits) -> Vec<String> {
             "print" | "println" | "eprint" | "eprintln" if text(at + 1) == "!" && !permits.face && !in_test => {
                 "printing outside the faces"
             }
+            "CWD" if permits.no_paths && !in_test => "a path string resolved from the working directory",
+            module if permits.no_paths && !in_test && takes_path(module, called) => "a system call on a path string",
             "dbg" if text(at + 1) == "!" => "a left-over `dbg!`",
             "unimplemented" if text(at + 1) == "!" => "unfinished code",
             "io" if matches!(called, "stdout" | "stderr" | "stdin") && !permits.face && !in_test => {
@@ -316,6 +339,19 @@ fn each_rule_can_fail() {
     assert_eq!(count(&format!("// {}X", UNFINISHED[2])), 0);
     assert_eq!(count("fn f() { unimplemented!() } fn g() { dbg!(1); }"), 2);
     assert_eq!(count(&"\n".repeat(MAX_CODE_LINES + 1)), 1);
+}
+
+#[test]
+fn path_strings_are_found() {
+    let count =
+        |code: &str| violations(&format!("//! Head.\n{code}"), Permits { no_paths: true, ..Permits::default() }).len();
+    assert_eq!(
+        count("fn f() { rustix::fs::openat(CWD, p); std::fs::read(p); nix::unistd::chdir(p); File::open(p); }"),
+        4
+    );
+    assert_eq!(count("fn f() { rustix::fs::open(p); rustix::fs::stat(p); fs::write(p, q); nix::mount::mount(p); }"), 4);
+    assert_eq!(count("use rustix::fs::{Mode, OFlags}; fn f() { rustix::fs::openat2(d, p); rustix::fs::fstat(d); }"), 0);
+    assert_eq!(violations("//! Head.\nfn f() { rustix::fs::open(p); }", Permits::default()), [""; 0]);
 }
 
 #[test]
@@ -428,6 +464,8 @@ fn every_file_keeps_the_rules() {
                 unsafe_code: module == Some("sys"),
                 face: module.is_none_or(|module| faces.contains(&module)),
                 test: folder == "tests" || path.last().is_some_and(|name| name == "tests"),
+                no_paths: module == Some("runtime")
+                    && !path.last().is_some_and(|name| HOST_PATHS.contains(&name.as_str())),
             };
             let name = file.strip_prefix(root()).expect("below the root");
             let code = fs::read_to_string(&file).expect("readable");

@@ -4,10 +4,14 @@
 //!
 //! The caller is the container's supervisor. A process cannot move into another pid namespace, only make children there,
 //! and cannot take that back without power over its own; the supervisor must still be able to start a netd outside. So it
-//! forks a midwife, which turns to the container's pid namespace through pid 1's pidfd (kernel 5.8), makes the process
-//! there as the supervisor's own child (CLONE_PARENT), hands over its pidfd and ends. The process joins the other
-//! namespaces and goes the same last stretch as pid 1 did.
+//! forks an intermediate process, which enters the container's pid namespace through pid 1's pidfd (kernel 5.8), makes
+//! the process there as the supervisor's own child (CLONE_PARENT), hands over its pidfd and exits. The new process joins
+//! the other namespaces and goes the same last stretch as pid 1 did.
+//!
+//! The intermediate closes every descriptor but the streams, the socket to the supervisor and pid 1's pidfd, and the new
+//! process closes the pidfd once it has joined. So it holds nothing of the host when it looks at a path of the container.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -15,13 +19,14 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-use super::process::{PreparedProcess, ProcessPlan, Stage, take_streams, take_terminal};
+use super::process::{ABOUT_TO_EXEC, PreparedProcess, ProcessPlan, Stage, new_terminal, take_streams};
+use super::rootfs::Rootfs;
 use crate::base::{Error, Result, ResultExt};
-use crate::sys::process::{Cloned, Forked, clone3, exit_now};
+use crate::sys::process::{Cloned, Forked, clone3, close_all_but, exit_now};
 use crate::sys::socket;
 
 /// The stage number of making the process.
-const BIRTH: u16 = 199;
+const CREATE: u16 = 199;
 /// The stage number of joining the namespaces.
 const JOIN: u16 = 200;
 /// The stage number of taking the terminal or the streams.
@@ -47,18 +52,17 @@ pub fn enter(
         .map_err(|error| Error::usage("the command or the environment holds a zero byte").caused_by(error))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
-    let midwife = match clone3(CloneFlags::empty()).context(|| "cannot fork")? {
-        Forked::Child => {
-            drop(ours);
-            be_midwife(&process, init, own_network, &streams, theirs.as_fd());
-        }
-        Forked::Parent(midwife) => midwife,
+    let init = init.try_clone_to_owned().context(|| "cannot pass on the container's first process")?;
+    let entry = Entry { process, init, own_network, streams };
+    let intermediate = match clone3(CloneFlags::empty()).context(|| "cannot fork")? {
+        Forked::Child => entry.make_process(theirs.as_fd()),
+        Forked::Parent(intermediate) => intermediate,
     };
     drop(theirs);
-    drop(streams);
+    drop(entry);
     let mut child = None;
     let heard = hear(plan, ours.as_fd(), &mut child);
-    reap(&midwife);
+    reap(&intermediate);
     match (heard, child) {
         (Ok(terminal), Some(child)) => Ok((child, terminal)),
         (heard, child) => {
@@ -76,83 +80,90 @@ fn reap(process: &Cloned) {
     let _ = rustix::process::waitid(process, rustix::process::WaitIdOptions::EXITED);
 }
 
-/// Makes the process in the container's pid namespace, and ends; in the process itself, goes on as it.
-fn be_midwife(
-    process: &PreparedProcess,
-    init: BorrowedFd<'_>,
+/// What the intermediate and the new process work with.
+struct Entry {
+    process: PreparedProcess,
+    /// pid 1's pidfd.
+    init: OwnedFd,
     own_network: bool,
-    streams: &EnterStreams,
-    parent: BorrowedFd<'_>,
-) -> ! {
-    let (stage, errno) = match setns(init, CloneFlags::CLONE_NEWPID).map_err(io::Error::from) {
-        Err(error) => (BIRTH, errno_of(&error)),
-        Ok(()) => match clone3(CloneFlags::CLONE_PARENT) {
-            Err(error) => (BIRTH, errno_of(&error)),
-            Ok(Forked::Child) => run(process, init, own_network, streams, parent),
+    streams: EnterStreams,
+}
+
+impl Entry {
+    /// The intermediate: makes the process in the container's pid namespace, and exits. In the new process, goes on as it.
+    fn make_process(self, parent: BorrowedFd<'_>) -> ! {
+        let (stage, errno) = match self.clone_into_container(parent) {
+            Err(error) => (CREATE, errno_of(&error)),
+            Ok(Forked::Child) => match self.run(parent) {
+                Ok(never) => match never {},
+                Err(failure) => failure,
+            },
             Ok(Forked::Parent(child)) => {
                 let sent = socket::send(parent, b"P", &child.pid.to_ne_bytes(), &[child.pidfd.as_fd()]);
                 exit_now(i32::from(sent.is_err()));
             }
-        },
-    };
-    let mut message = [b'F', 0, 0, 0, 0, 0, 0];
-    message[1..3].copy_from_slice(&stage.to_ne_bytes());
-    message[3..7].copy_from_slice(&(errno as i32).to_ne_bytes());
-    let _ = socket::send(parent, &message, &[], &[]);
-    exit_now(127)
+        };
+        let mut message = [b'F', 0, 0, 0, 0, 0, 0];
+        message[1..3].copy_from_slice(&stage.to_ne_bytes());
+        message[3..7].copy_from_slice(&(errno as i32).to_ne_bytes());
+        let _ = socket::send(parent, &message, &[], &[]);
+        exit_now(127)
+    }
+
+    fn clone_into_container(&self, parent: BorrowedFd<'_>) -> io::Result<Forked<Cloned>> {
+        let mut kept = vec![parent, self.init.as_fd()];
+        match &self.streams {
+            EnterStreams::Terminal(..) => {}
+            EnterStreams::Fds(fds) => kept.extend(fds.iter().map(AsFd::as_fd)),
+        }
+        close_all_but(&kept)?;
+        // Nothing in the container may look at the new process before it is the container's own: until its exec it runs
+        // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+        setns(&self.init, CloneFlags::CLONE_NEWPID)?;
+        clone3(CloneFlags::CLONE_PARENT)
+    }
+
+    fn run(self, parent: BorrowedFd<'_>) -> std::result::Result<Infallible, (u16, Errno)> {
+        let at = |stage| move |error: io::Error| (stage, errno_of(&error));
+        let mut namespaces = CloneFlags::CLONE_NEWUSER
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWCGROUP;
+        if self.own_network {
+            namespaces |= CloneFlags::CLONE_NEWNET;
+        }
+        setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        drop(self.init);
+        super::process::become_root().map_err(at(JOIN))?;
+        give_streams(self.streams, parent).map_err(at(STREAMS))?;
+        let (stage, errno) = self.process.become_program(parent);
+        Err((stage as u16, errno))
+    }
 }
 
 fn errno_of(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-fn run(
-    process: &PreparedProcess,
-    init: BorrowedFd<'_>,
-    own_network: bool,
-    streams: &EnterStreams,
-    parent: BorrowedFd<'_>,
-) -> (u16, Errno) {
-    let mut namespaces = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP;
-    if own_network {
-        namespaces |= CloneFlags::CLONE_NEWNET;
-    }
-    // Nothing in the container may look at this process before it is the container's own: it runs coracle's program
-    // and holds the supervisor's fds.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    if let Err(errno) = setns(init, namespaces) {
-        return (JOIN, errno);
-    }
-    if let Err(error) = super::process::become_root() {
-        return (JOIN, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)));
-    }
-    if let Err(error) = give_streams(streams, parent) {
-        return (STREAMS, errno_of(&error));
-    }
-    let (stage, errno) = process.become_program(parent);
-    (stage as u16, errno)
-}
-
-fn give_streams(streams: &EnterStreams, parent: BorrowedFd<'_>) -> io::Result<()> {
+fn give_streams(streams: EnterStreams, parent: BorrowedFd<'_>) -> io::Result<()> {
     rustix::process::setsid()?;
     match streams {
         EnterStreams::Fds([stdin, stdout, stderr]) => take_streams(stdin, stdout, stderr),
         EnterStreams::Terminal(columns, rows) => {
-            let master = take_terminal(c"/dev/pts/ptmx", *columns, *rows)?;
+            let pts = Rootfs::current()?.devpts()?;
+            let master = new_terminal(pts.as_fd(), columns, rows)?.take()?;
             socket::send(parent, b"T", &[], &[master.as_fd()])
         }
     }
 }
 
-/// Hears the midwife, who may name the child, and the child, which may say why it did not become its program, until
-/// both are done. Either may be first; a child that is not reaped would keep the container's pid 1 from ending.
+/// Hears the intermediate, which may name the child, and the child, which may say why it did not become its program,
+/// until both are done. Either may be first; a child that is not reaped would keep the container's pid 1 from ending.
 fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>, child: &mut Option<Cloned>) -> Result<Option<OwnedFd>> {
     let mut terminal = None;
-    let mut failure = None;
+    let mut failure = Some(Error::system("the process was killed before its program ran"));
     loop {
         let mut message = [0u8; 16];
         let (length, fds) = match socket::receive(socket, &mut message) {
@@ -166,6 +177,7 @@ fn hear(plan: &ProcessPlan, socket: BorrowedFd<'_>, child: &mut Option<Cloned>) 
                 *child = fds.into_iter().next().map(|pidfd| Cloned { pid, pidfd });
             }
             [b'T'] => terminal = fds.into_iter().next(),
+            [ABOUT_TO_EXEC] => failure = None,
             [b'F', s0, s1, errno @ ..] => {
                 let stage = u16::from_ne_bytes([*s0, *s1]);
                 let errno = errno.try_into().map_or(libc::EIO, i32::from_ne_bytes);
@@ -180,12 +192,12 @@ fn describe(plan: &ProcessPlan, stage: u16, errno: Errno) -> Error {
     match Stage::from_number(stage) {
         Some(stage) => stage.describe(plan, errno),
         // pid 1 is gone, or its namespace takes no more processes.
-        None if stage == BIRTH && matches!(errno, Errno::ESRCH | Errno::ENOMEM) => {
+        None if stage == CREATE && matches!(errno, Errno::ESRCH | Errno::ENOMEM) => {
             Error::conflict("the container is not running any more")
         }
         None => {
             let what = match stage {
-                BIRTH => "cannot make a process in the container",
+                CREATE => "cannot make a process in the container",
                 JOIN => "cannot join the container's namespaces",
                 _ => "cannot give the process its standard streams",
             };
@@ -218,5 +230,23 @@ mod tests {
         let error = hear(&plan, ours.as_fd(), &mut child).unwrap_err();
         assert_eq!(error.kind(), Kind::CommandNotFound);
         assert_eq!(child.map(|child| child.pid), Some(me));
+    }
+
+    #[test]
+    fn a_child_that_says_nothing_did_not_run() {
+        let plan = ProcessPlan { argv: vec!["foo".into()], ..ProcessPlan::default() };
+        let outcome = |messages: &[&[u8]]| {
+            let (ours, theirs) =
+                socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+            messages.iter().for_each(|message| socket::send(theirs.as_fd(), message, &[], &[]).unwrap());
+            drop(theirs);
+            hear(&plan, ours.as_fd(), &mut None)
+        };
+        assert!(outcome(&[]).unwrap_err().message().contains("killed"));
+        assert!(outcome(&[&[ABOUT_TO_EXEC]]).unwrap().is_none());
+        let mut failed = [b'F', 0, 0, 0, 0, 0, 0];
+        failed[1..3].copy_from_slice(&(Stage::Exec as u16).to_ne_bytes());
+        failed[3..7].copy_from_slice(&libc::EACCES.to_ne_bytes());
+        assert_eq!(outcome(&[&[ABOUT_TO_EXEC], &failed]).unwrap_err().kind(), Kind::CannotExecute);
     }
 }

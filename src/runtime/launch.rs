@@ -6,15 +6,17 @@
 //! Parent (the supervisor, root of the outer user namespace) and child share a SOCK_SEQPACKET pair. The parent clones,
 //! writes `uid_map` and `gid_map`, and sends one byte. The child sets itself up (`child`); if others make interfaces for
 //! it meanwhile, it waits for a second byte when it comes to its network. It may send its terminal, and either execs,
-//! which closes its end, or sends (stage, index, errno) and exits. The parent therefore reads messages until end of file;
-//! no message but the terminal's means success. If the parent dies, the child reads end of file before its go, or is
-//! killed by the kernel afterwards.
+//! which closes its end, or sends (stage, index, errno) and exits. Right before the exec it says so. The parent reads
+//! messages until end of file: the start has succeeded if the child was about to exec and did not report a failure after
+//! that. A child that was killed before has said neither. If the parent dies, the child reads end of file before its go,
+//! or is killed by the kernel afterwards.
 
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -22,9 +24,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::child::{self, PreparedChild, PreparedMount, Setup, SharedSys, Streams};
+use super::child::{self, PreparedChild, PreparedMount, Setup, Streams};
+use super::kernel_fs::{self, Masks, SharedSys};
 use super::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource};
-use super::process::{PreparedProcess, Stage};
+use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3};
@@ -33,13 +36,14 @@ use crate::sys::socket;
 /// The program name that makes coracle an init (`--init`); followed by `--`, the program and its arguments.
 pub const INIT_ROLE: &str = "coracle-init";
 
+/// How long a child is waited for to say why it failed, when the start has failed on this side.
+const CHILD_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What the launcher needs besides the plan.
 #[derive(Debug)]
 pub struct Resources<'a> {
     /// The union, detached.
     pub root: OwnedFd,
-    /// A directory of the host to attach it to.
-    pub place: &'a Path,
     /// Standard streams; none when the plan wants a terminal.
     pub streams: Option<[OwnedFd; 3]>,
     /// coracle's own program, on a mount that cannot be written through.
@@ -80,21 +84,20 @@ pub fn launch(
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
     let init = match clone3(namespaces).context(|| "cannot create the container's namespaces")? {
-        Forked::Child => {
-            drop(ours);
-            child::run(&child, theirs.as_fd());
-        }
+        Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
     drop(theirs);
+    drop(child);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
-    let started = write_maps(init.pid, &maps)
-        .and_then(|()| go())
-        .and_then(|()| match plan.networks {
-            true => plug(init.pid).and_then(|()| go()),
-            false => Ok(()),
-        })
-        .and_then(|()| hear(plan, ours.as_fd()));
+    let woken = write_maps(init.pid, &maps).and_then(|()| go()).and_then(|()| match plan.networks {
+        true => plug(init.pid).and_then(|()| go()),
+        false => Ok(()),
+    });
+    let started = match woken {
+        Ok(()) => hear(plan, ours.as_fd()),
+        Err(error) => Err(childs_reason(plan, ours.as_fd()).unwrap_or(error)),
+    };
     match started {
         Ok(terminal) => Ok(Launched { init, terminal }),
         Err(error) => {
@@ -108,6 +111,18 @@ pub fn launch(
     }
 }
 
+/// What the child itself says of a start that failed on our side, if it has failed by its own doing.
+fn childs_reason(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Option<Error> {
+    // A child that waits for us sees the end of the file and gives up; one that hangs elsewhere is not waited for.
+    rustix::net::shutdown(socket, rustix::net::Shutdown::Write).ok()?;
+    rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(CHILD_PATIENCE)).ok()?;
+    match hear_failure(socket).ok()? {
+        Heard::Failed(stage, _, Errno::EPIPE) if stage == Setup::Start as u16 => None,
+        Heard::Failed(stage, index, errno) => Some(describe(plan, stage, index, errno)),
+        Heard::Started(_) => None,
+    }
+}
+
 fn write_maps(pid: i32, (uid_map, gid_map): &(String, String)) -> Result<()> {
     for (file, map) in [("uid_map", uid_map), ("gid_map", gid_map)] {
         let path = format!("/proc/{pid}/{file}");
@@ -116,23 +131,45 @@ fn write_maps(pid: i32, (uid_map, gid_map): &(String, String)) -> Result<()> {
     Ok(())
 }
 
+/// How a start ended.
+enum Heard {
+    /// The program runs; with the master side of its terminal.
+    Started(Option<OwnedFd>),
+    /// Stage, index within it, cause.
+    Failed(u16, usize, Errno),
+}
+
 /// Reads the child's messages until it execs or reports a failure.
 fn hear(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
+    match hear_failure(socket)? {
+        Heard::Started(terminal) => Ok(terminal),
+        Heard::Failed(stage, index, errno) => Err(describe(plan, stage, index, errno)),
+    }
+}
+
+fn hear_failure(socket: BorrowedFd<'_>) -> Result<Heard> {
     let mut terminal = None;
+    let mut about_to_exec = false;
     loop {
         let mut message = [0u8; 16];
         let (length, fds) = match socket::receive(socket, &mut message) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // A child that ends with our go unread resets the connection (unix_release_sock in net/unix/af_unix.c);
+            // what it has sent before can still be read.
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionReset) => {
+                continue;
+            }
             received => received.context(|| "cannot hear the container's start")?,
         };
         match &message[..length] {
-            [] => return Ok(terminal),
+            [] if about_to_exec => return Ok(Heard::Started(terminal)),
+            [] => return Err(Error::system("the container was killed before its program ran")),
+            [ABOUT_TO_EXEC] => about_to_exec = true,
             [child::TERMINAL] => terminal = fds.into_iter().next(),
             [child::FAILED, s0, s1, i0, i1, errno @ ..] => {
                 let stage = u16::from_ne_bytes([*s0, *s1]);
                 let index = usize::from(u16::from_ne_bytes([*i0, *i1]));
                 let errno = errno.try_into().map_or(libc::EIO, i32::from_ne_bytes);
-                return Err(describe(plan, stage, index, Errno::from_raw(errno)));
+                return Ok(Heard::Failed(stage, index, Errno::from_raw(errno)));
             }
             _ => return Err(Error::system("the container's start sent a message that is not understood")),
         }
@@ -144,8 +181,9 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
         return stage.describe(&plan.process, errno);
     }
     let is = |setup: Setup| stage == setup as u16;
-    let what = if is(Setup::PseudoFilesystem) || is(Setup::StandardMount) {
-        format!("cannot mount {} in the container", child::PSEUDO.get(index).copied().unwrap_or("a file system"))
+    let (kind, place) = kernel_fs::KERNEL_FS.get(index).copied().unwrap_or(("a file system", "/"));
+    let what = if is(Setup::MakeKernelFs) || is(Setup::AttachKernelFs) {
+        format!("cannot mount {kind} in the container")
     } else if is(Setup::Mount) {
         let target = plan.mounts.get(index).map_or("?", |mount| mount.target.as_str());
         format!("cannot mount `{}` in the container", text::clean(target))
@@ -170,7 +208,13 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
     };
     let error = Error::system(what).caused_by(io::Error::from(errno));
     match errno {
-        Errno::EPERM if is(Setup::PseudoFilesystem) && index == 0 => error.hint(
+        Errno::ELOOP | Errno::ENOTDIR if is(Setup::AttachKernelFs) => {
+            error.hint(format!("the image's `{place}` is a symbolic link or a file; it must be a directory"))
+        }
+        Errno::EXDEV if is(Setup::Mount) => error.hint(
+            "the target leads into /proc or /sys, where only the places that the kernel has for mounts can be mounted over",
+        ),
+        Errno::EPERM if is(Setup::MakeKernelFs) && index == 0 => error.hint(
             "parts of /proc are hidden here, as in another tool's container: start that one with --privileged, or with --security-opt unmask=ALL",
         ),
         Errno::ENOTDIR | Errno::EISDIR if is(Setup::Mount) => {
@@ -204,18 +248,17 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
     };
     Ok(PreparedChild {
         root: resources.root,
-        place: c(&resources.place.to_string_lossy())?,
         devices: devices()?,
         mounts: plan.mounts.iter().map(prepare_mount).collect::<Result<_>>()?,
-        masked: plan.masked.iter().copied().map(c).collect::<Result<_>>()?,
-        read_only_paths: plan.read_only_paths.iter().copied().map(c).collect::<Result<_>>()?,
+        masks: Masks::new(plan.masked, plan.read_only_paths)
+            .context(|| "cannot prepare the masks of /proc and /sys")?,
         hostname: plan.hostname.clone(),
         own_network: plan.own_network,
         networks: plan.networks,
         loopback_up: super::loopback::set_up_message(),
         read_only: plan.read_only,
         privileged: plan.privileged,
-        shm_size: plan.shm_size.to_string(),
+        shm_size: c(&plan.shm_size.to_string())?,
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
@@ -227,19 +270,31 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
 /// namespace that it was mounted in, and may be mounted by whoever has power over that (sysfs_init_fs_context): over
 /// another container's we have, over the host's not.
 fn shared_sys(privileged: bool) -> Result<SharedSys> {
-    match child::make(c"sysfs", child::sys_attributes(privileged), &[]) {
+    match kernel_fs::make(c"sysfs", kernel_fs::sys_attributes(privileged), &[]) {
         Ok(fresh) => Ok(SharedSys::Fresh(fresh)),
         Err(_) => detach(Path::new("/sys"), true, if privileged { 0 } else { read_only_attr() }).map(SharedSys::Host),
     }
 }
 
+/// The host's devices by name, detached. Each must be what its name says: `/dev/null` also covers the kernel's files.
 fn devices() -> Result<Vec<(CString, OwnedFd)>> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     DEVICES
         .iter()
-        .map(|name| {
+        .map(|(name, major, minor)| {
             let path = format!("/dev/{name}");
-            let mount = detach(Path::new(&path), false, 0)?;
-            Ok((CString::new(path).map_err(|_| Error::system("a device name holds a zero byte"))?, mount))
+            let path = Path::new(&path);
+            let mount = detach(path, false, u64::from(attributes.bits()))?;
+            let stat = rustix::fs::fstat(&mount).at(path, "cannot examine")?;
+            let is_device = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::CharacterDevice;
+            if !is_device || stat.st_rdev != rustix::fs::makedev(*major, *minor) {
+                return Err(Error::system(format!(
+                    "`{}` of this machine is not the device of that name",
+                    path.display()
+                ))
+                .hint(format!("it must be the character device {major}:{minor}")));
+            }
+            Ok((CString::new(*name).map_err(|_| Error::system("a device name holds a zero byte"))?, mount))
         })
         .collect()
 }
@@ -277,7 +332,7 @@ fn detach_with(path: &Path, recursive: bool, attr: MountAttr) -> Result<OwnedFd>
 fn prepare_mount(plan: &MountPlan) -> Result<PreparedMount> {
     let c =
         |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
-    let target = c(&plan.target)?;
+    let target = c(&plan.target).map(|_| plan.target.clone())?;
     let read_only = if plan.read_only { read_only_attr() } else { 0 };
     match &plan.source {
         MountPlanSource::Bind { path, recursive } => {
@@ -286,7 +341,8 @@ fn prepare_mount(plan: &MountPlan) -> Result<PreparedMount> {
             let mount = detach_with(path, *recursive, attr)?;
             let stat = rustix::fs::fstat(&mount).at(path, "cannot stat")?;
             let directory = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
-            Ok(PreparedMount::Detached { mount, directory, target })
+            let kind = rustix::fs::fstatfs(&mount).at(path, "cannot examine the file system of")?.f_type;
+            Ok(PreparedMount::Detached { mount, directory, kind, target })
         }
         MountPlanSource::Tmpfs { options, attributes } => Ok(PreparedMount::Tmpfs {
             options: options.iter().map(|(name, value)| Ok((c(name)?, c(value)?))).collect::<Result<_>>()?,

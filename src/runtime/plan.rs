@@ -86,8 +86,9 @@ pub const MASKED: &[&str] = &[
 /// Read-only in docker (the same source).
 pub const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// The devices every container has, bound from the host.
-pub const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
+/// The devices every container has, bound from the host: name, major and minor number (Linux's devices.txt).
+pub const DEVICES: &[(&str, u32, u32)] =
+    &[("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
 /// What the machine and the supervisor contribute to a plan.
 #[derive(Debug, Clone)]

@@ -3,26 +3,34 @@
 //!
 //! # Order, and why
 //!
-//! 1. The working directory, while still root of the container; made when missing for pid 1 (docker does).
+//! 1. The working directory, while still root of the container; made when missing for pid 1 (docker does). The path may
+//!    be the image's or a container's: `rootfs` resolves it.
 //! 2. The seccomp filter, unless `no_new_privs` is wanted: installing one needs CAP_SYS_ADMIN. runc does the same; a
 //!    profile must therefore allow setgroups, setresuid, setresgid, capset, prctl and execve.
 //! 3. The bounding set, groups, ids, capabilities. After this, the process has no more than the program will have.
 //! 4. With `no_new_privs`, that and the filter.
-//! 5. exec, trying the directories of `PATH`.
+//! 5. exec, trying the directories of `PATH`. The kernel resolves these paths, magic links included: by then this
+//!    process holds nothing but its standard streams and the socket to its parent.
 //!
 //! Between fork and exec this runs on the supervisor's memory; the supervisor has one thread, so that ordinary code is
 //! safe, but everything that can be prepared before is.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
+use super::rootfs::Rootfs;
 use super::user::Identity;
 use crate::sys::process::{StringArray, close_on_exec_from, exec, reset_signals, set_seccomp_filter};
+use crate::sys::socket;
+
+/// The message to the parent right before exec. A socket that closes without it belonged to a process that was killed
+/// before its program ran.
+pub const ABOUT_TO_EXEC: u8 = b'E';
 
 /// A program and what it may do: plain values.
 #[derive(Debug, Clone, Default)]
@@ -84,9 +92,8 @@ pub struct PreparedProcess {
     candidates: Vec<CString>,
     argv: StringArray,
     env: StringArray,
-    cwd: CString,
-    /// What to make when it is missing; nothing when that is an error.
-    cwd_prefixes: Vec<CString>,
+    cwd: String,
+    make_cwd: bool,
     uid: Uid,
     gid: Gid,
     groups: Option<Vec<Gid>>,
@@ -108,11 +115,11 @@ impl PreparedProcess {
             candidates: candidates(&plan.argv[0], path).iter().map(|p| c(p)).collect::<io::Result<_>>()?,
             argv: StringArray::new(&plan.argv)?,
             env: StringArray::new(&plan.env)?,
-            cwd: c(&plan.cwd)?,
-            cwd_prefixes: match plan.make_cwd {
-                true => prefixes(&plan.cwd).map(c).collect::<io::Result<_>>()?,
-                false => Vec::new(),
+            cwd: match plan.cwd.contains('\0') {
+                true => return Err(Errno::EINVAL.into()),
+                false => plan.cwd.clone(),
             },
+            make_cwd: plan.make_cwd,
             uid: Uid::from_raw(plan.identity.uid),
             gid: group(plan.identity.gid),
             groups: (!plan.keep_groups).then(|| plan.identity.groups.iter().copied().map(group).collect()),
@@ -125,7 +132,10 @@ impl PreparedProcess {
     /// Becomes the program. Returns only on failure. `parent` is the socket whose other end only the supervisor holds.
     pub fn become_program(&self, parent: BorrowedFd<'_>) -> (Stage, Errno) {
         match self.confine(parent) {
-            Ok(()) => (Stage::Exec, self.exec()),
+            Ok(()) => {
+                let _ = socket::send(parent, &[ABOUT_TO_EXEC], &[], &[]);
+                (Stage::Exec, self.exec())
+            }
             Err(failure) => failure,
         }
     }
@@ -134,7 +144,7 @@ impl PreparedProcess {
     pub(super) fn confine(&self, parent: BorrowedFd<'_>) -> Result<(), (Stage, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno(&error));
         let rustix = |stage| move |error: rustix::io::Errno| (stage, Errno::from_raw(error.raw_os_error()));
-        self.enter_cwd().map_err(|errno| (Stage::Cwd, errno))?;
+        Rootfs::current().and_then(|root| root.enter_directory(&self.cwd, self.make_cwd)).map_err(at(Stage::Cwd))?;
         if !self.no_new_privileges {
             self.filter().map_err(at(Stage::Seccomp))?;
         }
@@ -166,21 +176,6 @@ impl PreparedProcess {
         close_on_exec_from(3).map_err(at(Stage::Hygiene))
     }
 
-    fn enter_cwd(&self) -> Result<(), Errno> {
-        match nix::unistd::chdir(self.cwd.as_c_str()) {
-            Err(Errno::ENOENT) if !self.cwd_prefixes.is_empty() => {}
-            result => return result,
-        }
-        let mode = nix::sys::stat::Mode::from_bits_truncate(0o755);
-        for prefix in &self.cwd_prefixes {
-            match nix::unistd::mkdir(prefix.as_c_str(), mode) {
-                Ok(()) | Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        nix::unistd::chdir(self.cwd.as_c_str())
-    }
-
     fn filter(&self) -> io::Result<()> {
         self.seccomp.as_ref().map_or(Ok(()), |filter| set_seccomp_filter(&filter.program, filter.flags))
     }
@@ -210,12 +205,6 @@ fn die_with_parent(parent: BorrowedFd<'_>) -> io::Result<()> {
         true => Err(Errno::EPIPE.into()),
         false => Ok(()),
     }
-}
-
-/// `/a`, `/a/b`, `/a/b/c` for `/a/b/c`: the directories to make, outermost first.
-pub(super) fn prefixes(path: &str) -> impl Iterator<Item = &str> {
-    let ends = path.match_indices('/').map(|(i, _)| i).filter(|i| *i > 0);
-    ends.chain([path.len()]).map(|end| &path[..end]).filter(|prefix| !prefix.ends_with('/'))
 }
 
 /// The paths to try for a program: itself when it names a place, else one in each directory of `PATH`.
@@ -258,6 +247,11 @@ impl Stage {
             (Stage::Exec, Errno::ENOEXEC) => Error::new(Kind::CannotExecute, format!("cannot run `{program}`"))
                 .hint("it is not a program for this machine's architecture, or a script without a `#!` line"),
             (Stage::Exec, _) => Error::new(Kind::CannotExecute, format!("cannot run `{program}`")),
+            (Stage::Cwd, Errno::ELOOP) => Error::new(
+                Kind::CannotExecute,
+                format!("cannot change to the working directory `{}`", clean(&plan.cwd)),
+            )
+            .hint("it leads through a circle of symbolic links, or through one of /proc to a process's own files"),
             (Stage::Cwd, _) => Error::new(
                 Kind::CannotExecute,
                 format!("cannot change to the working directory `{}`", clean(&plan.cwd)),
@@ -287,24 +281,38 @@ pub(super) fn become_root() -> io::Result<()> {
     Ok(())
 }
 
-/// Opens a pseudo terminal in the caller's root and makes its user side this process's controlling terminal and standard
-/// streams. Returns the master side, which goes to whoever relays it.
-pub fn take_terminal(ptmx: &CStr, columns: u16, rows: u16) -> io::Result<std::os::fd::OwnedFd> {
-    use rustix::fs::{Mode, OFlags};
+/// A new pseudo terminal.
+pub(super) struct NewTerminal {
+    /// The side of whoever relays it.
+    master: OwnedFd,
+    /// The side of the program.
+    pub(super) slave: OwnedFd,
+}
+
+/// Opens a pseudo terminal of the devpts whose root directory is `pts`.
+pub(super) fn new_terminal(pts: BorrowedFd<'_>, columns: u16, rows: u16) -> io::Result<NewTerminal> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags};
+    use rustix::pty::OpenptFlags as F;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let master = rustix::fs::open(ptmx, flags, Mode::empty())?;
+    // Neither a link nor what somebody with power over the container's mounts put over it.
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let master = rustix::fs::openat2(pts, c"ptmx", flags, Mode::empty(), resolve)?;
     rustix::pty::unlockpt(&master)?;
-    let terminal = rustix::pty::ioctl_tiocgptpeer(
-        &master,
-        rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC,
-    )?;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, F::RDWR | F::NOCTTY | F::CLOEXEC)?;
     if columns > 0 && rows > 0 {
         let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&terminal, size)?;
+        rustix::termios::tcsetwinsize(&slave, size)?;
     }
-    rustix::process::ioctl_tiocsctty(&terminal)?;
-    take_streams(&terminal, &terminal, &terminal)?;
-    Ok(master)
+    Ok(NewTerminal { master, slave })
+}
+
+impl NewTerminal {
+    /// Makes the user's side this process's controlling terminal and standard streams. Returns the master side.
+    pub(super) fn take(self) -> io::Result<OwnedFd> {
+        rustix::process::ioctl_tiocsctty(&self.slave)?;
+        take_streams(&self.slave, &self.slave, &self.slave)?;
+        Ok(self.master)
+    }
 }
 
 /// Makes the three fds this process's standard streams.
@@ -328,12 +336,6 @@ mod tests {
         assert_eq!(candidates("sh", "/bin:/usr/bin/:"), ["/bin/sh", "/usr/bin/sh", "./sh"]);
         assert_eq!(candidates("./run", "/bin"), ["./run"]);
         assert!(candidates("", "/bin").is_empty());
-    }
-
-    #[test]
-    fn prefixes_are_the_directories_on_the_way() {
-        assert_eq!(prefixes("/a/b//c").collect::<Vec<_>>(), ["/a", "/a/b", "/a/b//c"]);
-        assert_eq!(prefixes("/").collect::<Vec<_>>(), Vec::<&str>::new());
     }
 
     #[test]

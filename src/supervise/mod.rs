@@ -58,6 +58,8 @@ use start::Started;
 
 /// The role's entry: `paths` were handed over by [`spawn`], the control socket is fd 3. Returns the exit status.
 pub fn main(paths: &Paths) -> i32 {
+    // Neither a core dump nor a debugger of another user shows what it holds.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {
         let mut buffer = vec![0; MAX_MESSAGE];
         match protocol::receive_request(control.as_fd(), &mut buffer) {

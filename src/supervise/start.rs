@@ -60,7 +60,7 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
             (Some(theirs), Some(ours))
         }
     };
-    let resources = Resources { root, place: &container, streams, exe: &exe, maps: ids.files };
+    let resources = Resources { root, streams, exe: &exe, maps: ids.files };
     let mut launched =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
