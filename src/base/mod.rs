@@ -1,5 +1,5 @@
 //! Rank 0: what every other module stands on. Errors that name the thing, ids, XDG paths, atomic publication of files and
-//! directories, locks, times, logs of faults, and text made safe for a terminal. Nothing here knows what a container is.
+//! directories, locks, times, logs of faults, least privilege for our own servers, and text made safe for a terminal. Nothing here knows what a container is.
 
 pub mod error;
 pub mod fault_log;
@@ -8,6 +8,7 @@ pub mod lock;
 pub mod paths;
 pub mod process;
 pub mod publish;
+pub mod sandbox;
 pub mod text;
 pub mod time;
 

@@ -21,6 +21,7 @@ mod device;
 mod host;
 mod inside;
 mod parts;
+mod sandbox;
 pub mod spawn;
 mod wakes;
 
@@ -56,7 +57,8 @@ use wakes::{Epoll, Vigil};
 /// and whether it takes over a namespace.
 pub const ROLE: &str = "coracle-netd";
 
-/// Where it writes what ended it before its time, in the data directory.
+/// Where it writes what ended it before its time: a directory and a file in it, in the data directory.
+const LOGS: &str = "logs";
 const LOG: &str = "netd.log";
 
 /// How long it waits for the next container after the last one has gone; also how long a bridge without members stays.
@@ -91,10 +93,16 @@ pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let address = PathBuf::from(address);
     let lock = Path::new(runtime).join("netd.lock");
     let Ok(spare) = listener.try_clone() else { return 125 };
-    let log = Path::new(data).join(LOG);
+    let logs = Path::new(data).join(LOGS);
+    let log = logs.join(LOG);
+    // A log that cannot be written is done without.
+    let _ = fs::create_dir(&logs);
     fault_log::fatal_panics_to(log.clone());
     let networks = Networks::below(Path::new(data));
-    match spawn::is_adoption(adoption).and_then(|adopts| Netd::start(listener, networks, adopts, running())) {
+    let running = running();
+    let confined = sandbox::enter(networks.directory(), Path::new(runtime), &logs);
+    let started = confined.and_then(|()| spawn::is_adoption(adoption));
+    match started.and_then(|adopts| Netd::start(listener, networks, adopts, running)) {
         Ok(mut netd) => {
             drop(spare);
             let ran = netd.run(&address, &lock);

@@ -48,6 +48,7 @@ mod recorded;
 mod relist;
 mod remove;
 mod rename;
+mod sandbox;
 mod siblings;
 mod spliced;
 mod tree;
@@ -74,6 +75,7 @@ use serde::{Deserialize, Serialize};
 
 use super::overlay::Union;
 use crate::base::lock::Lock;
+use crate::base::sandbox::{Access, Sandbox};
 use crate::base::{Error, Result, ResultExt, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use layer::LayerDir;
@@ -243,7 +245,7 @@ fn become_server(
 pub fn main(args: &[OsString]) -> u8 {
     let (Ok(device), Ok(status)) = (inherited_fd(0), inherited_fd(1)) else { return 125 };
     let mut status = File::from(status);
-    let session = match prepare(args, device) {
+    let session = match prepare(args, device).and_then(|session| confine(args).map(|()| session)) {
         Ok(session) => session,
         Err(error) => {
             let _ = status.write_all(error.chain().as_bytes());
@@ -295,6 +297,17 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")?;
     kernel.listens(session.notifier());
     Ok(session)
+}
+
+/// Gives up what serving does not need: see [`sandbox`].
+fn confine(args: &[OsString]) -> Result<()> {
+    let [_, _, container, layers @ ..] = args else { return Ok(()) };
+    // Who asks, and how many processors there are, for `placement`.
+    let mut paths = vec![(Path::new("/proc"), Access::Read), (Path::new("/sys/fs/cgroup"), Access::Read)];
+    paths.extend(layers.iter().map(|layer| (Path::new(layer), Access::Read)));
+    paths.extend((!container.is_empty()).then_some((Path::new(container), Access::Write)));
+    let sandbox = Sandbox { calls: sandbox::CALLS, families: &[], capabilities: sandbox::CAPABILITIES, paths: &paths };
+    sandbox.enter()
 }
 
 /// Makes whole what a power cut may have left unfinished in the upper of a container, as it must be before any driver
