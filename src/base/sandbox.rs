@@ -229,7 +229,7 @@ mod tests {
 
     fn sandbox<'a>(paths: &'a [(&'a Path, Access)]) -> Sandbox<'a> {
         Sandbox {
-            calls: &[libc::SYS_mkdirat, libc::SYS_mkdir],
+            calls: &[libc::SYS_mkdirat, libc::SYS_mkdir, libc::SYS_capget],
             families: &[libc::AF_INET],
             capabilities: CapabilitySet::CHOWN,
             paths,

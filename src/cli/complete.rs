@@ -82,7 +82,7 @@ fn place(words: &[String]) -> Option<(Globals, Place)> {
     let mut line = before.to_vec();
     line.push(format!("{stem}{HERE}"));
     let (globals, rest) = read_globals(Persona::Coracle.program(), &line).ok()?;
-    let Ok(Asked::Verb(verb, called_by, arguments)) = find(rest, "") else { return None };
+    let Ok(Asked::Verb(verb, called_by, arguments)) = find(rest, Persona::Coracle) else { return None };
     let command = verb.command("", &called_by);
     let read = argv::read(&command, verb.greedy, arguments).ok()?;
     let (arg, given) = match read.positionals.iter().position(|positional| positional == HERE) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::container::options::Around;
+use super::elsewhere::refuse_other_engines;
 use super::environment::{Chosen, Environment};
 use super::ui::{Level, Ui};
 use crate::base::{Error, Kind, Result, ResultExt, text};
@@ -102,8 +103,11 @@ pub struct Globals {
     #[arg(short = 'H', long, value_name = "SOCKET", hide = true)]
     pub host: Vec<String>,
     /// Refused: coracle has no daemon to connect to
-    #[arg(short = 'c', long, value_name = "CONTEXT", hide = true)]
+    #[arg(short = 'c', long, alias = "connection", value_name = "CONTEXT", hide = true)]
     pub context: Option<String>,
+    /// Refused: coracle has no daemon to connect to
+    #[arg(long, value_name = "URL", hide = true)]
+    pub url: Option<String>,
     /// Which messages to print: debug, info, warn, error or fatal
     #[arg(short = 'l', long, value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
@@ -131,7 +135,7 @@ impl Globals {
     pub fn level(&self) -> Result<Level> {
         let remote = self.host.iter().map(String::as_str).find(|host| !host.is_empty());
         let context = self.context.as_deref().filter(|context| *context != "default");
-        if let Some(name) = remote.or(context) {
+        if let Some(name) = remote.or(context).or(self.url.as_deref()) {
             return Err(Error::unsupported(format!(
                 "cannot connect to `{}`: coracle has no daemon",
                 text::clean(name)
@@ -193,10 +197,12 @@ impl Context {
     /// The engine. `tls_verify` and `authfile` are the options of that name.
     pub fn engine_for_registries(&self, tls_verify: Option<bool>, authfile: Option<&str>) -> Result<Engine> {
         let directory = |given: &Option<String>| given.as_ref().map(|path| self.cwd.join(path));
+        let docker = directory(&self.globals.config).or_else(|| self.environment.path("DOCKER_CONFIG"));
+        let usual = || self.environment.path("HOME").unwrap_or_default().join(".docker");
+        refuse_other_engines(self.persona, &self.environment, &docker.clone().unwrap_or_else(usual))?;
         let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
         let paths = self.environment.paths(&chosen)?;
         self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
-        let docker = directory(&self.globals.config).or_else(|| self.environment.path("DOCKER_CONFIG"));
         let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.environment.path("REGISTRY_AUTH_FILE"));
         if let Some(file) = &authfile {
             std::fs::metadata(file).at(file, "cannot use the authentication file")?;

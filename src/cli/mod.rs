@@ -15,6 +15,7 @@ mod complete;
 mod config;
 mod container;
 mod context;
+mod elsewhere;
 mod environment;
 pub mod generate;
 mod image;
@@ -121,7 +122,7 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
     if globals.version {
         return ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain);
     }
-    match find(rest, program)? {
+    match find(rest, persona)? {
         Asked::Help(noun) => help(ui, program, noun),
         Asked::Verb(verb, called_by, arguments) => {
             let command = verb.command(program, &called_by);
@@ -173,10 +174,10 @@ fn read_globals<'a>(program: &'static str, words: &'a [String]) -> Result<(Optio
 }
 
 /// Finds the command. `help X` is `X --help`.
-fn find<'a>(words: &'a [String], program: &str) -> Result<Asked<'a>, Failure> {
+fn find(words: &[String], persona: Persona) -> Result<Asked<'_>, Failure> {
     let Some((first, rest)) = words.split_first() else { return Ok(Asked::Help(None)) };
     if first == "help" {
-        return match find(rest, program)? {
+        return match find(rest, persona)? {
             Asked::Verb(verb, called_by, _) => Ok(Asked::Verb(verb, called_by, help_only())),
             help => Ok(help),
         };
@@ -186,7 +187,7 @@ fn find<'a>(words: &'a [String], program: &str) -> Result<Asked<'a>, Failure> {
     }
     let Some(noun) = tree::NOUNS.iter().find(|noun| noun.name == first) else {
         let known = tree::TOP.iter().flat_map(|entry| entry.names).copied().chain(tree::NOUNS.iter().map(|n| n.name));
-        return Err(unknown(first, program, known));
+        return Err(unknown(first, None, persona, known));
     };
     match rest.split_first() {
         None => Ok(Asked::Help(Some(noun))),
@@ -195,7 +196,7 @@ fn find<'a>(words: &'a [String], program: &str) -> Result<Asked<'a>, Failure> {
             Some(entry) => Ok(Asked::Verb(entry.verb, called_by(&[noun.name], entry, word), rest)),
             None => {
                 let known = noun.entries.iter().flat_map(|entry| entry.names).copied();
-                Err(unknown(word, &format!("{program} {}", noun.name), known))
+                Err(unknown(word, Some(noun.name), persona, known))
             }
         },
     }
@@ -212,13 +213,21 @@ fn help_only() -> &'static [String] {
     HELP.get_or_init(|| ["--help".to_owned()])
 }
 
-fn unknown<'a>(word: &str, called: &str, known: impl Iterator<Item = &'a str>) -> Failure {
-    let error = Error::usage(format!("unknown command: {called} {}", text::clean(word)));
-    let error = match argv::nearest(word, known) {
-        Some(similar) => error.hint(format!("did you mean `{called} {similar}`?")),
-        None => error,
+fn unknown<'a>(word: &str, noun: Option<&str>, persona: Persona, known: impl Iterator<Item = &'a str>) -> Failure {
+    let called = [Some(persona.program()), noun].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let shown = text::clean(word);
+    let error = match elsewhere::is_known(noun, word) {
+        true => Error::unsupported(format!("coracle has no command `{called} {shown}` yet")),
+        false => {
+            let error = Error::usage(format!("unknown command: {called} {shown}"));
+            match argv::nearest(word, known.filter(|name| elsewhere::is_harmless(name))) {
+                Some(similar) => error.hint(format!("did you mean `{called} {similar}`?")),
+                None => error,
+            }
+        }
     };
-    Failure { code: 1, see: Some(called.to_owned()), error }
+    // podman's 1 is an answer: `podman image exists` says "no" with it.
+    Failure { code: persona.failure(), see: Some(called), error }
 }
 
 fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>) -> Result<u8, Failure> {
@@ -235,7 +244,7 @@ mod tests {
 
     fn asked(line: &str) -> String {
         let words: Vec<String> = line.split_whitespace().map(String::from).collect();
-        match find(&words, "coracle") {
+        match find(&words, Persona::Coracle) {
             Ok(Asked::Verb(_, called_by, rest)) => format!("{} | {}", called_by.join(" "), rest.join(" ")),
             Ok(Asked::Help(noun)) => format!("help of {}", noun.map_or("all", |noun| noun.name)),
             Err(failure) => format!("{} {} {:?}", failure.code, failure.error.message(), failure.error.hints()),
@@ -257,6 +266,10 @@ mod tests {
             ("image rm x", "image rm | x"),
             ("inspcet x", "1 unknown command: coracle inspcet [\"did you mean `coracle inspect`?\"]"),
             ("container foo", "1 unknown command: coracle container foo []"),
+            ("rum x", "1 unknown command: coracle rum [\"did you mean `coracle run`?\"]"),
+            ("rmm x", "1 unknown command: coracle rmm [\"did you mean `coracle run`?\"]"),
+            ("push x", "1 coracle has no command `coracle push` yet []"),
+            ("image prune", "1 coracle has no command `coracle image prune` yet []"),
         ] {
             assert_eq!(asked(line), expected, "{line}");
         }

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::pattern::Pattern;
 use super::{Engine, network};
 use crate::base::{Error, Result, text};
-use crate::net::model::PublishedPort;
 use crate::state::record::{Mount, MountSource};
 use crate::state::{Container, Status};
 
@@ -176,17 +175,23 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && one_of(&filters.volume, |volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
         && (named.networks.is_empty()
             || config.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
-        && one_of(&filters.port, |port| config.exposed_ports.iter().any(|exposed| is_port(exposed, port)))
-        && one_of(&filters.publish, |port| published(container).any(|published| is_port(&published, port)))
+        && fits_ports(filters, container)
         && one_of(&filters.health, |health| health == "none")
         && (filters.is_task.is_empty() || filters.is_task.contains(&false))
 }
 
-/// The container's ends of its published ports: those of its run, else those asked for.
-fn published(container: &Container) -> impl Iterator<Item = String> {
+/// `publish` is about ports of the host while the container runs, `expose` about those of the container, published or
+/// not. With both, one of them is enough, as with docker (moby's daemon/list.go).
+fn fits_ports(filters: &Filters, container: &Container) -> bool {
     let run = container.joined.iter().flat_map(|joined| &joined.ports);
-    let asked = container.config.networking.ports.iter().map(|publish| &publish.port);
-    run.chain(asked).map(PublishedPort::container)
+    let (host, inside): (Vec<_>, Vec<_>) =
+        run.map(|port| (format!("{}/{}", port.host_port, port.protocol), port.container())).unzip();
+    let exposes =
+        |wanted: &String| container.config.exposed_ports.iter().chain(&inside).any(|port| is_port(port, wanted));
+    let publishes = |wanted: &String| host.iter().any(|port| is_port(port, wanted));
+    (filters.port.is_empty() && filters.publish.is_empty())
+        || filters.port.iter().any(exposes)
+        || filters.publish.iter().any(publishes)
 }
 
 fn one_of(wanted: &[String], fits: impl Fn(&str) -> bool) -> bool {

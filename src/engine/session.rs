@@ -36,6 +36,8 @@ pub enum End {
     Exited(i32),
     /// The user pressed the detach keys; the process goes on.
     Detached,
+    /// Whoever read our output has closed the pipe (`| head`); the process goes on.
+    Unread,
 }
 
 /// docker's default detach keys: ctrl-p ctrl-q.
@@ -101,7 +103,6 @@ pub(super) fn relay(socket: &OwnedFd, terminal: &Terminal<'_>, tty: bool) -> Res
         keys: Keys::new(if tty { &terminal.detach_keys } else { &[] }),
         stdin: terminal.stdin,
         unsent: Vec::new(),
-        broken: false,
     };
     relay.run(&signals.file)
 }
@@ -115,8 +116,6 @@ struct Relay<'a> {
     stdin: Option<BorrowedFd<'a>>,
     /// Requests that the supervisor could not take yet, first in, first out.
     unsent: Vec<Request>,
-    /// Our own output is a closed pipe, and the container was asked to stop.
-    broken: bool,
 }
 
 impl Relay<'_> {
@@ -169,32 +168,12 @@ impl Relay<'_> {
                     )
                     .hint("`coracle ps -a` tells what is known"));
                 }
-                Ok(Some(Reply::Stdout(bytes))) => self.show(self.terminal.stdout, &bytes),
-                Ok(Some(Reply::Stderr(bytes))) => self.show(self.terminal.stderr, &bytes),
+                Ok(Some(Reply::Stdout(bytes))) if !show(self.terminal.stdout, &bytes)? => return Ok(Some(End::Unread)),
+                Ok(Some(Reply::Stderr(bytes))) if !show(self.terminal.stderr, &bytes)? => return Ok(Some(End::Unread)),
                 Ok(Some(Reply::Exited(code))) => return Ok(Some(End::Exited(code))),
                 Ok(Some(Reply::Failed(error))) => return Err(error.into()),
                 Ok(Some(Reply::Started(..))) => self.send_size(),
-                Ok(Some(Reply::Done | Reply::Note(_))) => {}
-            }
-        }
-    }
-
-    /// Writes output of the container. When nobody reads ours any more (`| head`), the container is stopped as a
-    /// program in a pipe would be.
-    fn show(&mut self, to: Option<BorrowedFd<'_>>, bytes: &[u8]) {
-        let Some(to) = to else { return };
-        let mut rest = bytes;
-        while !rest.is_empty() && !self.broken {
-            match rustix::io::write(to, rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => {
-                    let _ = poll(&mut [PollFd::new(to, PollFlags::POLLOUT)], PollTimeout::NONE);
-                }
-                Err(_) => {
-                    self.broken = true;
-                    self.send(Request::Stop(libc::SIGPIPE, 100));
-                }
+                Ok(Some(Reply::Stdout(_) | Reply::Stderr(_) | Reply::Done | Reply::Note(_))) => {}
             }
         }
     }
@@ -247,6 +226,29 @@ impl Relay<'_> {
             }
         }
     }
+}
+
+/// Writes output of a container. False when nobody reads ours any more: the session ends, and the container, which may
+/// be anything from a filter to a database, goes on, as with docker and podman.
+pub(super) fn show(to: Option<BorrowedFd<'_>>, bytes: &[u8]) -> Result<bool> {
+    let Some(to) = to else { return Ok(true) };
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(to, rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                let _ = poll(&mut [PollFd::new(to, PollFlags::POLLOUT)], PollTimeout::NONE);
+            }
+            Err(rustix::io::Errno::PIPE) => return Ok(false),
+            Err(errno) => {
+                return Err(Error::system("cannot write the container's output")
+                    .caused_by(io::Error::from(errno))
+                    .hint("the container goes on; `coracle ps` lists it"));
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Looks for the detach keys in what is typed. A beginning of them is held back until it is clear.

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::exec::exit_of;
-use super::session::{End, Keys, Signals, Terminal, terminal_size};
-use crate::base::{Error, Result, ResultExt};
+use super::session::{End, Keys, Signals, Terminal, show, terminal_size};
+use crate::base::{Result, ResultExt};
 use crate::supervise::protocol::CHUNK;
 use crate::sys::tty::RawMode;
 
@@ -18,7 +18,10 @@ pub(super) struct Pipes {
     stderr: OwnedFd,
 }
 
-/// Pipes for a process: its ends and ours. Without `stdin`, its input is /dev/null.
+/// Pipes for a process: what the supervisor gets, and our ends. Without `stdin`, its input is /dev/null.
+///
+/// The supervisor gets the process's three ends, and a second hold on the two that are read here: once we are gone, it
+/// reads what the process writes, which would be killed by SIGPIPE otherwise.
 pub(super) fn pipes(stdin: bool) -> Result<(Vec<OwnedFd>, Pipes)> {
     let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe");
     let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
@@ -26,7 +29,9 @@ pub(super) fn pipes(stdin: bool) -> Result<(Vec<OwnedFd>, Pipes)> {
         true => pipe().map(|(read, write)| (read, Some(write)))?,
         false => (OwnedFd::from(std::fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
     };
-    Ok((vec![in_read, out_write, err_write], Pipes { stdin: in_write, stdout: out_read, stderr: err_read }))
+    let spare = |fd: &OwnedFd| fd.try_clone().context(|| "cannot share a pipe");
+    let theirs = vec![in_read, out_write, err_write, spare(&out_read)?, spare(&err_read)?];
+    Ok((theirs, Pipes { stdin: in_write, stdout: out_read, stderr: err_read }))
 }
 
 /// Bytes on their way to an fd that may not take them now.
@@ -98,8 +103,10 @@ pub(super) fn relay_pipes(socket: &OwnedFd, pipes: Pipes, terminal: &Terminal<'_
         }
         over |= ended;
         for at in readable.into_iter().rev() {
-            if !copy(outputs[at].0.as_fd(), outputs[at].1, &mut buffer)? {
-                outputs.remove(at);
+            match copy(outputs[at].0.as_fd(), outputs[at].1, &mut buffer)? {
+                Copied::Some => {}
+                Copied::End => drop(outputs.remove(at)),
+                Copied::Unread => return Ok(End::Unread),
             }
         }
         if let (true, Some(user)) = (typed, user) {
@@ -149,9 +156,14 @@ pub(super) fn relay_terminal(socket: &OwnedFd, master: OwnedFd, terminal: &Termi
         let events = |at: usize| fds.get(at).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
         let (readable, ended, signalled) = (!events(0).is_empty(), !events(1).is_empty(), !events(2).is_empty());
         let typed = user.is_some() && !events(3).is_empty();
-        let went_on = readable && copy(output.as_fd(), terminal.stdout, &mut buffer)?;
-        if !went_on && (over || readable) {
-            return exit_of(socket.as_fd()).map(End::Exited);
+        let copied = match readable {
+            true => copy(output.as_fd(), terminal.stdout, &mut buffer)?,
+            false => Copied::Some,
+        };
+        match copied {
+            Copied::Some if readable || !over => {}
+            Copied::Some | Copied::End => return exit_of(socket.as_fd()).map(End::Exited),
+            Copied::Unread => return Ok(End::Unread),
         }
         over |= ended;
         if signalled {
@@ -186,26 +198,23 @@ pub(super) fn relay_terminal(socket: &OwnedFd, master: OwnedFd, terminal: &Termi
     }
 }
 
-/// Copies one chunk. False at the end of the stream.
-fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>, buffer: &mut [u8]) -> Result<bool> {
+/// What became of a chunk of output.
+enum Copied {
+    /// It was shown, or there was none now.
+    Some,
+    /// The stream has ended.
+    End,
+    /// Nobody reads our own output any more.
+    Unread,
+}
+
+/// Copies one chunk.
+fn copy(from: BorrowedFd<'_>, to: Option<BorrowedFd<'_>>, buffer: &mut [u8]) -> Result<Copied> {
     let length = match rustix::io::read(from, &mut *buffer) {
-        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(true),
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return Ok(Copied::Some),
         // EIO: the last process has closed the terminal.
-        Ok(0) | Err(_) => return Ok(false),
+        Ok(0) | Err(_) => return Ok(Copied::End),
         Ok(length) => length,
     };
-    let mut rest = &buffer[..length];
-    while let (Some(to), false) = (to, rest.is_empty()) {
-        match rustix::io::write(to, rest) {
-            Ok(written) => rest = &rest[written..],
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let _ = poll(&mut [PollFd::new(to, PollFlags::POLLOUT)], PollTimeout::NONE);
-            }
-            Err(errno) => {
-                return Err(Error::system("cannot write the command's output").caused_by(std::io::Error::from(errno)));
-            }
-        }
-    }
-    Ok(true)
+    Ok(if show(to, &buffer[..length])? { Copied::Some } else { Copied::Unread })
 }

@@ -22,6 +22,7 @@
 //! still holds it).
 
 mod account;
+mod added;
 mod attached;
 mod ids;
 mod network;
@@ -51,6 +52,7 @@ use crate::runtime::enter;
 use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, Status, durability};
 use crate::sys::process::{Cloned, inherited_fd};
+use added::Added;
 use attached::{Attached, Client};
 use network::Networked;
 use protocol::{Launch, MAX_MESSAGE, NetworkChange, Reply, Request};
@@ -91,13 +93,6 @@ fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
     supervisor.attached.add(client);
     supervisor.run();
     supervisor.finish()
-}
-
-/// A process that `exec` added.
-struct Added {
-    process: Cloned,
-    /// Who is told of its end.
-    client: OwnedFd,
 }
 
 struct Supervisor {
@@ -230,7 +225,7 @@ impl Supervisor {
         let network = self.network.as_ref().and_then(Networked::fd);
         let (file_server_at, network_at) = (fds.len(), fds.len() + usize::from(file_server.is_some()));
         fds.extend(file_server.iter().chain(&network).map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-        fds.extend(self.added.iter().map(|added| PollFd::new(added.process.pidfd.as_fd(), PollFlags::POLLIN)));
+        fds.extend(self.added.iter().flat_map(Added::interests));
         let first_attached = fds.len();
         self.attached.interests(&mut fds);
         let first_client = fds.len();
@@ -287,9 +282,10 @@ impl Supervisor {
                     let added = self.add_process(&exec, fds);
                     let client = self.attached.take_client(index);
                     match added {
-                        Ok((process, terminal)) => {
+                        Ok((process, terminal, mut outputs)) => {
+                            outputs.extend(terminal.as_ref().and_then(|master| master.try_clone().ok()));
                             let _ = protocol::send_reply(client.as_fd(), &Reply::Started(process.pid, terminal));
-                            self.added.push(Added { process, client });
+                            self.added.push(Added::new(process, client, outputs));
                         }
                         Err(error) => {
                             let _ = protocol::send_reply(client.as_fd(), &Reply::Failed(WireError::from(&error)));
@@ -317,9 +313,15 @@ impl Supervisor {
         }
     }
 
-    fn add_process(&mut self, exec: &protocol::Exec, fds: Vec<OwnedFd>) -> Result<(Cloned, Option<OwnedFd>)> {
+    /// The process, the master of its terminal, and the read ends of its pipes if the client sent them.
+    fn add_process(
+        &mut self,
+        exec: &protocol::Exec,
+        mut fds: Vec<OwnedFd>,
+    ) -> Result<(Cloned, Option<OwnedFd>, Vec<OwnedFd>)> {
         let root = prepare::root_of(self.init.pid)?;
         let plan = prepare::added_process(&self.config, exec, root.as_fd())?;
+        let outputs = fds.split_off(fds.len().min(3));
         let streams = match exec.terminal {
             Some((columns, rows)) => enter::EnterStreams::Terminal(columns, rows),
             None => enter::EnterStreams::Fds(
@@ -327,17 +329,13 @@ impl Supervisor {
             ),
         };
         let own_network = self.config.network.is_own();
-        enter::enter(&plan, self.init.pidfd.as_fd(), own_network, streams)
+        let (process, terminal) = enter::enter(&plan, self.init.pidfd.as_fd(), own_network, streams)?;
+        Ok((process, terminal, outputs))
     }
 
     fn reap_added(&mut self) {
-        self.added.retain(|added| match exit_code(added.process.pidfd.as_fd(), WaitIdOptions::NOHANG) {
-            None => true,
-            Some(code) => {
-                let _ = protocol::send_reply(added.client.as_fd(), &Reply::Exited(code));
-                false
-            }
-        });
+        let buffer = &mut self.buffer;
+        self.added.retain_mut(|added| added.tend(buffer));
     }
 
     /// SIGTERM or SIGINT to the supervisor itself, as at the end of a login session: the container is stopped properly.
@@ -439,10 +437,7 @@ impl Supervisor {
                 recorded
             }
         };
-        for added in &self.added {
-            let code = exit_code(added.process.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(128 + libc::SIGKILL);
-            let _ = protocol::send_reply(added.client.as_fd(), &Reply::Exited(code));
-        }
+        self.added.iter().for_each(Added::finish);
         self.attached.tell_end(code);
         // Nobody waits for us any more.
         drop(self.attached);

@@ -45,7 +45,8 @@ pub struct Exec {
     pub user: Option<String>,
     /// The container's when none.
     pub cwd: Option<String>,
-    /// A terminal is made and its master sent back with [`Reply::Started`]. Otherwise three fds come with the message.
+    /// A terminal is made and its master sent back with [`Reply::Started`]. Otherwise the process's standard streams come
+    /// with the message as three descriptors, and after them the read ends of its output, for when the client has gone.
     pub terminal: Option<(u16, u16)>,
     /// All capabilities, no filter.
     pub privileged: bool,

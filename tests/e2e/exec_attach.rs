@@ -199,3 +199,55 @@ fn megabytes_reach_attach_and_the_log() {
     assert_eq!(attached.wait().succeeds().stdout.matches('x').count(), 4_000_000);
     assert_eq!(env.coracle(&format!("logs {id}")).succeeds().stdout.matches('x').count(), 4_000_000);
 }
+
+/// Runs `coracle LINE` with its output in a pipe of which somebody reads one line. Its exit code stands on standard error.
+fn one_line_of(env: &crate::support::env::Env, line: &str) -> crate::support::output::Output {
+    let program = env.program().display();
+    let driver =
+        std::env::var("CORACLE_TEST_DRIVER").map_or(String::new(), |driver| format!("--storage-driver {driver}"));
+    let script = format!("{{ {program} {driver} {line}; echo $? >&2; }} | head -n 1");
+    env.tool("sh", &["-c", &script]).run()
+}
+
+/// As with docker and podman: a pager that is left must not end a database.
+#[test]
+fn a_reader_that_has_enough_does_not_end_the_container() {
+    let env = ready!(busybox);
+    let image = env.image();
+    one_line_of(&env, &format!("run --name one {image} yes")).succeeds().stdout_is("y\n").stderr_is("141\n");
+    one_line_of(&env, "attach --no-stdin one").succeeds().stdout_is("y\n").stderr_is("141\n");
+    one_line_of(&env, "attach one").succeeds().stdout_is("y\n").stderr_is("141\n");
+    assert_eq!(env.status("one"), "running");
+    let full = env.tool("sh", &["-c", &format!("{} run --name full {image} yes >/dev/full", env.program().display())]);
+    full.run().fails().explains().stderr_has("o space left");
+    assert_eq!(env.status("full"), "running");
+}
+
+#[test]
+fn what_exec_started_goes_on_without_a_reader() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sleep 1000");
+    let script = "'while echo line; do echo x >>/lines; done'";
+    one_line_of(&env, &format!("exec one sh -c {script}")).succeeds().stdout_is("line\n").stderr_is("141\n");
+    let lines = || env.coracle("exec one cat /lines").succeeds().stdout.len();
+    let before = lines();
+    // More than fits into its pipe.
+    eventually("it goes on to write", || lines() > before + 100_000);
+    env.coracle("exec one pkill -f lines").succeeds();
+    // A client that is killed, and a terminal that is left.
+    let client = env.command("exec one sh -c 'while echo tick; do echo x >>/ticks; done'").spawn();
+    client.prints("tick");
+    client.signal(nix::sys::signal::Signal::SIGKILL);
+    drop(client);
+    let ticks = || env.coracle("exec one cat /ticks").succeeds().stdout.len();
+    let before = ticks();
+    eventually("it goes on to write", || ticks() > before + 100_000);
+    env.coracle("exec one pkill -f ticks").succeeds();
+    let terminal = env.terminal("exec -it one sh -c 'while echo tock; do echo x >>/tocks; done'");
+    terminal.expects("tock");
+    terminal.types("\x10\x11");
+    terminal.wait().succeeds();
+    let tocks = || env.coracle("exec one cat /tocks").succeeds().stdout.len();
+    let before = tocks();
+    eventually("it goes on to write", || tocks() > before + 10_000);
+}

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::streams::{Streams, Wanted};
+use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -54,5 +54,6 @@ fn attach(context: &Context, arguments: &AttachArguments) -> Result<u8> {
     match engine_attach(&engine, &arguments.container, &terminal)? {
         End::Exited(code) => Ok(code as u8),
         End::Detached => Ok(0),
+        End::Unread => Ok(UNREAD),
     }
 }

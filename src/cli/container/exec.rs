@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::options::{Around, workdir};
-use super::streams::{Streams, Wanted};
+use super::streams::{Streams, UNREAD, Wanted};
 use super::variables;
 use crate::base::Result;
 use crate::cli::context::Context;
@@ -91,6 +91,7 @@ fn exec(context: &Context, arguments: &ExecArguments) -> Result<u8> {
     match engine_exec(&engine, &arguments.container, &request, terminal.as_ref())? {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) | None => Ok(0),
+        Some(End::Unread) => Ok(UNREAD),
     }
 }
 

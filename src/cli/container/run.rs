@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::options::CreateOptions;
-use super::streams::{Streams, Wanted};
+use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::cli::context::Context;
 use crate::cli::progress;
@@ -71,6 +71,7 @@ fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
     match ran.end {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) => Ok(0),
+        Some(End::Unread) => Ok(UNREAD),
         None => context.ui.line(ran.id.as_str()).map(|()| 0),
     }
 }

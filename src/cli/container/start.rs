@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::streams::{Streams, Wanted};
+use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
@@ -60,5 +60,6 @@ fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     match engine_start(&engine, name, Some(&terminal), &mut |note| context.ui.warning(note))?.1 {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) | None => Ok(0),
+        Some(End::Unread) => Ok(UNREAD),
     }
 }

@@ -6,6 +6,9 @@ use std::os::fd::AsFd;
 use crate::base::{Error, Result, text};
 use crate::engine::session::{DETACH_KEYS, Terminal};
 
+/// The exit code of a command whose output nobody reads any more: that of a program that SIGPIPE ended, in a shell.
+pub const UNREAD: u8 = 128 + 13;
+
 /// The standard streams of this process.
 pub struct Streams {
     stdin: Stdin,
