@@ -4,6 +4,7 @@
 pub mod error;
 pub mod fault_log;
 pub mod id;
+pub mod keyring;
 pub mod lock;
 pub mod paths;
 pub mod process;
