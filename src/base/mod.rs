@@ -7,6 +7,7 @@ pub mod id;
 pub mod keyring;
 pub mod lock;
 pub mod paths;
+pub mod private;
 pub mod process;
 pub mod publish;
 pub mod text;
