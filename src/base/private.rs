@@ -21,11 +21,13 @@ const OTHERS_WRITE: u32 = 0o022;
 /// In a directory with the first and without the second, everybody renames what they like.
 const EVERYBODY_WRITES: u32 = 0o002;
 const STICKY: u32 = 0o1000;
+/// Root, and as what its directories show in a user namespace (`/proc/sys/kernel/overflowuid`).
+const ROOTS: [u32; 2] = [0, 65534];
 
 /// Fails when `directory` is not this user's, when others may write in it, or when others may put another one in its
 /// place. A link is taken when the user has made it. Nothing there is fine. `variable` is what says where it is.
 ///
-/// Not looked at are directories further up, and whether the next one up belongs to this user: the user has chosen them.
+/// Not looked at are directories further up: the user has chosen them.
 pub fn check_directory(directory: &Path, variable: &str) -> Result<()> {
     let me = rustix::process::geteuid().as_raw();
     let Some(itself) = if_absent(fs::symlink_metadata(directory)).at(directory, "cannot examine")? else {
@@ -52,17 +54,14 @@ pub fn check_directory(directory: &Path, variable: &str) -> Result<()> {
         return refused("is writable by others", format!("take that away: `chmod go-w {}`", directory.display()));
     }
     if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        let mode = fs::metadata(parent).at(parent, "cannot examine")?.mode();
-        if mode & EVERYBODY_WRITES != 0 && mode & STICKY == 0 {
-            return Err(Error::new(
-                Kind::Denied,
-                format!(
-                    "everybody may rename `{}`, since `{}` is writable by all",
-                    directory.display(),
-                    parent.display()
-                ),
-            )
-            .hint(format!("take that away: `chmod o-w {}`", parent.display())));
+        let metadata = fs::metadata(parent).at(parent, "cannot examine")?;
+        // Who owns a sticky directory may rename everything in it.
+        let kept = metadata.mode() & STICKY != 0 && (metadata.uid() == me || ROOTS.contains(&metadata.uid()));
+        if metadata.mode() & EVERYBODY_WRITES != 0 && !kept {
+            let (directory, parent) = (directory.display(), parent.display());
+            let what = format!("others may rename `{directory}`, since `{parent}` is writable by all");
+            let hint = format!("take that away (`chmod o-w {parent}`), or set {variable} to a directory of yours");
+            return Err(Error::new(Kind::Denied, what).hint(hint));
         }
     }
     Ok(())
@@ -134,6 +133,12 @@ mod tests {
             fs::create_dir(&ours).unwrap();
             std::os::unix::fs::chown(&ours, Some(12345), None).unwrap();
             assert!(verdict().unwrap_err().contains("belongs to another user"));
+            std::os::unix::fs::chown(&ours, Some(0), None).unwrap();
+            std::os::unix::fs::chown(&parent, Some(12345), None).unwrap();
+            for (mode, fine) in [(0o755, true), (0o1777, false), (0o1755, true)] {
+                allow(&parent, mode);
+                assert_eq!(verdict().is_ok(), fine, "below {mode:o} of another user");
+            }
         }
     }
 

@@ -211,7 +211,7 @@ fn directories_of_others_are_refused() {
     for (directory, mode, words) in [
         (run.join("coracle"), 0o770, "is writable by others"),
         (data.join("coracle"), 0o702, "is writable by others"),
-        (run.clone(), 0o777, "everybody may rename"),
+        (run.clone(), 0o777, "others may rename"),
     ] {
         allow(&directory, mode);
         command("run --rm hello").fails().explains().stderr_has(words).stderr_has("chmod");
