@@ -14,6 +14,8 @@ mod support;
 mod as_root;
 #[path = "e2e/completion.rs"]
 mod completion;
+#[path = "e2e/confinement.rs"]
+mod confinement;
 #[path = "e2e/crash.rs"]
 mod crash;
 #[path = "e2e/escape.rs"]

@@ -22,6 +22,8 @@ use rustix::mount::MoveMountFlags;
 
 #[path = "unionfs/listing.rs"]
 mod listing;
+#[path = "unionfs/marks.rs"]
+mod marks;
 #[path = "unionfs/power.rs"]
 mod power;
 #[path = "unionfs/races.rs"]
@@ -69,6 +71,7 @@ fn inside(area: &Path) {
     hard_links_last(&area.join("siblings"));
     other_owners(&area.join("owners"));
     recorded_owners(&area.join("recorded"));
+    marks::marks_from_within_are_attributes(&area.join("marks"));
     what_a_directory_gives(&area.join("inherited"));
     a_deadserver_is_an_error_and_not_a_hang(&area.join("dead"));
     listing::looking_at_each_entry(&area.join("listing"));

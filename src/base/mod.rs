@@ -4,8 +4,10 @@
 pub mod error;
 pub mod fault_log;
 pub mod id;
+pub mod keyring;
 pub mod lock;
 pub mod paths;
+pub mod private;
 pub mod process;
 pub mod publish;
 pub mod sandbox;

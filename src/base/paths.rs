@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Result, ResultExt};
 use super::id::ContainerId;
+use super::private;
 
 /// The roots of coracle's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +74,22 @@ impl Paths {
         self.runtime.join("keepers")
     }
 
-    /// Makes the directories that containers need. One system call when they are there already.
+    /// Fails when another user owns one of the two roots or could exchange what is in it. What is not there yet is fine:
+    /// it is made for the user alone, and [`Self::ensure`] looks again.
+    pub fn check(&self) -> Result<()> {
+        private::check_directory(&self.data, "XDG_DATA_HOME")?;
+        private::check_directory(&self.runtime, "XDG_RUNTIME_DIR")
+    }
+
+    /// Makes the directories that containers need, and checks that they are the user's alone. A few system calls when they
+    /// are there already.
     pub fn ensure(&self) -> Result<()> {
         if self.names().is_dir() && self.keepers().is_dir() {
-            return Ok(());
+            return self.check();
         }
+        private_dir(&self.data)?;
+        private_dir(&self.runtime)?;
+        self.check()?;
         for directory in [
             self.containers(),
             self.volumes(),

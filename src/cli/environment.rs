@@ -49,7 +49,7 @@ impl Environment {
         self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
-    /// Where everything lives.
+    /// Where everything lives. Fails where that is not the user's alone.
     pub fn paths(&self, chosen: &Chosen) -> Result<Paths> {
         let uid = nix::unistd::geteuid().as_raw();
         let (home, data, config) = self.base(uid)?;
@@ -57,7 +57,10 @@ impl Environment {
             Some(runtime) => runtime.clone(),
             None => runtime(self.path("XDG_RUNTIME_DIR").as_deref(), Path::new("/run/user"), Path::new("/tmp"), uid)?,
         };
-        Ok(Paths { data: chosen.data.clone().unwrap_or_else(|| data.join("coracle")), runtime, config, home })
+        let paths = Paths { data: chosen.data.clone().unwrap_or_else(|| data.join("coracle")), runtime, config, home };
+        // Before anything is read there. What is made later, `Paths::ensure` checks again.
+        paths.check()?;
+        Ok(paths)
     }
 
     /// coracle's own configuration file, which need not exist.

@@ -48,6 +48,7 @@ pub(super) fn reclaim(paths: &Paths) -> Result<()> {
         Forked::Child => {
             // Not a job of this terminal, and no holder of the caller's pipes.
             let _ = rustix::process::setsid();
+            let _ = rustix::process::chdir("/");
             if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
                 let _ = crate::runtime::process::take_streams(&null, &null, &null);
             }

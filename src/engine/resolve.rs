@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn other_ids_and_a_size_need_coracles_own_union() {
-        let keep = UserNamespace::KeepId { uid: 1, gid: 2, name: String::new() };
+        let keep = UserNamespace::KeepId { uid: 1, gid: 2, name: String::new(), group: String::new() };
         let plain = CreateRequest::default();
         assert_eq!(driver(&plain, false).unwrap(), StorageDriver::Overlay);
         assert_eq!(driver(&plain, keep.shifts()).unwrap(), StorageDriver::Fuse);

@@ -1,15 +1,22 @@
-//! `top`: the processes of a running container, in the columns of ps(1), with process and user ids as the host sees them.
+//! `top`: the processes of a running container, in the columns of ps(1). Process ids are the host's, as docker shows them;
+//! users and groups are the container's, by the names that it knows: those of the host say nothing of who they are.
 //!
 //! docker runs the host's `ps`; here /proc is read, so that it works without one, and the columns that people use are
 //! known. A process belongs to the container when it is in its pid namespace, wherever its parent is.
 
 use std::fs;
+use std::io::Read;
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
+use serde::{Deserialize, Serialize};
 
-use super::Engine;
+use super::{Engine, isolated};
 use crate::base::{Error, Result, ResultExt, text, time};
+use crate::rootless::idmap::IdMap;
+use crate::runtime::user::MAX_FILE;
+use crate::sys::beneath::BeneathDir;
 
 /// A table of processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +36,8 @@ pub fn top(engine: &Engine, name: &str, ps_arguments: &[String], zone: &TimeZone
         crate::state::Status::Running { pid, .. } if pid > 0 => pid,
         _ => return Err(Error::conflict(format!("container `{}` is not running", text::clean(name)))),
     };
-    let machine = Machine::read(zone)?;
     let processes = members(init)?;
+    let machine = Machine { names: Names::read(engine, init)?, ..Machine::read(zone)? };
     Ok(Top {
         titles: columns.iter().map(|column| column.title).collect(),
         processes: processes
@@ -72,8 +79,7 @@ struct Machine {
     ticks_per_second: u64,
     page: u64,
     memory: u64,
-    passwd: String,
-    group: String,
+    names: Names,
     zone: TimeZone,
 }
 
@@ -91,8 +97,7 @@ impl Machine {
             ticks_per_second: number(SysconfVar::CLK_TCK, 100).max(1),
             page,
             memory: page * number(SysconfVar::_PHYS_PAGES, 0),
-            passwd: fs::read_to_string("/etc/passwd").unwrap_or_default(),
-            group: fs::read_to_string("/etc/group").unwrap_or_default(),
+            names: Names::default(),
             zone: zone.clone(),
         })
     }
@@ -118,6 +123,30 @@ impl Machine {
     }
 }
 
+/// The texts of passwd(5) and group(5) of the container.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Names {
+    passwd: String,
+    group: String,
+}
+
+impl Names {
+    /// Reads them, from inside the user's namespace: a file system that is served there is closed to the host. What cannot
+    /// be read has no names.
+    fn read(engine: &Engine, init: i32) -> Result<Self> {
+        isolated::inside(&engine.paths, || {
+            let root = BeneathDir::open(Path::new(&format!("/proc/{init}/root")));
+            let text = |path: &str| {
+                let mut bytes = Vec::new();
+                let file = root.as_ref().ok().and_then(|root| root.open_file(path).ok());
+                let _ = file.map(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
+                String::from_utf8_lossy(&bytes).into_owned()
+            };
+            Ok(Self { passwd: text("etc/passwd"), group: text("etc/group") })
+        })
+    }
+}
+
 struct Column {
     /// As given to `-o`.
     names: &'static [&'static str],
@@ -127,9 +156,9 @@ struct Column {
 
 /// The columns of ps(1) that are known.
 const COLUMNS: &[Column] = &[
-    Column { names: &["uid_name"], title: "UID", show: |p, m| name_of(&m.passwd, p.uid) },
-    Column { names: &["user", "euser", "uname"], title: "USER", show: |p, m| name_of(&m.passwd, p.uid) },
-    Column { names: &["group", "egroup"], title: "GROUP", show: |p, m| name_of(&m.group, p.gid) },
+    Column { names: &["uid_name"], title: "UID", show: |p, m| name_of(&m.names.passwd, p.uid) },
+    Column { names: &["user", "euser", "uname"], title: "USER", show: |p, m| name_of(&m.names.passwd, p.uid) },
+    Column { names: &["group", "egroup"], title: "GROUP", show: |p, m| name_of(&m.names.group, p.gid) },
     Column { names: &["uid", "euid"], title: "UID", show: |p, _| p.uid.to_string() },
     Column { names: &["gid", "egid"], title: "GID", show: |p, _| p.gid.to_string() },
     Column { names: &["pid"], title: "PID", show: |p, _| p.pid.to_string() },
@@ -205,15 +234,26 @@ fn columns(arguments: &[String]) -> Result<Vec<&'static Column>> {
     names.iter().map(find).collect()
 }
 
-/// The processes in the pid namespace of `init`, by pid.
+/// What the kernel shows for ids that a user namespace does not have (`/proc/sys/kernel/overflowuid`).
+const OVERFLOW_ID: u32 = 65534;
+
+/// The processes in the pid namespace of `init`, by pid, with their ids in its user namespace.
 fn members(init: i32) -> Result<Vec<Process>> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
     let theirs = namespace(init).context(|| "cannot find the container's processes")?;
+    let map = |file: &str| IdMap::parse(&fs::read_to_string(format!("/proc/{init}/{file}")).unwrap_or_default());
+    let (uids, gids) = (map("uid_map"), map("gid_map"));
+    let inside = |map: &IdMap, id: u32| map.to_inside(id).unwrap_or(OVERFLOW_ID);
     let mut processes = Vec::new();
     for entry in fs::read_dir("/proc").context(|| "cannot list `/proc`")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         if namespace(pid).is_ok_and(|namespace| namespace == theirs) {
-            processes.extend(read(pid));
+            let process = read(pid);
+            processes.extend(process.map(|it| Process {
+                uid: inside(&uids, it.uid),
+                gid: inside(&gids, it.gid),
+                ..it
+            }));
         }
     }
     processes.sort_by_key(|process| process.pid);
@@ -266,13 +306,13 @@ fn parse_stat(stat: &str) -> Option<Process> {
 }
 
 /// The name of an id in the text of passwd(5) or group(5), or the id itself.
-fn name_of(text: &str, id: u32) -> String {
-    let named = text.lines().find_map(|line| {
+fn name_of(names: &str, id: u32) -> String {
+    let named = names.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)?.parse() == Ok(id)).then_some(name)
     });
-    named.map_or_else(|| id.to_string(), String::from)
+    named.map_or_else(|| id.to_string(), |name| text::clean(name).into_owned())
 }
 
 fn tenths(permille: u64) -> String {

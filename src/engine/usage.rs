@@ -1,18 +1,18 @@
 //! How much space containers take: what they wrote, and the layers below it.
 
 use std::collections::HashSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, isolated};
-use crate::base::error::if_absent;
-use crate::base::{Result, ResultExt};
+use crate::base::error::{WireError, if_absent};
+use crate::base::{Error, Result, ResultExt};
 use crate::oci::Digest;
 use crate::state::ContainerConfig;
 use crate::store::Layer;
+use crate::sys::beneath::{BeneathDir, each_file};
 
 /// The sizes of a container, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,19 +30,24 @@ impl Sizes {
     }
 }
 
-/// Measures containers. Their files belong to the user's subordinate ids and may be closed to the user, so that the
-/// outer namespace is entered for it, once.
-pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Sizes>> {
+/// Measures containers, each for itself: that one cannot be measured says nothing of the others. Their files belong to the
+/// user's subordinate ids and may be closed to the user, so that the outer namespace is entered for it, once.
+pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Result<Sizes>>> {
     if containers.is_empty() {
         return Ok(Vec::new());
     }
-    let layers = containers.iter().map(|config| Ok(layers(engine, config)?.iter().map(|layer| layer.size).sum()));
-    let layers: Vec<u64> = layers.collect::<Result<_>>()?;
-    let written: Vec<u64> = isolated::inside(&engine.paths, || {
-        containers.iter().map(|config| tree_size(&engine.paths.container(&config.id).join("upper"))).collect()
+    let written: Vec<Result<u64, WireError>> = isolated::inside(&engine.paths, || {
+        let size = |config: &&ContainerConfig| tree_size(&engine.paths.container(&config.id).join("upper"));
+        Ok(containers.iter().map(|config| size(config).map_err(|error| WireError::from(&error))).collect())
     })
     .context(|| "cannot measure containers")?;
-    Ok(written.into_iter().zip(layers).map(|(writable, layers)| Sizes { writable, layers }).collect())
+    let sizes = |(written, config): (Result<u64, WireError>, &&ContainerConfig)| {
+        let layers = layers(engine, config)?.iter().map(|layer| layer.size).sum();
+        Ok::<_, Error>(Sizes { writable: written.map_err(Error::from)?, layers })
+    };
+    let failed = |config: &ContainerConfig| format!("cannot measure the container `{}`", config.name);
+    let name = |(written, config)| sizes((written, config)).context(|| failed(config));
+    Ok(written.into_iter().zip(containers).map(name).collect())
 }
 
 /// The layers of a container's image that are there, lowest first.
@@ -53,28 +58,26 @@ pub fn layers(engine: &Engine, config: &ContainerConfig) -> Result<Vec<Layer>> {
     Ok(layers.into_iter().flatten().collect())
 }
 
-/// The sum of the sizes of all files but directories; one of several names counts once.
+/// The sum of the sizes of all files but directories; one of several names counts once. The container may change the tree
+/// meanwhile, and make it as deep as it likes: it is gone through by descriptors, and errors do not repeat its names.
 fn tree_size(root: &Path) -> Result<u64> {
-    let mut total = 0u64;
-    let mut seen = HashSet::new();
-    let mut pending = vec![root.to_owned()];
-    while let Some(directory) = pending.pop() {
-        // Running containers add and remove files meanwhile.
-        let Some(entries) = if_absent(fs::read_dir(&directory)).at(&directory, "cannot list")? else { continue };
-        for entry in entries.flatten() {
-            let Some(metadata) = if_absent(entry.metadata()).at(&entry.path(), "cannot examine")? else { continue };
-            if metadata.is_dir() {
-                pending.push(entry.path());
-            } else if metadata.nlink() == 1 || seen.insert((metadata.dev(), metadata.ino())) {
-                total = total.saturating_add(metadata.len());
-            }
+    let Some(tree) = if_absent(BeneathDir::open(root)).at(root, "cannot open")? else { return Ok(0) };
+    let (mut total, mut seen) = (0u64, HashSet::new());
+    let count = |stat: &rustix::fs::Stat| {
+        if stat.st_nlink == 1 || seen.insert((stat.st_dev, stat.st_ino)) {
+            total = total.saturating_add(u64::try_from(stat.st_size).unwrap_or(0));
         }
+    };
+    match each_file(tree.as_fd(), count).at(root, "cannot measure")? {
+        true => Ok(total),
+        false => Err(Error::conflict(format!("the directories in `{}` are moved faster than counted", root.display()))),
     }
-    Ok(total)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::base::publish::Staging;
 

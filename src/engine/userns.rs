@@ -7,7 +7,7 @@ use super::Engine;
 use super::request::{CreateRequest, MapRequest, Outside, UserNamespaceRequest};
 use crate::base::lock::{Lock, Mode};
 use crate::base::{Error, Result, ResultExt};
-use crate::rootless::idmap::{IdMap, IdRange, account_by_uid, free_run};
+use crate::rootless::idmap::{IdMap, IdRange, account_by_uid, free_run, group_by_gid};
 use crate::rootless::outer;
 use crate::state::ids::{IdRun, UserNamespace};
 use crate::sys::beneath::BeneathDir;
@@ -33,13 +33,23 @@ pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf
     }
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let outer = outer::maps_of_user()?;
-    let mut facts =
-        Facts { root: outer::is_real_root(), uid, gid, name: String::new(), outer, size: 0, taken: Vec::new() };
+    let mut facts = Facts {
+        root: outer::is_real_root(),
+        uid,
+        gid,
+        name: String::new(),
+        group: String::new(),
+        outer,
+        size: 0,
+        taken: Vec::new(),
+    };
     let mut choosing = None;
     match asked {
         UserNamespaceRequest::KeepId { uid: None, gid: None } => {
             let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
             facts.name = account_by_uid(&passwd, uid).map(|account| account.name).unwrap_or_default();
+            let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+            facts.group = group_by_gid(&groups, gid).unwrap_or_default();
         }
         UserNamespaceRequest::Auto { size, .. } => {
             engine.paths.ensure()?;
@@ -60,6 +70,8 @@ struct Facts {
     gid: u32,
     /// The user's login name, if an entry in the container's `/etc/passwd` is to have it.
     name: String,
+    /// The name of the user's group, likewise.
+    group: String,
     /// The user's ids: uids and gids.
     outer: (IdMap, IdMap),
     /// Of `auto`: how many ids.
@@ -79,6 +91,7 @@ fn plan(asked: &UserNamespaceRequest, facts: &Facts) -> Result<UserNamespace> {
             uid: uid.unwrap_or(facts.uid),
             gid: gid.unwrap_or(facts.gid),
             name: facts.name.clone(),
+            group: facts.group.clone(),
         }),
         UserNamespaceRequest::NoMap => Ok(UserNamespace::NoMap),
         UserNamespaceRequest::Maps { uids, gids } => Ok(UserNamespace::Maps {
@@ -143,19 +156,28 @@ fn runs(asked: &[MapRequest], outer: &IdMap) -> Result<Vec<IdRun>> {
 
 /// How many ids the image's users and groups need; what its files are owned by is not looked at, as podman does not.
 fn estimate(layers: &[PathBuf]) -> u32 {
-    let files = layers.iter().flat_map(|layer| ["etc/passwd", "etc/group"].map(|file| (layer, file)));
-    let highest = files.filter_map(|(layer, file)| {
+    // Of a user both ids count, of a group its own.
+    let kinds = [("etc/passwd", &[2, 3][..]), ("etc/group", &[2])];
+    let files = layers.iter().flat_map(|layer| kinds.map(|(file, fields)| (layer, file, fields)));
+    let highest = files.filter_map(|(layer, file, fields)| {
         let mut text = String::new();
         let file = BeneathDir::open(layer).ok()?.open_file(file).ok()?;
         file.take(MAX_FILE).read_to_string(&mut text).ok()?;
-        highest_id(&text)
+        highest_id(&text, fields)
     });
     highest.max().map_or(0, |id| id.saturating_add(1)).clamp(AUTO_SIZES.0, AUTO_SIZES.1)
 }
 
-/// The highest id of a passwd(5) or group(5) text; the overflow id does not count.
-fn highest_id(text: &str) -> Option<u32> {
-    text.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).filter(|id| *id != 65534).max()
+/// The highest id in these fields of a passwd(5) or group(5) text. The overflow id does not count, nor do the users and
+/// groups that stand for nobody, which have the highest ids of most images (containers/storage `userns.go`).
+fn highest_id(text: &str, fields: &[usize]) -> Option<u32> {
+    let lines = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let somebody = lines.filter(|line| !matches!(line[0], "nobody" | "nogroup"));
+    let ids = somebody.flat_map(|line| {
+        let ids = fields.iter().filter_map(|field| line.get(*field)?.parse().ok());
+        ids.collect::<Vec<u32>>()
+    });
+    ids.filter(|id| *id != 65534).max()
 }
 
 /// The user's ids that containers with `auto` have.
@@ -180,6 +202,7 @@ mod tests {
             uid: 1003,
             gid: 1004,
             name: "ann".into(),
+            group: "staff".into(),
             outer: (map.clone(), map),
             size,
             taken: taken.iter().map(|(start, count)| IdRange { start: *start, count: *count }).collect(),
@@ -193,8 +216,8 @@ mod tests {
     #[test]
     fn the_user_keeps_its_ids_or_takes_those_it_names() {
         let keep = |uid, gid| plan(&UserNamespaceRequest::KeepId { uid, gid }, &facts(0, &[])).unwrap();
-        assert_eq!(keep(None, None), UserNamespace::KeepId { uid: 1003, gid: 1004, name: "ann".into() });
-        assert_eq!(keep(Some(7), None), UserNamespace::KeepId { uid: 7, gid: 1004, name: "ann".into() });
+        let kept = |uid| UserNamespace::KeepId { uid, gid: 1004, name: "ann".into(), group: "staff".into() };
+        assert_eq!((keep(None, None), keep(Some(7), None)), (kept(1003), kept(7)));
         let root = Facts { root: true, ..facts(0, &[]) };
         assert!(plan(&UserNamespaceRequest::NoMap, &root).is_err());
     }
@@ -224,7 +247,10 @@ mod tests {
 
     #[test]
     fn the_images_users_are_counted() {
-        assert_eq!(highest_id("root:x:0:0::/:\nnobody:x:65534:65534::/:\nbig:x:5000:1::/:\nbroken\n"), Some(5000));
-        assert_eq!(highest_id(""), None);
+        let passwd = "root:x:0:0::/:\nnobody:x:65533:65533::/:\nx:x:65534:65534::/:\nbig:x:5000:6000::/:\nbroken\n";
+        assert_eq!(highest_id(passwd, &[2, 3]), Some(6000));
+        let group = "root:x:0:7000\nnogroup:x:65533:\nnobody:x:65532:\nwheel:x:10:\n";
+        assert_eq!(highest_id(group, &[2]), Some(10));
+        assert_eq!(highest_id("", &[2]), None);
     }
 }

@@ -31,7 +31,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::paths::private_dir;
-use crate::base::{Error, Kind, Paths, Result, ResultExt};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, private};
 
 /// How long netd may take for one answer: a busy machine with a hundred containers starting, and much more.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -232,6 +232,7 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     }
     if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
     let listener = seqpacket()?;
+    private::close_to_others(listener.as_fd()).at(&path, "cannot close to others")?;
     bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(&path, "cannot make the socket")?;
     listen(&listener, Backlog::MAXCONN).at(&path, "cannot listen on")?;
     spawn::spawn(paths, &path, program, listener.as_fd(), router)?;
@@ -242,7 +243,7 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
 fn attempt(address: &UnixAddr) -> Result<Option<OwnedFd>> {
     let socket = seqpacket()?;
     match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), address) {
-        Ok(()) => {}
+        Ok(()) => private::check_peer(socket.as_fd()).context(|| "cannot trust netd, coracle's network process")?,
         Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => return Ok(None),
         Err(errno) => return Err(errno).context(|| "cannot reach netd, coracle's network process"),
     }

@@ -49,6 +49,23 @@ pub fn account_by_name(passwd: &str, name: &str) -> Option<Account> {
     accounts(passwd).find(|account| account.name == name)
 }
 
+/// The gid of a line of group(5).
+fn gid_of(line: &str) -> Option<(&str, u32)> {
+    let mut fields = line.split(':');
+    let name = fields.next().filter(|name| !name.is_empty() && !name.starts_with(['+', '-', '#']))?;
+    Some((name, id(fields.nth(1)?)?))
+}
+
+/// The name of the first group with this gid in a group(5) text.
+pub fn group_by_gid(text: &str, gid: u32) -> Option<String> {
+    text.lines().filter_map(gid_of).find(|(_, its)| *its == gid).map(|(name, _)| name.to_owned())
+}
+
+/// Whether a group(5) text has a group with this name.
+pub fn has_group(text: &str, name: &str) -> bool {
+    text.lines().filter_map(gid_of).any(|(its, _)| its == name)
+}
+
 /// A run of subordinate ids; `start + count` never exceeds the last valid id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdRange {

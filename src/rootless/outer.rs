@@ -13,7 +13,8 @@
 //!
 //! [`enter`] moves the calling process, which must have one thread, for good: into the outer user namespace with all
 //! capabilities there, and into a mount namespace of its own whose mounts reach nobody else. Its credentials stay those
-//! of the user; only their numbers change.
+//! of the user; only their numbers change. It leaves the user's session keyring for an empty one (`base::keyring`), which
+//! every process that it starts inherits.
 //!
 //! A user without subordinate ids has a map of one id: root of the namespace, with which all files are its own. Such a map
 //! the user may write itself, but then processes in the namespace may not change their groups (user_namespaces(7)).
@@ -33,10 +34,11 @@ use super::idmap::{IdMap, IdRange, account_by_uid, subid_ranges};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::process::ProcessIdentity;
-use crate::base::{Error, Kind, Paths, Result, ResultExt};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, keyring};
 use crate::sys::process::{Forked, exit_now, fork};
 
-/// Moves this single-threaded process into the outer user namespace and a private mount namespace.
+/// Moves this single-threaded process into the outer user namespace and a private mount namespace, without the keys of the
+/// user's session.
 ///
 /// The process is recorded as a keeper of the namespace; the record goes with [`forget_keeper`] or, at the latest, with
 /// whoever next finds the process dead.
@@ -46,20 +48,30 @@ pub fn enter(paths: &Paths) -> Result<()> {
         let none: Option<&str> = None;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
             .context(|| "cannot separate the mounts from the host's")?;
-        return Ok(());
+        return keyring::leave_session(0);
     }
     let lock = paths.runtime.join("keepers.lock");
     {
         let _joining = Lock::wait(&lock, Mode::Shared)?;
         if join(paths)? {
-            return record_keeper(paths);
+            record_keeper(paths)?;
+            return leave_session();
         }
     }
-    let _creating = Lock::wait(&lock, Mode::Exclusive)?;
-    if !join(paths)? {
-        create()?;
+    {
+        let _creating = Lock::wait(&lock, Mode::Exclusive)?;
+        if !join(paths)? {
+            create()?;
+        }
+        record_keeper(paths)?;
     }
-    record_keeper(paths)
+    leave_session()
+}
+
+/// Leaves the keyring of the user's login session, with the help of the subordinate ids that there are.
+fn leave_session() -> Result<()> {
+    let ids = current_maps()?.0.len();
+    keyring::leave_session(u32::try_from(ids.saturating_sub(1)).unwrap_or(u32::MAX))
 }
 
 /// Whether this process is root with power over the initial (or at least its own) namespaces, so that no map is needed.

@@ -3,8 +3,8 @@
 //!
 //! # Order, and why
 //!
-//! 1. The working directory, while still root of the container; made when missing for pid 1 (docker does). The path may
-//!    be the image's or a container's: `rootfs` resolves it.
+//! 1. A session keyring of its own; then the working directory, while still root of the container; made when missing for
+//!    pid 1 (docker does). The path may be the image's or a container's: `rootfs` resolves it.
 //! 2. The seccomp filter, unless `no_new_privs` is wanted: installing one needs CAP_SYS_ADMIN. runc does the same; a
 //!    profile must therefore allow setgroups, setresuid, setresgid, capset, prctl and execve.
 //! 3. The bounding set, groups, ids, capabilities. After this, the process has no more than the program will have.
@@ -84,6 +84,8 @@ pub enum Stage {
     Hygiene,
     /// Executing the program.
     Exec,
+    /// Taking a session keyring of its own.
+    Keyring,
 }
 
 /// A [`ProcessPlan`] in the form the kernel wants.
@@ -144,6 +146,7 @@ impl PreparedProcess {
     pub(super) fn confine(&self, parent: BorrowedFd<'_>) -> Result<(), (Stage, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno(&error));
         let rustix = |stage| move |error: rustix::io::Errno| (stage, Errno::from_raw(error.raw_os_error()));
+        crate::base::keyring::renew().map_err(at(Stage::Keyring))?;
         Rootfs::current().and_then(|root| root.enter_directory(&self.cwd, self.make_cwd)).map_err(at(Stage::Cwd))?;
         if !self.no_new_privileges {
             self.filter().map_err(at(Stage::Seccomp))?;
@@ -228,7 +231,7 @@ impl Stage {
     /// The stage behind a number that came over the socket.
     pub fn from_number(number: u16) -> Option<Self> {
         use Stage::*;
-        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec]
+        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec, Keyring]
             .into_iter()
             .find(|stage| *stage as u16 == number)
     }
@@ -266,6 +269,7 @@ impl Stage {
             (Stage::NoNewPrivileges, _) => system("cannot set no-new-privileges".into()),
             (Stage::Seccomp, _) => system("cannot install the seccomp filter".into()),
             (Stage::Hygiene, _) => system("cannot reset signals and files".into()),
+            (Stage::Keyring, _) => system("cannot make a session keyring".into()),
         }
         .caused_by(cause)
     }

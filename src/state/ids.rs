@@ -22,6 +22,9 @@ pub enum UserNamespace {
         gid: u32,
         /// What its entry in the container's `/etc/passwd` is called, if one has to be made.
         name: String,
+        /// What its group's entry in the container's `/etc/group` is called, if one has to be made; empty as the number.
+        #[serde(default)]
+        group: String,
     },
     /// Subordinate ids only: the user is nobody in the container.
     NoMap,

@@ -1,5 +1,5 @@
-//! What a container needs whose user kept an id of its own: an entry in the container's `/etc/passwd`, without which
-//! programs do not know who they are, and its own `/etc` files, owned by its root.
+//! What a container needs whose user kept an id of its own: entries in the container's `/etc/passwd` and `/etc/group`,
+//! without which programs do not know who they are, and its own `/etc` files, owned by its root.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -10,7 +10,7 @@ use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid};
 
 use super::ids::ContainerIds;
 use crate::base::{Result, ResultExt};
-use crate::rootless::idmap::{account_by_name, account_by_uid};
+use crate::rootless::idmap::{account_by_name, account_by_uid, group_by_gid, has_group};
 use crate::runtime::user::MAX_FILE;
 use crate::state::ContainerConfig;
 use crate::state::ids::UserNamespace;
@@ -30,38 +30,61 @@ pub(super) fn give_files(container: &Path, config: &ContainerConfig, ids: &Conta
     Ok(())
 }
 
-/// Adds the user to the container's `/etc/passwd`, unless the file is absent or knows its id or name. What cannot be
-/// written is left: a container runs without, too.
+/// Adds the user to the container's `/etc/passwd` and its group to `/etc/group`, unless a file is absent or knows the id or
+/// name. What cannot be written is left: a container runs without, too.
 pub(super) fn add(config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<()> {
-    let UserNamespace::KeepId { uid, gid, name } = &config.user_namespace else { return Ok(()) };
+    let UserNamespace::KeepId { uid, gid, name, group } = &config.user_namespace else { return Ok(()) };
+    append(root, "etc/passwd", |passwd| entry(passwd, name, *uid, *gid, &config.process.cwd))?;
+    append(root, "etc/group", |text| group_entry(text, group, *gid, name, *uid))
+}
+
+/// Appends the line that `entry` makes of the text of a small file of the container, if it makes one.
+fn append(root: BorrowedFd<'_>, path: &str, entry: impl FnOnce(&str) -> Option<String>) -> Result<()> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let Ok(file) = rustix::fs::openat2(root, "etc/passwd", flags, Mode::empty(), resolve) else { return Ok(()) };
+    let Ok(file) = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) else { return Ok(()) };
     let mut file = File::from(file);
     if !file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_FILE) {
         return Ok(());
     }
     let mut bytes = Vec::new();
-    let failed = || "cannot add the user to the container's `/etc/passwd`";
+    let failed = || format!("cannot add the user to the container's `/{path}`");
     Read::by_ref(&mut file).take(MAX_FILE).read_to_end(&mut bytes).context(failed)?;
-    let text = String::from_utf8_lossy(&bytes);
-    if let Some(entry) = entry(&text, name, *uid, *gid, &config.process.cwd) {
+    if let Some(entry) = entry(&String::from_utf8_lossy(&bytes)) {
         file.seek(SeekFrom::End(0)).context(failed)?;
         file.write_all(entry.as_bytes()).context(failed)?;
     }
     Ok(())
 }
 
-/// The line to append. Its home is the working directory, as podman has it.
+/// What the user is called: as on the host, or by its number.
+fn login(name: &str, uid: u32) -> String {
+    if name.is_empty() { uid.to_string() } else { name.to_owned() }
+}
+
+/// The line to append to passwd(5). Its home is the working directory, as podman has it.
 fn entry(passwd: &str, name: &str, uid: u32, gid: u32, home: &str) -> Option<String> {
-    let number = uid.to_string();
-    let (name, comment) = if name.is_empty() { (number.as_str(), "container user") } else { (name, name) };
-    if account_by_uid(passwd, uid).is_some() || account_by_name(passwd, name).is_some() {
+    let comment = if name.is_empty() { "container user" } else { name };
+    let name = login(name, uid);
+    if account_by_uid(passwd, uid).is_some() || account_by_name(passwd, &name).is_some() {
         return None;
     }
     let home = if home.contains([':', '\n']) { "/" } else { home };
-    let newline = if passwd.is_empty() || passwd.ends_with('\n') { "" } else { "\n" };
-    Some(format!("{newline}{name}:*:{uid}:{gid}:{comment}:{home}:/bin/sh\n"))
+    Some(format!("{}{name}:*:{uid}:{gid}:{comment}:{home}:/bin/sh\n", newline(passwd)))
+}
+
+/// The line to append to group(5): the group with the user as its member, as podman has it.
+fn group_entry(text: &str, group: &str, gid: u32, user: &str, uid: u32) -> Option<String> {
+    let group = login(group, gid);
+    if group_by_gid(text, gid).is_some() || has_group(text, &group) {
+        return None;
+    }
+    Some(format!("{}{group}:x:{gid}:{}\n", newline(text), login(user, uid)))
+}
+
+/// What ends the last line of `text`.
+fn newline(text: &str) -> &'static str {
+    if text.is_empty() || text.ends_with('\n') { "" } else { "\n" }
 }
 
 #[cfg(test)]
@@ -77,5 +100,14 @@ mod tests {
         assert_eq!(entry(passwd, "ann", 0, 0, "/"), None);
         assert_eq!(entry(passwd, "root", 5, 5, "/"), None);
         assert_eq!(entry(&format!("{passwd}{new}"), "ann", 1003, 1004, "/"), None);
+    }
+
+    #[test]
+    fn its_group_is_added_where_none_is() {
+        let group = "root:x:0:\nstaff:x:50:ann";
+        assert_eq!(group_entry(group, "ann", 1004, "ann", 1003).unwrap(), "\nann:x:1004:ann\n");
+        assert_eq!(group_entry("", "", 8, "", 7).unwrap(), "8:x:8:7\n");
+        assert_eq!(group_entry(group, "other", 50, "ann", 1003), None, "the number is there");
+        assert_eq!(group_entry(group, "staff", 1004, "ann", 1003), None, "the name is there");
     }
 }

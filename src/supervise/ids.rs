@@ -94,7 +94,7 @@ mod tests {
     fn maps_are_cut_where_the_users_own_is() {
         assert_eq!(files(&UserNamespace::Host), "0 0 1\n1 1 1000\n1001 1001 9000\n");
         assert_eq!(files(&UserNamespace::NoMap), "0 1 1000\n1000 1001 9000\n");
-        let keep = |uid| files(&UserNamespace::KeepId { uid, gid: 1, name: String::new() });
+        let keep = |uid| files(&UserNamespace::KeepId { uid, gid: 1, name: String::new(), group: String::new() });
         assert_eq!(keep(1003), "0 1 1000\n1000 1001 3\n1003 0 1\n1004 1004 8997\n");
         assert_eq!(keep(50_000), "0 1 1000\n1000 1001 9000\n50000 0 1\n");
         assert_eq!(keep(0), "0 0 1\n1 1 1000\n1001 1001 9000\n");
@@ -115,7 +115,11 @@ mod tests {
 
     #[test]
     fn root_is_known_in_the_users_ids() {
-        let ids = ContainerIds::new(&UserNamespace::KeepId { uid: 5, gid: 0, name: String::new() }, &outer()).unwrap();
+        let ids = ContainerIds::new(
+            &UserNamespace::KeepId { uid: 5, gid: 0, name: String::new(), group: String::new() },
+            &outer(),
+        )
+        .unwrap();
         assert_eq!(ids.root(), (1, 0));
     }
 }

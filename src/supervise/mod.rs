@@ -46,7 +46,7 @@ pub use spawn::{ROLE, spawn};
 use crate::base::error::WireError;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, time};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, private, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
 use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
@@ -255,9 +255,11 @@ impl Supervisor {
     }
 
     fn accept(&mut self) {
-        // The socket lies in a directory of the user's alone (0700): whoever can connect may do everything anyway.
+        // The socket and its directory are the user's alone, and so is who connects.
         let Ok(socket) = rustix::net::accept_with(&self.listener, rustix::net::SocketFlags::CLOEXEC) else { return };
-        if let Ok(client) = Client::new(socket) {
+        if private::check_peer(socket.as_fd()).is_ok()
+            && let Ok(client) = Client::new(socket)
+        {
             self.attached.add(client);
         }
     }
@@ -560,7 +562,10 @@ pub fn connect(path: &Path) -> Result<Option<OwnedFd>> {
         .context(|| "cannot make a socket")?;
     let Ok((_directory, address)) = address(path) else { return Ok(None) };
     match nix::sys::socket::connect(client.as_raw_fd(), &address) {
-        Ok(()) => Ok(Some(client)),
+        Ok(()) => {
+            private::check_peer(client.as_fd()).at(path, "cannot trust")?;
+            Ok(Some(client))
+        }
         Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => Ok(None),
         Err(errno) => Err(errno).at(path, "cannot connect to"),
     }

@@ -43,6 +43,8 @@ pub fn spawn(paths: &Paths) -> Result<OwnedFd> {
 fn become_supervisor(paths: &Paths, control: &OwnedFd) -> Result<std::convert::Infallible> {
     rustix::process::setsid().context(|| "cannot make a session")?;
     outer::enter(paths)?;
+    // The directory in which the user typed the command must not stay busy.
+    rustix::process::chdir("/").context(|| "cannot change to the root directory")?;
     let program = read_only_program()?;
     let null = File::options().read(true).write(true).open("/dev/null").context(|| "cannot open `/dev/null`")?;
     crate::runtime::process::take_streams(&null, &null, &null).context(|| "cannot leave the standard streams")?;

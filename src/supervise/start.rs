@@ -11,7 +11,7 @@ use super::ids::ContainerIds;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::{account, address, prepare};
-use crate::base::{Error, Paths, Result, ResultExt};
+use crate::base::{Error, Paths, Result, ResultExt, private};
 use crate::logs;
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
@@ -107,6 +107,7 @@ fn listen_at(path: &Path) -> Result<OwnedFd> {
             .context(|| "cannot make a socket")?;
     let _ = fs::remove_file(path);
     let (_directory, address) = address(path)?;
+    private::close_to_others(listener.as_fd()).at(path, "cannot close to others")?;
     bind(listener.as_raw_fd(), &address).at(path, "cannot bind")?;
     listen(&listener, Backlog::new(16).unwrap_or(Backlog::MAXCONN)).at(path, "cannot listen at")?;
     Ok(listener)

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -184,7 +184,7 @@ impl AsFd for BeneathDir {
     }
 }
 
-/// A directory that is being removed: its name, and the directories in it that are still there.
+/// A directory on the way to where we are: its name, and the directories in it that are still to do.
 struct Level {
     name: Vec<u8>,
     inode: (u64, u64),
@@ -217,7 +217,88 @@ pub fn remove_tree(parent: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// How often [`each_file`] looks for its way again in a tree whose directories are being moved.
+const DETOURS: usize = 1000;
+
+/// Calls `visit` with the attributes of everything below `root` but directories, each time that it has a name. Symbolic
+/// links are not followed. False when directories were moved so often meanwhile that it gave up.
+///
+/// Somebody may change the tree: what comes and goes is seen or not. The tree may be deeper than there are descriptors,
+/// as for [`remove_tree`]: where the way back is not the one we came, it is sought again from `root`.
+pub fn each_file(root: BorrowedFd<'_>, mut visit: impl FnMut(&Stat)) -> io::Result<bool> {
+    let mut here = root.try_clone_to_owned()?;
+    let mut way = vec![Level::visit(&here, b"", &mut visit)?];
+    let mut detours = 0;
+    while let Some(level) = way.last_mut() {
+        if let Some(child) = level.children.pop() {
+            match open_child(here.as_fd(), &child) {
+                Ok(inner) => {
+                    here = inner;
+                    way.push(Level::visit(&here, &child, &mut visit)?);
+                }
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error),
+            }
+            continue;
+        }
+        way.pop();
+        let Some(above) = way.last() else { break };
+        match open_child(here.as_fd(), b"..") {
+            Ok(outer) if inode(&outer)? == above.inode => here = outer,
+            Err(error) if !is_gone(&error) => return Err(error),
+            _ if detours == DETOURS => return Ok(false),
+            _ => {
+                detours += 1;
+                here = descend(root, &mut way)?;
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Opens the last directory of `way`, which loses those that are not where they were.
+fn descend(root: BorrowedFd<'_>, way: &mut Vec<Level>) -> io::Result<OwnedFd> {
+    let mut here = root.try_clone_to_owned()?;
+    for depth in 1..way.len() {
+        match open_child(here.as_fd(), &way[depth].name) {
+            Ok(inner) if inode(&inner)? == way[depth].inode => here = inner,
+            Err(error) if !is_gone(&error) => return Err(error),
+            _ => {
+                way.truncate(depth);
+                break;
+            }
+        }
+    }
+    Ok(here)
+}
+
+/// Whether a name is not that of a directory any more.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ELOOP))
+}
+
 impl Level {
+    /// Visits all but the directories in `directory`.
+    fn visit(directory: &OwnedFd, name: &[u8], visit: &mut impl FnMut(&Stat)) -> io::Result<Self> {
+        let mut children = Vec::new();
+        for entry in Dir::read_from(directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                    children.push(name.to_bytes().to_vec());
+                }
+                Ok(stat) => visit(&stat),
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(Self { name: name.to_vec(), inode: inode(directory)?, children })
+    }
+
     /// Removes all but the directories in `directory`.
     fn enter(directory: &OwnedFd, name: &[u8]) -> io::Result<Self> {
         let children = remove_all_but_directories(directory.as_fd())?;
@@ -401,6 +482,49 @@ mod tests {
         remove_tree(root.as_fd(), b"tree").unwrap();
         let left: Vec<_> = fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["kept"]);
+    }
+
+    #[test]
+    fn files_are_seen_whatever_their_depth_and_links_are_not_followed() {
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.0.join("tree")).unwrap();
+        fs::write(scratch.0.join("outside"), [0; 100]).unwrap();
+        symlink("../outside", scratch.0.join("tree/link")).unwrap();
+        symlink("..", scratch.0.join("tree/up")).unwrap();
+        let root = BeneathDir::open(&scratch.0.join("tree")).unwrap();
+        let mut here = root.open_dir(".").unwrap();
+        for _ in 0..3000 {
+            rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
+            here = open_child(here.as_fd(), b"d").unwrap();
+        }
+        let file = rustix::fs::openat(&here, "file", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).unwrap();
+        rustix::fs::ftruncate(&file, 7).unwrap();
+        let mut sizes = Vec::new();
+        assert!(each_file(root.as_fd(), |stat| sizes.push(stat.st_size)).unwrap());
+        sizes.sort_unstable();
+        assert_eq!(sizes, [2, 7, 10], "two links and the file");
+        remove_tree(BeneathDir::open(&scratch.0).unwrap().as_fd(), b"tree").unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_is_moved_away_leads_nowhere_else() {
+        let scratch = Scratch::new();
+        for (directory, size) in [("tree/a/b/c", 1), ("tree/a/d", 2), ("tree/z", 4), ("elsewhere", 8)] {
+            fs::create_dir_all(scratch.0.join(directory)).unwrap();
+            fs::write(scratch.0.join(directory).join("file"), vec![0; size]).unwrap();
+        }
+        let root = BeneathDir::open(&scratch.0.join("tree")).unwrap();
+        let mut sum = 0;
+        let everywhere = each_file(root.as_fd(), |stat| {
+            sum += stat.st_size;
+            if stat.st_size == 1 {
+                // We are in it: the way back is not the one we came.
+                fs::rename(scratch.0.join("tree/a/b/c"), scratch.0.join("elsewhere/c")).unwrap();
+                fs::rename(scratch.0.join("tree/a/b"), scratch.0.join("elsewhere/b")).unwrap();
+            }
+        });
+        assert!(everywhere.unwrap());
+        assert_eq!(sum, 7, "what is outside does not count, and the rest does");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! tool of this field, named by its CVE where it has one, and what stops it here.
 //!
 //! Those about networks are in `tests/netd.rs` (2020-10749 and 2020-13401, rogue router advertisements), about system
-//! calls and user ids in `isolation.rs` (2026-31431, 2024-40635). Not here: 2019-14271, 2024-1753, 2024-9407, 2024-9676,
+//! calls and user ids in `confinement.rs` (2026-31431, 2024-40635). Not here: 2019-14271, 2024-1753, 2024-9407, 2024-9676,
 //! 2024-11218, 2024-23651 to 23653 and 2025-9566 are about commands that coracle does not have yet (`cp`, `build`, `kube`).
 //!
 //! The attacks run as root as well: there a way out means the whole machine.

@@ -59,6 +59,21 @@ fn the_map_is_told() {
 }
 
 #[test]
+fn the_users_group_has_a_name_too() {
+    let env = as_user!();
+    let name = |option: &str| env.tool("id", &[option]).run().succeeds().line().to_owned();
+    let (user, group) = (name("-un"), name("-gn"));
+    let output = env.coracle("run --rm --userns=keep-id IMAGE sh -c 'id -un; id -gn; tail -n 1 /etc/group'").succeeds();
+    let gid = me().1;
+    assert_eq!(output.lines(), [user.clone(), group.clone(), format!("{group}:x:{gid}:{user}")], "{}", output.stdout);
+    // Where the image knows the number, its name stays.
+    env.coracle("run --rm --userns=keep-id:uid=1000,gid=50 IMAGE sh -c 'id -gn; grep -c :50: /etc/group'")
+        .succeeds()
+        .stdout_is("staff\n1\n");
+    env.coracle("run --rm --userns=keep-id:uid=7,gid=8 IMAGE tail -n 1 /etc/group").succeeds().stdout_is("8:x:8:7\n");
+}
+
+#[test]
 fn files_in_bind_mounts_are_the_users() {
     let env = as_user!();
     let (uid, gid) = me();

@@ -8,6 +8,7 @@ pub mod env;
 pub mod images;
 pub mod line;
 pub mod output;
+pub mod probe;
 pub mod registry;
 pub mod terminal;
 

@@ -118,8 +118,17 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     }
     let configs: Vec<&ContainerConfig> = listing.containers.iter().map(|container| &container.config).collect();
     let measured = match !arguments.quiet && (arguments.size || format.names("Size")) {
-        true => usage::sizes(&engine, &configs)?.into_iter().map(Some).collect(),
-        false => vec![None; configs.len()],
+        true => {
+            let measured = |sizes: Result<Sizes>| match sizes {
+                Ok(sizes) => Measured::Sizes(sizes),
+                Err(error) => {
+                    context.ui.warning(&error.chain());
+                    Measured::Failed
+                }
+            };
+            usage::sizes(&engine, &configs)?.into_iter().map(measured).collect()
+        }
+        false => vec![Measured::Not; configs.len()],
     };
     // To learn the zone takes a walk through the system's data.
     let zone = if format.shows("CreatedAt") { context.zone() } else { TimeZone::UTC };
@@ -142,8 +151,17 @@ struct View {
     label: bool,
 }
 
+/// What is known of a container's sizes.
+#[derive(Debug, Clone, Copy)]
+enum Measured {
+    /// Nobody asked.
+    Not,
+    Failed,
+    Sizes(Sizes),
+}
+
 /// Finds out one field.
-type Field = fn(&View, &Container, Option<Sizes>) -> String;
+type Field = fn(&View, &Container, Measured) -> String;
 
 /// docker's fields.
 const FIELDS: &[(&str, Field)] = &[
@@ -175,7 +193,7 @@ impl View {
         Self { now, zone, truncate, fields, label: format.shows("Label") }
     }
 
-    fn row(&self, container: &Container, sizes: Option<Sizes>) -> Row {
+    fn row(&self, container: &Container, sizes: Measured) -> Row {
         let text = |field: &Field| Value::String(one_line(&field(self, container, sizes)).into());
         let mut row: Row = self.fields.iter().map(|(name, field)| (Arc::clone(name), text(field))).collect();
         if self.label {
@@ -237,10 +255,11 @@ fn status(status: &Status, now: Timestamp) -> String {
     }
 }
 
-fn size(sizes: Option<Sizes>) -> String {
+fn size(sizes: Measured) -> String {
     match sizes {
-        Some(sizes) => format!("{} (virtual {})", human_size(sizes.writable), human_size(sizes.total())),
-        None => "0B".into(),
+        Measured::Sizes(sizes) => format!("{} (virtual {})", human_size(sizes.writable), human_size(sizes.total())),
+        Measured::Failed => "unknown".into(),
+        Measured::Not => "0B".into(),
     }
 }
 
@@ -284,7 +303,7 @@ mod tests {
         let exited = Status::Exited { code: 3, started: at(100), finished: Some(at(999)), error: String::new() };
         let lost = Status::Exited { code: 255, started: at(100), finished: None, error: String::new() };
         let list = [web, container("db", 0, exited), container("new", 0, Status::Created), container("lost", 0, lost)];
-        list.iter().map(|container| view(format).row(container, None)).collect()
+        list.iter().map(|container| view(format).row(container, Measured::Not)).collect()
     }
 
     fn render(format: &str) -> String {
@@ -323,7 +342,7 @@ mod tests {
             assert!(render(&format!("table {{{{.{field}}}}}")).starts_with(header), "{field}");
         }
         let sizes = Sizes { writable: 1000, layers: 4_000_000 };
-        assert_eq!(size(Some(sizes)), "1kB (virtual 4MB)");
+        assert_eq!(size(Measured::Sizes(sizes)), "1kB (virtual 4MB)");
     }
 
     #[test]
@@ -331,7 +350,7 @@ mod tests {
         let mut evil = container("evil", 0, Status::Created);
         evil.config.image.name = "a\tb\x1b[2J".into();
         let format = Format::parse("{{.Image}}", "").unwrap();
-        let shown = format.render(HEADERS, vec![view(&format).row(&evil, None)]).unwrap();
+        let shown = format.render(HEADERS, vec![view(&format).row(&evil, Measured::Not)]).unwrap();
         assert_eq!(shown, "a\\u{9}b\\u{1b}[2J\n");
     }
 

@@ -7,6 +7,7 @@ use crate::base::id::{Name, random_hex};
 use crate::base::{Error, Result, ResultExt, text};
 use crate::cli::units;
 use crate::engine::request::MountRequest;
+use crate::runtime::user::parse_id;
 use crate::state::record::{Mount, MountSource, Propagation};
 
 /// The mounts of a command line, in docker's order: volumes, mounts, tmpfs. `cwd` is what relative sources start from.
@@ -154,7 +155,7 @@ fn tmpfs_mount(spec: &str) -> Result<MountRequest> {
             ("noexec" | "nosuid" | "nodev" | "exec" | "suid" | "dev", "") => flags.push(option.to_owned()),
             ("size" | "nr_blocks" | "nr_inodes", value) if is_size(value) => push_option(&mut options, option),
             ("mode", value) => push_option(&mut options, &format!("mode={}", mode(value)?)),
-            ("uid" | "gid", value) if value.parse::<u32>().is_ok() => push_option(&mut options, option),
+            ("uid" | "gid", value) if parse_id(value)?.is_some() => push_option(&mut options, option),
             _ => return Err(Error::usage(format!("unknown or malformed option `{}`", text::clean(option)))),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::base::{Error, Result, text};
 use crate::engine::request::{MapRequest, Outside, UserNamespaceRequest};
+use crate::runtime::user::{MAX_ID, parse_id};
 
 /// The request these options stand for.
 pub fn parse(mode: Option<&str>, uids: &[String], gids: &[String]) -> Result<UserNamespaceRequest> {
@@ -43,8 +44,8 @@ fn keep_id(options: &str) -> Result<UserNamespaceRequest> {
     let (mut uid, mut gid) = (None, None);
     for (key, value) in pairs(options)? {
         match key {
-            "uid" => uid = Some(number("--userns", value)?),
-            "gid" => gid = Some(number("--userns", value)?),
+            "uid" => uid = Some(id(value)?),
+            "gid" => gid = Some(id(value)?),
             other => return Err(unknown("keep-id", other)),
         }
     }
@@ -86,10 +87,18 @@ fn map(flag: &str, value: &str) -> Result<MapRequest> {
         Some(host) => Outside::Host(number(host)?),
         None => Outside::User(number(outside)?),
     };
-    match count {
-        0 => Err(invalid()),
-        count => Ok(MapRequest { inside: number(inside)?, outside, count }),
+    // No process may have an id of the container beyond the range; the kernel's last one is no id at all.
+    let inside = number(inside)?;
+    match inside.checked_add(count) {
+        Some(end) if count > 0 && end <= MAX_ID + 1 => Ok(MapRequest { inside, outside, count }),
+        _ if count > 0 => Err(invalid().hint(format!("ids of the container must be in range 0-{MAX_ID}"))),
+        _ => Err(invalid()),
     }
+}
+
+/// A user or group id of the container.
+fn id(value: &str) -> Result<u32> {
+    parse_id(value)?.ok_or_else(|| Error::usage(format!("invalid number `{}` in `--userns`", text::clean(value))))
 }
 
 fn number(flag: &str, value: &str) -> Result<u32> {
@@ -127,9 +136,18 @@ mod tests {
         ] {
             assert_eq!(parse(Some(mode), &[], &[]).unwrap(), wanted, "{mode}");
         }
-        for bad in
-            ["keep-id:x=1", "keep-id:uid=-1", "auto:size=x", "nomap:1", "host:x", "frob", "container:a", "auto:1"]
-        {
+        for bad in [
+            "keep-id:x=1",
+            "keep-id:uid=-1",
+            "keep-id:uid=4294967295",
+            "keep-id:gid=2147483648",
+            "auto:size=x",
+            "nomap:1",
+            "host:x",
+            "frob",
+            "container:a",
+            "auto:1",
+        ] {
             assert!(parse(Some(bad), &[], &[]).is_err(), "{bad}");
         }
     }
@@ -140,7 +158,9 @@ mod tests {
         let both = parse(None, &strings(&["0:1:10", "10:0"]), &[]).unwrap();
         let wanted = vec![run(0, Outside::User(1), 10), run(10, Outside::User(0), 1)];
         assert_eq!(both, UserNamespaceRequest::Maps { uids: wanted.clone(), gids: wanted });
-        for bad in ["1", "a:b", "0:1:0", "0:1:2:3", "u0:1:1", "-1:0"] {
+        for bad in
+            ["1", "a:b", "0:1:0", "0:1:2:3", "u0:1:1", "-1:0", "4294967295:1", "2147483647:1:2", "1:1:4294967295"]
+        {
             assert!(parse(None, &strings(&[bad]), &[]).is_err(), "{bad}");
         }
         assert!(parse(Some("keep-id"), &strings(&["0:1:10"]), &[]).is_err());

@@ -216,7 +216,7 @@ pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerRe
     let layers = usage::layers(engine, &container.config)?;
     let trees: Vec<String> = layers.iter().rev().map(|layer| layer.tree.display().to_string()).collect();
     let sizes = match sizes {
-        true => usage::sizes(engine, &[&container.config])?.first().copied(),
+        true => usage::sizes(engine, &[&container.config])?.into_iter().next().transpose()?,
         false => None,
     };
     Ok(report(&container, &engine.paths, &trees.join(":"), sizes))

@@ -12,6 +12,7 @@ use super::inside::Job;
 use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
+use crate::base::private::check_peer;
 use crate::base::{ContainerId, Error, Result};
 use crate::net::model::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 use crate::net::part::{Context, Interest, Part, Token, Wakes};
@@ -295,7 +296,10 @@ pub fn refuse(listener: &OwnedFd, error: &WireError) {
     };
     while readable(listener) {
         let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return };
-        if readable(&socket) && matches!(receive_request(socket.as_fd(), &mut buffer), Ok(Some(_))) {
+        if check_peer(socket.as_fd()).is_ok()
+            && readable(&socket)
+            && matches!(receive_request(socket.as_fd(), &mut buffer), Ok(Some(_)))
+        {
             let _ = send_reply(socket.as_fd(), &Reply::Failed(error.clone()));
         }
     }

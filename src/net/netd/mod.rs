@@ -44,6 +44,7 @@ use super::router::Device;
 use super::table::{self, Table};
 use crate::base::error::WireError;
 use crate::base::lock::{Lock, Mode};
+use crate::base::private::check_peer;
 use crate::base::{ContainerId, Result, ResultExt, fault_log};
 use crate::sys::process::inherited_fd;
 use control::Client;
@@ -406,7 +407,7 @@ impl Netd {
     }
 
     fn accept(&mut self) {
-        // The socket lies in a directory of the user's alone: whoever can connect may do everything anyway.
+        // The socket and its directory are the user's alone, and so is who connects.
         loop {
             let socket = match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) => socket,
@@ -414,6 +415,9 @@ impl Netd {
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.deafen(),
                 Err(_) => return,
             };
+            if check_peer(socket.as_fd()).is_err() {
+                continue;
+            }
             let id = self.next_client;
             let watched = self.epoll.watch(socket.as_fd(), Interest::READ, Token::new(Part::Control, id));
             if watched.is_ok() {

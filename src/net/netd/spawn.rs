@@ -56,6 +56,7 @@ fn become_netd(
 ) -> std::io::Result<Infallible> {
     rustix::process::setsid()?;
     rustix::process::chdir("/")?;
+    crate::base::keyring::renew()?;
     let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;

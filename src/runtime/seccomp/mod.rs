@@ -1,4 +1,4 @@
-//! Seccomp: docker's default profile, profile files, and their compilation to the filter that the kernel loads.
+//! Seccomp: the default profile (`default`: docker's, and each difference with its reason), profile files, and their compilation to the filter that the kernel loads.
 //!
 //! Everything is a pure function: [`compile`] returns instructions, and whoever starts the container's process installs
 //! them with seccomp(2) and [`Profile::flags`].
@@ -14,7 +14,8 @@
 //!   libc falls back to what it did before they existed (runc `libcontainer/seccomp/patchbpf`).
 //!
 //! Not promised: `SCMP_ACT_NOTIFY` (there is no agent to notify), and libseccomp's rewriting of `socket` and its like to
-//! `socketcall` for 32-bit x86: a profile that wants those programs to work names `socketcall`, as docker's does.
+//! `socketcall` for 32-bit x86: a profile that wants programs to work that know only that call names `socketcall`, as the
+//! file of docker's does, and cannot judge the families of their sockets.
 
 mod bpf;
 mod compile;

@@ -338,7 +338,7 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
         if name.starts_with(OWN_PREFIX) && !name[OWN_PREFIX.len()..].starts_with(b"overlay.") {
             continue;
         }
-        if super::recorded::NAMES.iter().any(|recorded| recorded.as_bytes() == name) {
+        if name == super::recorded::NAME.as_bytes() {
             continue;
         }
         let name = OsStr::from_bytes(name);

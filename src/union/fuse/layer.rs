@@ -28,8 +28,6 @@ use super::recorded;
 
 /// `y`: hides what lower layers have; `x`: may hold whiteouts that are attributes of empty files.
 pub(super) const OPAQUE: &str = "user.overlay.opaque";
-/// What fuse-overlayfs and containers/storage wrote for the first of these.
-const OLD_OPAQUE: &str = "user.fuseoverlayfs.opaque";
 
 /// Directories that are open at a time, at most; fewer when the limit of open files is low.
 const MAX_OPEN: usize = 512;
@@ -82,7 +80,7 @@ impl LayerDir {
     /// Makes it the root of a layer in which owners may be recorded in attributes, if it has one itself.
     pub fn with_recorded_owners(mut self) -> Self {
         let mut value = [0u8; 64];
-        self.recorded = recorded::NAMES.iter().any(|name| rustix::fs::fgetxattr(&self, *name, &mut value[..]).is_ok());
+        self.recorded = rustix::fs::fgetxattr(&self, recorded::NAME, &mut value[..]).is_ok();
         self
     }
 
@@ -106,10 +104,9 @@ impl LayerDir {
 
     fn with_recorded(&self, stat: Stat, read: impl Fn(&str, &mut [u8]) -> Res<usize>) -> Stat {
         let mut value = [0u8; 64];
-        let names = if self.recorded { &recorded::NAMES[..] } else { &[] };
-        match names.iter().find_map(|name| read(name, &mut value).ok()) {
-            Some(length) => recorded::apply(stat, value.get(..length).unwrap_or_default()),
-            None => stat,
+        match self.recorded.then(|| read(recorded::NAME, &mut value)) {
+            Some(Ok(length)) => recorded::apply(stat, value.get(..length).unwrap_or_default()),
+            _ => stat,
         }
     }
 
@@ -313,25 +310,16 @@ impl Moving<'_> {
 }
 
 /// Whether a directory is opaque, and whether it may hold whiteouts as attributes.
+///
+/// `user.fuseoverlayfs.opaque`, which fuse-overlayfs writes for the first, says nothing here: layers come from our own
+/// archive module, which drops it, and what a container has set itself is no more than an attribute.
 fn marks(fd: BorrowedFd<'_>) -> Res<(bool, bool)> {
-    let mut names = [0u8; 4096];
-    let listed = match rustix::fs::flistxattr(fd, &mut names[..]) {
-        Ok(length) => &names[..length],
-        // More names than that: ask for each.
-        Err(Errno::RANGE) => b"user.overlay.opaque\0user.fuseoverlayfs.opaque\0",
-        Err(Errno::OPNOTSUPP) => b"",
-        Err(errno) => return Err(errno),
-    };
-    let (mut opaque, mut marked) = (false, false);
-    for name in [OPAQUE, OLD_OPAQUE] {
-        let has = listed.split(|byte| *byte == 0).any(|listed| listed == name.as_bytes());
-        let mut value = [0u8; 1];
-        if has && rustix::fs::fgetxattr(fd, name, &mut value[..]) == Ok(1) {
-            opaque |= value == *b"y";
-            marked |= value == *b"x" && name == OPAQUE;
-        }
+    let mut value = [0u8; 1];
+    match rustix::fs::fgetxattr(fd, OPAQUE, &mut value[..]) {
+        Ok(length) => Ok((length == 1 && value == *b"y", length == 1 && value == *b"x")),
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok((false, false)),
+        Err(errno) => Err(errno),
     }
-    Ok((opaque, marked))
 }
 
 /// Deeper than this [`walk`] does not go.

@@ -235,6 +235,8 @@ fn become_server(
 ) -> std::io::Result<()> {
     // Until it serves, it must not outlive who waits for it: it still holds copies of that process's locks.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    rustix::process::chdir("/")?;
+    crate::base::keyring::renew()?;
     rustix::stdio::dup2_stdin(device)?;
     rustix::stdio::dup2_stdout(status)?;
     close_on_exec_from(3)?;

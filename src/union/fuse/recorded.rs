@@ -6,8 +6,8 @@
 
 use rustix::fs::Stat;
 
-/// The names under which it is found, that of containers/storage first.
-pub(super) const NAMES: [&str; 2] = ["user.containers.override_stat", "user.fuseoverlayfs.override_stat"];
+/// The name under which it is found, that of containers/storage.
+pub(super) const NAME: &str = "user.containers.override_stat";
 
 /// Whether owners other than the user itself can be shown: not where this user namespace has only one id. There, all
 /// files are the user's, who is root.

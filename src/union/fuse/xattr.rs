@@ -1,5 +1,6 @@
 //! Extended attributes. Names that overlayfs uses for itself are escaped, as its own driver does: a container that sets
-//! `user.overlay.x` finds `user.overlay.overlay.x` on disk, so it can neither see nor forge the union's marks.
+//! `user.overlay.x` has `user.overlay.overlay.x` on disk, so it can neither see nor forge the union's marks. Those of other
+//! union file systems (`user.fuseoverlayfs.*`) need no escape: nothing here obeys them (`layer::marks`).
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
