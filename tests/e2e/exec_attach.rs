@@ -227,22 +227,22 @@ fn a_reader_that_has_enough_does_not_end_the_container() {
 fn what_exec_started_goes_on_without_a_reader() {
     let env = ready!(busybox);
     env.run_detached("--name one IMAGE sleep 1000");
-    let script = "'while echo line; do echo x >>/lines; done'";
+    let script = "'echo $$ >/pid; while echo line; do echo x >>/lines; done'";
     one_line_of(&env, &format!("exec one sh -c {script}")).succeeds().stdout_is("line\n").stderr_is("141\n");
     let lines = || env.coracle("exec one cat /lines").succeeds().stdout.len();
     let before = lines();
     // More than fits into its pipe.
     eventually("it goes on to write", || lines() > before + 100_000);
-    env.coracle("exec one pkill -f lines").succeeds();
+    env.coracle("exec one sh -c 'kill $(cat /pid)'").succeeds();
     // A client that is killed, and a terminal that is left.
-    let client = env.command("exec one sh -c 'while echo tick; do echo x >>/ticks; done'").spawn();
+    let client = env.command("exec one sh -c 'echo $$ >/pid; while echo tick; do echo x >>/ticks; done'").spawn();
     client.prints("tick");
     client.signal(nix::sys::signal::Signal::SIGKILL);
     drop(client);
     let ticks = || env.coracle("exec one cat /ticks").succeeds().stdout.len();
     let before = ticks();
     eventually("it goes on to write", || ticks() > before + 100_000);
-    env.coracle("exec one pkill -f ticks").succeeds();
+    env.coracle("exec one sh -c 'kill $(cat /pid)'").succeeds();
     let terminal = env.terminal("exec -it one sh -c 'while echo tock; do echo x >>/tocks; done'");
     terminal.expects("tock");
     terminal.types("\x10\x11");
