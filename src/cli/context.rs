@@ -176,7 +176,24 @@ impl Context {
 
     /// What options are read against.
     pub fn around(&self) -> Around<'_> {
-        Around { cwd: &self.cwd, environment: &self.environment, driver: self.driver() }
+        Around {
+            cwd: &self.cwd,
+            environment: &self.environment,
+            driver: self.driver(),
+            persona: self.persona,
+            docker: self.docker_directory(),
+        }
+    }
+
+    /// docker's client configuration directory.
+    fn docker_directory(&self) -> PathBuf {
+        let usual = || self.environment.path("HOME").unwrap_or_default().join(".docker");
+        self.docker_directory_given().unwrap_or_else(usual)
+    }
+
+    fn docker_directory_given(&self) -> Option<PathBuf> {
+        let given = self.globals.config.as_ref().map(|path| self.cwd.join(path));
+        given.or_else(|| self.environment.path("DOCKER_CONFIG"))
     }
 
     /// The storage driver of new containers. [`Globals::level`] has refused a wrong name.
@@ -197,9 +214,7 @@ impl Context {
     /// The engine. `tls_verify` and `authfile` are the options of that name.
     pub fn engine_for_registries(&self, tls_verify: Option<bool>, authfile: Option<&str>) -> Result<Engine> {
         let directory = |given: &Option<String>| given.as_ref().map(|path| self.cwd.join(path));
-        let docker = directory(&self.globals.config).or_else(|| self.environment.path("DOCKER_CONFIG"));
-        let usual = || self.environment.path("HOME").unwrap_or_default().join(".docker");
-        refuse_other_engines(self.persona, &self.environment, &docker.clone().unwrap_or_else(usual))?;
+        refuse_other_engines(self.persona, &self.environment, &self.docker_directory())?;
         let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
         let paths = self.environment.paths(&chosen)?;
         self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
@@ -208,7 +223,7 @@ impl Context {
             std::fs::metadata(file).at(file, "cannot use the authentication file")?;
         }
         let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
-        registry.auth_files = auth_files(registry.auth_files, docker, authfile);
+        registry.auth_files = auth_files(registry.auth_files, self.docker_directory_given(), authfile);
         Ok(Engine { paths, registry })
     }
 

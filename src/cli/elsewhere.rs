@@ -174,21 +174,27 @@ const MAX_FILE: u64 = 1 << 20;
 /// `contexts/meta/<SHA-256 of the name>/meta.json` (docker/cli, cli/context/store).
 fn remote_context(config: &Path) -> Option<(String, String)> {
     use sha2::{Digest, Sha256};
-    let read = |path: &Path| -> Option<serde_json::Value> {
-        use std::io::Read;
-        let mut bytes = Vec::new();
-        std::fs::File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
-        serde_json::from_slice(&bytes).ok()
-    };
-    let name = read(&config.join("config.json"))?.get("currentContext")?.as_str()?.to_owned();
+    let name = docker_configuration(config)?.get("currentContext")?.as_str()?.to_owned();
     if matches!(name.as_str(), "" | "default") {
         return None;
     }
     let id: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    let meta = read(&config.join("contexts/meta").join(id).join("meta.json"))?;
+    let meta = read_json(&config.join("contexts/meta").join(id).join("meta.json"))?;
     let host = meta.pointer("/Endpoints/docker/Host")?.as_str()?.to_owned();
     let is_local = host.is_empty() || host.starts_with("unix://");
     (!is_local).then_some((name, host))
+}
+
+/// `config.json` of docker's client configuration directory, if it can be read.
+pub fn docker_configuration(config: &Path) -> Option<serde_json::Value> {
+    read_json(&config.join("config.json"))
+}
+
+fn read_json(path: &Path) -> Option<serde_json::Value> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::logs::Stream;
 
 /// Which messages on standard error are wanted.
@@ -79,12 +79,12 @@ impl Ui {
         self.out.borrow_mut().flush().map_err(failed)
     }
 
-    /// `program: message` with its hints.
+    /// The error in the words of whom the program plays, with its hints.
     pub fn error(&self, error: &Error) {
         let _ = self.flush();
-        let mut message = format!("{}: {}\n", self.program, text::clean(&error.chain()));
+        let mut message = format!("{}\n", text::clean(&first_line(self.program, error)));
         for hint in error.hints() {
-            message.push_str(&format!("hint: {}\n", text::clean(hint)));
+            message.push_str(&format!("hint: {}\n", text::clean(&called(self.program, hint))));
         }
         self.say(&message);
     }
@@ -153,6 +153,28 @@ impl Lines {
     }
 }
 
+/// The first line of an error. Tools look for docker's words (`No such container: web`) and podman's prefix in it.
+fn first_line(program: &str, error: &Error) -> String {
+    let chain = error.chain();
+    match program {
+        "docker" if error.kind() != Kind::Usage => {
+            let plain = chain.replace('`', "");
+            let mut letters = plain.chars();
+            let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+            format!("Error response from daemon: {first}{}", letters.as_str())
+        }
+        "podman" => format!("Error: {chain}"),
+        program => format!("{program}: {chain}"),
+    }
+}
+
+/// A hint with the commands in it as the user calls them.
+fn called(program: &str, hint: &str) -> String {
+    ["`", ": "].iter().fold(hint.to_owned(), |hint, before| {
+        hint.replace(&format!("{before}coracle "), &format!("{before}{program} "))
+    })
+}
+
 /// Nobody reads the output any more.
 #[derive(Debug)]
 struct Closed;
@@ -190,6 +212,17 @@ pub fn is_closed(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_in_the_words_of_the_persona() {
+        let missing = Error::not_found("no such container: `web`").hint("`coracle ps -a` lists them: coracle ps -a");
+        assert_eq!(first_line("docker", &missing), "Error response from daemon: No such container: web");
+        assert_eq!(first_line("podman", &missing), "Error: no such container: `web`");
+        assert_eq!(first_line("coracle", &missing), "coracle: no such container: `web`");
+        assert_eq!(first_line("docker", &Error::usage("unknown flag: --x")), "docker: unknown flag: --x");
+        assert_eq!(called("docker", missing.hints()[0]), "`docker ps -a` lists them: docker ps -a");
+        assert_eq!(called("coracle", "see coracle"), "see coracle");
+    }
 
     #[test]
     fn a_closed_pipe_is_told_from_other_failures() {

@@ -282,7 +282,7 @@ fn explain(port: &PublishedPort, error: io::Error) -> Error {
         Some(libc::EACCES | libc::EPERM) => {
             Error::new(Kind::Denied, format!("{} of the host needs privileges", describe(port)))
                 .caused_by(error)
-                .hint("publish a port from 1024 up, or lower the limit for everybody: `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`")
+                .hint("`--low-ports=remap` publishes it 8000 higher; or publish a port from 1024 up, or lower the limit for everybody: `sudo sysctl net.ipv4.ip_unprivileged_port_start=80`")
         }
         Some(libc::EADDRNOTAVAIL) => Error::usage(format!("{} is not on an address of this machine", describe(port)))
             .caused_by(error)

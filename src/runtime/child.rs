@@ -266,9 +266,14 @@ fn attach_planned(root: &Rootfs, mount: PreparedMount, masks: &Masks, null: Borr
             mask_replacement(&target, mount.as_fd(), masks, null)
         }
         PreparedMount::Tmpfs { options, attributes, target } => {
+            // docker's rule: over a directory of the image, its mode counts (tmpfs(5) has 1777 otherwise).
+            let has_mode = options.iter().any(|(name, _)| name.as_c_str() == c"mode");
+            let mode = if has_mode { None } else { root.mode_of(&target) };
+            let mode = mode.map(|mode| CString::new(format!("{mode:o}"))).transpose().unwrap_or_default();
             let place = root.mount_point(MountPoint { target: &target, directory: true, source: TMPFS_MAGIC })?;
+            let options = options.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str()));
             let options: Vec<(&CStr, &CStr)> =
-                options.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str())).collect();
+                options.chain(mode.iter().map(|mode| (c"mode", mode.as_c_str()))).collect();
             let mount = make(c"tmpfs", MountAttrFlags::from_bits_retain(attributes), &options)?;
             attach(mount.as_fd(), place.as_fd())
         }

@@ -148,7 +148,8 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
     let own = files.map(|file| MountPlan {
         source: MountPlanSource::Bind { path: facts.etc.join(file), recursive: false },
         target: format!("/etc/{file}"),
-        read_only: false,
+        // As docker and podman have it.
+        read_only: config.read_only,
         slave: false,
     });
     let mut mounts: Vec<MountPlan> =

@@ -108,6 +108,12 @@ impl Rootfs {
         }
     }
 
+    /// The permissions of a directory of the container, if there is one at `path`.
+    pub(super) fn mode_of(&self, path: &str) -> Option<u32> {
+        let directory = self.root.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).ok()?;
+        rustix::fs::fstat(&directory).ok().map(|stat| stat.st_mode & 0o7777)
+    }
+
     /// Makes `path` the working directory; made first when it is missing and `make` says so.
     ///
     /// The kernel is asked where that is: a directory that cannot be reached from this root is `ENOENT`, whatever led

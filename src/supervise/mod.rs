@@ -350,14 +350,15 @@ impl Supervisor {
     /// The root file system's server has ended before the container: nothing in it can read or write a file any more.
     fn lose_files(&mut self) {
         let Some(server) = self.file_server.take() else { return };
-        let how = match exit_code(server.pidfd.as_fd(), WaitIdOptions::empty()) {
+        let code = exit_code(server.pidfd.as_fd(), WaitIdOptions::empty());
+        let how = match code {
             Some(code @ 129..) => format!("killed by signal {}", code - 128),
             Some(code) => format!("exit code {code}"),
             None => "unknown cause".into(),
         };
         // The mount goes with the container and its server with the mount, which may be seen before pid 1 has ended for
-        // good: that is no disaster.
-        if !ends_within(self.init.pidfd.as_fd(), LAST_BREATH) {
+        // good: that is no disaster. But a server that has failed may have taken pid 1 with it, by SIGBUS.
+        if code != Some(0) || !ends_within(self.init.pidfd.as_fd(), LAST_BREATH) {
             self.disaster = format!("the process that served the container's files ended ({how})");
             self.attached.announce(&format!("coracle: {}\n", self.disaster));
             self.signal(libc::SIGKILL);

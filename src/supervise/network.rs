@@ -139,8 +139,8 @@ fn wanted_ports(config: &ContainerConfig) -> Vec<Publish> {
     let mut ports = config.networking.ports.clone();
     if config.networking.publish_all {
         let published: Vec<String> = ports.iter().map(|publish| publish.port.container()).collect();
-        let exposed = config.exposed_ports.iter().filter(|port| !published.contains(port));
-        ports.extend(exposed.flat_map(|port| model::exposed(port)).map(Publish::from));
+        let exposed = config.exposed_ports.iter().flat_map(|entry| model::exposed(entry));
+        ports.extend(exposed.filter(|port| !published.contains(&port.container())).map(Publish::from));
     }
     ports
 }

@@ -211,7 +211,9 @@ fn the_files_of_an_attached_container_are_lost() {
     let running = env.command("run --rm --name one IMAGE sh -c 'echo ready; sleep 1000'").spawn();
     running.prints("ready");
     kill(env.file_server("one"), Signal::SIGKILL).expect("ours");
-    running.wait().fails_with(137).stderr_has("the process that served the container's files ended");
+    // Killed by its supervisor, or before that by SIGBUS, when it needed a page of its program.
+    let ended = running.wait().fails().stderr_has("the process that served the container's files ended");
+    assert!(matches!(ended.code(), 135 | 137), "{}", ended.code());
     all_is_well(&env);
 }
 

@@ -105,7 +105,13 @@ mod tests {
     #[test]
     fn arguments_become_a_request() {
         let environment = Environment::of(&[("LANG", "C")]);
-        let around = Around { cwd: Path::new("/"), environment: &environment, driver: Default::default() };
+        let around = Around {
+            cwd: Path::new("/"),
+            environment: &environment,
+            driver: Default::default(),
+            persona: crate::cli::context::Persona::Coracle,
+            docker: "/".into(),
+        };
         let arguments = ExecArguments {
             env: vec!["A=1".into(), "LANG".into()],
             interactive: true,

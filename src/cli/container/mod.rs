@@ -11,6 +11,7 @@ mod mounts;
 pub mod networks;
 pub mod options;
 pub mod port;
+mod proxies;
 mod publish;
 pub mod remove;
 pub mod run;

@@ -1,12 +1,13 @@
 //! The options that `run` and `create` share: what the user may say about a new container.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::networks::NetworkOptions;
-use super::{mounts, publish, userns, variables};
+use super::{mounts, proxies, publish, userns, variables};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::cli::config::Config;
+use crate::cli::context::Persona;
 use crate::cli::environment::Environment;
 use crate::cli::units;
 use crate::engine::request::{CreateRequest, PullPolicy};
@@ -20,6 +21,10 @@ pub struct Around<'a> {
     pub environment: &'a Environment,
     /// `--storage-driver`.
     pub driver: StorageDriver,
+    /// Whom the program plays.
+    pub persona: Persona,
+    /// docker's client configuration directory.
+    pub docker: PathBuf,
 }
 
 /// Options of a new container.
@@ -49,6 +54,9 @@ pub struct CreateOptions {
     /// The container's host name
     #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// Pass the proxy variables of this environment and of docker's configuration on
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    pub http_proxy: bool,
     /// Run an init as pid 1 that forwards signals and reaps processes
     #[arg(long)]
     pub init: bool,
@@ -145,7 +153,7 @@ impl CreateOptions {
             command: self.command.clone(),
             name: self.name.as_deref().map(str::parse).transpose()?,
             entrypoint: self.entrypoint.clone(),
-            env: variables::environment(&self.env_file, &self.env, around.cwd, around.environment)?,
+            env: self.variables(around)?,
             cwd: self.workdir.as_deref().map(workdir).transpose()?,
             user: self.user.clone(),
             tty: self.tty,
@@ -182,6 +190,21 @@ impl CreateOptions {
             platform: platform.filter(|text| !text.is_empty()).map(str::parse).transpose()?,
             quiet: self.quiet,
         })
+    }
+}
+
+impl CreateOptions {
+    /// The user's variables, and before them, so that they give way, those of proxies.
+    fn variables(&self, around: &Around<'_>) -> Result<Vec<String>> {
+        let own = variables::environment(&self.env_file, &self.env, around.cwd, around.environment)?;
+        let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+        let mut all = match self.http_proxy {
+            true => proxies::variables(around.persona, around.environment, &around.docker),
+            false => Vec::new(),
+        };
+        all.retain(|pair| !own.iter().any(|given| name(given) == name(pair)));
+        all.extend(own);
+        Ok(all)
     }
 }
 
@@ -303,7 +326,13 @@ mod tests {
         let line = argv::read(&command, true, &line)?;
         let matches = command.try_get_matches_from(line.for_clap()).unwrap();
         let environment = Environment::of(&[("LANG", "C")]);
-        let around = Around { cwd: Path::new("/work"), environment: &environment, driver: Default::default() };
+        let around = Around {
+            cwd: Path::new("/work"),
+            environment: &environment,
+            driver: Default::default(),
+            persona: Persona::Coracle,
+            docker: PathBuf::new(),
+        };
         CreateOptions::from_arg_matches(&matches).unwrap().request(&around)
     }
 

@@ -150,15 +150,18 @@ fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
     if container.config.network.members().is_empty() || !container.status.is_running() {
         return Vec::new();
     }
-    let is_published = |entry: &String| published.iter().any(|port| port.container() == *entry);
-    let entries = container.config.exposed_ports.iter().filter(|entry| !is_published(entry));
-    let ports = entries.filter_map(|entry| {
+    let is_published = |shown: &Shown| {
+        let named =
+            |port: &&PublishedPort| (port.container_port, port.protocol.name()) == (shown.container, &shown.protocol);
+        published.iter().any(named)
+    };
+    let ports = container.config.exposed_ports.iter().filter_map(|entry| {
         let (ports, protocol) = entry.split_once('/').unwrap_or((entry, "tcp"));
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
         let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
         Some((first..=last).map(|container| Shown { host: None, container, protocol: protocol.to_owned() }))
     });
-    ports.flatten().collect()
+    ports.flatten().filter(|shown| !is_published(shown)).collect()
 }
 
 #[cfg(test)]
@@ -205,6 +208,12 @@ mod tests {
         assert_eq!(
             column(&web),
             "443/tcp, 127.0.0.1:53->53/udp, 9000-9002/tcp, 9002/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"
+        );
+        // Each port of a range that is exposed stands there once, published or not.
+        web.config.exposed_ports = vec!["80-82/tcp".into()];
+        assert_eq!(
+            column(&web),
+            "127.0.0.1:53->53/udp, 82/tcp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"
         );
         web.status = Status::Created;
         web.joined = None;

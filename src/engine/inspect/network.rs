@@ -150,7 +150,12 @@ fn endpoint(container: &Container, member: &Member, given: Option<&model::Endpoi
 
 /// `NetworkSettings.Ports`.
 fn published(config: &ContainerConfig, joined: &Joined) -> Bindings {
-    let mut bindings: Bindings = config.exposed_ports.iter().map(|port| (port.clone(), None)).collect();
+    // A range that is exposed stands there port by port, as with docker.
+    let singles = |entry: &String| match model::exposed(entry) {
+        ports if ports.is_empty() => vec![entry.clone()],
+        ports => ports.iter().map(PublishedPort::container).collect(),
+    };
+    let mut bindings: Bindings = config.exposed_ports.iter().flat_map(singles).map(|port| (port, None)).collect();
     for port in &joined.ports {
         let ends = bindings.entry(port.container()).or_default().get_or_insert_default();
         ends.extend(host_addresses(port).into_iter().map(|ip| binding(ip.to_string(), port.host_port)));
