@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::client::{PieceSender, Shared, Source};
 use super::failure::{self, Failure};
 use crate::base::{Error, Kind, Result};
-use crate::oci::{Descriptor, DigestHasher};
+use crate::oci::{Descriptor, DigestHasher, media};
 
 /// How many bytes may wait for the reader. With the connection's own buffers (some 400 KiB) this bounds the memory of a
 /// transfer.
@@ -299,6 +299,14 @@ fn wrong_size(descriptor: &Descriptor, actual: &str) -> Error {
 
 fn in_terms_of_blob(error: Error, descriptor: &Descriptor) -> Error {
     match error.kind() {
+        Kind::NotFound if media::is_foreign(&descriptor.media_type) => Error::not_found(format!(
+            "the registry does not have the layer `{}`, which is not meant to be distributed",
+            descriptor.digest
+        ))
+        .caused_by(error)
+        .hint(
+            "its publisher keeps it elsewhere (most such layers are of Windows); ask them for an image that is whole",
+        ),
         Kind::NotFound => {
             Error::not_found(format!("the registry has lost the blob `{}` of the image", descriptor.digest))
                 .caused_by(error)
