@@ -154,7 +154,8 @@ impl Authorizer {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(failure::denied(&endpoint.host)),
             _ => return Err(failure::of_status(response).await.error),
         }
-        let body = super::client::read_bounded(response, TOKEN_MAX, "the token").await?;
+        let body =
+            super::client::read_bounded(response, TOKEN_MAX, self.settings.patience.document, "the token").await?;
         token_of(&body)
             .map(|token| format!("Bearer {token}"))
             .ok_or_else(|| Error::new(Kind::Network, format!("`{}` did not answer with a token", authority(&ask.url))))

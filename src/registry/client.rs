@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -13,7 +14,7 @@ use super::authorizer::Authorizer;
 use super::blob::{self, BlobReader};
 use super::failure::{self, Failure};
 use super::registries::{Endpoint, Registries};
-use super::settings::Settings;
+use super::settings::{Patience, Settings};
 use super::transport::{Ask, Transport, Trust, is_loopback};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::manifest::MANIFEST_MAX;
@@ -123,14 +124,23 @@ impl Client {
         offset: u64,
         before: DigestHasher,
     ) -> BlobReader {
+        self.start(image, descriptor, blob::Progress { offset, hasher: before }, None)
+    }
+
+    fn start(
+        &self,
+        image: &RemoteImage,
+        descriptor: &Descriptor,
+        progress: blob::Progress,
+        limit: Option<Duration>,
+    ) -> BlobReader {
         let (sender, reader) = blob::channel(descriptor);
-        let progress = blob::Progress { offset, hasher: before };
-        let transfer = blob::transfer(self.shared.clone(), image.sources.clone(), descriptor.clone(), progress, sender);
-        self.runtime.spawn(transfer);
+        let transfer = blob::Transfer { shared: self.shared.clone(), sources: image.sources.clone(), limit };
+        self.runtime.spawn(transfer.run(descriptor.clone(), progress, sender));
         reader
     }
 
-    /// A whole small blob, of at most `limit` bytes.
+    /// A whole small blob, of at most `limit` bytes, in the time that a document may take.
     pub fn small_blob(&self, image: &RemoteImage, descriptor: &Descriptor, limit: usize) -> Result<Vec<u8>> {
         if descriptor.size > limit as u64 {
             return Err(Error::invalid(format!(
@@ -138,7 +148,9 @@ impl Client {
                 descriptor.digest, descriptor.size
             )));
         }
-        self.blob(image, descriptor).into_bytes()
+        let progress = blob::Progress { offset: 0, hasher: DigestHasher::like(&descriptor.digest) };
+        let Patience { document, exchange, .. } = self.shared.settings.patience;
+        self.start(image, descriptor, progress, Some(document + exchange)).into_bytes()
     }
 
     fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
@@ -235,7 +247,7 @@ impl Shared {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let content_type = header("content-type");
         let declared = header("docker-content-digest").and_then(|value| value.parse::<Digest>().ok());
-        let bytes = read_bounded(response, MANIFEST_MAX, "the manifest").await?;
+        let bytes = read_bounded(response, MANIFEST_MAX, self.settings.patience.document, "the manifest").await?;
         let expected = expected.or(declared.as_ref());
         if let Some(expected) = expected
             && !expected.is_of(&bytes)
@@ -355,8 +367,16 @@ fn absent(error: Error, reference: &Reference, source: &Source) -> Error {
     }
 }
 
-/// The body, if it has at most `limit` bytes. `what` names it in errors.
-pub(super) async fn read_bounded(mut response: Response, limit: usize, what: &str) -> Result<Vec<u8>> {
+/// The body, if it has at most `limit` bytes and is here in `time`. `what` names it in errors.
+pub(super) async fn read_bounded(response: Response, limit: usize, time: Duration, what: &str) -> Result<Vec<u8>> {
+    let host = super::transport::authority(response.url());
+    match tokio::time::timeout(time, read_whole(response, limit, what)).await {
+        Ok(body) => body,
+        Err(_) => Err(failure::too_slow(&host, &format!("has not sent {what}"), time).error),
+    }
+}
+
+async fn read_whole(mut response: Response, limit: usize, what: &str) -> Result<Vec<u8>> {
     let host = super::transport::authority(response.url());
     let too_large = || Error::invalid(format!("{what} from `{host}` is larger than {} KiB", limit >> 10));
     if response.content_length().is_some_and(|length| length > limit as u64) {

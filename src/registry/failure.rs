@@ -12,6 +12,8 @@ use crate::base::{Error, Kind, text, time};
 
 /// Most bytes of an error's body that are read.
 const BODY_MAX: usize = 64 << 10;
+/// How long an error's body may take; then what has come must do.
+const BODY_TIME: Duration = Duration::from_secs(5);
 /// Most characters of a registry's message that are shown.
 const MESSAGE_MAX: usize = 400;
 
@@ -62,6 +64,13 @@ impl Failure {
             Again::After(_) => None,
         }
     }
+}
+
+/// A server that holds us up although the connection stands.
+pub fn too_slow(host: &str, what: &str, limit: Duration) -> Failure {
+    let (host, seconds) = (text::clean(host), limit.as_secs_f64());
+    let error = Error::new(Kind::Network, format!("the registry `{host}` {what} within {seconds} s"));
+    Failure::passing(error.hint("check the network connection and any proxy, then try again; what is complete is kept"))
 }
 
 /// A request that got no answer, or lost it half-way.
@@ -214,7 +223,8 @@ pub fn message(body: &[u8]) -> Option<String> {
 
 async fn read_some(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    let until = tokio::time::Instant::now() + BODY_TIME;
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(until, response.chunk()).await {
         let room = BODY_MAX.saturating_sub(body.len());
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if body.len() >= BODY_MAX {

@@ -24,6 +24,11 @@ fn settings() -> Settings {
         patience: Patience {
             connect: Duration::from_secs(5),
             stall: Duration::from_secs(2),
+            answer: Duration::from_secs(2),
+            document: Duration::from_secs(2),
+            exchange: Duration::from_secs(10),
+            window: Duration::from_secs(2),
+            least: 1000,
             attempts: 3,
             backoff: Duration::from_millis(5),
             longest_wait: Duration::from_secs(2),
@@ -240,6 +245,72 @@ fn a_long_transfer_survives_many_breaks_but_not_without_progress() {
     let (fetched, registry) = fetch_layer(SIZE, |_, reply| reply.fault(Fault::CloseAfter(1000)));
     let error = fetched.unwrap_err();
     assert_eq!((error.kind(), registry.count("blobs")), (Kind::Network, 3));
+}
+
+#[test]
+fn a_registry_that_sends_a_byte_now_and_then_is_left_and_named() {
+    let hasty = || {
+        let short = Duration::from_millis(400);
+        let patience = Patience { answer: short, document: short, window: short, ..settings().patience };
+        Client::new(Settings { patience, ..settings() }).unwrap()
+    };
+    let content = content(300_000);
+    let layer = bad_registry::digest(&bytes(300_000));
+    for (what, part, fault, times) in [
+        ("has not answered within 0.4 s", "/manifests/", Fault::DripHeader, 3),
+        ("has not sent the manifest within 0.4 s", "/manifests/", Fault::DripAfter(10), 1),
+        ("has not sent the token within 0.4 s", "/token", Fault::DripAfter(3), 1),
+        ("has not answered within 0.4 s", "/token", Fault::DripHeader, 3),
+        ("sends too slowly: only", &layer, Fault::DripAfter(0), 3),
+    ] {
+        let (content, part) = (content.clone(), part.to_owned());
+        let wanted = part.clone();
+        let registry = BadRegistry::start(move |request| {
+            let asks = part == "/token" && request.header("authorization").is_empty();
+            let reply = match request.path.as_str() {
+                path if path.starts_with("/token") => {
+                    Reply::new(200, format!(r#"{{"token":"t","pad":"{}"}}"#, "x".repeat(500)))
+                }
+                path if asks && path != "/v2/" => Reply::error(401, "UNAUTHORIZED", "")
+                    .header("www-authenticate", format!(r#"Bearer realm="http://{}/token""#, request.host)),
+                _ => content.serve(request),
+            };
+            if request.path.contains(&part) { reply.fault(fault) } else { reply }
+        });
+        let begin = Instant::now();
+        let client = hasty();
+        let fetched =
+            resolve(&client, &registry).and_then(|image| client.blob(&image, &image.manifest.layers[0]).into_bytes());
+        let error = fetched.map(|bytes| bytes.len()).unwrap_err();
+        assert!(begin.elapsed() < Duration::from_secs(8), "{what}: {:?}", begin.elapsed());
+        let named = format!("the registry `{}` {what}", registry.host());
+        assert!(error.chain().contains(&named), "{named}: {}", error.chain());
+        assert_eq!((error.kind(), registry.count(&wanted)), (Kind::Network, times), "{what}");
+    }
+    // The next connection may be better, and what has come stays.
+    let client = hasty();
+    let registry = BadRegistry::start(move |request| match (request.path.contains(&layer), request.nth) {
+        (true, 0) => content.serve(request).fault(Fault::DripAfter(200_000)),
+        _ => content.serve(request),
+    });
+    let image = resolve(&client, &registry).unwrap();
+    let mut reader = client.blob(&image, &image.manifest.layers[0]);
+    let mut all = vec![0; 100];
+    reader.read_exact(&mut all).unwrap();
+    // Nobody is blamed for what the reader does.
+    std::thread::sleep(Duration::from_millis(900));
+    reader.read_to_end(&mut all).unwrap();
+    assert!(all == bytes(300_000));
+    let resumed = registry.requests().last().unwrap().from().unwrap();
+    assert!(resumed >= 200_000, "{resumed}");
+}
+
+#[test]
+fn a_refusal_that_never_ends_is_a_refusal() {
+    let begin = Instant::now();
+    let (error, _registry) = failure(|_| Reply::error(403, "DENIED", &"no ".repeat(10_000)).fault(Fault::DripAfter(9)));
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -104,10 +104,18 @@ impl Transport {
     /// Sends until there is an answer that another attempt would not change: any status but 429 and 5xx. Retries are
     /// bounded by [`Patience`].
     pub async fn send(&self, ask: &Ask) -> Result<Response> {
+        let limit = self.settings.patience.exchange;
+        match tokio::time::timeout(limit, self.send_patiently(ask)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(failure::too_slow(&authority(&ask.url), "has not answered", limit).error),
+        }
+    }
+
+    async fn send_patiently(&self, ask: &Ask) -> Result<Response> {
         let patience = &self.settings.patience;
         let mut attempt = 1;
         loop {
-            let failure = match self.send_once(ask).await {
+            let failure = match self.in_time(ask, self.send_once(ask)).await {
                 Ok(response) if !is_passing(response.status()) => return Ok(response),
                 Ok(response) => failure::of_status(response).await,
                 Err(failure) => failure,
@@ -117,6 +125,15 @@ impl Transport {
                 None => return Err(failure.error),
             }
             attempt += 1;
+        }
+    }
+
+    /// Bounds the time of one attempt: a server that sends a byte of its header now and then must not hold us.
+    async fn in_time<T>(&self, ask: &Ask, attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let limit = self.settings.patience.answer;
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(answer) => answer,
+            Err(_) => Err(failure::too_slow(&authority(&ask.url), "has not answered", limit)),
         }
     }
 
@@ -138,7 +155,7 @@ impl Transport {
     /// One request to find out what is spoken at a URL: no redirects, no second attempt.
     pub async fn probe(&self, url: Url, trust: Trust) -> Result<StatusCode, Failure> {
         let ask = Ask::get(url, trust);
-        self.hop(&ask, &ask.url).await.map(|response| response.status())
+        self.in_time(&ask, self.hop(&ask, &ask.url)).await.map(|response| response.status())
     }
 
     /// One request and the beginning of its answer.
