@@ -17,14 +17,18 @@ use super::registries::{Endpoint, Registries};
 use super::settings::{Patience, Settings};
 use super::transport::{Ask, Transport, Trust, is_loopback};
 use crate::base::{Error, Kind, Result, ResultExt, text};
-use crate::oci::manifest::MANIFEST_MAX;
+use crate::oci::config::CONFIG_MAX;
+use crate::oci::manifest::{MANIFEST_MAX, no_variant};
 use crate::oci::reference::DOCKER_HUB;
-use crate::oci::{Descriptor, Digest, DigestHasher, Manifest, Parsed, Platform, Reference, media, parse_manifest};
+use crate::oci::{
+    Descriptor, Digest, DigestHasher, ImageConfig, Manifest, Parsed, Platform, Reference, media, parse_manifest,
+};
 
 /// Docker Hub's registry is not on the host that its references name.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
-/// How deep indexes may be nested.
-const INDEX_DEPTH: usize = 3;
+/// How deep indexes may be nested, and how many documents they may lead to before one fits.
+const INDEX_DEPTH: usize = 8;
+const INDEX_DOCUMENTS: usize = 64;
 
 /// A client for all registries of one command.
 pub struct Client {
@@ -70,6 +74,20 @@ pub(super) struct Shared {
     authorizer: Authorizer,
     /// By host and trust: the scheme that was found to work.
     schemes: Mutex<HashMap<(String, Trust), &'static str>>,
+}
+
+/// One step from an index to a manifest.
+struct Step {
+    to: Target,
+    /// Whether an index has said that this is for the wanted platform.
+    certain: bool,
+    /// How many indexes lead here.
+    depth: usize,
+}
+
+enum Target {
+    Here(Document),
+    There(Descriptor),
 }
 
 /// A manifest document as it came.
@@ -193,30 +211,100 @@ impl Shared {
         Ok(RemoteImage {
             reference: reference.clone(),
             digest,
-            manifest_bytes: document.0,
-            manifest_digest: document.1,
+            manifest_bytes: document.bytes,
+            manifest_digest: document.digest,
             manifest,
             chosen,
             sources,
         })
     }
 
-    /// From an index to the manifest for `platform`.
-    async fn descend(
-        &self,
-        sources: &[Source],
-        mut document: Document,
-        platform: &Platform,
-    ) -> Result<((Vec<u8>, Digest), Manifest)> {
-        for _ in 0..=INDEX_DEPTH {
-            let index = match document.parsed {
-                Parsed::Manifest(manifest) => return Ok(((document.bytes, document.digest), manifest)),
-                Parsed::Index(index) => index,
+    /// From an index to the manifest for `platform`: depth first, through the entries that may lead to one, in order of
+    /// preference. An entry with a platform is believed; where there is none, the image's configuration decides.
+    async fn descend(&self, sources: &[Source], top: Document, platform: &Platform) -> Result<(Document, Manifest)> {
+        let mut offered: Vec<Platform> = Vec::new();
+        let mut unusable = None;
+        let mut fetched = 0;
+        let mut pending = vec![Step { to: Target::Here(top), certain: true, depth: 0 }];
+        while let Some(Step { to, certain, depth }) = pending.pop() {
+            let document = match to {
+                Target::Here(document) => document,
+                Target::There(_) if fetched == INDEX_DOCUMENTS => {
+                    return Err(Error::invalid(format!(
+                        "the image's indexes lead to more than {INDEX_DOCUMENTS} documents without a platform"
+                    )));
+                }
+                Target::There(descriptor) => {
+                    fetched += 1;
+                    match self.manifest_by_digest(sources, &descriptor).await {
+                        // Something else that was put into the index without saying what it is.
+                        Err(error) if !certain && matches!(error.kind(), Kind::Invalid | Kind::Unsupported) => {
+                            unusable.get_or_insert(error);
+                            continue;
+                        }
+                        document => document?,
+                    }
+                }
             };
-            let chosen = index.select(platform)?;
-            document = self.manifest_by_digest(sources, chosen).await?;
+            match &document.parsed {
+                Parsed::Manifest(manifest) => {
+                    let fits = match certain {
+                        true => true,
+                        false => {
+                            let found = self.platform_of(sources, manifest).await?;
+                            offered.extend(found.clone());
+                            found.is_some_and(|found| platform.matches(&found))
+                        }
+                    };
+                    if fits {
+                        let manifest = manifest.clone();
+                        return Ok((document, manifest));
+                    }
+                }
+                Parsed::Index(_) if depth == INDEX_DEPTH => {
+                    return Err(Error::invalid(format!("the image's indexes are nested more than {INDEX_DEPTH} deep")));
+                }
+                Parsed::Index(index) => {
+                    offered.extend(index.platforms().into_iter().cloned());
+                    pending.extend(index.candidates(platform).into_iter().rev().map(|descriptor| Step {
+                        certain: descriptor.platform.is_some(),
+                        to: Target::There(descriptor.clone()),
+                        depth: depth + 1,
+                    }));
+                }
+            }
         }
-        Err(Error::invalid("the image's indexes are nested too deeply"))
+        let error = no_variant(platform, &offered);
+        Err(match unusable {
+            Some(unusable) => error.caused_by(unusable),
+            None => error,
+        })
+    }
+
+    /// What the image of a manifest was built for; `None` for an artifact that is no image.
+    async fn platform_of(&self, sources: &[Source], manifest: &Manifest) -> Result<Option<Platform>> {
+        let config = &manifest.config;
+        if !media::is_image_config(&config.media_type) || config.size > CONFIG_MAX as u64 {
+            return Ok(None);
+        }
+        let mut failed = Vec::new();
+        for source in sources {
+            let bytes = match self.get(source, &format!("blobs/{}", config.digest), None, 0).await {
+                Ok(response) => {
+                    let time = self.settings.patience.document;
+                    read_bounded(response, CONFIG_MAX, time, "the image configuration").await
+                }
+                Err(failure) => Err(failure.error),
+            };
+            match bytes {
+                Ok(bytes) if config.digest.is_of(&bytes) => {
+                    return Ok(ImageConfig::parse(&bytes).ok().map(|config| config.platform()));
+                }
+                Ok(_) => failed.push(Error::invalid(format!("the image configuration `{}` is damaged", config.digest))),
+                Err(error) => failed.push(error),
+            }
+        }
+        Err(last_of(failed))
     }
 
     async fn manifest_by_digest(&self, sources: &[Source], descriptor: &Descriptor) -> Result<Document> {

@@ -9,6 +9,7 @@ use reqwest::{Response, StatusCode};
 use super::settings::Patience;
 use super::transport::{authority, retry_after};
 use crate::base::{Error, Kind, text, time};
+use crate::oci::document;
 
 /// Most bytes of an error's body that are read.
 const BODY_MAX: usize = 64 << 10;
@@ -209,7 +210,7 @@ pub fn message(body: &[u8]) -> Option<String> {
         #[serde(default)]
         message: Option<String>,
     }
-    let document: Document = serde_json::from_slice(body).ok()?;
+    let document: Document = document::from_slice(body).ok()?;
     let entries = document.errors.into_iter().take(3).map(|entry| match (entry.code, entry.message) {
         (code, Some(message)) if !message.is_empty() => {
             code.filter(|code| !code.is_empty()).map_or(message.clone(), |code| format!("{message} ({code})"))

@@ -110,6 +110,57 @@ fn an_image_is_found_by_tag_by_digest_and_through_an_index() {
     assert!(error.hints()[0].contains("linux/arm64, linux/amd64"), "{error:?}");
 }
 
+/// What is in the documents that only Go reads without a complaint: see `oci::document`.
+#[test]
+fn indexes_without_platforms_and_types_lead_to_the_image_that_fits() {
+    let mut content = Content::default();
+    let arm = content.image("arm", "arm64", "{}", &[bytes(10)]);
+    let amd = content.image("amd", "amd64", "{}", &[bytes(20)]);
+    let chart =
+        r#"{"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"D","size":2},"layers":[]}"#;
+    let chart = chart.replace('D', &bad_registry::digest(b"{}"));
+    let chart = content.manifest("chart", bad_registry::OCI_MANIFEST, chart);
+    let odd = content.manifest("odd", bad_registry::OCI_MANIFEST, r#"{"neither":"nor"}"#);
+    let entry = |content: &Content, digest: &str, rest: &str| {
+        format!(r#"{{"Digest":"{digest}","SIZE":{}{rest}}}"#, content.manifests[digest].1.len())
+    };
+    let index = |content: &mut Content, tag: &str, entries: &[String]| {
+        let text = format!(r#"{{"Manifests":[{}],"layers":null}}"#, entries.join(","));
+        content.manifest(tag, bad_registry::OCI_INDEX, text)
+    };
+    let platform = |architecture: &str| format!(r#","Platform":{{"OS":"linux","architecture":"{architecture}"}}"#);
+    let bare = [&odd, &chart, &arm, &amd].map(|digest| entry(&content, digest, ""));
+    index(&mut content, "bare", &bare);
+    let mixed = [entry(&content, &arm, &platform("arm64")), bare[3].clone()];
+    let mut inner = index(&mut content, "inner", &mixed);
+    for depth in 0..9 {
+        let entries = [entry(&content, &inner, r#","platform":null,"mediaType":"""#)];
+        inner = index(&mut content, &format!("deep{depth}"), &entries);
+    }
+    let typed = [entry(&content, &amd, &platform("amd64")), entry(&content, &arm, &platform("arm64"))];
+    index(&mut content, "typed", &typed);
+    index(&mut content, "nothing", &[]);
+    index(&mut content, "foreign", &[bare[2].clone()]);
+    index(&mut content, "many", &vec![bare[2].clone(); 100]);
+    let registry = BadRegistry::good(content);
+    let client = client();
+    let get = |tag: &str| client.resolve(&reference(&registry, &format!("app:{tag}")), &amd64());
+    for tag in ["bare", "inner", "deep0", "deep6", "typed"] {
+        let image = get(tag).unwrap();
+        assert_eq!((image.manifest_digest.as_str(), image.chosen), (amd.as_str(), true), "{tag}");
+    }
+    for (tag, word) in [
+        ("deep8", "nested more than 8 deep"),
+        ("nothing", "no variant for `linux/amd64`"),
+        ("foreign", "no variant for `linux/amd64`"),
+        ("many", "more than 64 documents"),
+    ] {
+        let error = get(tag).unwrap_err();
+        assert!(error.chain().contains(word), "{tag}: {}", error.chain());
+        assert!(tag != "foreign" || error.hints()[0].contains("linux/arm64"), "{:?}", error.hints());
+    }
+}
+
 #[test]
 fn a_registry_that_is_down_or_unknown_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
