@@ -121,13 +121,13 @@ fn of_tls(error: &rustls::Error, host: &str) -> Failure {
             "it seems to speak plain HTTP: --tls-verify=false allows that, if you trust the network".to_owned()
         }
         E::InvalidCertificate(C::UnknownIssuer) => format!(
-            "if its certificate comes from your own authority, put that as `ca.crt` into /etc/containers/certs.d/{host}/; --tls-verify=false accepts any certificate"
+            "if its certificate signs itself or comes from your own authority, put that as `ca.crt` into /etc/containers/certs.d/{host}/; --tls-verify=false accepts any certificate"
         ),
         E::InvalidCertificate(
             C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. },
         ) => "its certificate is not valid now: check this machine's clock, or tell who runs the registry".to_owned(),
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "its certificate is for another name: use that name".to_owned()
+            "its certificate is for another name: use that name, or make the certificate with this one in its `subjectAltName`".to_owned()
         }
         _ => "--tls-verify=false accepts any certificate, if you trust the network".to_owned(),
     };

@@ -14,6 +14,7 @@
 //!   to another origin, and in clear only where plain HTTP is allowed.
 //! * Names are resolved by `/etc/hosts` and DNS, not by NSS: the executable is static.
 
+mod anchors;
 mod authorizer;
 #[cfg(test)]
 #[path = "../../tests/support/bad_registry.rs"]

@@ -12,14 +12,13 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 
+use super::anchors::{self, OwnCertificates};
 use super::failure::{self, Failure};
 use super::settings::{Patience, Settings};
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::{Error, Result, text};
 
 /// Most redirects that are followed.
 const REDIRECTS_MAX: usize = 10;
-/// Most certificate files of one host.
-const CERTIFICATES_MAX: usize = 64;
 
 /// How far a server is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,8 +100,8 @@ impl Transport {
         Self { settings, clients: Mutex::new(HashMap::new()) }
     }
 
-    /// Sends until there is an answer that another attempt would not change: any status but 429 and 5xx. Retries are
-    /// bounded by [`Patience`].
+    /// Sends until there is an answer that another attempt would not change: any status but 429 and 5xx. Retries and the
+    /// time that they take together are bounded by [`Patience`].
     pub async fn send(&self, ask: &Ask) -> Result<Response> {
         let limit = self.settings.patience.exchange;
         match tokio::time::timeout(limit, self.send_patiently(ask)).await {
@@ -215,45 +214,25 @@ fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings) -> Resu
         // Bounds what is in flight per connection and per blob, and still fills a line of 1 Gbit/s and 50 ms.
         .http2_initial_stream_window_size(2 << 20)
         .http2_initial_connection_window_size(6 << 20)
-        .http2_max_header_list_size(64 << 10)
-        .tls_danger_accept_invalid_certs(!key.verify);
+        .http2_max_header_list_size(64 << 10);
     if key.direct {
         builder = builder.no_proxy();
     }
-    if let (Some(_), Some(directory)) = (&key.certificates, directory) {
-        builder = with_certificates(builder, directory)?;
-    }
-    builder.build().map_err(|error| {
-        Error::system("cannot set up HTTPS").caused_by(failure::innermost(&error)).hint(
-            "the system's certificate authorities are needed: install the package `ca-certificates`, or set SSL_CERT_FILE",
-        )
-    })
-}
-
-/// containers-certs.d(5): `*.crt` are authorities, `x.cert` and `x.key` identify us.
-fn with_certificates(mut builder: reqwest::ClientBuilder, directory: &Path) -> Result<reqwest::ClientBuilder> {
-    let entries = std::fs::read_dir(directory).at(directory, "cannot list")?;
-    for entry in entries.take(CERTIFICATES_MAX) {
-        let path = entry.at(directory, "cannot list")?.path();
-        let malformed = |error: reqwest::Error| {
-            Error::invalid(format!("`{}` is not a PEM certificate", path.display()))
-                .caused_by(failure::innermost(&error))
-        };
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("crt") => {
-                let pem = std::fs::read(&path).at(&path, "cannot read")?;
-                builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).map_err(malformed)?);
+    let own = match (&key.certificates, directory) {
+        (Some(_), Some(directory)) => OwnCertificates::read(directory)?,
+        _ => OwnCertificates::default(),
+    };
+    builder = match key.verify {
+        true => builder.tls_backend_preconfigured(anchors::client_config(&own)?),
+        false => {
+            let builder = builder.tls_danger_accept_invalid_certs(true);
+            match own.reqwest_identity()? {
+                Some(identity) => builder.identity(identity),
+                None => builder,
             }
-            Some("cert") => {
-                let mut pem = std::fs::read(&path).at(&path, "cannot read")?;
-                let key = path.with_extension("key");
-                pem.extend(std::fs::read(&key).at(&key, "cannot read")?);
-                builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(malformed)?);
-            }
-            _ => {}
         }
-    }
-    Ok(builder)
+    };
+    builder.build().map_err(|error| Error::system("cannot set up HTTPS").caused_by(failure::innermost(&error)))
 }
 
 fn headers(ask: &Ask, same_origin: bool) -> Result<HeaderMap> {

@@ -118,9 +118,18 @@ impl BadRegistry {
 
     /// Speaks HTTPS as 127.0.0.1 and localhost, with a certificate of [`TEST_AUTHORITY`].
     pub fn start_tls(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_tls_with(include_bytes!("tls/leaf.crt"), include_bytes!("tls/leaf.key"), handler)
+    }
+
+    /// Speaks HTTPS with this certificate and its key, PEM.
+    pub fn start_tls_with(
+        certificate: &[u8],
+        key: &[u8],
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-        let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/leaf.crt")).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key")).unwrap();
+        let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
