@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 
+use super::resolver::Unresolved;
 use super::settings::Patience;
 use super::transport::{authority, retry_after};
 use crate::base::{Error, Kind, text, time};
@@ -90,11 +91,8 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
         );
         return Failure { not_tls: true, ..Failure::passing(error) };
     }
-    if error.is_connect() && mentions(error, "dns error") {
-        let failed = Error::new(Kind::Network, format!("cannot find the registry `{host}`: its name does not resolve"));
-        // "No records", in the resolver's many words, adds nothing to this; that no server answered does.
-        let failed = if mentions(error, "no record") { failed } else { failed.caused_by(cause) };
-        return Failure::lasting(failed.hint("check the spelling, the network connection and /etc/resolv.conf"));
+    if let Some(unresolved) = find::<Unresolved>(error) {
+        return of_name(unresolved, &host);
     }
     if find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
         return Failure::lasting(
@@ -111,6 +109,23 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
     };
     let error = Error::new(Kind::Network, format!("{attempt} the registry `{host}`")).caused_by(cause);
     Failure::passing(error.hint("check the network connection and any proxy, then try again; what is complete is kept"))
+}
+
+/// A name without addresses: the registry's, or that of a proxy on the way to it.
+fn of_name(unresolved: &Unresolved, host: &str) -> Failure {
+    let name = text::clean(&unresolved.name);
+    let what = match host.split(':').next().unwrap_or_default().eq_ignore_ascii_case(name.trim_end_matches('.')) {
+        true => format!("the registry `{host}`"),
+        false => format!("the proxy `{name}` for the registry `{host}`"),
+    };
+    let failed = Error::new(Kind::Network, format!("cannot find {what}: its name does not resolve"));
+    Failure::lasting(match &unresolved.cause {
+        // That there is no such name adds nothing to this.
+        None => failed.hint("check the spelling, the network connection and /etc/resolv.conf"),
+        Some(cause) => failed
+            .caused_by(Error::new(Kind::Network, text::clean(cause).into_owned()))
+            .hint("check the network connection and /etc/resolv.conf; a name in /etc/hosts needs no name server"),
+    })
 }
 
 fn of_tls(error: &rustls::Error, host: &str) -> Failure {

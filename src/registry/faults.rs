@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::bad_registry::{self, BadRegistry, Content, Fault, Reply, Request};
 
+use super::settings::Places;
 use super::{Client, Credentials, Patience, RemoteImage, Settings};
 use crate::base::publish::Staging;
 use crate::base::{Error, Kind, Paths, Result};
@@ -169,9 +170,13 @@ fn a_registry_that_is_down_or_unknown_is_named() {
     let error = client().resolve(&format!("{host}/app").parse().unwrap(), &amd64()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
     assert_eq!(error.chain(), format!("cannot reach the registry `{host}`: nothing listens there: connection refused"));
-    let error = client().resolve(&"coracle-test.invalid/app".parse().unwrap(), &amd64()).unwrap_err();
+    // Whatever this machine's own name server says, or does not say.
+    let names = Places { resolv_conf: "/nonexistent".into(), dns_port: 1, ..Places::default() };
+    let client = Client::new(Settings { names, ..settings() }).unwrap();
+    let error = client.resolve(&"coracle-test.invalid/app".parse().unwrap(), &amd64()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
-    assert!(error.message().contains("`coracle-test.invalid`"), "{}", error.chain());
+    assert_eq!(error.message(), "cannot find the registry `coracle-test.invalid`: its name does not resolve");
+    assert!(error.chain().contains("the name server 127.0.0.1 does not answer"), "{}", error.chain());
 }
 
 #[test]

@@ -12,7 +12,8 @@
 //!   takes, but a connection counts as broken when no byte comes for a while, or too few in a longer while.
 //! * Credentials go to the registry that they belong to and to the token server that it names, never along a redirect
 //!   to another origin, and in clear only where plain HTTP is allowed.
-//! * Names are resolved by `/etc/hosts` and DNS, not by NSS: the executable is static.
+//! * Names are resolved as the machine says, in ten seconds or not at all, see [`resolver`].
+//! * Certificates must lead to an anchor of the system or the host, or be one, see [`anchors`].
 
 mod anchors;
 mod authorizer;
@@ -28,6 +29,7 @@ mod failure;
 #[cfg(test)]
 mod faults;
 mod registries;
+mod resolver;
 pub mod settings;
 mod transport;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::Credentials;
+pub use super::resolver::Places;
 use crate::base::Paths;
 
 /// Settings of a [`super::Client`]. Nothing here is read from the environment: the command line fills it in.
@@ -24,6 +25,8 @@ pub struct Settings {
     /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
     /// `*.key` (what we show), see containers-certs.d(5).
     pub certificate_dirs: Vec<PathBuf>,
+    /// Where the machine says how it finds names.
+    pub names: Places,
     /// How long to wait, and how often to try.
     pub patience: Patience,
     /// The `User-Agent` header.
@@ -105,6 +108,7 @@ impl Settings {
                 system.join("certs.d"),
                 "/etc/docker/certs.d".into(),
             ],
+            names: Places::default(),
             patience: Patience::default(),
             user_agent: concat!("coracle/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

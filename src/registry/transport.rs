@@ -14,6 +14,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 
 use super::anchors::{self, OwnCertificates};
 use super::failure::{self, Failure};
+use super::resolver::Resolver;
 use super::settings::{Patience, Settings};
 use crate::base::{Error, Result, text};
 
@@ -82,6 +83,7 @@ impl Ask {
 /// machine need not wait for.
 pub struct Transport {
     settings: Arc<Settings>,
+    resolver: Resolver,
     clients: Mutex<HashMap<ClientKey, Client>>,
 }
 
@@ -97,7 +99,8 @@ struct ClientKey {
 impl Transport {
     /// Nothing is opened yet.
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, clients: Mutex::new(HashMap::new()) }
+        let resolver = Resolver::new(settings.names.clone());
+        Self { settings, resolver, clients: Mutex::new(HashMap::new()) }
     }
 
     /// Sends until there is an answer that another attempt would not change: any status but 429 and 5xx. Retries and the
@@ -194,13 +197,13 @@ impl Transport {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(&key, directory.as_deref(), &self.settings)?;
+        let client = build(&key, directory.as_deref(), &self.settings, self.resolver.clone())?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 }
 
-fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings) -> Result<Client> {
+fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings, resolver: Resolver) -> Result<Client> {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     // An error means that there is one already, which serves as well.
     PROVIDER.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -208,6 +211,7 @@ fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings) -> Resu
     let mut builder = Client::builder()
         .user_agent(&settings.user_agent)
         .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Arc::new(resolver))
         .connect_timeout(connect)
         .read_timeout(stall)
         .tcp_nodelay(true)
