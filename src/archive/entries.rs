@@ -102,8 +102,9 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
         Self { input, recorder, limits, remaining: 0, padding: 0, position: 0, headers: 0 }
     }
 
-    /// The next entry; `None` at the end of the archive, where all that follows has been read and found to be zeros. The
-    /// end is a block of zeros, or the end of the stream between two entries (as Go and GNU tar see it).
+    /// The next entry; `None` at the end of the archive, when everything that follows has been read. The end is two blocks
+    /// of zeros, or the end of the stream between two entries or after one such block (as Go sees it). What follows the
+    /// end is nobody's: docker, containerd and podman pass over it, too; it counts for the digest.
     pub fn next(&mut self) -> Result<Option<Entry>> {
         let mut pending = Pending::default();
         loop {
@@ -112,6 +113,10 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
                 return Ok(None);
             };
             if block == [0; BLOCK] {
+                // What follows one block of zeros alone would be lost without a word.
+                if self.block()?.is_some_and(|second| second != [0; BLOCK]) {
+                    return Err(Error::invalid("the tar archive is damaged: a header is all zeros"));
+                }
                 self.finish()?;
                 return Ok(None);
             }
@@ -329,15 +334,12 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
         Ok(Some(()))
     }
 
-    /// Reads on to the end of the stream: after the end of the archive only zeros may come.
+    /// Reads on to the end of the stream, whatever comes.
     fn finish(&mut self) -> Result<()> {
         loop {
             let piece = self.input.fill_buf().map_err(read_error)?;
             if piece.is_empty() {
                 return Ok(());
-            }
-            if piece.iter().any(|&byte| byte != 0) {
-                return Err(Error::invalid("the tar archive is damaged: something follows its end"));
             }
             let length = piece.len();
             self.recorder.write_all(piece).context(recording)?;

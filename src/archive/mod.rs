@@ -10,6 +10,7 @@
 mod attributes;
 mod directories;
 mod entries;
+mod gzip;
 mod header;
 mod names;
 pub mod owners;
@@ -32,19 +33,20 @@ use crate::oci::{Compression, Digest};
 
 pub use recipe::rebuild;
 
-/// How much a layer may be. A layer that exceeds a limit is refused while it is unpacked, so nothing needs more memory or
-/// disk than this.
+/// How much a layer may be. A layer that exceeds a limit is refused while it is unpacked. Memory does not grow with either;
+/// docker and podman know no limit but the disk, and layers with models of hundreds of gigabytes or with millions of small
+/// files are real. So these only end a stream that would never end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the tar stream after decompression: 64 GiB.
+    /// Bytes of the tar stream after decompression: 1 TiB.
     pub unpacked_bytes: u64,
-    /// Tar headers, those of extended headers counted: a million.
+    /// Tar headers, those of extended headers counted: a hundred million.
     pub entries: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unpacked_bytes: 64 << 30, entries: 1_000_000 }
+        Self { unpacked_bytes: 1 << 40, entries: 100_000_000 }
     }
 }
 

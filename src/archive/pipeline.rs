@@ -14,9 +14,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use super::{header, read_error};
+use super::{gzip, header, read_error};
 use crate::base::{Error, Result, ResultExt};
-use crate::oci::{Compression, Digest, DigestHasher};
+use crate::oci::{Compression, Digest, DigestHasher, media};
 
 /// Bytes in one buffer: large enough that handing over costs nothing, small enough to be still in the cache.
 const BUFFER: usize = 256 << 10;
@@ -92,6 +92,7 @@ fn produce(blob: impl Read, compression: Compression, empty: &Receiver<Buffer>, 
 
 /// The uncompressed form of `blob`. Its first bytes decide rather than the media type, as in docker, because some
 /// publishers get the type wrong; a stream that claims to be compressed but looks like nothing at all is an error.
+/// Whatever follows the last gzip member is passed over, see [`gzip`].
 fn inflate<'a>(blob: impl Read + 'a, claimed: Compression) -> io::Result<Box<dyn Read + 'a>> {
     let mut blob = BufReader::with_capacity(READ_AHEAD, blob);
     let mut beginning = Vec::with_capacity(header::BLOCK);
@@ -101,13 +102,17 @@ fn inflate<'a>(blob: impl Read + 'a, claimed: Compression) -> io::Result<Box<dyn
         Some(block) => *block == [0; header::BLOCK] || header::Header::parse(block).is_ok(),
         None => beginning.is_empty(),
     };
+    if let Some(name) = media::unsupported_compression(&beginning) {
+        let error = Error::unsupported(format!("the layer is compressed with {name}, which is not supported"));
+        return Err(io::Error::other(error.hint("gzip and zstd are; ask the image's publisher to push it again")));
+    }
     if actual == Compression::None && claimed != Compression::None && !tar() {
         return Err(io::Error::other(Error::invalid("the layer is neither a tar archive nor compressed")));
     }
     let blob = BufReader::with_capacity(READ_AHEAD, io::Cursor::new(beginning).chain(blob));
     Ok(match actual {
         Compression::None => Box::new(blob),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(blob)),
+        Compression::Gzip => Box::new(gzip::Members::new(blob)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(blob)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
@@ -214,6 +219,9 @@ mod tests {
             ("plain", plain.clone(), Compression::None),
             ("gzip", gzip(&plain), Compression::Gzip),
             ("gzip members", members, Compression::Gzip),
+            ("garbage behind gzip", [&gzip(&plain)[..], b"garbage"].concat(), Compression::Gzip),
+            ("zeros behind gzip", [gzip(&plain), vec![0; 300_000]].concat(), Compression::Gzip),
+            ("half a magic behind gzip", [&gzip(&plain)[..], b"\x1f\x8b"].concat(), Compression::Gzip),
             ("zstd", zstd::encode_all(&plain[..], 1).unwrap(), Compression::Zstd),
             ("zstd after a skippable frame", skippable, Compression::Zstd),
             ("a type that lies", gzip(&plain), Compression::None),
@@ -234,12 +242,22 @@ mod tests {
         for (what, blob, claimed) in [
             ("cut gzip", &gz[..gz.len() - 9], Compression::Gzip),
             ("wrong crc", &flipped[..], Compression::Gzip),
-            ("garbage behind gzip", &[&gz[..], b"garbage"].concat(), Compression::Gzip),
+            ("damage in the second member", &[&gz[..], &flipped[..]].concat(), Compression::Gzip),
+            ("cut in the second header", &[&gz[..], &gz[..5]].concat(), Compression::Gzip),
             ("cut zstd", &zst[..zst.len() - 9], Compression::Zstd),
             ("no compression at all", b"<html>", Compression::Gzip),
         ] {
             let error = read_all(blob, claimed).unwrap_err();
             assert_eq!(error.kind(), crate::base::Kind::Invalid, "{what}: {}", error.chain());
+        }
+    }
+
+    #[test]
+    fn other_compressions_are_named() {
+        for (beginning, name) in [(&b"BZh91AY&SY"[..], "bzip2"), (b"\xfd7zXZ\0\0\x04", "xz")] {
+            let error = read_all(beginning, Compression::None).unwrap_err();
+            assert_eq!(error.kind(), crate::base::Kind::Unsupported);
+            assert!(error.message().contains(&format!("compressed with {name}")), "{}", error.chain());
         }
     }
 

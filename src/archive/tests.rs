@@ -520,15 +520,31 @@ fn damaged_archives_are_refused() {
     assert_eq!(Layer::unpack(Vec::new(), &Limits::default()).unwrap().unpacked.entries, 0);
     let padded = [&whole[..], &[0; 10240]].concat();
     assert_eq!(Layer::unpack(padded, &Limits::default()).unwrap().unpacked.entries, 2);
-    let followed = [&whole[..], &[0; 1024], b"garbage"].concat();
-    let error = Layer::unpack(followed, &Limits::default()).err().unwrap();
-    assert_eq!(error.message(), "the tar archive is damaged: something follows its end");
+    // A lone block of zeros is no end when something follows: the rest would be lost.
+    let alone = [&whole[..], &[0; 512], &whole[..]].concat();
+    let error = Layer::unpack(alone, &Limits::default()).err().unwrap();
+    assert_eq!(error.message(), "the tar archive is damaged: a header is all zeros");
     assert!(refusal(Archive::new().entry(b'V', "label", "", 0, b"")).contains("unknown type `V`"));
     let huge = Archive::new().entry(b'x', "pax", "", 0, &vec![b'x'; (1 << 20) + 1]);
     assert!(refusal(huge).contains("more than 1048576 bytes"));
     let negative = Archive::new().pax(&[("uid", b"4294967295")]).file("x", "");
     assert!(refusal(negative).contains("user id 4294967295"));
     assert!(refusal(Archive::new().symlink("x", "")).contains("no valid target"));
+}
+
+#[test]
+fn what_follows_the_end_is_passed_over_and_kept_for_the_digest() {
+    let whole = Archive::new().file("a", "x").0;
+    let other = Archive::new().file("b", "y").0;
+    for rest in [&b"garbage"[..], &other, &[&[0; 512][..], &other].concat(), &vec![7; 100_000]] {
+        let stream = [&whole[..], &[0; 1024], rest].concat();
+        let layer = Layer::unpack(stream.clone(), &Limits::default()).unwrap();
+        assert_eq!((layer.unpacked.entries, layer.path("b").exists()), (1, false));
+        assert_eq!(layer.unpacked.diff_id, Digest::sha256(&stream));
+        assert!(layer.unpacked.rebuildable && layer.rebuilt() == stream);
+    }
+    let half_an_end = [&whole[..], &[0; 512]].concat();
+    assert!(Layer::unpack(half_an_end, &Limits::default()).is_ok());
 }
 
 proptest::proptest! {

@@ -18,7 +18,7 @@ use crate::oci::Digest;
 use crate::rootless::outer;
 use crate::state::record::{ImageOrigin, Member, MountSource, NetworkMode};
 use crate::state::{ContainerConfig, ContainerGuard};
-use crate::store::{ImageRecord, Store};
+use crate::store::{ImageRecord, Store, stack};
 
 /// A container that was just created; the guard still holds its lock.
 #[derive(Debug)]
@@ -44,8 +44,10 @@ pub(super) fn create_guarded(
     let _using = store.lock_shared()?;
     let image_config = store.image_config(&image)?;
     let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image))?;
+    // The mode of the container's root. podman takes it from the highest layer, docker takes 0755 whatever the image says.
+    // A layer packed from a private directory has 0700 there, and would keep every user but root out: everybody may enter.
     let root_mode = match layers.last() {
-        Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777,
+        Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555,
         None => 0o755,
     };
     let network = network_mode(engine, request)?;
@@ -116,20 +118,16 @@ fn find_image(
     })
 }
 
-/// The directories to stack for these layers, base first. A layer that hides everything below it begins the stack.
+/// The directories to stack for these layers, base first; see [`stack`].
 pub(super) fn layer_trees(store: &Store, diff_ids: &[Digest], what: &str) -> Result<Vec<PathBuf>> {
-    let mut trees = Vec::with_capacity(diff_ids.len());
-    for diff_id in diff_ids {
-        let layer = store.layer(diff_id)?.ok_or_else(|| {
+    let layer = |diff_id: &Digest| {
+        store.layer(diff_id)?.ok_or_else(|| {
             Error::invalid(format!("the layer {diff_id} of {what} is missing from the store"))
                 .hint("pull the image again: the missing layer will be fetched")
-        })?;
-        if layer.hides_lower {
-            trees.clear();
-        }
-        trees.push(layer.tree);
-    }
-    Ok(trees)
+        })
+    };
+    let layers = diff_ids.iter().map(layer).collect::<Result<Vec<_>>>()?;
+    Ok(stack(layers).into_iter().map(|layer| layer.tree).collect())
 }
 
 /// `-v` makes a missing host directory, as docker does; everything else must exist.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,8 +42,9 @@ pub(super) fn inside<T: Serialize + DeserializeOwned>(paths: &Paths, work: impl 
     result.map_err(Error::from)
 }
 
-/// Reclaims the space of what was removed, in a process of its own that nobody waits for.
-pub(super) fn reclaim(paths: &Paths) -> Result<()> {
+/// Reclaims the space of what was removed, in a process of its own that nobody waits for; also that of layers which failed
+/// pulls left at least `age` ago.
+pub(super) fn reclaim(paths: &Paths, age: Duration) -> Result<()> {
     match fork().context(|| "cannot fork")? {
         Forked::Parent(_) => Ok(()),
         Forked::Child => {
@@ -55,6 +57,7 @@ pub(super) fn reclaim(paths: &Paths) -> Result<()> {
             let done = outer::enter(paths).and_then(|()| publish::empty_trash(&paths.trash())).and_then(|()| {
                 let store = Store::open(&paths.store())?;
                 store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
+                store.reclaim_layers(age, || layers_in_use(&Containers::new(paths)))?;
                 store.sweep()
             });
             outer::forget_keeper(paths);

@@ -11,7 +11,9 @@
 //! *Interruption.* A pull that fails keeps the layers that were complete, and one that takes long publishes what is
 //! complete every [`KEEP_EVERY`]; of the others it keeps the bytes that came over a network (see [`partial`]). So the next try need not
 //! fetch anything again, even when the process was killed. Half-made trees go: a failing pull removes them, and those
-//! of a killed one are removed during the next.
+//! of a killed one are removed during the next. Layers that no image came to use go after [`KEEP_LAYERS`], with the next
+//! pull or removal of a container, or with the next `rmi`, whichever is first; never while another pull runs, which may
+//! have found them present (see `Store::begin_adding`).
 //!
 //! *Concurrency.* Pulls of the same image do not wait for each other; the second to finish a layer gives way to the
 //! first. Between finding a layer present and the publication of the image a removal may take the layer away; then it is
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 use self::partial::Partial;
 use super::Engine;
 use super::request::PullPolicy;
+use super::rmi::layers_in_use;
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::config::CONFIG_MAX;
@@ -40,6 +43,9 @@ use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 /// Layers in transfer at a time. Two saturate two cores with a near registry; more hide the round trips of a far one.
 /// Each needs some 3 MiB of memory.
 const LAYERS_AT_ONCE: usize = 4;
+/// How long the complete layers of a failed pull are kept for the next try. Unpacked layers take much space, so it is
+/// shorter than for the beginnings of blobs.
+pub(super) const KEEP_LAYERS: Duration = Duration::from_secs(24 * 3600);
 /// How much work a killed pull can lose, beside layers that are not complete.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// The directory of the store for blobs that are not complete.
@@ -174,6 +180,9 @@ fn from_registry(
     let client = Client::new(engine.registry.clone())?;
     let remote = client.resolve(reference, wanted.unwrap_or(&Platform::host()))?;
     let plan = plan(store, &client, remote)?;
+    // What this pull needs of old leftovers is fetched again. What cannot be reclaimed now can wait.
+    let _ = store.reclaim_layers(KEEP_LAYERS, || layers_in_use(&engine.containers()));
+    let _adding = store.begin_adding()?;
     let platform = plan.config.platform();
     if let Some(wanted) = wanted.filter(|wanted| !wanted.matches(&platform)) {
         return Err(Error::not_found(format!("the image is for `{platform}` only, not for `{wanted}`")));
@@ -208,8 +217,7 @@ fn from_registry(
 /// Understands and checks what the registry has.
 fn plan(store: &Store, client: &Client, remote: RemoteImage) -> Result<Plan> {
     let descriptor = &remote.manifest.config;
-    // Ancient registries name docker's configurations `application/octet-stream`.
-    if !media::is_image_config(&descriptor.media_type) && descriptor.media_type != "application/octet-stream" {
+    if !media::is_image_config(&descriptor.media_type) {
         let kind = text::clean(&descriptor.media_type);
         return Err(Error::unsupported(format!("it is not a container image: its content is of type `{kind}`")));
     }
@@ -309,15 +317,13 @@ fn fetch(
         failed: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
-        if threads > 0 {
-            // Frees what interrupted pulls left, meanwhile. Whatever is in its way is not in ours.
-            scope.spawn(|| {
-                if let Some(partials) = work.partials {
-                    partial::sweep(partials);
-                }
-                drop(store.sweep());
-            });
-        }
+        // Frees what interrupted pulls left, meanwhile. Whatever is in its way is not in ours.
+        scope.spawn(|| {
+            if let Some(partials) = work.partials {
+                partial::sweep(partials);
+            }
+            drop(store.sweep());
+        });
         for _ in 0..threads {
             let started = std::thread::Builder::new().name("layer".into()).spawn_scoped(scope, || work.run());
             if let Err(error) = started {

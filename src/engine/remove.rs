@@ -1,7 +1,7 @@
 //! `rm`: a container goes away.
 
 use super::stop::{How, stop};
-use super::{Engine, isolated};
+use super::{Engine, isolated, pull};
 use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Kind, Result};
 use crate::state::record::MountSource;
@@ -22,7 +22,7 @@ pub fn remove(engine: &Engine, names: &[String], removal: Removal) -> Vec<Result
     let results: Vec<Result<ContainerId>> = names.iter().map(|name| remove_one(engine, name, removal)).collect();
     if results.iter().any(Result::is_ok) {
         // What cannot be reclaimed now is reclaimed by the next one.
-        let _ = engine.containers().sweep().and_then(|()| isolated::reclaim(&engine.paths));
+        let _ = engine.containers().sweep().and_then(|()| isolated::reclaim(&engine.paths, pull::KEEP_LAYERS));
     }
     results
 }

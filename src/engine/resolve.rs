@@ -147,7 +147,8 @@ fn process(request: &CreateRequest, image: &ImageConfig, namespace: &UserNamespa
     let entrypoint = match &request.entrypoint {
         Some(entrypoint) if entrypoint.is_empty() => Vec::new(),
         Some(entrypoint) => vec![entrypoint.clone()],
-        None => image.config.entrypoint.clone().unwrap_or_default(),
+        // docker and podman take one empty word for no entrypoint.
+        None => image.config.entrypoint.clone().filter(|words| words[..] != [""]).unwrap_or_default(),
     };
     let command = match (request.command.is_empty(), &request.entrypoint) {
         (false, _) => request.command.clone(),
@@ -183,11 +184,11 @@ fn process(request: &CreateRequest, image: &ImageConfig, namespace: &UserNamespa
     })
 }
 
-/// The image's variables, each replaced by the user's of the same name.
+/// The image's variables, each replaced by the user's of the same name. What has no name or no value is none.
 fn environment(image: &[String], asked: &[String]) -> Vec<String> {
     let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
     let mut env: Vec<String> = Vec::with_capacity(image.len() + asked.len());
-    for pair in image.iter().filter(|pair| pair.contains('=')).chain(asked) {
+    for pair in image.iter().filter(|pair| pair.find('=').is_some_and(|at| at > 0)).chain(asked) {
         match env.iter_mut().find(|old| name(old) == name(pair)) {
             Some(old) => old.clone_from(pair),
             None => env.push(pair.clone()),

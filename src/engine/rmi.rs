@@ -4,6 +4,7 @@
 //! comes to use an image between the check and the removal.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::{Engine, isolated};
 use crate::base::{Error, Result, text};
@@ -33,8 +34,9 @@ pub fn remove(engine: &Engine, names: &[String], force: bool) -> Result<Vec<Resu
         })
         .collect();
     if results.iter().flatten().any(|removed| !removed.deleted.is_empty()) {
-        // Nobody waits for it, and what it cannot do now the next sweep does.
-        let _ = isolated::reclaim(&engine.paths);
+        // Nobody waits for it, and what it cannot do now the next sweep does. Who removes images wants the space: what
+        // failed pulls left goes as well, however new it is.
+        let _ = isolated::reclaim(&engine.paths, Duration::ZERO);
     }
     Ok(results)
 }

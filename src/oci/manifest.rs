@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use super::digest::Digest;
-use super::media;
 use super::platform::Platform;
+use super::{document, media};
 use crate::base::{Error, Kind, Result, text};
 
 /// Largest manifest or index, in bytes: what registries must accept (distribution specification, "Pushing Manifests") and
@@ -21,7 +21,7 @@ pub const LAYERS_MAX: usize = 500;
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
     /// One of [`media`]'s, or anything else.
-    #[serde(default, deserialize_with = "super::null_is_empty")]
+    #[serde(default)]
     pub media_type: String,
     /// What the content must hash to.
     pub digest: Digest,
@@ -31,7 +31,7 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "platform_or_none")]
     pub platform: Option<Platform>,
     /// Free text.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "super::null_is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -75,31 +75,21 @@ impl Parsed {
 }
 
 impl Index {
-    /// The manifest that runs best where `wanted` is wanted; among equals the first, which is containerd's choice.
-    pub fn select(&self, wanted: &Platform) -> Result<&Descriptor> {
-        let ranked = self.manifests.iter().filter_map(|descriptor| {
-            let rank = wanted.rank(descriptor.platform.as_ref()?)?;
-            let is_image = media::is_manifest(&descriptor.media_type) || media::is_index(&descriptor.media_type);
-            is_image.then_some((rank, descriptor))
+    /// The entries that may lead to an image where `wanted` is wanted, the most promising first: those whose platform
+    /// runs there, the best before the others and among equals the publisher's first (containerd's choice), then those
+    /// without a platform, of which only their own documents tell.
+    pub fn candidates(&self, wanted: &Platform) -> Vec<&Descriptor> {
+        let leads_on = |descriptor: &&Descriptor| {
+            let kind = descriptor.media_type.as_str();
+            kind.is_empty() || media::is_manifest(kind) || media::is_index(kind)
+        };
+        let ranked = self.manifests.iter().filter(leads_on).filter_map(|descriptor| match &descriptor.platform {
+            Some(platform) => wanted.rank(platform).map(|rank| (rank, descriptor)),
+            None => Some((u32::MAX, descriptor)),
         });
-        if let Some((_, best)) = ranked.min_by_key(|(rank, _)| *rank) {
-            return Ok(best);
-        }
-        let offered: Vec<String> = self
-            .platforms()
-            .iter()
-            .filter(|platform| platform.os != "unknown")
-            .take(32)
-            .map(ToString::to_string)
-            .collect();
-        let error = Error::not_found(format!("the image has no variant for `{wanted}`"));
-        Err(match offered.is_empty() {
-            true => error,
-            false => error.hint(format!(
-                "it is made for {}; choose one with --platform if this machine can emulate it",
-                offered.join(", ")
-            )),
-        })
+        let mut ranked: Vec<_> = ranked.collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().map(|(_, descriptor)| descriptor).collect()
     }
 
     /// The platforms it has images for.
@@ -108,12 +98,31 @@ impl Index {
     }
 }
 
+/// That none of the `offered` platforms runs where `wanted` is wanted.
+pub fn no_variant<'a>(wanted: &Platform, offered: impl IntoIterator<Item = &'a Platform>) -> Error {
+    let mut names: Vec<String> = Vec::new();
+    for platform in offered.into_iter().filter(|platform| platform.os != "unknown") {
+        let name = platform.to_string();
+        if !names.contains(&name) && names.len() < 32 {
+            names.push(name);
+        }
+    }
+    let error = Error::not_found(format!("the image has no variant for `{wanted}`"));
+    match names.is_empty() {
+        true => error,
+        false => error.hint(format!(
+            "it is made for {}; choose one with --platform if this machine can emulate it",
+            names.join(", ")
+        )),
+    }
+}
+
 /// The fields of both documents; which are there tells them apart.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
     #[serde(default)]
-    schema_version: Option<u32>,
+    schema_version: Option<i64>,
     #[serde(default)]
     media_type: Option<String>,
     #[serde(default)]
@@ -138,13 +147,11 @@ pub fn parse_manifest(bytes: &[u8], content_type: Option<&str>) -> Result<Parsed
     if declared.is_some_and(media::is_schema1) {
         return Err(schema1());
     }
-    let document: Document = serde_json::from_slice(bytes)
+    let document: Document = document::from_slice(bytes)
         .map_err(|error| Error::invalid("the manifest is not a valid JSON document").caused_by(error))?;
+    // Nobody else looks at the version of a document that has the right fields.
     if document.schema_version == Some(1) || document.fs_layers.is_some() {
         return Err(schema1());
-    }
-    if document.schema_version != Some(2) {
-        return Err(Error::invalid("the manifest has no schema version 2"));
     }
     let own = document.media_type.as_deref().filter(|own| !own.is_empty());
     if let (Some(own), Some(declared)) = (own, declared)
@@ -159,18 +166,18 @@ pub fn parse_manifest(bytes: &[u8], content_type: Option<&str>) -> Result<Parsed
     from_document(document, &media_type)
 }
 
+/// What the fields make of it. A manifest without layers is an image without files, an index without manifests one that
+/// has nothing for anybody.
 fn from_document(document: Document, media_type: &str) -> Result<Parsed> {
-    let unknown = !media::is_index(media_type) && !media::is_manifest(media_type);
+    let (index, manifest) = (media::is_index(media_type), media::is_manifest(media_type));
+    let unknown = !index && !manifest;
     match document {
-        Document { config: None, layers: None, manifests: Some(manifests), .. }
-            if media::is_index(media_type) || unknown =>
-        {
+        Document { config: None, layers: None, manifests, .. } if index || unknown && manifests.is_some() => {
             let media_type = if unknown { media::OCI_INDEX } else { media_type }.to_owned();
-            Ok(Parsed::Index(Index { media_type, manifests }))
+            Ok(Parsed::Index(Index { media_type, manifests: manifests.unwrap_or_default() }))
         }
-        Document { config: Some(config), layers: Some(layers), manifests: None, .. }
-            if media::is_manifest(media_type) || unknown =>
-        {
+        Document { config: Some(config), layers, manifests: None, .. } if manifest || unknown => {
+            let layers = layers.unwrap_or_default();
             if layers.len() > LAYERS_MAX {
                 return Err(Error::new(
                     Kind::Unsupported,
@@ -196,11 +203,11 @@ fn schema1() -> Error {
 fn platform_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platform>, D::Error> {
     #[derive(Deserialize)]
     struct Raw {
-        #[serde(default, deserialize_with = "super::null_is_empty")]
+        #[serde(default)]
         os: String,
-        #[serde(default, deserialize_with = "super::null_is_empty")]
+        #[serde(default)]
         architecture: String,
-        #[serde(default, deserialize_with = "super::null_is_empty")]
+        #[serde(default)]
         variant: String,
     }
     Ok(Option::<Raw>::deserialize(deserializer)?
@@ -270,7 +277,6 @@ mod tests {
             ("index type, manifest fields", as_index.as_str(), None),
             ("schema 1", r#"{"schemaVersion":1,"fsLayers":[]}"#, None),
             ("signed schema 1", m.as_str(), Some("application/vnd.docker.distribution.manifest.v1+prettyjws")),
-            ("no version", r#"{"manifests":[]}"#, None),
             ("nothing", r#"{"schemaVersion":2}"#, None),
             ("not JSON", "<html>", None),
             ("negative size", &m.replace(":7", ":-7"), None),
@@ -292,14 +298,85 @@ mod tests {
         .unwrap() else {
             panic!("not an index")
         };
-        let chosen =
-            |wanted: &str| index.select(&wanted.parse().unwrap()).map(|d| d.platform.as_ref().unwrap().to_string());
+        let chosen = |wanted: &str| {
+            index.candidates(&wanted.parse().unwrap()).first().map(|d| d.platform.as_ref().unwrap().to_string())
+        };
         assert_eq!(chosen("linux/amd64").unwrap(), "linux/amd64");
         assert_eq!(chosen("linux/arm64").unwrap(), "linux/arm64");
         assert_eq!(chosen("linux/arm/v7").unwrap(), "linux/arm/v6");
-        let error = chosen("linux/s390x").unwrap_err();
+        assert_eq!(chosen("linux/s390x"), None);
+        let error = no_variant(&"linux/s390x".parse().unwrap(), index.platforms());
         assert_eq!(error.kind(), Kind::NotFound);
         assert!(error.hints()[0].contains("linux/386, linux/arm64") && !error.hints()[0].contains("unknown"));
+    }
+
+    #[test]
+    fn entries_without_a_platform_come_last_and_without_a_type_count() {
+        let entry = |size: u32, rest: &str| format!(r#"{{"digest":"{D}","size":{size}{rest}}}"#);
+        let amd64 = r#","platform":{"architecture":"amd64","os":"linux"}"#;
+        let arm64 = r#","platform":{"architecture":"arm64","os":"linux"}"#;
+        let artifact = format!(r#","mediaType":"application/vnd.example"{amd64}"#);
+        let nested = format!(r#","mediaType":"{}""#, media::OCI_INDEX);
+        let entries = [
+            entry(1, &nested),
+            entry(2, ""),
+            entry(3, arm64),
+            entry(4, amd64),
+            entry(5, &artifact),
+            entry(6, r#","platform":{},"mediaType":"""#),
+            entry(7, r#","platform":null,"MediaType":null"#),
+        ];
+        let text = format!(r#"{{"Manifests":[{}]}}"#, entries.join(","));
+        let Parsed::Index(index) = parse_manifest(text.as_bytes(), None).unwrap() else { panic!("not an index") };
+        let sizes = |wanted: &str| {
+            let candidates = index.candidates(&wanted.parse().unwrap());
+            candidates.iter().map(|descriptor| descriptor.size).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes("linux/amd64"), [4, 1, 2, 6, 7]);
+        assert_eq!(sizes("linux/s390x"), [1, 2, 6, 7]);
+    }
+
+    /// Every field of the OCI manifest, index and descriptor, and of docker's, in a form that only a lenient reader takes.
+    #[test]
+    fn each_field_is_read_as_go_reads_it() {
+        let layer = format!(
+            r#"{{"MEDIATYPE":null,"Digest":"{D}","SIZE":7,"urls":null,"Annotations":{{"a":null}},"data":"","artifactType":null,"Platform":{{"OS":"linux","Architecture":"arm","VARIANT":null,"os.version":"x","features":null}}}}"#
+        );
+        let text = format!(
+            r#"{{"SchemaVersion":2,"MediaType":"{}","artifactType":null,"CONFIG":{layer},"Layers":[{layer}],"subject":null,"annotations":null,"manifests":null}}"#,
+            media::OCI_MANIFEST
+        );
+        let Parsed::Manifest(parsed) = parse_manifest(text.as_bytes(), None).unwrap() else { panic!("not a manifest") };
+        let layer = &parsed.layers[0];
+        assert_eq!((layer.media_type.as_str(), layer.digest.as_str(), layer.size), ("", D, 7));
+        assert_eq!(layer.platform.as_ref().unwrap().to_string(), "linux/arm/v7");
+        assert_eq!((parsed.config == *layer, &layer.annotations["a"]), (true, &String::new()));
+        // What may be absent.
+        let bare = format!(r#"{{"config":{}}}"#, descriptor("", ""));
+        for (text, declared, layers) in [
+            (bare.clone(), None, Some(0)),
+            (bare.clone(), Some(media::DOCKER_MANIFEST), Some(0)),
+            (bare.replace("}}", r#"},"layers":null,"schemaVersion":null,"fsLayers":null}"#), None, Some(0)),
+            (r#"{"manifests":[]}"#.into(), None, None),
+            (r#"{"manifests":null}"#.into(), Some(media::OCI_INDEX), None),
+            (format!(r#"{{"mediaType":"{}"}}"#, media::DOCKER_INDEX), None, None),
+        ] {
+            match (parse_manifest(text.as_bytes(), declared).unwrap(), layers) {
+                (Parsed::Manifest(manifest), Some(layers)) => assert_eq!(manifest.layers.len(), layers, "{text}"),
+                (Parsed::Index(index), None) => assert_eq!(index.manifests, [], "{text}"),
+                (parsed, _) => panic!("{text}: {parsed:?}"),
+            }
+        }
+        // What must be there.
+        for (text, what) in [
+            (bare.replace(&format!(r#""digest":"{D}","#), ""), "digest"),
+            (bare.replace(r#","size":7"#, ""), "size"),
+            (bare.replace(":7", ":null"), "size"),
+            (bare.replace(D, ""), "digest"),
+        ] {
+            let error = parse_manifest(text.as_bytes(), None).unwrap_err();
+            assert!(error.chain().contains(what), "{text}: {}", error.chain());
+        }
     }
 
     #[test]

@@ -46,9 +46,13 @@ pub fn is_schema1(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.docker.distribution.manifest.v1+")
 }
 
-/// Whether documents of this type are the configuration of a container image.
+/// Whether documents of this type are the configuration of a container image. The last four are what old registries and
+/// tools call such a document; docker takes the same (`defaultImageTypes` in moby's `distribution/registry.go`).
 pub fn is_image_config(media_type: &str) -> bool {
-    matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
+    matches!(
+        media_type,
+        OCI_CONFIG | DOCKER_CONFIG | "" | "application/octet-stream" | "application/json" | "text/html"
+    )
 }
 
 /// How a layer's tar stream is compressed.
@@ -63,14 +67,36 @@ pub enum Compression {
     Zstd,
 }
 
+/// The types of tar layers before their compression is named. Layers called foreign or non-distributable are like others
+/// where the registry has them; docker and podman ask it first, too.
+const TARS: [&str; 4] = [
+    OCI_LAYER,
+    "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    DOCKER_LAYER,
+    "application/vnd.docker.image.rootfs.foreign.diff.tar",
+];
+
+/// Whether layers of this type need not be in the registry of their image.
+pub fn is_foreign(media_type: &str) -> bool {
+    media_type.contains(".foreign.") || media_type.contains(".nondistributable.")
+}
+
 impl Compression {
-    /// What the media type of a layer says. Other kinds of content are refused with the reason.
+    /// What the media type of a layer says. Other kinds of content are refused with the reason. The content itself has the
+    /// last word, see [`Compression::of_content`]; so a type that tells nothing is taken for plain tar.
+    ///
+    /// OCI separates the compression with `+`, docker with `.`; both are taken for both, as tools have mixed them up.
+    /// Layers without a type, or with the one for any bytes, come from the same registries that do so with configurations.
     pub fn of_layer(media_type: &str) -> Result<Self> {
-        match media_type {
-            OCI_LAYER | DOCKER_LAYER => Ok(Self::None),
-            OCI_LAYER_GZIP | DOCKER_LAYER_GZIP => Ok(Self::Gzip),
-            OCI_LAYER_ZSTD | DOCKER_LAYER_ZSTD => Ok(Self::Zstd),
-            other => Err(refuse(other)),
+        if matches!(media_type, "" | "application/octet-stream") {
+            return Ok(Self::None);
+        }
+        let suffix = TARS.iter().find_map(|tar| media_type.strip_prefix(tar));
+        match suffix {
+            Some("") => Ok(Self::None),
+            Some("+gzip" | ".gzip") => Ok(Self::Gzip),
+            Some("+zstd" | ".zstd") => Ok(Self::Zstd),
+            _ => Err(refuse(media_type)),
         }
     }
 
@@ -87,14 +113,22 @@ impl Compression {
 
 fn refuse(media_type: &str) -> Error {
     let name = text::clean(media_type);
-    if media_type.contains(".foreign.") || media_type.contains(".nondistributable.") {
-        return Error::unsupported(format!("layers of type `{name}` are not in the registry (a Windows image?)"));
-    }
     if media_type.ends_with("+encrypted") {
         return Error::unsupported(format!("the layer is encrypted (type `{name}`), which is not supported"));
     }
-    Error::unsupported(format!("layers of type `{name}` are not supported"))
-        .hint("container images have tar layers, plain or compressed with gzip or zstd")
+    Error::unsupported(format!("layers of type `{name}` are not supported")).hint(
+        "container images have tar layers, plain or compressed with gzip or zstd; is this an artifact of another kind?",
+    )
+}
+
+/// The name of a compression that is known but not supported, by the first bytes of its streams. docker and podman read
+/// these, although no specification names them.
+pub fn unsupported_compression(beginning: &[u8]) -> Option<&'static str> {
+    match beginning {
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some("bzip2"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -104,25 +138,35 @@ mod tests {
 
     #[test]
     fn layers_tell_their_compression() {
-        for (media_type, expected) in [
-            (OCI_LAYER, Compression::None),
-            ("application/vnd.oci.image.layer.v1.tar+gzip", Compression::Gzip),
-            ("application/vnd.oci.image.layer.v1.tar+zstd", Compression::Zstd),
-            ("application/vnd.docker.image.rootfs.diff.tar.gzip", Compression::Gzip),
+        let kinds = [(Compression::None, ""), (Compression::Gzip, "gzip"), (Compression::Zstd, "zstd")];
+        for base in [
+            "application/vnd.oci.image.layer.v1.tar",
+            "application/vnd.oci.image.layer.nondistributable.v1.tar",
+            "application/vnd.docker.image.rootfs.diff.tar",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar",
         ] {
-            assert_eq!(Compression::of_layer(media_type).unwrap(), expected);
+            for (expected, name) in kinds {
+                for separator in ["+", "."].iter().take(if name.is_empty() { 0 } else { 2 }) {
+                    assert_eq!(Compression::of_layer(&format!("{base}{separator}{name}")).unwrap(), expected);
+                }
+            }
+            assert_eq!(Compression::of_layer(base).unwrap(), Compression::None);
+        }
+        for unnamed in ["", "application/octet-stream"] {
+            assert_eq!(Compression::of_layer(unnamed).unwrap(), Compression::None);
         }
         for (refused, word) in [
-            ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "Windows"),
-            ("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", "Windows"),
             ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "encrypted"),
+            ("application/vnd.oci.image.layer.v1.tar+xz", "not supported"),
+            ("application/vnd.oci.image.layer.v1.tarball", "not supported"),
             ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "not supported"),
-            ("", "not supported"),
+            ("application/vnd.in-toto+json", "not supported"),
         ] {
             let error = Compression::of_layer(refused).unwrap_err();
             assert_eq!(error.kind(), Kind::Unsupported);
             assert!(error.message().contains(word), "{refused}");
         }
+        assert!(is_foreign("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip") && !is_foreign(OCI_LAYER));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod digest;
+pub mod document;
 pub mod manifest;
 pub mod media;
 pub mod platform;
@@ -17,12 +18,3 @@ pub use manifest::{Descriptor, Index, Manifest, Parsed, parse_manifest};
 pub use media::Compression;
 pub use platform::Platform;
 pub use reference::Reference;
-
-/// For serde fields: JSON's `null`, which Go writes for an empty slice or map, is the empty value.
-fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: serde::Deserialize<'de> + Default,
-{
-    Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
-}

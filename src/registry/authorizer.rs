@@ -18,6 +18,7 @@ use super::registries::Endpoint;
 use super::settings::Settings;
 use super::transport::{Ask, Transport, Trust, authority, follow};
 use crate::base::{Error, Kind, Result, ResultExt};
+use crate::oci::document;
 
 /// Largest answer of a token server, in bytes.
 const TOKEN_MAX: usize = 256 << 10;
@@ -154,7 +155,8 @@ impl Authorizer {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(failure::denied(&endpoint.host)),
             _ => return Err(failure::of_status(response).await.error),
         }
-        let body = super::client::read_bounded(response, TOKEN_MAX, "the token").await?;
+        let body =
+            super::client::read_bounded(response, TOKEN_MAX, self.settings.patience.document, "the token").await?;
         token_of(&body)
             .map(|token| format!("Bearer {token}"))
             .ok_or_else(|| Error::new(Kind::Network, format!("`{}` did not answer with a token", authority(&ask.url))))
@@ -214,7 +216,7 @@ fn token_of(body: &[u8]) -> Option<String> {
         #[serde(default)]
         access_token: Option<String>,
     }
-    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let answer: Answer = document::from_slice(body).ok()?;
     let token = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty())?;
     token.bytes().all(|b| b.is_ascii_graphic()).then_some(token)
 }
@@ -255,6 +257,7 @@ mod tests {
     fn tokens_are_what_a_header_can_carry() {
         assert_eq!(token_of(br#"{"token":"a.b-c","expires_in":300}"#).unwrap(), "a.b-c");
         assert_eq!(token_of(br#"{"token":"","access_token":"x"}"#).unwrap(), "x");
+        assert_eq!(token_of(br#"{"Token":null,"Access_Token":"x","expires_in":"never"}"#).unwrap(), "x");
         for bad in [&br#"{"token":"a\nb"}"#[..], b"{}", b"x", br#"{"token":"a b"}"#] {
             assert_eq!(token_of(bad), None);
         }

@@ -2,8 +2,8 @@
 //!
 //! # Theory of operation
 //!
-//! [`transfer`] runs on the network thread. It asks for the blob and passes each piece on, at most [`WINDOW`] bytes ahead
-//! of the reader: when the reader is slow, TCP's own window closes. When the connection breaks or stalls it asks again
+//! [`Transfer`] runs on the network thread. It asks for the blob and passes each piece on, at most [`WINDOW`] bytes ahead
+//! of the reader: when the reader is slow, TCP's own window closes. When the connection breaks, stalls or crawls it asks again
 //! from the first byte that is missing (`Range`); a server that ignores this sends everything again, and what the reader
 //! has already is skipped. So the reader sees one unbroken stream. Attempts are bounded, and counted anew after progress,
 //! so that a large blob survives a bad line but a server that sends nothing useful is left soon.
@@ -13,6 +13,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
@@ -20,8 +21,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::client::{PieceSender, Shared, Source};
 use super::failure::{self, Failure};
+use super::settings::Patience;
 use crate::base::{Error, Kind, Result};
-use crate::oci::{Descriptor, DigestHasher};
+use crate::oci::{Descriptor, DigestHasher, media};
 
 /// How many bytes may wait for the reader. With the connection's own buffers (some 400 KiB) this bounds the memory of a
 /// transfer.
@@ -162,28 +164,69 @@ impl From<Failure> for Interruption {
     }
 }
 
-/// Fetches a blob from the first of `sources` that can give it.
-pub(super) async fn transfer(
-    shared: Arc<Shared>,
-    sources: Vec<Source>,
-    descriptor: Descriptor,
-    mut progress: Progress,
-    to: Sender,
-) {
-    let mut failed = None;
-    for source in &sources {
-        match from_source(&shared, source, &descriptor, &mut progress, &to).await {
-            Ok(()) => {
-                let verdict = verified(&descriptor, progress.hasher);
-                let _ = to.pieces.send(verdict).await;
-                return;
-            }
-            Err(Interruption::Unwanted) => return,
-            Err(Interruption::Failure(failure)) => failed = Some(failure.error),
+/// A blob's way from a registry to its reader.
+pub(super) struct Transfer {
+    pub shared: Arc<Shared>,
+    /// In the order in which to try them.
+    pub sources: Vec<Source>,
+    /// For all of it, if it is limited.
+    pub limit: Option<Duration>,
+}
+
+impl Transfer {
+    /// Fetches the blob from the first source that can give it.
+    pub async fn run(self, descriptor: Descriptor, progress: Progress, to: Sender) {
+        let fetched = self.fetch(&descriptor, progress, &to);
+        let last = match self.limit {
+            None => fetched.await,
+            Some(limit) => tokio::time::timeout(limit, fetched).await.unwrap_or_else(|_| {
+                let host = self.sources.first().map_or("", |source| source.endpoint.host.as_str());
+                let what = format!("has not sent the blob `{}`", descriptor.digest);
+                Some(Piece::Failed(failure::too_slow(host, &what, limit).error))
+            }),
+        };
+        if let Some(last) = last {
+            // A reader that is gone needs no verdict.
+            let _ = to.pieces.send(last).await;
         }
     }
-    let error = failed.unwrap_or_else(|| Error::system("a blob has no source"));
-    let _ = to.pieces.send(Piece::Failed(error)).await;
+
+    /// Passes everything on but the last piece, which is returned; none when nobody reads any more.
+    async fn fetch(&self, descriptor: &Descriptor, mut progress: Progress, to: &Sender) -> Option<Piece> {
+        let mut failed = None;
+        for source in &self.sources {
+            match from_source(&self.shared, source, descriptor, &mut progress, to).await {
+                Ok(()) => return Some(verified(descriptor, progress.hasher)),
+                Err(Interruption::Unwanted) => return None,
+                Err(Interruption::Failure(failure)) => failed = Some(failure.error),
+            }
+        }
+        Some(Piece::Failed(failed.unwrap_or_else(|| Error::system("a blob has no source"))))
+    }
+}
+
+/// How much has come in how much waiting for the network. The time in which the reader does not read does not count: then
+/// the connection's buffers are full, and nothing is waited for.
+#[derive(Default)]
+struct Pace {
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Counts a piece; fails at the end of a window in which too little has come.
+    fn count(&mut self, waited: Duration, bytes: usize, patience: &Patience, host: &str) -> Result<(), Failure> {
+        self.waited += waited;
+        self.bytes += bytes as u64;
+        if self.waited < patience.window {
+            return Ok(());
+        }
+        let Self { bytes, waited } = std::mem::take(self);
+        match bytes < patience.least {
+            true => Err(failure::too_slow(host, &format!("sends too slowly: only {bytes} bytes"), waited)),
+            false => Ok(()),
+        }
+    }
 }
 
 fn verified(descriptor: &Descriptor, hasher: DigestHasher) -> Piece {
@@ -239,12 +282,15 @@ async fn attempt_once(
     let mut response = answer.map_err(|failure| failure.map(|error| in_terms_of_blob(error, descriptor)))?;
     let mut skip = to_skip(&response, descriptor, progress.offset).map_err(Failure::lasting)?;
     let host = super::transport::authority(response.url());
+    let mut pace = Pace::default();
     loop {
+        let asked = Instant::now();
         let chunk = match response.chunk().await {
             Ok(Some(chunk)) => chunk,
             Ok(None) => break,
             Err(error) => return Err(failure::of_transport(&error, &host).into()),
         };
+        pace.count(asked.elapsed(), chunk.len(), &shared.settings.patience, &host)?;
         let skipped = skip.min(chunk.len() as u64);
         skip -= skipped;
         let fresh = chunk.slice(skipped as usize..);
@@ -299,6 +345,14 @@ fn wrong_size(descriptor: &Descriptor, actual: &str) -> Error {
 
 fn in_terms_of_blob(error: Error, descriptor: &Descriptor) -> Error {
     match error.kind() {
+        Kind::NotFound if media::is_foreign(&descriptor.media_type) => Error::not_found(format!(
+            "the registry does not have the layer `{}`, which is not meant to be distributed",
+            descriptor.digest
+        ))
+        .caused_by(error)
+        .hint(
+            "its publisher keeps it elsewhere (most such layers are of Windows); ask them for an image that is whole",
+        ),
         Kind::NotFound => {
             Error::not_found(format!("the registry has lost the blob `{}` of the image", descriptor.digest))
                 .caused_by(error)

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -13,17 +14,21 @@ use super::authorizer::Authorizer;
 use super::blob::{self, BlobReader};
 use super::failure::{self, Failure};
 use super::registries::{Endpoint, Registries};
-use super::settings::Settings;
+use super::settings::{Patience, Settings};
 use super::transport::{Ask, Transport, Trust, is_loopback};
 use crate::base::{Error, Kind, Result, ResultExt, text};
-use crate::oci::manifest::MANIFEST_MAX;
+use crate::oci::config::CONFIG_MAX;
+use crate::oci::manifest::{MANIFEST_MAX, no_variant};
 use crate::oci::reference::DOCKER_HUB;
-use crate::oci::{Descriptor, Digest, DigestHasher, Manifest, Parsed, Platform, Reference, media, parse_manifest};
+use crate::oci::{
+    Descriptor, Digest, DigestHasher, ImageConfig, Manifest, Parsed, Platform, Reference, media, parse_manifest,
+};
 
 /// Docker Hub's registry is not on the host that its references name.
 const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
-/// How deep indexes may be nested.
-const INDEX_DEPTH: usize = 3;
+/// How deep indexes may be nested, and how many documents they may lead to before one fits.
+const INDEX_DEPTH: usize = 8;
+const INDEX_DOCUMENTS: usize = 64;
 
 /// A client for all registries of one command.
 pub struct Client {
@@ -69,6 +74,20 @@ pub(super) struct Shared {
     authorizer: Authorizer,
     /// By host and trust: the scheme that was found to work.
     schemes: Mutex<HashMap<(String, Trust), &'static str>>,
+}
+
+/// One step from an index to a manifest.
+struct Step {
+    to: Target,
+    /// Whether an index has said that this is for the wanted platform.
+    certain: bool,
+    /// How many indexes lead here.
+    depth: usize,
+}
+
+enum Target {
+    Here(Document),
+    There(Descriptor),
 }
 
 /// A manifest document as it came.
@@ -123,14 +142,23 @@ impl Client {
         offset: u64,
         before: DigestHasher,
     ) -> BlobReader {
+        self.start(image, descriptor, blob::Progress { offset, hasher: before }, None)
+    }
+
+    fn start(
+        &self,
+        image: &RemoteImage,
+        descriptor: &Descriptor,
+        progress: blob::Progress,
+        limit: Option<Duration>,
+    ) -> BlobReader {
         let (sender, reader) = blob::channel(descriptor);
-        let progress = blob::Progress { offset, hasher: before };
-        let transfer = blob::transfer(self.shared.clone(), image.sources.clone(), descriptor.clone(), progress, sender);
-        self.runtime.spawn(transfer);
+        let transfer = blob::Transfer { shared: self.shared.clone(), sources: image.sources.clone(), limit };
+        self.runtime.spawn(transfer.run(descriptor.clone(), progress, sender));
         reader
     }
 
-    /// A whole small blob, of at most `limit` bytes.
+    /// A whole small blob, of at most `limit` bytes, in the time that a document may take.
     pub fn small_blob(&self, image: &RemoteImage, descriptor: &Descriptor, limit: usize) -> Result<Vec<u8>> {
         if descriptor.size > limit as u64 {
             return Err(Error::invalid(format!(
@@ -138,7 +166,9 @@ impl Client {
                 descriptor.digest, descriptor.size
             )));
         }
-        self.blob(image, descriptor).into_bytes()
+        let progress = blob::Progress { offset: 0, hasher: DigestHasher::like(&descriptor.digest) };
+        let Patience { document, exchange, .. } = self.shared.settings.patience;
+        self.start(image, descriptor, progress, Some(document + exchange)).into_bytes()
     }
 
     fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
@@ -181,30 +211,100 @@ impl Shared {
         Ok(RemoteImage {
             reference: reference.clone(),
             digest,
-            manifest_bytes: document.0,
-            manifest_digest: document.1,
+            manifest_bytes: document.bytes,
+            manifest_digest: document.digest,
             manifest,
             chosen,
             sources,
         })
     }
 
-    /// From an index to the manifest for `platform`.
-    async fn descend(
-        &self,
-        sources: &[Source],
-        mut document: Document,
-        platform: &Platform,
-    ) -> Result<((Vec<u8>, Digest), Manifest)> {
-        for _ in 0..=INDEX_DEPTH {
-            let index = match document.parsed {
-                Parsed::Manifest(manifest) => return Ok(((document.bytes, document.digest), manifest)),
-                Parsed::Index(index) => index,
+    /// From an index to the manifest for `platform`: depth first, through the entries that may lead to one, in order of
+    /// preference. An entry with a platform is believed; where there is none, the image's configuration decides.
+    async fn descend(&self, sources: &[Source], top: Document, platform: &Platform) -> Result<(Document, Manifest)> {
+        let mut offered: Vec<Platform> = Vec::new();
+        let mut unusable = None;
+        let mut fetched = 0;
+        let mut pending = vec![Step { to: Target::Here(top), certain: true, depth: 0 }];
+        while let Some(Step { to, certain, depth }) = pending.pop() {
+            let document = match to {
+                Target::Here(document) => document,
+                Target::There(_) if fetched == INDEX_DOCUMENTS => {
+                    return Err(Error::invalid(format!(
+                        "the image's indexes lead to more than {INDEX_DOCUMENTS} documents without a platform"
+                    )));
+                }
+                Target::There(descriptor) => {
+                    fetched += 1;
+                    match self.manifest_by_digest(sources, &descriptor).await {
+                        // Something else that was put into the index without saying what it is.
+                        Err(error) if !certain && matches!(error.kind(), Kind::Invalid | Kind::Unsupported) => {
+                            unusable.get_or_insert(error);
+                            continue;
+                        }
+                        document => document?,
+                    }
+                }
             };
-            let chosen = index.select(platform)?;
-            document = self.manifest_by_digest(sources, chosen).await?;
+            match &document.parsed {
+                Parsed::Manifest(manifest) => {
+                    let fits = match certain {
+                        true => true,
+                        false => {
+                            let found = self.platform_of(sources, manifest).await?;
+                            offered.extend(found.clone());
+                            found.is_some_and(|found| platform.matches(&found))
+                        }
+                    };
+                    if fits {
+                        let manifest = manifest.clone();
+                        return Ok((document, manifest));
+                    }
+                }
+                Parsed::Index(_) if depth == INDEX_DEPTH => {
+                    return Err(Error::invalid(format!("the image's indexes are nested more than {INDEX_DEPTH} deep")));
+                }
+                Parsed::Index(index) => {
+                    offered.extend(index.platforms().into_iter().cloned());
+                    pending.extend(index.candidates(platform).into_iter().rev().map(|descriptor| Step {
+                        certain: descriptor.platform.is_some(),
+                        to: Target::There(descriptor.clone()),
+                        depth: depth + 1,
+                    }));
+                }
+            }
         }
-        Err(Error::invalid("the image's indexes are nested too deeply"))
+        let error = no_variant(platform, &offered);
+        Err(match unusable {
+            Some(unusable) => error.caused_by(unusable),
+            None => error,
+        })
+    }
+
+    /// What the image of a manifest was built for; `None` for an artifact that is no image.
+    async fn platform_of(&self, sources: &[Source], manifest: &Manifest) -> Result<Option<Platform>> {
+        let config = &manifest.config;
+        if !media::is_image_config(&config.media_type) || config.size > CONFIG_MAX as u64 {
+            return Ok(None);
+        }
+        let mut failed = Vec::new();
+        for source in sources {
+            let bytes = match self.get(source, &format!("blobs/{}", config.digest), None, 0).await {
+                Ok(response) => {
+                    let time = self.settings.patience.document;
+                    read_bounded(response, CONFIG_MAX, time, "the image configuration").await
+                }
+                Err(failure) => Err(failure.error),
+            };
+            match bytes {
+                Ok(bytes) if config.digest.is_of(&bytes) => {
+                    return Ok(ImageConfig::parse(&bytes).ok().map(|config| config.platform()));
+                }
+                Ok(_) => failed.push(Error::invalid(format!("the image configuration `{}` is damaged", config.digest))),
+                Err(error) => failed.push(error),
+            }
+        }
+        Err(last_of(failed))
     }
 
     async fn manifest_by_digest(&self, sources: &[Source], descriptor: &Descriptor) -> Result<Document> {
@@ -235,7 +335,7 @@ impl Shared {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let content_type = header("content-type");
         let declared = header("docker-content-digest").and_then(|value| value.parse::<Digest>().ok());
-        let bytes = read_bounded(response, MANIFEST_MAX, "the manifest").await?;
+        let bytes = read_bounded(response, MANIFEST_MAX, self.settings.patience.document, "the manifest").await?;
         let expected = expected.or(declared.as_ref());
         if let Some(expected) = expected
             && !expected.is_of(&bytes)
@@ -355,8 +455,16 @@ fn absent(error: Error, reference: &Reference, source: &Source) -> Error {
     }
 }
 
-/// The body, if it has at most `limit` bytes. `what` names it in errors.
-pub(super) async fn read_bounded(mut response: Response, limit: usize, what: &str) -> Result<Vec<u8>> {
+/// The body, if it has at most `limit` bytes and is here in `time`. `what` names it in errors.
+pub(super) async fn read_bounded(response: Response, limit: usize, time: Duration, what: &str) -> Result<Vec<u8>> {
+    let host = super::transport::authority(response.url());
+    match tokio::time::timeout(time, read_whole(response, limit, what)).await {
+        Ok(body) => body,
+        Err(_) => Err(failure::too_slow(&host, &format!("has not sent {what}"), time).error),
+    }
+}
+
+async fn read_whole(mut response: Response, limit: usize, what: &str) -> Result<Vec<u8>> {
     let host = super::transport::authority(response.url());
     let too_large = || Error::invalid(format!("{what} from `{host}` is larger than {} KiB", limit >> 10));
     if response.content_length().is_some_and(|length| length > limit as u64) {

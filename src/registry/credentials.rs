@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::credential_helper;
 use crate::base::error::if_absent;
 use crate::base::{Error, Result, ResultExt};
+use crate::oci::document;
 use crate::oci::reference::DOCKER_HUB;
 
 /// Largest credentials file, in bytes.
@@ -81,33 +82,22 @@ pub struct Found {
 #[derive(serde::Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 struct File {
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default)]
     auths: BTreeMap<String, Auth>,
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default)]
     cred_helpers: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default)]
     creds_store: String,
 }
 
 #[derive(serde::Deserialize, Default)]
 #[serde(default)]
 struct Auth {
-    #[serde(deserialize_with = "null_is_empty")]
     auth: String,
-    #[serde(deserialize_with = "null_is_empty")]
     username: String,
-    #[serde(deserialize_with = "null_is_empty")]
     password: String,
-    #[serde(deserialize_with = "null_is_empty")]
     identitytoken: String,
-    #[serde(deserialize_with = "null_is_empty")]
     registrytoken: String,
-}
-
-fn null_is_empty<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de> + Default>(
-    deserializer: D,
-) -> std::result::Result<T, D::Error> {
-    Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Searches `files` in order for credentials for a repository. Within a file a credential helper comes first, as in
@@ -155,7 +145,7 @@ fn load(path: &Path) -> Result<Option<File>> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    serde_json::from_slice(&bytes).at(path, "cannot understand the credentials in").map(Some)
+    document::from_slice(&bytes).at(path, "cannot understand the credentials in").map(Some)
 }
 
 impl File {
@@ -231,7 +221,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> File {
-        serde_json::from_str(text).unwrap()
+        document::from_slice(text.as_bytes()).unwrap()
     }
 
     #[test]
@@ -274,7 +264,7 @@ mod tests {
 
     #[test]
     fn entries_are_decoded_and_never_shown() {
-        let decode = |text: &str| serde_json::from_str::<Auth>(text).unwrap().credentials();
+        let decode = |text: &str| document::from_slice::<Auth>(text.as_bytes()).unwrap().credentials();
         let password =
             |user: &str, password: &str| Credentials::Password { user: user.into(), password: password.into() };
         assert_eq!(decode(r#"{"auth": "dXNlcjpwYTpzcw=="}"#).unwrap(), Some(password("user", "pa:ss")));

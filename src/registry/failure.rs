@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 
+use super::resolver::Unresolved;
 use super::settings::Patience;
 use super::transport::{authority, retry_after};
 use crate::base::{Error, Kind, text, time};
+use crate::oci::document;
 
 /// Most bytes of an error's body that are read.
 const BODY_MAX: usize = 64 << 10;
+/// How long an error's body may take; then what has come must do.
+const BODY_TIME: Duration = Duration::from_secs(5);
 /// Most characters of a registry's message that are shown.
 const MESSAGE_MAX: usize = 400;
 
@@ -64,6 +68,13 @@ impl Failure {
     }
 }
 
+/// A server that holds us up although the connection stands.
+pub fn too_slow(host: &str, what: &str, limit: Duration) -> Failure {
+    let (host, seconds) = (text::clean(host), limit.as_secs_f64());
+    let error = Error::new(Kind::Network, format!("the registry `{host}` {what} within {seconds} s"));
+    Failure::passing(error.hint("check the network connection and any proxy, then try again; what is complete is kept"))
+}
+
 /// A request that got no answer, or lost it half-way.
 pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
     let host = text::clean(host);
@@ -80,11 +91,8 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
         );
         return Failure { not_tls: true, ..Failure::passing(error) };
     }
-    if error.is_connect() && mentions(error, "dns error") {
-        let failed = Error::new(Kind::Network, format!("cannot find the registry `{host}`: its name does not resolve"));
-        // "No records", in the resolver's many words, adds nothing to this; that no server answered does.
-        let failed = if mentions(error, "no record") { failed } else { failed.caused_by(cause) };
-        return Failure::lasting(failed.hint("check the spelling, the network connection and /etc/resolv.conf"));
+    if let Some(unresolved) = find::<Unresolved>(error) {
+        return of_name(unresolved, &host);
     }
     if find::<io::Error>(error).is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
         return Failure::lasting(
@@ -103,6 +111,23 @@ pub fn of_transport(error: &reqwest::Error, host: &str) -> Failure {
     Failure::passing(error.hint("check the network connection and any proxy, then try again; what is complete is kept"))
 }
 
+/// A name without addresses: the registry's, or that of a proxy on the way to it.
+fn of_name(unresolved: &Unresolved, host: &str) -> Failure {
+    let name = text::clean(&unresolved.name);
+    let what = match host.split(':').next().unwrap_or_default().eq_ignore_ascii_case(name.trim_end_matches('.')) {
+        true => format!("the registry `{host}`"),
+        false => format!("the proxy `{name}` for the registry `{host}`"),
+    };
+    let failed = Error::new(Kind::Network, format!("cannot find {what}: its name does not resolve"));
+    Failure::lasting(match &unresolved.cause {
+        // That there is no such name adds nothing to this.
+        None => failed.hint("check the spelling, the network connection and /etc/resolv.conf"),
+        Some(cause) => failed
+            .caused_by(Error::new(Kind::Network, text::clean(cause).into_owned()))
+            .hint("check the network connection and /etc/resolv.conf; a name in /etc/hosts needs no name server"),
+    })
+}
+
 fn of_tls(error: &rustls::Error, host: &str) -> Failure {
     use rustls::CertificateError as C;
     use rustls::Error as E;
@@ -111,13 +136,13 @@ fn of_tls(error: &rustls::Error, host: &str) -> Failure {
             "it seems to speak plain HTTP: --tls-verify=false allows that, if you trust the network".to_owned()
         }
         E::InvalidCertificate(C::UnknownIssuer) => format!(
-            "if its certificate comes from your own authority, put that as `ca.crt` into /etc/containers/certs.d/{host}/; --tls-verify=false accepts any certificate"
+            "if its certificate signs itself or comes from your own authority, put that as `ca.crt` into /etc/containers/certs.d/{host}/; --tls-verify=false accepts any certificate"
         ),
         E::InvalidCertificate(
             C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. },
         ) => "its certificate is not valid now: check this machine's clock, or tell who runs the registry".to_owned(),
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "its certificate is for another name: use that name".to_owned()
+            "its certificate is for another name: use that name, or make the certificate with this one in its `subjectAltName`".to_owned()
         }
         _ => "--tls-verify=false accepts any certificate, if you trust the network".to_owned(),
     };
@@ -200,7 +225,7 @@ pub fn message(body: &[u8]) -> Option<String> {
         #[serde(default)]
         message: Option<String>,
     }
-    let document: Document = serde_json::from_slice(body).ok()?;
+    let document: Document = document::from_slice(body).ok()?;
     let entries = document.errors.into_iter().take(3).map(|entry| match (entry.code, entry.message) {
         (code, Some(message)) if !message.is_empty() => {
             code.filter(|code| !code.is_empty()).map_or(message.clone(), |code| format!("{message} ({code})"))
@@ -214,7 +239,8 @@ pub fn message(body: &[u8]) -> Option<String> {
 
 async fn read_some(mut response: Response) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    let until = tokio::time::Instant::now() + BODY_TIME;
+    while let Ok(Ok(Some(chunk))) = tokio::time::timeout_at(until, response.chunk()).await {
         let room = BODY_MAX.saturating_sub(body.len());
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if body.len() >= BODY_MAX {

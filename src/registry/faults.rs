@@ -1,6 +1,8 @@
 //! Tests of the client against a registry that misbehaves: each failure has its error, its bound and, where the network is
 //! to blame, its recovery.
 
+mod tls;
+
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::bad_registry::{self, BadRegistry, Content, Fault, Reply, Request};
 
+use super::settings::Places;
 use super::{Client, Credentials, Patience, RemoteImage, Settings};
 use crate::base::publish::Staging;
 use crate::base::{Error, Kind, Paths, Result};
@@ -24,6 +27,11 @@ fn settings() -> Settings {
         patience: Patience {
             connect: Duration::from_secs(5),
             stall: Duration::from_secs(2),
+            answer: Duration::from_secs(2),
+            document: Duration::from_secs(2),
+            exchange: Duration::from_secs(10),
+            window: Duration::from_secs(2),
+            least: 1000,
             attempts: 3,
             backoff: Duration::from_millis(5),
             longest_wait: Duration::from_secs(2),
@@ -105,6 +113,57 @@ fn an_image_is_found_by_tag_by_digest_and_through_an_index() {
     assert!(error.hints()[0].contains("linux/arm64, linux/amd64"), "{error:?}");
 }
 
+/// What is in the documents that only Go reads without a complaint: see `oci::document`.
+#[test]
+fn indexes_without_platforms_and_types_lead_to_the_image_that_fits() {
+    let mut content = Content::default();
+    let arm = content.image("arm", "arm64", "{}", &[bytes(10)]);
+    let amd = content.image("amd", "amd64", "{}", &[bytes(20)]);
+    let chart =
+        r#"{"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","digest":"D","size":2},"layers":[]}"#;
+    let chart = chart.replace('D', &bad_registry::digest(b"{}"));
+    let chart = content.manifest("chart", bad_registry::OCI_MANIFEST, chart);
+    let odd = content.manifest("odd", bad_registry::OCI_MANIFEST, r#"{"neither":"nor"}"#);
+    let entry = |content: &Content, digest: &str, rest: &str| {
+        format!(r#"{{"Digest":"{digest}","SIZE":{}{rest}}}"#, content.manifests[digest].1.len())
+    };
+    let index = |content: &mut Content, tag: &str, entries: &[String]| {
+        let text = format!(r#"{{"Manifests":[{}],"layers":null}}"#, entries.join(","));
+        content.manifest(tag, bad_registry::OCI_INDEX, text)
+    };
+    let platform = |architecture: &str| format!(r#","Platform":{{"OS":"linux","architecture":"{architecture}"}}"#);
+    let bare = [&odd, &chart, &arm, &amd].map(|digest| entry(&content, digest, ""));
+    index(&mut content, "bare", &bare);
+    let mixed = [entry(&content, &arm, &platform("arm64")), bare[3].clone()];
+    let mut inner = index(&mut content, "inner", &mixed);
+    for depth in 0..9 {
+        let entries = [entry(&content, &inner, r#","platform":null,"mediaType":"""#)];
+        inner = index(&mut content, &format!("deep{depth}"), &entries);
+    }
+    let typed = [entry(&content, &amd, &platform("amd64")), entry(&content, &arm, &platform("arm64"))];
+    index(&mut content, "typed", &typed);
+    index(&mut content, "nothing", &[]);
+    index(&mut content, "foreign", &[bare[2].clone()]);
+    index(&mut content, "many", &vec![bare[2].clone(); 100]);
+    let registry = BadRegistry::good(content);
+    let client = client();
+    let get = |tag: &str| client.resolve(&reference(&registry, &format!("app:{tag}")), &amd64());
+    for tag in ["bare", "inner", "deep0", "deep6", "typed"] {
+        let image = get(tag).unwrap();
+        assert_eq!((image.manifest_digest.as_str(), image.chosen), (amd.as_str(), true), "{tag}");
+    }
+    for (tag, word) in [
+        ("deep8", "nested more than 8 deep"),
+        ("nothing", "no variant for `linux/amd64`"),
+        ("foreign", "no variant for `linux/amd64`"),
+        ("many", "more than 64 documents"),
+    ] {
+        let error = get(tag).unwrap_err();
+        assert!(error.chain().contains(word), "{tag}: {}", error.chain());
+        assert!(tag != "foreign" || error.hints()[0].contains("linux/arm64"), "{:?}", error.hints());
+    }
+}
+
 #[test]
 fn a_registry_that_is_down_or_unknown_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -113,9 +172,13 @@ fn a_registry_that_is_down_or_unknown_is_named() {
     let error = client().resolve(&format!("{host}/app").parse().unwrap(), &amd64()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
     assert_eq!(error.chain(), format!("cannot reach the registry `{host}`: nothing listens there: connection refused"));
-    let error = client().resolve(&"coracle-test.invalid/app".parse().unwrap(), &amd64()).unwrap_err();
+    // Whatever this machine's own name server says, or does not say.
+    let names = Places { resolv_conf: "/nonexistent".into(), dns_port: 1, ..Places::default() };
+    let client = Client::new(Settings { names, ..settings() }).unwrap();
+    let error = client.resolve(&"coracle-test.invalid/app".parse().unwrap(), &amd64()).unwrap_err();
     assert_eq!(error.kind(), Kind::Network);
-    assert!(error.message().contains("`coracle-test.invalid`"), "{}", error.chain());
+    assert_eq!(error.message(), "cannot find the registry `coracle-test.invalid`: its name does not resolve");
+    assert!(error.chain().contains("the name server 127.0.0.1 does not answer"), "{}", error.chain());
 }
 
 #[test]
@@ -240,6 +303,72 @@ fn a_long_transfer_survives_many_breaks_but_not_without_progress() {
     let (fetched, registry) = fetch_layer(SIZE, |_, reply| reply.fault(Fault::CloseAfter(1000)));
     let error = fetched.unwrap_err();
     assert_eq!((error.kind(), registry.count("blobs")), (Kind::Network, 3));
+}
+
+#[test]
+fn a_registry_that_sends_a_byte_now_and_then_is_left_and_named() {
+    let hasty = || {
+        let short = Duration::from_millis(400);
+        let patience = Patience { answer: short, document: short, window: short, ..settings().patience };
+        Client::new(Settings { patience, ..settings() }).unwrap()
+    };
+    let content = content(300_000);
+    let layer = bad_registry::digest(&bytes(300_000));
+    for (what, part, fault, times) in [
+        ("has not answered within 0.4 s", "/manifests/", Fault::DripHeader, 3),
+        ("has not sent the manifest within 0.4 s", "/manifests/", Fault::DripAfter(10), 1),
+        ("has not sent the token within 0.4 s", "/token", Fault::DripAfter(3), 1),
+        ("has not answered within 0.4 s", "/token", Fault::DripHeader, 3),
+        ("sends too slowly: only", &layer, Fault::DripAfter(0), 3),
+    ] {
+        let (content, part) = (content.clone(), part.to_owned());
+        let wanted = part.clone();
+        let registry = BadRegistry::start(move |request| {
+            let asks = part == "/token" && request.header("authorization").is_empty();
+            let reply = match request.path.as_str() {
+                path if path.starts_with("/token") => {
+                    Reply::new(200, format!(r#"{{"token":"t","pad":"{}"}}"#, "x".repeat(500)))
+                }
+                path if asks && path != "/v2/" => Reply::error(401, "UNAUTHORIZED", "")
+                    .header("www-authenticate", format!(r#"Bearer realm="http://{}/token""#, request.host)),
+                _ => content.serve(request),
+            };
+            if request.path.contains(&part) { reply.fault(fault) } else { reply }
+        });
+        let begin = Instant::now();
+        let client = hasty();
+        let fetched =
+            resolve(&client, &registry).and_then(|image| client.blob(&image, &image.manifest.layers[0]).into_bytes());
+        let error = fetched.map(|bytes| bytes.len()).unwrap_err();
+        assert!(begin.elapsed() < Duration::from_secs(8), "{what}: {:?}", begin.elapsed());
+        let named = format!("the registry `{}` {what}", registry.host());
+        assert!(error.chain().contains(&named), "{named}: {}", error.chain());
+        assert_eq!((error.kind(), registry.count(&wanted)), (Kind::Network, times), "{what}");
+    }
+    // The next connection may be better, and what has come stays.
+    let client = hasty();
+    let registry = BadRegistry::start(move |request| match (request.path.contains(&layer), request.nth) {
+        (true, 0) => content.serve(request).fault(Fault::DripAfter(200_000)),
+        _ => content.serve(request),
+    });
+    let image = resolve(&client, &registry).unwrap();
+    let mut reader = client.blob(&image, &image.manifest.layers[0]);
+    let mut all = vec![0; 100];
+    reader.read_exact(&mut all).unwrap();
+    // Nobody is blamed for what the reader does.
+    std::thread::sleep(Duration::from_millis(900));
+    reader.read_to_end(&mut all).unwrap();
+    assert!(all == bytes(300_000));
+    let resumed = registry.requests().last().unwrap().from().unwrap();
+    assert!(resumed >= 200_000, "{resumed}");
+}
+
+#[test]
+fn a_refusal_that_never_ends_is_a_refusal() {
+    let begin = Instant::now();
+    let (error, _registry) = failure(|_| Reply::error(403, "DENIED", &"no ".repeat(10_000)).fault(Fault::DripAfter(9)));
+    assert_eq!(error.kind(), Kind::Denied);
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -425,40 +554,4 @@ fn small_blobs_are_bounded_before_they_are_fetched() {
     assert!(client.small_blob(&image, &descriptor, 1000).is_err());
     assert_eq!(registry.count("blobs"), 0);
     assert!(client.small_blob(&image, &image.manifest.config, 1000).is_ok());
-}
-
-#[test]
-fn tls_is_demanded_where_it_is_told() {
-    let registry = BadRegistry::good(content(10));
-    let client = Client::new(Settings { tls_verify: Some(true), ..settings() }).unwrap();
-    let error = resolve(&client, &registry).unwrap_err();
-    assert_eq!(error.kind(), Kind::Network);
-    assert!(error.message().contains("TLS"), "{}", error.chain());
-    assert!(error.hints().join(" ").contains("plain HTTP"), "{:?}", error.hints());
-}
-
-#[test]
-fn a_certificate_is_trusted_when_its_authority_is() {
-    let content = content(10);
-    let registry = BadRegistry::start_tls(move |request| content.serve(request));
-    for tls_verify in [None, Some(true)] {
-        let client = Client::new(Settings { tls_verify, ..settings() }).unwrap();
-        let error = resolve(&client, &registry).unwrap_err();
-        assert!(error.message().contains("no trustworthy TLS"), "{}", error.chain());
-        assert!(error.hints().join(" ").contains(&format!("certs.d/{}/", registry.host())), "{:?}", error.hints());
-    }
-    assert_eq!(registry.requests().len(), 0, "nothing was said to a server without trust");
-
-    let client = Client::new(Settings { tls_verify: Some(false), ..settings() }).unwrap();
-    assert!(resolve(&client, &registry).is_ok());
-
-    let certificates = Staging::new(&std::env::temp_dir()).unwrap();
-    let own = certificates.path().join(registry.host());
-    std::fs::create_dir(&own).unwrap();
-    std::fs::write(own.join("ca.crt"), bad_registry::TEST_AUTHORITY).unwrap();
-    let directories = vec![certificates.path().to_owned()];
-    for tls_verify in [None, Some(true)] {
-        let settings = Settings { certificate_dirs: directories.clone(), tls_verify, ..settings() };
-        assert!(resolve(&Client::new(settings).unwrap(), &registry).is_ok());
-    }
 }

@@ -7,12 +7,15 @@
 //!
 //! * Nothing unverified: manifests and blobs are compared with size and digest wherever one is known.
 //! * Nothing unbounded: manifests 4 MiB, tokens 256 KiB, error bodies 64 KiB, some 2 MiB of memory for each blob on its
-//!   way; bounded redirects, attempts and waits; a connection counts as broken when no byte comes for a while, however
-//!   long a transfer takes as a whole.
+//!   way; bounded redirects, attempts and waits.
+//! * Nothing endless: headers, manifests, tokens and configurations have total deadlines. A blob may take as long as it
+//!   takes, but a connection counts as broken when no byte comes for a while, or too few in a longer while.
 //! * Credentials go to the registry that they belong to and to the token server that it names, never along a redirect
 //!   to another origin, and in clear only where plain HTTP is allowed.
-//! * Names are resolved by `/etc/hosts` and DNS, not by NSS: the executable is static.
+//! * Names are resolved as the machine says, in ten seconds or not at all, see [`resolver`].
+//! * Certificates must lead to an anchor of the system or the host, or be one, see [`anchors`].
 
+mod anchors;
 mod authorizer;
 #[cfg(test)]
 #[path = "../../tests/support/bad_registry.rs"]
@@ -26,6 +29,7 @@ mod failure;
 #[cfg(test)]
 mod faults;
 mod registries;
+mod resolver;
 pub mod settings;
 mod transport;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::Credentials;
+pub use super::resolver::Places;
 use crate::base::Paths;
 
 /// Settings of a [`super::Client`]. Nothing here is read from the environment: the command line fills it in.
@@ -24,6 +25,8 @@ pub struct Settings {
     /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
     /// `*.key` (what we show), see containers-certs.d(5).
     pub certificate_dirs: Vec<PathBuf>,
+    /// Where the machine says how it finds names.
+    pub names: Places,
     /// How long to wait, and how often to try.
     pub patience: Patience,
     /// The `User-Agent` header.
@@ -37,6 +40,17 @@ pub struct Patience {
     pub connect: Duration,
     /// Without a single byte, before the connection counts as broken.
     pub stall: Duration,
+    /// For one attempt at a question: until the end of the answer's header, with all redirects.
+    pub answer: Duration,
+    /// For the body of a document: a manifest, a token, an image configuration.
+    pub document: Duration,
+    /// For all attempts at a question, the waits between them counted.
+    pub exchange: Duration,
+    /// A blob arrives too slowly when fewer than `least` bytes have come in so much time of waiting for the network. Like
+    /// curl's `--speed-time` and `--speed-limit`; containerd's `image_pull_progress_timeout` is content with any byte.
+    pub window: Duration,
+    /// In bytes.
+    pub least: u64,
     /// Attempts at one thing. A blob that made progress in between starts counting again.
     pub attempts: u32,
     /// Before the second attempt; doubled for each further one.
@@ -52,6 +66,11 @@ impl Default for Patience {
         Self {
             connect: Duration::from_secs(15),
             stall: Duration::from_secs(30),
+            answer: Duration::from_secs(45),
+            document: Duration::from_secs(60),
+            exchange: Duration::from_secs(120),
+            window: Duration::from_secs(60),
+            least: 64 << 10,
             attempts: 5,
             backoff: Duration::from_millis(250),
             longest_wait: Duration::from_secs(20),
@@ -89,6 +108,7 @@ impl Settings {
                 system.join("certs.d"),
                 "/etc/docker/certs.d".into(),
             ],
+            names: Places::default(),
             patience: Patience::default(),
             user_agent: concat!("coracle/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -12,14 +12,14 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 
+use super::anchors::{self, OwnCertificates};
 use super::failure::{self, Failure};
+use super::resolver::Resolver;
 use super::settings::{Patience, Settings};
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::{Error, Result, text};
 
 /// Most redirects that are followed.
 const REDIRECTS_MAX: usize = 10;
-/// Most certificate files of one host.
-const CERTIFICATES_MAX: usize = 64;
 
 /// How far a server is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +83,7 @@ impl Ask {
 /// machine need not wait for.
 pub struct Transport {
     settings: Arc<Settings>,
+    resolver: Resolver,
     clients: Mutex<HashMap<ClientKey, Client>>,
 }
 
@@ -98,16 +99,25 @@ struct ClientKey {
 impl Transport {
     /// Nothing is opened yet.
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, clients: Mutex::new(HashMap::new()) }
+        let resolver = Resolver::new(settings.names.clone());
+        Self { settings, resolver, clients: Mutex::new(HashMap::new()) }
     }
 
-    /// Sends until there is an answer that another attempt would not change: any status but 429 and 5xx. Retries are
-    /// bounded by [`Patience`].
+    /// Sends until there is an answer that another attempt would not change: any status but 429 and 5xx. Retries and the
+    /// time that they take together are bounded by [`Patience`].
     pub async fn send(&self, ask: &Ask) -> Result<Response> {
+        let limit = self.settings.patience.exchange;
+        match tokio::time::timeout(limit, self.send_patiently(ask)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(failure::too_slow(&authority(&ask.url), "has not answered", limit).error),
+        }
+    }
+
+    async fn send_patiently(&self, ask: &Ask) -> Result<Response> {
         let patience = &self.settings.patience;
         let mut attempt = 1;
         loop {
-            let failure = match self.send_once(ask).await {
+            let failure = match self.in_time(ask, self.send_once(ask)).await {
                 Ok(response) if !is_passing(response.status()) => return Ok(response),
                 Ok(response) => failure::of_status(response).await,
                 Err(failure) => failure,
@@ -117,6 +127,15 @@ impl Transport {
                 None => return Err(failure.error),
             }
             attempt += 1;
+        }
+    }
+
+    /// Bounds the time of one attempt: a server that sends a byte of its header now and then must not hold us.
+    async fn in_time<T>(&self, ask: &Ask, attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let limit = self.settings.patience.answer;
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(answer) => answer,
+            Err(_) => Err(failure::too_slow(&authority(&ask.url), "has not answered", limit)),
         }
     }
 
@@ -138,7 +157,7 @@ impl Transport {
     /// One request to find out what is spoken at a URL: no redirects, no second attempt.
     pub async fn probe(&self, url: Url, trust: Trust) -> Result<StatusCode, Failure> {
         let ask = Ask::get(url, trust);
-        self.hop(&ask, &ask.url).await.map(|response| response.status())
+        self.in_time(&ask, self.hop(&ask, &ask.url)).await.map(|response| response.status())
     }
 
     /// One request and the beginning of its answer.
@@ -178,13 +197,13 @@ impl Transport {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(&key, directory.as_deref(), &self.settings)?;
+        let client = build(&key, directory.as_deref(), &self.settings, self.resolver.clone())?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 }
 
-fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings) -> Result<Client> {
+fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings, resolver: Resolver) -> Result<Client> {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     // An error means that there is one already, which serves as well.
     PROVIDER.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -192,51 +211,32 @@ fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings) -> Resu
     let mut builder = Client::builder()
         .user_agent(&settings.user_agent)
         .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Arc::new(resolver))
         .connect_timeout(connect)
         .read_timeout(stall)
         .tcp_nodelay(true)
         // Bounds what is in flight per connection and per blob, and still fills a line of 1 Gbit/s and 50 ms.
         .http2_initial_stream_window_size(2 << 20)
         .http2_initial_connection_window_size(6 << 20)
-        .http2_max_header_list_size(64 << 10)
-        .tls_danger_accept_invalid_certs(!key.verify);
+        .http2_max_header_list_size(64 << 10);
     if key.direct {
         builder = builder.no_proxy();
     }
-    if let (Some(_), Some(directory)) = (&key.certificates, directory) {
-        builder = with_certificates(builder, directory)?;
-    }
-    builder.build().map_err(|error| {
-        Error::system("cannot set up HTTPS").caused_by(failure::innermost(&error)).hint(
-            "the system's certificate authorities are needed: install the package `ca-certificates`, or set SSL_CERT_FILE",
-        )
-    })
-}
-
-/// containers-certs.d(5): `*.crt` are authorities, `x.cert` and `x.key` identify us.
-fn with_certificates(mut builder: reqwest::ClientBuilder, directory: &Path) -> Result<reqwest::ClientBuilder> {
-    let entries = std::fs::read_dir(directory).at(directory, "cannot list")?;
-    for entry in entries.take(CERTIFICATES_MAX) {
-        let path = entry.at(directory, "cannot list")?.path();
-        let malformed = |error: reqwest::Error| {
-            Error::invalid(format!("`{}` is not a PEM certificate", path.display()))
-                .caused_by(failure::innermost(&error))
-        };
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("crt") => {
-                let pem = std::fs::read(&path).at(&path, "cannot read")?;
-                builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).map_err(malformed)?);
+    let own = match (&key.certificates, directory) {
+        (Some(_), Some(directory)) => OwnCertificates::read(directory)?,
+        _ => OwnCertificates::default(),
+    };
+    builder = match key.verify {
+        true => builder.tls_backend_preconfigured(anchors::client_config(&own)?),
+        false => {
+            let builder = builder.tls_danger_accept_invalid_certs(true);
+            match own.reqwest_identity()? {
+                Some(identity) => builder.identity(identity),
+                None => builder,
             }
-            Some("cert") => {
-                let mut pem = std::fs::read(&path).at(&path, "cannot read")?;
-                let key = path.with_extension("key");
-                pem.extend(std::fs::read(&key).at(&key, "cannot read")?);
-                builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(malformed)?);
-            }
-            _ => {}
         }
-    }
-    Ok(builder)
+    };
+    builder.build().map_err(|error| Error::system("cannot set up HTTPS").caused_by(failure::innermost(&error)))
 }
 
 fn headers(ask: &Ask, same_origin: bool) -> Result<HeaderMap> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Store, StoreLock, digest_of_name};
+use super::{Layer, Store, StoreLock, digest_of_name, stack};
 use crate::base::error::if_absent;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Result, ResultExt};
@@ -118,16 +118,13 @@ impl Store {
 
     /// The layers of an image that are visible in it, lowest first: what a union stacks.
     pub fn image_layers(&self, image: &ImageRecord) -> Result<Vec<Layer>> {
-        let mut stack = Vec::with_capacity(image.layers.len());
+        let mut layers = Vec::with_capacity(image.layers.len());
         for diff_id in &image.layers {
             let layer =
                 self.layer(diff_id)?.ok_or_else(|| damaged(image, &format!("its layer `{diff_id}` is missing")))?;
-            if layer.hides_lower {
-                stack.clear();
-            }
-            stack.push(layer);
+            layers.push(layer);
         }
-        Ok(stack)
+        Ok(stack(layers))
     }
 
     /// All images with their names, the newest first.

@@ -1,5 +1,6 @@
 //! Layers: from staging to their place, and back by diff id or blob.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +18,7 @@ use crate::oci::{Compression, Digest};
 
 const TREE: &str = "tree";
 const RECIPE: &str = "recipe";
-const RECORD: &str = "layer.json";
+pub(super) const RECORD: &str = "layer.json";
 
 /// `layer.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,29 @@ impl Layer {
         let tree = File::open(&self.tree).at(&self.tree, "cannot open")?;
         archive::rebuild(File::open(&recipe).at(&recipe, "cannot open")?, tree.as_fd(), out)
     }
+}
+
+/// The layers of an image (lowest first) that a union stacks. A layer that hides everything below it begins the stack.
+///
+/// Of a layer that occurs several times the highest occurrence stays, because overlayfs takes no directory twice (ELOOP).
+/// Nothing changes by that. Every name that a lower occurrence could show is in the higher one as well, with the same
+/// file; so it is either shown from there, or hidden by a layer above both. Every whiteout and opaque mark of the lower one
+/// is repeated by the higher one, which lies above everything that the lower one lies above. docker, which unpacks a layer
+/// once for each place in the chain, shows the same files.
+pub fn stack(layers: Vec<Layer>) -> Vec<Layer> {
+    let mut seen = HashSet::new();
+    let mut stack: Vec<Layer> = Vec::with_capacity(layers.len());
+    for layer in layers.into_iter().rev() {
+        let last = layer.hides_lower;
+        if seen.insert(layer.diff_id.clone()) {
+            stack.push(layer);
+        }
+        if last {
+            break;
+        }
+    }
+    stack.reverse();
+    stack
 }
 
 impl Store {

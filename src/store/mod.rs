@@ -6,6 +6,7 @@
 //! store/
 //! ├── meta.json                        {"format":"coracle store","version":1}
 //! ├── lock                             flock(2): see below
+//! ├── adding                           flock(2): held shared from an image's first layer to the image
 //! ├── mending                          flock(2): held while a damaged layer is replaced
 //! ├── layers/<diff id>/                a layer, immutable from its first appearance on
 //! │   ├── tree/                        what overlayfs stacks (see the `archive` module)
@@ -42,6 +43,10 @@
 //! while something is downloaded or synced. Who makes something refer to layers or images (a container, an image) must
 //! hold it shared from checking that they exist until the reference is on disk.
 //!
+//! *Layers without an image* are what a pull publishes while it goes on, and what it leaves when it fails, for the next
+//! try. A pull holds `adding` shared from before it looks which layers are there until its image is on disk, or for as long
+//! as it lives. [`Store::reclaim_layers`] removes old ones only when it gets that lock alone.
+//!
 //! *Healing.* A layer directory without a readable record is no layer: it is replaced when the layer is pulled again. A
 //! name whose image is gone names nothing. An image whose layers are gone says so and how to get them back.
 //!
@@ -67,8 +72,8 @@ use crate::oci::Digest;
 use crate::sys::placement;
 
 pub use images::{ImageRecord, ListedImage, NewImage};
-pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers};
-pub use removal::Removed;
+pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers, stack};
+pub use removal::{Adding, Removed};
 
 /// The version of the format above.
 const VERSION: u32 = 1;

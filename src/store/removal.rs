@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::time::Duration;
 
 use super::images::{names_in, read_record};
+use super::layers::RECORD;
 use super::{Exclusive, ImageRecord, Store, StoreLock};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
@@ -18,6 +20,12 @@ pub struct Removed {
     pub references: Vec<Reference>,
     /// Layers that no other image has, the highest first.
     pub layers: Vec<Digest>,
+}
+
+/// Held by whoever publishes layers before their image, see [`Store::begin_adding`].
+#[derive(Debug)]
+pub struct Adding {
+    _lock: Lock,
 }
 
 impl Store {
@@ -42,10 +50,39 @@ impl Store {
         Ok(Removed { references, layers })
     }
 
-    /// Removes the layers that no image has and that are not `in_use`, and returns them. Interrupted pulls leave such
-    /// layers, so that the next try need not fetch them again.
-    pub fn collect_layers(&self, _lock: &StoreLock<Exclusive>, in_use: &HashSet<Digest>) -> Result<Vec<Digest>> {
-        Ok(self.discard_layers(self.layer_ids()?, in_use)?.0)
+    /// Says that layers are being published for an image that comes later. As long as the returned value lives, in this or
+    /// any other process, no such layer is reclaimed. Waits only for a removal, which takes milliseconds.
+    pub fn begin_adding(&self) -> Result<Adding> {
+        Ok(Adding { _lock: Lock::wait(&self.path("adding"), Mode::Shared)? })
+    }
+
+    /// Removes layers that no image has, that nobody is about to make an image of, that are not `in_use` (asked only when
+    /// something is to be removed), and that were published at least `age` ago; returns them. Pulls that failed or were
+    /// killed leave such layers, so that the next try need not fetch them again. Nothing happens while anybody adds
+    /// something or holds the store's lock: there will be a next time.
+    pub fn reclaim_layers(
+        &self,
+        age: Duration,
+        in_use: impl FnOnce() -> Result<HashSet<Digest>>,
+    ) -> Result<Vec<Digest>> {
+        let needed = self.layers_of_images()?;
+        // Most of the time there is none, which is found out without a lock.
+        let orphans: Vec<Digest> = self.layer_ids()?.into_iter().filter(|layer| !needed.contains(layer)).collect();
+        let old: Vec<Digest> = orphans.into_iter().filter(|layer| self.is_older(layer, age)).collect();
+        if old.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(_adding) = Lock::attempt(&self.path("adding"), Mode::Exclusive)? else { return Ok(Vec::new()) };
+        let Some(_lock) = Lock::attempt(&self.path("lock"), Mode::Exclusive)? else { return Ok(Vec::new()) };
+        Ok(self.discard_layers(old, &in_use()?)?.0)
+    }
+
+    /// Whether a layer was published at least `age` ago. A time in the future is none.
+    fn is_older(&self, layer: &Digest, age: Duration) -> bool {
+        let directory = self.layer_path(layer);
+        let made = fs::metadata(directory.join(RECORD)).or_else(|_| fs::metadata(&directory));
+        let made = made.and_then(|metadata| metadata.modified()).ok();
+        made.is_some_and(|made| made.elapsed().unwrap_or_default() >= age)
     }
 
     /// Removes what interrupted processes left: staged layers of the dead, and the trash. Living work is left alone. Call it
@@ -99,10 +136,7 @@ impl Store {
     /// Moves those of `layers` that no image has into the trash, and returns them; and whether one stays only because it
     /// is `in_use`.
     fn discard_layers(&self, mut layers: Vec<Digest>, in_use: &HashSet<Digest>) -> Result<(Vec<Digest>, bool)> {
-        let mut needed = HashSet::new();
-        for id in names_in(&self.path("images"))? {
-            needed.extend(self.image(&id)?.into_iter().flat_map(|image| image.layers));
-        }
+        let needed = self.layers_of_images()?;
         layers.retain(|layer| !needed.contains(layer));
         let unneeded = layers.len();
         layers.retain(|layer| !in_use.contains(layer));
@@ -118,6 +152,14 @@ impl Store {
             publish::sync_dir(&self.path("layers"))?;
         }
         Ok((gone, kept))
+    }
+
+    fn layers_of_images(&self) -> Result<HashSet<Digest>> {
+        let mut layers = HashSet::new();
+        for id in names_in(&self.path("images"))? {
+            layers.extend(self.image(&id)?.into_iter().flat_map(|image| image.layers));
+        }
+        Ok(layers)
     }
 
     /// Removes the links of blobs to layers that are gone.

@@ -270,14 +270,47 @@ fn layers_of_containers_outlive_their_image() {
 }
 
 #[test]
-fn layers_without_an_image_can_be_collected() {
+fn layers_without_an_image_are_reclaimed_when_they_are_old_and_nobody_adds() {
     let scratch = Scratch::new();
     let (used, kept, unused) = (scratch.layer("used"), scratch.layer("kept"), scratch.layer("unused"));
     scratch.image(2020, &[&used]);
-    let lock = scratch.store.lock_exclusive().unwrap();
-    let gone = scratch.store.collect_layers(&lock, &HashSet::from([kept.diff_id.clone()])).unwrap();
-    assert_eq!(gone, [unused.diff_id]);
-    assert_eq!(scratch.entries("layers"), 2);
+    let in_use = || Ok(HashSet::from([kept.diff_id.clone()]));
+    let reclaim = |age| scratch.store.reclaim_layers(Duration::from_secs(age), in_use).unwrap();
+    assert_eq!(reclaim(3600), [], "they are new");
+    let hours_ago = std::time::SystemTime::now() - Duration::from_secs(7200);
+    for layer in [&used, &kept, &unused] {
+        let record = fs::File::open(layer.tree.with_file_name("layer.json")).unwrap();
+        record.set_modified(hours_ago).unwrap();
+    }
+    assert_eq!(reclaim(9000), [], "not old enough");
+    {
+        let (_first, _second) = (scratch.store.begin_adding().unwrap(), scratch.store.begin_adding().unwrap());
+        assert_eq!(reclaim(3600), [], "a pull may count on it");
+    }
+    {
+        let _lock = scratch.store.lock_shared().unwrap();
+        assert_eq!(reclaim(3600), [], "somebody is about to refer to it");
+    }
+    assert_eq!(reclaim(3600), std::slice::from_ref(&unused.diff_id));
+    assert_eq!((scratch.entries("layers"), scratch.entries("layers-by-blob")), (2, 2));
+    assert_eq!(reclaim(0), [], "the others are needed");
+    // What is damaged has no use for the next try either, and its time is that of its directory.
+    let broken = scratch.layer("broken");
+    fs::remove_file(broken.tree.with_file_name("layer.json")).unwrap();
+    assert_eq!((reclaim(3600).len(), reclaim(0)), (0, vec![broken.diff_id]));
+}
+
+#[test]
+fn a_layer_that_occurs_twice_is_stacked_once_at_its_highest_place() {
+    let scratch = Scratch::new();
+    let (a, b) = (scratch.layer("a"), scratch.layer("b"));
+    let image = scratch.image(2020, &[&a, &b, &a, &b, &a]);
+    assert_eq!((image.layers.len(), image.size), (5, 5), "the image has them all");
+    assert_eq!(scratch.store.image_layers(&image).unwrap(), [b.clone(), a.clone()]);
+    let opaque = |layer: &Layer| Layer { hides_lower: true, ..layer.clone() };
+    assert_eq!(stack(vec![a.clone(), opaque(&b), a.clone()]), [opaque(&b), a.clone()]);
+    assert_eq!(stack(vec![opaque(&a), b.clone(), opaque(&a)]), [opaque(&a)]);
+    assert_eq!(stack(Vec::new()), []);
 }
 
 #[test]

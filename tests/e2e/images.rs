@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::env::{Env, is_id};
+use crate::support::eventually;
 use crate::support::images::{Image, Tar};
 use crate::support::registry::Registry;
 
@@ -155,4 +156,36 @@ fn a_moved_tag_leaves_a_dangling_image() {
     env.argv(&["images", "-q", "--no-trunc", "--filter", "dangling=true"]).succeeds().stdout_is(&format!("{old}\n"));
     env.coracle(&format!("rmi {old}")).succeeds();
     env.coracle(&format!("run --rm {name}")).succeeds().stdout_is("new\n");
+}
+
+/// A pull that was killed before its image was there leaves layers for the next try, and not for ever.
+#[test]
+fn layers_of_a_failed_pull_are_reclaimed() {
+    let env = ready!(busybox);
+    let registry = Registry::start();
+    let name = registry.push(&Image::busybox().layer(Tar::new().file("extra", "x")), "bigger");
+    let other = registry.push(&Image::busybox().set("Labels", json!({"a": "b"})), "other");
+    let leave = || {
+        env.coracle(&format!("pull -q {name}")).succeeds();
+        let id = env.inspect(&name, "{{.Id}}");
+        let record = format!("{}.json", id.trim_start_matches("sha256:"));
+        fs::remove_file(env.data().join("store/images").join(record)).expect("the image's record");
+        assert_eq!(layers(&env), 2);
+    };
+    leave();
+    env.coracle("pull -q IMAGE").succeeds();
+    assert_eq!(layers(&env), 2, "the next try needs them");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 3600);
+    for layer in fs::read_dir(env.data().join("store/layers")).expect("layers").flatten() {
+        fs::File::open(layer.path().join("layer.json")).and_then(|file| file.set_modified(old)).expect("ours");
+    }
+    env.coracle("pull -q IMAGE").succeeds();
+    assert_eq!(layers(&env), 1, "it has had its time");
+    env.coracle("run --rm IMAGE true").succeeds();
+    // Who removes images wants the space now.
+    leave();
+    env.coracle(&format!("pull -q {other}")).succeeds();
+    env.coracle(&format!("rmi {other}")).succeeds();
+    eventually("the layer is gone", || layers(&env) == 1);
+    env.coracle("run --rm IMAGE true").succeeds();
 }

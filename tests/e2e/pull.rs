@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::bad_registry::{BadRegistry, Content};
 use crate::support::env::is_id;
 use crate::support::eventually;
 use crate::support::images::{Image, Packing, Tar, digest};
@@ -104,6 +105,122 @@ fn layers_in_every_packing() {
     env.coracle(&format!("run --rm {name} cat plain gzip zstd members"))
         .succeeds()
         .stdout_is("plain\ngzip\nzstd\nmembers\n");
+}
+
+/// Keys in any case, nothing that may be left out, an index that tells neither platform nor type: docker, containerd and
+/// podman read such documents, because Go does.
+#[test]
+fn documents_that_only_a_lenient_reader_understands() {
+    let env = ready!(busybox);
+    let image = Image::busybox().layer(Tar::new().directory("srv").directory("srv/app").file("srv/app/x", "found\n"));
+    let read = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).expect("JSON");
+    let (manifest, config) = (read(image.manifest_bytes()), read(image.config_bytes()));
+    let config = json!({
+        "OS": "linux", "Architecture": config["architecture"], "created": null, "HISTORY": null, "variant": null,
+        "Config": {
+            "CMD": ["cat", "x"], "entrypoint": [""], "workingdir": "srv/./app", "Volumes": {"data/": null, "": {}},
+            "ENV": ["PATH=/bin", null, "", "=x", "novalue"], "Labels": {"a": null}, "exposedPorts": null, "user": null,
+        },
+        "RootFS": {"type": null, "Diff_IDs": config["rootfs"]["diff_ids"]},
+    })
+    .to_string();
+    let layers: Vec<Value> = manifest["layers"]
+        .as_array()
+        .expect("layers")
+        .iter()
+        .map(|layer| json!({"MediaType": null, "Digest": layer["digest"], "SIZE": layer["size"], "urls": null}))
+        .collect();
+    let mut content = Content { blobs: image.blobs(), ..Content::default() };
+    let own = json!({"digest": content.blob(config.as_bytes()), "size": config.len(), "annotations": null});
+    let manifest = json!({"Config": own, "LAYERS": layers, "subject": null}).to_string();
+    let entry =
+        json!({"digest": content.manifest("one", "application/json", manifest.as_bytes()), "size": manifest.len()});
+    content.manifest("latest", "application/json", json!({"Manifests": [entry], "config": null}).to_string());
+    let registry = BadRegistry::good(content);
+    let name = format!("{}/app", registry.host());
+    env.coracle(&format!("run --rm {name}")).succeeds().stdout_is("found\n");
+    let script = "pwd; test -d /data && grep -c ' /data ' /proc/mounts; env | grep -c -e '^=' -e novalue";
+    env.argv(&["run", "--rm", &name, "sh", "-c", script]).fails_with(1).stdout_is("/srv/app\n1\n0\n");
+}
+
+/// overlayfs takes no directory twice. The highest occurrence counts: what lies between them is below it.
+#[test]
+fn a_layer_may_occur_twice() {
+    let env = ready!(busybox);
+    let registry = Registry::start();
+    let twice = || Tar::new().directory("d").file("d/one", "twice").file("f", "twice").file(".wh.hidden", "");
+    let between = Tar::new().file(".wh.f", "").file("d/one", "between").file("d/two", "between").file("hidden", "x");
+    let image = Image::busybox().layer(Tar::new().file("hidden", "x").file("seen", "x"));
+    let image = image.layer(twice()).layer(between).layer(twice()).layer(twice());
+    let name = registry.push(&image, "twice");
+    env.coracle(&format!("run --rm {name} sh -c 'cat f d/one d/two seen; ls hidden'"))
+        .fails_with(1)
+        .stdout_is("twicetwicebetweenx");
+    assert_eq!(env.inspect(&name, "{{len .RootFS.Layers}}"), "6");
+}
+
+/// Bytes behind the end of the tar and behind the compressed stream are nobody's.
+#[test]
+fn what_packers_leave_behind_a_layer() {
+    let env = ready!(busybox);
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, bytes).expect("memory");
+        encoder.finish().expect("memory")
+    };
+    let mut image = Image::busybox();
+    let followed = [Tar::new().file("followed", "1").finish(), Tar::new().file("lost", "x").finish()].concat();
+    image.add_diff_id(&digest(&followed));
+    image = image.add_blob(gzip(&followed), "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
+    let plain = [&Tar::new().file("plain", "2").finish()[..], b"rubbish"].concat();
+    image.add_diff_id(&digest(&plain));
+    image = image.add_blob(plain, "application/vnd.oci.image.layer.v1.tar");
+    let padded = Tar::new().file("padded", "3").finish();
+    image.add_diff_id(&digest(&padded));
+    image =
+        image.add_blob([&gzip(&padded)[..], b"\0\0\0rubbish"].concat(), "application/vnd.oci.image.layer.v1.tar+gzip");
+    let mut content = Content { blobs: image.blobs(), ..Content::default() };
+    content.manifest("latest", "application/vnd.oci.image.manifest.v1+json", image.manifest_bytes());
+    let registry = BadRegistry::good(content);
+    env.coracle(&format!("run --rm {}/app sh -c 'cat followed plain padded; ls lost'", registry.host()))
+        .fails_with(1)
+        .stdout_is("123");
+}
+
+/// A layer packed from a private directory has its mode on `./`; every user of the container gets in all the same.
+#[test]
+fn everybody_may_enter_the_root_of_an_image() {
+    let env = ready!(busybox);
+    let registry = Registry::start();
+    let private = Tar::new().entry("./", tar::EntryType::Directory, 0o700, (0, 0), "", b"").file("x", "entered");
+    let name = registry.push(&Image::busybox().layer(private), "private-root");
+    env.coracle(&format!("run --rm -u user {name} sh -c 'cat /x && ls / >/dev/null'")).succeeds().stdout_is("entered");
+    env.coracle(&format!("run --rm {name} stat -c %a /")).succeeds().stdout_is("755\n");
+}
+
+/// `openssl req -x509`, and its certificate in certs.d: the recipe of every guide to a private registry.
+#[test]
+fn a_registry_with_a_certificate_that_signs_itself() {
+    let env = ready!(busybox);
+    if let Some(reason) = crate::support::missing_tool(&["openssl"]) {
+        return crate::support::skip(&reason);
+    }
+    let (key, certificate) = (env.file("domain.key"), env.file("domain.crt"));
+    let openssl = std::process::Command::new("openssl")
+        .args(["req", "-newkey", "rsa:2048", "-nodes", "-sha256", "-x509", "-days", "365", "-subj", "/CN=test"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+        .args([key.as_os_str(), "-out".as_ref(), certificate.as_os_str()])
+        .output()
+        .expect("openssl");
+    assert!(openssl.status.success(), "{}", String::from_utf8_lossy(&openssl.stderr));
+    let registry = Registry::start_tls(&certificate, &key);
+    let name = registry.push(&Image::busybox().set("Cmd", json!(["echo", "trusted"])), "app");
+    env.coracle(&format!("pull --tls-verify=true {name}")).fails_with(1).explains().stderr_has("certs.d");
+    let own = env.config().join("containers/certs.d").join(registry.address());
+    fs::create_dir_all(&own).expect("our directory");
+    fs::copy(&certificate, own.join("ca.crt")).expect("our directory");
+    env.coracle(&format!("pull -q --tls-verify=true {name}")).succeeds();
+    env.coracle(&format!("run --rm {name}")).succeeds().stdout_is("trusted\n");
 }
 
 #[test]

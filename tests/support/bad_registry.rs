@@ -71,6 +71,10 @@ pub enum Fault {
     CloseAfter(usize),
     /// Silence after so much of the body, until the server stops.
     StallAfter(usize),
+    /// After so much of the body a byte each 20 ms.
+    DripAfter(usize),
+    /// A byte of the header each 20 ms, and no end.
+    DripHeader,
 }
 
 impl Reply {
@@ -114,9 +118,18 @@ impl BadRegistry {
 
     /// Speaks HTTPS as 127.0.0.1 and localhost, with a certificate of [`TEST_AUTHORITY`].
     pub fn start_tls(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_tls_with(include_bytes!("tls/leaf.crt"), include_bytes!("tls/leaf.key"), handler)
+    }
+
+    /// Speaks HTTPS with this certificate and its key, PEM.
+    pub fn start_tls_with(
+        certificate: &[u8],
+        key: &[u8],
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-        let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/leaf.crt")).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/leaf.key")).unwrap();
+        let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -261,10 +274,16 @@ fn write_reply(stream: &mut impl Write, tcp: &TcpStream, reply: &Reply, stop: &A
     } else if !reply.headers.iter().any(|(name, _)| name == "content-length") {
         head.push_str(&format!("content-length: {}\r\n", reply.body.len()));
     }
+    if reply.fault == Fault::DripHeader {
+        drip(stream, format!("{head}x-drip: ").bytes().chain(std::iter::repeat(b'x')), stop)?;
+        return Ok(false);
+    }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     let sent = match reply.fault {
-        Fault::None | Fault::ResetAtOnce => reply.body.len(),
-        Fault::ResetAfter(n) | Fault::CloseAfter(n) | Fault::StallAfter(n) => n.min(reply.body.len()),
+        Fault::None | Fault::ResetAtOnce | Fault::DripHeader => reply.body.len(),
+        Fault::ResetAfter(n) | Fault::CloseAfter(n) | Fault::StallAfter(n) | Fault::DripAfter(n) => {
+            n.min(reply.body.len())
+        }
     };
     for piece in reply.body[..sent].chunks(64 << 10) {
         match reply.chunked {
@@ -277,7 +296,7 @@ fn write_reply(stream: &mut impl Write, tcp: &TcpStream, reply: &Reply, stop: &A
         }
     }
     match reply.fault {
-        Fault::None | Fault::ResetAtOnce => {
+        Fault::None | Fault::ResetAtOnce | Fault::DripHeader => {
             if reply.chunked {
                 stream.write_all(b"0\r\n\r\n")?;
             }
@@ -290,6 +309,7 @@ fn write_reply(stream: &mut impl Write, tcp: &TcpStream, reply: &Reply, stop: &A
             return Ok(false);
         }
         Fault::CloseAfter(_) => {}
+        Fault::DripAfter(_) => drip(stream, reply.body[sent..].iter().copied(), stop)?,
         Fault::StallAfter(_) => {
             while !stop.load(Ordering::SeqCst) {
                 std::thread::sleep(Duration::from_millis(20));
@@ -298,6 +318,19 @@ fn write_reply(stream: &mut impl Write, tcp: &TcpStream, reply: &Reply, stop: &A
     }
     tcp.shutdown(std::net::Shutdown::Both)?;
     Ok(false)
+}
+
+/// One byte at a time, until they are sent, the server stops or nobody listens.
+fn drip(stream: &mut impl Write, bytes: impl Iterator<Item = u8>, stop: &AtomicBool) -> std::io::Result<()> {
+    for byte in bytes {
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+        stream.write_all(&[byte])?;
+        stream.flush()?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// With SO_LINGER 0, the last close(2) of the socket sends a reset. It must not be shut down before, which sends a FIN.

@@ -50,25 +50,33 @@ impl Registry {
 
     /// Starts an empty registry.
     pub fn start() -> Self {
-        Self::launch(false)
+        Self::launch(false, None)
     }
 
     /// Starts one that wants [`CREDENTIALS`] by basic authentication.
     pub fn start_with_password() -> Self {
-        Self::launch(true)
+        Self::launch(true, None)
     }
 
-    fn launch(auth: bool) -> Self {
+    /// Starts one that speaks HTTPS with this certificate and key.
+    pub fn start_tls(certificate: &Path, key: &Path) -> Self {
+        Self::launch(false, Some((certificate, key)))
+    }
+
+    fn launch(auth: bool, tls: Option<(&Path, &Path)>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let base = std::env::var("CORACLE_TEST_DIR").unwrap_or_else(|_| "/var/tmp".into());
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = Path::new(&base).join(format!("r{}-{serial}", std::process::id()));
         fs::create_dir_all(directory.join("storage")).expect("a fresh directory");
         fs::write(directory.join("htpasswd"), HTPASSWD).expect("our directory");
+        let tls = tls.map_or(String::new(), |(certificate, key)| {
+            format!(", tls: {{certificate: {}, key: {}}}", certificate.display(), key.display())
+        });
         let mut config = format!(
             "version: 0.1\nlog: {{level: info, accesslog: {{disabled: true}}}}\n\
              storage: {{filesystem: {{rootdirectory: {0}/storage}}, delete: {{enabled: true}}}}\n\
-             http: {{addr: '127.0.0.1:0', secret: secret}}\n",
+             http: {{addr: '127.0.0.1:0', secret: secret{tls}}}\n",
             directory.display()
         );
         if auth {

@@ -49,7 +49,7 @@ struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_signal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<serde_json::Value>,
+    healthcheck: Option<config::HealthCheck>,
     on_build: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shell: Vec<String>,
