@@ -38,6 +38,8 @@ mod network;
 mod network_commands;
 #[path = "e2e/parallel.rs"]
 mod parallel;
+#[path = "e2e/personas.rs"]
+mod personas;
 #[path = "e2e/programs.rs"]
 mod programs;
 #[path = "e2e/pull.rs"]

@@ -1,0 +1,141 @@
+//! What docker's and podman's users rely on when coracle stands in for them: words, exit codes, variables, and that a
+//! command for another engine does nothing here.
+
+use crate::support::env::Env;
+use crate::support::output::Command;
+
+/// coracle under another name.
+fn called(env: &Env, name: &str, line: &str) -> Command {
+    let link = env.root().join("bin").join(name);
+    if !link.exists() {
+        std::os::unix::fs::symlink("coracle", &link).expect("our directory");
+    }
+    let (_, ours) = env.command(line).into_parts();
+    let arguments: Vec<String> = ours.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    env.tool(&link.to_string_lossy(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn commands_for_another_engine_do_nothing_here() {
+    let env = ready!(busybox);
+    env.run_detached("--name web IMAGE sleep 1000");
+    for (name, variable) in [
+        ("docker", "DOCKER_HOST"),
+        ("docker", "DOCKER_CONTEXT"),
+        ("coracle", "DOCKER_HOST"),
+        ("podman", "CONTAINER_HOST"),
+        ("podman", "CONTAINER_CONNECTION"),
+    ] {
+        let run = called(&env, name, "rm -f web").var(variable, "tcp://192.0.2.1:2375").run();
+        run.fails().stderr_has(variable).stderr_has("192.0.2.1");
+        called(&env, name, "rm --help").var(variable, "tcp://192.0.2.1:2375").run().succeeds();
+    }
+    for flag in ["-H tcp://192.0.2.1:2375", "--context far", "--url tcp://192.0.2.1", "--connection far"] {
+        env.coracle(&format!("{flag} rm -f web")).fails_with(125).explains();
+    }
+    let docker = env.home().join(".docker");
+    std::fs::create_dir(&docker).expect("our directory");
+    std::fs::write(docker.join("config.json"), r#"{"currentContext": "default"}"#).expect("our directory");
+    called(&env, "docker", "ps -q").run().succeeds();
+    assert_eq!(env.status("web"), "running");
+    called(&env, "docker", "ps -q").var("DOCKER_HOST", "").run().succeeds();
+}
+
+#[test]
+fn errors_have_the_words_that_tools_look_for() {
+    let env = ready!(busybox);
+    let docker = called(&env, "docker", "rm nosuch").run().fails_with(1);
+    assert_eq!(docker.stderr.lines().next(), Some("Error response from daemon: No such container: nosuch"));
+    docker.stderr_has("`docker ps -a`");
+    called(&env, "docker", "inspect nosuch").run().fails_with(1).stderr_has("No such object: nosuch");
+    called(&env, "docker", "rmi nosuch").run().fails_with(1).stderr_has("No such image: nosuch");
+    called(&env, "podman", "rm nosuch").run().fails().stderr_has("Error: ").stderr_has("no such container");
+    // podman's 1 is an answer to `exists`.
+    called(&env, "podman", "image exists nosuch")
+        .run()
+        .exits_with(125)
+        .stderr_has("no command `podman image exists` yet");
+    called(&env, "podman", "frobnicate").run().exits_with(125);
+    called(&env, "docker", "frobnicate").run().exits_with(1);
+    called(&env, "docker", "rum x").run().fails_with(1).stderr_has("did you mean `docker run`?");
+    called(&env, "docker", "push x").run().fails_with(1).stderr_has("no command `docker push` yet");
+}
+
+#[test]
+fn ports_are_found_by_their_end_on_the_host() {
+    let env = ready!(busybox);
+    env.run_detached("--name web -p 127.0.0.1:0:80 --expose 9000-9001 IMAGE sleep 1000");
+    let port = env.coracle("port web 80").succeeds().line().rsplit(':').next().expect("a port").to_owned();
+    let listed = |filter: &str| env.coracle(&format!("ps --format {{{{.Names}}}} --filter {filter}")).succeeds().stdout;
+    assert_eq!((listed(&format!("publish={port}")), listed("publish=80")), ("web\n".into(), String::new()));
+    assert_eq!(
+        (listed("expose=80"), listed("expose=9000-9001"), listed("expose=81")),
+        ("web\n".into(), "web\n".into(), String::new())
+    );
+}
+
+#[test]
+fn each_port_of_a_range_is_listed_once() {
+    let env = ready!(busybox);
+    env.run_detached("--name web -P --expose 9000-9001 IMAGE sleep 1000");
+    let ports = env.coracle("ps --format {{.Ports}}").succeeds();
+    for port in ["9000/tcp", "9001/tcp"] {
+        assert_eq!(ports.stdout.matches(&format!("->{port}")).count(), 2, "{}: both families", ports.stdout);
+        assert_eq!(ports.stdout.matches(port).count(), 2, "{}", ports.stdout);
+    }
+    let inspected = env.inspect("web", "{{json .NetworkSettings.Ports}}");
+    assert!(!inspected.contains("null") && !inspected.contains("9000-9001"), "{inspected}");
+}
+
+#[test]
+fn proxies_are_passed_on() {
+    let env = ready!(busybox);
+    let docker = env.home().join(".docker");
+    std::fs::create_dir(&docker).expect("our directory");
+    let config = r#"{"proxies": {"default": {"httpsProxy": "http://docker.example:1"}}}"#;
+    std::fs::write(docker.join("config.json"), config).expect("our directory");
+    let variables = |name: &str, options: &str| {
+        let command = called(&env, name, &format!("run --rm {options} IMAGE env"));
+        let output =
+            command.var("http_proxy", "http://proxy.example:3128").var("NO_PROXY", "localhost").run().succeeds();
+        let mut found: Vec<String> = output
+            .lines()
+            .into_iter()
+            .filter(|line| line.to_lowercase().contains("proxy="))
+            .map(str::to_owned)
+            .collect();
+        found.sort();
+        found
+    };
+    let own = ["NO_PROXY=localhost", "http_proxy=http://proxy.example:3128"];
+    let dockers = ["HTTPS_PROXY=http://docker.example:1", "https_proxy=http://docker.example:1"];
+    assert_eq!(variables("podman", ""), own);
+    assert_eq!(variables("docker", ""), dockers);
+    assert_eq!(variables("coracle", ""), [dockers[0], own[0], own[1], dockers[1]]);
+    assert_eq!(variables("podman", "-e http_proxy=mine"), [own[0], "http_proxy=mine"]);
+    assert_eq!(variables("coracle", "--http-proxy=false"), [""; 0]);
+}
+
+#[test]
+fn a_tmpfs_over_a_directory_has_its_mode_and_a_read_only_root_holds_for_etc() {
+    let env = ready!(busybox);
+    env.coracle("run --rm --tmpfs /root --tmpfs /new IMAGE stat -c %a /root /new").succeeds().stdout_is("700\n1777\n");
+    env.coracle("run --rm --tmpfs /root:mode=0711 IMAGE stat -c %a /root").succeeds().stdout_is("711\n");
+    for file in ["hosts", "hostname", "resolv.conf"] {
+        env.coracle(&format!("run --rm --read-only IMAGE sh -c 'echo x >/etc/{file}'")).fails().stderr_has("ead-only");
+        env.coracle(&format!("run --rm IMAGE sh -c 'echo x >>/etc/{file}'")).succeeds();
+    }
+}
+
+#[test]
+fn a_new_volume_has_all_that_the_image_has_there() {
+    let env = ready!(debian);
+    // Made by umoci and GNU tar: see `make-image`.
+    let script = "cd /srv/data && stat -c '%h %n' first second link owned fifo sparse 2>/dev/null | sort -k2; \
+        stat -c '%F %u:%g %a' fifo owned; stat -c '%s' sparse; test $(stat -c %b sparse) -lt 1000 && echo has holes";
+    let plain = env.argv(&["run", "--rm", &env.debian(), "sh", "-c", script]).succeeds().stdout;
+    let volume =
+        env.argv(&["run", "--rm", "-v", "fresh:/srv/data", &env.debian(), "sh", "-c", script]).succeeds().stdout;
+    assert_eq!(volume, plain);
+    assert!(plain.contains("has holes") && plain.contains("fifo"), "{plain}");
+}
