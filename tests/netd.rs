@@ -5,6 +5,8 @@
 //! [`TESTS`] runs in a laptop of its own; `cargo test --test netd -- NAME` runs those whose name holds NAME.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "net/host.rs"]
+mod host;
 #[path = "net/laptop.rs"]
 mod laptop;
 #[path = "net/members.rs"]
@@ -30,6 +32,15 @@ const TESTS: &[(&str, fn())] = &[
     ("traffic_is_counted", members::traffic_is_counted),
     ("many_join_at_once", members::many_join_at_once),
     ("the_outside_is_as_the_host_sees_it", outside::the_outside_is_as_the_host_sees_it),
+    ("the_host_is_reached_but_not_its_loopback", host::the_host_is_reached_but_not_its_loopback),
+    (
+        "the_host_is_reached_without_a_gate_but_not_its_loopback",
+        host::the_host_is_reached_without_a_gate_but_not_its_loopback,
+    ),
+    (
+        "published_ports_are_not_reached_by_the_hosts_loopback",
+        host::published_ports_are_not_reached_by_the_hosts_loopback,
+    ),
     ("datagrams_go_out_and_back", outside::datagrams_go_out_and_back),
     ("names_are_known_on_their_networks", outside::names_are_known_on_their_networks),
     ("an_updated_network_asks_other_resolvers", outside::an_updated_network_asks_other_resolvers),

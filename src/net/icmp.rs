@@ -70,10 +70,11 @@ impl Icmp {
 
     /// A packet of a container that is neither TCP nor UDP nor a fragment, from the TUN device.
     pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) {
-        let to = match (ip.transport, cx.policy.outside(ip.pair.source(), ip.pair.destination())) {
+        let to = match (ip.transport, cx.policy.outside(ip.pair.source(), ip.pair.destination(), None)) {
             // Errors of containers about what they were sent: nobody outside can be told.
             (Transport::Icmp(packet::Icmp::Error(_) | packet::Icmp::EchoReply(_)), _) | (_, Outside::Nothing) => return,
             (_, Outside::Prohibited) => return self.refuse(cx, ip, ip.pair.destination(), Refusal::Prohibited),
+            (_, Outside::Unreachable) => return self.refuse(cx, ip, ip.pair.destination(), Refusal::Network),
             (_, Outside::To(to)) => to,
         };
         match ip.transport {
@@ -133,6 +134,14 @@ impl Icmp {
     /// Ends the flows of addresses that nobody has any more.
     pub fn member_left(&mut self, _: &mut Context<'_>, addresses: &[IpAddr]) {
         self.flows.remove_members(addresses);
+    }
+
+    /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        self.flows.remove_if(|key, flow| {
+            let outside = || cx.policy.outside(key.member, key.remote, None);
+            cx.policy.stands_for_host(key.remote) && outside() != Outside::To(flow.peer)
+        });
     }
 
     fn echo(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>, echo: &Echo<'_>, to: IpAddr) {

@@ -214,6 +214,7 @@ mod tests {
                 gateway4: Some([10, 0, 0, 1].into()),
                 gateway6: None,
                 aliases: vec!["front".into()],
+                host_loopback: false,
             }],
             ports: vec![port],
             resolvers: Vec::new(),

@@ -54,6 +54,14 @@ impl Parts {
         self.udp.host_changed();
     }
 
+    /// What the addresses that stand for the host lead to, or who may go there, has changed: what goes there by now and
+    /// would not if it began anew, ends.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        self.tcp.judge_again(cx);
+        self.udp.judge_again(cx);
+        self.icmp.judge_again(cx);
+    }
+
     /// The host has other resolvers.
     pub fn resolvers_changed(&mut self, resolv_conf: &str) {
         self.dns.set_resolv(Resolv::parse(resolv_conf));

@@ -153,6 +153,7 @@ mod tests {
             dns: true,
             dns_servers: Vec::new(),
             mtu: None,
+            host_loopback: None,
             labels: Default::default(),
             options: Default::default(),
         }

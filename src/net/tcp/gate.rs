@@ -126,8 +126,9 @@ impl Tcp {
         if !self.has_room_for(holder) {
             return;
         }
-        let target = match cx.policy.outside(member, packet.pair.destination()) {
+        let target = match key.outside(cx) {
             Outside::To(address) => SocketAddr::new(address, tcp.destination_port),
+            Outside::Unreachable => return self.refuse(cx, packet, Errno::NETUNREACH.raw_os_error()),
             Outside::Prohibited => return self.refuse(cx, packet, Errno::ACCESS.raw_os_error()),
             Outside::Nothing => return,
         };

@@ -57,7 +57,7 @@ pub use gate::GATE_PORT;
 pub(in crate::net) use sockets::{Called, be_bold, family, listen_host};
 
 use super::packet::{Ip, Transport};
-use super::part::{Context, Holder, Interest, Part, Token};
+use super::part::{Context, Holder, Interest, Outside, Part, Token};
 
 /// What every descriptor of a flow is watched for, once and for all.
 const ALL: Interest =
@@ -285,6 +285,21 @@ impl Tcp {
         let theirs = self.flows.iter().filter(|(_, flow)| addresses.contains(&flow.origin.member()));
         let theirs: Vec<Id> = theirs.map(|(id, _)| id).collect();
         for id in theirs {
+            self.abort(cx, id);
+        }
+    }
+
+    /// Ends connections to the host itself that would not be made if they began now. One that is still being made ends in
+    /// any case: whoever answers may not be who was meant, and the container asks again.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        let is_over = |flow: &Flow| match &flow.origin {
+            Origin::Outward(key) if cx.policy.stands_for_host(key.destination.0) => {
+                matches!(flow.progress, Progress::Connecting(_)) || !matches!(key.outside(cx), Outside::To(_))
+            }
+            _ => false,
+        };
+        let over: Vec<Id> = self.flows.iter().filter(|(_, flow)| is_over(flow)).map(|(id, _)| id).collect();
+        for id in over {
             self.abort(cx, id);
         }
     }
