@@ -5,6 +5,8 @@
 //! [`TESTS`] runs in a laptop of its own; `cargo test --test netd -- NAME` runs those whose name holds NAME.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "net/forgers.rs"]
+mod forgers;
 #[path = "net/host.rs"]
 mod host;
 #[path = "net/laptop.rs"]
@@ -31,6 +33,18 @@ const TESTS: &[(&str, fn())] = &[
     ("rates_hold_both_ways", members::rates_hold_both_ways),
     ("traffic_is_counted", members::traffic_is_counted),
     ("many_join_at_once", members::many_join_at_once),
+    ("nobody_is_taken_for_another", forgers::nobody_is_taken_for_another),
+    ("stolen_addresses_serve_nobody_with_the_guard", forgers::stolen_addresses_serve_nobody_with_the_guard),
+    (
+        "stolen_hardware_addresses_serve_nobody_without_netfilter",
+        forgers::stolen_hardware_addresses_serve_nobody_without_netfilter,
+    ),
+    ("nobody_inside_tells_containers_the_way", forgers::nobody_inside_tells_containers_the_way),
+    ("nobody_speaks_for_another_network_with_the_guard", forgers::nobody_speaks_for_another_network_with_the_guard),
+    (
+        "nobody_speaks_for_another_network_without_netfilter",
+        forgers::nobody_speaks_for_another_network_without_netfilter,
+    ),
     ("the_outside_is_as_the_host_sees_it", outside::the_outside_is_as_the_host_sees_it),
     ("the_host_is_reached_but_not_its_loopback", host::the_host_is_reached_but_not_its_loopback),
     (
