@@ -75,6 +75,8 @@ const TESTS: &[(&str, fn())] = &[
     ("killed_under_load", trouble::killed_under_load),
     ("ten_thousand_connections_leave_nothing", trouble::ten_thousand_connections_leave_nothing),
     ("few_descriptors", trouble::few_descriptors),
+    ("others_keep_room_for_connections", trouble::others_keep_room_for_connections),
+    ("others_keep_room_for_connections_without_a_gate", trouble::others_keep_room_for_connections_without_a_gate),
     ("idle_netd_is_small_and_asleep", trouble::idle_netd_is_small_and_asleep),
     ("nothing_runs_when_nothing_runs", members::nothing_runs_when_nothing_runs),
     ("attaching_is_quick", members::attaching_is_quick),

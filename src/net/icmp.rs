@@ -206,7 +206,7 @@ impl Icmp {
         };
         let mut socket = cx.sockets.host(family, SocketType::DGRAM, Some(protocol));
         if socket.as_ref().is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)))
-            && self.flows.evict(None, cx.now).is_some()
+            && self.flows.evict_largest(cx.now).is_some()
         {
             socket = cx.sockets.host(family, SocketType::DGRAM, Some(protocol));
         }
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
     use crate::net::fake::{World, host, loopback, member};
     use crate::net::packet::{Reassembly, echo_request};
-    use crate::net::part::Sockets;
+    use crate::net::part::{Holder, Sockets};
 
     fn may_ping() -> bool {
         socket_allowed(AddressFamily::INET)
@@ -309,9 +309,9 @@ mod tests {
             let mut reassembly = Reassembly::default();
             let mut packets: Vec<_> = world.wire.sent.drain(..).map(|(packet, _)| packet).collect();
             if v6 {
-                let whole = packets
-                    .iter()
-                    .filter_map(|it| reassembly.push(&Ip::parse(it, Offload::default()).unwrap(), world.now));
+                let whole = packets.iter().filter_map(|it| {
+                    reassembly.push(&Ip::parse(it, Offload::default()).unwrap(), Holder(1), world.now)
+                });
                 packets = whole.collect();
             }
             let [reply] = packets.as_slice() else { panic!("{packets:?}") };

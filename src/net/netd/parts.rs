@@ -88,7 +88,8 @@ impl Parts {
                 }
             }
             Transport::Fragment(_) => {
-                let Some(whole) = self.fragments.push(packet, cx.now) else { return };
+                let holder = cx.policy.holder(packet.pair.source());
+                let Some(whole) = self.fragments.push(packet, holder, cx.now) else { return };
                 // What is whole is no fragment: this goes one level deep.
                 match Ip::parse(&whole, Offload::default()) {
                     Ok(packet) if !matches!(packet.transport, Transport::Fragment(_)) => self.packet(cx, &packet),

@@ -315,7 +315,7 @@ impl Udp {
     fn open_or_evict(&mut self, cx: &mut Context<'_>, key: Key, peer: SocketAddr, index: usize) -> io::Result<Flow> {
         match self.open(cx, key, peer, index) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-                let (old, flow) = self.flows.evict(None, cx.now).ok_or(error)?;
+                let (old, flow) = self.flows.evict_largest(cx.now).ok_or(error)?;
                 self.forget(old, &flow);
                 drop(flow);
                 self.open(cx, key, peer, self.flows.next_index())
