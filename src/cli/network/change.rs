@@ -132,7 +132,7 @@ impl ConnectArguments {
 
     /// The one option that means something here. docker takes any, for its drivers.
     fn host_loopback(&self) -> Result<Option<bool>> {
-        let values = self.driver_opt.iter().filter_map(|option| match option.split_once('=') {
+        let mut values = self.driver_opt.iter().filter_map(|option| match option.split_once('=') {
             Some((HOST_LOOPBACK, value)) => Some(value),
             None if option == HOST_LOOPBACK => Some("true"),
             _ => None,
@@ -141,7 +141,7 @@ impl ConnectArguments {
             Error::usage(format!("invalid value `{}` of option `{HOST_LOOPBACK}`", text::clean(value)))
                 .hint("it is true or false")
         };
-        values.last().map(|value| value.parse().map_err(|_| wrong(value))).transpose()
+        values.next_back().map(|value| value.parse().map_err(|_| wrong(value))).transpose()
     }
 }
 

@@ -479,7 +479,12 @@ fn guard_port(port: &str, endpoint: &Endpoint, former: Former) -> Result<()> {
 /// Writes [`plan::INSIDE`], in the container's namespace, before the interfaces are up. An interface that comes later leaves
 /// alone what the container's own administrator may have changed of the others.
 fn trust_nobody(plug: &Plug) -> Result<()> {
-    let all = plan::INSIDE.iter().filter(|_| plug.missing.len() == plug.endpoints.len());
+    let is_first = plug.missing.len() == plug.endpoints.len() && !plug.again;
+    if is_first {
+        // The container's first process does so too, but cannot where it has fewer ids than these.
+        let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", "0 65535");
+    }
+    let all = plan::INSIDE.iter().filter(|_| is_first);
     let all = all.map(|(name, value)| (Path::new("/proc/sys/net").join(name), *value));
     let each = plug.missing.iter().flat_map(|endpoint| {
         let path = |(family, name): &(&str, &str)| {
