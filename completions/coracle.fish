@@ -101,7 +101,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l ip6 -d 'The cont
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
@@ -191,7 +191,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l ip6 -d 'The c
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
@@ -303,7 +303,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
@@ -415,7 +415,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
@@ -488,7 +488,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "remove" -d 'Remove one or more networks'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "update" -d 'Change the DNS servers of a network'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from connect" -l alias -d 'Another name of the container on this network' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from connect" -l driver-opt -d 'Accepted: there are no such options' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from connect" -l driver-opt -d 'Set an option: host-loopback=BOOL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from connect" -l gw-priority -d 'Accepted: the first network of a container has its way out' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip -d 'The container\'s IPv4 address on this network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip6 -d 'The container\'s IPv6 address on this network' -r -a "(__fish_coracle_names)"
@@ -508,7 +508,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -l ipv4 -d 'IPv4 addresses' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -l label -d 'Set a label' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -s o -l opt -d 'Set an option: mtu=BYTES, isolate=BOOL' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -s o -l opt -d 'Set an option: mtu=BYTES, isolate=BOOL, host-loopback=BOOL (containers reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -l route -d 'Refused: containers have a default route only' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -l scope -d 'Refused: there is no swarm' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand network; and __fish_seen_subcommand_from create" -l subnet -d 'Addresses of the network, once for each family' -r -a "(__fish_coracle_names)"

@@ -5,6 +5,10 @@
 //! [`TESTS`] runs in a laptop of its own; `cargo test --test netd -- NAME` runs those whose name holds NAME.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "net/forgers.rs"]
+mod forgers;
+#[path = "net/host.rs"]
+mod host;
 #[path = "net/laptop.rs"]
 mod laptop;
 #[path = "net/members.rs"]
@@ -29,7 +33,28 @@ const TESTS: &[(&str, fn())] = &[
     ("rates_hold_both_ways", members::rates_hold_both_ways),
     ("traffic_is_counted", members::traffic_is_counted),
     ("many_join_at_once", members::many_join_at_once),
+    ("nobody_is_taken_for_another", forgers::nobody_is_taken_for_another),
+    ("stolen_addresses_serve_nobody_with_the_guard", forgers::stolen_addresses_serve_nobody_with_the_guard),
+    (
+        "stolen_hardware_addresses_serve_nobody_without_netfilter",
+        forgers::stolen_hardware_addresses_serve_nobody_without_netfilter,
+    ),
+    ("nobody_inside_tells_containers_the_way", forgers::nobody_inside_tells_containers_the_way),
+    ("nobody_speaks_for_another_network_with_the_guard", forgers::nobody_speaks_for_another_network_with_the_guard),
+    (
+        "nobody_speaks_for_another_network_without_netfilter",
+        forgers::nobody_speaks_for_another_network_without_netfilter,
+    ),
     ("the_outside_is_as_the_host_sees_it", outside::the_outside_is_as_the_host_sees_it),
+    ("the_host_is_reached_but_not_its_loopback", host::the_host_is_reached_but_not_its_loopback),
+    (
+        "the_host_is_reached_without_a_gate_but_not_its_loopback",
+        host::the_host_is_reached_without_a_gate_but_not_its_loopback,
+    ),
+    (
+        "published_ports_are_not_reached_by_the_hosts_loopback",
+        host::published_ports_are_not_reached_by_the_hosts_loopback,
+    ),
     ("datagrams_go_out_and_back", outside::datagrams_go_out_and_back),
     ("names_are_known_on_their_networks", outside::names_are_known_on_their_networks),
     ("an_updated_network_asks_other_resolvers", outside::an_updated_network_asks_other_resolvers),
@@ -50,6 +75,8 @@ const TESTS: &[(&str, fn())] = &[
     ("killed_under_load", trouble::killed_under_load),
     ("ten_thousand_connections_leave_nothing", trouble::ten_thousand_connections_leave_nothing),
     ("few_descriptors", trouble::few_descriptors),
+    ("others_keep_room_for_connections", trouble::others_keep_room_for_connections),
+    ("others_keep_room_for_connections_without_a_gate", trouble::others_keep_room_for_connections_without_a_gate),
     ("idle_netd_is_small_and_asleep", trouble::idle_netd_is_small_and_asleep),
     ("nothing_runs_when_nothing_runs", members::nothing_runs_when_nothing_runs),
     ("attaching_is_quick", members::attaching_is_quick),

@@ -2,7 +2,8 @@
 //!
 //! ```toml
 //! [network]
-//! low_ports = "remap"   # as --low-ports: "refuse" or "remap"
+//! low_ports = "remap"     # as --low-ports: "refuse" or "remap"
+//! host-loopback = true     # as --network NAME:host-loopback, for all networks that say nothing else
 //! ```
 //!
 //! The file need not exist. What is not known in it is an error that names the line: a misspelt key would be ignored for years.
@@ -32,6 +33,9 @@ pub struct Config {
 pub struct NetworkConfig {
     /// What becomes of host ports that need privileges.
     pub low_ports: LowPorts,
+    /// Whether containers reach the host's loopback where neither they nor the network say so.
+    #[serde(rename = "host-loopback", alias = "host_loopback")]
+    pub host_loopback: bool,
 }
 
 /// `--low-ports`
@@ -81,6 +85,8 @@ mod tests {
             assert_eq!(parse(content).unwrap(), Config::default(), "{content}");
         }
         assert_eq!(parse("[network]\nlow_ports = \"remap\"").unwrap().network.low_ports, LowPorts::Remap);
+        assert!(parse("[network]\nhost-loopback = true").unwrap().network.host_loopback);
+        assert!(parse("[network]\nhost_loopback = true").unwrap().network.host_loopback);
         assert_eq!(Config::read(Path::new("/nowhere/config.toml")).unwrap(), Config::default());
     }
 
@@ -91,6 +97,7 @@ mod tests {
             ("[netwerk]\n", 1, "unknown field `netwerk`"),
             ("[network]\nlow_ports = \"perhaps\"\n", 2, "unknown variant `perhaps`"),
             ("[network]\nlow_ports = true\n", 2, ""),
+            ("[network]\nhost-loopback = \"yes\"\n", 2, ""),
             ("# x\n[network\n", 2, ""),
         ] {
             let error = parse(content).unwrap_err();

@@ -112,7 +112,8 @@ What options are when they are not given; it need not exist, and what is not kno
 .nf
 
 [network]
-low_ports = "remap"   # as \-\-low\-ports: "refuse" or "remap"
+low_ports = "remap"     # as \-\-low\-ports: "refuse" or "remap"
+host\-loopback = true   # as \-\-network NAME:host\-loopback, for all networks that say nothing else
 .fi
 "#;
 

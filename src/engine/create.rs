@@ -221,5 +221,6 @@ fn merged(given: &Wish, options: &Wish) -> Wish {
         mac: given.mac.or(options.mac),
         interface: given.interface.clone().or_else(|| options.interface.clone()),
         aliases: given.aliases.iter().chain(&options.aliases).cloned().collect(),
+        host_loopback: given.host_loopback.or(options.host_loopback),
     }
 }

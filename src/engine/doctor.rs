@@ -13,6 +13,7 @@ pub use crate::rootless::doctor::{Check, Status, verdict};
 const NAME: &str = "container networks";
 const OUT: &str = "make a TUN device";
 const GATE: &str = "hand connections to sockets with nf_tables";
+const GUARD: &str = "check the frames of containers with nf_tables";
 
 /// Checks everything. `search_path` is the user's `PATH`. The caller has one thread.
 pub fn examine(engine: &Engine, search_path: &OsStr) -> Vec<Check> {
@@ -29,9 +30,13 @@ pub fn networks() -> Option<Check> {
         ("map root in a user namespace", &|| probe::map_root(uid, gid)),
         (OUT, &|| trial::way_out().map_err(probe::errno_of)),
         (GATE, &|| trial::gate().map_err(probe::errno_of)),
+        (GUARD, &|| trial::guard().map_err(probe::errno_of)),
     ]);
     judge(refusal.ok()?)
 }
+
+/// What is left without the guard.
+const UNGUARDED: &str = "a container can use IP addresses of its neighbours on the same network, not their hardware addresses, nor addresses of other networks";
 
 fn judge(refusal: Option<Refusal>) -> Option<Check> {
     let Some(refusal) = refusal else { return Some(Check::ok(NAME, "reach the outside by sockets of the kernel")) };
@@ -46,9 +51,10 @@ fn judge(refusal: Option<Refusal>) -> Option<Check> {
             })
         }
         (GATE, _) => Some(
-            Check::warning(NAME, format!("{what}: TCP between containers and the outside works, but is slower"))
+            Check::warning(NAME, format!("{what}: TCP between containers and the outside works, but is slower; {UNGUARDED}"))
                 .fix("sudo modprobe -a nf_tables nft_tproxy nft_socket && printf 'nf_tables\\nnft_tproxy\\nnft_socket\\n' | sudo tee /etc/modules-load.d/coracle.conf"),
         ),
+        (GUARD, _) => Some(Check::warning(NAME, format!("{what} (CONFIG_NF_TABLES_NETDEV, CONFIG_NETFILTER_INGRESS): {UNGUARDED}"))),
         // Another check says that there are no user namespaces.
         _ => None,
     }
@@ -68,7 +74,9 @@ mod tests {
         assert!(module.fix.unwrap().starts_with("sudo modprobe tun"));
         let slow = refused(GATE, Errno::EPROTONOSUPPORT).unwrap();
         assert_eq!(slow.status, Status::Warning);
-        assert!(slow.detail.ends_with("is slower") && slow.fix.unwrap().contains("nft_tproxy"));
+        assert!(slow.detail.contains("is slower") && slow.fix.unwrap().contains("nft_tproxy"));
+        let unguarded = refused(GUARD, Errno::EOPNOTSUPP).unwrap();
+        assert!(unguarded.status == Status::Warning && unguarded.detail.contains("neighbours"), "{unguarded:?}");
         assert_eq!(refused("make a user namespace", Errno::EPERM), None);
     }
 

@@ -193,6 +193,7 @@ mod tests {
                 gateway4: Some([172, 17, 0, 1].into()),
                 gateway6: None,
                 aliases: Vec::new(),
+                host_loopback: false,
             }],
             ports: Vec::new(),
             resolvers: vec![[172, 17, 0, 1].into()],

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
+use super::model;
 use super::packet::{Envelope, Headers, Ip, Pair, Transport, checksum, udp_headers};
 use super::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
 
@@ -176,13 +177,17 @@ impl Link for Wire {
 }
 
 impl Policy for Rules {
-    fn outside(&self, _: IpAddr, destination: IpAddr) -> Outside {
+    fn outside(&self, _: IpAddr, destination: IpAddr, _: Option<(model::Protocol, u16)>) -> Outside {
         match destination {
             it if it == host(it.is_ipv6()) => Outside::To(loopback(it.is_ipv6())),
             it if it.is_loopback() => Outside::To(it),
             it if it.is_multicast() => Outside::Nothing,
             _ => Outside::Prohibited,
         }
+    }
+
+    fn stands_for_host(&self, address: IpAddr) -> bool {
+        address == host(address.is_ipv6())
     }
 
     fn is_on_host(&self, address: IpAddr) -> bool {

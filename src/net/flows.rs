@@ -7,9 +7,9 @@
 //! # Theory of operation
 //!
 //! Using a flow costs no more than noting the time. Each flow stands in the schedule once, at a time when it would have
-//! ended had it not been used since; what comes due and was used goes back into the schedule. Full tables make room by
-//! giving up what would end first; a member that wants more than its share, with whichever of its addresses, gives up its
-//! own, so that one busy container cannot take the flows of others.
+//! ended had it not been used since; what comes due and was used goes back into the schedule. A member that wants more than
+//! its share, with whichever of its addresses, gives up its own. In a full table, whoever has most gives up what would end
+//! first: so neither one busy container nor several can take the flows of others.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -121,9 +121,9 @@ impl<K: Key, F> Flows<K, F> {
     /// A flow that has to go before one of that member can be added. To be called until it gives nothing.
     pub fn crowded(&mut self, holder: Holder, now: Instant) -> Option<(K, F)> {
         if self.has_share(holder) {
-            return self.evict(Some(holder), now);
+            return self.evict(holder, now);
         }
-        if self.by_key.len() >= self.limits.flows { self.evict(None, now) } else { None }
+        if self.by_key.len() >= self.limits.flows { self.evict_largest(now) } else { None }
     }
 
     /// Whether a member has all that it may have.
@@ -185,25 +185,24 @@ impl<K: Key, F> Flows<K, F> {
         }
     }
 
-    /// Takes out the flow that would end first, as far as a short look shows; of one member, if one is given.
-    pub fn evict(&mut self, holder: Option<Holder>, now: Instant) -> Option<(K, F)> {
+    /// Takes out a flow of the member that has most.
+    pub fn evict_largest(&mut self, now: Instant) -> Option<(K, F)> {
+        let (holder, _) = self.members.iter().max_by_key(|(_, own)| own.len())?;
+        self.evict(*holder, now)
+    }
+
+    /// Takes out one that is over, or the flow of this member that would end first, as far as a short look shows.
+    fn evict(&mut self, holder: Holder, now: Instant) -> Option<(K, F)> {
         if let Some(expired) = self.expired(now) {
             return Some(expired);
         }
         // What was used since it was scheduled goes back first.
-        let early: Vec<_> = self.schedule_of(holder)?.iter().take(CANDIDATES).copied().collect();
+        let early: Vec<_> = self.members.get(&holder)?.iter().take(CANDIDATES).copied().collect();
         for (at, index) in early {
             self.reschedule(at, index);
         }
-        let (_, index) = *self.schedule_of(holder)?.first()?;
+        let (_, index) = *self.members.get(&holder)?.first()?;
         self.remove(index)
-    }
-
-    fn schedule_of(&self, holder: Option<Holder>) -> Option<&BTreeSet<(Instant, usize)>> {
-        match holder {
-            None => Some(&self.schedule),
-            Some(holder) => self.members.get(&holder),
-        }
     }
 
     fn put(&mut self, holder: Holder, at: Instant, index: usize) {
@@ -305,7 +304,35 @@ mod tests {
         let gone: Vec<u16> = flows.remove_members(&[member(2), member(7)]).iter().map(|(_, flow)| *flow).collect();
         assert_eq!(gone, [0, 9]);
         assert_eq!(flows.remove_if(|_, flow| *flow == 1), [((member(3), 1), 1)]);
-        assert_eq!(flows.evict(None, second(5)), None);
+        assert_eq!(flows.evict_largest(second(5)), None);
+    }
+
+    #[test]
+    fn many_who_want_all_take_nothing_from_who_has_little() {
+        let start = Instant::now();
+        let mut flows = table(300, 150);
+        for port in 0..40 {
+            flows.insert((member(9), port), port, holder(9), start).unwrap();
+        }
+        // The others use theirs all the time, so that its own would end first.
+        for port in 0..500 {
+            for last in [2, 3, 4] {
+                let now = start + Duration::from_secs(port.into());
+                let now = now.min(start + Duration::from_secs(20));
+                while let Some(((gone, _), _)) = flows.crowded(holder(last), now) {
+                    assert_ne!(gone, member(9));
+                }
+                flows.insert((member(last), port), port, holder(last), now).unwrap();
+            }
+        }
+        assert_eq!((flows.len(), flows.members[&holder(9)].len()), (300, 40));
+        // And it gets as much as they have.
+        for port in 40..75 {
+            let now = start + Duration::from_secs(20);
+            while flows.crowded(holder(9), now).is_some() {}
+            flows.insert((member(9), port), port, holder(9), now).unwrap();
+        }
+        assert_eq!(flows.members[&holder(9)].len(), 75);
     }
 
     #[test]

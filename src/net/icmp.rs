@@ -70,10 +70,11 @@ impl Icmp {
 
     /// A packet of a container that is neither TCP nor UDP nor a fragment, from the TUN device.
     pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) {
-        let to = match (ip.transport, cx.policy.outside(ip.pair.source(), ip.pair.destination())) {
+        let to = match (ip.transport, cx.policy.outside(ip.pair.source(), ip.pair.destination(), None)) {
             // Errors of containers about what they were sent: nobody outside can be told.
             (Transport::Icmp(packet::Icmp::Error(_) | packet::Icmp::EchoReply(_)), _) | (_, Outside::Nothing) => return,
             (_, Outside::Prohibited) => return self.refuse(cx, ip, ip.pair.destination(), Refusal::Prohibited),
+            (_, Outside::Unreachable) => return self.refuse(cx, ip, ip.pair.destination(), Refusal::Network),
             (_, Outside::To(to)) => to,
         };
         match ip.transport {
@@ -133,6 +134,14 @@ impl Icmp {
     /// Ends the flows of addresses that nobody has any more.
     pub fn member_left(&mut self, _: &mut Context<'_>, addresses: &[IpAddr]) {
         self.flows.remove_members(addresses);
+    }
+
+    /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        self.flows.remove_if(|key, flow| {
+            let outside = || cx.policy.outside(key.member, key.remote, None);
+            cx.policy.stands_for_host(key.remote) && outside() != Outside::To(flow.peer)
+        });
     }
 
     fn echo(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>, echo: &Echo<'_>, to: IpAddr) {
@@ -197,7 +206,7 @@ impl Icmp {
         };
         let mut socket = cx.sockets.host(family, SocketType::DGRAM, Some(protocol));
         if socket.as_ref().is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)))
-            && self.flows.evict(None, cx.now).is_some()
+            && self.flows.evict_largest(cx.now).is_some()
         {
             socket = cx.sockets.host(family, SocketType::DGRAM, Some(protocol));
         }
@@ -264,7 +273,7 @@ mod tests {
     use super::*;
     use crate::net::fake::{World, host, loopback, member};
     use crate::net::packet::{Reassembly, echo_request};
-    use crate::net::part::Sockets;
+    use crate::net::part::{Holder, Sockets};
 
     fn may_ping() -> bool {
         socket_allowed(AddressFamily::INET)
@@ -300,9 +309,9 @@ mod tests {
             let mut reassembly = Reassembly::default();
             let mut packets: Vec<_> = world.wire.sent.drain(..).map(|(packet, _)| packet).collect();
             if v6 {
-                let whole = packets
-                    .iter()
-                    .filter_map(|it| reassembly.push(&Ip::parse(it, Offload::default()).unwrap(), world.now));
+                let whole = packets.iter().filter_map(|it| {
+                    reassembly.push(&Ip::parse(it, Offload::default()).unwrap(), Holder(1), world.now)
+                });
                 packets = whole.collect();
             }
             let [reply] = packets.as_slice() else { panic!("{packets:?}") };

@@ -46,6 +46,9 @@ pub struct Network {
     pub dns_servers: Vec<IpAddr>,
     /// Of every interface, in bytes; 1500 when none.
     pub mtu: Option<u32>,
+    /// Whether its members reach the host's loopback, unless they say something else themselves (`--opt host-loopback`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_loopback: Option<bool>,
     /// `--label`.
     pub labels: BTreeMap<String, String>,
     /// `--opt`, as given, for `inspect`.
@@ -81,6 +84,10 @@ pub struct Wish {
     /// More names on this network (`--network-alias`, `--alias`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// Whether the names of the host lead to its loopback; as the network has it when none
+    /// (`--network NAME:host-loopback`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_loopback: Option<bool>,
 }
 
 /// How fast a container may send, and how fast receive, by each of its interfaces (`--net-rate`).
@@ -131,6 +138,9 @@ pub struct Endpoint {
     pub gateway6: Option<Ipv6Addr>,
     /// More names on this network, as wished.
     pub aliases: Vec<String>,
+    /// The names of the host lead to its loopback.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub host_loopback: bool,
 }
 
 /// A published port: one port of the container, one of the host. Ranges are expanded before.

@@ -1,4 +1,5 @@
-//! The packet filter of the router's namespace: one nf_tables table, written with netlink messages of our own.
+//! The packet filter of the router's namespace: nf_tables, written with netlink messages of our own. [`guard`] is what looks
+//! at the frames of containers; this is the gate.
 //!
 //! Its one chain looks at TCP only, before routing: an opening segment that comes from the TUN device, which is netd's doing,
 //! goes to netd's listener whatever its address (tproxy); an opening segment from a container goes its way; anything else of
@@ -17,6 +18,8 @@
 //! nfnetlink.h and nf_tables.h, numbers in network order unless they are data. The kernel loads what it needs by itself,
 //! where it has it.
 
+pub mod guard;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
@@ -26,9 +29,10 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// The table and its chain.
+/// The name of the tables, one in each family.
 const TABLE: &[u8] = b"coracle\0";
-const CHAIN: &[u8] = b"gate\0";
+/// Where the gate's rules are.
+const GATE: Place<'static> = Place { family: INET, chain: b"gate\0" };
 
 /// NFPROTO_INET: both families.
 const INET: u8 = 1;
@@ -39,6 +43,7 @@ const BATCH_END: u16 = 0x11;
 const NEW_TABLE: u16 = 0;
 const DELETE_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
+const DELETE_CHAIN: u16 = 5;
 const NEW_RULE: u16 = 6;
 
 const REQUEST: u16 = 0x1;
@@ -54,7 +59,8 @@ const NESTED: u16 = 0x8000;
 
 /// NF_IP_PRI_MANGLE.
 const PRIORITY: i32 = -150;
-/// NF_ACCEPT.
+/// NF_DROP, NF_ACCEPT.
+const DROP: u32 = 0;
 const ACCEPT: u32 = 1;
 const REGISTER_VERDICT: u32 = 0;
 /// Two registers of 16 bytes.
@@ -138,16 +144,26 @@ fn answers(bytes: &[u8]) -> Vec<(u32, i32)> {
     answers
 }
 
+/// Where a rule is: a family, and the name of a chain with its zero byte.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    family: u8,
+    chain: &'a [u8],
+}
+
 /// Messages and attributes as they are put together. Lengths are filled in when what they measure is complete.
 #[derive(Debug, Default)]
 struct Writer {
     bytes: Vec<u8>,
     sequence: u32,
+    /// Where the last message begins.
+    last: usize,
 }
 
 impl Writer {
     fn message(&mut self, kind: u16, flags: u16, family: u8, resource: u16, body: impl FnOnce(&mut Self)) {
         let start = self.bytes.len();
+        self.last = start;
         self.bytes.extend([0; 4]);
         self.bytes.extend(kind.to_ne_bytes());
         self.bytes.extend((REQUEST | flags).to_ne_bytes());
@@ -160,6 +176,15 @@ impl Writer {
         body(self);
         let length = (self.bytes.len() - start) as u32;
         self.patch(start, &length.to_ne_bytes());
+    }
+
+    /// Has the kernel acknowledge the last message: its number.
+    fn acknowledge_last(&mut self) -> u32 {
+        let at = self.last + 6;
+        if let Some(flags) = self.bytes.get(at..at + 2).and_then(|flags| flags.first_chunk().copied()) {
+            self.patch(at, &(u16::from_ne_bytes(flags) | ACK).to_ne_bytes());
+        }
+        self.sequence - 1
     }
 
     fn patch(&mut self, at: usize, value: &[u8]) {
@@ -195,10 +220,16 @@ impl Writer {
         self.nested(kind, |writer| writer.bytes(1, value));
     }
 
-    fn rule(&mut self, flags: u16, expressions: impl FnOnce(&mut Self)) {
-        self.message(SUBSYSTEM << 8 | NEW_RULE, CREATE | APPEND | flags, INET, 0, |writer| {
+    /// Names a chain, in a message about chains.
+    fn chain(&mut self, place: &Place<'_>) {
+        self.bytes(1, TABLE);
+        self.bytes(3, place.chain);
+    }
+
+    fn rule(&mut self, place: &Place<'_>, flags: u16, expressions: impl FnOnce(&mut Self)) {
+        self.message(SUBSYSTEM << 8 | NEW_RULE, CREATE | APPEND | flags, place.family, 0, |writer| {
             writer.bytes(1, TABLE);
-            writer.bytes(2, CHAIN);
+            writer.bytes(2, place.chain);
             writer.nested(4, expressions);
         });
     }
@@ -218,6 +249,27 @@ impl Writer {
         });
     }
 
+    /// Bytes of a packet, from the beginning of one of its headers on; at most 16.
+    fn load_payload(&mut self, header: u32, offset: u32, length: u32) {
+        self.expression(b"payload\0", |writer| {
+            writer.number(1, REGISTER);
+            writer.number(2, header);
+            writer.number(3, offset);
+            writer.number(4, length);
+        });
+    }
+
+    /// Leaves these bits of what was loaded.
+    fn mask(&mut self, mask: &[u8]) {
+        self.expression(b"bitwise\0", |writer| {
+            writer.number(1, REGISTER);
+            writer.number(2, REGISTER);
+            writer.number(3, mask.len() as u32);
+            writer.value(4, mask);
+            writer.value(5, &vec![0; mask.len()]);
+        });
+    }
+
     fn compare(&mut self, how: u32, with: &[u8]) {
         self.expression(b"cmp\0", |writer| {
             writer.number(1, REGISTER);
@@ -230,20 +282,9 @@ impl Writer {
     fn tcp_flags(&mut self, mask: u8, how: u32, flags: u8) {
         self.load_meta(META_L4PROTO);
         self.compare(EQUAL, &[libc::IPPROTO_TCP as u8]);
-        self.expression(b"payload\0", |writer| {
-            writer.number(1, REGISTER);
-            // NFT_PAYLOAD_TRANSPORT_HEADER, offset, length.
-            writer.number(2, 2);
-            writer.number(3, 13);
-            writer.number(4, 1);
-        });
-        self.expression(b"bitwise\0", |writer| {
-            writer.number(1, REGISTER);
-            writer.number(2, REGISTER);
-            writer.number(3, 1);
-            writer.value(4, &[mask]);
-            writer.value(5, &[0]);
-        });
+        // NFT_PAYLOAD_TRANSPORT_HEADER.
+        self.load_payload(2, 13, 1);
+        self.mask(&[mask]);
         self.compare(how, &[flags]);
     }
 
@@ -260,16 +301,20 @@ impl Writer {
             writer.number(2, META_MARK);
             writer.number(3, REGISTER);
         });
+        self.verdict(ACCEPT);
+    }
+
+    fn verdict(&mut self, verdict: u32) {
         self.expression(b"immediate\0", |writer| {
             writer.number(1, REGISTER_VERDICT);
             // NFTA_DATA_VERDICT, NFTA_VERDICT_CODE.
-            writer.nested(2, |writer| writer.nested(2, |writer| writer.number(1, ACCEPT)));
+            writer.nested(2, |writer| writer.nested(2, |writer| writer.number(1, verdict)));
         });
     }
 
     /// Openings from the device go to the listener.
     fn gate_rule(&mut self, gate: Gate, listener: IpAddr) {
-        self.rule(0, |writer| {
+        self.rule(&GATE, 0, |writer| {
             writer.load_meta(META_IIF);
             writer.compare(EQUAL, &gate.device.to_ne_bytes());
             writer.tcp_flags(FIN | SYN | RST | ACKNOWLEDGED, EQUAL, SYN);
@@ -295,7 +340,7 @@ impl Writer {
 
     /// What is no opening goes to the transparent socket that it belongs to.
     fn socket_rule(&mut self, gate: Gate) {
-        self.rule(ACK, |writer| {
+        self.rule(&GATE, ACK, |writer| {
             writer.load_meta(META_IIF);
             writer.compare(NOT_EQUAL, &gate.device.to_ne_bytes());
             writer.tcp_flags(SYN | ACKNOWLEDGED, NOT_EQUAL, SYN);
@@ -320,8 +365,7 @@ fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
     }
     writer.message(SUBSYSTEM << 8 | NEW_TABLE, CREATE | EXCLUSIVE, INET, 0, table);
     writer.message(SUBSYSTEM << 8 | NEW_CHAIN, CREATE, INET, 0, |writer| {
-        writer.bytes(1, TABLE);
-        writer.bytes(3, CHAIN);
+        writer.chain(&GATE);
         writer.nested(4, |writer| {
             // NF_INET_PRE_ROUTING.
             writer.number(1, 0);
@@ -345,7 +389,12 @@ mod tests {
     #[test]
     fn every_length_adds_up() {
         let (bytes, last) = transaction(Gate { device: 2, port: 6, mark: 1 }, true);
-        let (mut rest, mut count) = (bytes.as_slice(), 0);
+        assert_eq!((messages_of(&bytes), last), (8, 6));
+    }
+
+    /// How many messages these are; each is checked.
+    pub(super) fn messages_of(bytes: &[u8]) -> u32 {
+        let (mut rest, mut count) = (bytes, 0);
         while !rest.is_empty() {
             let length = u32::from_ne_bytes(*rest.first_chunk().unwrap()) as usize;
             assert_eq!(u32::from_ne_bytes(rest[8..12].try_into().unwrap()), count);
@@ -353,7 +402,7 @@ mod tests {
             rest = &rest[length..];
             count += 1;
         }
-        assert_eq!((count, last), (8, 6));
+        count
     }
 
     fn attributes(mut rest: &[u8]) {

@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use rustix::net::{AddressFamily, Protocol, SocketType};
+use rustix::net::{AddressFamily, Protocol as Transport, SocketType};
+
+use super::model::Protocol;
 
 /// The parts that own descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,9 +99,9 @@ pub trait Wakes {
 /// uses it afterwards. All are non-blocking and closed on exec.
 pub trait Sockets {
     /// In the host's namespace.
-    fn host(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd>;
+    fn host(&self, family: AddressFamily, kind: SocketType, protocol: Option<Transport>) -> io::Result<OwnedFd>;
     /// In the router's namespace.
-    fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd>;
+    fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Transport>) -> io::Result<OwnedFd>;
 }
 
 /// What a virtual device knows of a packet besides its bytes (struct virtio_net_hdr, linux/virtio_net.h).
@@ -138,8 +140,11 @@ pub trait Link {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outside {
     /// To this address, in the host's namespace. It is not always the one in the packet: the address of
-    /// `host.containers.internal` stands for the host's loopback.
+    /// `host.containers.internal` stands for one of the host's own.
     To(IpAddr),
+    /// Nowhere: it is for the host itself, which has no address that containers may reach. Answered as "network
+    /// unreachable".
+    Unreachable,
     /// Nowhere: the network is internal, or the address belongs to nobody. Answered as "administratively prohibited".
     Prohibited,
     /// Nowhere, and without an answer: multicast, broadcast, what no member sent.
@@ -158,8 +163,11 @@ impl Holder {
 
 /// Decides what is allowed, from the tables of networks and members.
 pub trait Policy {
-    /// For the packet of a container at `source`, on whatever network.
-    fn outside(&self, source: IpAddr, destination: IpAddr) -> Outside;
+    /// For the packet of a container at `source`, on whatever network. `port` is the destination's, of protocols that have
+    /// ports.
+    fn outside(&self, source: IpAddr, destination: IpAddr, port: Option<(Protocol, u16)>) -> Outside;
+    /// Whether the address is one of those that stand for the host: what [`Policy::outside`] says of it may change.
+    fn stands_for_host(&self, address: IpAddr) -> bool;
     /// The address under which a host process at `client` that uses a published port is seen by a container at `member`: its own,
     /// unless nobody could answer it (loopback, addresses that the host itself has, those within a container network).
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr;

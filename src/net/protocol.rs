@@ -38,6 +38,9 @@ pub struct Join {
     /// How fast each of its interfaces may send and receive, those of networks that it joins later too.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Whether it reaches the host's loopback where neither it nor the network says so.
+    #[serde(default)]
+    pub host_loopback: bool,
     /// After a netd has died: what the container was given and still has. These are taken over instead of chosen.
     pub before: Option<Joined>,
 }
@@ -206,6 +209,7 @@ mod tests {
             remap_low_ports: true,
             dns_servers: vec![[192, 0, 2, 1].into()],
             rate: Rate::new(1_000_000),
+            host_loopback: true,
             before: None,
         }
     }

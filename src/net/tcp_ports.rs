@@ -130,7 +130,7 @@ impl TcpPorts {
         let Some(target) = port.target else { return };
         let holder = target.any().map_or(Holder::NOBODY, |address| cx.policy.holder(address));
         for _ in 0..ACCEPTS {
-            if !tcp.has_room_for(holder) {
+            if !tcp.make_room(cx, holder, true) {
                 pause(cx, listener, &mut self.retry);
                 return;
             }

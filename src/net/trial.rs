@@ -5,7 +5,9 @@ use std::io;
 
 use nix::sched::{CloneFlags, unshare};
 
+use super::model::Mac;
 use super::nft;
+use super::nft::guard::{self, Former, Guard};
 use super::tcp::GATE_PORT;
 use crate::sys::tun;
 
@@ -17,6 +19,13 @@ const LOOPBACK: u32 = 1;
 pub fn way_out() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     tun::create().map(drop)
+}
+
+/// Guards a port of the network namespace of this process (nf_tables with its family `netdev`): without that, a container can
+/// use the addresses of its neighbours.
+pub fn guard() -> io::Result<()> {
+    let guard = Guard { port: "lo", mac: Mac([2, 0, 0, 0, 0, 1]), ipv4: None, ipv6: None };
+    guard::install(guard, Former::Keep)
 }
 
 /// Has the network namespace of this process hand connections to sockets (nf_tables, nft_tproxy, nft_socket): without

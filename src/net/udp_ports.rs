@@ -345,7 +345,7 @@ impl UdpPorts {
         let socket = || cx.sockets.router(family(member.ip()), SocketType::DGRAM, None);
         let socket = match socket() {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-                self.clients.evict(None, cx.now).ok_or(error)?;
+                self.clients.evict_largest(cx.now).ok_or(error)?;
                 socket()
             }
             made => made,

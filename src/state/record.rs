@@ -238,6 +238,9 @@ pub struct Networking {
     /// `--net-rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
+    /// Whether the container reaches the host's loopback where neither it nor the network says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub host_loopback: bool,
 }
 
 impl Networking {

@@ -54,6 +54,7 @@ impl Networked {
             remap_low_ports: networking.remap_low_ports,
             dns_servers: networking.dns.clone(),
             rate: networking.rate,
+            host_loopback: networking.host_loopback,
             before: None,
         };
         let (membership, _) = Membership::join(paths, exe.as_fd(), &join, None)?;

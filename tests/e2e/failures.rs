@@ -91,7 +91,7 @@ fn a_registry_on_another_machine_must_speak_https() {
 }
 
 /// The address that this machine would use to reach others; nothing is sent.
-fn own_address() -> Option<String> {
+pub(crate) fn own_address() -> Option<String> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
     Some(socket.local_addr().ok()?.ip().to_string())

@@ -24,6 +24,9 @@ const WHO: &str = "sh -c 'echo ready; exec nc -ll -p 7 -e sh -c \"netstat -tn | 
 const UDP_ECHO: &str = "socket(S, PF_INET, SOCK_DGRAM, 17); bind(S, sockaddr_in(9, INADDR_ANY)); $| = 1; print qq(ready\n); \
      while ($from = recv(S, $bytes, 65535, 0)) { send(S, $bytes, 0, $from) }";
 
+/// The container reaches what listens on this machine's loopback.
+const LOOPBACK: &str = "--network bridge:host-loopback";
+
 fn web(env: &Env, options: &str) -> String {
     let id = env.run_detached(&format!("{options} IMAGE {WEB}"));
     env.logged(&id, "ready");
@@ -105,11 +108,94 @@ fn what_a_program_of_the_host_says_is_what_a_container_hears() {
         stream.read_to_string(&mut question).unwrap();
         stream.write_all(format!("you said {question}").as_bytes()).unwrap();
     });
-    let line = format!("run --rm IMAGE sh -c 'echo hello | nc host.docker.internal {port}'");
+    let line = format!("run --rm {LOOPBACK} IMAGE sh -c 'echo hello | nc host.docker.internal {port}'");
     env.coracle(&line).succeeds().stdout_is("you said hello\n");
     server.join().unwrap();
-    let refused = env.coracle(&format!("run --rm IMAGE nc -w 20 host.containers.internal {port}")).fails_with(1);
+    let refused =
+        env.coracle(&format!("run --rm {LOOPBACK} IMAGE nc -w 20 host.containers.internal {port}")).fails_with(1);
     refused.stderr_has("refused");
+}
+
+#[test]
+fn services_of_the_hosts_loopback_are_reached_by_choice_alone() {
+    let env = ready!(busybox);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"trusting\n");
+        }
+    });
+    let read = |options: &str, host: &str| {
+        env.coracle(&format!("run --rm {options} IMAGE nc -w 20 {host} {port}")).stdout.contains("trusting")
+    };
+    for host in ["host.docker.internal", "host.containers.internal", "169.254.1.2", "127.0.0.1", "0.0.0.0"] {
+        assert!(!read("", host), "{host}");
+    }
+    assert!(!read("--add-host me:host-gateway", "me"));
+    assert!(!read("--network bridge:host-loopback=false", "host.docker.internal"));
+    assert!(read(LOOPBACK, "host.docker.internal"));
+    assert!(read(&format!("{LOOPBACK} --add-host me:host-gateway"), "me"));
+    env.coracle("network create --opt host-loopback=true open").succeeds();
+    env.coracle("network create --opt host-loopback=false closed").succeeds();
+    let shown = env.argv(&["network", "inspect", "-f", "{{index .Options \"host-loopback\"}}", "open"]).succeeds();
+    assert_eq!(shown.line(), "true");
+    assert!(read("--network open", "host.docker.internal"));
+    assert!(!read("--network open:host-loopback=false", "host.docker.internal"));
+    let file = env.config().join("coracle/config.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "[network]\nhost-loopback = true\n").unwrap();
+    assert!(read("", "host.docker.internal"));
+    assert!(!read("--network closed", "host.docker.internal"));
+    assert!(!read("--network bridge:host-loopback=false", "host.docker.internal"));
+    std::fs::remove_file(&file).unwrap();
+    // What listens on all addresses answers, by an address that is not loopback.
+    let everywhere = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = everywhere.local_addr().unwrap().port();
+    let client = env.command(&format!("run --rm IMAGE nc -w 20 host.docker.internal {port}")).spawn();
+    match super::failures::own_address() {
+        Some(_) => {
+            let (_, peer) = everywhere.accept().unwrap();
+            assert!(!peer.ip().is_loopback(), "{peer}");
+            client.wait().succeeds();
+        }
+        None => drop(client.wait().fails_with(1).stderr_has("unreachable")),
+    }
+}
+
+#[test]
+fn what_is_published_on_loopback_is_for_the_host_alone() {
+    let env = ready!(busybox);
+    let (local, everywhere) = (free_port(), free_port());
+    for network in ["a", "b"] {
+        env.coracle(&format!("network create {network}")).succeeds();
+    }
+    // Whoever was there first: it makes no difference.
+    env.run_detached("--name before --network a:host-loopback IMAGE sleep 1000");
+    let published = format!("--name web --network b -p 127.0.0.1:{local}:80 -p {everywhere}:80");
+    web(&env, &published);
+    env.run_detached("--name after --network a:host-loopback IMAGE sleep 1000");
+    env.run_detached("--name neighbour --network b:host-loopback IMAGE sleep 1000");
+    assert!(get("127.0.0.1", local).unwrap().ends_with("it works\n"));
+    let read = |container: &str, port: u16| {
+        env.coracle(&format!("exec {container} wget -qO- http://host.docker.internal:{port}/"))
+    };
+    for _round in ["at first", "with another netd"] {
+        for port in [local, everywhere] {
+            for stranger in ["before", "after"] {
+                read(stranger, port).fails_with(1).stdout_is("").stderr_has("no route to host");
+            }
+            read("neighbour", port).succeeds().stdout_is("it works\n");
+        }
+        let first = netd(&env);
+        first.iter().for_each(|pid| kill(*pid, Signal::SIGKILL).unwrap());
+        eventually("the ports are back", || get("127.0.0.1", local).is_ok_and(|answer| answer.ends_with("it works\n")));
+        eventually("a way out", || {
+            ["before", "after", "neighbour"]
+                .iter()
+                .all(|name| env.coracle(&format!("exec {name} nslookup {name}.")).code() == 0)
+        });
+    }
 }
 
 #[test]
@@ -119,7 +205,8 @@ fn udp_goes_out_and_comes_back() {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let port = socket.local_addr().unwrap().port();
     let script = format!("exec 3<>/dev/udp/host.docker.internal/{port}; echo hello >&3; head -n 1 <&3");
-    let id = env.argv(&["run", "-d", &env.debian(), "bash", "-c", &script]).succeeds().line().to_owned();
+    let run = ["run", "-d", "--network", "bridge:host-loopback", &env.debian(), "bash", "-c", &script];
+    let id = env.argv(&run).succeeds().line().to_owned();
     let mut buffer = [0; 64];
     let (length, from) = socket.recv_from(&mut buffer).unwrap();
     assert_eq!(&buffer[..length], b"hello\n");
@@ -164,6 +251,38 @@ fn ports_clash_before_the_container_starts() {
     drop(taken);
     // What another test starts just now has a copy of the socket for a moment.
     eventually("the port is free again", || env.coracle("start -a web").stdout == "ran\n");
+}
+
+/// Pings by a ping socket (icmp(7)), as iputils does.
+const PING: &str = "socket(S, 2, 2, 1) or die $!; connect(S, sockaddr_in(0, inet_aton($ARGV[0]))) or die $!; \
+     send(S, pack(q(C8 a4), 8, 0, 0, 0, 0, 0, 0, 7, q(ping)), 0) or die $!; alarm 20; recv(S, $b, 99, 0); print substr($b, 8)";
+
+#[test]
+fn ping_needs_no_capability() {
+    let env = ready!(debian);
+    env.run_detached("--name web DEBIAN sleep 1000");
+    for options in ["", "--cap-drop NET_RAW", "--cap-drop ALL", "-u 1000", "-u 1000 --cap-drop ALL"] {
+        let image = env.debian();
+        let mut run = vec!["run", "--rm"];
+        run.extend(options.split_whitespace());
+        run.extend([image.as_str(), "perl", "-MSocket", "-e", PING, "web"]);
+        env.argv(&run).succeeds().stdout_is("ping");
+    }
+}
+
+#[test]
+fn neighbours_are_not_told_the_way() {
+    let env = ready!(busybox);
+    env.coracle("network create other").succeeds();
+    env.run_detached("--name web IMAGE sleep 1000");
+    env.coracle("network connect other web").succeeds();
+    for interface in ["eth0", "eth1", "default"] {
+        let settings = format!(
+            "exec web sh -c 'cd /proc/sys/net; cat ipv4/conf/{interface}/accept_redirects \
+             ipv6/conf/{interface}/accept_ra ipv6/conf/{interface}/accept_redirects'"
+        );
+        env.coracle(&settings).succeeds().stdout_is("0\n0\n0\n");
+    }
 }
 
 /// A socket of the host that would share its port with others who want to.
@@ -269,7 +388,8 @@ fn a_low_port_is_explained_or_moved() {
     env.coracle("run --rm -p 81:80 IMAGE true").succeeds().stderr_has("published on 8081");
     env.coracle("run --rm --low-ports=refuse -p 81:80 IMAGE true").fails_with(125);
     std::fs::write(&file, "[network]\nlow_port = \"remap\"\n").unwrap();
-    env.coracle("run --rm IMAGE true").succeeds();
+    env.coracle("run --rm --network none IMAGE true").succeeds();
+    env.coracle("run --rm IMAGE true").fails_with(125).explains();
     env.coracle("run --rm -p 80 IMAGE true").fails_with(125).explains().stderr_has("line 2").stderr_has("`low_port`");
 }
 

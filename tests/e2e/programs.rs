@@ -132,12 +132,14 @@ fn package_managers_fetch_from_this_machine() {
         "echo 'deb [trusted=yes] {source} ./' >/etc/apt/sources.list && apt-get update && apt-get install -y tiny && \
          sha256sum /srv/payload"
     );
-    let fetched = env.argv(&["run", "--rm", &env.services(), "sh", "-c", &apt]).succeeds();
+    let fetched =
+        env.argv(&["run", "--rm", "--network", "bridge:host-loopback", &env.services(), "sh", "-c", &apt]).succeeds();
     fetched.stdout_has(&format!("{}  /srv/payload", hex(&payload)));
     let pip = format!(
         "pip install --break-system-packages --no-cache-dir --index-url {source}/simple \
          --trusted-host host.containers.internal tiny && python3 -c 'import tiny; print(tiny.told())'"
     );
-    let installed = env.argv(&["run", "--rm", &env.services(), "sh", "-c", &pip]).succeeds();
+    let installed =
+        env.argv(&["run", "--rm", "--network", "bridge:host-loopback", &env.services(), "sh", "-c", &pip]).succeeds();
     assert!(installed.stdout.ends_with("42\n"), "{installed:?}");
 }

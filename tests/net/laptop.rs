@@ -82,6 +82,7 @@ pub fn network(name: &str, number: u8) -> Network {
         dns: true,
         dns_servers: Vec::new(),
         mtu: None,
+        host_loopback: None,
         labels: BTreeMap::new(),
         options: BTreeMap::new(),
     }
@@ -105,6 +106,7 @@ pub fn wish(name: &str, networks: &[&Network]) -> Join {
         remap_low_ports: false,
         dns_servers: Vec::new(),
         rate: None,
+        host_loopback: false,
         before: None,
     }
 }

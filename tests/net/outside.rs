@@ -388,7 +388,7 @@ fn without_device() {
     nix::mount::mount(Some("tmpfs"), "/dev/net", Some("tmpfs"), nix::mount::MsFlags::empty(), None::<&str>).unwrap();
 }
 
-fn without_netfilter() {
+pub fn without_netfilter() {
     let step = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
     let load = |at: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, at, 0, 0);
     let unless = |k: u32, skip: u8| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, k, 0, skip);

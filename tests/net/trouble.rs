@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use coracle::sys::process::{Forked, exit_now, fork};
 use nix::sched::{CloneFlags, setns};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::laptop::{Container, HOST, kill_netd, netd, network, wait_for, wish};
@@ -175,6 +176,83 @@ pub fn few_descriptors() {
     drop(kept);
     // Connections that found no room are asked for again by the kernel, for a while.
     wait_for("room for connections", || a.run(|| echo(address)).is_ok());
+}
+
+/// Connections that nobody answers.
+fn call_the_dead(container: &Container, count: usize) -> Vec<OwnedFd> {
+    let call = |number: usize| {
+        let socket =
+            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::NONBLOCK, None).unwrap();
+        let dead = SocketAddr::from(([198, 18, 1, (number % 250) as u8], 80));
+        assert_eq!(rustix::net::connect(&socket, &dead), Err(rustix::io::Errno::INPROGRESS));
+        socket
+    };
+    container.run(|| (0..count).map(call).collect())
+}
+
+/// There are 256 flows, 128 for one container.
+pub fn others_keep_room_for_connections() {
+    let files = rustix::process::Resource::Nofile;
+    let limit = rustix::process::Rlimit { current: Some(768), maximum: Some(768) };
+    rustix::process::setrlimit(files, limit).unwrap();
+    // Nobody reads what goes there.
+    let (_void, void) = coracle::sys::tun::create().unwrap();
+    for line in [format!("link set {void} up"), format!("route add 198.18.0.0/15 dev {void}")] {
+        assert!(std::process::Command::new("ip").args(line.split(' ')).status().unwrap().success(), "{line}");
+    }
+    let network = network("one", 1);
+    let holders = ["a", "b", "c"].map(|name| Container::start(&wish(name, &[&network])).unwrap());
+    let neighbour = Container::start(&wish("neighbour", &[&network])).unwrap();
+    let (_server, address) = echo_server();
+    // Less than the time after which a kernel asks again: there is room at once.
+    let at_once = || {
+        neighbour.run(|| TcpStream::connect_timeout(&address, Duration::from_millis(900))).unwrap();
+        neighbour.run(|| echo(address)).unwrap();
+    };
+    let dead: Vec<_> = holders.iter().map(|holder| call_the_dead(holder, 150)).collect();
+    wait_for("netd to have taken them", || descriptors() > 90);
+    at_once();
+    // Each of them has no more than its small share, which does not keep it from others that are answered.
+    assert!(descriptors() < 150, "{}", descriptors());
+    holders.iter().for_each(|holder| holder.run(|| echo(address)).unwrap());
+    drop(dead);
+    // Connections that are made, and used, as many as there is room for: whoever comes has a place nevertheless.
+    let hold = || {
+        let streams: Vec<_> = (0..120).map(|_| TcpStream::connect_timeout(&address, PATIENCE)).collect();
+        loop {
+            for mut stream in streams.iter().flatten() {
+                let _ = stream.write_all(&[7]).and_then(|()| stream.read_exact(&mut [0]));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let loads: Vec<Process> = holders.iter().map(|holder| Process::new(Some(holder.netns.as_fd()), hold)).collect();
+    wait_for("a full table", || descriptors() > 2 * 250);
+    (0..20).for_each(|_| at_once());
+    drop(loads);
+}
+
+pub fn others_keep_room_for_connections_without_a_gate() {
+    super::outside::without_netfilter();
+    let files = rustix::process::Resource::Nofile;
+    let limit = rustix::process::Rlimit { current: Some(768), maximum: Some(768) };
+    rustix::process::setrlimit(files, limit).unwrap();
+    let network = network("one", 1);
+    let holders = ["a", "b", "c"].map(|name| Container::start(&wish(name, &[&network])).unwrap());
+    let neighbour = Container::start(&wish("neighbour", &[&network])).unwrap();
+    let (_server, address) = echo_server();
+    let hold = || {
+        let streams: Vec<_> = (0..120).map(|_| TcpStream::connect_timeout(&address, PATIENCE)).collect();
+        let _ = rustix::event::poll(&mut [], None);
+        drop(streams);
+    };
+    let loads: Vec<Process> = holders.iter().map(|holder| Process::new(Some(holder.netns.as_fd()), hold)).collect();
+    wait_for("a full table", || descriptors() > 250);
+    (0..20).for_each(|_| {
+        neighbour.run(|| TcpStream::connect_timeout(&address, Duration::from_millis(900))).unwrap();
+        neighbour.run(|| echo(address)).unwrap();
+    });
+    drop(loads);
 }
 
 pub fn idle_netd_is_small_and_asleep() {

@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use coracle::net::model;
 use coracle::net::packet::{self, Flags, Ip, Transport};
 use coracle::net::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
 use coracle::net::tcp::{GATE_PORT, Limits, Tcp};
@@ -132,11 +133,15 @@ impl Link for Tun {
 struct Open;
 
 impl Policy for Open {
-    fn outside(&self, _: IpAddr, destination: IpAddr) -> Outside {
+    fn outside(&self, _: IpAddr, destination: IpAddr, _: Option<(model::Protocol, u16)>) -> Outside {
         match destination.to_string().starts_with("10.95.") {
             true => Outside::Prohibited,
             false => Outside::To(destination),
         }
+    }
+
+    fn stands_for_host(&self, _: IpAddr) -> bool {
+        false
     }
 
     fn is_on_host(&self, address: IpAddr) -> bool {

@@ -11,6 +11,9 @@ use crate::net::etc::HostEntry;
 use crate::net::model::{Rate, Wish};
 use crate::state::record::Networking;
 
+/// The option of a network by which the host's loopback is reached from it.
+pub const HOST_LOOPBACK: &str = "host-loopback";
+
 /// Options about networks.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct NetworkOptions {
@@ -44,7 +47,7 @@ pub struct NetworkOptions {
     /// How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)
     #[arg(long, value_name = "RATE")]
     pub net_rate: Option<String>,
-    /// The network to join: a network, bridge, host, none, container:NAME or ns:PATH
+    /// The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine's loopback alone, which mostly trust whoever reaches them
     #[arg(long, alias = "net", value_name = "NETWORK[:OPTIONS]")]
     pub network: Vec<String>,
     /// Another name of the container on its network
@@ -81,6 +84,7 @@ impl NetworkOptions {
             ipv6: parsed("--ip6", self.ip6.as_deref())?,
             mac: self.mac_address.as_deref().map(str::parse).transpose()?,
             interface: None,
+            host_loopback: None,
             aliases: self.network_alias.iter().map(|name| alias(name)).collect::<Result<_>>()?,
         };
         if wish != Wish::default() && self.network.len() > 1 {
@@ -92,6 +96,7 @@ impl NetworkOptions {
 
     /// The options that are no network's own; `config` is what is configured about networks, asked only when it matters.
     pub fn networking(&self, config: impl FnOnce() -> Result<NetworkConfig>) -> Result<Networking> {
+        let configured = if self.asks_configuration() { config()? } else { NetworkConfig::default() };
         let server = |given: &String| {
             given.parse::<IpAddr>().map_err(|_| {
                 Error::usage(format!("invalid argument `{}` for `--dns`: not an IP address", text::clean(given)))
@@ -109,7 +114,7 @@ impl NetworkOptions {
             ports: publish::all(&self.publish)?,
             publish_all: self.publish_all,
             remap_low_ports: match self.low_ports.as_deref() {
-                None => !self.publish.is_empty() && config()?.low_ports == LowPorts::Remap,
+                None => !self.publish.is_empty() && configured.low_ports == LowPorts::Remap,
                 Some("refuse") => false,
                 Some("remap") => true,
                 Some(other) => {
@@ -128,7 +133,16 @@ impl NetworkOptions {
                 false => self.no_hosts,
             },
             rate: self.net_rate.as_deref().map(rate).transpose()?,
+            host_loopback: configured.host_loopback,
         })
+    }
+
+    /// Whether what is configured matters: to containers on networks of their own.
+    fn asks_configuration(&self) -> bool {
+        let elsewhere = |name: &String| {
+            matches!(name.as_str(), "none" | "host") || name.starts_with("container:") || name.starts_with("ns:")
+        };
+        !self.network.iter().any(elsewhere)
     }
 }
 
@@ -181,7 +195,7 @@ pub fn network(given: &str) -> Result<NetworkRequest> {
         ("host", "") => Ok(NetworkRequest::Host),
         ("none" | "host", _) => Err(Error::usage(format!("network `{name}` takes no options"))),
         ("slirp4netns" | "pasta", _) => Err(Error::unsupported(format!("network `{name}` is not needed here"))
-            .hint("the default network reaches the outside without that program; leave --network out")),
+            .hint("the default network reaches the outside without that program: leave --network out; for this machine's loopback: --network bridge:host-loopback")),
         ("", _) => Err(Error::usage("invalid network: it needs a name")),
         // docker's and podman's words for what is used without the option.
         ("default" | "private", "") => Ok(NetworkRequest::Named(crate::net::model::DEFAULT.into(), Wish::default())),
@@ -213,9 +227,12 @@ fn set(wish: &mut Wish, option: &str, given: &str) -> Result<()> {
     let shown = text::clean(given);
     let unknown = || {
         Error::usage(format!("invalid option `{}` of network `{shown}`", text::clean(option)))
-            .hint("known are ip=, ip6=, mac=, alias= and interface_name=")
+            .hint("known are ip=, ip6=, mac=, alias=, interface_name= and host-loopback")
     };
-    let (key, value) = option.split_once('=').ok_or_else(unknown)?;
+    let (key, value) = match option {
+        HOST_LOOPBACK => (HOST_LOOPBACK, "true"),
+        option => option.split_once('=').ok_or_else(unknown)?,
+    };
     match key {
         "ip" => match value.parse().map_err(|_| unknown())? {
             IpAddr::V4(address) => wish.ipv4 = Some(address),
@@ -224,6 +241,7 @@ fn set(wish: &mut Wish, option: &str, given: &str) -> Result<()> {
         "ip6" => wish.ipv6 = Some(value.parse().map_err(|_| unknown())?),
         "mac" | "mac-address" => wish.mac = Some(value.parse()?),
         "alias" => wish.aliases.push(alias(value)?),
+        HOST_LOOPBACK => wish.host_loopback = Some(value.parse().map_err(|_| unknown())?),
         "interface_name" | "gw-interface" => wish.interface = Some(interface(value)?),
         _ => return Err(unknown()),
     }
@@ -282,7 +300,9 @@ mod tests {
             mac: Some("02:00:00:00:00:05".parse().unwrap()),
             interface: Some("front0".into()),
             aliases: vec!["a".into(), "b".into()],
+            host_loopback: Some(true),
         };
+        let loopback = |reached| Wish { host_loopback: Some(reached), ..Wish::default() };
         for (given, expected) in [
             ("none", NetworkRequest::None),
             ("host", NetworkRequest::Host),
@@ -291,13 +311,16 @@ mod tests {
             ("container:web", NetworkRequest::Container("web".into())),
             ("ns:/run/x", NetworkRequest::Path("/run/x".into())),
             (
-                "front:ip=10.0.0.5,ip=fd00::5,mac=02:00:00:00:00:05,alias=a,alias=b,interface_name=front0",
+                "front:ip=10.0.0.5,ip=fd00::5,mac=02:00:00:00:00:05,alias=a,alias=b,interface_name=front0,host-loopback",
                 named("front", full.clone()),
             ),
             (
-                "name=front,ip=10.0.0.5,ip6=fd00::5,mac-address=02:00:00:00:00:05,alias=a,alias=b,interface_name=front0",
+                "name=front,ip=10.0.0.5,ip6=fd00::5,mac-address=02:00:00:00:00:05,alias=a,alias=b,interface_name=front0,host-loopback=true",
                 named("front", full),
             ),
+            ("bridge:host-loopback", named("bridge", loopback(true))),
+            ("bridge:host-loopback=true", named("bridge", loopback(true))),
+            ("name=bridge,host-loopback=false", named("bridge", loopback(false))),
         ] {
             assert_eq!(network(given).unwrap(), expected, "{given}");
         }
@@ -313,6 +336,10 @@ mod tests {
             "pasta",
             "a:interface_name=lo",
             "a:alias=b c",
+            "a:host-loopback=perhaps",
+            "a:host-loopback=",
+            "host:host-loopback",
+            "slirp4netns:allow_host_loopback=true",
         ] {
             assert!(network(bad).is_err(), "{bad}");
         }
@@ -362,7 +389,7 @@ mod tests {
         assert!(NetworkOptions { low_ports: Some("x".into()), ..options(&[]) }.networking(nothing).is_err());
         let both = NetworkOptions { no_hosts: true, add_host: vec!["a:1.2.3.4".into()], ..options(&[]) };
         assert!(both.networking(nothing).is_err());
-        let remap = || Ok(NetworkConfig { low_ports: LowPorts::Remap });
+        let remap = || Ok(NetworkConfig { low_ports: LowPorts::Remap, host_loopback: true });
         let published = |given: Option<&str>| NetworkOptions {
             publish: vec!["80:80".into()],
             low_ports: given.map(String::from),
@@ -373,6 +400,9 @@ mod tests {
         }
         let broken = || Err(Error::invalid("a broken file"));
         assert!(published(None).networking(broken).is_err());
-        assert!(options(&[]).networking(broken).is_ok(), "it is not asked when no port is published");
+        assert!(options(&[]).networking(remap).unwrap().host_loopback);
+        for elsewhere in ["none", "host", "container:web", "ns:/x"] {
+            assert!(options(&[elsewhere]).networking(broken).is_ok(), "{elsewhere}: there it does not matter");
+        }
     }
 }

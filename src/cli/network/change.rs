@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{address, addresses, separated};
 use crate::base::{Error, Kind, Result, text};
-use crate::cli::container::networks::alias;
+use crate::cli::container::networks::{HOST_LOOPBACK, alias};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::update as engine_update;
@@ -49,8 +49,8 @@ struct ConnectArguments {
     /// Another name of the container on this network
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
-    /// Accepted: there are no such options
-    #[arg(long, value_name = "KEY=VALUE", hide = true)]
+    /// Set an option: host-loopback=BOOL
+    #[arg(long, value_name = "KEY=VALUE")]
     driver_opt: Vec<String>,
     /// Accepted: the first network of a container has its way out
     #[arg(long, value_name = "NUMBER", hide = true, allow_negative_numbers = true)]
@@ -126,7 +126,22 @@ impl ConnectArguments {
             mac: self.mac_address.as_ref().map(mac).transpose()?,
             interface: None,
             aliases: separated(&self.alias).map(alias).collect::<Result<_>>()?,
+            host_loopback: self.host_loopback()?,
         })
+    }
+
+    /// The one option that means something here. docker takes any, for its drivers.
+    fn host_loopback(&self) -> Result<Option<bool>> {
+        let mut values = self.driver_opt.iter().filter_map(|option| match option.split_once('=') {
+            Some((HOST_LOOPBACK, value)) => Some(value),
+            None if option == HOST_LOOPBACK => Some("true"),
+            _ => None,
+        });
+        let wrong = |value: &str| {
+            Error::usage(format!("invalid value `{}` of option `{HOST_LOOPBACK}`", text::clean(value)))
+                .hint("it is true or false")
+        };
+        values.next_back().map(|value| value.parse().map_err(|_| wrong(value))).transpose()
     }
 }
 
@@ -167,6 +182,14 @@ mod tests {
             (wish.ipv4.unwrap().to_string(), wish.ipv6.unwrap().to_string()),
             ("10.7.0.5".into(), "fd00:7::5".into())
         );
+        let loopback = |options: &[&str]| {
+            let driver_opt = options.iter().map(|option| (*option).to_owned()).collect();
+            ConnectArguments { driver_opt, ..ConnectArguments::default() }.wish().map(|wish| wish.host_loopback).ok()
+        };
+        assert_eq!(loopback(&["com.example=1"]), Some(None));
+        assert_eq!(loopback(&["host-loopback"]), Some(Some(true)));
+        assert_eq!(loopback(&["host-loopback", "host-loopback=false"]), Some(Some(false)));
+        assert_eq!(loopback(&["host-loopback=x"]), None);
         let wrong = |change: fn(&mut ConnectArguments)| {
             let mut arguments = ConnectArguments::default();
             change(&mut arguments);

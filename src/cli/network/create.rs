@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::{addresses, separated};
 use crate::base::{Error, Result, text};
+use crate::cli::container::networks::HOST_LOOPBACK;
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::{NewNetwork, create as engine_create, free_name};
@@ -97,7 +98,7 @@ struct CreateArguments {
     /// Set a label
     #[arg(long, value_name = "KEY=VALUE")]
     label: Vec<String>,
-    /// Set an option: mtu=BYTES, isolate=BOOL
+    /// Set an option: mtu=BYTES, isolate=BOOL, host-loopback=BOOL (containers reach services that listen on this machine's loopback alone, which mostly trust whoever reaches them)
     #[arg(short, long, value_name = "KEY=VALUE")]
     opt: Vec<String>,
     /// Refused: containers have a default route only
@@ -235,6 +236,10 @@ impl Plan {
                     _ => return Err(wrong().hint("it is true or false")),
                 }
             }
+            HOST_LOOPBACK => {
+                let reached = if value.is_empty() { Ok(true) } else { value.parse() };
+                self.new.host_loopback = Some(reached.map_err(|_| wrong().hint("it is true or false"))?);
+            }
             "com.docker.network.bridge.enable_icc" if value == "false" => {
                 return Err(Error::unsupported("containers of one network cannot be kept from each other")
                     .hint("give each a network of its own"));
@@ -308,6 +313,11 @@ mod tests {
         .new;
         assert_eq!((new.ipv4, new.ipv6, new.isolate, new.dns, new.mtu), (false, true, false, false, Some(1400)));
         assert_eq!((new.dns_servers.len(), new.options["mtu"].as_str()), (2, "1400"));
+        for (option, reached) in [("", None), ("-o host-loopback", Some(true)), ("-o host-loopback=false", Some(false))]
+        {
+            let new = plan(&format!("{option} web")).unwrap().new;
+            assert_eq!((new.host_loopback, new.options.contains_key(HOST_LOOPBACK)), (reached, reached.is_some()));
+        }
         assert_eq!(plan("-o com.docker.network.driver.mtu=9000 web").unwrap().new.mtu, Some(9000));
         assert!(
             plan("--attachable --ipam-driver default --scope local -o com.docker.network.bridge.enable_icc=true web")
@@ -335,6 +345,7 @@ mod tests {
             "--ip-range 10.0.0.9-10.0.0.1 web",
             "-o mtu=x web",
             "-o isolate=x web",
+            "-o host-loopback=x web",
             "-o com.docker.network.bridge.enable_icc=false web",
             "a/b",
         ] {

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 
-use super::container::Empty;
 use crate::net::model::{self, PublishedPort};
 use crate::net::protocol::Joined;
 use crate::state::record::{ContainerConfig, Member, NetworkMode};
@@ -54,7 +53,7 @@ struct Endpoint {
     links: Option<Vec<String>>,
     aliases: Option<Vec<String>>,
     mac_address: String,
-    driver_opts: Option<Empty>,
+    driver_opts: Option<BTreeMap<&'static str, String>>,
     #[serde(rename = "NetworkID")]
     network_id: String,
     #[serde(rename = "EndpointID")]
@@ -121,10 +120,13 @@ pub(super) fn settings(container: &Container) -> NetworkSettings {
 fn endpoint(container: &Container, member: &Member, given: Option<&model::Endpoint>) -> Endpoint {
     let wish = &member.wish;
     let asked = wish.ipv4.is_some() || wish.ipv6.is_some();
+    // What is so while it runs, whoever said it; otherwise what was asked for.
+    let reached = given.filter(|given| given.host_loopback).map(|_| true).or(wish.host_loopback);
     let wished = Endpoint {
         ipam_config: asked.then_some(IpamConfig { ipv4: wish.ipv4, ipv6: wish.ipv6 }),
         aliases: Some(wish.aliases.clone()).filter(|aliases| !aliases.is_empty()),
         mac_address: wish.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        driver_opts: reached.map(|reached| BTreeMap::from([("host-loopback", reached.to_string())])),
         ..Endpoint::default()
     };
     let Some(given) = given else { return wished };
@@ -219,6 +221,7 @@ mod tests {
                 gateway4: Some([10, 0, 0, 1].into()),
                 gateway6: None,
                 aliases: vec!["front".into()],
+                host_loopback: true,
             }],
             ports: vec![port],
             resolvers: Vec::new(),
@@ -239,6 +242,7 @@ mod tests {
             ("/Networks/shop/MacAddress", json!("02:42:0a:00:00:05")),
             ("/Networks/shop/IPAMConfig/IPv4Address", json!("10.0.0.5")),
             ("/Networks/shop/Aliases", json!(["front"])),
+            ("/Networks/shop/DriverOpts", json!({"host-loopback": "true"})),
             ("/Networks/shop/DNSNames", json!(["web", "front", web.config.id.short()])),
         ] {
             assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");

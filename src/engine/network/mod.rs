@@ -154,6 +154,7 @@ pub(super) mod tests {
             gateway4: Some("172.18.0.1".parse().unwrap()),
             gateway6: None,
             aliases: Vec::new(),
+            host_loopback: false,
         };
         let endpoints = networks.iter().map(endpoint).collect();
         let joined = Joined { endpoints, ports: Vec::new(), resolvers: Vec::new(), host_gateway: None };

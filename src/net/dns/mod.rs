@@ -18,7 +18,8 @@
 //! those of the moment ([`Dns::set_resolv`]).
 //!
 //! Bounds: [`QUERIES_MAX`] questions under way, [`QUERIES_EACH`] of one container; [`CONNECTIONS_MAX`] connections,
-//! [`CONNECTIONS_EACH`] of one container. A question beyond them is not answered, so that it is asked again.
+//! [`CONNECTIONS_EACH`] of one container. A question beyond them is not answered, so that it is asked again. When there is no
+//! room for anybody, whoever has most gives up its oldest: so many together cannot keep another one out either.
 
 mod local;
 mod message;
@@ -37,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, sockopt};
 
-use super::part::{Context, Interest, Part, Token};
+use super::part::{Context, Holder, Interest, Part, Token};
 use super::table::Table;
 use crate::base::{Error, Result, ResultExt};
 use local::Decision;
@@ -46,6 +47,21 @@ use relay::Query;
 pub use resolv::Resolv;
 use slots::{Key, Slots};
 use stream::Connection;
+
+/// In a full table, what goes so that `holder` can have one more: the oldest of whoever has most, unless `holder` would then
+/// have as many. Each entry is told with whose it is, and since when.
+fn oldest_of_largest<K: Copy>(entries: impl Iterator<Item = (K, Holder, Instant)>, holder: Holder) -> Option<K> {
+    let mut held: HashMap<Holder, (usize, Instant, K)> = HashMap::new();
+    for (key, of, since) in entries {
+        let (count, oldest, which) = held.entry(of).or_insert((0, since, key));
+        *count += 1;
+        if since < *oldest {
+            (*oldest, *which) = (since, key);
+        }
+    }
+    let own = held.get(&holder).map_or(0, |(count, ..)| *count);
+    held.values().max_by_key(|(count, ..)| *count).filter(|(most, ..)| own + 1 < *most).map(|(.., key)| *key)
+}
 
 /// Where questions come in.
 const PORT: u16 = 53;

@@ -11,7 +11,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
 use super::message::{self, Answer, Code, MESSAGE_MAX, Question};
 use super::slots::Key;
 use super::{
-    ATTEMPTS_MAX, Back, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, random_id,
+    ATTEMPTS_MAX, Back, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, oldest_of_largest,
+    random_id,
 };
 use crate::net::part::{Context, Holder, Interest};
 
@@ -107,6 +108,12 @@ impl Dns {
             return;
         }
         let holder = cx.policy.holder(asker);
+        if self.queries.len() >= QUERIES_MAX {
+            let queries = self.queries.iter().map(|(key, query)| (key, query.holder, query.end));
+            if let Some(oldest) = oldest_of_largest(queries, holder) {
+                self.finish(cx, oldest, None);
+            }
+        }
         let full = self.queries.len() >= QUERIES_MAX
             || self.queries.iter().filter(|(_, query)| query.holder == holder).count() >= QUERIES_EACH;
         let (Ok(id), false) = (random_id(), full) else {

@@ -9,7 +9,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::slots::Key;
-use super::{BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, DEAF, Dns, IDLE, QUESTION_MAX, Source, Timer};
+use super::{
+    BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, DEAF, Dns, IDLE, QUESTION_MAX, Source, Timer, oldest_of_largest,
+};
 use crate::net::part::{Context, Holder, Interest};
 use crate::net::table::Table;
 
@@ -111,6 +113,12 @@ impl Dns {
                 continue;
             };
             let holder = cx.policy.holder(asker);
+            if self.connections.len() >= CONNECTIONS_MAX {
+                let connections = self.connections.iter().map(|(key, it)| (key, it.holder, it.last));
+                if let Some(oldest) = oldest_of_largest(connections, holder) {
+                    self.hang_up(oldest);
+                }
+            }
             let theirs = self.connections.iter().filter(|(_, connection)| connection.holder == holder).count();
             if table.owner(asker).is_none() || theirs >= CONNECTIONS_EACH || self.connections.len() >= CONNECTIONS_MAX {
                 continue;

@@ -431,3 +431,17 @@ fn gateways_come_and_go() {
         Some(Source::Attempt(Key::from_raw(7), 15))
     );
 }
+
+#[test]
+fn in_a_full_table_whoever_has_most_gives_up_its_oldest() {
+    let start = Instant::now();
+    let at = |seconds: u64| start + Duration::from_secs(seconds);
+    let entries = [(1, Holder(1), at(9)), (2, Holder(2), at(3)), (3, Holder(2), at(2)), (4, Holder(2), at(4))];
+    let victim = |holder| oldest_of_largest(entries.into_iter(), Holder(holder));
+    assert_eq!([victim(1), victim(2), victim(3)], [Some(3), None, Some(3)]);
+    // Who would have as many as anybody takes nothing from others.
+    let entries = [(1, Holder(1), at(1)), (2, Holder(2), at(2))];
+    let victim = |holder| oldest_of_largest(entries.into_iter(), Holder(holder));
+    assert_eq!([victim(1), victim(2), victim(3)], [None, None, None]);
+    assert_eq!(oldest_of_largest(std::iter::empty::<(u8, Holder, Instant)>(), Holder(1)), None);
+}

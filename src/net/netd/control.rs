@@ -138,6 +138,8 @@ impl Netd {
                 return Err(error);
             }
         };
+        self.table.publish(&join.container, &ports);
+        self.judge_again(&ports);
         for (network, _) in &join.networks {
             self.need_bridge(network);
         }
@@ -150,6 +152,13 @@ impl Netd {
         let resolvers = self.table.resolvers(&join.container);
         let host_gateway = self.table.host_gateway(&join.container);
         Ok(Joined { endpoints, ports, resolvers, host_gateway })
+    }
+
+    /// What leads to the host's loopback already may be what these ports are from now on.
+    fn judge_again(&mut self, opened: &[PublishedPort]) {
+        if !opened.is_empty() {
+            self.parts.judge_again(&mut context!(self));
+        }
     }
 
     fn connect(&mut self, id: u64, network: &Network, wish: &Wish, namespace: OwnedFd) -> Result<()> {
@@ -171,6 +180,8 @@ impl Netd {
         self.parts.left(&mut context!(self), &addresses);
         // Before anybody else may have its address.
         self.aim_ports(id)?;
+        // Who shared no other network with it reaches its ports no longer, nor it theirs.
+        self.parts.judge_again(&mut context!(self));
         let left = self.table.endpoints(&container).to_vec();
         self.inside.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
         self.wait_for(id, Pending::Disconnect);

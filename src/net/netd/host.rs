@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use netlink_packet_route::address::AddressAttribute;
 use rustix::fs::inotify;
 
 use crate::net::netlink::{self, Socket, message};
+use crate::net::table::HostAddresses;
 
 /// Where the host's resolvers are written down.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -58,8 +59,20 @@ impl Host {
         netlink::drain(self.changes.as_fd())
     }
 
-    /// The host's own addresses.
-    pub fn addresses(&mut self) -> io::Result<Vec<IpAddr>> {
+    /// The host's own addresses, and those by which containers call it.
+    pub fn addresses(&mut self) -> io::Result<HostAddresses> {
+        let found = self.all_addresses()?;
+        // No route but the default one leads to these (RFC 5737, RFC 3849), and nothing is sent there.
+        let outside = [IpAddr::from([198, 51, 100, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
+        let [ipv4, ipv6] = outside.map(|outside| own(&found, outside, address_towards(outside)));
+        Ok(HostAddresses {
+            ipv4: ipv4.and_then(|address| if let IpAddr::V4(v4) = address { Some(v4) } else { None }),
+            ipv6: ipv6.and_then(|address| if let IpAddr::V6(v6) = address { Some(v6) } else { None }),
+            addresses: found.into_iter().collect(),
+        })
+    }
+
+    fn all_addresses(&mut self) -> io::Result<Vec<IpAddr>> {
         let mut found = Vec::new();
         for object in self.requests.list(message::list_addresses())? {
             let RouteNetlinkMessage::NewAddress(address) = object else { continue };
@@ -122,6 +135,29 @@ impl Host {
     }
 }
 
+/// From which of its addresses the host would call this one.
+fn address_towards(outside: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if outside.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((outside, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// The address by which containers call the host, of the family of `outside`: the one that it calls the outside from,
+/// which podman takes too (pasta's `--map-guest-addr`), otherwise any that is not loopback.
+fn own(all: &[IpAddr], outside: IpAddr, towards: Option<IpAddr>) -> Option<IpAddr> {
+    let serves = |address: &&IpAddr| {
+        let wrong = match address {
+            IpAddr::V4(address) => address.is_loopback() || address.is_unspecified(),
+            IpAddr::V6(address) => address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local(),
+        };
+        address.is_ipv4() == outside.is_ipv4() && !wrong
+    };
+    let is_last_resort = |address: &&IpAddr| matches!(address, IpAddr::V4(address) if address.is_link_local());
+    let towards = all.iter().filter(serves).find(|address| Some(**address) == towards);
+    towards.or_else(|| all.iter().filter(serves).min_by_key(is_last_resort)).copied()
+}
+
 /// Where the way to a link's target, which leads nowhere now, begins to be missing.
 fn awaited_directory(link: &Path) -> Option<PathBuf> {
     let target = link.parent()?.join(fs::read_link(link).ok()?);
@@ -132,6 +168,25 @@ fn awaited_directory(link: &Path) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use crate::base::publish::Staging;
+
+    #[test]
+    fn the_host_is_called_by_an_address_that_is_not_loopback() {
+        let outside = [IpAddr::from([198, 51, 100, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let all = ["127.0.0.1", "::1", "169.254.7.7", "10.0.0.2", "10.0.0.3", "fe80::1", "fd00::2"].map(ip);
+        for (count, towards, v4, v6) in [
+            (7, None, Some("10.0.0.2"), Some("fd00::2")),
+            (7, Some("10.0.0.3"), Some("10.0.0.3"), Some("fd00::2")),
+            // What the kernel chooses for an outside behind loopback, and what is gone by now.
+            (7, Some("127.0.0.1"), Some("10.0.0.2"), Some("fd00::2")),
+            (7, Some("192.0.2.1"), Some("10.0.0.2"), Some("fd00::2")),
+            (3, None, Some("169.254.7.7"), None),
+            (2, Some("::1"), None, None),
+        ] {
+            let own = outside.map(|outside| own(&all[..count], outside, towards.map(ip)));
+            assert_eq!(own, [v4.map(ip), v6.map(ip)], "{count} {towards:?}");
+        }
+    }
 
     #[test]
     fn a_link_that_leads_nowhere_is_followed_as_far_as_it_goes() {

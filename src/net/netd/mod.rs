@@ -306,6 +306,7 @@ impl Netd {
             self.table.set_host_addresses(addresses);
         }
         self.parts.host_changed();
+        self.parts.judge_again(&mut context!(self));
     }
 
     /// Follows `network update`. A definition that is gone or cannot be read leaves things as they are.

@@ -54,6 +54,14 @@ impl Parts {
         self.udp.host_changed();
     }
 
+    /// What the addresses that stand for the host lead to, or who may go there, has changed: what goes there by now and
+    /// would not if it began anew, ends.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        self.tcp.judge_again(cx);
+        self.udp.judge_again(cx);
+        self.icmp.judge_again(cx);
+    }
+
     /// The host has other resolvers.
     pub fn resolvers_changed(&mut self, resolv_conf: &str) {
         self.dns.set_resolv(Resolv::parse(resolv_conf));
@@ -80,7 +88,8 @@ impl Parts {
                 }
             }
             Transport::Fragment(_) => {
-                let Some(whole) = self.fragments.push(packet, cx.now) else { return };
+                let holder = cx.policy.holder(packet.pair.source());
+                let Some(whole) = self.fragments.push(packet, holder, cx.now) else { return };
                 // What is whole is no fragment: this goes one level deep.
                 match Ip::parse(&whole, Offload::default()) {
                     Ok(packet) if !matches!(packet.transport, Transport::Fragment(_)) => self.packet(cx, &packet),

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags,
-    LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
+    InfoPortKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType};
@@ -45,9 +45,8 @@ pub fn bridge(name: &str, mac: Mac, mtu: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewLink(message)
 }
 
-/// A pair of virtual Ethernet interfaces: one here, in a bridge and up, the other one in another namespace. That one cannot
-/// be up yet: it is made before the pair is one (`veth_newlink` in drivers/net/veth.c).
-pub fn veth(name: &str, bridge: u32, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)) -> RouteNetlinkMessage {
+/// A pair of virtual Ethernet interfaces, one here, the other one in another namespace; neither is up.
+pub fn veth(name: &str, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)) -> RouteNetlinkMessage {
     let (peer_name, peer_mac, namespace) = peer;
     let mut other = LinkMessage::default();
     other.attributes = vec![
@@ -57,11 +56,9 @@ pub fn veth(name: &str, bridge: u32, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)
         LinkAttribute::NetNsFd(namespace.as_raw_fd()),
     ];
     let mut message = LinkMessage::default();
-    up(&mut message);
     message.attributes = vec![
         LinkAttribute::IfName(name.to_owned()),
         LinkAttribute::Mtu(mtu),
-        LinkAttribute::Controller(bridge),
         LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(other))),
@@ -70,8 +67,43 @@ pub fn veth(name: &str, bridge: u32, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)
     RouteNetlinkMessage::NewLink(message)
 }
 
+/// Puts an interface into a bridge.
+pub fn enslave(index: u32, bridge: u32) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes = vec![LinkAttribute::Controller(bridge)];
+    RouteNetlinkMessage::SetLink(message)
+}
+
+/// Has a bridge believe nothing that comes in by one of its ports (bridge(8)): it learns no addresses there, and drops frames
+/// from a hardware address that is not known to be there ([`station`]; since Linux 5.18); nor does it send there what is for
+/// an address that it does not know. The port must be in its bridge already.
+pub fn distrust(index: u32) -> RouteNetlinkMessage {
+    let port = vec![InfoBridgePort::Learning(false), InfoBridgePort::UnicastFlood(false), InfoBridgePort::Locked(true)];
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes = vec![LinkAttribute::LinkInfo(vec![
+        LinkInfo::PortKind(InfoPortKind::Bridge),
+        LinkInfo::PortData(InfoPortData::BridgePort(port)),
+    ])];
+    // Not SetLink, which knows nothing of ports (rtnl_changelink in net/core/rtnetlink.c).
+    RouteNetlinkMessage::NewLink(message)
+}
+
+/// Has the kernel make an interface's link-local address of its hardware address, whatever the default is.
+pub fn link_local_by_mac(index: u32) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes.push(address_generation(In6AddrGenMode::Eui64));
+    RouteNetlinkMessage::SetLink(message)
+}
+
+fn address_generation(mode: In6AddrGenMode) -> LinkAttribute {
+    LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(mode)])])
+}
+
 /// Tells a bridge behind which of its interfaces a hardware address is, before it sends anything and before the interface
-/// is of use; it may move.
+/// is of use. It stays there until it is told otherwise.
 pub fn station(port: u32, mac: Mac) -> RouteNetlinkMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = AddressFamily::Bridge;
@@ -89,8 +121,7 @@ pub fn link_up(index: u32, mtu: Option<u32>, without_link_local: bool) -> RouteN
     message.header.index = index;
     message.attributes.extend(mtu.map(LinkAttribute::Mtu));
     if without_link_local {
-        let mode = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
-        message.attributes.push(LinkAttribute::AfSpecUnspec(vec![mode]));
+        message.attributes.push(address_generation(In6AddrGenMode::None));
     }
     RouteNetlinkMessage::SetLink(message)
 }
@@ -194,28 +225,50 @@ pub enum Selector {
     /// Those with this mark.
     Mark(u32),
     /// Those that come in by this interface.
-    From(String),
+    By(String),
+    /// Those of these that come from these addresses.
+    ByFrom(String, IpNet),
 }
 
-/// A rule for one family: matching packets look up `table`, before those of a higher `priority`.
-pub fn rule(of: AddressFamily, priority: u32, selector: &Selector, table: u32) -> RouteNetlinkMessage {
-    RouteNetlinkMessage::NewRule(rule_message(of, priority, selector, table))
+/// What is done about matching packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They look up this table.
+    Table(u32),
+    /// They are dropped.
+    Drop,
+}
+
+/// A rule for one family, before those of a higher `priority`.
+pub fn rule(of: AddressFamily, priority: u32, selector: &Selector, verdict: Verdict) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::NewRule(rule_message(of, priority, selector, verdict))
 }
 
 /// Removes such a rule.
-pub fn delete_rule(of: AddressFamily, priority: u32, selector: &Selector, table: u32) -> RouteNetlinkMessage {
-    RouteNetlinkMessage::DelRule(rule_message(of, priority, selector, table))
+pub fn delete_rule(of: AddressFamily, priority: u32, selector: &Selector, verdict: Verdict) -> RouteNetlinkMessage {
+    RouteNetlinkMessage::DelRule(rule_message(of, priority, selector, verdict))
 }
 
-fn rule_message(of: AddressFamily, priority: u32, selector: &Selector, table: u32) -> RuleMessage {
+fn rule_message(of: AddressFamily, priority: u32, selector: &Selector, verdict: Verdict) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = of;
-    message.header.action = RuleAction::ToTable;
-    message.attributes = vec![RuleAttribute::Priority(priority), RuleAttribute::Table(table)];
-    message.attributes.push(match selector {
-        Selector::Mark(mark) => RuleAttribute::FwMark(*mark),
-        Selector::From(name) => RuleAttribute::Iifname(name.clone()),
-    });
+    message.attributes = vec![RuleAttribute::Priority(priority)];
+    match verdict {
+        Verdict::Table(table) => {
+            message.header.action = RuleAction::ToTable;
+            message.attributes.push(RuleAttribute::Table(table));
+        }
+        Verdict::Drop => message.header.action = RuleAction::Blackhole,
+    }
+    match selector {
+        Selector::Mark(mark) => message.attributes.push(RuleAttribute::FwMark(*mark)),
+        Selector::By(name) => message.attributes.push(RuleAttribute::Iifname(name.clone())),
+        Selector::ByFrom(name, from) => {
+            message.header.src_len = from.prefix_len();
+            message.attributes.push(RuleAttribute::Source(from.network()));
+            message.attributes.push(RuleAttribute::Iifname(name.clone()));
+        }
+    }
     message
 }
 

@@ -49,6 +49,8 @@ pub struct NewNetwork {
     pub dns_servers: Vec<IpAddr>,
     /// As [`Network::mtu`].
     pub mtu: Option<u32>,
+    /// As [`Network::host_loopback`].
+    pub host_loopback: Option<bool>,
     /// As [`Network::labels`].
     pub labels: BTreeMap<String, String>,
     /// As [`Network::options`].
@@ -70,6 +72,7 @@ impl NewNetwork {
             dns: true,
             dns_servers: Vec::new(),
             mtu: None,
+            host_loopback: None,
             labels: BTreeMap::new(),
             options: BTreeMap::new(),
         }
@@ -120,6 +123,7 @@ pub(super) fn plan(
         dns: new.dns,
         dns_servers: new.dns_servers.clone(),
         mtu: new.mtu,
+        host_loopback: new.host_loopback,
         labels: new.labels.clone(),
         options: new.options.clone(),
     })

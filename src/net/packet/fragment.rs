@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::checksum::Sum;
 use super::ip::{FRAGMENT_HEADER, Ip, Malformed, Transport, V4_HEADER, V6_HEADER};
 use super::{MAX_PACKET, Pair, u16_at};
+use crate::net::part::Holder;
 
 /// How long fragments wait for the rest of their packet: Linux' `ipfrag_time`.
 pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -69,6 +70,7 @@ struct Key {
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
+    holder: Holder,
     /// Its place in the order of packets.
     number: u64,
     /// In the order of their offsets, without overlaps.
@@ -80,13 +82,23 @@ struct Waiting {
     cost: usize,
 }
 
-/// Fragments that wait for the rest of their packets. Bounded in bytes: the packet that waits longest gives way.
+/// Fragments that wait for the rest of their packets. Bounded in bytes: of the member that has most, the packet that waits
+/// longest gives way.
 #[derive(Debug, Default)]
 pub struct Reassembly {
     waiting: HashMap<Key, Waiting>,
     /// The same, by their numbers: the first waits longest.
     order: BTreeMap<u64, Key>,
+    members: HashMap<Holder, Share>,
     next: u64,
+    cost: usize,
+}
+
+/// What one member has.
+#[derive(Debug, Default)]
+struct Share {
+    /// Its packets, as in [`Reassembly::order`].
+    order: BTreeMap<u64, Key>,
     cost: usize,
 }
 
@@ -99,19 +111,22 @@ enum Added {
 }
 
 impl Reassembly {
-    /// With a fragment. Gives the whole packet when nothing is missing any more: to be parsed again, without offload.
+    /// With a fragment of this member. Gives the whole packet when nothing is missing any more: to be parsed again, without offload.
     /// Other packets are no fragments and give nothing.
-    pub fn push(&mut self, packet: &Ip<'_>, now: Instant) -> Option<Vec<u8>> {
+    pub fn push(&mut self, packet: &Ip<'_>, holder: Holder, now: Instant) -> Option<Vec<u8>> {
         let Transport::Fragment(piece) = packet.transport else { return None };
         let protocol = piece.named_at.is_none().then_some(packet.protocol);
         let key = Key { pair: packet.pair, protocol, identification: piece.identification };
         if !self.waiting.contains_key(&key) {
-            self.start(key, now);
+            self.start(key, holder, now);
         }
         let waiting = self.waiting.get_mut(&key)?;
         let before = waiting.cost;
         let added = waiting.add(&piece, packet.protocol);
         self.cost = self.cost + waiting.cost - before;
+        if let Some(share) = self.members.get_mut(&waiting.holder) {
+            share.cost = share.cost + waiting.cost - before;
+        }
         match added {
             Added::Known => None,
             Added::Contradicts => {
@@ -123,7 +138,8 @@ impl Reassembly {
                     return self.remove(&key)?.join();
                 }
                 while self.cost > MAX_WAITING {
-                    let oldest = *self.order.first_key_value()?.1;
+                    let largest = self.members.values().max_by_key(|share| share.cost)?;
+                    let oldest = *largest.order.first_key_value()?.1;
                     self.remove(&oldest);
                 }
                 None
@@ -134,7 +150,7 @@ impl Reassembly {
     /// Whether nothing waits, and nothing is counted.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.order.is_empty() && self.cost == 0
+        self.waiting.is_empty() && self.order.is_empty() && self.members.is_empty() && self.cost == 0
     }
 
     /// When [`Reassembly::expire`] has something to do.
@@ -153,11 +169,14 @@ impl Reassembly {
         }
     }
 
-    fn start(&mut self, key: Key, now: Instant) {
+    fn start(&mut self, key: Key, holder: Holder, now: Instant) {
         let (pieces, number) = (Vec::new(), self.next);
-        let waiting = Waiting { since: now, number, pieces, head: None, total: None, cost: PACKET_COST };
+        let waiting = Waiting { since: now, holder, number, pieces, head: None, total: None, cost: PACKET_COST };
         self.waiting.insert(key, waiting);
         self.order.insert(number, key);
+        let share = self.members.entry(holder).or_default();
+        share.order.insert(number, key);
+        share.cost += PACKET_COST;
         self.next += 1;
         self.cost += PACKET_COST;
     }
@@ -166,6 +185,13 @@ impl Reassembly {
         let waiting = self.waiting.remove(key)?;
         self.order.remove(&waiting.number);
         self.cost -= waiting.cost;
+        if let Some(share) = self.members.get_mut(&waiting.holder) {
+            share.order.remove(&waiting.number);
+            share.cost -= waiting.cost;
+            if share.order.is_empty() {
+                self.members.remove(&waiting.holder);
+            }
+        }
         Some(waiting)
     }
 }

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::net::part::{Offload, Segments};
+use crate::net::part::{Holder, Offload, Segments};
 
 fn v4() -> Pair {
     Pair::V4 { source: [172, 17, 0, 2].into(), destination: [192, 0, 2, 1].into() }
@@ -249,9 +249,9 @@ fn fragments_come_together_in_any_order() {
                 assert!(matches!(ip.transport, Transport::Fragment(_)));
                 // Duplicates do no harm.
                 if number > 0 {
-                    assert_eq!(reassembly.push(&parse(order[0]).unwrap(), now), None);
+                    assert_eq!(reassembly.push(&parse(order[0]).unwrap(), Holder(1), now), None);
                 }
-                let whole = reassembly.push(&ip, now);
+                let whole = reassembly.push(&ip, Holder(1), now);
                 assert_eq!(whole.is_some(), number == 6);
                 if let Some(whole) = whole {
                     let ip = parse(&whole).unwrap();
@@ -270,7 +270,7 @@ fn contradicting_fragments_lose_their_packet() {
     let packet = udp(v4(), &[1; 3000]);
     let (small, large) = (fragments(&packet, 1000), fragments(&packet, 1500));
     let mut reassembly = Reassembly::default();
-    assert_eq!(reassembly.push(&parse(&small[0]).unwrap(), now), None);
+    assert_eq!(reassembly.push(&parse(&small[0]).unwrap(), Holder(1), now), None);
     assert!(reassembly.deadline().is_some());
     // Overlaps with the one before.
     let overlapping = {
@@ -281,12 +281,38 @@ fn contradicting_fragments_lose_their_packet() {
         changed[10..12].copy_from_slice(&sum.to_be_bytes());
         changed
     };
-    assert_eq!(reassembly.push(&parse(&overlapping).unwrap(), now), None);
+    assert_eq!(reassembly.push(&parse(&overlapping).unwrap(), Holder(1), now), None);
     assert_eq!(reassembly.deadline(), None);
     // Two ends.
-    assert_eq!(reassembly.push(&parse(large.last().unwrap()).unwrap(), now), None);
-    assert_eq!(reassembly.push(&parse(&fragments(&udp(v4(), &[1; 4000]), 1500).pop().unwrap()).unwrap(), now), None);
+    assert_eq!(reassembly.push(&parse(large.last().unwrap()).unwrap(), Holder(1), now), None);
+    assert_eq!(
+        reassembly.push(&parse(&fragments(&udp(v4(), &[1; 4000]), 1500).pop().unwrap()).unwrap(), Holder(1), now),
+        None
+    );
     assert_eq!(reassembly.deadline(), None);
+}
+
+/// The first fragment of a datagram of 2000 bytes, and the other one.
+fn halves(number: u16) -> [Vec<u8>; 2] {
+    let envelope = Envelope { identification: Some(number), ..Envelope::new(v4()) };
+    let packet = whole(&udp_headers(&envelope, 1, 2, 2000).unwrap(), &[0; 2000]);
+    let mut all = Vec::new();
+    assert!(split(&packet, u32::from(number), 1500, |fragment| all.push(fragment.to_vec())));
+    all.try_into().unwrap()
+}
+
+#[test]
+fn fragments_of_many_members_take_no_room_from_who_has_little() {
+    let (mut reassembly, now) = (Reassembly::default(), Instant::now());
+    let [mine, rest] = halves(0);
+    assert_eq!(reassembly.push(&parse(&mine).unwrap(), Holder(9), now), None);
+    for number in 1..6000u16 {
+        let [first, _] = halves(number);
+        assert_eq!(reassembly.push(&parse(&first).unwrap(), Holder((number % 3).into()), now), None);
+    }
+    assert!(reassembly.push(&parse(&rest).unwrap(), Holder(9), now).is_some(), "it was the oldest of all");
+    reassembly.expire(now + REASSEMBLY_TIMEOUT);
+    assert!(reassembly.is_empty());
 }
 
 #[test]
@@ -300,10 +326,13 @@ fn waiting_fragments_are_bounded_in_bytes_and_time() {
         let mut all = Vec::new();
         assert!(split(&packet, u32::from(number), 1500, |fragment| all.push(fragment.to_vec())));
         let now = start + std::time::Duration::from_millis(number.into());
-        assert_eq!(reassembly.push(&parse(&all[0]).unwrap(), now), None);
+        assert_eq!(reassembly.push(&parse(&all[0]).unwrap(), Holder(1), now), None);
         first.get_or_insert(all);
         if number == 2999 {
-            assert!(reassembly.push(&parse(&first.take().unwrap()[1]).unwrap(), now).is_none(), "given up long ago");
+            assert!(
+                reassembly.push(&parse(&first.take().unwrap()[1]).unwrap(), Holder(1), now).is_none(),
+                "given up long ago"
+            );
         }
     }
     let deadline = reassembly.deadline().unwrap();
@@ -413,8 +442,8 @@ fn use_it(bytes: &[u8], offload: Offload) {
         }
         Transport::Fragment(_) => {
             let mut reassembly = Reassembly::default();
-            assert_eq!(reassembly.push(&ip, Instant::now()), None);
-            assert_eq!(reassembly.push(&ip, Instant::now()), None);
+            assert_eq!(reassembly.push(&ip, Holder(1), Instant::now()), None);
+            assert_eq!(reassembly.push(&ip, Holder(1), Instant::now()), None);
         }
         Transport::Udp(_) | Transport::Icmp(_) | Transport::Other(_) => {}
     }
@@ -530,7 +559,7 @@ proptest! {
                     continue;
                 }
             };
-            if let Some(whole) = reassembly.push(&ip, now) {
+            if let Some(whole) = reassembly.push(&ip, Holder(1), now) {
                 // It may be anything, but no fragment, and it is as long as it says.
                 match parse(&whole) {
                     Ok(ip) => prop_assert!(!matches!(ip.transport, Transport::Fragment(_)) && ip.bytes() == whole),
@@ -576,7 +605,7 @@ proptest! {
         let (mut reassembly, now, mut whole) = (Reassembly::default(), Instant::now(), None);
         for fragment in &all {
             prop_assert!(whole.is_none());
-            whole = reassembly.push(&parse(fragment).unwrap(), now);
+            whole = reassembly.push(&parse(fragment).unwrap(), Holder(1), now);
         }
         let whole = whole.unwrap();
         let ip = parse(&whole).unwrap();

@@ -5,7 +5,9 @@
 //! R holds one bridge for each network, with the gateway's address, and one TUN device, behind which netd is the rest of
 //! the world. Packets of a network look up a routing table of their own, chosen by the bridge that they come in by: it
 //! holds the network itself, the networks that it may reach, "prohibited" for those that it may not, and the TUN device as
-//! the default route, which internal networks do not have. What comes from the TUN device and from sockets in R uses the
+//! the default route, which internal networks do not have. Packets from addresses that are not the network's are dropped
+//! instead, and so are frames of a port that do not come from the addresses that its container was given: see
+//! [`super::nft::guard`], and [`message::distrust`] for kernels without that. What comes from the TUN device and from sockets in R uses the
 //! main table, which knows all networks.
 //!
 //! A container's interface is one end of a pair whose other end is made in the bridge, with one request; its addresses and
@@ -30,9 +32,10 @@ use netlink_packet_route::AddressFamily;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::model::{Endpoint, Network, Rate};
-use super::netlink::message::{self, Hop, Selector};
+use super::netlink::message::{self, Hop, Selector, Verdict};
 use super::netlink::{Batch, Failure, Socket};
 use super::nft;
+use super::nft::guard::{self, Former, Guard};
 use super::protocol::Counters;
 use super::tcp::GATE_PORT;
 use crate::base::error::WireError;
@@ -119,7 +122,7 @@ impl Router {
         let mut batch = Batch::default();
         batch.push("bring the router's loopback up", 0, message::link_up(LOOPBACK, None, false));
         for (family, everything) in self.families() {
-            let rule = message::rule(family, PRIORITY_MARK, &Selector::Mark(MARK), LOCAL_TABLE);
+            let rule = message::rule(family, PRIORITY_MARK, &Selector::Mark(MARK), Verdict::Table(LOCAL_TABLE));
             batch.push_unless("add a routing rule", NLM_F_CREATE | NLM_F_EXCL, rule, &[libc::EEXIST]);
             let local = message::route(LOCAL_TABLE, everything, Hop::Local(LOOPBACK));
             batch.push("add a route", NLM_F_CREATE | NLM_F_REPLACE, local);
@@ -206,14 +209,21 @@ impl Router {
             let step = format!("give the gateway the address `{}`", subnet.gateway);
             batch.push_unless(step, NLM_F_CREATE | NLM_F_EXCL, address, &[libc::EEXIST]);
         }
-        for (family, _) in self.families() {
-            let table = plan::table(index);
-            let rule = message::rule(family, plan::PRIORITY_NETWORKS, &Selector::From(name.clone()), table);
+        for (family, priority, selector, verdict) in self.rules(network, index) {
+            let rule = message::rule(family, priority, &selector, verdict);
             batch.push_unless("add a routing rule", NLM_F_CREATE | NLM_F_EXCL, rule, &[libc::EEXIST]);
         }
+        // What the rules are for packets that are forwarded, this is for those that are for R itself.
+        let strict = Path::new("/proc/sys/net/ipv4/conf").join(&name).join("rp_filter");
+        fs::write(&strict, "1").at(&strict, "cannot set")?;
         self.netlink.run(&batch)?;
         self.route_network(network, index)?;
         Ok(index)
+    }
+
+    fn rules(&self, network: &Network, index: u32) -> Vec<(AddressFamily, u32, Selector, Verdict)> {
+        let families: Vec<_> = self.families().map(|(family, _)| family).collect();
+        plan::rules(network, index, &families)
     }
 
     /// Routes between this network and all others, and to the outside.
@@ -237,10 +247,8 @@ impl Router {
         let Some(Ok(gone)) = self.networks.remove(id) else { return };
         let name = bridge_name(id);
         let mut batch = Batch::default();
-        for (family, _) in self.families() {
-            let selector = Selector::From(name.clone());
-            let rule = message::delete_rule(family, plan::PRIORITY_NETWORKS, &selector, plan::table(gone.index));
-            batch.push("remove a routing rule", 0, rule);
+        for (family, priority, selector, verdict) in self.rules(&gone.network, gone.index) {
+            batch.push("remove a routing rule", 0, message::delete_rule(family, priority, &selector, verdict));
         }
         let others = self.networks.values().filter_map(|bridge| bridge.as_ref().ok()).map(|other| other.index);
         for table in others.chain([gone.index]).map(plan::table) {
@@ -286,42 +294,53 @@ impl Router {
     }
 
     fn make_pairs(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
-        let (mut batch, mut made) = (Batch::default(), Vec::new());
+        let (mut batch, mut ports) = (Batch::default(), Vec::new());
         for endpoint in &plug.missing {
             let name = veth_name(&plug.container, &endpoint.network_id);
-            if plug.again
-                && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some()
-            {
-                continue;
-            }
             let bridge = match self.networks.get(&endpoint.network_id) {
                 Some(Ok(bridge)) => bridge,
                 Some(Err(error)) => return Err(error.clone().into()),
                 None => return Err(Error::system(format!("there is no bridge of the network `{}`", endpoint.network))),
             };
-            let mtu = bridge.network.mtu.unwrap_or(DEFAULT_MTU);
+            let (bridge, mtu) = (bridge.index, bridge.network.mtu.unwrap_or(DEFAULT_MTU));
+            if plug.again
+                && self.netlink.get(message::get_link(&name)).context(|| "cannot look for an interface")?.is_some()
+            {
+                ports.push((name, endpoint, bridge, mtu, Former::Keep));
+                continue;
+            }
             let peer = (endpoint.interface.as_str(), endpoint.mac, namespace);
             // A restarted container may find its former interface, in a namespace that is about to go.
             let delete = message::delete_link(&name);
             batch.push_unless("remove a former interface", 0, delete, &[libc::ENODEV]);
             let step = format!("make the interface `{}`", endpoint.interface);
-            batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, bridge.index, mtu, peer));
-            made.push((name, endpoint, mtu));
+            batch.push(step, NLM_F_CREATE | NLM_F_EXCL, message::veth(&name, mtu, peer));
+            ports.push((name, endpoint, bridge, mtu, Former::Replace));
         }
         self.netlink.run(&batch)?;
-        // Somebody who is just going may have had the same address, and the hardware address comes from that.
+        // The container may send as soon as both ends are up: not before its port is guarded.
         let mut batch = Batch::default();
-        for (name, endpoint, mtu) in made {
+        for (name, endpoint, bridge, mtu, former) in ports {
             let port = self.index(&name)?;
+            guard_port(&name, endpoint, former)?;
+            batch.push("put an interface into its bridge", 0, message::enslave(port, bridge));
+            batch.push("have the bridge distrust a port", 0, message::distrust(port));
+            // Somebody who is just going may have had the same address, and the hardware address comes from that.
             batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, endpoint.mac));
-            // What leaves our end is what the container receives.
-            limit(&mut batch, plug.rate, port, mtu, &endpoint.interface);
+            if former == Former::Replace {
+                // What leaves our end is what the container receives.
+                limit(&mut batch, plug.rate, port, mtu, &endpoint.interface);
+            }
+            batch.push("bring a port up", 0, message::link_up(port, None, false));
         }
         Ok(self.netlink.run(&batch)?)
     }
 
     fn configure(&self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
-        let mut inside = self.open_in(namespace)?;
+        let mut inside = self.within(namespace, || {
+            trust_nobody(plug)?;
+            Socket::open().context(|| "cannot open a netlink socket")
+        })??;
         let mut batch = Batch::default();
         batch.push("bring the loopback up", 0, message::link_up(LOOPBACK, None, false));
         let mut indexes = BTreeMap::new();
@@ -333,6 +352,11 @@ impl Router {
             }
             // At its source: so a sender is held back, instead of losing what it sends.
             limit(&mut batch, plug.rate, index, self.mtu(endpoint), &endpoint.interface);
+            if self.ipv6 {
+                // A network may be too narrow for IPv6.
+                let step = format!("choose how `{}` makes addresses", endpoint.interface);
+                batch.push_unless(step, 0, message::link_local_by_mac(index), &[libc::EAFNOSUPPORT]);
+            }
             let step = format!("bring `{}` up", endpoint.interface);
             batch.push(step, 0, message::link_up(index, None, false));
             if let Some(v4) = endpoint.ipv4 {
@@ -358,24 +382,31 @@ impl Router {
         bridge.and_then(|bridge| bridge.network.mtu).unwrap_or(DEFAULT_MTU)
     }
 
-    /// A netlink socket in another namespace. The thread goes there and comes back.
+    /// A netlink socket in another namespace.
     fn open_in(&self, namespace: BorrowedFd<'_>) -> Result<Socket> {
+        self.within(namespace, || Socket::open().context(|| "cannot open a netlink socket"))?
+    }
+
+    /// Does something in another namespace. The thread goes there and comes back.
+    fn within<T>(&self, namespace: BorrowedFd<'_>, what: impl FnOnce() -> T) -> Result<T> {
         setns(namespace, CloneFlags::CLONE_NEWNET).context(|| "cannot enter the container's network namespace")?;
-        let socket = Socket::open();
+        let done = what();
         if let Err(errno) = setns(self.namespace.as_fd(), CloneFlags::CLONE_NEWNET) {
             // Nothing that this thread does from here on would be right.
             let _ = errno;
             crate::sys::process::exit_now(1);
         }
-        socket.context(|| "cannot open a netlink socket")
+        Ok(done)
     }
 
     /// Takes interfaces of a container away. Those that went with the container are as good as removed.
     pub fn unplug<'a>(&mut self, container: &ContainerId, networks: impl Iterator<Item = &'a ContainerId>) {
         for network in networks {
             let mut batch = Batch::default();
-            batch.push("remove an interface", 0, message::delete_link(&veth_name(container, network)));
+            let name = veth_name(container, network);
+            batch.push("remove an interface", 0, message::delete_link(&name));
             let _ = self.netlink.run(&batch);
+            guard::remove(&name);
         }
     }
 
@@ -434,6 +465,41 @@ fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -
         Err(failure) if disabled(&failure) => Ok(()),
         result => Ok(result?),
     }
+}
+
+/// Guards a port, where the kernel can ([`super::trial::guard`] tells the user).
+fn guard_port(port: &str, endpoint: &Endpoint, former: Former) -> Result<()> {
+    let (ipv4, ipv6) = (endpoint.ipv4.map(|net| net.addr()), endpoint.ipv6.map(|net| net.addr()));
+    match guard::install(Guard { port, mac: endpoint.mac, ipv4, ipv6 }, former) {
+        Err(error) if guard::is_unsupported(&error) => Ok(()),
+        result => result.context(|| format!("cannot guard the interface `{}`", endpoint.interface)),
+    }
+}
+
+/// Writes [`plan::INSIDE`], in the container's namespace, before the interfaces are up. An interface that comes later leaves
+/// alone what the container's own administrator may have changed of the others.
+fn trust_nobody(plug: &Plug) -> Result<()> {
+    let is_first = plug.missing.len() == plug.endpoints.len() && !plug.again;
+    if is_first {
+        // The container's first process does so too, but cannot where it has fewer ids than these.
+        let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", "0 65535");
+    }
+    let all = plan::INSIDE.iter().filter(|_| is_first);
+    let all = all.map(|(name, value)| (Path::new("/proc/sys/net").join(name), *value));
+    let each = plug.missing.iter().flat_map(|endpoint| {
+        let path = |(family, name): &(&str, &str)| {
+            Path::new("/proc/sys/net").join(family).join("conf").join(&endpoint.interface).join(name)
+        };
+        plan::INSIDE_EACH.iter().map(move |setting| (path(setting), "0"))
+    });
+    for (path, value) in all.chain(each) {
+        match fs::write(&path, value) {
+            // Without IPv6, or on a network that is too narrow for it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.at(&path, "cannot set")?,
+        }
+    }
+    Ok(())
 }
 
 /// What leaves an interface passes at this rate.

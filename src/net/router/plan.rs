@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use netlink_packet_route::AddressFamily;
 
 use crate::base::ContainerId;
 use crate::net::model::{Endpoint, Mac, Network};
-use crate::net::netlink::message::Hop;
+use crate::net::netlink::message::{Hop, Selector, Verdict};
 
 /// Packets with this mark belong to sockets in R whatever address they are for (tproxy).
 pub const MARK: u32 = 1;
@@ -18,6 +19,8 @@ pub const MAIN_TABLE: u32 = 254;
 pub const PRIORITY_MARK: u32 = 100;
 /// And these before the main table (32766).
 pub const PRIORITY_NETWORKS: u32 = 1000;
+/// What comes in by a bridge from addresses that are not those of its network: on no kernel is more needed to forge none.
+pub const PRIORITY_FORGED: u32 = 1001;
 
 /// Below `/proc/sys/net`, in this order: switching forwarding on resets other settings.
 pub const SETTINGS: &[(&str, &str)] = &[
@@ -36,11 +39,28 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("ipv4/conf/default/send_redirects", "0"),
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/conf/default/accept_redirects", "0"),
+    ("ipv4/conf/all/accept_source_route", "0"),
     ("ipv6/conf/all/forwarding", "1"),
     ("ipv6/conf/all/accept_dad", "0"),
     ("ipv6/conf/default/accept_dad", "0"),
     ("ipv6/conf/default/accept_ra", "0"),
+    ("ipv6/conf/default/accept_redirects", "0"),
 ];
+
+/// Settings of a container's namespace, in the same place: nobody on its networks tells it the way. Of all interfaces, and
+/// of those that are still to come.
+pub const INSIDE: &[(&str, &str)] = &[
+    ("ipv4/conf/all/accept_redirects", "0"),
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/accept_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
+    ("ipv6/conf/default/accept_ra", "0"),
+    ("ipv6/conf/default/accept_redirects", "0"),
+];
+
+/// The same of one interface: below `ipv4/conf/NAME` or `ipv6/conf/NAME`.
+pub const INSIDE_EACH: &[(&str, &str)] =
+    &[("ipv4", "accept_redirects"), ("ipv4", "send_redirects"), ("ipv6", "accept_ra"), ("ipv6", "accept_redirects")];
 
 /// The routing table of what comes in by an interface.
 pub fn table(index: u32) -> u32 {
@@ -121,6 +141,26 @@ pub fn routes(me: Neighbour<'_>, others: &[Neighbour<'_>], tun: Option<u32>) -> 
     routes
 }
 
+/// Which packets look up the table of a network, and which are dropped: those that come in by its bridge, from addresses of
+/// its own or from others. It is the reverse path rule of both families (RFC 3704), which IPv6 has no setting for.
+pub fn rules(
+    network: &Network,
+    index: u32,
+    families: &[AddressFamily],
+) -> Vec<(AddressFamily, u32, Selector, Verdict)> {
+    let name = bridge_name(&network.id);
+    let mut rules = Vec::new();
+    for family in families {
+        let is_v4 = *family == AddressFamily::Inet;
+        for subnet in network.subnets.iter().filter(|subnet| subnet.net.addr().is_ipv4() == is_v4) {
+            let selector = Selector::ByFrom(name.clone(), subnet.net);
+            rules.push((*family, PRIORITY_NETWORKS, selector, Verdict::Table(table(index))));
+        }
+        rules.push((*family, PRIORITY_FORGED, Selector::By(name.clone()), Verdict::Drop));
+    }
+    rules
+}
+
 /// The default route of a container: by the first network that has a way out.
 pub fn default_route4(endpoints: &[Endpoint]) -> Option<(Ipv4Addr, &str)> {
     endpoints.iter().find_map(|endpoint| Some((endpoint.gateway4?, endpoint.interface.as_str())))
@@ -153,6 +193,7 @@ mod tests {
             dns: true,
             dns_servers: Vec::new(),
             mtu: None,
+            host_loopback: None,
             labels: Default::default(),
             options: Default::default(),
         }
@@ -169,6 +210,29 @@ mod tests {
     }
 
     /// Where a packet that comes in by the bridge of `from` goes, as the routes say.
+    #[test]
+    fn what_comes_from_elsewhere_is_dropped() {
+        let both = [AddressFamily::Inet, AddressFamily::Inet6];
+        let mut network = network('a', "172.20.0.0/16", true, false);
+        let net: IpNet = "fd00:a::/64".parse().unwrap();
+        network.subnets.push(Subnet { net, gateway: net.addr(), range: None });
+        let name = bridge_name(&network.id);
+        let own = |net: &str| (Selector::ByFrom(name.clone(), net.parse().unwrap()), Verdict::Table(1007));
+        let forged = (Selector::By(name.clone()), Verdict::Drop);
+        let of = |network: &Network, family| {
+            let mut rules = rules(network, 7, &both);
+            rules.sort_by_key(|(_, priority, ..)| *priority);
+            let rules = rules.into_iter().filter(|(of, ..)| *of == family);
+            rules.map(|(.., selector, verdict)| (selector, verdict)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&network, both[0]), [own("172.20.0.0/16"), forged.clone()]);
+        assert_eq!(of(&network, both[1]), [own("fd00:a::/64"), forged.clone()]);
+        // A network without addresses of a family has no business with it.
+        network.subnets.pop();
+        assert_eq!(of(&network, both[1]), [forged]);
+        assert_eq!(rules(&network, 7, &both[..1]).len(), 2);
+    }
+
     fn hop(routes: &[Reach], from: u32, to: &str) -> Option<Hop> {
         let to: std::net::IpAddr = to.parse().unwrap();
         let matching = routes.iter().filter(|route| route.table == table(from) && route.destination.contains(&to));

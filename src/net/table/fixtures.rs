@@ -31,6 +31,7 @@ pub fn network(digit: char, name: &str, nets: &[&str]) -> Network {
         dns: true,
         dns_servers: Vec::new(),
         mtu: None,
+        host_loopback: None,
         labels: BTreeMap::new(),
         options: BTreeMap::new(),
     }
@@ -47,6 +48,7 @@ pub fn join(digit: char, name: &str, networks: Vec<(Network, Wish)>) -> Join {
         remap_low_ports: false,
         dns_servers: Vec::new(),
         rate: None,
+        host_loopback: false,
         before: None,
     }
 }

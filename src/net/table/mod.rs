@@ -27,7 +27,7 @@ pub use names::{Found, Upstream};
 pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
 use pool::{Pool, Refusal};
 
-use super::model::{Endpoint, Mac, Network, Wish};
+use super::model::{Endpoint, Mac, Network, PublishedPort, Wish};
 use super::networks::overlap;
 use super::part::Holder;
 use super::protocol::Join;
@@ -50,12 +50,24 @@ pub struct Table {
     members: BTreeMap<ContainerId, Member>,
     /// Which container an address belongs to, and on which network.
     owners: HashMap<IpAddr, (ContainerId, ContainerId)>,
-    /// The host's own addresses.
-    host: HashSet<IpAddr>,
+    host: HostAddresses,
+    /// Ports of the host that lead to members.
+    published: BTreeMap<ContainerId, Vec<PublishedPort>>,
     /// Members of before who are not back yet, and their addresses.
     awaited: BTreeMap<ContainerId, Vec<IpAddr>>,
     /// The number of the latest member.
     latest: u64,
+}
+
+/// The host's own addresses, on all its interfaces, as they are now.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct HostAddresses {
+    /// All of them.
+    pub addresses: HashSet<IpAddr>,
+    /// The one that stands for the host where containers call it, which is not loopback; none when it has no such one.
+    pub ipv4: Option<Ipv4Addr>,
+    /// The same of IPv6.
+    pub ipv6: Option<Ipv6Addr>,
 }
 
 /// One network as it is used.
@@ -74,6 +86,8 @@ struct Member {
     name: Name,
     hostname: String,
     dns_servers: Vec<IpAddr>,
+    /// Where neither its wish nor the network says whether it reaches the host's loopback.
+    host_loopback: bool,
     /// Its names are known to others.
     plugged: bool,
     /// In the order of its networks.
@@ -119,6 +133,7 @@ impl Table {
             name: join.name.clone(),
             hostname: join.hostname.clone(),
             dns_servers: join.dns_servers.clone(),
+            host_loopback: join.host_loopback,
             plugged: false,
             endpoints: Vec::new(),
         };
@@ -160,6 +175,7 @@ impl Table {
 
     /// A member goes. Returns what it had.
     pub fn leave(&mut self, container: &ContainerId) -> Vec<Endpoint> {
+        self.published.remove(container);
         let endpoints = self.members.remove(container).map(|member| member.endpoints).unwrap_or_default();
         for endpoint in &endpoints {
             self.release(container, endpoint);
@@ -175,9 +191,16 @@ impl Table {
         }
     }
 
-    /// The host's own addresses, on all its interfaces, as they are now.
-    pub fn set_host_addresses(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
-        self.host = addresses.into_iter().collect();
+    /// These ports of the host lead to a member until it leaves.
+    pub fn publish(&mut self, container: &ContainerId, ports: &[PublishedPort]) {
+        if !ports.is_empty() {
+            self.published.insert(container.clone(), ports.to_vec());
+        }
+    }
+
+    /// The host has these addresses now.
+    pub fn set_host_addresses(&mut self, host: HostAddresses) {
+        self.host = host;
     }
 
     /// What a member has, in the order of its networks.
@@ -238,6 +261,8 @@ impl Table {
         if wish.aliases.len() > ALIASES_MAX {
             return Err(Error::usage(format!("more than {ALIASES_MAX} aliases on network `{}`", network.name)));
         }
+        let by_default = self.members.get(container).is_some_and(|member| member.host_loopback);
+        let host_loopback = wish.host_loopback.or(network.host_loopback).unwrap_or(by_default);
         self.open(network)?;
         let taken_macs: HashSet<Mac> = self.macs(&network.id).collect();
         let bridge = self.networks.get_mut(&network.id).ok_or_else(|| Error::system("the network has vanished"))?;
@@ -279,6 +304,7 @@ impl Table {
                 IpAddr::V4(_) => None,
             }),
             aliases: wish.aliases.clone(),
+            host_loopback,
         };
         bridge.members.insert(container.clone());
         for address in addresses(&endpoint) {

@@ -1,32 +1,45 @@
 //! What is allowed: [`Policy`] as the table decides it.
 
+//!
+//! # The host itself
+//!
+//! `host.docker.internal` and `host.containers.internal` are addresses that no machine has, and stand for one of the
+//! host's own that is not loopback, as with docker's `host-gateway` and podman's `--map-guest-addr`: services that listen
+//! on all addresses answer there. Services that listen on loopback alone trust whoever reaches them, so that no container
+//! does. Only an endpoint with `host-loopback` does, and even that reaches no port that is published for a container with
+//! which it shares no network: what is published on 127.0.0.1 is meant for the host alone. What is published on all
+//! addresses is reached by everybody through the host's other addresses, as with docker and podman.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Table;
-use crate::net::model::Network;
+use crate::base::ContainerId;
+use crate::net::model::{Network, Protocol, PublishedPort};
 use crate::net::part::{Holder, Outside, Policy};
 
-/// What `host.docker.internal` and `host.containers.internal` stand for: the host's own loopback. It is on no container
-/// network, so that containers send packets to it through their gateway (podman uses the same one).
+/// What `host.docker.internal` and `host.containers.internal` are. It is on no container network, so that containers send
+/// packets to it through their gateway (podman uses the same one).
 pub const HOST_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 
 /// The same for networks without IPv4: a local address (RFC 4193) that is used nowhere else.
 pub const HOST_GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfd63, 0x6f72, 0x6163, 0x6c65, 0, 0, 0, 2);
 
 impl Policy for Table {
-    fn outside(&self, source: IpAddr, destination: IpAddr) -> Outside {
-        let Some(network) = self.owners.get(&source).and_then(|(_, network)| self.network(network)) else {
-            return Outside::Nothing;
-        };
+    fn outside(&self, source: IpAddr, destination: IpAddr, port: Option<(Protocol, u16)>) -> Outside {
+        let Some((container, network)) = self.owners.get(&source) else { return Outside::Nothing };
+        let Some(network) = self.network(network) else { return Outside::Nothing };
         match () {
             () if source.is_ipv4() != destination.is_ipv4() || goes_nowhere(destination) => Outside::Nothing,
             () if network.internal || is_disguised(destination) => Outside::Prohibited,
-            () if destination == IpAddr::V4(HOST_GATEWAY_V4) => Outside::To(Ipv4Addr::LOCALHOST.into()),
-            () if destination == IpAddr::V6(HOST_GATEWAY_V6) => Outside::To(Ipv6Addr::LOCALHOST.into()),
+            () if is_host_gateway(destination) => self.host_itself(container, network, destination.is_ipv6(), port),
             // What is reachable on other networks was not sent this way.
             () if self.is_inside(destination) => Outside::Prohibited,
             () => Outside::To(destination),
         }
+    }
+
+    fn stands_for_host(&self, address: IpAddr) -> bool {
+        is_host_gateway(address)
     }
 
     fn holder(&self, address: IpAddr) -> Holder {
@@ -41,7 +54,7 @@ impl Policy for Table {
 
     fn is_on_host(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        address.is_loopback() || self.host.contains(&address)
+        address.is_loopback() || self.host.addresses.contains(&address)
     }
 
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr {
@@ -60,6 +73,44 @@ impl Policy for Table {
 }
 
 impl Table {
+    /// Where a container on a network gets by the address that stands for the host.
+    fn host_itself(
+        &self,
+        container: &ContainerId,
+        network: &Network,
+        v6: bool,
+        port: Option<(Protocol, u16)>,
+    ) -> Outside {
+        let endpoint = self.endpoints(container).iter().find(|endpoint| endpoint.network_id == network.id);
+        if !endpoint.is_some_and(|endpoint| endpoint.host_loopback) {
+            // Which family the host has is not the container's business: it calls the host by one name.
+            let [v4, other] = [self.host.ipv4.map(IpAddr::V4), self.host.ipv6.map(IpAddr::V6)];
+            let own = if v6 { other.or(v4) } else { v4.or(other) };
+            return own.map_or(Outside::Unreachable, Outside::To);
+        }
+        let loopback = if v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        match port.is_some_and(|port| self.is_published_to_others(container, loopback, port)) {
+            true => Outside::Prohibited,
+            false => Outside::To(loopback),
+        }
+    }
+
+    /// Whether this port of the host is published there for a container on none of this one's networks.
+    fn is_published_to_others(&self, container: &ContainerId, address: IpAddr, port: (Protocol, u16)) -> bool {
+        let is_it = |published: &PublishedPort| {
+            (published.protocol, published.host_port) == port
+                && published
+                    .host_ip
+                    .is_none_or(|ip| ip == address || (ip.is_unspecified() && ip.is_ipv4() == address.is_ipv4()))
+        };
+        let shares_network = |other: &ContainerId| {
+            let mine = self.endpoints(container);
+            self.endpoints(other).iter().any(|theirs| mine.iter().any(|own| own.network_id == theirs.network_id))
+        };
+        let mut others = self.published.iter().filter(|(other, _)| *other != container);
+        others.any(|(other, ports)| ports.iter().any(is_it) && !shares_network(other))
+    }
+
     /// Whether the address is within a network that is in use.
     fn is_inside(&self, address: IpAddr) -> bool {
         self.used().flat_map(|bridge| &bridge.pools).any(|pool| pool.contains(address))

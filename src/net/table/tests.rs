@@ -3,6 +3,7 @@
 use super::fixtures::{id, join, network};
 use super::*;
 use crate::base::Kind;
+use crate::net::model::Protocol;
 use crate::net::part::{Outside, Policy};
 use crate::net::protocol::Joined;
 
@@ -209,6 +210,103 @@ fn questions_go_to_the_resolvers_of_who_asks() {
     assert_eq!(table.lookup(ip("10.3.0.2"), "host.docker.internal"), None);
 }
 
+fn host(own: &[&str]) -> HostAddresses {
+    let own: Vec<IpAddr> = own.iter().map(|own| ip(own)).collect();
+    HostAddresses {
+        ipv4: own.iter().find_map(|own| if let IpAddr::V4(own) = own { Some(*own) } else { None }),
+        ipv6: own.iter().find_map(|own| if let IpAddr::V6(own) = own { Some(*own) } else { None }),
+        addresses: own.into_iter().chain([ip("127.0.0.1"), ip("::1")]).collect(),
+    }
+}
+
+#[test]
+fn the_host_is_called_by_what_it_has() {
+    let a = network('a', "a", &["10.1.0.0/24", "fd00:1::/64"]);
+    let mut table = Table::new();
+    enter(&mut table, '1', "one", plain(&a));
+    let calls = |table: &Table| {
+        [("10.1.0.2", IpAddr::V4(HOST_GATEWAY_V4)), ("fd00:1::2", IpAddr::V6(HOST_GATEWAY_V6))]
+            .map(|(source, host)| table.outside(ip(source), host, Some((Protocol::Tcp, 80))))
+    };
+    for (own, v4, v6) in [
+        (&["192.0.2.10", "2001:db8::10"][..], Some("192.0.2.10"), Some("2001:db8::10")),
+        (&["192.0.2.10"], Some("192.0.2.10"), Some("192.0.2.10")),
+        (&["2001:db8::10"], Some("2001:db8::10"), Some("2001:db8::10")),
+        (&[], None, None),
+    ] {
+        table.set_host_addresses(host(own));
+        let to = |address: Option<&str>| address.map_or(Outside::Unreachable, |address| Outside::To(ip(address)));
+        assert_eq!(calls(&table), [to(v4), to(v6)], "{own:?}");
+    }
+}
+
+#[test]
+fn loopback_is_a_choice_and_never_leads_to_others_ports() {
+    let networks = ["a", "b", "c"].into_iter().zip('a'..).zip(1..);
+    let networks = networks
+        .map(|((name, digit), n)| network(digit, name, &[&format!("10.{n}.0.0/24"), &format!("fd00:{n}::/64")]));
+    let [a, b, c] = &networks.collect::<Vec<_>>()[..] else { panic!() };
+    let wish = |host_loopback| Wish { host_loopback, ..Wish::default() };
+    let mut table = Table::new();
+    table.set_host_addresses(host(&["192.0.2.10"]));
+    // The container's own word, the network's, what is configured: the first that says something counts.
+    let opened = Network { host_loopback: Some(true), ..c.clone() };
+    let closed = Network { host_loopback: Some(false), ..c.clone() };
+    for (wished, network, configured, reached) in [
+        (None, c, false, false),
+        (None, c, true, true),
+        (None, &opened, false, true),
+        (None, &closed, true, false),
+        (Some(true), &closed, false, true),
+        (Some(false), &opened, true, false),
+    ] {
+        let networks = vec![(network.clone(), wish(wished))];
+        let endpoints = table.join(&Join { host_loopback: configured, ..join('9', "x", networks) }).unwrap();
+        let outside = table.outside(endpoints[0].ipv4.unwrap().addr().into(), HOST_GATEWAY_V4.into(), None);
+        let expected = if reached { "127.0.0.1" } else { "192.0.2.10" };
+        assert_eq!(outside, Outside::To(ip(expected)), "{wished:?} {configured}");
+        table.leave(&id('9'));
+    }
+    enter(&mut table, '1', "admin", vec![(a.clone(), wish(Some(true)))]);
+    enter(&mut table, '2', "web", plain(b));
+    let published = |host_ip: Option<&str>, host_port| PublishedPort {
+        host_ip: host_ip.map(ip),
+        host_port,
+        container_port: 80,
+        protocol: Protocol::Tcp,
+    };
+    let ports = [
+        published(Some("127.0.0.1"), 81),
+        published(None, 82),
+        published(Some("192.0.2.10"), 83),
+        published(Some("::1"), 84),
+        published(Some("0.0.0.0"), 85),
+        published(Some("::"), 86),
+    ];
+    table.publish(&id('2'), &ports);
+    let reaches = |table: &Table, port, protocol| {
+        let from = [("10.1.0.2", IpAddr::V4(HOST_GATEWAY_V4)), ("fd00:1::2", IpAddr::V6(HOST_GATEWAY_V6))];
+        from.map(|(source, host)| match table.outside(ip(source), host, Some((protocol, port))) {
+            Outside::To(address) => address.is_loopback(),
+            other => other != Outside::Prohibited,
+        })
+    };
+    let all = |table: &Table| (80..=86).map(|port| reaches(table, port, Protocol::Tcp)).collect::<Vec<_>>();
+    let (both, none, v4, v6) = ([true; 2], [false; 2], [true, false], [false, true]);
+    assert_eq!(all(&table), [both, v6, none, both, v4, v6, v4]);
+    assert_eq!(reaches(&table, 82, Protocol::Udp), both, "another protocol is another port");
+    // Neighbours reach each other anyway.
+    table.connect(&id('2'), a, &Wish::default()).unwrap();
+    assert!(all(&table).iter().all(|reached| *reached == both));
+    table.disconnect(&id('2'), &a.name).unwrap();
+    assert_eq!(all(&table), [both, v6, none, both, v4, v6, v4]);
+    table.leave(&id('2'));
+    assert!(all(&table).iter().all(|reached| *reached == both));
+    // Its own are its own.
+    table.publish(&id('1'), &ports);
+    assert!(all(&table).iter().all(|reached| *reached == both));
+}
+
 #[test]
 fn the_way_out_is_open_but_for_what_is_nobodys_business() {
     let a = network('a', "a", &["10.1.0.0/24", "fd00:1::/64"]);
@@ -218,11 +316,12 @@ fn the_way_out_is_open_but_for_what_is_nobodys_business() {
     enter(&mut table, '1', "one", plain(&a));
     enter(&mut table, '2', "two", plain(&b));
     enter(&mut table, '3', "three", plain(&inner));
+    table.set_host_addresses(host(&["192.0.2.10", "2001:db8::10"]));
     let to = |address: &str| Outside::To(ip(address));
     for (source, destination, outside) in [
         ("10.1.0.2", "192.0.2.1", to("192.0.2.1")),
         ("10.1.0.2", "169.254.169.254", to("169.254.169.254")),
-        ("10.1.0.2", "169.254.1.2", to("127.0.0.1")),
+        ("10.1.0.2", "169.254.1.2", to("192.0.2.10")),
         ("10.1.0.2", "10.2.0.2", Outside::Prohibited),
         ("10.1.0.2", "10.1.0.77", Outside::Prohibited),
         ("10.1.0.2", "127.0.0.1", Outside::Nothing),
@@ -234,15 +333,14 @@ fn the_way_out_is_open_but_for_what_is_nobodys_business() {
         ("10.3.0.2", "192.0.2.1", Outside::Prohibited),
         ("10.3.0.2", "169.254.1.2", Outside::Prohibited),
         ("fd00:1::2", "2001:db8::1", to("2001:db8::1")),
-        ("fd00:1::2", "fd63:6f72:6163:6c65::2", to("::1")),
+        ("fd00:1::2", "fd63:6f72:6163:6c65::2", to("2001:db8::10")),
         ("fd00:1::2", "::1", Outside::Nothing),
         ("fd00:1::2", "fe80::1", Outside::Nothing),
         ("fd00:1::2", "::ffff:127.0.0.1", Outside::Prohibited),
         ("fd00:1::2", "::127.0.0.1", Outside::Prohibited),
     ] {
-        assert_eq!(table.outside(ip(source), ip(destination)), outside, "{source} -> {destination}");
+        assert_eq!(table.outside(ip(source), ip(destination), None), outside, "{source} -> {destination}");
     }
-    table.set_host_addresses([ip("192.0.2.10")]);
     for (client, member, seen) in [
         ("192.0.2.1", "10.1.0.2", "192.0.2.1"),
         ("::ffff:192.0.2.1", "10.1.0.2", "192.0.2.1"),

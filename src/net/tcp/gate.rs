@@ -12,7 +12,7 @@ use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
 use super::keys::{self, Key};
 use super::sockets::{call_outside, listen_gate};
-use super::{FAR, Flow, Index, NEAR, Origin, Progress, RETRY, Tcp, reset};
+use super::{FAR, Flow, Index, NEAR, NewFlow, Origin, Progress, RETRY, Tcp, reset};
 use crate::net::packet::{self, Envelope, Flags, Ip, Refusal, Segment, Transport, checksum};
 use crate::net::part::{Context, Interest, Offload, Outside};
 
@@ -123,21 +123,22 @@ impl Tcp {
     fn begin(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>, key: Key) {
         let member = packet.pair.source();
         let holder = cx.policy.holder(member);
-        if !self.has_room_for(holder) {
-            return;
-        }
-        let target = match cx.policy.outside(member, packet.pair.destination()) {
+        let target = match key.outside(cx) {
             Outside::To(address) => SocketAddr::new(address, tcp.destination_port),
+            Outside::Unreachable => return self.refuse(cx, packet, Errno::NETUNREACH.raw_os_error()),
             Outside::Prohibited => return self.refuse(cx, packet, Errno::ACCESS.raw_os_error()),
             Outside::Nothing => return,
         };
         let Some(syn) = Syn::of(packet) else { return };
+        if !self.make_room(cx, holder, false) {
+            return;
+        }
         let (far, connected) = match call_outside(cx, target) {
             Ok(called) => called,
             Err(error) => return self.refuse(cx, packet, error.raw_os_error().unwrap_or(0)),
         };
-        let flow = Flow::new(holder, Origin::Outward(key), Progress::Connecting(syn), [None, Some(far)]);
-        let Some(id) = self.add(flow) else { return };
+        let (origin, progress) = (Origin::Outward(key), Progress::Connecting(syn));
+        let Some(id) = self.add(NewFlow { holder, origin, progress, ends: [None, Some(far)] }, cx.now) else { return };
         self.keys.begin(key, tcp.sequence, id);
         match self.watch(cx, id, FAR) {
             Err(_) => self.abort(cx, id),
@@ -254,6 +255,7 @@ impl Tcp {
         };
         flow.ends[NEAR] = Some(near);
         flow.progress = Progress::Live;
+        self.made(cx.now, id);
         match self.watch(cx, id, NEAR) {
             // What the near end has to say is reported; what the far one had was reported before.
             Ok(()) => self.pump(cx, id, None),

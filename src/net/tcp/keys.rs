@@ -24,6 +24,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::slab::Id;
+use crate::net::model::Protocol;
+use crate::net::part::{Context, Outside};
 
 /// How long a SYN may be late: much longer than one waits in a queue, shorter than the sequence numbers' clock takes to
 /// come around (4.5 minutes, RFC 6528).
@@ -41,6 +43,12 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Where a connection that a container begins goes.
+    pub(super) fn outside(&self, cx: &Context<'_>) -> Outside {
+        let ((source, _), (destination, port)) = (self.source, self.destination);
+        cx.policy.outside(source, destination, Some((Protocol::Tcp, port)))
+    }
+
     pub(super) fn new(source: SocketAddr, destination: SocketAddr) -> Self {
         // Not as socket addresses: those of IPv6 have a scope, which packets do not tell.
         let end = |address: SocketAddr| (address.ip().to_canonical(), address.port());

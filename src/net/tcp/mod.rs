@@ -20,8 +20,8 @@
 //! Then bytes are moved ([`pump`]); half-closes, resets and urgent data are passed on. Probes of the kernel's (keepalive)
 //! find out about ends that vanished without a word.
 //!
-//! What is bounded: flows, in all and of one container; bytes kept for each and for all; work before the others' turn. A flow
-//! is refused by silence when there is no room for it: the container's kernel asks again after a second.
+//! What is bounded: flows, in all and of one container ([`shares`]); bytes kept for each and for all; work before the others'
+//! turn. A flow is refused by silence when there is no room for it: the container's kernel asks again after a second.
 //!
 //! Router's part: SYNs from bridges must come out of the device whatever sockets R has, since one that reuses the ports of
 //! a connection in TIME_WAIT would be taken by that; SYNs from the device go to tproxy at [`GATE_PORT`] of the loopback
@@ -34,13 +34,13 @@ mod gate;
 mod keys;
 mod pipes;
 mod pump;
+mod shares;
 mod slab;
 mod sockets;
 mod speech;
 mod spoken;
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -49,6 +49,7 @@ use std::time::{Duration, Instant};
 use gate::{Gate, Syn};
 use keys::{Key, Keys};
 use pump::{Tools, Turn, Way};
+use shares::{Place, Shares};
 use slab::{Id, Slab};
 use speech::Speech;
 use spoken::Conversation;
@@ -57,7 +58,7 @@ pub use gate::GATE_PORT;
 pub(in crate::net) use sockets::{Called, be_bold, family, listen_host};
 
 use super::packet::{Ip, Transport};
-use super::part::{Context, Holder, Interest, Part, Token};
+use super::part::{Context, Holder, Interest, Outside, Part, Token};
 
 /// What every descriptor of a flow is watched for, once and for all.
 const ALL: Interest =
@@ -88,6 +89,11 @@ impl Limits {
     fn per_member(self) -> usize {
         self.flows.div_ceil(2)
     }
+
+    /// Those of one container whose connections are not made yet.
+    fn unmade(self) -> usize {
+        (self.flows / 8).max(16)
+    }
 }
 
 /// All TCP flows.
@@ -97,8 +103,8 @@ pub struct Tcp {
     gate: Option<Gate>,
     keys: Keys,
     flows: Slab<Flow>,
-    /// How many of them each container has, none being zero.
-    held: HashMap<Holder, usize>,
+    /// Whose they are.
+    shares: Shares,
     tools: Tools,
     /// Those whose turn ended before their work.
     again: VecDeque<Id>,
@@ -127,6 +133,19 @@ struct Flow {
     queued: bool,
     /// The next entry of a spoken flow in [`Speech`].
     alarm: Option<Instant>,
+    /// Among those of its container.
+    place: Place,
+    /// When it last moved something.
+    used: Instant,
+}
+
+/// What a flow begins as.
+#[derive(Debug)]
+struct NewFlow {
+    holder: Holder,
+    origin: Origin,
+    progress: Progress,
+    ends: [Option<OwnedFd>; 2],
 }
 
 /// How a flow began.
@@ -208,7 +227,7 @@ impl Tcp {
             gate: None,
             keys: Keys::default(),
             flows: Slab::default(),
-            held: HashMap::new(),
+            shares: Shares::default(),
             tools: Tools::new(),
             again: VecDeque::new(),
             again_since: None,
@@ -289,32 +308,37 @@ impl Tcp {
         }
     }
 
+    /// Ends connections to the host itself that would not be made if they began now. One that is still being made ends in
+    /// any case: whoever answers may not be who was meant, and the container asks again.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        let is_over = |flow: &Flow| match &flow.origin {
+            Origin::Outward(key) if cx.policy.stands_for_host(key.destination.0) => {
+                matches!(flow.progress, Progress::Connecting(_)) || !matches!(key.outside(cx), Outside::To(_))
+            }
+            _ => false,
+        };
+        let over: Vec<Id> = self.flows.iter().filter(|(_, flow)| is_over(flow)).map(|(id, _)| id).collect();
+        for id in over {
+            self.abort(cx, id);
+        }
+    }
+
     /// Whether sockets of R may have addresses of others: the rules of the gate lead answers to them.
     pub(super) fn is_transparent(&self) -> bool {
         self.gate.is_some()
     }
 
-    /// Whether there is room for one more flow of a container.
-    pub(super) fn has_room_for(&self, holder: Holder) -> bool {
-        let held = self.held.get(&holder).copied().unwrap_or(0);
-        self.flows.len() < self.limits.flows && held < self.limits.per_member()
-    }
-
-    fn add(&mut self, flow: Flow) -> Option<Id> {
-        let holder = flow.holder;
-        let id = self.flows.insert(flow)?;
-        *self.held.entry(holder).or_default() += 1;
-        Some(id)
+    fn add(&mut self, new: NewFlow, now: Instant) -> Option<Id> {
+        let id = self.flows.next_id()?;
+        let NewFlow { holder, origin, progress, ends } = new;
+        let place = self.shares.add(holder, id, matches!(progress, Progress::Live), now);
+        let ways = [Way::default(), Way::default()];
+        self.flows.insert(Flow { holder, origin, progress, ends, ways, queued: false, alarm: None, place, used: now })
     }
 
     fn take(&mut self, id: Id) -> Option<Flow> {
         let flow = self.flows.remove(id)?;
-        if let Entry::Occupied(mut held) = self.held.entry(flow.holder) {
-            *held.get_mut() -= 1;
-            if *held.get() == 0 {
-                held.remove();
-            }
-        }
+        self.shares.remove(flow.holder, flow.place);
         Some(flow)
     }
 
@@ -323,7 +347,8 @@ impl Tcp {
         let progress = if called.connected { Progress::Live } else { Progress::Reaching(called.other) };
         let holder = cx.policy.holder(called.member);
         let ends = [Some(called.socket), Some(far)];
-        let Some(id) = self.add(Flow::new(holder, Origin::Inward(called.member), progress, ends)) else { return };
+        let origin = Origin::Inward(called.member);
+        let Some(id) = self.add(NewFlow { holder, origin, progress, ends }, cx.now) else { return };
         if self.watch(cx, id, NEAR).and_then(|()| self.watch(cx, id, FAR)).is_err() {
             self.abort(cx, id);
         }
@@ -336,6 +361,7 @@ impl Tcp {
         match error {
             Some(Ok(Ok(()))) => {
                 flow.progress = Progress::Live;
+                self.made(cx.now, id);
                 self.pump(cx, id, None);
             }
             _ => self.reach_elsewhere(cx, id),
@@ -374,6 +400,7 @@ impl Tcp {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let [Some(near), Some(far)] = &flow.ends else { return };
         let (near, far) = (near.as_fd(), far.as_fd());
+        flow.used = cx.now;
         let [out, back] = &mut flow.ways;
         let turns = (out.run(near, far, &mut self.tools), back.run(far, near, &mut self.tools));
         let (Ok(out), Ok(back)) = turns else { return self.abort(cx, id) };
@@ -421,10 +448,6 @@ impl Tcp {
 }
 
 impl Flow {
-    fn new(holder: Holder, origin: Origin, progress: Progress, ends: [Option<OwnedFd>; 2]) -> Self {
-        Self { holder, origin, progress, ends, ways: [Way::default(), Way::default()], queued: false, alarm: None }
-    }
-
     /// Epoll reports something of one end.
     fn note(&mut self, side: usize, what: Interest) {
         let [out, back] = &mut self.ways;
@@ -487,12 +510,13 @@ mod tests {
             tcp.packet(&mut world.context(), &Ip::parse(&packet, Offload::default()).unwrap());
             tcp.flows()
         };
+        // Who has its share gives up its own oldest one; when there is no room at all, who has most does.
         assert_eq!([call(2, false, 1), call(2, true, 1), call(2, false, 2), call(2, true, 2)], [1, 2, 3, 3]);
         assert_eq!([call(3, false, 1), call(3, true, 1), call(4, true, 1), call(5, true, 1)], [4, 5, 6, 6]);
         drop((server, server6));
         // Those who leave make room for others.
         let gone = [[172, 17, 0, 2].into(), "fd00::2".parse().unwrap()];
         tcp.member_left(&mut world.context(), &gone);
-        assert_eq!((tcp.flows(), tcp.held.len()), (3, 2));
+        assert_eq!((tcp.flows(), tcp.shares.holders()), (4, 3));
     }
 }

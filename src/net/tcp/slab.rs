@@ -47,6 +47,14 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// The number that the next entry gets; none when there are four million.
+    pub(super) fn next_id(&self) -> Option<Id> {
+        let new = || u32::try_from(self.slots.len()).ok().filter(|slot| slot >> SLOT_BITS == 0);
+        let slot = self.free.last().copied().or_else(new)?;
+        let generation = self.slots.get(usize::try_from(slot).ok()?).map_or(0, |slot| slot.generation);
+        Some(Id { slot, generation })
+    }
+
     /// Adds an entry; none when there are four million.
     pub(super) fn insert(&mut self, value: T) -> Option<Id> {
         let slot = match self.free.pop() {
@@ -109,7 +117,9 @@ mod tests {
         let mut slab = Slab::default();
         let first = slab.insert('a').unwrap();
         assert_eq!(slab.remove(first), Some('a'));
+        let next = slab.next_id();
         let second = slab.insert('b').unwrap();
+        assert_eq!(next, Some(second));
         assert_ne!(first, second);
         assert_eq!(slab.get(first), None);
         assert_eq!(slab.get_mut(first), None);

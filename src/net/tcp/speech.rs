@@ -17,7 +17,7 @@ use super::gate::Syn;
 use super::keys::Key;
 use super::slab::Id;
 use super::spoken::{BUFFER, Conversation, Fate, Scene, Upstream};
-use super::{FAR, Flow, Origin, Progress, Tcp};
+use super::{FAR, Flow, NewFlow, Origin, Progress, Tcp};
 use crate::net::packet::{self, Pair};
 use crate::net::part::{Context, Interest};
 use crate::sys::tcp::{discard, set_peek_offset, unacknowledged};
@@ -184,8 +184,8 @@ impl Tcp {
         let conversation = self.speech.play(cx, &far, |scene| Conversation::call(pair, ports, start, scene));
         let holder = cx.policy.holder(target.ip());
         let progress = Progress::Spoken(Box::new(conversation));
-        let flow = Flow::new(holder, Origin::Called(key, other), progress, [None, Some(far)]);
-        let Some(id) = self.add(flow) else { return Ok(()) };
+        let (origin, ends) = (Origin::Called(key, other), [None, Some(far)]);
+        let Some(id) = self.add(NewFlow { holder, origin, progress, ends }, cx.now) else { return Ok(()) };
         self.keys.called(key, id);
         self.set_alarm(id);
         if self.watch(cx, id, FAR).is_err() {
@@ -256,9 +256,13 @@ impl Tcp {
         let (Progress::Spoken(conversation), Some(far)) = (&mut flow.progress, &flow.ends[FAR]) else { return };
         let was_open = conversation.is_open();
         let fate = self.speech.play(cx, far, |scene| what(conversation, scene));
+        flow.used = cx.now;
         if let (false, true, Some(key)) = (was_open, conversation.is_open(), flow.origin.key()) {
             self.keys.accept(key);
+            self.made(cx.now, id);
         }
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let Progress::Spoken(conversation) = &mut flow.progress else { return };
         match fate {
             Ok(Fate::On) => self.set_alarm(id),
             Ok(Fate::Over) => self.finish(cx.now, id),

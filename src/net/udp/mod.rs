@@ -33,6 +33,7 @@ use self::delivery::{Delivery, Label};
 use self::outgoing::{Batch, Manner, Outgoing};
 use self::pace::{Pace, Resting, Turn};
 use super::flows::{self, Flows, Limits};
+use super::model::Protocol;
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
 use super::part::{Context, Holder, Interest, Outside, Part, Token};
 use crate::sys::datagram::{self, Inbox, SendError, Sending};
@@ -56,6 +57,12 @@ struct Key {
 impl flows::Key for Key {
     fn member(&self) -> IpAddr {
         self.member.ip()
+    }
+}
+
+impl Key {
+    fn outside(&self, cx: &Context<'_>) -> Outside {
+        cx.policy.outside(self.member.ip(), self.remote.ip(), Some((Protocol::Udp, self.remote.port())))
     }
 }
 
@@ -256,6 +263,17 @@ impl Udp {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
+    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+        self.flush(cx);
+        let is_over = |key: &Key, flow: &Flow| {
+            cx.policy.stands_for_host(key.remote.ip()) && key.outside(cx) != Outside::To(flow.peer.ip())
+        };
+        for (key, flow) in self.flows.remove_if(is_over) {
+            self.forget(key, &flow);
+        }
+    }
+
     /// The flow of a packet, made if necessary; none when it may not go out or cannot, of which the container is told.
     fn flow(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>, key: Key) -> Option<usize> {
         if let Some(index) = self.flows.find(&key) {
@@ -264,8 +282,12 @@ impl Udp {
             }
             return Some(index);
         }
-        let to = match cx.policy.outside(key.member.ip(), key.remote.ip()) {
+        let to = match key.outside(cx) {
             Outside::To(to) => to,
+            Outside::Unreachable => {
+                self.refuse(cx, ip, None, Refusal::Network);
+                return None;
+            }
             Outside::Prohibited => {
                 self.refuse(cx, ip, None, Refusal::Prohibited);
                 return None;
@@ -293,7 +315,7 @@ impl Udp {
     fn open_or_evict(&mut self, cx: &mut Context<'_>, key: Key, peer: SocketAddr, index: usize) -> io::Result<Flow> {
         match self.open(cx, key, peer, index) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
-                let (old, flow) = self.flows.evict(None, cx.now).ok_or(error)?;
+                let (old, flow) = self.flows.evict_largest(cx.now).ok_or(error)?;
                 self.forget(old, &flow);
                 drop(flow);
                 self.open(cx, key, peer, self.flows.next_index())

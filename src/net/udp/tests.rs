@@ -180,7 +180,7 @@ fn large_datagrams_pass_in_fragments() {
             let mut reassembly = Reassembly::default();
             let whole = world.wire.sent.drain(..).filter_map(|(fragment, offload)| {
                 assert!(fragment.len() <= 1500);
-                reassembly.push(&Ip::parse(&fragment, offload).unwrap(), world.now)
+                reassembly.push(&Ip::parse(&fragment, offload).unwrap(), Holder(1), world.now)
             });
             let whole: Vec<_> = whole.collect();
             world.wire.sent.extend(whole.into_iter().map(|packet| (packet, Offload::default())));
