@@ -12,8 +12,8 @@
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
-//! 2  mechanisms   registry archive store union runtime net logs state rootless (store -> archive, runtime -> state, state -> net)
-//! 1  formats      oci                                             references, manifests, configs: pure
+//! 2  mechanisms   registry archive store union runtime net logs state rootless (store -> archive)
+//! 1  formats      oci spec                                        image formats | what a container and a network is: pure
 //! 0  ground       base sys (base -> sys)                          ids, errors, paths, publish, locks | the only unsafe
 //! ```
 //!
@@ -32,6 +32,7 @@ pub mod oci;
 pub mod registry;
 pub mod rootless;
 pub mod runtime;
+pub mod spec;
 pub mod state;
 pub mod store;
 pub mod supervise;

@@ -18,9 +18,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use coracle::base::error::Kind;
-use coracle::net::model::{Protocol, PublishedPort};
 use coracle::net::tcp::Limits;
 use coracle::net::tcp_ports::Target;
+use coracle::spec::network::{Protocol, PublishedPort};
 use coracle::sys::tcp::at_mark;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::{set_socket_linger, set_socket_reuseaddr};

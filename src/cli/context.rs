@@ -12,7 +12,7 @@ use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::engine::Engine;
 use crate::registry::Settings;
 use crate::rootless::outer;
-use crate::state::record::StorageDriver;
+use crate::spec::container::StorageDriver;
 
 /// Whom the program plays, by the name it was called with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

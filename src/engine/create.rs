@@ -12,11 +12,11 @@ use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
-use crate::net::model::{DEFAULT, Wish};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
-use crate::state::record::{ImageOrigin, Member, MountSource, NetworkMode};
+use crate::spec::container::{ImageOrigin, Member, MountSource, NetworkMode};
+use crate::spec::network::{DEFAULT, Wish};
 use crate::state::{ContainerConfig, ContainerGuard};
 use crate::store::{ImageRecord, Store, stack};
 

@@ -8,7 +8,9 @@ use crate::base::id::{Name, hex};
 use crate::base::publish::Staging;
 use crate::oci::Digest;
 use crate::oci::media::{OCI_CONFIG, OCI_MANIFEST};
-use crate::state::record::{ContainerConfig, FORMAT, ImageOrigin, NetworkMode, Networking, Process, Seccomp, Security};
+use crate::spec::container::{
+    ContainerConfig, FORMAT, ImageOrigin, NetworkMode, Networking, Process, Seccomp, Security,
+};
 use crate::state::{Container, Status};
 use crate::store::{ImageRecord, NewImage};
 

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use super::wait::end_of;
 use super::{Engine, not_running};
 use crate::base::{ContainerId, Result, ResultExt};
-use crate::state::record::Status;
+use crate::spec::container::Status;
 use crate::supervise::protocol::{self, Request};
 
 /// Sends `signal` (see [`super::signal::parse`]). Returns the container's id; after SIGKILL, which nothing survives, once

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::pattern::Pattern;
 use super::{Engine, network};
 use crate::base::{Error, Result, text};
-use crate::state::record::{Mount, MountSource};
+use crate::spec::container::{Mount, MountSource};
 use crate::state::{Container, Status};
 
 /// Which containers to list.

@@ -4,7 +4,7 @@ use super::stop::{How, stop};
 use super::{Engine, isolated, pull};
 use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Kind, Result};
-use crate::state::record::MountSource;
+use crate::spec::container::MountSource;
 use crate::state::{Container, ContainerGuard, durability};
 
 /// How to remove.

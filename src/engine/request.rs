@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::base::id::Name;
-use crate::net::model::Wish;
 use crate::oci::Platform;
-use crate::state::record::{Mount, Networking, Seccomp, StorageDriver};
+use crate::spec::container::{Mount, Networking, Seccomp, StorageDriver};
+use crate::spec::network::Wish;
 
 /// A container to create.
 #[derive(Debug, Clone, Default)]

@@ -6,11 +6,11 @@ use crate::base::id::{ContainerId, Name};
 use crate::base::{Error, Result, text};
 use crate::oci::ImageConfig;
 use crate::runtime::capabilities::CapSet;
-use crate::state::ids::UserNamespace;
-use crate::state::record::{
+use crate::spec::container::{
     ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, NetworkMode, Networking, Process, Propagation, Seccomp,
     Security, StorageDriver,
 };
+use crate::spec::ids::UserNamespace;
 
 use super::request::CreateRequest;
 use super::signal;

@@ -9,7 +9,7 @@ use crate::base::lock::{Lock, Mode};
 use crate::base::{Error, Result, ResultExt};
 use crate::rootless::idmap::{IdMap, IdRange, account_by_uid, free_run, group_by_gid};
 use crate::rootless::outer;
-use crate::state::ids::{IdRun, UserNamespace};
+use crate::spec::ids::{IdRun, UserNamespace};
 use crate::sys::beneath::BeneathDir;
 
 /// The fewest ids that `auto` gives, and the most that it gives unasked (podman's numbers).

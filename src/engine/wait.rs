@@ -6,8 +6,8 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::Engine;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
+use crate::spec::container::Status;
 use crate::state::Container;
-use crate::state::record::Status;
 use crate::supervise::protocol::{self, MAX_MESSAGE, Reply};
 
 /// What to wait for (docker's `--condition`).

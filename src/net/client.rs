@@ -24,14 +24,15 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::model::{Endpoint, Network, Wish};
 use super::netd::spawn;
-use super::protocol::{self, Counters, Join, Joined, MAX_MESSAGE, Reply, Request};
+use super::protocol::{self, Counters, Join, MAX_MESSAGE, Reply, Request};
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::paths::private_dir;
 use crate::base::{Error, Kind, Paths, Result, ResultExt, private};
+use crate::spec::network::Joined;
+use crate::spec::network::{Endpoint, Network, Wish};
 
 /// How long netd may take for one answer: a busy machine with a hundred containers starting, and much more.
 const PATIENCE: Duration = Duration::from_secs(20);

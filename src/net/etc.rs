@@ -3,24 +3,13 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
-use super::protocol::Joined;
+use crate::spec::network::{HostEntry, Joined};
 
 /// Names under which a container reaches the machine it runs on: podman's and docker's.
 pub const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
 /// The domain of containers' names: `web` is `web.containers.internal` as well.
 pub const DOMAIN: &str = "containers.internal";
-
-/// One `--add-host`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostEntry {
-    /// At least one.
-    pub names: Vec<String>,
-    /// None is `host-gateway`: whatever leads to the host from where the container is.
-    pub address: Option<IpAddr>,
-}
 
 /// Where a container is, as far as names go.
 #[derive(Debug, Clone, Copy)]
@@ -179,7 +168,7 @@ fn values<'a>(resolv_conf: &'a str, keyword: &'a str) -> impl Iterator<Item = &'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::model::Endpoint;
+    use crate::spec::network::Endpoint;
 
     fn joined() -> Joined {
         Joined {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
-use super::model;
 use super::packet::{Envelope, Headers, Ip, Pair, Transport, checksum, udp_headers};
 use super::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
+use crate::spec::network;
 
 /// The container's address.
 pub fn member(v6: bool) -> IpAddr {
@@ -177,7 +177,7 @@ impl Link for Wire {
 }
 
 impl Policy for Rules {
-    fn outside(&self, _: IpAddr, destination: IpAddr, _: Option<(model::Protocol, u16)>) -> Outside {
+    fn outside(&self, _: IpAddr, destination: IpAddr, _: Option<(network::Protocol, u16)>) -> Outside {
         match destination {
             it if it == host(it.is_ipv6()) => Outside::To(loopback(it.is_ipv6())),
             it if it.is_loopback() => Outside::To(it),

@@ -18,7 +18,7 @@
 //! container was given ([`protocol`]). When netd dies, containers keep talking to each other; whichever supervisor sees
 //! it first starts another one in the same R, and all of them join again.
 //!
-//! Subjects: [`model`] what a network and a member of it are, [`range`] a part of its addresses; [`networks`] the
+//! Subjects ([`crate::spec::network`] is what a network and a member of it are): [`networks`] the
 //! definitions on disk; [`protocol`] what supervisors and netd say to each other, [`client`] the supervisors' end of it;
 //! [`netd`] the process; [`part`] how its parts share one loop; `router` the namespace R, made with `netlink` and `nft`;
 //! [`table`] who is where, and under which names; [`dns`] questions from containers; [`packet`] IP packets, read and
@@ -32,7 +32,6 @@ pub mod etc;
 mod fake;
 mod flows;
 pub mod icmp;
-pub mod model;
 pub mod netd;
 mod netlink;
 pub mod networks;
@@ -40,7 +39,6 @@ mod nft;
 pub mod packet;
 pub mod part;
 pub mod protocol;
-pub mod range;
 mod router;
 pub mod table;
 pub mod tcp;

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use rustix::net::{AddressFamily, Protocol as Transport, SocketType};
 
-use super::model::Protocol;
+use crate::spec::network::Protocol;
 
 /// The parts that own descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 use crate::base::ContainerId;
 use crate::base::error::WireError;
 use crate::base::id::Name;
+use crate::spec::network::{Endpoint, Joined, Network, Publish, Rate, Wish};
 use crate::sys::socket;
 
 /// The largest message: a few thousand published ports.
@@ -43,19 +43,6 @@ pub struct Join {
     pub host_loopback: bool,
     /// After a netd has died: what the container was given and still has. These are taken over instead of chosen.
     pub before: Option<Joined>,
-}
-
-/// What a container was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joined {
-    /// One for each network, in the same order.
-    pub endpoints: Vec<Endpoint>,
-    /// One for each published port, in the same order, with the host's real port.
-    pub ports: Vec<PublishedPort>,
-    /// What goes into `/etc/resolv.conf`: addresses of gateways that answer questions.
-    pub resolvers: Vec<IpAddr>,
-    /// What `host.docker.internal` stands for.
-    pub host_gateway: Option<IpAddr>,
 }
 
 /// From a supervisor to netd.
@@ -186,6 +173,7 @@ mod tests {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
     use super::*;
+    use crate::spec::network::PublishedPort;
 
     fn pair() -> (OwnedFd, OwnedFd) {
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).unwrap()
@@ -202,7 +190,7 @@ mod tests {
                     host_ip: Some([127, 0, 0, 1].into()),
                     host_port: 80,
                     container_port: 80,
-                    protocol: super::super::model::Protocol::Udp,
+                    protocol: crate::spec::network::Protocol::Udp,
                 },
                 last_host_port: 90,
             }],

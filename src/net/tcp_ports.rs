@@ -19,11 +19,11 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
-use super::model::{Publish, PublishedPort};
 use super::part::{Context, Holder, Interest, Part, Token};
 use super::tcp::{Called, RETRY, Tcp, be_bold, listen_host, reset};
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
+use crate::spec::network::{Publish, PublishedPort};
 
 /// How many are accepted at a time.
 const ACCEPTS: usize = 32;
@@ -297,8 +297,8 @@ mod tests {
 
     use super::*;
     use crate::net::fake::World;
-    use crate::net::model::Protocol;
     use crate::net::tcp::Limits;
+    use crate::spec::network::Protocol;
 
     /// A container at this address of the host's, and a port that leads to it.
     fn publish(world: &mut World, ports: &mut TcpPorts, address: [u8; 4]) -> (TcpListener, PublishedPort) {

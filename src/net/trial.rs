@@ -5,10 +5,10 @@ use std::io;
 
 use nix::sched::{CloneFlags, unshare};
 
-use super::model::Mac;
 use super::nft;
 use super::nft::guard::{self, Former, Guard};
 use super::tcp::GATE_PORT;
+use crate::spec::network::Mac;
 use crate::sys::tun;
 
 /// The number of a namespace's loopback interface, always.

@@ -19,7 +19,6 @@ use std::time::Instant;
 use rustix::net::{SocketType, bind, connect, sockopt};
 
 use super::flows::{self, Flows, Limits};
-use super::model::PublishedPort;
 use super::packet::{Ip, Transport};
 use super::part::{Context, Interest, Part, Token};
 use super::tcp::family;
@@ -29,6 +28,7 @@ use super::udp::is_lost;
 use super::udp::outgoing::{self, Manner, Outgoing};
 use super::udp::pace::{Pace, Resting, Turn};
 use crate::base::{Error, Result};
+use crate::spec::network::PublishedPort;
 use crate::sys::datagram::{self, Datagram, Inbox, Sending};
 
 /// The largest datagram, and the most that the kernel joins.
@@ -423,8 +423,8 @@ mod tests {
     use super::*;
     use crate::base::error::Kind;
     use crate::net::fake::{World, loopback, member};
-    use crate::net::model::Protocol;
     use crate::net::part::Offload;
+    use crate::spec::network::Protocol;
 
     const LIMITS: Limits = Limits { flows: 8, per_member: 8 };
 

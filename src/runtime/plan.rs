@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::process::ProcessPlan;
-use crate::state::record::{ContainerConfig, MountSource, Propagation};
+use crate::spec::container::{ContainerConfig, MountSource, Propagation};
 
 /// Everything the executor needs.
 #[derive(Debug, Clone)]
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::base::{ContainerId, time};
     use crate::runtime::capabilities::CapSet;
-    use crate::state::record::{FORMAT, ImageOrigin, Mount, NetworkMode, Networking, Process, Seccomp, Security};
+    use crate::spec::container::{FORMAT, ImageOrigin, Mount, NetworkMode, Networking, Process, Seccomp, Security};
 
     fn config(mounts: Vec<Mount>) -> ContainerConfig {
         ContainerConfig {

@@ -25,7 +25,6 @@
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
 
-pub mod ids;
 mod listing;
 pub mod record;
 
@@ -36,14 +35,15 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-pub use record::{ContainerConfig, RunState, Status};
+pub use crate::spec::container::{ContainerConfig, Status};
+pub use record::RunState;
 
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, text};
-use crate::net::protocol::Joined;
+use crate::spec::network::Joined;
 
 /// The record of what a container is.
 const CONFIG: &str = "container.json";

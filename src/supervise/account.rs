@@ -12,8 +12,8 @@ use super::ids::ContainerIds;
 use crate::base::{Result, ResultExt};
 use crate::rootless::idmap::{account_by_name, account_by_uid, group_by_gid, has_group};
 use crate::runtime::user::MAX_FILE;
+use crate::spec::ids::UserNamespace;
 use crate::state::ContainerConfig;
-use crate::state::ids::UserNamespace;
 
 /// The files of a container that are mounted over its `/etc`.
 const OWN: [&str; 3] = ["hosts", "hostname", "resolv.conf"];

@@ -2,7 +2,7 @@
 
 use crate::base::{Error, Result};
 use crate::rootless::idmap::{Extent, IdMap};
-use crate::state::ids::{IdRun, UserNamespace};
+use crate::spec::ids::{IdRun, UserNamespace};
 
 /// Which of the user's ids the container's are.
 #[derive(Debug, Clone)]

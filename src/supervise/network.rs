@@ -14,10 +14,11 @@ use crate::base::lock::Lock;
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::net::client::Membership;
 use crate::net::etc::{self, Around, Names};
-use crate::net::model::{self, Publish, PublishedPort};
 use crate::net::networks::Networks;
-use crate::net::protocol::{Join, Joined};
-use crate::state::record::{Member, NetworkMode};
+use crate::net::protocol::Join;
+use crate::spec::container::{Member, NetworkMode};
+use crate::spec::network::Joined;
+use crate::spec::network::{self, Publish, PublishedPort};
 use crate::state::{ContainerConfig, Containers};
 
 /// How long to wait between attempts to replace a netd that has died.
@@ -140,7 +141,7 @@ fn wanted_ports(config: &ContainerConfig) -> Vec<Publish> {
     let mut ports = config.networking.ports.clone();
     if config.networking.publish_all {
         let published: Vec<String> = ports.iter().map(|publish| publish.port.container()).collect();
-        let exposed = config.exposed_ports.iter().flat_map(|entry| model::exposed(entry));
+        let exposed = config.exposed_ports.iter().flat_map(|entry| network::exposed(entry));
         ports.extend(exposed.filter(|port| !published.contains(&port.container())).map(Publish::from));
     }
     ports
@@ -252,7 +253,7 @@ fn write(path: &Path, content: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::model::Protocol;
+    use crate::spec::network::Protocol;
 
     fn port(host_port: u16, container_port: u16) -> PublishedPort {
         PublishedPort { host_ip: None, host_port, container_port, protocol: Protocol::Tcp }

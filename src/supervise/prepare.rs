@@ -16,7 +16,7 @@ use crate::runtime::capabilities::CapSet;
 use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
-use crate::state::record::{ContainerConfig, MountSource, Seccomp, StorageDriver};
+use crate::spec::container::{ContainerConfig, MountSource, Seccomp, StorageDriver};
 use crate::sys::process::Cloned;
 use crate::union::overlay::Union;
 use crate::union::{fuse, mountpoints, overlay};

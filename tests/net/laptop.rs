@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use coracle::base::id::Name;
 use coracle::base::{ContainerId, Paths, Result};
 use coracle::net::client::Membership;
-use coracle::net::model::{FORMAT, Network, Subnet, Wish};
 use coracle::net::netd::Running;
-use coracle::net::protocol::{Join, Joined};
+use coracle::net::protocol::Join;
+use coracle::spec::network::Joined;
+use coracle::spec::network::{FORMAT, Network, Subnet, Wish};
 use coracle::sys::process::{Forked, exit_now, fork};
 use nix::sched::{CloneFlags, setns, unshare};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use coracle::base::error::Kind;
 use coracle::net::client::Membership;
-use coracle::net::model::{Protocol, Publish, PublishedPort, Rate, Wish};
 use coracle::net::protocol::Join;
+use coracle::spec::network::{Protocol, Publish, PublishedPort, Rate, Wish};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::process::{Pid, Signal, kill_process};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use coracle::base::Paths;
 use coracle::base::error::Kind;
-use coracle::net::model::{Protocol, PublishedPort, Wish};
 use coracle::net::networks::Networks;
 use coracle::net::protocol::Join;
+use coracle::spec::network::{Protocol, PublishedPort, Wish};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -57,7 +57,7 @@ pub fn the_outside_is_as_the_host_sees_it() {
     assert_eq!(a.run(|| connect(nowhere, 80)).unwrap_err().raw_os_error(), native);
 }
 
-fn publishing(name: &str, network: &coracle::net::model::Network, host_port: u16) -> Join {
+fn publishing(name: &str, network: &coracle::spec::network::Network, host_port: u16) -> Join {
     let port = PublishedPort { host_ip: None, host_port, container_port: 80, protocol: Protocol::Tcp };
     Join { ports: vec![port.into()], ..wish(name, &[network]) }
 }
@@ -303,7 +303,7 @@ fn ask_through(socket: &UdpSocket, name: &str) -> (u8, Vec<[u8; 4]>) {
 
 pub fn an_updated_network_asks_other_resolvers() {
     // Nobody listens there: the answer is a failure, and comes at once.
-    let network = coracle::net::model::Network { dns_servers: vec![HOST[1].parse().unwrap()], ..network("one", 1) };
+    let network = coracle::spec::network::Network { dns_servers: vec![HOST[1].parse().unwrap()], ..network("one", 1) };
     let paths = paths();
     let definitions = Paths::networks_in(&paths.data);
     std::fs::create_dir_all(&definitions).unwrap();
@@ -312,7 +312,7 @@ pub fn an_updated_network_asks_other_resolvers() {
     let resolver = UdpSocket::bind((HOST[0], 53)).unwrap();
     resolver.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     assert_eq!(ask(&a, "host.example"), (2, Vec::new()));
-    let add = |network: &mut coracle::net::model::Network| {
+    let add = |network: &mut coracle::spec::network::Network| {
         network.dns_servers.push(HOST[0].parse().unwrap());
         Ok(())
     };
@@ -335,7 +335,9 @@ pub fn names_are_known_on_their_networks() {
         assert_eq!(ask(&b, "a"), (0, vec![v4(&a)]));
         assert_eq!(ask(&c, "c"), (0, vec![v4(&c)]));
         assert_eq!(ask(&a, "c").1, Vec::<[u8; 4]>::new());
-        b.membership.connect(&two, &coracle::net::model::Wish::default(), std::os::fd::AsFd::as_fd(&b.netns)).unwrap();
+        b.membership
+            .connect(&two, &coracle::spec::network::Wish::default(), std::os::fd::AsFd::as_fd(&b.netns))
+            .unwrap();
         assert_eq!(ask(&b, "c"), (0, vec![v4(&c)]));
         b.membership.disconnect(&two.name, std::os::fd::AsFd::as_fd(&b.netns)).unwrap();
     }
@@ -410,7 +412,7 @@ pub fn without_netfilter() {
 pub fn without_a_device_there_are_neighbours() {
     without_device();
     let network = network("one", 1);
-    let inner = coracle::net::model::Network { internal: true, ..super::laptop::network("inner", 2) };
+    let inner = coracle::spec::network::Network { internal: true, ..super::laptop::network("inner", 2) };
     let mut a = Container::start(&publishing("a", &network, 0)).unwrap();
     let b = Container::start(&wish("b", &[&network])).unwrap();
     let said = a.membership.cut_off().unwrap().chain();

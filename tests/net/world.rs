@@ -14,11 +14,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use coracle::net::model;
 use coracle::net::packet::{self, Flags, Ip, Transport};
 use coracle::net::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
 use coracle::net::tcp::{GATE_PORT, Limits, Tcp};
 use coracle::net::tcp_ports::TcpPorts;
+use coracle::spec::network;
 use coracle::sys::tun;
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::epoll;
@@ -133,7 +133,7 @@ impl Link for Tun {
 struct Open;
 
 impl Policy for Open {
-    fn outside(&self, _: IpAddr, destination: IpAddr, _: Option<(model::Protocol, u16)>) -> Outside {
+    fn outside(&self, _: IpAddr, destination: IpAddr, _: Option<(network::Protocol, u16)>) -> Outside {
         match destination.to_string().starts_with("10.95.") {
             true => Outside::Prohibited,
             false => Outside::To(destination),

@@ -16,7 +16,7 @@ use crate::cli::units::{ellipsis, human_duration, human_size};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
-use crate::state::record::{Mount, MountSource};
+use crate::spec::container::{Mount, MountSource};
 use crate::state::{Container, ContainerConfig, Status};
 
 /// The command.

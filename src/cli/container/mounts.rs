@@ -8,7 +8,7 @@ use crate::base::{Error, Result, ResultExt, text};
 use crate::cli::units;
 use crate::engine::request::MountRequest;
 use crate::runtime::user::parse_id;
-use crate::state::record::{Mount, MountSource, Propagation};
+use crate::spec::container::{Mount, MountSource, Propagation};
 
 /// The mounts of a command line, in docker's order: volumes, mounts, tmpfs. `cwd` is what relative sources start from.
 pub fn all(volumes: &[String], mounts: &[String], tmpfs: &[String], cwd: &Path) -> Result<Vec<MountRequest>> {

@@ -7,9 +7,9 @@ use crate::base::{Error, Result, ResultExt, text};
 use crate::cli::config::{LowPorts, NetworkConfig};
 use crate::cli::units;
 use crate::engine::request::NetworkRequest;
-use crate::net::etc::HostEntry;
-use crate::net::model::{Rate, Wish};
-use crate::state::record::Networking;
+use crate::spec::container::Networking;
+use crate::spec::network::HostEntry;
+use crate::spec::network::{Rate, Wish};
 
 /// The option of a network by which the host's loopback is reached from it.
 pub const HOST_LOOPBACK: &str = "host-loopback";
@@ -198,7 +198,7 @@ pub fn network(given: &str) -> Result<NetworkRequest> {
             .hint("the default network reaches the outside without that program: leave --network out; for this machine's loopback: --network bridge:host-loopback")),
         ("", _) => Err(Error::usage("invalid network: it needs a name")),
         // docker's and podman's words for what is used without the option.
-        ("default" | "private", "") => Ok(NetworkRequest::Named(crate::net::model::DEFAULT.into(), Wish::default())),
+        ("default" | "private", "") => Ok(NetworkRequest::Named(crate::spec::network::DEFAULT.into(), Wish::default())),
         (name, options) => {
             let mut wish = Wish::default();
             for option in options.split(',').filter(|option| !option.is_empty()) {

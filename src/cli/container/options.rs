@@ -11,7 +11,7 @@ use crate::cli::context::Persona;
 use crate::cli::environment::Environment;
 use crate::cli::units;
 use crate::engine::request::{CreateRequest, PullPolicy};
-use crate::state::record::{Seccomp, StorageDriver};
+use crate::spec::container::{Seccomp, StorageDriver};
 
 /// What options are read against: the directory and the variables of whoever typed them.
 pub struct Around<'a> {
@@ -318,7 +318,7 @@ mod tests {
     use crate::cli::argv;
     use crate::engine::request::{NetworkRequest, UserNamespaceRequest};
     use crate::oci::Platform;
-    use crate::state::record::Networking;
+    use crate::spec::container::Networking;
 
     fn options(line: &[&str]) -> Result<CreateRequest> {
         let command = CreateOptions::augment_args(Command::new("run").disable_help_flag(true));

@@ -9,7 +9,7 @@ use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::inspect::host_addresses;
-use crate::net::model::PublishedPort;
+use crate::spec::network::PublishedPort;
 use crate::state::Container;
 
 /// The command.
@@ -168,10 +168,10 @@ fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
 mod tests {
     use super::*;
     use crate::engine::fixtures::container as fixture;
-    use crate::net::model::{Protocol, Wish};
-    use crate::net::protocol::Joined;
+    use crate::spec::container::{Member, NetworkMode};
+    use crate::spec::network::Joined;
+    use crate::spec::network::{Protocol, Wish};
     use crate::state::Status;
-    use crate::state::record::{Member, NetworkMode};
 
     fn published(ip: Option<&str>, host_port: u16, container_port: u16, protocol: Protocol) -> PublishedPort {
         PublishedPort { host_ip: ip.map(|ip| ip.parse().unwrap()), host_port, container_port, protocol }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::base::{Error, Result, text};
-use crate::net::model::{MAX_PORTS, Protocol, Publish, PublishedPort};
+use crate::spec::network::{MAX_PORTS, Protocol, Publish, PublishedPort};
 
 /// All `-p` of a command line: `[[ip:][host[-host]]:]container[-container][/tcp|udp]`.
 pub fn all(given: &[String]) -> Result<Vec<Publish>> {

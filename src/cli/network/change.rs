@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::update as engine_update;
 use crate::engine::network::membership::{connect as engine_connect, disconnect as engine_disconnect};
-use crate::net::model::Wish;
+use crate::spec::network::Wish;
 
 /// `network connect`.
 pub const CONNECT: Verb = Verb {

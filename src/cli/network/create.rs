@@ -13,7 +13,7 @@ use crate::cli::container::networks::HOST_LOOPBACK;
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::{NewNetwork, create as engine_create, free_name};
-use crate::net::range::AddressRange;
+use crate::spec::range::AddressRange;
 
 /// The command.
 pub const VERB: Verb = Verb {

@@ -9,11 +9,11 @@ use crate::base::time::{self, rfc3339_nanos};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
-use crate::net::etc::HostEntry;
 use crate::rootless::idmap::IdMap;
 use crate::rootless::outer;
 use crate::runtime::plan::{MASKED, READ_ONLY};
-use crate::state::record::{ContainerConfig, Mount, MountSource, Propagation, Seccomp};
+use crate::spec::container::{ContainerConfig, Mount, MountSource, Propagation, Seccomp};
+use crate::spec::network::HostEntry;
 use crate::state::{Container, Status};
 use crate::supervise::ContainerIds;
 

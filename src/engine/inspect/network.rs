@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 
-use crate::net::model::{self, PublishedPort};
-use crate::net::protocol::Joined;
-use crate::state::record::{ContainerConfig, Member, NetworkMode};
+use crate::spec::container::{ContainerConfig, Member, NetworkMode};
+use crate::spec::network::Joined;
+use crate::spec::network::{self, PublishedPort};
 use crate::state::{Container, Status};
 
 /// `NetworkSettings`.
@@ -117,7 +117,7 @@ pub(super) fn settings(container: &Container) -> NetworkSettings {
     }
 }
 
-fn endpoint(container: &Container, member: &Member, given: Option<&model::Endpoint>) -> Endpoint {
+fn endpoint(container: &Container, member: &Member, given: Option<&network::Endpoint>) -> Endpoint {
     let wish = &member.wish;
     let asked = wish.ipv4.is_some() || wish.ipv6.is_some();
     // What is so while it runs, whoever said it; otherwise what was asked for.
@@ -153,7 +153,7 @@ fn endpoint(container: &Container, member: &Member, given: Option<&model::Endpoi
 /// `NetworkSettings.Ports`.
 fn published(config: &ContainerConfig, joined: &Joined) -> Bindings {
     // A range that is exposed stands there port by port, as with docker.
-    let singles = |entry: &String| match model::exposed(entry) {
+    let singles = |entry: &String| match network::exposed(entry) {
         ports if ports.is_empty() => vec![entry.clone()],
         ports => ports.iter().map(PublishedPort::container).collect(),
     };
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::engine::fixtures::container as fixture;
-    use crate::net::model::{Protocol, Publish, Wish};
+    use crate::spec::network::{Protocol, Publish, Wish};
 
     #[test]
     fn a_container_on_a_network() {
@@ -211,7 +211,7 @@ mod tests {
         let port = PublishedPort { host_ip: None, host_port: 8080, container_port: 80, protocol: Protocol::Tcp };
         web.config.networking.ports = vec![Publish { port: port.clone(), last_host_port: 8090 }];
         web.joined = Some(Joined {
-            endpoints: vec![model::Endpoint {
+            endpoints: vec![network::Endpoint {
                 network: "shop".parse().unwrap(),
                 network_id: "cd".repeat(32).parse().unwrap(),
                 interface: "eth0".into(),

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use super::Engine;
 use crate::base::id::Name;
 use crate::base::{Error, Kind, Result, text};
-use crate::net::model::Network;
 use crate::net::networks::Networks;
 pub use crate::net::networks::NewNetwork;
+use crate::spec::network::Network;
 
 /// Resolvers that a network has at most.
 const RESOLVERS_MAX: usize = 16;

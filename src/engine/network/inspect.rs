@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{Engine, Known, containers, endpoint_id, find};
 use crate::base::{Result, time};
-use crate::net::model::{DEFAULT, Endpoint, Network, Subnet};
-use crate::net::range::AddressRange;
+use crate::spec::network::{DEFAULT, Endpoint, Network, Subnet};
+use crate::spec::range::AddressRange;
 use crate::state::Container;
 
 /// What is sent in one packet when nothing else was asked for, in bytes.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::Engine;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text};
-use crate::net::model::{Network, Wish};
 use crate::net::networks::Networks;
-use crate::state::record::{ContainerConfig, Member, NetworkMode};
+use crate::spec::container::{ContainerConfig, Member, NetworkMode};
+use crate::spec::network::{Network, Wish};
 use crate::supervise::protocol::{self, MAX_MESSAGE, NetworkChange, Reply, Request};
 
 /// How often a container that is just being started or stopped is looked at again.

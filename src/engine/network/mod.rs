@@ -14,11 +14,11 @@ pub use filter::Filters;
 
 use super::Engine;
 use crate::base::{ContainerId, Error, Kind, Result};
-use crate::net::model::{DEFAULT, Network};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
+use crate::spec::container::NetworkMode;
+use crate::spec::network::{DEFAULT, Network};
 use crate::state::Container;
-use crate::state::record::NetworkMode;
 
 /// A network that a container can be on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,11 +129,11 @@ fn endpoint_id(container: &ContainerId) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::engine::fixtures;
-    use crate::net::model::{Endpoint, Wish};
     use crate::net::networks::NewNetwork;
-    use crate::net::protocol::Joined;
+    use crate::spec::container::Member;
+    use crate::spec::network::Joined;
+    use crate::spec::network::{Endpoint, Wish};
     use crate::state::Status;
-    use crate::state::record::Member;
 
     /// A container that is configured for networks, and on them if it runs.
     pub fn member(name: &str, networks: &[&Network], running: bool) -> Container {

@@ -110,7 +110,8 @@ mod tests {
         const MX: u16 = 15;
         let mut table = Table::new();
         let front = fixtures::network('a', "front", &["10.1.0.0/24", "fd00:1::/64"]);
-        let inner = crate::net::model::Network { internal: true, ..fixtures::network('b', "inner", &["10.2.0.0/24"]) };
+        let inner =
+            crate::spec::network::Network { internal: true, ..fixtures::network('b', "inner", &["10.2.0.0/24"]) };
         fixtures::enter(&mut table, '1', "web", &front, &["www"]);
         fixtures::enter(&mut table, '2', "db", &front, &["www"]);
         fixtures::enter(&mut table, '3', "alone", &inner, &[]);

@@ -14,12 +14,13 @@ use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::private::check_peer;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::model::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 use crate::net::part::{Context, Interest, Part, Token, Wakes};
-use crate::net::protocol::{Counters, Join, Joined, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
+use crate::net::protocol::{Counters, Join, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;
 use crate::net::tcp_ports::Target;
+use crate::spec::network::Joined;
+use crate::spec::network::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 
 /// How long a netd that cannot serve waits for those who ask why.
 const REFUSAL: Duration = Duration::from_millis(500);

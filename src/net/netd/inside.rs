@@ -20,10 +20,10 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
 use crate::base::{ContainerId, Error, Result, ResultExt};
-use crate::net::model::{Endpoint, Network};
 use crate::net::part::Sockets;
 use crate::net::protocol::Counters;
 use crate::net::router::{Device, Plug, Router};
+use crate::spec::network::{Endpoint, Network};
 
 /// Enough for netlink messages, which are on the heap, and the C library's own needs.
 const STACK: usize = 128 * 1024;

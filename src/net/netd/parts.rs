@@ -8,7 +8,6 @@ use crate::base::{Error, Result};
 use crate::net::dns::{Dns, Resolv};
 use crate::net::flows;
 use crate::net::icmp::Icmp;
-use crate::net::model::{Protocol, Publish, PublishedPort};
 use crate::net::packet::{Ip, Reassembly, Transport};
 use crate::net::part::{Context, Interest, Offload, Part};
 use crate::net::table::Table;
@@ -16,6 +15,7 @@ use crate::net::tcp::{Limits, Tcp};
 use crate::net::tcp_ports::{Target, TcpPorts, all_in_use, in_use};
 use crate::net::udp::Udp;
 use crate::net::udp_ports::UdpPorts;
+use crate::spec::network::{Protocol, Publish, PublishedPort};
 
 /// How far ports below the unprivileged limit are moved up: 80 becomes 8080, 443 becomes 8443.
 const REMAP: u16 = 8000;

@@ -16,8 +16,8 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::net::model::{Mac, Rate};
 use crate::net::protocol::Counters;
+use crate::spec::network::{Mac, Rate};
 
 fn family(address: IpAddr) -> AddressFamily {
     match address {

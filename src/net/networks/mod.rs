@@ -26,12 +26,12 @@ use serde::Deserialize;
 pub use plan::{NewNetwork, is_predefined, overlap};
 pub use routes::of_host as host_routes;
 
-use super::model::{DEFAULT, FORMAT, Network};
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, paths, text, time};
+use crate::spec::network::{DEFAULT, FORMAT, Network};
 
 /// Other names of the default network: docker's in `--network default`, podman's everywhere. A network that is really
 /// called so goes first.

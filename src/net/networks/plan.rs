@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::model::{DEFAULT, FORMAT, Network, Subnet};
-use crate::net::range::AddressRange;
+use crate::spec::network::{DEFAULT, FORMAT, Network, Subnet};
+use crate::spec::range::AddressRange;
 
 /// Routes to more than this are not about somebody's network: the halves of a VPN's "everything" among them.
 const WIDEST_ROUTE_V4: u8 = 8;

@@ -34,7 +34,7 @@ use super::{
     ACCEPT, BATCH_BEGIN, BATCH_END, CREATE, DELETE_CHAIN, DROP, EQUAL, EXCLUSIVE, NEW_CHAIN, NEW_TABLE, NOT_EQUAL,
     Place, SUBSYSTEM, TABLE, Writer, execute,
 };
-use crate::net::model::Mac;
+use crate::spec::network::Mac;
 
 /// NFPROTO_NETDEV.
 const NETDEV: u8 = 5;

@@ -31,7 +31,6 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::AddressFamily;
 use nix::sched::{CloneFlags, setns, unshare};
 
-use super::model::{Endpoint, Network, Rate};
 use super::netlink::message::{self, Hop, Selector, Verdict};
 use super::netlink::{Batch, Failure, Socket};
 use super::nft;
@@ -40,6 +39,7 @@ use super::protocol::Counters;
 use super::tcp::GATE_PORT;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::spec::network::{Endpoint, Network, Rate};
 use crate::sys::tun;
 use plan::{LOCAL_TABLE, MARK, Neighbour, PRIORITY_MARK, Reach, bridge_name, veth_name};
 

@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 
 use crate::base::ContainerId;
-use crate::net::model::{Endpoint, Mac, Network};
 use crate::net::netlink::message::{Hop, Selector, Verdict};
+use crate::spec::network::{Endpoint, Mac, Network};
 
 /// Packets with this mark belong to sockets in R whatever address they are for (tproxy).
 pub const MARK: u32 = 1;
@@ -174,7 +174,7 @@ pub fn default_route6(endpoints: &[Endpoint]) -> Option<(Ipv6Addr, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::model::{FORMAT, Subnet};
+    use crate::spec::network::{FORMAT, Subnet};
 
     fn id(digit: char) -> ContainerId {
         digit.to_string().repeat(64).parse().unwrap()

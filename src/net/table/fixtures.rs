@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::Table;
 use crate::base::ContainerId;
-use crate::net::model::{Endpoint, FORMAT, Network, Subnet, Wish};
 use crate::net::protocol::Join;
+use crate::spec::network::{Endpoint, FORMAT, Network, Subnet, Wish};
 
 /// 64 times the same digit.
 pub fn id(digit: char) -> ContainerId {

@@ -27,12 +27,12 @@ pub use names::{Found, Upstream};
 pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
 use pool::{Pool, Refusal};
 
-use super::model::{Endpoint, Mac, Network, PublishedPort, Wish};
 use super::networks::overlap;
 use super::part::Holder;
 use super::protocol::Join;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, text};
+use crate::spec::network::{Endpoint, Mac, Network, PublishedPort, Wish};
 
 /// Networks without members that are remembered, for the order of their addresses.
 const UNUSED_MAX: usize = 64;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{HOST_GATEWAY_V4, HOST_GATEWAY_V6, Member, Table, addresses};
 use crate::base::ContainerId;
-use crate::net::model::Endpoint;
+use crate::spec::network::Endpoint;
 
 /// Names of the host itself, docker's and podman's.
 const HOST_NAMES: [&str; 3] = ["host.docker.internal", "host.containers.internal", "gateway.docker.internal"];

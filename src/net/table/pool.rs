@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use crate::net::model::Subnet;
+use crate::spec::network::Subnet;
 
 /// Why an address that was asked for cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::fixtures::{id, join, network};
 use super::*;
 use crate::base::Kind;
-use crate::net::model::Protocol;
 use crate::net::part::{Outside, Policy};
-use crate::net::protocol::Joined;
+use crate::spec::network::Joined;
+use crate::spec::network::Protocol;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

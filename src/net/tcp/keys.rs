@@ -24,8 +24,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::slab::Id;
-use crate::net::model::Protocol;
 use crate::net::part::{Context, Outside};
+use crate::spec::network::Protocol;
 
 /// How long a SYN may be late: much longer than one waits in a queue, shorter than the sequence numbers' clock takes to
 /// come around (4.5 minutes, RFC 6528).

@@ -33,9 +33,9 @@ use self::delivery::{Delivery, Label};
 use self::outgoing::{Batch, Manner, Outgoing};
 use self::pace::{Pace, Resting, Turn};
 use super::flows::{self, Flows, Limits};
-use super::model::Protocol;
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
 use super::part::{Context, Holder, Interest, Outside, Part, Token};
+use crate::spec::network::Protocol;
 use crate::sys::datagram::{self, Inbox, SendError, Sending};
 
 /// The largest datagram, and the most that the kernel joins.

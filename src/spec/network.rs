@@ -288,6 +288,28 @@ impl From<Mac> for String {
     }
 }
 
+/// What a container was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// One for each network, in the same order.
+    pub endpoints: Vec<Endpoint>,
+    /// One for each published port, in the same order, with the host's real port.
+    pub ports: Vec<PublishedPort>,
+    /// What goes into `/etc/resolv.conf`: addresses of gateways that answer questions.
+    pub resolvers: Vec<IpAddr>,
+    /// What `host.docker.internal` stands for.
+    pub host_gateway: Option<IpAddr>,
+}
+
+/// One `--add-host`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostEntry {
+    /// At least one.
+    pub names: Vec<String>,
+    /// None is `host-gateway`: whatever leads to the host from where the container is.
+    pub address: Option<IpAddr>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
