@@ -25,10 +25,8 @@ mod progress;
 mod system;
 mod table;
 mod template;
-mod times;
 mod tree;
 mod ui;
-mod units;
 mod verb;
 
 use std::ffi::OsString;

@@ -8,9 +8,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use super::context::Context;
 use super::ui::Lines;
-use super::units::human_size;
 use crate::engine::pull::{Progress, Silent};
 use crate::oci::{Digest, Reference};
+use crate::spec::units::human_size;
 
 /// For a command whose standard output belongs to something else (`run`): on standard error.
 pub fn beside_output(context: &Context, quiet: bool) -> Box<dyn Progress> {

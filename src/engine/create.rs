@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::request::{CreateRequest, MountRequest, NetworkRequest, PullPolicy};
+use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
 use super::{Engine, builtin, isolated, names, pull, userns};
 use crate::archive::owners;
@@ -15,6 +15,7 @@ use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
+use crate::spec::asked::{MountRequest, NetworkRequest, PullPolicy};
 use crate::spec::container::{ImageOrigin, Member, MountSource, NetworkMode};
 use crate::spec::network::{DEFAULT, Wish};
 use crate::state::{ContainerConfig, ContainerGuard};

@@ -30,7 +30,6 @@ use std::time::{Duration, Instant};
 
 use self::partial::Partial;
 use super::Engine;
-use super::request::PullPolicy;
 use super::rmi::layers_in_use;
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, text};
@@ -38,6 +37,7 @@ use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
 use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
 use crate::registry::{BlobReader, Client, RemoteImage, is_loopback};
+use crate::spec::asked::PullPolicy;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
 /// Layers in transfer at a time. Two saturate two cores with a near registry; more hide the round trips of a far one.

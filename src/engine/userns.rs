@@ -4,11 +4,12 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use super::Engine;
-use super::request::{CreateRequest, MapRequest, Outside, UserNamespaceRequest};
+use super::request::CreateRequest;
 use crate::base::lock::{Lock, Mode};
 use crate::base::{Error, Result, ResultExt};
 use crate::rootless::idmap::{IdMap, IdRange, account_by_uid, free_run, group_by_gid};
 use crate::rootless::outer;
+use crate::spec::asked::{MapRequest, Outside, UserNamespaceRequest};
 use crate::spec::ids::{IdRun, UserNamespace};
 use crate::sys::beneath::BeneathDir;
 

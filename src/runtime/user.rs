@@ -1,6 +1,7 @@
 //! `--user` and `USER`: names and ids looked up in the image's own `/etc/passwd` and `/etc/group`, as docker does it.
 
 use crate::base::{Error, Result, text};
+use crate::spec::ids::parse_id;
 
 /// The most bytes that are read of the image's passwd or group file.
 pub const MAX_FILE: u64 = 4 << 20;
@@ -16,24 +17,6 @@ pub struct Identity {
     pub groups: Vec<u32>,
     /// Home directory, `/` when the user has no entry.
     pub home: String,
-}
-
-/// The highest user or group id that docker and podman take: those above are no ids in programs with 32-bit signed ones,
-/// and the kernel takes 4294967295 for "as it is", so that a process would stay root (CVE-2024-40635).
-pub const MAX_ID: u32 = 0x7fff_ffff;
-
-/// A user or group id, if `text` is a number: decimal, perhaps with a sign (Go's `strconv.Atoi`). Fails for a number that
-/// is no id.
-pub fn parse_id(text: &str) -> Result<Option<u32>> {
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Ok(None);
-    }
-    match digits.parse() {
-        Ok(0) => Ok(Some(0)),
-        Ok(id @ ..=MAX_ID) if !text.starts_with('-') => Ok(Some(id)),
-        _ => Err(Error::usage(format!("`{}` is no id: uids and gids must be in range 0-{MAX_ID}", text::clean(text)))),
-    }
 }
 
 /// Resolves `user[:group]`. A number is an id, also where a user or group of that name exists. A user by name must have

@@ -7,6 +7,26 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::{Error, Result, text};
+
+/// The highest user or group id that docker and podman take: those above are no ids in programs with 32-bit signed ones,
+/// and the kernel takes 4294967295 for "as it is", so that a process would stay root (CVE-2024-40635).
+pub const MAX_ID: u32 = 0x7fff_ffff;
+
+/// A user or group id, if `text` is a number: decimal, perhaps with a sign (Go's `strconv.Atoi`). Fails for a number that
+/// is no id.
+pub fn parse_id(text: &str) -> Result<Option<u32>> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
+    match digits.parse() {
+        Ok(0) => Ok(Some(0)),
+        Ok(id @ ..=MAX_ID) if !text.starts_with('-') => Ok(Some(id)),
+        _ => Err(Error::usage(format!("`{}` is no id: uids and gids must be in range 0-{MAX_ID}", text::clean(text)))),
+    }
+}
+
 /// `--userns`, `--uidmap` and `--gidmap`, decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "mode")]

@@ -12,11 +12,11 @@ use super::port;
 use crate::base::{Result, text, time};
 use crate::cli::context::Context;
 use crate::cli::template::{Format, Row};
-use crate::cli::units::{ellipsis, human_duration, human_size};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
 use crate::spec::container::{Mount, MountSource};
+use crate::spec::units::{ellipsis, human_duration, human_size};
 use crate::state::{Container, ContainerConfig, Status};
 
 /// The command.

@@ -6,10 +6,10 @@ use jiff::tz::TimeZone;
 
 use crate::base::{Error, Result, text, time};
 use crate::cli::context::Context;
-use crate::cli::times;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::logs::{LogRequest, read};
 use crate::logs::{Entry, Selection, Stream};
+use crate::spec::times;
 
 /// The command.
 pub const VERB: Verb = Verb {

@@ -2,23 +2,19 @@
 
 pub mod attach;
 pub mod create;
-mod csv;
 pub mod exec;
 pub mod kill;
 pub mod list;
 pub mod logs;
-mod mounts;
 pub mod networks;
 pub mod options;
 pub mod port;
 mod proxies;
-mod publish;
 pub mod remove;
 pub mod run;
 pub mod start;
 pub mod stop;
 mod streams;
 pub mod top;
-mod userns;
 mod variables;
 pub mod wait;

@@ -4,14 +4,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::networks::NetworkOptions;
-use super::{mounts, proxies, publish, userns, variables};
+use super::{proxies, variables};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::cli::config::Config;
 use crate::cli::context::Persona;
 use crate::cli::environment::Environment;
-use crate::cli::units;
-use crate::engine::request::{CreateRequest, PullPolicy};
+use crate::engine::request::CreateRequest;
+use crate::spec::asked::PullPolicy;
 use crate::spec::container::{Seccomp, StorageDriver};
+use crate::spec::{mounts, ports, units, userns};
 
 /// What options are read against: the directory and the variables of whoever typed them.
 pub struct Around<'a> {
@@ -162,7 +163,7 @@ impl CreateOptions {
             networks: self.network.networks()?,
             wish: self.network.wish()?,
             networking: self.network.networking(|| Ok(Config::read(&around.environment.configuration()?)?.network))?,
-            expose: publish::exposed(&self.network.expose)?,
+            expose: ports::exposed(&self.network.expose)?,
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
             driver: around.driver,
             user_namespace: userns::parse(
@@ -316,8 +317,8 @@ mod tests {
 
     use super::*;
     use crate::cli::argv;
-    use crate::engine::request::{NetworkRequest, UserNamespaceRequest};
     use crate::oci::Platform;
+    use crate::spec::asked::{NetworkRequest, UserNamespaceRequest};
     use crate::spec::container::Networking;
 
     fn options(line: &[&str]) -> Result<CreateRequest> {

@@ -11,10 +11,10 @@ use crate::base::{Result, time};
 use crate::cli::container::list::{one_line, zoned};
 use crate::cli::context::Context;
 use crate::cli::template::{Format, Row};
-use crate::cli::times;
-use crate::cli::units::{human_duration, human_size};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::images::{NamedImage, Query, list as engine_list};
+use crate::spec::times;
+use crate::spec::units::{human_duration, human_size};
 
 /// The command.
 pub const VERB: Verb = Verb {

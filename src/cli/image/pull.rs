@@ -8,10 +8,10 @@ use crate::cli::progress;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
 use crate::engine::pull::{Outcome, PullReport, PullRequest, pull as engine_pull};
-use crate::engine::request::PullPolicy;
 use crate::oci::Platform;
 use crate::registry::Credentials;
 use crate::rootless::outer;
+use crate::spec::asked::PullPolicy;
 
 /// The command.
 pub const VERB: Verb = Verb {

@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::{address, addresses, separated};
 use crate::base::{Error, Kind, Result, text};
-use crate::cli::container::networks::{HOST_LOOPBACK, alias};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::update as engine_update;
 use crate::engine::network::membership::{connect as engine_connect, disconnect as engine_disconnect};
+use crate::spec::attachment::{HOST_LOOPBACK, alias};
 use crate::spec::network::Wish;
 
 /// `network connect`.

@@ -9,10 +9,10 @@ use ipnet::IpNet;
 
 use super::{addresses, separated};
 use crate::base::{Error, Result, text};
-use crate::cli::container::networks::HOST_LOOPBACK;
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::create::{NewNetwork, create as engine_create, free_name};
+use crate::spec::attachment::HOST_LOOPBACK;
 use crate::spec::range::AddressRange;
 
 /// The command.

@@ -12,9 +12,9 @@ use crate::base::{Result, time};
 use crate::cli::container::list::{one_line, pairs};
 use crate::cli::context::{Context, Persona};
 use crate::cli::template::{Format, Row};
-use crate::cli::times;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::{Filters, Known, inspect, list as engine};
+use crate::spec::times;
 
 /// The command.
 pub const VERB: Verb = Verb {

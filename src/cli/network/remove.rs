@@ -4,11 +4,11 @@ use clap::Args;
 
 use crate::base::{Kind, Result, ResultExt, time};
 use crate::cli::context::{Context, Persona};
-use crate::cli::times;
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::remove::{Holders, prune as engine_prune, remove as engine_remove};
 use crate::engine::network::{Filters, find};
+use crate::spec::times;
 
 /// `network rm`.
 pub const VERB: Verb = Verb {

@@ -2,13 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::asked::MountRequest;
+use super::container::{Mount, MountSource, Propagation};
 use super::csv;
+use super::ids::parse_id;
+use super::units;
 use crate::base::id::{Name, random_hex};
 use crate::base::{Error, Result, ResultExt, text};
-use crate::cli::units;
-use crate::engine::request::MountRequest;
-use crate::runtime::user::parse_id;
-use crate::spec::container::{Mount, MountSource, Propagation};
 
 /// The mounts of a command line, in docker's order: volumes, mounts, tmpfs. `cwd` is what relative sources start from.
 pub fn all(volumes: &[String], mounts: &[String], tmpfs: &[String], cwd: &Path) -> Result<Vec<MountRequest>> {

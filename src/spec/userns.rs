@@ -1,8 +1,8 @@
 //! `--userns`, `--uidmap` and `--gidmap`, in podman's grammar. docker's only word, `host`, is among them.
 
+use super::asked::{MapRequest, Outside, UserNamespaceRequest};
+use super::ids::{MAX_ID, parse_id};
 use crate::base::{Error, Result, text};
-use crate::engine::request::{MapRequest, Outside, UserNamespaceRequest};
-use crate::runtime::user::{MAX_ID, parse_id};
 
 /// The request these options stand for.
 pub fn parse(mode: Option<&str>, uids: &[String], gids: &[String]) -> Result<UserNamespaceRequest> {

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::network::{MAX_PORTS, Protocol, Publish, PublishedPort};
 use crate::base::{Error, Result, text};
-use crate::spec::network::{MAX_PORTS, Protocol, Publish, PublishedPort};
 
 /// All `-p` of a command line: `[[ip:][host[-host]]:]container[-container][/tcp|udp]`.
 pub fn all(given: &[String]) -> Result<Vec<Publish>> {
