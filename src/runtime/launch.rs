@@ -272,7 +272,10 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
 fn shared_sys(privileged: bool) -> Result<SharedSys> {
     match kernel_fs::make(c"sysfs", kernel_fs::sys_attributes(privileged), &[]) {
         Ok(fresh) => Ok(SharedSys::Fresh(fresh)),
-        Err(_) => detach(Path::new("/sys"), true, if privileged { 0 } else { read_only_attr() }).map(SharedSys::Host),
+        Err(_) => {
+            let attributes = u64::from(kernel_fs::sys_attributes(privileged).bits());
+            detach(Path::new("/sys"), true, attributes).map(SharedSys::Host)
+        }
     }
 }
 

@@ -160,6 +160,7 @@ impl PreparedProcess {
         if let Some(groups) = &self.groups {
             rustix::thread::set_thread_groups(groups).map_err(rustix(Stage::Ids))?;
         }
+        give_streams_to(self.uid);
         rustix::thread::set_thread_res_gid(self.gid, self.gid, self.gid).map_err(rustix(Stage::Ids))?;
         rustix::thread::set_thread_res_uid(self.uid, self.uid, self.uid).map_err(rustix(Stage::Ids))?;
         let held = if self.uid.is_root() { self.capabilities } else { 0 };
@@ -194,6 +195,19 @@ impl PreparedProcess {
             }
         }
         result
+    }
+}
+
+/// Makes the standard streams the user's: a program that opens `/dev/stdout` by name opens the pipe or terminal behind it
+/// anew, for which its owner and mode count (runc does the same). `/dev/null` belongs to everybody already. A stream whose
+/// owner cannot be changed, because of the id map or the file system, stays what it is.
+fn give_streams_to(uid: Uid) {
+    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        let Ok(stat) = rustix::fs::fstat(stream) else { continue };
+        let is_null = stat.st_rdev == rustix::fs::makedev(1, 3);
+        if !is_null && stat.st_uid != uid.as_raw() {
+            let _ = rustix::fs::fchown(stream, Some(uid), None);
+        }
     }
 }
 
@@ -255,6 +269,10 @@ impl Stage {
                 format!("cannot change to the working directory `{}`", clean(&plan.cwd)),
             )
             .hint("it leads through a circle of symbolic links, or through one of /proc to a process's own files"),
+            // docker's and podman's exit code.
+            (Stage::Cwd, Errno::ENOENT) => {
+                Error::new(Kind::CommandNotFound, format!("cannot change to the working directory `{}`", clean(&plan.cwd)))
+            }
             (Stage::Cwd, _) => Error::new(
                 Kind::CannotExecute,
                 format!("cannot change to the working directory `{}`", clean(&plan.cwd)),

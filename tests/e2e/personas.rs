@@ -139,3 +139,24 @@ fn a_new_volume_has_all_that_the_image_has_there() {
     assert_eq!(volume, plain);
     assert!(plain.contains("has holes") && plain.contains("fifo"), "{plain}");
 }
+
+/// Opening `/dev/stdout` by name opens the pipe or terminal behind it anew, for which owner and mode count.
+#[test]
+fn streams_can_be_opened_by_name_by_any_user() {
+    let env = ready!(busybox);
+    let script = "echo out >/dev/stdout; echo err >/dev/stderr; cat </dev/stdin";
+    for user in ["0", "1000", "nobody"] {
+        let run =
+            env.command(&format!("run --rm -i -u {user} IMAGE")).arguments(&["sh", "-c", script]).stdin("in\n").run();
+        run.succeeds().stdout_is("out\nin\n").stderr_is("err\n");
+    }
+    let id = env.run_detached("-u 1000 IMAGE sh -c 'echo logged >/dev/stdout; sleep 1000'");
+    env.logged(&id, "logged");
+    let exec = env.command(&format!("exec -i {id}")).arguments(&["sh", "-c", script]).stdin("in\n").run();
+    exec.succeeds().stdout_is("out\nin\n").stderr_is("err\n");
+    for line in ["run --rm -t -u 1000 IMAGE".to_owned(), format!("exec -t {id}")] {
+        let run = env.command(&line).arguments(&["sh", "-c", "echo tty >/dev/stdout && echo again >$(tty)"]).run();
+        run.succeeds().stdout_is("tty\r\nagain\r\n");
+    }
+    env.coracle(&format!("exec -w /nosuch {id} true")).fails_with(127);
+}
