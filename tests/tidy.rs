@@ -243,10 +243,9 @@ const HOST_PATHS: &[&str] = &["launch", "populate"];
 fn takes_path(module: &str, function: &str) -> bool {
     match module {
         "fs" => {
-            let by_descriptor = ["fchmod", "fchown", "fstat", "fstatfs", "futimens", "openat2", "makedev"];
-            !by_descriptor.contains(&function)
-                && !function.ends_with("at")
-                && function.starts_with(|first: char| first.is_lowercase())
+            let by_descriptor = ["fchmod", "fchown", "fstat", "fstatfs", "futimens", "makedev", "openat2"];
+            let at = function.ends_with("at") && !matches!(function, "stat" | "lstat");
+            !at && !by_descriptor.contains(&function) && function.starts_with(|first: char| first.is_lowercase())
         }
         "unistd" => matches!(function, "chdir" | "mkdir" | "chroot" | "unlink" | "access" | "symlinkat" | "linkat"),
         "File" => matches!(function, "open" | "create" | "options"),

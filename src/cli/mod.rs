@@ -265,7 +265,7 @@ mod tests {
             ("inspcet x", "1 unknown command: coracle inspcet [\"did you mean `coracle inspect`?\"]"),
             ("container foo", "1 unknown command: coracle container foo []"),
             ("rum x", "1 unknown command: coracle rum [\"did you mean `coracle run`?\"]"),
-            ("rmm x", "1 unknown command: coracle rmm [\"did you mean `coracle run`?\"]"),
+            ("rmm x", "1 unknown command: coracle rmm []"),
             ("push x", "1 coracle has no command `coracle push` yet []"),
             ("image prune", "1 coracle has no command `coracle image prune` yet []"),
         ] {
