@@ -134,7 +134,7 @@ mod attack {
                 let line = format!("run --rm --network none --userns={user_namespace} -w /fd{fd} {name}");
                 env.command(&line).arguments(&["sh", "-c", LOOT]).run().fails().stdout_lacks(SECRET);
             }
-            let image = Image::busybox().layer(with_links("")).set("WorkingDir", json!(format!("/fd{fd}/../..")));
+            let image = Image::busybox().layer(with_links("")).set("WorkingDir", json!(format!("/fd{fd}")));
             let name = registry.push(&image, &format!("workdir{fd}"));
             env.command(&format!("run --rm {name}")).arguments(&["sh", "-c", LOOT]).run().fails().stdout_lacks(SECRET);
         }
