@@ -52,9 +52,11 @@ pub struct Sandbox<'a> {
     pub paths: &'a [(&'a Path, Access)],
 }
 
-/// What Rust's and C's run-time libraries need: memory, threads, time, events, and descriptors that are open.
+/// What Rust's and C's run-time libraries need: memory, threads, time, events, descriptors that are open, and calls that
+/// cannot fail: libraries do not expect them to.
 pub const COMMON: &[i64] = &[
     libc::SYS_brk,
+    libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_close,
@@ -68,9 +70,15 @@ pub const COMMON: &[i64] = &[
     libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
+    libc::SYS_getcpu,
+    libc::SYS_getegid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
     libc::SYS_getpid,
+    libc::SYS_getppid,
     libc::SYS_getrandom,
     libc::SYS_gettid,
+    libc::SYS_getuid,
     libc::SYS_ioctl,
     libc::SYS_lseek,
     libc::SYS_madvise,
