@@ -44,7 +44,7 @@ pub use ids::ContainerIds;
 pub use spawn::{ROLE, spawn};
 
 use crate::base::error::WireError;
-use crate::base::process::ProcessIdentity;
+use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, private, time};
 use crate::rootless::outer;
@@ -512,22 +512,6 @@ fn remove(paths: &Paths, config: &ContainerConfig, guard: ContainerGuard) -> Res
 
 fn this_process() -> Result<ProcessIdentity> {
     ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
-}
-
-/// Whether a process has ended, or does so in time.
-fn ends_within(pidfd: BorrowedFd<'_>, limit: Duration) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let until = Instant::now() + limit;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        match poll(
-            &mut [PollFd::new(pidfd, PollFlags::POLLIN)],
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-        ) {
-            Err(nix::errno::Errno::EINTR) => {}
-            ready => return ready.is_ok_and(|count| count > 0),
-        }
-    }
 }
 
 /// The status of an ended child as a shell sees it; `None` while it runs (with NOHANG).

@@ -20,6 +20,16 @@ fn all_is_well(env: &Env) {
     env.coracle("run --rm --name fresh IMAGE echo well").succeeds().stdout_is("well\n");
 }
 
+/// Ends netd, which keeps the user's namespace for a few seconds after its last container.
+pub(super) fn kill_netd(env: &Env) {
+    for pid in env.processes() {
+        if std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-netd")) {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+    eventually("nothing runs", || env.processes().is_empty());
+}
+
 #[test]
 fn the_command_line_dies() {
     let env = ready!(busybox);
