@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::base::{Error, Result, text};
+use crate::base::{Error, Result, lock, text};
 use context::{Context, Globals, Persona};
 use environment::Environment;
 use ui::{Level, Ui};
@@ -50,6 +50,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let persona = Persona::called(&name);
     let ui = Ui::new(persona.program(), Level::default());
+    lock::tell_waits(Some(Box::new(move |words| {
+        ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
+    })));
     let outcome = match words(args) {
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)

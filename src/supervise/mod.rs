@@ -46,7 +46,7 @@ pub use spawn::{ROLE, spawn};
 use crate::base::error::WireError;
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, private, time};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, lock, private, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
 use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
@@ -74,7 +74,14 @@ pub fn main(paths: &Paths) -> i32 {
 }
 
 fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
+    if let Ok(ears) = control.try_clone() {
+        lock::tell_waits(Some(Box::new(move |words| {
+            let _ = protocol::send_reply(ears.as_fd(), &Reply::Note(words.to_owned()));
+        })));
+    }
     let started = Supervisor::start(paths, &launch);
+    // From here on nobody hears it, and the client must see when we close the socket.
+    lock::tell_waits(None);
     let mut supervisor = match started {
         Ok(supervisor) => supervisor,
         Err(error) => {
@@ -131,7 +138,12 @@ impl Supervisor {
         let containers = Containers::new(paths);
         let config = containers.config(&launch.id)?;
         let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
-            Error::conflict(format!("container `{}` is running, or being changed by another command", config.name))
+            let name = &config.name;
+            let error = Error::conflict(format!("container `{name}` is running, or being changed by another command"));
+            match lock::holder(&paths.container(&launch.id)) {
+                Some(holder) => error.hint(format!("it is held by {holder}")),
+                None => error,
+            }
         })?;
         let first = containers.state(&guard.id)?.is_none();
         match start::start(paths, launch, &config, first) {
