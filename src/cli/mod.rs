@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::base::{Error, Result, lock, text};
+use crate::base::{Error, Result, limits, lock, text};
 use context::{Context, Globals, Persona};
 use environment::Environment;
 use ui::{Level, Ui};
@@ -50,6 +50,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let persona = Persona::called(&name);
     let ui = Ui::new(persona.program(), Level::default());
+    limits::ignore_file_size_signal();
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));

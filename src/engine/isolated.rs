@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::rmi::layers_in_use;
 use crate::base::error::WireError;
-use crate::base::{Error, Paths, Result, ResultExt, publish};
+use crate::base::{Error, Paths, Result, ResultExt, limits, publish};
 use crate::rootless::outer;
 use crate::state::Containers;
 use crate::store::Store;
@@ -24,6 +24,8 @@ pub(super) fn inside<T: Serialize + DeserializeOwned>(paths: &Paths, work: impl 
     let child = match fork().context(|| "cannot fork")? {
         Forked::Child => {
             drop(read);
+            // The registry's connections and the layers' trees need more files than some shells allow.
+            limits::raise();
             let result = outer::enter(paths).and_then(|()| work());
             outer::forget_keeper(paths);
             let wire: Result<T, WireError> = result.map_err(|error| WireError::from(&error));

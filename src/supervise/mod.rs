@@ -46,7 +46,7 @@ pub use spawn::{ROLE, spawn};
 use crate::base::error::WireError;
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, lock, private, time};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, limits, lock, private, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
 use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
@@ -62,6 +62,8 @@ use start::Started;
 pub fn main(paths: &Paths) -> i32 {
     // Neither a core dump nor a debugger of another user shows what it holds.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    limits::raise();
+    limits::ignore_file_size_signal();
     let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {
         let mut buffer = vec![0; MAX_MESSAGE];
         match protocol::receive_request(control.as_fd(), &mut buffer) {

@@ -254,3 +254,40 @@ fn a_container_is_started_again_at_once() {
     env.coracle("exec one cat /root/n").succeeds().stdout_is(&all);
     all_is_well(&env);
 }
+
+fn limits_of_the_caller_are_the_containers_and_not_ours() {
+    let env = ready!(busybox);
+    let limited = |limits: &str, line: &str| {
+        let driver = std::env::var("CORACLE_TEST_DRIVER").unwrap_or_else(|_| "overlay".into());
+        let script = format!("{limits}; exec {} --storage-driver {driver} {line}", env.program().display());
+        env.tool("sh", &["-c", &script.replace("IMAGE", &env.image())]).run()
+    };
+    limited("ulimit -Sn 24", "run --name first IMAGE grep SigIgn /proc/self/status")
+        .succeeds()
+        .stdout_is("SigIgn:\t0000000000000000\n");
+    limited("ulimit -Sn 24; ulimit -Sf 1000; ulimit -St 100", "run -d --name one IMAGE sleep 1000").succeeds();
+    env.coracle("exec one sh -c 'ulimit -Sn; ulimit -St'").succeeds().stdout_is("24\n100\n");
+    for pid in env.processes() {
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("ours");
+        for line in
+            limits.lines().filter(|line| line.starts_with("Max open files") || line.starts_with("Max file size"))
+        {
+            let words: Vec<_> = line.split_whitespace().collect();
+            assert_eq!(words[3], words[4], "{pid}: {line}");
+        }
+    }
+}
+
+fn a_log_that_may_not_grow_does_not_end_the_container() {
+    let env = ready!(busybox);
+    // 32 KiB, also for what our own processes write.
+    let script = format!(
+        "ulimit -f 64; exec {} run --network none --name one {} sh -c 'head -c 200000 /dev/zero | tr \"\\000\" x; echo end'",
+        env.program().display(),
+        env.image()
+    );
+    let output = env.tool("sh", &["-c", &script]).run().succeeds();
+    assert_eq!(output.stdout.matches('x').count(), 200_000);
+    assert!(output.stdout.ends_with("end\n"));
+    assert_eq!(env.inspect("one", "{{.State.Status}} {{.State.ExitCode}}"), "exited 0");
+}
