@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::base::{Error, Result, limits, lock, text};
+use crate::base::{Error, Result, fault_log, limits, lock, text};
 use context::{Context, Globals, Persona};
 use environment::Environment;
 use ui::{Level, Ui};
@@ -61,7 +61,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(words) if words.first().is_some_and(|word| word == complete::WORD) => {
             complete::complete(persona, &words[1..]).map_err(Failure::plain)
         }
-        Ok(words) => dispatch(persona, &ui, &words),
+        // As docker and podman exit for faults of their own.
+        Ok(words) => fault_log::caught(|| dispatch(persona, &ui, &words))
+            .unwrap_or_else(|error| Err(Failure { error, code: 125, see: None })),
         Err(error) => Err(Failure::parsing(error, persona.program())),
     };
     let outcome = outcome.and_then(|code| ui.flush().map(|()| code).map_err(Failure::plain));

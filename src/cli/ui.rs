@@ -115,7 +115,8 @@ impl Ui {
     /// Nothing can be done about a standard error that is closed.
     fn say(&self, message: &str) {
         let _ = self.flush();
-        let _ = io::stderr().write_all(message.as_bytes());
+        // Once more, if that was for a passing reason: no status without a word.
+        let _ = io::stderr().write_all(message.as_bytes()).or_else(|_| io::stderr().write_all(message.as_bytes()));
     }
 }
 

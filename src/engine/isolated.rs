@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::rmi::layers_in_use;
 use crate::base::error::WireError;
-use crate::base::{Error, Paths, Result, ResultExt, limits, publish};
+use crate::base::id::random_bytes;
+use crate::base::{Error, Paths, Result, ResultExt, fault_log, limits, publish};
 use crate::rootless::outer;
 use crate::state::Containers;
 use crate::store::Store;
@@ -26,7 +27,9 @@ pub(super) fn inside<T: Serialize + DeserializeOwned>(paths: &Paths, work: impl 
             drop(read);
             // The registry's connections and the layers' trees need more files than some shells allow.
             limits::raise();
-            let result = outer::enter(paths).and_then(|()| work());
+            // What work uses panics without random numbers, and says less clearly why.
+            let work = || random_bytes(&mut [0; 1]).and_then(|()| outer::enter(paths)).and_then(|()| work());
+            let result = fault_log::caught(work).and_then(|result| result);
             outer::forget_keeper(paths);
             let wire: Result<T, WireError> = result.map_err(|error| WireError::from(&error));
             let sent = serde_json::to_vec(&wire).ok().map(|bytes| write.write_all(&bytes));
