@@ -62,6 +62,7 @@ pub(super) fn reclaim(paths: &Paths) -> Result<()> {
                 store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
                 store.sweep()
             });
+            outer::forget_dead_keepers(paths);
             outer::forget_keeper(paths);
             exit_now(i32::from(done.is_err()));
         }

@@ -469,6 +469,7 @@ impl Supervisor {
 /// Clears up after supervisors that were killed: their sockets, and containers that were to go with their process. A
 /// socket whose container's lock is free belongs to the dead: a living supervisor takes the lock before it listens.
 fn sweep_dead(paths: &Paths) -> Result<()> {
+    outer::forget_dead_keepers(paths);
     let containers = Containers::new(paths);
     let directory = paths.runtime.join("containers");
     for socket in fs::read_dir(&directory).at(&directory, "cannot list")?.flatten() {

@@ -291,3 +291,32 @@ fn a_log_that_may_not_grow_does_not_end_the_container() {
     assert!(output.stdout.ends_with("end\n"));
     assert_eq!(env.inspect("one", "{{.State.Status}} {{.State.ExitCode}}"), "exited 0");
 }
+
+fn files_that_the_dead_left_are_removed() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sleep 1000");
+    for pid in env.processes() {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    eventually("all is gone", || env.processes().is_empty());
+    let dead = [
+        env.data().join("networks/.1-0-abc"),
+        env.data().join("store/blobs/.1-0-abc"),
+        env.data().join("store/.1-0-abc"),
+    ];
+    dead.iter().for_each(|file| std::fs::write(file, "").expect("ours"));
+    let socket = env.runtime().join("netd/1");
+    drop(std::os::unix::net::UnixListener::bind(&socket).expect("a short path"));
+    env.coracle("start one").succeeds();
+    env.coracle("network create front").succeeds();
+    env.coracle("network rm front").succeeds();
+    assert!(!socket.exists() && !dead[0].exists());
+    env.coracle("rm -f one").succeeds();
+    eventually("files are swept", || dead.iter().all(|file| !file.exists()));
+    kill_netd(&env);
+    env.coracle("run --rm IMAGE true").succeeds();
+    kill_netd(&env);
+    let keepers = || std::fs::read_dir(env.runtime().join("keepers")).expect("ours").count();
+    // That of the netd that was killed just now goes with the next command.
+    assert!(keepers() <= 1, "{}", keepers());
+}
