@@ -22,6 +22,9 @@
 //! point; then the directory moves to the trash. A directory without a name, whose lock is free, is garbage of somebody
 //! who was killed in between; [`Containers::sweep`] takes it away.
 //!
+//! A container that is to be removed with its end (`--rm`) is removed by its supervisor. Where that was killed, or never
+//! came to be, whoever meets the container next does it: it is never found, listed or in the way of a new one of its name.
+//!
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
 
@@ -37,6 +40,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 pub use record::{ContainerConfig, RunState, Status};
+
+use record::MountSource;
 
 use crate::base::error::if_absent;
 use crate::base::id::Name;
@@ -116,8 +121,16 @@ impl Containers {
         }
     }
 
-    /// The id behind a name, an id or the unambiguous beginning of one.
+    /// The id behind a name, an id or the unambiguous beginning of one. An abandoned container is removed instead.
     pub fn find(&self, text: &str) -> Result<ContainerId> {
+        let id = self.look_up(text)?;
+        match self.sweep_abandoned(&id)? {
+            true => Err(no_such(text)),
+            false => Ok(id),
+        }
+    }
+
+    fn look_up(&self, text: &str) -> Result<ContainerId> {
         if let Ok(name) = text.parse::<Name>()
             && let Some(id) = self.named(&name)?
         {
@@ -132,8 +145,7 @@ impl Containers {
             (Some((_, id)), 0) => Ok(id),
             (Some(_), _) => Err(Error::usage(format!("more than one container id begins with `{text}`"))
                 .hint("give more digits, or the name")),
-            (None, _) => Err(Error::not_found(format!("no such container: `{}`", text::clean(text)))
-                .hint("`coracle ps -a` lists the containers there are")),
+            (None, _) => Err(no_such(text)),
         }
     }
 
@@ -205,6 +217,46 @@ impl Containers {
             None if !directory.is_dir() => Err(Error::not_found(format!("no such container: `{}`", id.short()))),
             lock => Ok(lock.map(|lock| ContainerGuard { _lock: lock, id: id.clone() })),
         }
+    }
+
+    /// Removes the container if it was to be removed with its end and nobody is left to do so. Whether it did. Records that
+    /// cannot be read are left for others to report.
+    fn sweep_abandoned(&self, id: &ContainerId) -> Result<bool> {
+        let abandoned = || {
+            let config = self.config(id).ok().filter(|config| config.remove)?;
+            let state = self.state(id).ok()?;
+            record::is_abandoned(&config, state.as_ref()).then_some(config)
+        };
+        if abandoned().is_none() {
+            return Ok(false);
+        }
+        // Who holds the lock starts it or takes it away.
+        let guard = match self.guard(id) {
+            Ok(Some(guard)) => guard,
+            Ok(None) => return Ok(false),
+            Err(error) if error.kind() == Kind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        match abandoned() {
+            Some(config) => self.remove_with_volumes(guard, &config, Durability::Volatile).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// [`Self::remove`], and the container's anonymous volumes.
+    pub fn remove_with_volumes(
+        &self,
+        guard: ContainerGuard,
+        config: &ContainerConfig,
+        durability: Durability,
+    ) -> Result<()> {
+        self.remove(guard, durability)?;
+        for mount in &config.mounts {
+            if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
+                publish::discard(&self.paths.volumes().join(name.as_str()), &self.paths.trash(), Durability::Volatile)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a container that the guard's holder has stopped. Its files go to the trash.
@@ -290,7 +342,7 @@ impl Containers {
 
     fn refuse_taken_name(&self, name: &Name) -> Result<()> {
         match self.named(name)? {
-            Some(id) if self.paths.container(&id).is_dir() => Err(taken(name, &id)),
+            Some(id) if self.paths.container(&id).is_dir() && !self.sweep_abandoned(&id)? => Err(taken(name, &id)),
             _ => Ok(()),
         }
     }
@@ -340,6 +392,11 @@ pub fn durability(config: &ContainerConfig) -> Durability {
         true => Durability::Volatile,
         false => Durability::Durable,
     }
+}
+
+fn no_such(text: &str) -> Error {
+    Error::not_found(format!("no such container: `{}`", text::clean(text)))
+        .hint("`coracle ps -a` lists the containers there are")
 }
 
 fn taken(name: &Name, id: &ContainerId) -> Error {

@@ -28,19 +28,20 @@ mod ids;
 mod network;
 mod prepare;
 pub mod protocol;
+mod sockets;
 mod spawn;
 mod start;
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket, socketpair};
 use rustix::process::{WaitId, WaitIdOptions};
 
 pub use ids::ContainerIds;
+pub use sockets::connect;
+pub(crate) use sockets::control_pair;
 pub use spawn::{ROLE, spawn};
 
 use crate::base::error::WireError;
@@ -49,13 +50,14 @@ use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, limits, lock, private, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
-use crate::state::record::{FORMAT, MountSource, NetworkMode, Phase};
+use crate::state::record::{FORMAT, NetworkMode, Phase};
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, Status, durability};
 use crate::sys::process::{Cloned, inherited_fd};
 use added::Added;
 use attached::{Attached, Client};
 use network::Networked;
 use protocol::{Launch, MAX_MESSAGE, NetworkChange, Reply, Request};
+use sockets::peer_of;
 use start::Started;
 
 /// The role's entry: `paths` were handed over by [`spawn`], the control socket is fd 3. Returns the exit status.
@@ -157,6 +159,7 @@ impl Supervisor {
                     init: ProcessIdentity::of(running.init.pid),
                     started: time::now(),
                     joined: network.as_ref().map(|network| network.joined().clone()),
+                    restarter: None,
                 };
                 containers.set_state(&guard, &state, Durability::Volatile)?;
                 if let Some(network) = &mut network {
@@ -187,7 +190,7 @@ impl Supervisor {
             Err(error) => {
                 let _ = fs::remove_file(paths.container_socket(&config.id));
                 if config.remove {
-                    remove(paths, &config, guard)?;
+                    containers.remove_with_volumes(guard, &config, Durability::Volatile)?;
                     let _ = publish::empty_trash(&paths.trash());
                 }
                 Err(error)
@@ -324,6 +327,7 @@ impl Supervisor {
                 Request::StdinEnd => self.attached.input_ended(index),
                 Request::Resize(columns, rows) => self.attached.resize(columns, rows),
                 Request::Signal(signal) => self.signal(signal),
+                Request::Keep => self.state.restarter = peer_of(self.attached.client(index).socket()),
                 Request::Stop(signal, patience) => self.stop(signal, patience),
             }
         }
@@ -445,8 +449,9 @@ impl Supervisor {
         self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
-        let recorded = match self.config.remove {
-            true => remove(&self.paths, &self.config, self.guard),
+        let goes = self.config.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let recorded = match goes {
+            true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
             false => {
                 let recorded = containers.set_state(&self.guard, &self.state, durability(&self.config));
                 drop(self.guard);
@@ -459,7 +464,7 @@ impl Supervisor {
         drop(self.attached);
         drop(self.namespaces);
         let _ = sweep_dead(&self.paths);
-        if self.config.remove {
+        if goes {
             let _ = publish::empty_trash(&self.paths.trash());
         }
         recorded
@@ -474,13 +479,10 @@ fn sweep_dead(paths: &Paths) -> Result<()> {
     let directory = paths.runtime.join("containers");
     for socket in fs::read_dir(&directory).at(&directory, "cannot list")?.flatten() {
         let prefix = socket.file_name();
+        // Whoever is found was not to go with its process; those that were are taken away by the search.
         let Ok(id) = containers.find(&prefix.to_string_lossy()) else { continue };
-        if let Ok(Some(guard)) = containers.guard(&id) {
+        if let Ok(Some(_guard)) = containers.guard(&id) {
             let _ = fs::remove_file(socket.path());
-            let config = containers.config(&id)?;
-            if config.remove {
-                remove(paths, &config, guard)?;
-            }
         }
     }
     Ok(())
@@ -514,17 +516,6 @@ struct Ready {
     clients: Vec<usize>,
 }
 
-/// Removes a container and its anonymous volumes.
-fn remove(paths: &Paths, config: &ContainerConfig, guard: ContainerGuard) -> Result<()> {
-    Containers::new(paths).remove(guard, Durability::Volatile)?;
-    for mount in &config.mounts {
-        if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
-            publish::discard(&paths.volumes().join(name.as_str()), &paths.trash(), Durability::Volatile)?;
-        }
-    }
-    Ok(())
-}
-
 fn this_process() -> Result<ProcessIdentity> {
     ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
 }
@@ -542,36 +533,4 @@ fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
         (None, Some(signal)) => Some(128 + signal),
         (None, None) => None,
     }
-}
-
-/// The address of a socket in a directory with a name of any length: through an fd of the directory, which must stay
-/// open until the call that uses the address.
-fn address(path: &Path) -> Result<(fs::File, UnixAddr)> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Error::usage(format!("`{}` is no place for a socket", path.display())));
-    };
-    let directory = fs::File::open(directory).at(directory, "cannot open")?;
-    let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
-    Ok((directory, UnixAddr::new(&short).at(path, "cannot address the socket")?))
-}
-
-/// Connects to the supervisor of a container; `None` when none listens.
-pub fn connect(path: &Path) -> Result<Option<OwnedFd>> {
-    let client = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
-        .context(|| "cannot make a socket")?;
-    let Ok((_directory, address)) = address(path) else { return Ok(None) };
-    match nix::sys::socket::connect(client.as_raw_fd(), &address) {
-        Ok(()) => {
-            private::check_peer(client.as_fd()).at(path, "cannot trust")?;
-            Ok(Some(client))
-        }
-        Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => Ok(None),
-        Err(errno) => Err(errno).at(path, "cannot connect to"),
-    }
-}
-
-/// A pair of connected sockets for a new supervisor: ours, then its own.
-pub(crate) fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
-    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-        .context(|| "cannot make a socket pair")
 }

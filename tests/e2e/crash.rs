@@ -255,6 +255,99 @@ fn a_container_is_started_again_at_once() {
     all_is_well(&env);
 }
 
+fn kill_supervisor(env: &Env, name: &str) {
+    let process = env.pid(name);
+    kill(env.supervisor(name), Signal::SIGKILL).expect("ours");
+    eventually("its process is gone", || !alive(process));
+}
+
+fn a_container_with_rm_that_nobody_removed_is_gone_for_the_next_command() {
+    let env = ready!(busybox);
+    env.coracle("run --name other IMAGE true").succeeds();
+    let again = |line: &str| env.coracle(line);
+    for check in [
+        &(|| drop(again("ps -aq --filter name=one").succeeds().stdout_is(""))) as &dyn Fn(),
+        &|| drop(again("start one").fails_with(1).stderr_has("no such container")),
+        &|| drop(again("rm one").fails_with(1).stderr_has("no such container")),
+        &|| drop(again("rm -f one").succeeds()),
+        &|| drop(again("inspect one").fails_with(1).explains()),
+        &|| drop(again("logs one").fails_with(1).stderr_has("no such container")),
+        &|| drop(again("run --rm --name one IMAGE echo fresh").succeeds().stdout_is("fresh\n")),
+        &|| {
+            again("create --name one IMAGE true").succeeds();
+            again("rm one").succeeds();
+        },
+        &|| {
+            // What a reboot erases.
+            for pid in env.processes() {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            eventually("all is gone", || env.processes().is_empty());
+            std::fs::remove_dir_all(env.runtime()).expect("ours");
+            again("ps -aq --filter name=one").succeeds().stdout_is("");
+        },
+    ] {
+        env.run_detached("--rm --name one -v /anonymous IMAGE sleep 1000");
+        kill_supervisor(&env, "one");
+        check();
+        assert_eq!(std::fs::read_dir(env.data().join("names")).expect("ours").count(), 1);
+        assert_eq!(std::fs::read_dir(env.data().join("containers")).expect("ours").count(), 1);
+        assert_eq!(std::fs::read_dir(env.data().join("volumes")).expect("ours").count(), 0);
+    }
+    env.coracle("ps -aq").succeeds();
+    assert_eq!(env.status("other"), "exited");
+}
+
+fn a_container_with_rm_that_nobody_will_start() {
+    let env = ready!(busybox);
+    if crate::support::is_root() {
+        return;
+    }
+    env.coracle("create --rm --name later IMAGE echo ran").succeeds();
+    kill_netd(&env);
+    // The supervisor cannot get ready as long as this is held.
+    let making = std::fs::File::create(env.runtime().join("keepers.lock")).unwrap();
+    making.lock().unwrap();
+    let starting = env.command("run -d --rm --name one IMAGE sleep 1000").spawn();
+    let names = || env.argv(&["ps", "-a", "--format", "{{.Names}}"]).succeeds().stdout;
+    eventually("it is created", || names() == "one\nlater\n");
+    starting.signal(Signal::SIGKILL);
+    drop(starting);
+    assert_eq!(names(), "later\n");
+    making.unlock().unwrap();
+    eventually("its supervisor gives up", || env.processes().is_empty());
+    assert_eq!(names(), "later\n");
+    env.coracle("start -a later").succeeds().stdout_is("ran\n");
+    eventually("it is removed", || names().is_empty());
+}
+
+fn restart_keeps_a_container_with_rm() {
+    let env = ready!(busybox);
+    env.run_detached("--rm --name one IMAGE sh -c 'echo x >>/root/n; cat /root/n; trap \"\" TERM; sleep 1000'");
+    env.logged("one", "x\n");
+    for lines in ["x\nx\nx\n", "x\nx\nx\nx\nx\nx\n"] {
+        env.coracle("restart -t 0 one").succeeds().stdout_is("one\n");
+        env.logged("one", lines);
+        env.coracle("ps -aq").succeeds();
+        assert_eq!(env.status("one"), "running");
+    }
+    // Nobody is left to start it again.
+    let restarting = env.command("restart -t 1 one").spawn();
+    let process = env.pid("one");
+    eventually("it waits", || {
+        let caught = std::fs::read_to_string(format!("/proc/{}/wchan", restarting.pid())).unwrap_or_default();
+        caught.contains("unix") || caught.contains("skb")
+    });
+    restarting.signal(Signal::SIGKILL);
+    drop(restarting);
+    eventually("its process is gone", || !alive(process));
+    eventually("it is removed", || env.coracle("ps -aq").succeeds().stdout.is_empty());
+    env.run_detached("--rm --name one IMAGE sleep 1000");
+    env.coracle("restart -t 0 one").succeeds();
+    env.coracle("stop -t 0 one").succeeds();
+    eventually("it is removed", || env.coracle("ps -aq").succeeds().stdout.is_empty());
+}
+
 fn limits_of_the_caller_are_the_containers_and_not_ours() {
     let env = ready!(busybox);
     let limited = |limits: &str, line: &str| {

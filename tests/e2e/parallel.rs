@@ -133,6 +133,24 @@ fn readers_during_starts_and_removals() {
     }
 }
 
+/// Who comes second finds the work done.
+#[test]
+fn two_commands_end_one_container() {
+    let env = ready!(busybox);
+    for round in 0..12 {
+        let command = ["rm -f one", "stop -t 0 one", "kill one"][round % 3];
+        env.run_detached("--name one IMAGE sleep 1000");
+        let running: Vec<_> = (0..4).map(|_| env.command(command).spawn()).collect();
+        for running in running {
+            let output = running.wait();
+            // docker's answer to whoever comes after the end.
+            let late = command.starts_with("kill") && output.stderr.contains("is not running");
+            assert!(output.code() == 0 || late, "{output:?}");
+        }
+        env.coracle("rm -f one").succeeds();
+    }
+}
+
 /// Whoever waits says for whom. Here this very test holds the lock.
 #[test]
 fn who_waits_for_a_lock_says_so() {
