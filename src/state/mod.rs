@@ -7,6 +7,7 @@
 //!                                            presence is what makes a container exist
 //! <data>/containers/<id>/container.json      what it is; immutable but for its networks
 //!                       /state.json          how its last run went; replaced by its supervisor
+//!                       /state.reserve       room for the next one, while it runs
 //!                       /upper, /work        overlayfs
 //!                       /log                 json-file log of its output
 //!                       /hosts, /hostname, /resolv.conf
@@ -46,8 +47,8 @@ use record::MountSource;
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
-use crate::base::publish::{self, Durability, Staging};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, text};
+use crate::base::publish::{self, Durability, Reserve, Staging};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::net::protocol::Joined;
 
 /// The record of what a container is.
@@ -203,6 +204,25 @@ impl Containers {
     /// Replaces the record of the run. Only for the holder of the container's lock.
     pub fn set_state(&self, guard: &ContainerGuard, state: &RunState, durability: Durability) -> Result<()> {
         publish::json(&self.paths.container(&guard.id).join(STATE), state, durability)
+    }
+
+    /// Takes room on the disk for the record of a run's end, which must not be lost when the disk is full by then.
+    pub fn reserve_state(&self, guard: &ContainerGuard) -> Result<Reserve> {
+        Reserve::new(&self.paths.container(&guard.id).join(STATE))
+    }
+
+    /// [`Self::set_state`] for the end of a run, in `reserve` when there is no other room.
+    pub fn set_last_state(
+        &self,
+        guard: &ContainerGuard,
+        state: &RunState,
+        durability: Durability,
+        reserve: Option<Reserve>,
+    ) -> Result<()> {
+        match reserve {
+            Some(reserve) => reserve.json(&self.paths.container(&guard.id).join(STATE), state, durability),
+            None => self.set_state(guard, state, durability),
+        }
     }
 
     /// Replaces the record of what a container is: its networks have changed. Only for the holder of its lock.

@@ -9,9 +9,10 @@
 //! `/proc/PID/exe` (the class of CVE-2019-5736). The new role ([`main`]) then waits for a `Launch` on its socket; end
 //! of file means that the command gave up.
 //!
-//! It is one loop around poll(2) with one thread. Output goes first to the log, then to every attached client; while a
-//! client has output to take, no more is read, so that memory is bounded and a slow reader slows the container, as
-//! with docker. Input waits in the same way for the container.
+//! It is one loop around poll(2) with one thread. Output goes first to the log, then to every attached client; while the
+//! client that started the container has output to take, no more is read, so that a slow reader slows the container, as
+//! with docker and with a pipe. Other clients may fall behind so far ([`attached`]). Input waits in the same way for the
+//! container.
 //!
 //! While nothing happens, the pages of the program that the last events needed are given back: an idle supervisor is
 //! little more than its stack.
@@ -19,7 +20,7 @@
 //! The end: pid 1's pidfd becomes readable. What is left in the pipes is drained, the record is written, a `--rm`
 //! container is removed, then the clients are told, and only then are namespaces and trash let go: they take longer
 //! than everything else (the kernel tears a network namespace down before it reports pid 1's death, unless somebody
-//! still holds it).
+//! still holds it). A client that does not read now holds none of that up; the supervisor stays until it has everything.
 
 mod account;
 mod added;
@@ -98,9 +99,9 @@ fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
         client.attach(launch.stdin, true);
     }
     for note in supervisor.network.iter().flat_map(|network| network.notes(&supervisor.config)) {
-        client.tell(&Reply::Note(note));
+        client.tell(Reply::Note(note));
     }
-    client.tell(&Reply::Started(supervisor.init.pid, None));
+    client.tell(Reply::Started(supervisor.init.pid, None));
     supervisor.attached.add(client);
     supervisor.run();
     supervisor.finish()
@@ -125,12 +126,22 @@ struct Supervisor {
     added: Vec<Added>,
     /// When SIGKILL follows a stop request.
     kill_at: Option<Instant>,
+    /// Until when nobody is accepted, for lack of descriptors or memory.
+    deaf_until: Option<Instant>,
+    /// Room for the record of the end; none for a `--rm` container, which leaves none.
+    reserve: Option<publish::Reserve>,
     terminations: OwnedFd,
     buffer: Vec<u8>,
 }
 
 /// How long nothing must happen before the pages of the program are given back that the last events needed.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long to wait after a call has failed for lack of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the end is held up for clients that do not read, so that those that do have it before anything else.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a container may take to end whose files are gone already because it does.
 const LAST_BREATH: Duration = Duration::from_secs(1);
@@ -150,6 +161,7 @@ impl Supervisor {
             }
         })?;
         let first = containers.state(&guard.id)?.is_none();
+        let reserve = if config.remove { None } else { Some(containers.reserve_state(&guard)?) };
         match start::start(paths, launch, &config, first) {
             Ok(Started { launched: running, file_server, mut network, listener, attached, terminations }) => {
                 let state = RunState {
@@ -183,6 +195,8 @@ impl Supervisor {
                     attached,
                     added: Vec::new(),
                     kill_at: None,
+                    deaf_until: None,
+                    reserve,
                     terminations,
                     buffer: vec![0; MAX_MESSAGE],
                 })
@@ -215,13 +229,16 @@ impl Supervisor {
             if ready.network || self.retries_network() {
                 self.revive_network();
             }
-            if ready.listener {
+            let heard_again = self.deaf_until.is_some_and(|until| until <= Instant::now());
+            if ready.listener || heard_again {
+                self.deaf_until = None;
                 self.accept();
             }
             // Backwards, and before the relay: both take clients away that have gone, and the numbers are from before.
             for index in ready.clients.into_iter().rev() {
                 self.serve(index);
             }
+            self.attached.drop_stalled(Instant::now());
             self.attached.relay(&ready.attached);
             self.reap_added();
             if ready.init {
@@ -235,7 +252,10 @@ impl Supervisor {
         use nix::poll::{PollFd, PollFlags, PollTimeout};
         let mut fds = vec![
             PollFd::new(self.init.pidfd.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(
+                self.listener.as_fd(),
+                if self.deaf_until.is_some() { PollFlags::empty() } else { PollFlags::POLLIN },
+            ),
             PollFd::new(self.terminations.as_fd(), PollFlags::POLLIN),
         ];
         let file_server = self.file_server.as_ref().map(|server| server.pidfd.as_fd());
@@ -246,14 +266,20 @@ impl Supervisor {
         let first_attached = fds.len();
         self.attached.interests(&mut fds);
         let first_client = fds.len();
-        for client in self.attached.clients() {
-            fds.push(PollFd::new(client.socket(), client.interest()));
-        }
+        // Not those whose input waits for the container: their next message would wake us for nothing.
+        let clients = self.attached.clients_to_watch();
+        fds.extend(clients.iter().map(|(at, interest)| PollFd::new(self.attached.client(*at).socket(), *interest)));
         let now = Instant::now();
-        let due = self.kill_at.into_iter().chain(self.network.as_ref().and_then(Networked::retry_at)).min();
+        let retry = self.network.as_ref().and_then(Networked::retry_at);
+        let due = [self.kill_at, self.deaf_until, self.attached.stalled_at(), retry].into_iter().flatten().min();
         let left = due.map_or(SETTLE, |at| at.saturating_duration_since(now) + Duration::from_millis(1));
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let idle = nix::poll::poll(&mut fds, timeout) == Ok(0);
+        let polled = nix::poll::poll(&mut fds, timeout);
+        if polled.is_err_and(|errno| errno != nix::errno::Errno::EINTR) {
+            // No memory, or a limit that somebody has lowered (prlimit(1)): not again at once.
+            std::thread::sleep(PAUSE);
+        }
+        let idle = polled == Ok(0);
         if idle && due.is_none() {
             // Straight to sleep: what runs in between is mapped again.
             let _ = crate::sys::memory::release_program_pages();
@@ -267,17 +293,31 @@ impl Supervisor {
             file_server: file_server.is_some() && happened(file_server_at),
             network: network.is_some() && happened(network_at),
             attached: (first_attached..first_client).map(happened).collect(),
-            clients: (first_client..fds.len()).filter(|at| happened(*at)).map(|at| at - first_client).collect(),
+            clients: (0..clients.len()).filter(|at| happened(first_client + at)).map(|at| clients[at].0).collect(),
         }
     }
 
+    /// Takes in everybody who has connected.
     fn accept(&mut self) {
-        // The socket and its directory are the user's alone, and so is who connects.
-        let Ok(socket) = rustix::net::accept_with(&self.listener, rustix::net::SocketFlags::CLOEXEC) else { return };
-        if private::check_peer(socket.as_fd()).is_ok()
-            && let Ok(client) = Client::new(socket)
-        {
-            self.attached.add(client);
+        use rustix::io::Errno;
+        loop {
+            match rustix::net::accept_with(&self.listener, rustix::net::SocketFlags::CLOEXEC) {
+                // The socket and its directory are the user's alone, and so is who connects.
+                Ok(socket) => {
+                    if private::check_peer(socket.as_fd()).is_ok()
+                        && let Ok(client) = Client::new(socket)
+                    {
+                        self.attached.add(client);
+                    }
+                }
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    // Who waits there stays there, and the socket readable.
+                    self.deaf_until = Some(Instant::now() + PAUSE);
+                    return;
+                }
+                Err(_) => return,
+            }
         }
     }
 
@@ -293,6 +333,12 @@ impl Supervisor {
                 Ok(None) => return self.attached.drop_client(index),
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                // Descriptors came with it, and some did not fit (unix(7), MSG_CTRUNC).
+                Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                    let error = Error::system("the container's supervisor has too many open files")
+                        .hint("raise the hard limit of open files (`ulimit -Hn`) and restart the container");
+                    return self.attached.client_mut(index).refuse(&error);
+                }
                 Err(_) => return self.attached.drop_client(index),
             };
             match request {
@@ -314,14 +360,14 @@ impl Supervisor {
                 }
                 Request::Attach(stdin) => {
                     self.attached.client_mut(index).attach(stdin, false);
-                    self.attached.client_mut(index).tell(&Reply::Started(self.init.pid, None));
+                    self.attached.client_mut(index).tell(Reply::Started(self.init.pid, None));
                 }
                 Request::ChangeNetwork(change) => {
                     let reply = match self.change_network(&change) {
                         Ok(()) => Reply::Done,
                         Err(error) => Reply::Failed(WireError::from(&error)),
                     };
-                    self.attached.client_mut(index).tell(&reply);
+                    self.attached.client_mut(index).tell(reply);
                 }
                 Request::Stdin(bytes) => self.attached.input(index, bytes),
                 Request::StdinEnd => self.attached.input_ended(index),
@@ -442,6 +488,9 @@ impl Supervisor {
     /// Pid 1 has ended: drain, record, remove, tell, let go.
     fn finish(mut self) -> Result<()> {
         let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
+        // Those who have connected in the last moment hear of it, too; the next ones are refused.
+        self.accept();
+        drop(self.listener);
         self.attached.drain();
         // Its ports and addresses are free before anybody hears of its end.
         drop(self.network);
@@ -453,20 +502,21 @@ impl Supervisor {
         let recorded = match goes {
             true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
             false => {
-                let recorded = containers.set_state(&self.guard, &self.state, durability(&self.config));
+                let recorded =
+                    containers.set_last_state(&self.guard, &self.state, durability(&self.config), self.reserve);
                 drop(self.guard);
                 recorded
             }
         };
         self.added.iter().for_each(Added::finish);
         self.attached.tell_end(code);
-        // Nobody waits for us any more.
-        drop(self.attached);
+        self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());
         drop(self.namespaces);
         let _ = sweep_dead(&self.paths);
         if goes {
             let _ = publish::empty_trash(&self.paths.trash());
         }
+        self.attached.linger(None, self.terminations.as_fd());
         recorded
     }
 }

@@ -1,5 +1,6 @@
 //! Any process may be killed at any time: afterwards `ps` tells the truth and the next command works.
 
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -255,12 +256,30 @@ fn a_container_is_started_again_at_once() {
     all_is_well(&env);
 }
 
+/// Kills the supervisor of a running container, and with it the container.
 fn kill_supervisor(env: &Env, name: &str) {
     let process = env.pid(name);
     kill(env.supervisor(name), Signal::SIGKILL).expect("ours");
     eventually("its process is gone", || !alive(process));
 }
 
+/// Waits until a process has used no more than a tenth of a processor for a while.
+#[track_caller]
+pub(super) fn rests(pid: nix::unistd::Pid) {
+    let used = || -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+        let fields = stat[stat.rfind(')').expect("a name") + 1..].split_whitespace().skip(11).take(2);
+        fields.map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    };
+    eventually("it rests", || {
+        // Ticks are hundredths of a second (sysconf(_SC_CLK_TCK)).
+        let (before, begun) = (used(), std::time::Instant::now());
+        crate::support::holds_within(Duration::from_millis(500), || false);
+        u128::from(used() - before) * 10 < begun.elapsed().as_millis() / 10
+    });
+}
+
+#[test]
 fn a_container_with_rm_that_nobody_removed_is_gone_for_the_next_command() {
     let env = ready!(busybox);
     env.coracle("run --name other IMAGE true").succeeds();
@@ -298,6 +317,8 @@ fn a_container_with_rm_that_nobody_removed_is_gone_for_the_next_command() {
     assert_eq!(env.status("other"), "exited");
 }
 
+/// `run --rm` that is killed before its container runs, and `create --rm`, which means to start it later.
+#[test]
 fn a_container_with_rm_that_nobody_will_start() {
     let env = ready!(busybox);
     if crate::support::is_root() {
@@ -321,6 +342,7 @@ fn a_container_with_rm_that_nobody_will_start() {
     eventually("it is removed", || names().is_empty());
 }
 
+#[test]
 fn restart_keeps_a_container_with_rm() {
     let env = ready!(busybox);
     env.run_detached("--rm --name one IMAGE sh -c 'echo x >>/root/n; cat /root/n; trap \"\" TERM; sleep 1000'");
@@ -348,6 +370,43 @@ fn restart_keeps_a_container_with_rm() {
     eventually("it is removed", || env.coracle("ps -aq").succeeds().stdout.is_empty());
 }
 
+#[test]
+fn a_supervisor_without_descriptors_rests_and_recovers() {
+    let env = ready!(busybox);
+    if let Some(missing) = crate::support::missing_tool(&["prlimit"]) {
+        return crate::support::skip(&missing);
+    }
+    env.run_detached("--name one IMAGE sleep 1000");
+    let supervisor = env.supervisor("one");
+    let limit = |soft: &str| {
+        env.tool("prlimit", &["--pid", &supervisor.to_string(), &format!("--nofile={soft}:")]).run().succeeds();
+    };
+    limit("32");
+    // As many clients as it takes, and more that wait to be accepted.
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+    let place = env.runtime().join("containers").join(&env.inspect("one", "{{.Id}}")[..32]);
+    let address = UnixAddr::new(&place).expect("a short path");
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let client = || {
+        let client = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).expect("a socket");
+        connect(client.as_raw_fd(), &address).map(|()| client)
+    };
+    let mut clients = Vec::new();
+    eventually("no more is accepted", || {
+        clients.extend(client().ok());
+        clients.len() > 32 && client().is_err()
+    });
+    let exec = env.command("exec one echo well").spawn();
+    rests(supervisor);
+    drop(clients);
+    exec.wait().succeeds().stdout_is("well\n");
+    // Room for the connection and not for the streams that come through it.
+    limit("8");
+    env.coracle("exec one true").fails_with(1).explains().stderr_has("too many open files");
+    assert_eq!(env.status("one"), "running");
+}
+
+#[test]
 fn limits_of_the_caller_are_the_containers_and_not_ours() {
     let env = ready!(busybox);
     let limited = |limits: &str, line: &str| {
@@ -371,6 +430,7 @@ fn limits_of_the_caller_are_the_containers_and_not_ours() {
     }
 }
 
+#[test]
 fn a_log_that_may_not_grow_does_not_end_the_container() {
     let env = ready!(busybox);
     // 32 KiB, also for what our own processes write.
@@ -385,6 +445,38 @@ fn a_log_that_may_not_grow_does_not_end_the_container() {
     assert_eq!(env.inspect("one", "{{.State.Status}} {{.State.ExitCode}}"), "exited 0");
 }
 
+/// On a file system that is full when the container ends.
+#[test]
+fn a_full_disk_does_not_lose_the_exit_code() {
+    let env = ready!(busybox);
+    let data = env.data();
+    let program = env.program().display().to_string();
+    let script = format!(
+        r#"set -e
+        mount -t tmpfs -o size=64m,mode=0700 tmpfs {data}
+        {program} pull -q --tls-verify=false {image} >/dev/null
+        {program} run -d --network none --name one {image} sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.1; done' >/dev/null
+        until {program} logs one | grep -q ready; do sleep 0.1; done
+        # To the last byte, with a file whose pages are there already.
+        dd if=/dev/zero of={data}/fill bs=64k 2>/dev/null || true
+        dd if=/dev/zero of={data}/fill2 bs=1k 2>/dev/null || true
+        if echo x >{data}/more; then echo 'the disk is not full' >&2; exit 1; fi 2>/dev/null
+        {program} stop one
+        {program} inspect --format '{{{{.State.Status}}}} {{{{.State.ExitCode}}}}' one
+        ls {data}/containers/*/state.reserve 2>/dev/null || true
+        rm {data}/fill {data}/fill2
+        {program} rm one
+        "#,
+        data = data.display(),
+        image = env.image(),
+    );
+    env.tool("unshare", &["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+        .run()
+        .succeeds()
+        .stdout_is("one\nexited 7\none\n");
+}
+
+#[test]
 fn files_that_the_dead_left_are_removed() {
     let env = ready!(busybox);
     env.run_detached("--name one IMAGE sleep 1000");
