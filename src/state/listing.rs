@@ -79,7 +79,7 @@ impl Containers {
             true => self.parse_state(&id, buffer)?,
             false => None,
         };
-        if record::is_abandoned(&config, state.as_ref()) && self.sweep_abandoned(&id)? {
+        if record::is_abandoned(&config, state.as_ref()) && self.sweep_abandoned(&id).unwrap_or(false) {
             return Ok(None);
         }
         let (status, joined) = now(state);
