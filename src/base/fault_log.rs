@@ -1,14 +1,17 @@
-//! What went wrong in a process without a standard error, for the day somebody asks: a file with a line for each panic.
+//! What becomes of a panic. In a command it is an error like others. In a process without a standard error it is written
+//! down for the day somebody asks: a file with a line for each panic.
 //!
 //! A bounded number of short lines of each process, and none behind a bounded length of the file, so that what runs into the
 //! same fault again and again does not fill the disk.
 
 use std::fs::File;
 use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use super::{text, time};
+use super::{Error, Result, text, time};
 use crate::sys::process::exit_now;
 
 /// Panics that one process writes down.
@@ -36,6 +39,23 @@ pub fn fatal_panics_to(path: PathBuf) {
         append(&path, &panic.to_string());
         exit_now(101);
     }));
+}
+
+/// Runs `work`; a panic in it becomes an error that says what was wrong and where, and is printed by nobody else. What the
+/// libraries below us do when the kernel gives them no random numbers or no memory is a panic, for example.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T> {
+    static REPORT: Mutex<Option<String>> = Mutex::new(None);
+    std::panic::set_hook(Box::new(|panic| {
+        // The first one is the cause of others.
+        let mut report = REPORT.lock().unwrap_or_else(PoisonError::into_inner);
+        report.get_or_insert_with(|| panic.to_string());
+    }));
+    std::panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        let report = REPORT.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        let report: String = report.chars().take(LONGEST).map(|c| if c == '\n' { ' ' } else { c }).collect();
+        Error::system(format!("internal error: {}", text::clean(&report)))
+            .hint("does the machine lack memory or random numbers? if not, it is a fault of coracle: please report it")
+    })
 }
 
 /// Adds a report. A log that cannot be written must not end anything: what fails here is left.

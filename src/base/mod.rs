@@ -1,10 +1,11 @@
 //! Rank 0: what every other module stands on. Errors that name the thing, ids, XDG paths, atomic publication of files and
-//! directories, locks, times, logs of faults, least privilege for our own servers, and text made safe for a terminal. Nothing here knows what a container is.
+//! directories, locks, limits, times, logs of faults, least privilege for our own servers, and text made safe for a terminal. Nothing here knows what a container is.
 
 pub mod error;
 pub mod fault_log;
 pub mod id;
 pub mod keyring;
+pub mod limits;
 pub mod lock;
 pub mod paths;
 pub mod private;

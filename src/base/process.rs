@@ -1,7 +1,9 @@
 //! The identity of a process that outlives its pid: pid, start time and boot id together never come again.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// A process, as records name it. A pid alone may be reused; with the start time (clock ticks since boot, field 22 of
 /// proc_pid_stat(5)) and the boot id it may not.
@@ -43,6 +45,28 @@ fn start_time(pid: i32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// Whether a process has ended (its pidfd is readable, pidfd_open(2)), or does so within `limit`.
+pub fn ends_within(pidfd: impl AsFd, limit: Duration) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let until = Instant::now() + limit;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
+            Err(nix::errno::Errno::EINTR) => {}
+            ready => return ready.is_ok_and(|count| count > 0),
+        }
+    }
+}
+
+/// What people call a signal: `SIGKILL`, or `signal 35`.
+pub fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {number}"),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! under a name nobody looks at, made durable, and then renamed: rename(2) is the commit point. What was not renamed is
 //! garbage, which the next run may remove.
 //!
-//! * [`file`] replaces one file: temporary file beside it, write, fsync, rename, fsync of the directory.
+//! * [`file`] replaces one file: temporary file beside it, write, fsync, rename, fsync of the directory. What a killed
+//!   writer left beside it goes with [`sweep_files`]. A [`Reserve`] keeps room for a record that a full disk must not stop.
 //! * [`Staging`] makes a directory: fill it, then [`Staging::publish`] renames it into place.
 //! * [`discard`] removes a directory: one rename into the trash, and it is gone for every reader; [`empty_trash`]
 //!   reclaims the space at leisure.
@@ -15,11 +16,11 @@
 //! power cut such a file may be old, new or, on file systems without ext4's `auto_da_alloc`, empty: readers treat an
 //! empty record as a lost one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,9 +39,8 @@ pub enum Durability {
 
 /// Puts `contents` at `path` (mode 0600) in one step: readers see the old file or the new one.
 pub fn file(path: &Path, contents: &[u8], durability: Durability) -> Result<()> {
-    let staged = beside(path);
+    let (staged, mut file) = temporary(path).at(path, "cannot write")?;
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
         file.write_all(contents)?;
         if durability == Durability::Durable {
             file.sync_all()?;
@@ -57,11 +57,94 @@ pub fn file(path: &Path, contents: &[u8], durability: Durability) -> Result<()> 
     }
 }
 
+/// A new file (0600) beside `path`, locked as long as it is open, so that [`sweep_files`] tells work from garbage.
+fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let staged = beside(path);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
+        // A sweep may come between the two, and then the file has no name any more: another one is made.
+        match file.try_lock() {
+            Ok(()) if file.metadata()?.nlink() > 0 => return Ok((staged, file)),
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => {
+                let _ = fs::remove_file(&staged);
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Space on the disk for one record that must be written when the disk is full. It has a name of its own in the directory
+/// of the record and is gone with the value; after a kill, the next one takes its place.
+#[derive(Debug)]
+pub struct Reserve {
+    path: PathBuf,
+    file: File,
+}
+
+/// More than a record has whose texts are ours.
+const RESERVED: usize = 8 * 1024;
+
+impl Reserve {
+    /// For the record at `path`. An error when there is no space already.
+    pub fn new(path: &Path) -> Result<Self> {
+        let place = path.with_extension("reserve");
+        let taken = (|| {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&place)?;
+            match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVED as u64) {
+                // A file system that cannot promise: what is written is at least there as long as it is not changed.
+                Err(rustix::io::Errno::OPNOTSUPP) => file.write_all(&[0; RESERVED])?,
+                allocated => allocated?,
+            }
+            Ok::<_, io::Error>(file)
+        })();
+        match taken {
+            Ok(file) => Ok(Self { path: place, file }),
+            Err(error) => {
+                let _ = fs::remove_file(&place);
+                Err(error).at(&place, "cannot reserve space for")
+            }
+        }
+    }
+
+    /// [`json`], in the reserved space if there is no other.
+    pub fn json<T: serde::Serialize>(self, path: &Path, record: &T, durability: Durability) -> Result<()> {
+        match json(path, record, durability) {
+            Err(error) if matches!(error.errno(), Some(libc::ENOSPC | libc::EDQUOT)) => {
+                let text = encode(path, record)?;
+                self.write(path, &text).at(path, "cannot write")?;
+                match durability {
+                    Durability::Durable => sync_parent(path),
+                    Durability::Volatile => Ok(()),
+                }
+            }
+            written => written,
+        }
+    }
+
+    fn write(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(text, 0)?;
+        self.file.set_len(text.len() as u64)?;
+        self.file.sync_all()?;
+        fs::rename(&self.path, path)
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
 /// A record as JSON through [`file`].
 pub fn json<T: serde::Serialize>(path: &Path, record: &T, durability: Durability) -> Result<()> {
+    file(path, &encode(path, record)?, durability)
+}
+
+fn encode<T: serde::Serialize>(path: &Path, record: &T) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec(record).at(path, "cannot encode the record of")?;
     text.push(b'\n');
-    file(path, &text, durability)
+    Ok(text)
 }
 
 /// Reads a record that [`json`] wrote; `None` when it is not there.
@@ -171,6 +254,36 @@ pub fn sweep(area: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Removes the files beside records of `directory` whose writers were killed before the rename. Living work is recognised
+/// by its lock.
+pub fn sweep_files(directory: &Path) -> Result<()> {
+    for entry in list(directory)? {
+        let path = entry.path();
+        if entry.file_name().to_str().is_some_and(is_temporary)
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Some(file) = if_absent(OpenOptions::new().write(true).open(&path)).at(&path, "cannot open")?
+            && file.try_lock().is_ok()
+        {
+            if_absent(fs::remove_file(&path)).at(&path, "cannot remove what is left at")?;
+        }
+    }
+    Ok(())
+}
+
+/// [`sweep_files`] in `directory` and all directories below it.
+pub fn sweep_files_below(directory: &Path) -> Result<()> {
+    sweep_files(directory)?;
+    let children = list(directory)?.into_iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    children.into_iter().try_for_each(|entry| sweep_files_below(&entry.path()))
+}
+
+/// Whether [`beside`] makes such names.
+fn is_temporary(name: &str) -> bool {
+    let Some(mut parts) = name.strip_prefix('.').map(|name| name.split('-')) else { return false };
+    let is = |part: Option<&str>, radix| part.is_some_and(|part| u128::from_str_radix(part, radix).is_ok());
+    is(parts.next(), 10) && is(parts.next(), 16) && is(parts.next(), 16) && parts.next().is_none()
+}
+
 /// Removes a directory with everything in it, however deep it is: layers may be deeper than descriptors last for
 /// `std::fs::remove_dir_all`.
 fn remove_tree(path: &Path) -> io::Result<()> {
@@ -223,6 +336,35 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
         }
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn sweeping_files_takes_those_of_the_dead() {
+        let scratch = scratch();
+        let record = scratch.path().join("record");
+        let (living, _file) = temporary(&record).unwrap();
+        let (dead, file) = temporary(&record).unwrap();
+        drop(file);
+        let others = [".lock", ".1-2", ".x-1-2", "1-2-3", ".1-2-3-4"].map(|name| scratch.path().join(name));
+        others.iter().for_each(|other| fs::write(other, "").unwrap());
+        sweep_files(scratch.path()).unwrap();
+        assert!(living.exists() && !dead.exists() && others.iter().all(|other| other.exists()));
+    }
+
+    #[test]
+    fn a_reserve_goes_with_its_record() {
+        let scratch = scratch();
+        let record = scratch.path().join("record.json");
+        let names = || fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+        let reserve = Reserve::new(&record).unwrap();
+        assert!(fs::metadata(scratch.path().join("record.reserve")).unwrap().blocks() * 512 >= RESERVED as u64);
+        reserve.json(&record, &"plenty", Durability::Durable).unwrap();
+        assert_eq!((read_json::<String>(&record).unwrap().as_deref(), names().len()), (Some("plenty"), 1));
+        // As on a full disk.
+        let reserve = Reserve::new(&record).unwrap();
+        reserve.write(&record, b"\"full\"\n").unwrap();
+        drop(reserve);
+        assert_eq!((read_json::<String>(&record).unwrap().as_deref(), names().len()), (Some("full"), 1));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::base::{Error, Result, text};
+use crate::base::{Error, Result, fault_log, limits, lock, text};
 use context::{Context, Globals, Persona};
 use environment::Environment;
 use ui::{Level, Ui};
@@ -48,6 +48,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let persona = Persona::called(&name);
     let ui = Ui::new(persona.program(), Level::default());
+    limits::ignore_file_size_signal();
+    lock::tell_waits(Some(Box::new(move |words| {
+        ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
+    })));
     let outcome = match words(args) {
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
@@ -55,7 +59,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(words) if words.first().is_some_and(|word| word == complete::WORD) => {
             complete::complete(persona, &words[1..]).map_err(Failure::plain)
         }
-        Ok(words) => dispatch(persona, &ui, &words),
+        // As docker and podman exit for faults of their own.
+        Ok(words) => fault_log::caught(|| dispatch(persona, &ui, &words))
+            .unwrap_or_else(|error| Err(Failure { error, code: 125, see: None })),
         Err(error) => Err(Failure::parsing(error, persona.program())),
     };
     let outcome = outcome.and_then(|code| ui.flush().map(|()| code).map_err(Failure::plain));

@@ -115,7 +115,8 @@ impl Ui {
     /// Nothing can be done about a standard error that is closed.
     fn say(&self, message: &str) {
         let _ = self.flush();
-        let _ = io::stderr().write_all(message.as_bytes());
+        // Once more, if that was for a passing reason: no status without a word.
+        let _ = io::stderr().write_all(message.as_bytes()).or_else(|_| io::stderr().write_all(message.as_bytes()));
     }
 }
 
@@ -157,7 +158,7 @@ impl Lines {
 fn first_line(program: &str, error: &Error) -> String {
     let chain = error.chain();
     match program {
-        "docker" if error.kind() != Kind::Usage => {
+        "docker" if !matches!(error.kind(), Kind::Usage | Kind::Unsupported) => {
             let plain = chain.replace('`', "");
             let mut letters = plain.chars();
             let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();

@@ -11,6 +11,7 @@ use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
 use crate::base::paths::private_dir;
+use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
@@ -31,12 +32,14 @@ pub(super) struct Created {
 
 /// Creates a container and returns its id.
 pub fn create(engine: &Engine, request: &CreateRequest, progress: &dyn pull::Progress) -> Result<ContainerId> {
-    create_guarded(engine, request, progress).map(|created| created.config.id)
+    create_guarded(engine, request, None, progress).map(|created| created.config.id)
 }
 
+/// `starter` is the process that is going to start it at once.
 pub(super) fn create_guarded(
     engine: &Engine,
     request: &CreateRequest,
+    starter: Option<ProcessIdentity>,
     progress: &dyn pull::Progress,
 ) -> Result<Created> {
     let store = engine.store()?;
@@ -79,7 +82,8 @@ pub(super) fn create_guarded(
             recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
-        let config = resolve(request, &image_config, facts)?;
+        let mut config = resolve(request, &image_config, facts)?;
+        config.creator = starter.clone().filter(|_| config.remove);
         make_volumes(engine, &config)?;
         // The supervisor fills the other two, at every start anew.
         let hostname = format!("{}\n", config.hostname);

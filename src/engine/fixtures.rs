@@ -45,6 +45,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         init: false,
         labels: Default::default(),
         remove: false,
+        creator: None,
         stop_signal: 15,
         stop_timeout: 10,
         security: Security {

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::rmi::layers_in_use;
 use crate::base::error::WireError;
-use crate::base::{Error, Paths, Result, ResultExt, publish};
+use crate::base::id::random_bytes;
+use crate::base::{Error, Paths, Result, ResultExt, fault_log, limits, publish};
 use crate::rootless::outer;
 use crate::state::Containers;
 use crate::store::Store;
@@ -25,7 +26,11 @@ pub(super) fn inside<T: Serialize + DeserializeOwned>(paths: &Paths, work: impl 
     let child = match fork().context(|| "cannot fork")? {
         Forked::Child => {
             drop(read);
-            let result = outer::enter(paths).and_then(|()| work());
+            // The registry's connections and the layers' trees need more files than some shells allow.
+            limits::raise();
+            // What work uses panics without random numbers, and says less clearly why.
+            let work = || random_bytes(&mut [0; 1]).and_then(|()| outer::enter(paths)).and_then(|()| work());
+            let result = fault_log::caught(work).and_then(|result| result);
             outer::forget_keeper(paths);
             let wire: Result<T, WireError> = result.map_err(|error| WireError::from(&error));
             let sent = serde_json::to_vec(&wire).ok().map(|bytes| write.write_all(&bytes));
@@ -60,6 +65,7 @@ pub(super) fn reclaim(paths: &Paths, age: Duration) -> Result<()> {
                 store.reclaim_layers(age, || layers_in_use(&Containers::new(paths)))?;
                 store.sweep()
             });
+            outer::forget_dead_keepers(paths);
             outer::forget_keeper(paths);
             exit_now(i32::from(done.is_err()));
         }

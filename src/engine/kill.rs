@@ -2,24 +2,27 @@
 
 use std::os::fd::AsFd;
 
-use super::wait::end_of;
+use super::wait::{ask, end_of, settled};
 use super::{Engine, not_running};
-use crate::base::{ContainerId, Result, ResultExt};
+use crate::base::{ContainerId, Kind, Result, ResultExt};
 use crate::spec::container::Status;
-use crate::supervise::protocol::{self, Request};
+use crate::supervise::protocol::Request;
 
 /// Sends `signal` (see [`super::signal::parse`]). Returns the container's id; after SIGKILL, which nothing survives, once
 /// the end has been recorded.
 pub fn kill(engine: &Engine, name: &str, signal: i32) -> Result<ContainerId> {
     let id = engine.containers().find(name)?;
     match crate::supervise::connect(&engine.paths.container_socket(&id))? {
-        Some(socket) => {
-            protocol::send_request(socket.as_fd(), &Request::Signal(signal))
-                .context(|| "cannot reach the container's supervisor")?;
-            if signal == libc::SIGKILL {
-                end_of(&socket)?;
-            }
-        }
+        Some(supervisor) => match (ask(&supervisor, &Request::Signal(signal))?, signal) {
+            (true, libc::SIGKILL) => drop(end_of(&supervisor)?),
+            (true, _) => {}
+            // Somebody else was faster, and its end is being recorded.
+            (false, libc::SIGKILL) => match settled(engine, &id) {
+                Err(error) if error.kind() != Kind::NotFound => return Err(error),
+                _ => {}
+            },
+            (false, _) => return Err(not_running(name)),
+        },
         None => signal_orphan(engine, &id, name, signal)?,
     }
     Ok(id)

@@ -2,9 +2,8 @@
 
 use super::stop::{How, stop};
 use super::{Engine, isolated, pull};
-use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Kind, Result};
-use crate::spec::container::MountSource;
+use crate::base::id::Name;
+use crate::base::{ContainerId, Error, Kind, Result, lock};
 use crate::state::{Container, ContainerGuard, durability};
 
 /// How to remove.
@@ -30,16 +29,16 @@ pub fn remove(engine: &Engine, names: &[String], removal: Removal) -> Vec<Result
 fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<ContainerId> {
     let containers = engine.containers();
     let id = containers.find(name)?;
-    let container = containers.load(&id)?;
+    let container = match containers.load(&id) {
+        // Somebody else was faster.
+        Err(error) if removal.force && error.kind() == Kind::NotFound => return Ok(id),
+        container => container?,
+    };
     let Some(guard) = stopped(engine, &container, removal.force)? else { return Ok(id) };
-    containers.remove(guard, durability(&container.config))?;
-    if removal.volumes {
-        for mount in &container.config.mounts {
-            if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
-                let volume = engine.paths.volumes().join(name.as_str());
-                publish::discard(&volume, &engine.paths.trash(), Durability::Volatile)?;
-            }
-        }
+    let durability = durability(&container.config);
+    match removal.volumes {
+        true => containers.remove_with_volumes(guard, &container.config, durability)?,
+        false => containers.remove(guard, durability)?,
     }
     Ok(id)
 }
@@ -56,7 +55,10 @@ fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option
                     "stop it first with `coracle stop {name}`, or force it with `coracle rm -f {name}`"
                 )));
             }
-            stop(engine, id.as_str(), How { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
+            match stop(engine, id.as_str(), How { signal: Some(libc::SIGKILL), timeout: Some(0) }) {
+                Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+                stopped => drop(stopped?),
+            }
         }
         match containers.guard(id) {
             Ok(Some(guard)) if !running()? => return Ok(Some(guard)),
@@ -66,6 +68,13 @@ fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    Err(Error::conflict(format!("container `{name}` is being changed by another command"))
-        .hint("try again in a moment"))
+    Err(busy(engine, id, name))
+}
+
+fn busy(engine: &Engine, id: &ContainerId, name: &Name) -> Error {
+    let error = Error::conflict(format!("container `{name}` is being changed by another command"));
+    match lock::holder(&engine.paths.container(id)) {
+        Some(holder) => error.hint(format!("it is held by {holder}")),
+        None => error.hint("try again in a moment"),
+    }
 }

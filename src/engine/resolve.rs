@@ -77,6 +77,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         init: request.init,
         labels,
         remove: request.remove,
+        creator: None,
         stop_signal,
         stop_timeout: request.stop_timeout.unwrap_or(STOP_TIMEOUT),
         security: Security {

@@ -7,6 +7,7 @@ use super::create::{Created, create_guarded};
 use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
 use super::{Engine, pull};
+use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::state::ContainerConfig;
 use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
@@ -32,7 +33,8 @@ pub fn run(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ran> {
     let supervisor = spawn(&engine.paths)?;
-    let Created { config, guard, layers } = create_guarded(engine, request, progress)?;
+    let starter = if request.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
+    let Created { config, guard, layers } = create_guarded(engine, request, starter, progress)?;
     created(&config.id)?;
     let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);
     // The lock goes over to the supervisor.

@@ -1,14 +1,13 @@
 //! `stop` and `restart`: the stop signal, patience, SIGKILL.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::kill::signal_orphan;
 use super::start::start;
-use super::wait::{end_of, settled};
-use crate::base::{ContainerId, Kind, Result, ResultExt};
-use crate::supervise::protocol::{self, Request};
+use super::wait::{ask, end_of, settled};
+use crate::base::{ContainerId, Kind, Result};
+use crate::supervise::protocol::Request;
 
 /// How to stop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,22 +20,34 @@ pub struct How {
 
 /// Stops a container and waits until it has ended. One that does not run is no error.
 pub fn stop(engine: &Engine, name: &str, how: How) -> Result<ContainerId> {
+    stop_and(engine, name, how, false)
+}
+
+/// `keep`: this process is about to start it again, so that a `--rm` container stays.
+fn stop_and(engine: &Engine, name: &str, how: How, keep: bool) -> Result<ContainerId> {
     let id = engine.containers().find(name)?;
-    let config = engine.containers().config(&id)?;
+    let config = match engine.containers().config(&id) {
+        // A `--rm` container is gone with its end.
+        Err(error) if error.kind() == Kind::NotFound => return Ok(id),
+        config => config?,
+    };
     let signal = how.signal.unwrap_or(config.stop_signal);
     let seconds = how.timeout.unwrap_or(i64::from(config.stop_timeout));
-    match crate::supervise::connect(&engine.paths.container_socket(&id))? {
-        Some(socket) => {
-            let request = Request::Stop(signal, seconds.saturating_mul(1000));
-            protocol::send_request(socket.as_fd(), &request).context(|| "cannot reach the container's supervisor")?;
-            end_of(&socket)?;
+    let socket = engine.paths.container_socket(&id);
+    if let Some(supervisor) = crate::supervise::connect(&socket)? {
+        let asked = (!keep || ask(&supervisor, &Request::Keep)?)
+            && ask(&supervisor, &Request::Stop(signal, seconds.saturating_mul(1000)))?;
+        if asked && end_of(&supervisor)?.is_some() {
+            return Ok(id);
         }
-        None => match settled(engine, &id) {
-            Ok(container) if container.status.is_running() => stop_orphan(engine, &id, name, signal, seconds)?,
-            // A `--rm` container is gone with its end.
-            Err(error) if error.kind() != Kind::NotFound => return Err(error),
-            _ => {}
-        },
+    }
+    match settled(engine, &id) {
+        // Not one that somebody else has started again meanwhile.
+        Ok(container) if container.status.is_running() && crate::supervise::connect(&socket)?.is_none() => {
+            stop_orphan(engine, &id, name, signal, seconds)?;
+        }
+        Err(error) if error.kind() != Kind::NotFound => return Err(error),
+        _ => {}
     }
     Ok(id)
 }
@@ -63,8 +74,8 @@ fn stop_orphan(engine: &Engine, id: &ContainerId, name: &str, signal: i32, secon
     Ok(())
 }
 
-/// Stops the container when it runs, and starts it.
+/// Stops the container when it runs, and starts it. A `--rm` container stays, as with docker and podman.
 pub fn restart(engine: &Engine, name: &str, how: How, note: &mut dyn FnMut(&str)) -> Result<ContainerId> {
-    let id = stop(engine, name, how)?;
+    let id = stop_and(engine, name, how, true)?;
     start(engine, name, None, note).map(|_| id)
 }

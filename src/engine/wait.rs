@@ -8,7 +8,7 @@ use super::Engine;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
 use crate::spec::container::Status;
 use crate::state::Container;
-use crate::supervise::protocol::{self, MAX_MESSAGE, Reply};
+use crate::supervise::protocol::{self, MAX_MESSAGE, Reply, Request};
 
 /// What to wait for (docker's `--condition`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +59,14 @@ pub(super) fn settled(engine: &Engine, id: &ContainerId) -> Result<Container> {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     engine.containers().load(id)
+}
+
+/// Sends a request to a container's supervisor. False when that has just ended: what was asked for is done, or cannot be.
+pub(super) fn ask(socket: &OwnedFd, request: &Request) -> Result<bool> {
+    match protocol::send_request(socket.as_fd(), request) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EPIPE | libc::ECONNRESET)) => Ok(false),
+        sent => sent.map(|()| true).context(|| "cannot reach the container's supervisor"),
+    }
 }
 
 /// Listens until the container has ended; none when the supervisor vanished.

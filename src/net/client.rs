@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{
@@ -231,13 +231,26 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     if let Some(connected) = attempt(&address)? {
         return Ok(connected);
     }
-    if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
+    remove_dead_sockets(&paths.runtime.join("netd"))?;
     let listener = seqpacket()?;
     private::close_to_others(listener.as_fd()).at(&path, "cannot close to others")?;
     bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(&path, "cannot make the socket")?;
     listen(&listener, Backlog::MAXCONN).at(&path, "cannot listen on")?;
     spawn::spawn(paths, &path, program, listener.as_fd(), router)?;
     attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
+}
+
+/// Removes the sockets of netds that were killed, and of user namespaces that are gone. For the holder of the lock: nobody
+/// else makes one now.
+fn remove_dead_sockets(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).at(directory, "cannot list")?.flatten() {
+        let path = entry.path();
+        // One that cannot be asked may live.
+        if UnixAddr::new(&path).is_ok_and(|address| matches!(attempt(&address), Ok(None))) {
+            if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
+        }
+    }
+    Ok(())
 }
 
 /// Connects; `None` when nobody listens.

@@ -3,4 +3,5 @@
 
 pub mod doctor;
 pub mod idmap;
+mod map_programs;
 pub mod outer;

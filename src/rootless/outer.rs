@@ -5,7 +5,7 @@
 //! It maps 0 to the user and 1.. to the user's subordinate ids. Writing such a map needs the setuid programs newuidmap
 //! and newgidmap (shadow-utils), 2 to 4 ms; joining a namespace that exists needs 0.03 ms. So whoever finds none makes
 //! it, and every process that lives in one says so in the keepers directory (an empty file named after its process
-//! identity). The record of a dead keeper is simply passed over.
+//! identity). The record of a dead keeper is removed by whoever meets it.
 //!
 //! There must not be two at a time: both would have the same owners on disk, but each its own netd, and containers of one
 //! would not find those of the other. So who joins one holds a lock, shared with others who do, until it is recorded
@@ -24,18 +24,19 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::idmap::{IdMap, IdRange, account_by_uid, subid_ranges};
+use super::map_programs::write_maps;
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
-use crate::base::process::ProcessIdentity;
+use crate::base::process::{ProcessIdentity, signal_name};
 use crate::base::{Error, Kind, Paths, Result, ResultExt, keyring};
-use crate::sys::process::{Forked, exit_now, fork};
+use crate::sys::process::{Forked, close_all_but, exit_now, fork};
 
 /// Moves this single-threaded process into the outer user namespace and a private mount namespace, without the keys of the
 /// user's session.
@@ -123,6 +124,16 @@ pub fn forget_keeper(paths: &Paths) {
     }
 }
 
+/// Removes the records of processes that have ended without doing so themselves.
+pub fn forget_dead_keepers(paths: &Paths) {
+    for entry in fs::read_dir(paths.keepers()).into_iter().flatten().flatten() {
+        let keeper = entry.file_name().to_str().and_then(parse_keeper_name);
+        if keeper.is_some_and(|keeper| !keeper.is_alive()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Records this process, which is in the outer user namespace, as one that keeps it.
 pub fn record_keeper(paths: &Paths) -> Result<()> {
     let me = ProcessIdentity::of(std::process::id() as i32)
@@ -162,9 +173,7 @@ fn join(paths: &Paths) -> Result<bool> {
         if !keeper.is_alive() {
             continue;
         }
-        // One from before the user got subordinate ids shows all owners as the user.
-        let map = fs::read_to_string(format!("/proc/{}/uid_map", keeper.pid)).unwrap_or_default();
-        if IdMap::parse(&map).len() == 1 && !has_single_id()? {
+        if !is_usable(keeper.pid)? {
             continue;
         }
         match setns(namespace.as_fd(), CloneFlags::CLONE_NEWUSER) {
@@ -177,6 +186,15 @@ fn join(paths: &Paths) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Whether the namespace of a keeper has what a new one would have: both maps, and not only the user's own id, as one from
+/// before the user got subordinate ids, which shows all owners as the user.
+fn is_usable(keeper: i32) -> Result<bool> {
+    let ids =
+        |file: &str| IdMap::parse(&fs::read_to_string(format!("/proc/{keeper}/{file}")).unwrap_or_default()).len();
+    let (uids, gids) = (ids("uid_map"), ids("gid_map"));
+    Ok(uids > 0 && gids > 0 && (uids > 1 || has_single_id()?))
 }
 
 /// Makes the namespace and has its maps written by a helper process that stays outside.
@@ -192,7 +210,8 @@ fn create() -> Result<()> {
     let target = std::process::id();
     let helper = match fork().context(|| "cannot fork")? {
         Forked::Child => {
-            drop(go_in);
+            // Above all the other end of `go` and the lock: they end with our parent.
+            let _ = close_all_but(&[go_out.as_fd(), report_in.as_fd()]);
             let mut go = [0u8; 1];
             // End of file: our parent gave up before there was anything to map.
             let ready = go_out.read_exact(&mut go).is_ok();
@@ -217,13 +236,48 @@ fn create() -> Result<()> {
     drop(go_in);
     let mut report = Vec::new();
     report_out.read_to_end(&mut report).context(|| "cannot read the id-map helper's report")?;
-    let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(helper), None);
+    let ended = end_of(helper)?;
     unshared.map_err(refused)?;
-    match serde_json::from_slice::<crate::base::error::WireError>(&report) {
-        Ok(problem) => Err(problem.into()),
-        Err(_) if report.is_empty() => Ok(()),
-        Err(error) => Err(error).context(|| "cannot understand the id-map helper's report"),
+    if !report.is_empty() {
+        let problem: crate::base::error::WireError =
+            serde_json::from_slice(&report).context(|| "cannot understand the id-map helper's report")?;
+        return Err(problem.into());
     }
+    match ended {
+        WaitStatus::Exited(_, 0) => check_maps(&uid_map, &gid_map),
+        WaitStatus::Signaled(_, signal, _) => {
+            Err(Error::system(format!("the id-map helper was killed by {}", signal_name(signal as i32)))
+                .hint("is the machine short of memory? try again"))
+        }
+        other => Err(Error::system(format!("the id-map helper ended without a report ({other:?})"))),
+    }
+}
+
+/// Waits for a child.
+fn end_of(pid: i32) -> Result<WaitStatus> {
+    loop {
+        match waitpid(nix::unistd::Pid::from_raw(pid), None) {
+            Err(Errno::EINTR) => {}
+            ended => return ended.context(|| "cannot wait for the id-map helper"),
+        }
+    }
+}
+
+/// Looks whether this process has the ids that it should have: in a namespace that lacks some, everything fails later and
+/// less clearly, and others would join it.
+fn check_maps(uid_map: &IdMap, gid_map: &IdMap) -> Result<()> {
+    let (uids, gids) = current_maps()?;
+    for (now, planned, what) in [(&uids, uid_map, "user"), (&gids, gid_map, "group")] {
+        if now.len() != planned.len() {
+            return Err(Error::system(format!(
+                "the new user namespace has {} {what} ids instead of {}",
+                now.len(),
+                planned.len()
+            ))
+            .hint("was newuidmap or newgidmap replaced? `coracle doctor` looks at them"));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the namespace of a user without subordinate ids.
@@ -266,38 +320,6 @@ fn planned_maps(uid: u32, gid: u32) -> Result<(IdMap, IdMap)> {
         }
     }
     Ok((IdMap::for_user(uid, &uids), IdMap::for_user(gid, &gids)))
-}
-
-/// Runs newuidmap and newgidmap at the same time: one after the other takes twice as long.
-fn write_maps(pid: u32, uid_map: &IdMap, gid_map: &IdMap) -> Result<()> {
-    let start = |program: &str, map: &IdMap| {
-        Command::new(program)
-            .arg(pid.to_string())
-            .args(map.to_args())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => {
-                    Error::new(Kind::Unsupported, format!("`{program}` is not installed")).hint(
-                        "install it once: `sudo apt install uidmap` (Debian, Ubuntu), `shadow-utils` (Fedora), `shadow` (Arch, openSUSE), `shadow-uidmap` (Alpine)",
-                    )
-                }
-                _ => Error::system(format!("cannot run `{program}`")).caused_by(error),
-            })
-    };
-    let running = [("newuidmap", start("newuidmap", uid_map)?), ("newgidmap", start("newgidmap", gid_map)?)];
-    for (program, child) in running {
-        let output = child.wait_with_output().context(|| format!("cannot wait for `{program}`"))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = crate::base::text::clean(said.trim()).into_owned();
-            return Err(Error::new(Kind::Unsupported, format!("`{program}` failed: {said}"))
-                .hint("it must be setuid root or have file capabilities, and its file system must not be mounted nosuid; `coracle doctor` tells which"));
-        }
-    }
-    Ok(())
 }
 
 /// Why the kernel would not make a user namespace, as far as its settings tell.

@@ -204,6 +204,7 @@ mod tests {
             init: false,
             labels: Default::default(),
             remove: false,
+            creator: None,
             stop_signal: 15,
             stop_timeout: 10,
             security: Security {

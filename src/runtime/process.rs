@@ -25,6 +25,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::rootfs::Rootfs;
 use super::user::Identity;
+use crate::base::limits;
 use crate::sys::process::{StringArray, close_on_exec_from, exec, reset_signals, set_seccomp_filter};
 use crate::sys::socket;
 
@@ -176,6 +177,7 @@ impl PreparedProcess {
         }
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         reset_signals().map_err(at(Stage::Hygiene))?;
+        limits::restore().map_err(at(Stage::Hygiene))?;
         die_with_parent(parent).map_err(at(Stage::Hygiene))?;
         close_on_exec_from(3).map_err(at(Stage::Hygiene))
     }
@@ -286,7 +288,7 @@ impl Stage {
             (Stage::Bounding | Stage::Capabilities, _) => system("cannot set capabilities".into()),
             (Stage::NoNewPrivileges, _) => system("cannot set no-new-privileges".into()),
             (Stage::Seccomp, _) => system("cannot install the seccomp filter".into()),
-            (Stage::Hygiene, _) => system("cannot reset signals and files".into()),
+            (Stage::Hygiene, _) => system("cannot reset signals, limits and files".into()),
             (Stage::Keyring, _) => system("cannot make a session keyring".into()),
         }
         .caused_by(cause)

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::UserNamespace;
 use super::network::{HostEntry, Publish, Rate, Wish};
 use crate::base::id::Name;
+use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, text};
 
 /// The newest record format this program reads and the one it writes.
@@ -59,6 +60,10 @@ pub struct ContainerConfig {
     pub labels: BTreeMap<String, String>,
     /// Removed together with its anonymous volumes when it exits.
     pub remove: bool,
+    /// The command that creates and starts it in one go, if it is to be removed: when that dies in between, nobody will
+    /// ever start it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creator: Option<ProcessIdentity>,
     /// The signal of `stop`, by number.
     pub stop_signal: i32,
     /// Seconds between that signal and SIGKILL.

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{CONFIG, Container, Containers, STATE, now};
+use super::{CONFIG, Container, Containers, STATE, now, record};
 use crate::base::error::if_absent;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
 
@@ -79,6 +79,9 @@ impl Containers {
             true => self.parse_state(&id, buffer)?,
             false => None,
         };
+        if record::is_abandoned(&config, state.as_ref()) && self.sweep_abandoned(&id).unwrap_or(false) {
+            return Ok(None);
+        }
         let (status, joined) = now(state);
         Ok(Some(Container { config, name, status, joined }))
     }

@@ -7,6 +7,7 @@
 //!                                            presence is what makes a container exist
 //! <data>/containers/<id>/container.json      what it is; immutable but for its networks
 //!                       /state.json          how its last run went; replaced by its supervisor
+//!                       /state.reserve       room for the next one, while it runs
 //!                       /upper, /work        overlayfs
 //!                       /log                 json-file log of its output
 //!                       /hosts, /hostname, /resolv.conf
@@ -21,6 +22,9 @@
 //! linked, the commit point. Removing: the lock is taken (so it is not running), the name is unlinked, the commit
 //! point; then the directory moves to the trash. A directory without a name, whose lock is free, is garbage of somebody
 //! who was killed in between; [`Containers::sweep`] takes it away.
+//!
+//! A container that is to be removed with its end (`--rm`) is removed by its supervisor. Where that was killed, or never
+//! came to be, whoever meets the container next does it: it is never found, listed or in the way of a new one of its name.
 //!
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
@@ -38,11 +42,13 @@ use std::path::Path;
 pub use crate::spec::container::{ContainerConfig, Status};
 pub use record::RunState;
 
+use crate::spec::container::MountSource;
+
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
-use crate::base::publish::{self, Durability, Staging};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, text};
+use crate::base::publish::{self, Durability, Reserve, Staging};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::spec::network::Joined;
 
 /// The record of what a container is.
@@ -116,8 +122,16 @@ impl Containers {
         }
     }
 
-    /// The id behind a name, an id or the unambiguous beginning of one.
+    /// The id behind a name, an id or the unambiguous beginning of one. An abandoned container is removed instead.
     pub fn find(&self, text: &str) -> Result<ContainerId> {
+        let id = self.look_up(text)?;
+        match self.sweep_abandoned(&id)? {
+            true => Err(no_such(text)),
+            false => Ok(id),
+        }
+    }
+
+    fn look_up(&self, text: &str) -> Result<ContainerId> {
         if let Ok(name) = text.parse::<Name>()
             && let Some(id) = self.named(&name)?
         {
@@ -132,8 +146,7 @@ impl Containers {
             (Some((_, id)), 0) => Ok(id),
             (Some(_), _) => Err(Error::usage(format!("more than one container id begins with `{text}`"))
                 .hint("give more digits, or the name")),
-            (None, _) => Err(Error::not_found(format!("no such container: `{}`", text::clean(text)))
-                .hint("`coracle ps -a` lists the containers there are")),
+            (None, _) => Err(no_such(text)),
         }
     }
 
@@ -193,6 +206,25 @@ impl Containers {
         publish::json(&self.paths.container(&guard.id).join(STATE), state, durability)
     }
 
+    /// Takes room on the disk for the record of a run's end, which must not be lost when the disk is full by then.
+    pub fn reserve_state(&self, guard: &ContainerGuard) -> Result<Reserve> {
+        Reserve::new(&self.paths.container(&guard.id).join(STATE))
+    }
+
+    /// [`Self::set_state`] for the end of a run, in `reserve` when there is no other room.
+    pub fn set_last_state(
+        &self,
+        guard: &ContainerGuard,
+        state: &RunState,
+        durability: Durability,
+        reserve: Option<Reserve>,
+    ) -> Result<()> {
+        match reserve {
+            Some(reserve) => reserve.json(&self.paths.container(&guard.id).join(STATE), state, durability),
+            None => self.set_state(guard, state, durability),
+        }
+    }
+
     /// Replaces the record of what a container is: its networks have changed. Only for the holder of its lock.
     pub fn set_config(&self, guard: &ContainerGuard, config: &ContainerConfig) -> Result<()> {
         publish::json(&self.paths.container(&guard.id).join(CONFIG), config, durability(config))
@@ -205,6 +237,46 @@ impl Containers {
             None if !directory.is_dir() => Err(Error::not_found(format!("no such container: `{}`", id.short()))),
             lock => Ok(lock.map(|lock| ContainerGuard { _lock: lock, id: id.clone() })),
         }
+    }
+
+    /// Removes the container if it was to be removed with its end and nobody is left to do so. Whether it did. Records that
+    /// cannot be read are left for others to report.
+    fn sweep_abandoned(&self, id: &ContainerId) -> Result<bool> {
+        let abandoned = || {
+            let config = self.config(id).ok().filter(|config| config.remove)?;
+            let state = self.state(id).ok()?;
+            record::is_abandoned(&config, state.as_ref()).then_some(config)
+        };
+        if abandoned().is_none() {
+            return Ok(false);
+        }
+        // Who holds the lock starts it or takes it away.
+        let guard = match self.guard(id) {
+            Ok(Some(guard)) => guard,
+            Ok(None) => return Ok(false),
+            Err(error) if error.kind() == Kind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        match abandoned() {
+            Some(config) => self.remove_with_volumes(guard, &config, Durability::Volatile).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// [`Self::remove`], and the container's anonymous volumes.
+    pub fn remove_with_volumes(
+        &self,
+        guard: ContainerGuard,
+        config: &ContainerConfig,
+        durability: Durability,
+    ) -> Result<()> {
+        self.remove(guard, durability)?;
+        for mount in &config.mounts {
+            if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
+                publish::discard(&self.paths.volumes().join(name.as_str()), &self.paths.trash(), Durability::Volatile)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a container that the guard's holder has stopped. Its files go to the trash.
@@ -290,7 +362,7 @@ impl Containers {
 
     fn refuse_taken_name(&self, name: &Name) -> Result<()> {
         match self.named(name)? {
-            Some(id) if self.paths.container(&id).is_dir() => Err(taken(name, &id)),
+            Some(id) if self.paths.container(&id).is_dir() && !self.sweep_abandoned(&id)? => Err(taken(name, &id)),
             _ => Ok(()),
         }
     }
@@ -340,6 +412,11 @@ pub fn durability(config: &ContainerConfig) -> Durability {
         true => Durability::Volatile,
         false => Durability::Durable,
     }
+}
+
+fn no_such(text: &str) -> Error {
+    Error::not_found(format!("no such container: `{}`", text::clean(text)))
+        .hint("`coracle ps -a` lists the containers there are")
 }
 
 fn taken(name: &Name, id: &ContainerId) -> Error {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::process::ProcessIdentity;
 use crate::base::{Error, Kind, Result};
-use crate::spec::container::{FORMAT, Status};
+use crate::spec::container::{ContainerConfig, FORMAT, Status};
 use crate::spec::network::Joined;
 
 /// How the last run of a container went. Absent as long as it was never started.
@@ -25,6 +25,9 @@ pub struct RunState {
     /// What its networks gave it, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<Joined>,
+    /// After the end of a run of a container that is to be removed: the command that is about to start it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarter: Option<ProcessIdentity>,
 }
 
 /// Where a run is.
@@ -70,6 +73,17 @@ impl RunState {
     }
 }
 
+/// Whether a container was to be removed with its end, and nobody is left to do so: its supervisor was killed, the machine
+/// restarted, or the command that would have started it is gone. A living owner holds its lock or is named in a record.
+pub(super) fn is_abandoned(config: &ContainerConfig, state: Option<&RunState>) -> bool {
+    let dead = |process: &ProcessIdentity| !process.is_alive();
+    config.remove
+        && match state {
+            None => config.creator.as_ref().is_some_and(dead),
+            Some(state) => !state.status().is_running() && state.restarter.as_ref().is_none_or(dead),
+        }
+}
+
 /// Refuses records of a newer program.
 pub(super) fn check_format(format: u32, what: &str) -> Result<()> {
     match format <= FORMAT {
@@ -97,6 +111,7 @@ mod tests {
             init: Some(init.clone()),
             started: now(),
             joined: None,
+            restarter: None,
         };
         assert!(state(&me, &dead).status().is_running());
         assert!(state(&dead, &me).status().is_running());

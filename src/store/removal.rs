@@ -85,9 +85,11 @@ impl Store {
         made.is_some_and(|made| made.elapsed().unwrap_or_default() >= age)
     }
 
-    /// Removes what interrupted processes left: staged layers of the dead, and the trash. Living work is left alone. Call it
+    /// Removes what interrupted processes left: staged layers and records of the dead, and the trash. Living work is left alone. Call it
     /// as root of the user namespace that owns the trees.
     pub fn sweep(&self) -> Result<()> {
+        publish::sweep_files(&self.root)?;
+        ["blobs", "images", "refs"].iter().try_for_each(|name| publish::sweep_files_below(&self.path(name)))?;
         publish::sweep(&self.path("staging"))?;
         publish::empty_trash(&self.path("trash"))
     }

@@ -1,18 +1,44 @@
 //! The container's streams and the clients that are attached to them.
 //!
-//! Bounded everywhere: one chunk of output may wait for each client, and while one waits, no output is read; one chunk
-//! of input may wait for the container, and while it waits, no message is taken from clients that give input.
+//! Bounded everywhere. The client that started the container sets the pace, as a pipe's reader does: while output waits
+//! for it, none is read, and the container waits in turn. Every other client has a [`BACKLOG`]; one that is so far behind
+//! and takes nothing for [`GRACE`] has stopped reading: it is told so and gets no more, so that the container, its log and
+//! everybody else go on. One chunk of input may wait for the container, and while it waits, no message is taken from
+//! clients that give input.
+//!
+//! At the end, what is left in the pipes is queued for everybody, so that nothing else waits for a client that does not
+//! read now; it can still take its time.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::protocol::{self, CHUNK, Reply};
-use crate::base::{Result, ResultExt, time};
+use crate::base::error::WireError;
+use crate::base::{Error, Result, ResultExt, time};
 use crate::logs::{Stream, Writer};
+
+/// The most output that waits for a client that did not start the container, but for the last chunk.
+const BACKLOG: usize = 1024 * 1024;
+
+/// How long a client with a full backlog may take nothing. One that is merely slower than the container keeps its session.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The most that is read of one stream after the end: more than a pipe holds (`/proc/sys/fs/pipe-max-size`). Somebody
+/// outside may have got hold of the other end and write for ever.
+const LEFT: usize = 2 * 1024 * 1024;
+
+/// What waits for a client.
+enum Message {
+    /// Stderr or not, and the bytes.
+    Output(bool, Vec<u8>),
+    Other(Reply),
+}
 
 /// One end of a connection.
 pub(super) struct Client {
@@ -21,50 +47,100 @@ pub(super) struct Client {
     attached: bool,
     /// May give input.
     stdin: bool,
-    /// The end of its input is the end of the container's (a foreground `run -i`).
-    owns_stdin: bool,
-    /// Output that did not fit into its socket: stderr or not, and the bytes.
-    waiting: Option<(bool, Vec<u8>)>,
+    /// Has started the container: its input's end is the container's (a foreground `run -i`), and the container waits
+    /// until it has taken the output.
+    owner: bool,
+    /// What did not fit into its socket, first in, first out.
+    queue: VecDeque<Message>,
+    /// Bytes of output in the queue.
+    queued: usize,
+    /// Since when its backlog is full and it has taken nothing.
+    stalled: Option<Instant>,
+    /// Nothing follows what is queued.
+    closing: bool,
 }
 
 impl Client {
     pub(super) fn new(socket: OwnedFd) -> Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true).context(|| "cannot set up a client's socket")?;
-        Ok(Self { socket, attached: false, stdin: false, owns_stdin: false, waiting: None })
+        let queue = VecDeque::new();
+        let (attached, stdin, owner, closing) = (false, false, false, false);
+        Ok(Self { socket, attached, stdin, owner, queue, queued: 0, stalled: None, closing })
     }
 
-    pub(super) fn attach(&mut self, stdin: bool, owns_stdin: bool) {
+    pub(super) fn attach(&mut self, stdin: bool, owner: bool) {
         self.attached = true;
         self.stdin = stdin;
-        self.owns_stdin = owns_stdin && stdin;
+        self.owner = owner;
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
-    pub(super) fn interest(&self) -> PollFlags {
-        match self.waiting {
-            Some(_) => PollFlags::POLLIN | PollFlags::POLLOUT,
-            None => PollFlags::POLLIN,
+    /// Whether the container waits for it.
+    fn holds_up(&self) -> bool {
+        match self.owner {
+            true => !self.queue.is_empty(),
+            false => self.stalled.is_some(),
         }
     }
 
-    /// A small message; a client that cannot take one is about to be dropped anyway.
-    pub(super) fn tell(&self, reply: &Reply) {
-        let _ = protocol::send_reply(self.socket.as_fd(), reply);
+    /// Sends a message, or keeps it. One that cannot be sent is to a client that has gone, which is noticed elsewhere.
+    pub(super) fn tell(&mut self, reply: Reply) {
+        self.queue.push_back(Message::Other(reply));
+        let _ = self.flush();
     }
 
     /// Sends output, or keeps it. False when the client is gone.
     fn give(&mut self, stderr: bool, bytes: &[u8]) -> bool {
-        match protocol::send_output(self.socket.as_fd(), stderr, bytes) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.waiting = Some((stderr, bytes.to_vec()));
-                true
+        if self.queue.is_empty() {
+            match protocol::send_output(self.socket.as_fd(), stderr, bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return sent.is_ok(),
             }
-            Err(_) => false,
         }
+        self.queued += bytes.len();
+        self.queue.push_back(Message::Output(stderr, bytes.to_vec()));
+        if !self.owner && self.queued > BACKLOG {
+            self.stalled = Some(Instant::now());
+        }
+        true
+    }
+
+    fn fall_behind(&mut self) {
+        let error = Error::system("the output came faster than it was read here: this session has ended")
+            .hint("the container goes on; `coracle logs` has all of its output");
+        self.refuse(&error);
+    }
+
+    /// It gets what is queued, why that is all, and nothing more.
+    pub(super) fn refuse(&mut self, error: &Error) {
+        self.queue.push_back(Message::Other(Reply::Failed(WireError::from(error))));
+        self.attached = false;
+        self.closing = true;
+        self.stalled = None;
+    }
+
+    /// Sends what is queued, as far as the socket takes it. False when the client has gone or wants no more.
+    fn flush(&mut self) -> bool {
+        while let Some(message) = self.queue.front() {
+            let sent = match message {
+                Message::Output(stderr, bytes) => protocol::send_output(self.socket.as_fd(), *stderr, bytes),
+                Message::Other(reply) => protocol::send_reply(self.socket.as_fd(), reply),
+            };
+            match sent {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(_) => return false,
+            }
+            if let Some(Message::Output(_, bytes)) = self.queue.pop_front() {
+                self.queued -= bytes.len();
+            }
+            let full = self.queued > BACKLOG;
+            self.stalled = self.stalled.and_then(|_| full.then(Instant::now));
+        }
+        !self.closing
     }
 }
 
@@ -140,8 +216,14 @@ impl Attached {
         self.clients.push(client);
     }
 
-    pub(super) fn clients(&self) -> &[Client] {
-        &self.clients
+    /// The clients to watch, and for what: those from whom something is taken now, and those for whom something waits.
+    pub(super) fn clients_to_watch(&self) -> Vec<(usize, PollFlags)> {
+        let interest = |index: usize| {
+            let reads = if self.listens_to(index) { PollFlags::POLLIN } else { PollFlags::empty() };
+            let writes = if self.clients[index].queue.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
+            (index, reads | writes)
+        };
+        (0..self.clients.len()).map(interest).filter(|(_, interest)| !interest.is_empty()).collect()
     }
 
     pub(super) fn client(&self, index: usize) -> &Client {
@@ -165,10 +247,7 @@ impl Attached {
 
     /// Appends what is to be watched; [`Attached::relay`] takes the answers in the same order.
     pub(super) fn interests<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        let reads = match self.clients.iter().any(|client| client.waiting.is_some()) {
-            true => PollFlags::empty(),
-            false => PollFlags::POLLIN,
-        };
+        let reads = if self.holds_up() { PollFlags::empty() } else { PollFlags::POLLIN };
         fds.extend(self.outputs.iter().map(|output| PollFd::new(output.file.as_fd(), reads)));
         if let Some(stdin) = &self.stdin {
             let writes = if stdin.waiting.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
@@ -178,11 +257,11 @@ impl Attached {
 
     /// Moves what can be moved.
     pub(super) fn relay(&mut self, ready: &[bool]) {
-        if self.clients.iter().all(|client| client.waiting.is_none()) {
+        if !self.holds_up() {
             let readable: Vec<usize> = (0..self.outputs.len()).filter(|at| ready.get(*at) == Some(&true)).collect();
             for at in readable.into_iter().rev() {
-                // The first stream may have filled a client: then the second waits.
-                if self.clients.iter().all(|client| client.waiting.is_none()) {
+                // The first stream may have filled the owner's socket: then the second waits.
+                if !self.holds_up() {
                     self.read_output(at);
                 }
             }
@@ -190,43 +269,64 @@ impl Attached {
         self.write_input();
     }
 
-    /// Reads one chunk; false when there is nothing now. A stream that has ended is dropped.
-    fn read_output(&mut self, at: usize) -> bool {
+    /// When [`Attached::drop_stalled`] wants to be called.
+    pub(super) fn stalled_at(&self) -> Option<Instant> {
+        self.clients.iter().filter_map(|client| client.stalled).map(|since| since + GRACE).min()
+    }
+
+    /// Ends the sessions of those who have stopped reading by `now`.
+    pub(super) fn drop_stalled(&mut self, now: Instant) {
+        let stalled = |client: &&mut Client| client.stalled.is_some_and(|since| since + GRACE <= now);
+        self.clients.iter_mut().filter(stalled).for_each(Client::fall_behind);
+    }
+
+    /// Whether no output is read until somebody has taken what waits for it.
+    fn holds_up(&self) -> bool {
+        self.clients.iter().any(Client::holds_up)
+    }
+
+    /// Reads one chunk; its length, or 0 when there is nothing now. A stream that has ended is dropped.
+    fn read_output(&mut self, at: usize) -> usize {
         let output = &mut self.outputs[at];
         let stream = output.stream;
         match output.file.read(&mut self.buffer) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => false,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             // EIO: the last process has closed the terminal.
             Ok(0) | Err(_) => {
                 self.log.finish(stream);
                 self.outputs.remove(at);
-                false
+                0
             }
             Ok(length) => {
-                let bytes = &self.buffer[..length];
-                self.log.append(stream, bytes);
-                let stderr = stream == Stream::Stderr;
-                self.clients.retain_mut(|client| !client.attached || client.give(stderr, bytes));
-                true
+                self.log.append(stream, &self.buffer[..length]);
+                self.give(stream == Stream::Stderr, length);
+                length
             }
         }
     }
 
-    /// A message of ours among the errors of the container: in the log and to every client that keeps up.
+    /// Gives the first `length` bytes of the buffer to every attached client.
+    fn give(&mut self, stderr: bool, length: usize) {
+        for index in (0..self.clients.len()).rev() {
+            let client = &mut self.clients[index];
+            if client.attached && !client.give(stderr, &self.buffer[..length]) {
+                self.drop_client(index);
+            }
+        }
+    }
+
+    /// A message of ours among the errors of the container: in the log and to every attached client.
     pub(super) fn announce(&mut self, text: &str) {
         self.log.finish(Stream::Stderr);
         self.log.append(Stream::Stderr, text.as_bytes());
-        let bytes = text.as_bytes();
-        self.clients.retain_mut(|client| !client.attached || client.waiting.is_some() || client.give(true, bytes));
+        let length = text.len().min(self.buffer.len());
+        self.buffer[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.give(true, length);
     }
 
     /// Sends what waits for a client. False when it has gone.
     pub(super) fn flush(&mut self, index: usize) -> bool {
-        let client = &mut self.clients[index];
-        match client.waiting.take() {
-            Some((stderr, bytes)) => client.give(stderr, &bytes),
-            None => true,
-        }
+        self.clients[index].flush()
     }
 
     /// Whether messages of this client are taken now: not while its input still waits for the container.
@@ -244,7 +344,9 @@ impl Attached {
 
     pub(super) fn input_ended(&mut self, index: usize) {
         // A terminal's input does not end; ^D is a key.
-        if let (true, None, Some(stdin)) = (self.clients[index].owns_stdin, &self.terminal, &mut self.stdin) {
+        if let (true, None, Some(stdin)) =
+            (self.clients[index].owner && self.clients[index].stdin, &self.terminal, &mut self.stdin)
+        {
             stdin.ending = true;
             self.write_input();
         }
@@ -276,13 +378,16 @@ impl Attached {
         }
     }
 
-    /// Takes everything that ended processes have left in the pipes; clients get it while they keep up, and wait for
-    /// at most a second for those that do not.
+    /// Takes everything that ended processes have left in the pipes, for the log and for whoever is attached, who gets it
+    /// in their own time.
     pub(super) fn drain(&mut self) {
-        self.push_waiting();
         for at in (0..self.outputs.len()).rev() {
-            while self.read_output(at) {
-                self.push_waiting();
+            let mut count = 0;
+            while count < LEFT {
+                match self.read_output(at) {
+                    0 => break,
+                    length => count += length,
+                }
             }
         }
         for stream in self.outputs.iter().map(|output| output.stream).collect::<Vec<_>>() {
@@ -290,26 +395,150 @@ impl Attached {
         }
     }
 
-    /// Blocks for clients that have output waiting; one that takes nothing for ten seconds is dropped.
-    fn push_waiting(&mut self) {
-        for index in (0..self.clients.len()).rev() {
-            while self.clients[index].waiting.is_some() {
-                let mut fds = [PollFd::new(self.clients[index].socket.as_fd(), PollFlags::POLLOUT)];
-                let writable = nix::poll::poll(&mut fds, nix::poll::PollTimeout::from(10_000u16)).is_ok_and(|n| n > 0);
-                if !writable || !self.flush(index) {
-                    self.clients.remove(index);
-                    break;
-                }
+    /// The last message to everyone. Who can take it has it when this returns.
+    pub(super) fn tell_end(&mut self, code: i32) {
+        for client in &mut self.clients {
+            client.queue.push_back(Message::Other(Reply::Exited(code)));
+            client.closing = true;
+        }
+        self.clients.retain_mut(Client::flush);
+    }
+
+    /// After [`Attached::tell_end`]: waits until everyone has taken everything or has gone, for at most `limit`, or until
+    /// `stop` is readable. Without a limit a stopped reader keeps this process: it is a part of what the user has stopped.
+    pub(super) fn linger(&mut self, limit: Option<Duration>, stop: BorrowedFd<'_>) {
+        let until = limit.map(|limit| Instant::now() + limit);
+        while !self.clients.is_empty() {
+            let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
+            fds.extend(self.clients.iter().map(|client| PollFd::new(client.socket(), PollFlags::POLLOUT)));
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let timeout =
+                left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+            match poll(&mut fds, timeout) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                Ok(0) | Err(_) => return,
+                Ok(_) if fds[0].revents().is_some_and(|events| !events.is_empty()) => return,
+                Ok(_) => {}
             }
+            self.clients.retain_mut(Client::flush);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::publish::Staging;
+    use crate::supervise::control_pair;
+
+    /// What the container writes to, and the end of a client that attached.
+    struct Rig {
+        attached: Attached,
+        output: OwnedFd,
+        _scratch: Staging,
+    }
+
+    fn rig() -> Rig {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let (read, output) = rustix::pipe::pipe().unwrap();
+        let attached = Attached::new(vec![Output::new(read, Stream::Stdout)], None, None, scratch.path().join("log"));
+        Rig { attached, output, _scratch: scratch }
+    }
+
+    impl Rig {
+        fn client(&mut self, owner: bool) -> OwnedFd {
+            let (theirs, ours) = control_pair().unwrap();
+            let mut client = Client::new(ours).unwrap();
+            client.attach(false, owner);
+            self.attached.add(client);
+            theirs
+        }
+
+        /// Writes and relays so many bytes; false when no more is read.
+        fn write(&mut self, length: usize) -> bool {
+            for _ in 0..length / 4096 {
+                if self.attached.holds_up() {
+                    return false;
+                }
+                rustix::io::write(&self.output, &[b'x'; 4096]).unwrap();
+                self.attached.relay(&[true]);
+            }
+            true
         }
     }
 
-    /// The last message to everyone.
-    pub(super) fn tell_end(&mut self, code: i32) {
-        for client in &self.clients {
-            // Blocking now: the message is small, and nothing else is left to do.
-            let _ = rustix::io::ioctl_fionbio(&client.socket, false);
-            client.tell(&Reply::Exited(code));
+    /// Everything that comes, as bytes of output and what came last.
+    fn read_all(client: &OwnedFd) -> (usize, Option<Reply>) {
+        let (mut length, mut last) = (0, None);
+        let mut buffer = vec![0; protocol::MAX_MESSAGE];
+        while let Some(reply) = protocol::receive_reply(client.as_fd(), &mut buffer).unwrap() {
+            match reply {
+                Reply::Stdout(bytes) => length += bytes.len(),
+                other => last = Some(other),
+            }
         }
+        (length, last)
+    }
+
+    #[test]
+    fn the_owner_holds_the_output_up_and_others_for_a_while() {
+        let mut rig = rig();
+        let other = rig.client(false);
+        assert!(!rig.write(8 << 20));
+        rig.attached.drop_stalled(Instant::now());
+        assert!(!rig.write(4096), "it may be about to read");
+        rig.attached.drop_stalled(Instant::now() + GRACE);
+        assert!(rig.write(8 << 20), "nobody waits for it any more");
+        let stop = rustix::pipe::pipe().unwrap();
+        let reader = std::thread::spawn(move || read_all(&other));
+        rig.attached.linger(None, stop.0.as_fd());
+        let (length, last) = reader.join().unwrap();
+        assert!((BACKLOG..2 << 20).contains(&length), "{length}");
+        assert!(matches!(last, Some(Reply::Failed(_))), "{last:?}");
+        let _owner = rig.client(true);
+        assert!(!rig.write(8 << 20));
+        rig.attached.drop_stalled(Instant::now() + GRACE);
+        assert!(!rig.write(4096), "the container waits for it");
+    }
+
+    #[test]
+    fn a_slow_reader_keeps_its_session() {
+        let mut rig = rig();
+        let other = rig.client(false);
+        let mut buffer = vec![0; protocol::MAX_MESSAGE];
+        let mut got = 0;
+        for _ in 0..100 {
+            while rig.write(4096) {}
+            // It takes something, and the rest follows into its socket.
+            for _ in 0..64 {
+                match protocol::receive_reply(other.as_fd(), &mut buffer).unwrap() {
+                    Some(Reply::Stdout(bytes)) => got += bytes.len(),
+                    reply => panic!("{reply:?}"),
+                }
+                assert!(rig.attached.flush(0));
+            }
+            rig.attached.drop_stalled(Instant::now());
+        }
+        assert_eq!(got, 100 * 64 * 4096);
+    }
+
+    #[test]
+    fn a_reader_that_has_stopped_delays_nobody_and_loses_nothing() {
+        let mut rig = rig();
+        let (owner, other) = (rig.client(true), rig.client(false));
+        while rig.write(4096) {}
+        rustix::io::write(&rig.output, b"last").unwrap();
+        let begun = Instant::now();
+        rig.attached.drain();
+        rig.attached.tell_end(0);
+        let stop = rustix::pipe::pipe().unwrap();
+        rig.attached.linger(Some(Duration::from_millis(50)), stop.0.as_fd());
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        drop(other);
+        let reader = std::thread::spawn(move || read_all(&owner));
+        rig.attached.linger(None, stop.0.as_fd());
+        drop(rig.attached);
+        let (length, last) = reader.join().unwrap();
+        assert!(length % 4096 == 4 && matches!(last, Some(Reply::Exited(0))), "{length} {last:?}");
     }
 }

@@ -9,9 +9,10 @@
 //! `/proc/PID/exe` (the class of CVE-2019-5736). The new role ([`main`]) then waits for a `Launch` on its socket; end
 //! of file means that the command gave up.
 //!
-//! It is one loop around poll(2) with one thread. Output goes first to the log, then to every attached client; while a
-//! client has output to take, no more is read, so that memory is bounded and a slow reader slows the container, as
-//! with docker. Input waits in the same way for the container.
+//! It is one loop around poll(2) with one thread. Output goes first to the log, then to every attached client; while the
+//! client that started the container has output to take, no more is read, so that a slow reader slows the container, as
+//! with docker and with a pipe. Other clients may fall behind so far ([`attached`]). Input waits in the same way for the
+//! container.
 //!
 //! While nothing happens, the pages of the program that the last events needed are given back: an idle supervisor is
 //! little more than its stack.
@@ -19,7 +20,7 @@
 //! The end: pid 1's pidfd becomes readable. What is left in the pipes is drained, the record is written, a `--rm`
 //! container is removed, then the clients are told, and only then are namespaces and trash let go: they take longer
 //! than everything else (the kernel tears a network namespace down before it reports pid 1's death, unless somebody
-//! still holds it).
+//! still holds it). A client that does not read now holds none of that up; the supervisor stays until it has everything.
 
 mod account;
 mod added;
@@ -28,28 +29,29 @@ mod ids;
 mod network;
 mod prepare;
 pub mod protocol;
+mod sockets;
 mod spawn;
 mod start;
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, socket, socketpair};
 use rustix::process::{WaitId, WaitIdOptions};
 
 pub use ids::ContainerIds;
+pub use sockets::connect;
+pub(crate) use sockets::control_pair;
 pub use spawn::{ROLE, spawn};
 
 use crate::base::error::WireError;
-use crate::base::process::ProcessIdentity;
+use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, private, time};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, limits, lock, private, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
-use crate::spec::container::{FORMAT, MountSource, NetworkMode};
+use crate::spec::container::{FORMAT, NetworkMode};
 use crate::state::record::Phase;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, Status, durability};
 use crate::sys::process::{Cloned, inherited_fd};
@@ -57,12 +59,15 @@ use added::Added;
 use attached::{Attached, Client};
 use network::Networked;
 use protocol::{Launch, MAX_MESSAGE, NetworkChange, Reply, Request};
+use sockets::peer_of;
 use start::Started;
 
 /// The role's entry: `paths` were handed over by [`spawn`], the control socket is fd 3. Returns the exit status.
 pub fn main(paths: &Paths) -> i32 {
     // Neither a core dump nor a debugger of another user shows what it holds.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    limits::raise();
+    limits::ignore_file_size_signal();
     let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {
         let mut buffer = vec![0; MAX_MESSAGE];
         match protocol::receive_request(control.as_fd(), &mut buffer) {
@@ -75,7 +80,14 @@ pub fn main(paths: &Paths) -> i32 {
 }
 
 fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
+    if let Ok(ears) = control.try_clone() {
+        lock::tell_waits(Some(Box::new(move |words| {
+            let _ = protocol::send_reply(ears.as_fd(), &Reply::Note(words.to_owned()));
+        })));
+    }
     let started = Supervisor::start(paths, &launch);
+    // From here on nobody hears it, and the client must see when we close the socket.
+    lock::tell_waits(None);
     let mut supervisor = match started {
         Ok(supervisor) => supervisor,
         Err(error) => {
@@ -88,9 +100,9 @@ fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
         client.attach(launch.stdin, true);
     }
     for note in supervisor.network.iter().flat_map(|network| network.notes(&supervisor.config)) {
-        client.tell(&Reply::Note(note));
+        client.tell(Reply::Note(note));
     }
-    client.tell(&Reply::Started(supervisor.init.pid, None));
+    client.tell(Reply::Started(supervisor.init.pid, None));
     supervisor.attached.add(client);
     supervisor.run();
     supervisor.finish()
@@ -115,12 +127,22 @@ struct Supervisor {
     added: Vec<Added>,
     /// When SIGKILL follows a stop request.
     kill_at: Option<Instant>,
+    /// Until when nobody is accepted, for lack of descriptors or memory.
+    deaf_until: Option<Instant>,
+    /// Room for the record of the end; none for a `--rm` container, which leaves none.
+    reserve: Option<publish::Reserve>,
     terminations: OwnedFd,
     buffer: Vec<u8>,
 }
 
 /// How long nothing must happen before the pages of the program are given back that the last events needed.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long to wait after a call has failed for lack of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the end is held up for clients that do not read, so that those that do have it before anything else.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a container may take to end whose files are gone already because it does.
 const LAST_BREATH: Duration = Duration::from_secs(1);
@@ -132,9 +154,15 @@ impl Supervisor {
         let containers = Containers::new(paths);
         let config = containers.config(&launch.id)?;
         let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
-            Error::conflict(format!("container `{}` is running, or being changed by another command", config.name))
+            let name = &config.name;
+            let error = Error::conflict(format!("container `{name}` is running, or being changed by another command"));
+            match lock::holder(&paths.container(&launch.id)) {
+                Some(holder) => error.hint(format!("it is held by {holder}")),
+                None => error,
+            }
         })?;
         let first = containers.state(&guard.id)?.is_none();
+        let reserve = if config.remove { None } else { Some(containers.reserve_state(&guard)?) };
         match start::start(paths, launch, &config, first) {
             Ok(Started { launched: running, file_server, mut network, listener, attached, terminations }) => {
                 let state = RunState {
@@ -144,6 +172,7 @@ impl Supervisor {
                     init: ProcessIdentity::of(running.init.pid),
                     started: time::now(),
                     joined: network.as_ref().map(|network| network.joined().clone()),
+                    restarter: None,
                 };
                 containers.set_state(&guard, &state, Durability::Volatile)?;
                 if let Some(network) = &mut network {
@@ -167,6 +196,8 @@ impl Supervisor {
                     attached,
                     added: Vec::new(),
                     kill_at: None,
+                    deaf_until: None,
+                    reserve,
                     terminations,
                     buffer: vec![0; MAX_MESSAGE],
                 })
@@ -174,7 +205,7 @@ impl Supervisor {
             Err(error) => {
                 let _ = fs::remove_file(paths.container_socket(&config.id));
                 if config.remove {
-                    remove(paths, &config, guard)?;
+                    containers.remove_with_volumes(guard, &config, Durability::Volatile)?;
                     let _ = publish::empty_trash(&paths.trash());
                 }
                 Err(error)
@@ -199,13 +230,16 @@ impl Supervisor {
             if ready.network || self.retries_network() {
                 self.revive_network();
             }
-            if ready.listener {
+            let heard_again = self.deaf_until.is_some_and(|until| until <= Instant::now());
+            if ready.listener || heard_again {
+                self.deaf_until = None;
                 self.accept();
             }
             // Backwards, and before the relay: both take clients away that have gone, and the numbers are from before.
             for index in ready.clients.into_iter().rev() {
                 self.serve(index);
             }
+            self.attached.drop_stalled(Instant::now());
             self.attached.relay(&ready.attached);
             self.reap_added();
             if ready.init {
@@ -219,7 +253,10 @@ impl Supervisor {
         use nix::poll::{PollFd, PollFlags, PollTimeout};
         let mut fds = vec![
             PollFd::new(self.init.pidfd.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(
+                self.listener.as_fd(),
+                if self.deaf_until.is_some() { PollFlags::empty() } else { PollFlags::POLLIN },
+            ),
             PollFd::new(self.terminations.as_fd(), PollFlags::POLLIN),
         ];
         let file_server = self.file_server.as_ref().map(|server| server.pidfd.as_fd());
@@ -230,14 +267,20 @@ impl Supervisor {
         let first_attached = fds.len();
         self.attached.interests(&mut fds);
         let first_client = fds.len();
-        for client in self.attached.clients() {
-            fds.push(PollFd::new(client.socket(), client.interest()));
-        }
+        // Not those whose input waits for the container: their next message would wake us for nothing.
+        let clients = self.attached.clients_to_watch();
+        fds.extend(clients.iter().map(|(at, interest)| PollFd::new(self.attached.client(*at).socket(), *interest)));
         let now = Instant::now();
-        let due = self.kill_at.into_iter().chain(self.network.as_ref().and_then(Networked::retry_at)).min();
+        let retry = self.network.as_ref().and_then(Networked::retry_at);
+        let due = [self.kill_at, self.deaf_until, self.attached.stalled_at(), retry].into_iter().flatten().min();
         let left = due.map_or(SETTLE, |at| at.saturating_duration_since(now) + Duration::from_millis(1));
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let idle = nix::poll::poll(&mut fds, timeout) == Ok(0);
+        let polled = nix::poll::poll(&mut fds, timeout);
+        if polled.is_err_and(|errno| errno != nix::errno::Errno::EINTR) {
+            // No memory, or a limit that somebody has lowered (prlimit(1)): not again at once.
+            std::thread::sleep(PAUSE);
+        }
+        let idle = polled == Ok(0);
         if idle && due.is_none() {
             // Straight to sleep: what runs in between is mapped again.
             let _ = crate::sys::memory::release_program_pages();
@@ -251,17 +294,31 @@ impl Supervisor {
             file_server: file_server.is_some() && happened(file_server_at),
             network: network.is_some() && happened(network_at),
             attached: (first_attached..first_client).map(happened).collect(),
-            clients: (first_client..fds.len()).filter(|at| happened(*at)).map(|at| at - first_client).collect(),
+            clients: (0..clients.len()).filter(|at| happened(first_client + at)).map(|at| clients[at].0).collect(),
         }
     }
 
+    /// Takes in everybody who has connected.
     fn accept(&mut self) {
-        // The socket and its directory are the user's alone, and so is who connects.
-        let Ok(socket) = rustix::net::accept_with(&self.listener, rustix::net::SocketFlags::CLOEXEC) else { return };
-        if private::check_peer(socket.as_fd()).is_ok()
-            && let Ok(client) = Client::new(socket)
-        {
-            self.attached.add(client);
+        use rustix::io::Errno;
+        loop {
+            match rustix::net::accept_with(&self.listener, rustix::net::SocketFlags::CLOEXEC) {
+                // The socket and its directory are the user's alone, and so is who connects.
+                Ok(socket) => {
+                    if private::check_peer(socket.as_fd()).is_ok()
+                        && let Ok(client) = Client::new(socket)
+                    {
+                        self.attached.add(client);
+                    }
+                }
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    // Who waits there stays there, and the socket readable.
+                    self.deaf_until = Some(Instant::now() + PAUSE);
+                    return;
+                }
+                Err(_) => return,
+            }
         }
     }
 
@@ -277,6 +334,12 @@ impl Supervisor {
                 Ok(None) => return self.attached.drop_client(index),
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                // Descriptors came with it, and some did not fit (unix(7), MSG_CTRUNC).
+                Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                    let error = Error::system("the container's supervisor has too many open files")
+                        .hint("raise the hard limit of open files (`ulimit -Hn`) and restart the container");
+                    return self.attached.client_mut(index).refuse(&error);
+                }
                 Err(_) => return self.attached.drop_client(index),
             };
             match request {
@@ -298,19 +361,20 @@ impl Supervisor {
                 }
                 Request::Attach(stdin) => {
                     self.attached.client_mut(index).attach(stdin, false);
-                    self.attached.client_mut(index).tell(&Reply::Started(self.init.pid, None));
+                    self.attached.client_mut(index).tell(Reply::Started(self.init.pid, None));
                 }
                 Request::ChangeNetwork(change) => {
                     let reply = match self.change_network(&change) {
                         Ok(()) => Reply::Done,
                         Err(error) => Reply::Failed(WireError::from(&error)),
                     };
-                    self.attached.client_mut(index).tell(&reply);
+                    self.attached.client_mut(index).tell(reply);
                 }
                 Request::Stdin(bytes) => self.attached.input(index, bytes),
                 Request::StdinEnd => self.attached.input_ended(index),
                 Request::Resize(columns, rows) => self.attached.resize(columns, rows),
                 Request::Signal(signal) => self.signal(signal),
+                Request::Keep => self.state.restarter = peer_of(self.attached.client(index).socket()),
                 Request::Stop(signal, patience) => self.stop(signal, patience),
             }
         }
@@ -426,6 +490,9 @@ impl Supervisor {
     /// Pid 1 has ended: drain, record, remove, tell, let go.
     fn finish(mut self) -> Result<()> {
         let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
+        // Those who have connected in the last moment hear of it, too; the next ones are refused.
+        self.accept();
+        drop(self.listener);
         self.attached.drain();
         // Its ports and addresses are free before anybody hears of its end.
         drop(self.network);
@@ -433,23 +500,25 @@ impl Supervisor {
         self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
-        let recorded = match self.config.remove {
-            true => remove(&self.paths, &self.config, self.guard),
+        let goes = self.config.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let recorded = match goes {
+            true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
             false => {
-                let recorded = containers.set_state(&self.guard, &self.state, durability(&self.config));
+                let recorded =
+                    containers.set_last_state(&self.guard, &self.state, durability(&self.config), self.reserve);
                 drop(self.guard);
                 recorded
             }
         };
         self.added.iter().for_each(Added::finish);
         self.attached.tell_end(code);
-        // Nobody waits for us any more.
-        drop(self.attached);
+        self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());
         drop(self.namespaces);
         let _ = sweep_dead(&self.paths);
-        if self.config.remove {
+        if goes {
             let _ = publish::empty_trash(&self.paths.trash());
         }
+        self.attached.linger(None, self.terminations.as_fd());
         recorded
     }
 }
@@ -457,17 +526,15 @@ impl Supervisor {
 /// Clears up after supervisors that were killed: their sockets, and containers that were to go with their process. A
 /// socket whose container's lock is free belongs to the dead: a living supervisor takes the lock before it listens.
 fn sweep_dead(paths: &Paths) -> Result<()> {
+    outer::forget_dead_keepers(paths);
     let containers = Containers::new(paths);
     let directory = paths.runtime.join("containers");
     for socket in fs::read_dir(&directory).at(&directory, "cannot list")?.flatten() {
         let prefix = socket.file_name();
+        // Whoever is found was not to go with its process; those that were are taken away by the search.
         let Ok(id) = containers.find(&prefix.to_string_lossy()) else { continue };
-        if let Ok(Some(guard)) = containers.guard(&id) {
+        if let Ok(Some(_guard)) = containers.guard(&id) {
             let _ = fs::remove_file(socket.path());
-            let config = containers.config(&id)?;
-            if config.remove {
-                remove(paths, &config, guard)?;
-            }
         }
     }
     Ok(())
@@ -501,35 +568,8 @@ struct Ready {
     clients: Vec<usize>,
 }
 
-/// Removes a container and its anonymous volumes.
-fn remove(paths: &Paths, config: &ContainerConfig, guard: ContainerGuard) -> Result<()> {
-    Containers::new(paths).remove(guard, Durability::Volatile)?;
-    for mount in &config.mounts {
-        if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
-            publish::discard(&paths.volumes().join(name.as_str()), &paths.trash(), Durability::Volatile)?;
-        }
-    }
-    Ok(())
-}
-
 fn this_process() -> Result<ProcessIdentity> {
     ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
-}
-
-/// Whether a process has ended, or does so in time.
-fn ends_within(pidfd: BorrowedFd<'_>, limit: Duration) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let until = Instant::now() + limit;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        match poll(
-            &mut [PollFd::new(pidfd, PollFlags::POLLIN)],
-            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-        ) {
-            Err(nix::errno::Errno::EINTR) => {}
-            ready => return ready.is_ok_and(|count| count > 0),
-        }
-    }
 }
 
 /// The status of an ended child as a shell sees it; `None` while it runs (with NOHANG).
@@ -545,36 +585,4 @@ fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
         (None, Some(signal)) => Some(128 + signal),
         (None, None) => None,
     }
-}
-
-/// The address of a socket in a directory with a name of any length: through an fd of the directory, which must stay
-/// open until the call that uses the address.
-fn address(path: &Path) -> Result<(fs::File, UnixAddr)> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Error::usage(format!("`{}` is no place for a socket", path.display())));
-    };
-    let directory = fs::File::open(directory).at(directory, "cannot open")?;
-    let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
-    Ok((directory, UnixAddr::new(&short).at(path, "cannot address the socket")?))
-}
-
-/// Connects to the supervisor of a container; `None` when none listens.
-pub fn connect(path: &Path) -> Result<Option<OwnedFd>> {
-    let client = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)
-        .context(|| "cannot make a socket")?;
-    let Ok((_directory, address)) = address(path) else { return Ok(None) };
-    match nix::sys::socket::connect(client.as_raw_fd(), &address) {
-        Ok(()) => {
-            private::check_peer(client.as_fd()).at(path, "cannot trust")?;
-            Ok(Some(client))
-        }
-        Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => Ok(None),
-        Err(errno) => Err(errno).at(path, "cannot connect to"),
-    }
-}
-
-/// A pair of connected sockets for a new supervisor: ours, then its own.
-pub(crate) fn control_pair() -> Result<(OwnedFd, OwnedFd)> {
-    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-        .context(|| "cannot make a socket pair")
 }

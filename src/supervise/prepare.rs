@@ -1,14 +1,16 @@
 //! From a container's record to what the runtime starts: mounts the union, looks the user up in it, fills new volumes,
 //! and decides environment, capabilities and filter.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::ids::ContainerIds;
 use super::protocol::{Exec, Launch};
+use crate::base::error::if_absent;
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::rootless::idmap::IdMap;
 use crate::rootless::outer;
@@ -41,6 +43,17 @@ pub(super) fn mount_root(
             Ok((mount, Some(server)))
         }
     }
+}
+
+/// Lets a container that is to be removed be mounted again (`restart`): its changes are not synced, and overlayfs refuses
+/// such a union a second time because of what a crash of the machine may have left (`volatile`,
+/// Documentation/filesystems/overlayfs.rst). After one of those nobody starts it any more.
+pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Result<()> {
+    if config.remove && config.driver == StorageDriver::Overlay {
+        let mark = container.join("work/work/incompat/volatile");
+        if_absent(fs::remove_dir_all(&mark)).at(&mark, "cannot remove")?;
+    }
+    Ok(())
 }
 
 /// The owners that the container's files are shown with, when its ids are not those on disk.

@@ -78,6 +78,8 @@ pub enum Request {
     Resize(u16, u16),
     /// See [`NetworkChange`]. The answer is [`Reply::Done`].
     ChangeNetwork(NetworkChange),
+    /// The sender is about to start the container again: a `--rm` container stays for as long as the sender lives.
+    Keep,
     /// A signal for pid 1.
     Signal(i32),
     /// Signal now, SIGKILL after that many milliseconds; negative: never.
@@ -120,6 +122,7 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
             socket::send(socket, b"r", &[c[0], c[1], r[0], r[1]], &[])
         }
         Request::ChangeNetwork(change) => socket::send(socket, b"n", &json(serde_json::to_vec(change))?, &[]),
+        Request::Keep => socket::send(socket, b"K", &[], &[]),
         Request::Signal(signal) => socket::send(socket, b"k", &signal.to_ne_bytes(), &[]),
         Request::Stop(signal, patience) => {
             socket::send(socket, b"s", &[&i64::from(*signal).to_ne_bytes()[..], &patience.to_ne_bytes()].concat(), &[])
@@ -143,6 +146,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
         b'I' => Request::StdinEnd,
         b'r' => Request::Resize(u16_at(0).ok_or_else(bad)?, u16_at(2).ok_or_else(bad)?),
         b'n' => Request::ChangeNetwork(serde_json::from_slice(body).map_err(|_| bad())?),
+        b'K' => Request::Keep,
         b'k' => Request::Signal(body.try_into().map(i32::from_ne_bytes).map_err(|_| bad())?),
         b's' => {
             let signal = i64_at(0).and_then(|signal| i32::try_from(signal).ok());
@@ -224,6 +228,7 @@ mod tests {
             Request::Signal(9),
             Request::Stdin(b"hello".to_vec()),
             Request::StdinEnd,
+            Request::Keep,
             Request::Attach(true),
             Request::ChangeNetwork(NetworkChange::Disconnect("front".parse().unwrap())),
         ] {

@@ -10,7 +10,8 @@ use super::attached::{Attached, Output, Stdin};
 use super::ids::ContainerIds;
 use super::network::{self, Networked};
 use super::protocol::Launch;
-use super::{account, address, prepare};
+use super::sockets::address;
+use super::{account, prepare};
 use crate::base::{Error, Paths, Result, ResultExt, private};
 use crate::logs;
 use crate::rootless::outer;
@@ -38,6 +39,9 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     network::share(paths, &config.network)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
     let ids = ContainerIds::new(&config.user_namespace, &outer::current_maps()?)?;
+    if !first {
+        prepare::forget_volatile(&container, config)?;
+    }
     let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
     if first {
         prepare::fill_volumes(paths, config, &ids, root.as_fd())?;

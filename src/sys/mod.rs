@@ -5,6 +5,7 @@
 
 pub mod beneath;
 pub mod datagram;
+pub mod interrupt;
 pub mod keyring;
 pub mod memory;
 pub mod mount;

@@ -165,6 +165,12 @@ pub fn reset_signals() -> io::Result<()> {
     nix::sys::signal::SigSet::all().thread_unblock().map_err(io::Error::from)
 }
 
+/// Ignores a signal, in this process and what it executes.
+pub fn ignore_signal(signal: i32) {
+    // SAFETY: SIG_IGN runs no code of ours.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
 /// Ends this process at once with `code`, without destructors: the only right end of a forked child.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) does not return and runs nothing.

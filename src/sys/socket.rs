@@ -1,9 +1,11 @@
 //! Messages with fds over unix(7) sockets of type SOCK_SEQPACKET: one send is one message, with all its fds or not at all.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
 
 /// The most fds one message carries.
 pub const MAX_FDS: usize = 8;
@@ -19,19 +21,20 @@ pub fn send(socket: BorrowedFd<'_>, head: &[u8], body: &[u8], fds: &[BorrowedFd<
 }
 
 /// Receives one message into `buffer`: its length (0 when the other end has closed) and its fds, closed on exec. A
-/// message that does not fit is an error, not a shorter message.
+/// message that does not fit, or whose fds do not (there are no free ones), is the error EMSGSIZE, not a shorter message.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut space = nix::cmsg_space!([RawFd; MAX_FDS]);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let message = rustix::net::recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, flags)?;
     let mut fds = Vec::new();
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(received) = control {
-            // SAFETY: the kernel just installed these fds for this message; nobody else knows them.
-            fds.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+    // Also those of a message that is not whole: the kernel has installed them.
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = part {
+            fds.extend(received);
         }
     }
-    match message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
+    match message.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
         true => Err(io::Error::from_raw_os_error(libc::EMSGSIZE)),
         false => Ok((message.bytes, fds)),
     }

@@ -251,3 +251,68 @@ fn what_exec_started_goes_on_without_a_reader() {
     let before = tocks();
     eventually("it goes on to write", || tocks() > before + 10_000);
 }
+
+/// Starts to measure: `stop -t 1` of a container that does not want to end takes that second, and not long more.
+fn is_stopped_soon(env: &crate::support::env::Env, name: &str) {
+    let begun = std::time::Instant::now();
+    env.coracle(&format!("stop -t 1 {name}")).succeeds();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "it took {:?}", begun.elapsed());
+    assert_eq!(env.inspect(name, "{{.State.Status}} {{.State.ExitCode}}"), "exited 137");
+}
+
+#[test]
+fn a_stopped_reader_does_not_hold_up_the_container() {
+    let env = ready!(busybox);
+    // More than a client may be behind, and the log goes on. Pid 1 ignores SIGTERM.
+    let script = "while [ ! -e /go ]; do echo tick; sleep 0.05; done; \
+                  head -c 8000000 /dev/zero | tr \"\\000\" x; echo written; sleep 1000";
+    env.argv(&["run", "-d", "--name", "one", &env.image(), "sh", "-c", script]).succeeds();
+    let readers: Vec<_> = (0..3).map(|_| env.command("attach --no-stdin one").spawn()).collect();
+    for reader in &readers {
+        reader.prints("tick");
+        reader.signal(nix::sys::signal::Signal::SIGSTOP);
+    }
+    env.coracle("exec one touch /go").succeeds();
+    env.logged("one", "written");
+    is_stopped_soon(&env, "one");
+    for reader in readers {
+        reader.signal(nix::sys::signal::Signal::SIGCONT);
+        // It was too far behind.
+        reader.wait().fails_with(1).stderr_has("came faster than it was read");
+    }
+}
+
+#[test]
+fn a_stopped_owner_does_not_hold_up_the_end_and_misses_nothing() {
+    let env = ready!(busybox);
+    let owner = env.command("run --name one IMAGE yes").spawn();
+    owner.prints("y\n");
+    owner.signal(nix::sys::signal::Signal::SIGSTOP);
+    eventually("its socket and the pipe are full", || {
+        let wait = std::fs::read_to_string(format!("/proc/{}/wchan", env.pid("one"))).unwrap_or_default();
+        wait.contains("pipe_w")
+    });
+    is_stopped_soon(&env, "one");
+    env.coracle("start one").succeeds();
+    is_stopped_soon(&env, "one");
+    env.coracle("logs --tail 1 one").succeeds().stdout_is("y\n");
+    owner.signal(nix::sys::signal::Signal::SIGCONT);
+    let output = owner.wait().fails_with(137);
+    assert!(output.stdout.len() > 200_000, "{} bytes", output.stdout.len());
+}
+
+/// Input that the container does not take must not keep its supervisor busy.
+#[test]
+fn waiting_input_costs_no_time() {
+    let env = ready!(busybox);
+    let script = format!("yes | {} run -i --name one {} sleep 1000", env.program().display(), env.image());
+    let running = env.tool("sh", &["-c", &script]).spawn();
+    eventually("it runs", || {
+        let status = env.argv(&["inspect", "--format", "{{.State.Status}}", "one"]);
+        status.stdout == "running\n"
+    });
+    let supervisor = env.supervisor("one");
+    super::crash::rests(supervisor);
+    env.coracle("kill one").succeeds();
+    let _ = running.wait();
+}

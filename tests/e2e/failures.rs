@@ -447,3 +447,27 @@ fn control_characters_from_outside_do_not_reach_the_terminal() {
     let output = env.coracle(&format!("pull {}/image", registry.host())).fails_with(1);
     assert!(!output.stderr.contains('\u{1b}') && !output.stderr.contains('\u{7}'), "{:?}", output.stderr);
 }
+
+/// In a container whose filter refuses random numbers, where the libraries below coracle panic.
+#[test]
+fn without_random_numbers_there_are_errors() {
+    let env = ready!(busybox);
+    let profile = env.write(
+        "norandom.json",
+        r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["getrandom"],"action":"SCMP_ACT_ERRNO","errnoRet":5}]}"#,
+    );
+    let run = |line: &str| {
+        let mut arguments = vec!["run", "--rm", "--network", "none", "-e", "HOME=/root", "-e", "XDG_RUNTIME_DIR=/root"];
+        let (filter, mount) =
+            (format!("seccomp={}", profile.display()), format!("{}:/coracle:ro", env.program().display()));
+        let image = env.image();
+        arguments.extend(["--security-opt", &filter, "-v", &mount, &image, "/coracle"]);
+        arguments.extend(line.split(' '));
+        env.argv(&arguments)
+    };
+    run("ps -a").succeeds();
+    for line in ["create hello", "pull 127.0.0.1:1/x", "network create front"] {
+        let output = run(line).fails();
+        assert!(output.stderr.contains("random") && !output.stderr.contains("thread '"), "{line}: {output:?}");
+    }
+}

@@ -132,3 +132,52 @@ fn readers_during_starts_and_removals() {
         running.wait().succeeds();
     }
 }
+
+/// Who comes second finds the work done.
+#[test]
+fn two_commands_end_one_container() {
+    let env = ready!(busybox);
+    for round in 0..12 {
+        let command = ["rm -f one", "stop -t 0 one", "kill one"][round % 3];
+        env.run_detached("--name one IMAGE sleep 1000");
+        let running: Vec<_> = (0..4).map(|_| env.command(command).spawn()).collect();
+        for running in running {
+            let output = running.wait();
+            // docker's answer to whoever comes after the end.
+            let late = command.starts_with("kill") && output.stderr.contains("is not running");
+            assert!(output.code() == 0 || late, "{output:?}");
+        }
+        env.coracle("rm -f one").succeeds();
+    }
+}
+
+/// Whoever waits says for whom. Here this very test holds the lock.
+#[test]
+fn who_waits_for_a_lock_says_so() {
+    let env = ready!(busybox);
+    env.coracle("run --rm IMAGE true").succeeds();
+    super::crash::kill_netd(&env);
+    let me = format!("waiting for process {}, `", std::process::id());
+    let locks = [
+        ("store/lock", "rmi IMAGE"),
+        ("store/lock", "create IMAGE"),
+        ("networks/.lock", "network create front"),
+        ("networks/.lock", "run --rm IMAGE true"),
+    ];
+    let locks = locks.map(|(lock, line)| (env.data().join(lock), line)).into_iter();
+    let locks = locks.chain([(env.runtime().join("netd.lock"), "run --rm --network front IMAGE true")]);
+    let keepers = (env.runtime().join("keepers.lock"), "run --rm IMAGE true");
+    for (path, line) in locks.chain((!crate::support::is_root()).then_some(keepers)) {
+        super::crash::kill_netd(&env);
+        let held = File::options().write(true).open(&path).unwrap();
+        held.lock().unwrap();
+        let waiting = env.command(line).spawn();
+        eventually("it says so", || waiting.stderr().contains(&me));
+        held.unlock().unwrap();
+        let output = waiting.wait().succeeds();
+        assert_eq!(output.stderr.matches("waiting for").count(), 1, "{output:?}");
+        if line.starts_with("rmi") {
+            env.argv(&["pull", "-q", "--tls-verify=false", &env.image()]).succeeds();
+        }
+    }
+}

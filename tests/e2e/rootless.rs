@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use crate::support::env::Env;
 use crate::support::is_root;
@@ -164,5 +165,91 @@ fn commands_on_metadata_work_before_anything_was_made() {
     }
     for line in ["info", "version", "ps -a", "images"] {
         env.coracle(line).succeeds();
+    }
+}
+
+/// A directory to put first into PATH, whose `program` is this shell script. The other helper is the machine's own.
+fn fake_helper(env: &Env, program: &str, script: &str) -> String {
+    let directory = env.mkdir("fake");
+    let path = env.write(&format!("fake/{program}"), format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("ours");
+    format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", directory.display())
+}
+
+#[test]
+fn an_id_map_program_is_killed() {
+    let env = ready!(busybox);
+    if is_root() {
+        return;
+    }
+    let cases = [
+        ("kill -9 $$", "`newgidmap` was killed by SIGKILL"),
+        // The process that runs both.
+        ("kill -9 $PPID", "the id-map helper was killed by SIGKILL"),
+        ("exit 3", "`newgidmap` failed with status 3"),
+        // It says that it has, and has not.
+        ("exit 0", "has 0 group ids instead of 65537"),
+    ];
+    for (script, said) in cases {
+        let path = fake_helper(&env, "newgidmap", script);
+        env.command("run --rm IMAGE true").var("PATH", &path).run().fails_with(125).explains().stderr_has(said);
+        env.command("run -d --name one IMAGE sleep 1000").var("PATH", &path).run().fails_with(125).stderr_has(said);
+        // Nobody meets what is left of it.
+        env.coracle("rm one").succeeds();
+        env.coracle("run --rm IMAGE id -u").succeeds().stdout_is("0\n");
+        super::crash::kill_netd(&env);
+    }
+}
+
+#[test]
+fn an_id_map_program_hangs() {
+    let env = ready!(busybox);
+    if is_root() {
+        return;
+    }
+    let path = fake_helper(&env, "newuidmap", "exec sleep 1000");
+    let begun = Instant::now();
+    env.command("run --rm IMAGE true")
+        .var("PATH", &path)
+        .run()
+        .fails_with(125)
+        .stderr_has("`newuidmap` did not end within 10 seconds")
+        .stderr_has("directory service");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    env.coracle("run --rm IMAGE echo well").succeeds().stdout_is("well\n");
+}
+
+/// A namespace that lacks a map, as one whose helper was killed, is none to join: another one is made in its place.
+#[test]
+fn a_namespace_without_a_map_is_replaced() {
+    let env = ready!(busybox);
+    if is_root() {
+        return;
+    }
+    env.coracle("ps").succeeds();
+    env.coracle("run --rm IMAGE true").succeeds();
+    super::crash::kill_netd(&env);
+    let gid = nix::unistd::getgid().as_raw();
+    let uid = nix::unistd::getuid().as_raw();
+    let (uid_map, gid_map) =
+        (format!("echo 0 {uid} 1 >/proc/$PPID/uid_map"), format!("echo 0 {gid} 1 >/proc/$PPID/gid_map"));
+    for map in ["true".to_owned(), uid_map, format!("echo deny >/proc/$PPID/setgroups; {gid_map}")] {
+        let keeper = env.tool("unshare", &["--user", "sh", "-c", "echo ready; read line"]).open_stdin().spawn();
+        keeper.prints("ready");
+        let pid = keeper.pid();
+        // From outside, as an unprivileged parent may.
+        let written = env.tool("sh", &["-c", &map.replace("$PPID", &pid.to_string())]).run().succeeds();
+        drop(written);
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+        let start = stat[stat.rfind(')').expect("a name") + 1..].split_whitespace().nth(19).expect("a start time");
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux has one");
+        let record = env.runtime().join("keepers").join(format!("{pid}-{start}-{}", boot.trim()));
+        fs::write(&record, "").expect("our directory");
+        env.coracle("run --rm IMAGE sh -c 'id -u; id -g'").succeeds().stdout_is("0\n0\n");
+        env.run_detached("--name one IMAGE sleep 1000");
+        let namespace = |pid: nix::unistd::Pid| fs::read_link(format!("/proc/{pid}/ns/user")).expect("it lives");
+        assert_ne!(namespace(env.supervisor("one")), namespace(pid));
+        env.coracle("rm -f one").succeeds();
+        super::crash::kill_netd(&env);
     }
 }

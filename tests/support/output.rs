@@ -291,6 +291,11 @@ impl Running {
         self.stdout.text()
     }
 
+    /// Its standard error so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Waits for its end and for the end of its streams: a command that leaves its standard output open in something
     /// that it started would block `x=$(coracle run -d …)` in everybody's scripts.
     #[must_use = "assert on it: .succeeds(), .fails_with(125)"]

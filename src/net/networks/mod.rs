@@ -203,7 +203,9 @@ impl Networks {
 
     fn lock(&self) -> Result<Lock> {
         paths::private_dir(&self.directory)?;
-        Lock::wait(&self.directory.join(".lock"), Mode::Exclusive)
+        let lock = Lock::wait(&self.directory.join(".lock"), Mode::Exclusive)?;
+        publish::sweep_files(&self.directory)?;
+        Ok(lock)
     }
 
     fn record(&self, name: &Name) -> PathBuf {
