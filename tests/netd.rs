@@ -5,6 +5,8 @@
 //! [`TESTS`] runs in a laptop of its own; `cargo test --test netd -- NAME` runs those whose name holds NAME.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "net/again.rs"]
+mod again;
 #[path = "net/forgers.rs"]
 mod forgers;
 #[path = "net/host.rs"]
@@ -30,6 +32,9 @@ const TESTS: &[(&str, fn())] = &[
     ("a_netd_that_does_not_answer_is_joined_again", members::a_netd_that_does_not_answer_is_joined_again),
     ("a_netd_that_knew_nobody_is_joined_by_everybody", members::a_netd_that_knew_nobody_is_joined_by_everybody),
     ("networks_come_and_go", members::networks_come_and_go),
+    ("a_network_is_made_again", again::a_network_is_made_again),
+    ("networks_of_a_killed_netd_are_swept", again::networks_of_a_killed_netd_are_swept),
+    ("an_address_gets_another_hardware_address", again::an_address_gets_another_hardware_address),
     ("rates_hold_both_ways", members::rates_hold_both_ways),
     ("traffic_is_counted", members::traffic_is_counted),
     ("many_join_at_once", members::many_join_at_once),

@@ -27,7 +27,7 @@ pub fn connect(address: IpAddr, port: u16) -> std::io::Result<TcpStream> {
 }
 
 /// Says something on one end, and hears it on the other, both ways and to the end.
-fn converse(mut a: TcpStream, mut b: TcpStream) {
+pub fn converse(mut a: TcpStream, mut b: TcpStream) {
     b.set_read_timeout(Some(PATIENCE)).unwrap();
     a.write_all(b"question").unwrap();
     let mut heard = [0; 8];
@@ -57,7 +57,7 @@ pub fn the_outside_is_as_the_host_sees_it() {
     assert_eq!(a.run(|| connect(nowhere, 80)).unwrap_err().raw_os_error(), native);
 }
 
-fn publishing(name: &str, network: &coracle::spec::network::Network, host_port: u16) -> Join {
+pub fn publishing(name: &str, network: &coracle::spec::network::Network, host_port: u16) -> Join {
     let port = PublishedPort { host_ip: None, host_port, container_port: 80, protocol: Protocol::Tcp };
     Join { ports: vec![port.into()], ..wish(name, &[network]) }
 }

@@ -145,6 +145,9 @@ impl Netd {
             self.need_bridge(network);
         }
         self.awaited.remove(&join.container);
+        if self.awaited.is_empty() {
+            self.sweep();
+        }
         if let Some(client) = self.clients.get_mut(&id) {
             let before = join.before.is_some();
             client.member =
@@ -255,10 +258,6 @@ impl Netd {
         member.ok_or_else(|| Error::conflict("the container has not joined"))
     }
 
-    fn networks_of(&self, container: &ContainerId) -> Vec<ContainerId> {
-        self.table.endpoints(container).iter().map(|endpoint| endpoint.network_id.clone()).collect()
-    }
-
     fn reply(&self, id: u64, reply: &Reply) {
         if let Some(client) = self.clients.get(&id) {
             client.tell(reply);
@@ -283,18 +282,22 @@ impl Netd {
     /// A supervisor has gone, and its container with it.
     fn drop_client(&mut self, id: u64) {
         let Some(client) = self.clients.remove(&id) else { return };
-        if let Some(member) = client.member {
-            let networks = self.networks_of(&member.container);
-            let addresses = self.table.addresses(&member.container);
-            self.parts.close(&member.ports);
-            self.table.leave(&member.container);
-            self.parts.left(&mut context!(self), &addresses);
-            self.inside.order(Job::Left(member.container, networks));
-            self.note_unused();
-        }
+        self.leave(client.member);
         if self.clients.is_empty() {
             self.idle = Some(Instant::now());
         }
+    }
+
+    /// A container has ended.
+    fn leave(&mut self, member: Option<Member>) {
+        let Some(member) = member else { return };
+        let endpoints = self.table.endpoints(&member.container).to_vec();
+        let addresses = self.table.addresses(&member.container);
+        self.parts.close(&member.ports);
+        self.table.leave(&member.container);
+        self.parts.left(&mut context!(self), &addresses);
+        self.inside.order(Job::Left(member.container, endpoints));
+        self.note_unused();
     }
 }
 

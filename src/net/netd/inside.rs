@@ -23,6 +23,7 @@ use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::net::part::Sockets;
 use crate::net::protocol::Counters;
 use crate::net::router::{Device, Plug, Router};
+use crate::net::table::addresses;
 use crate::spec::network::{Endpoint, Network};
 
 /// Enough for netlink messages, which are on the heap, and the C library's own needs.
@@ -38,12 +39,14 @@ pub enum Job {
     AddNetwork(Box<Network>),
     /// Removes it.
     RemoveNetwork(ContainerId),
+    /// Removes all networks that were not made since this netd began, but for these.
+    Sweep(Vec<ContainerId>),
     /// Makes interfaces of a container, in its namespace.
     Plug(u64, Box<Plug>, OwnedFd),
     /// Removes one, at once; with what is left.
     Disconnect(u64, ContainerId, ContainerId, Vec<Endpoint>, OwnedFd),
-    /// Makes sure, later, that the interfaces of a container that has left these networks are gone.
-    Left(ContainerId, Vec<ContainerId>),
+    /// Makes sure, later, that these interfaces of a container that has left are gone.
+    Left(ContainerId, Vec<Endpoint>),
     /// Counts what has passed these interfaces of a container.
     Count(u64, ContainerId, Vec<Endpoint>),
 }
@@ -245,8 +248,8 @@ impl Reports {
     }
 }
 
-/// Containers that have left, and when to look after them.
-type Leaving = VecDeque<(Instant, ContainerId, Vec<ContainerId>)>;
+/// Containers that have left, with what they had, and when to look after them.
+type Leaving = VecDeque<(Instant, ContainerId, Vec<Endpoint>)>;
 
 fn work(router: &mut Router, orders: &Receiver<Job>, reports: &Reports) {
     reports.tell(Outcome::Ready(router.set_up()));
@@ -259,8 +262,8 @@ fn work(router: &mut Router, orders: &Receiver<Job>, reports: &Reports) {
         match job {
             Ok(job) => perform(router, job, &mut leaving, reports),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                if let Some((_, container, networks)) = leaving.pop_front() {
-                    router.unplug(&container, networks.iter());
+                if let Some((_, container, endpoints)) = leaving.pop_front() {
+                    router.unplug(&container, endpoints.iter().map(|endpoint| &endpoint.network_id));
                 }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => return,
@@ -274,20 +277,33 @@ fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Repor
             reports.tell(Outcome::Network(router.add_network(&network)));
         }
         Job::RemoveNetwork(id) => router.remove_network(&id),
+        Job::Sweep(spared) => router.sweep(&spared),
         Job::Plug(ticket, plug, namespace) => {
             // It may be back within the grace.
             leaving.retain(|(_, container, _)| *container != plug.container);
+            for (container, endpoint) in holders(leaving, &plug.missing) {
+                router.unplug(container, [&endpoint.network_id].into_iter());
+            }
             reports.tell(Outcome::Done(ticket, router.plug(&plug, namespace.as_fd())));
         }
         Job::Disconnect(ticket, container, network, left, namespace) => {
             router.unplug(&container, [&network].into_iter());
             reports.tell(Outcome::Done(ticket, router.reroute(&container, &left, namespace.as_fd())));
         }
-        Job::Left(container, networks) => leaving.push_back((Instant::now() + GRACE, container, networks)),
+        Job::Left(container, endpoints) => leaving.push_back((Instant::now() + GRACE, container, endpoints)),
         Job::Count(ticket, container, endpoints) => {
             reports.tell(Outcome::Counted(ticket, router.count(&container, &endpoints)));
         }
     }
+}
+
+/// Who had these addresses and has left, but whose namespace may still be there and answer for them.
+fn holders<'a>(leaving: &'a Leaving, taken: &[Endpoint]) -> impl Iterator<Item = (&'a ContainerId, &'a Endpoint)> {
+    let theirs = leaving.iter().flat_map(|(_, container, had)| had.iter().map(move |endpoint| (container, endpoint)));
+    theirs.filter(|(_, had)| {
+        let mut taken = taken.iter().filter(|taken| taken.network_id == had.network_id);
+        taken.any(|taken| addresses(taken).any(|address| addresses(had).any(|theirs| theirs == address)))
+    })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
-use super::networks::Networks;
+use super::networks::{Networks, share_addresses};
 use super::packet::Ip;
 use super::part::{Context, Interest, Part, Token, Wakes};
 use super::router::Device;
@@ -139,6 +139,8 @@ struct Netd {
     /// Containers of before that are not back yet, and until when they are awaited.
     awaited: Running,
     give_up: Option<Instant>,
+    /// There may be networks in R that nobody comes back to.
+    unswept: bool,
     clients: BTreeMap<u64, Client>,
     next_client: u64,
     /// Networks whose bridges were asked for.
@@ -203,6 +205,7 @@ impl Netd {
             cut_off: None,
             give_up: (!running.is_empty()).then(|| Instant::now() + AWAIT),
             awaited: running,
+            unswept: adopts,
             clients: BTreeMap::new(),
             next_client: FIRST_CLIENT,
             bridges: BTreeMap::new(),
@@ -364,6 +367,7 @@ impl Netd {
         }
         if self.give_up.is_some_and(|at| at <= now) {
             self.give_up = None;
+            self.sweep();
             self.awaited.clear();
             self.table.give_up_awaited();
         }
@@ -380,10 +384,22 @@ impl Netd {
         }
     }
 
+    /// Everybody who was here before is back, or does not come: networks of an earlier netd that nobody has asked for are
+    /// not needed. Those of containers that could not come yet stay, so that their neighbours do.
+    fn sweep(&mut self) {
+        if std::mem::take(&mut self.unswept) {
+            let late = self.awaited.values().flat_map(|joined| &joined.endpoints);
+            self.inside.order(Job::Sweep(late.map(|endpoint| endpoint.network_id.clone()).collect()));
+        }
+    }
+
     /// Asks for the bridge of a network, unless it is there.
     fn need_bridge(&mut self, network: &Network) {
         self.unused.remove(&network.id);
         if self.bridges.get(&network.id) != Some(network) {
+            // Whoever had its addresses before loses its bridge (`Router::displace`).
+            self.bridges.retain(|id, other| *id == network.id || !share_addresses(other, network));
+            self.unused.retain(|id, _| self.bridges.contains_key(id));
             self.table.update(network);
             self.bridges.insert(network.id.clone(), network.clone());
             self.inside.order(Job::AddNetwork(Box::new(network.clone())));

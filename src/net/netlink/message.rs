@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
-    InfoPortKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, BridgePortState, In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind,
+    InfoPortData, InfoPortKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType};
@@ -114,6 +114,15 @@ pub fn station(port: u32, mac: Mac) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewNeighbour(message)
 }
 
+/// Forgets where a neighbour is: who has its address is asked again.
+pub fn forget_neighbour(index: u32, neighbour: IpAddr) -> RouteNetlinkMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(neighbour);
+    message.header.ifindex = index;
+    message.attributes.push(NeighbourAttribute::Destination(neighbour.into()));
+    RouteNetlinkMessage::DelNeighbour(message)
+}
+
 /// Brings an interface up; with its maximum packet size and no addresses of its own making, where asked.
 pub fn link_up(index: u32, mtu: Option<u32>, without_link_local: bool) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
@@ -126,11 +135,25 @@ pub fn link_up(index: u32, mtu: Option<u32>, without_link_local: bool) -> RouteN
     RouteNetlinkMessage::SetLink(message)
 }
 
+/// Sets an interface's hardware address. The same one again has it announced, of both families, where arp_notify and
+/// ndisc_notify say so (inetdev_event in net/ipv4/devinet.c, ndisc_netdev_event in net/ipv6/ndisc.c).
+pub fn hardware_address(index: u32, mac: Mac) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes.push(LinkAttribute::Address(mac.0.to_vec()));
+    RouteNetlinkMessage::SetLink(message)
+}
+
 /// Asks for an interface by name.
 pub fn get_link(name: &str) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::IfName(name.to_owned()));
     RouteNetlinkMessage::GetLink(message)
+}
+
+/// Lists interfaces.
+pub fn list_links() -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetLink(LinkMessage::default())
 }
 
 /// Removes an interface by name.
@@ -278,6 +301,41 @@ pub fn link_index(answer: &RouteNetlinkMessage) -> Option<u32> {
         RouteNetlinkMessage::NewLink(message) => Some(message.header.index),
         _ => None,
     }
+}
+
+/// The name of the interface in an answer to [`list_links`].
+pub fn link_name(answer: &RouteNetlinkMessage) -> Option<&str> {
+    let RouteNetlinkMessage::NewLink(message) = answer else { return None };
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// Whether the interface in an answer to [`get_link`] is a port of a bridge that takes frames from it.
+pub fn forwards(answer: &RouteNetlinkMessage) -> bool {
+    let RouteNetlinkMessage::NewLink(message) = answer else { return false };
+    let info = message.attributes.iter().filter_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(info) => Some(info),
+        _ => None,
+    });
+    let state = InfoBridgePort::State(BridgePortState::Forwarding);
+    info.flatten().any(|info| match info {
+        LinkInfo::PortData(InfoPortData::BridgePort(port)) => port.contains(&state),
+        _ => false,
+    })
+}
+
+/// The network of the address in an answer to [`list_addresses`], and the number of its interface; none of an address that
+/// is valid on its link alone.
+pub fn net_of_address(answer: &RouteNetlinkMessage) -> Option<(u32, IpNet)> {
+    let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
+    let address = message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(address) => Some(*address),
+        _ => None,
+    })?;
+    let net = IpNet::new(address, message.header.prefix_len).ok()?.trunc();
+    (message.header.scope == AddressScope::Universe).then_some((message.header.index, net))
 }
 
 /// What the other end of the pair in an answer has received and sent: what this end has sent and received.

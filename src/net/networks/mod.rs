@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-pub use plan::{NewNetwork, is_predefined, overlap};
+pub use plan::{NewNetwork, is_predefined, overlap, share_addresses};
 pub use routes::of_host as host_routes;
 
 use crate::base::error::if_absent;

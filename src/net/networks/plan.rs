@@ -271,6 +271,11 @@ fn is_free(net: &IpNet, taken: &[IpNet], routes: &[IpNet]) -> bool {
 }
 
 /// Whether two networks have addresses in common.
+pub fn share_addresses(a: &Network, b: &Network) -> bool {
+    a.subnets.iter().any(|a| b.subnets.iter().any(|b| overlap(&a.net, &b.net)))
+}
+
+/// Whether two networks have addresses in common.
 pub fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
 }

@@ -18,6 +18,7 @@
 //!
 //! A [`Router`] is used by one thread, which lives in R.
 
+mod gone;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::AddressFamily;
@@ -36,6 +38,7 @@ use super::netlink::{Batch, Failure, Socket};
 use super::nft;
 use super::nft::guard::{self, Former, Guard};
 use super::protocol::Counters;
+use super::table::addresses;
 use super::tcp::GATE_PORT;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
@@ -48,6 +51,9 @@ const TUN_MTU: u32 = 65520;
 
 /// Interfaces whose MTU nobody has chosen.
 const DEFAULT_MTU: u32 = 1500;
+
+/// How long the interfaces of a container are waited for, so that it can announce them.
+const ANNOUNCE: Duration = Duration::from_millis(20);
 
 /// Number of a namespace's loopback interface, always.
 const LOOPBACK: u32 = 1;
@@ -186,7 +192,9 @@ impl Router {
     /// Makes the bridge of a network, or brings it up to what the definition says now. A failure is kept for those who
     /// want to be plugged in.
     pub fn add_network(&mut self, network: &Network) -> Result<()> {
-        let made = self.make_network(network);
+        let known = self.networks.contains_key(&network.id);
+        let displaced = if known { Ok(()) } else { self.displace(network) };
+        let made = displaced.and_then(|()| self.make_network(network));
         let kept = match &made {
             Ok(index) => Ok(Bridge { network: network.clone(), index: *index }),
             Err(error) => Err(WireError::from(error)),
@@ -223,7 +231,8 @@ impl Router {
 
     fn rules(&self, network: &Network, index: u32) -> Vec<(AddressFamily, u32, Selector, Verdict)> {
         let families: Vec<_> = self.families().map(|(family, _)| family).collect();
-        plan::rules(network, index, &families)
+        let nets: Vec<_> = network.subnets.iter().map(|subnet| subnet.net).collect();
+        plan::rules(&bridge_name(&network.id), &nets, index, &families)
     }
 
     /// Routes between this network and all others, and to the outside.
@@ -242,33 +251,12 @@ impl Router {
         Ok(self.netlink.run(&batch)?)
     }
 
-    /// Takes the bridge of a network away, and the routes to it.
-    pub fn remove_network(&mut self, id: &ContainerId) {
-        let Some(Ok(gone)) = self.networks.remove(id) else { return };
-        let name = bridge_name(id);
-        let mut batch = Batch::default();
-        for (family, priority, selector, verdict) in self.rules(&gone.network, gone.index) {
-            batch.push("remove a routing rule", 0, message::delete_rule(family, priority, &selector, verdict));
-        }
-        let others = self.networks.values().filter_map(|bridge| bridge.as_ref().ok()).map(|other| other.index);
-        for table in others.chain([gone.index]).map(plan::table) {
-            for subnet in &gone.network.subnets {
-                batch.push("remove a route", 0, message::delete_route(table, subnet.net));
-            }
-        }
-        for (_, everything) in self.families() {
-            batch.push("remove a route", 0, message::delete_route(plan::table(gone.index), everything));
-        }
-        batch.push("remove a bridge", 0, message::delete_link(&name));
-        // What is not there any more is as good as removed.
-        let _ = self.netlink.run(&batch);
-    }
-
     /// Makes interfaces of a container, in `namespace`, and the routes there. On failure nothing is left of them.
     pub fn plug(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
         let unplugged = if plug.again { self.unplug_elsewhere(plug, namespace) } else { Ok(()) };
         let made = unplugged.and_then(|()| self.make_pairs(plug, namespace));
-        let result = made.and_then(|()| self.configure(plug, namespace));
+        let configured = made.and_then(|()| self.configure(plug, namespace));
+        let result = configured.map(|inside| self.announce(plug, inside));
         if result.is_err() && !plug.again {
             self.unplug(&plug.container, plug.missing.iter().map(|endpoint| &endpoint.network_id));
         }
@@ -327,6 +315,11 @@ impl Router {
             batch.push("have the bridge distrust a port", 0, message::distrust(port));
             // Somebody who is just going may have had the same address, and the hardware address comes from that.
             batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, endpoint.mac));
+            // With another hardware address, which R would go on sending to.
+            for address in addresses(endpoint).filter(|address| self.ipv6 || address.is_ipv4()) {
+                let forget = message::forget_neighbour(bridge, address);
+                batch.push_unless("forget a former neighbour", 0, forget, &[libc::ENOENT]);
+            }
             if former == Former::Replace {
                 // What leaves our end is what the container receives.
                 limit(&mut batch, plug.rate, port, mtu, &endpoint.interface);
@@ -336,7 +329,8 @@ impl Router {
         Ok(self.netlink.run(&batch)?)
     }
 
-    fn configure(&self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
+    /// Returns a netlink socket in the namespace.
+    fn configure(&self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<Socket> {
         let mut inside = self.within(namespace, || {
             trust_nobody(plug)?;
             Socket::open().context(|| "cannot open a netlink socket")
@@ -373,7 +367,26 @@ impl Router {
             batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, route);
         }
         inside.run(&batch)?;
-        configure6(&mut inside, plug, &indexes)
+        configure6(&mut inside, plug, &indexes)?;
+        Ok(inside)
+    }
+
+    /// Has a new container tell its neighbours where its addresses are: one of them may have known another container there,
+    /// and would send to that one's hardware address for seconds. What fails here is no more than that.
+    fn announce(&mut self, plug: &Plug, mut inside: Socket) {
+        let limit = Instant::now() + ANNOUNCE;
+        for endpoint in plug.missing.iter().filter(|_| !plug.again) {
+            // The bridge takes frames of a new port when the kernel's worker has seen that it is up.
+            let port = message::get_link(&veth_name(&plug.container, &endpoint.network_id));
+            let mut forwards = || matches!(self.netlink.get(port.clone()), Ok(Some(link)) if message::forwards(&link));
+            while !forwards() && Instant::now() < limit {
+                std::thread::sleep(ANNOUNCE / 100);
+            }
+            let Ok(index) = index_of(&mut inside, &endpoint.interface) else { continue };
+            let mut batch = Batch::default();
+            batch.push("announce an address", 0, message::hardware_address(index, endpoint.mac));
+            let _ = inside.run(&batch);
+        }
     }
 
     /// Of the interfaces of a network.
@@ -424,7 +437,7 @@ impl Router {
             rate: None,
             again: true,
         };
-        self.configure(&plug, namespace)
+        self.configure(&plug, namespace).map(drop)
     }
 
     /// What a container has sent and received, by the names of its interfaces.
@@ -487,10 +500,10 @@ fn trust_nobody(plug: &Plug) -> Result<()> {
     let all = plan::INSIDE.iter().filter(|_| is_first);
     let all = all.map(|(name, value)| (Path::new("/proc/sys/net").join(name), *value));
     let each = plug.missing.iter().flat_map(|endpoint| {
-        let path = |(family, name): &(&str, &str)| {
+        let path = |family: &str, name: &str| {
             Path::new("/proc/sys/net").join(family).join("conf").join(&endpoint.interface).join(name)
         };
-        plan::INSIDE_EACH.iter().map(move |setting| (path(setting), "0"))
+        plan::INSIDE_EACH.iter().map(move |(family, name, value)| (path(family, name), *value))
     });
     for (path, value) in all.chain(each) {
         match fs::write(&path, value) {

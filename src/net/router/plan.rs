@@ -58,18 +58,28 @@ pub const INSIDE: &[(&str, &str)] = &[
     ("ipv6/conf/default/accept_redirects", "0"),
 ];
 
-/// The same of one interface: below `ipv4/conf/NAME` or `ipv6/conf/NAME`.
-pub const INSIDE_EACH: &[(&str, &str)] =
-    &[("ipv4", "accept_redirects"), ("ipv4", "send_redirects"), ("ipv6", "accept_ra"), ("ipv6", "accept_redirects")];
+/// The same of one interface, below `ipv4/conf/NAME` or `ipv6/conf/NAME`; and it tells its neighbours its hardware address
+/// when that changes, as podman's do (arp_notify in netavark).
+pub const INSIDE_EACH: &[(&str, &str, &str)] = &[
+    ("ipv4", "accept_redirects", "0"),
+    ("ipv4", "send_redirects", "0"),
+    ("ipv4", "arp_notify", "1"),
+    ("ipv6", "accept_ra", "0"),
+    ("ipv6", "accept_redirects", "0"),
+    ("ipv6", "ndisc_notify", "1"),
+];
 
 /// The routing table of what comes in by an interface.
 pub fn table(index: u32) -> u32 {
     1000 + index
 }
 
+/// How names of bridges begin.
+pub const BRIDGE: &str = "br-";
+
 /// The bridge of a network: 15 characters, as many as there may be.
 pub fn bridge_name(network: &ContainerId) -> String {
-    format!("br-{}", network.short())
+    format!("{BRIDGE}{}", network.short())
 }
 
 /// The bridge's own hardware address: locally administered, always the same for a network.
@@ -144,19 +154,19 @@ pub fn routes(me: Neighbour<'_>, others: &[Neighbour<'_>], tun: Option<u32>) -> 
 /// Which packets look up the table of a network, and which are dropped: those that come in by its bridge, from addresses of
 /// its own or from others. It is the reverse path rule of both families (RFC 3704), which IPv6 has no setting for.
 pub fn rules(
-    network: &Network,
+    bridge: &str,
+    nets: &[IpNet],
     index: u32,
     families: &[AddressFamily],
 ) -> Vec<(AddressFamily, u32, Selector, Verdict)> {
-    let name = bridge_name(&network.id);
     let mut rules = Vec::new();
     for family in families {
         let is_v4 = *family == AddressFamily::Inet;
-        for subnet in network.subnets.iter().filter(|subnet| subnet.net.addr().is_ipv4() == is_v4) {
-            let selector = Selector::ByFrom(name.clone(), subnet.net);
+        for net in nets.iter().filter(|net| net.addr().is_ipv4() == is_v4) {
+            let selector = Selector::ByFrom(bridge.to_owned(), *net);
             rules.push((*family, PRIORITY_NETWORKS, selector, Verdict::Table(table(index))));
         }
-        rules.push((*family, PRIORITY_FORGED, Selector::By(name.clone()), Verdict::Drop));
+        rules.push((*family, PRIORITY_FORGED, Selector::By(bridge.to_owned()), Verdict::Drop));
     }
     rules
 }
@@ -220,7 +230,8 @@ mod tests {
         let own = |net: &str| (Selector::ByFrom(name.clone(), net.parse().unwrap()), Verdict::Table(1007));
         let forged = (Selector::By(name.clone()), Verdict::Drop);
         let of = |network: &Network, family| {
-            let mut rules = rules(network, 7, &both);
+            let nets: Vec<_> = network.subnets.iter().map(|subnet| subnet.net).collect();
+            let mut rules = rules(&name, &nets, 7, &both);
             rules.sort_by_key(|(_, priority, ..)| *priority);
             let rules = rules.into_iter().filter(|(of, ..)| *of == family);
             rules.map(|(.., selector, verdict)| (selector, verdict)).collect::<Vec<_>>()
@@ -230,7 +241,7 @@ mod tests {
         // A network without addresses of a family has no business with it.
         network.subnets.pop();
         assert_eq!(of(&network, both[1]), [forged]);
-        assert_eq!(rules(&network, 7, &both[..1]).len(), 2);
+        assert_eq!(rules(&name, &["172.20.0.0/16".parse().unwrap()], 7, &both[..1]).len(), 2);
     }
 
     fn hop(routes: &[Reach], from: u32, to: &str) -> Option<Hop> {

@@ -27,7 +27,7 @@ pub use names::{Found, Upstream};
 pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
 use pool::{Pool, Refusal};
 
-use super::networks::overlap;
+use super::networks::share_addresses;
 use super::part::Holder;
 use super::protocol::Join;
 use crate::base::id::Name;
@@ -362,10 +362,7 @@ impl Table {
         if families.len() != network.subnets.len() {
             return Err(Error::invalid(format!("network `{}` has more than one subnet of a family", network.name)));
         }
-        let overlaps = |other: &Bridge| {
-            let pairs = other.network.subnets.iter().flat_map(|a| network.subnets.iter().map(move |b| (a, b)));
-            pairs.into_iter().any(|(a, b)| overlap(&a.net, &b.net))
-        };
+        let overlaps = |other: &Bridge| share_addresses(&other.network, network);
         if let Some(other) = self.used().find(|bridge| overlaps(bridge)) {
             return Err(Error::conflict(format!(
                 "the addresses of network `{}` are those of network `{}`, which is in use",
