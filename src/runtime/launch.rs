@@ -206,14 +206,15 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
     } else {
         "the container did not start".into()
     };
+    if errno == Errno::EXDEV && is(Setup::Mount) {
+        return Error::usage(format!("{what}: it is inside /proc or /sys"))
+            .hint("only the places that the kernel has for mounts, such as /sys/fs/cgroup, can be mounted over there");
+    }
     let error = Error::system(what).caused_by(io::Error::from(errno));
     match errno {
         Errno::ELOOP | Errno::ENOTDIR if is(Setup::AttachKernelFs) => {
             error.hint(format!("the image's `{place}` is a symbolic link or a file; it must be a directory"))
         }
-        Errno::EXDEV if is(Setup::Mount) => error.hint(
-            "the target leads into /proc or /sys, where only the places that the kernel has for mounts can be mounted over",
-        ),
         Errno::EPERM if is(Setup::MakeKernelFs) && index == 0 => error.hint(
             "parts of /proc are hidden here, as in another tool's container: start that one with --privileged, or with --security-opt unmask=ALL",
         ),
