@@ -427,7 +427,9 @@ impl Supervisor {
         let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         self.attached.drain();
         // Its ports and addresses are free before anybody hears of its end.
-        drop(self.network);
+        if let Some(Err(error)) = self.network.take().map(Networked::leave) {
+            self.attached.announce(&format!("coracle: its ports may still be open: {}\n", error.chain()));
+        }
         self.state.joined = None;
         self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);

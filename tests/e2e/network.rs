@@ -240,6 +240,49 @@ fn a_published_port_serves_before_run_returns() {
 }
 
 #[test]
+fn a_published_port_is_closed_when_rm_returns() {
+    let env = ready!(busybox);
+    let port = free_port();
+    web(&env, &format!("--name web -p {port}:80"));
+    let pid = env.pid("web");
+    let [netd] = netd(&env)[..] else { panic!("one netd") };
+    // However late netd hears of it.
+    kill(netd, Signal::SIGSTOP).unwrap();
+    let removing = env.command("rm -f web").spawn();
+    eventually("the container has ended", || !alive(pid));
+    kill(netd, Signal::SIGCONT).unwrap();
+    removing.wait().succeeds();
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+}
+
+#[test]
+fn a_stopped_netd_hangs_no_command() {
+    let env = ready!(busybox);
+    let port = free_port();
+    env.coracle("network create other").succeeds();
+    web(&env, &format!("--name web -p {port}:80"));
+    env.run_detached("--name side IMAGE sleep 1000");
+    let [netd] = netd(&env)[..] else { panic!("one netd") };
+    kill(netd, Signal::SIGSTOP).unwrap();
+    let refused = env.coracle("network connect other web").fails_with(1);
+    refused.stderr_has("netd, coracle's network process, does not answer");
+    // Meanwhile its supervisor asks for another netd, and serves all the same.
+    env.coracle("exec web true").succeeds();
+    env.coracle("stop -t 0 web").succeeds();
+    env.coracle("stop -t 0 side").succeeds();
+    env.coracle("logs side").succeeds().stderr_has("netd, coracle's network process, does not answer");
+    env.coracle("rm -f web side").succeeds();
+    kill(netd, Signal::SIGCONT).unwrap();
+    eventually("the port is free again", || {
+        match env.coracle(&format!("run -d --name web -p {port}:80 IMAGE {WEB}")).code() {
+            0 => true,
+            _ => env.coracle("rm -f web").code() != 0,
+        }
+    });
+    eventually("the port serves", || get("127.0.0.1", port).is_ok_and(|answer| answer.ends_with("it works\n")));
+}
+
+#[test]
 fn ports_clash_before_the_container_starts() {
     let env = ready!(busybox);
     let port = free_port();
