@@ -256,6 +256,31 @@ fn a_published_port_is_closed_when_rm_returns() {
 }
 
 #[test]
+fn ports_of_a_container_without_networks_are_not_listed() {
+    let env = ready!(busybox);
+    let port = free_port();
+    web(&env, &format!("--name web -p {port}:80"));
+    let listed = || {
+        let column = env.argv(&["ps", "--format", "{{.Ports}}"]).succeeds();
+        (
+            env.coracle("port web").succeeds().stdout,
+            column.stdout.clone(),
+            env.inspect("web", "{{.NetworkSettings.Ports}}"),
+        )
+    };
+    let before = listed();
+    assert!([&before.0, &before.1, &before.2].iter().all(|list| list.contains(&port.to_string())), "{before:?}");
+    env.coracle("network disconnect bridge web").succeeds();
+    let without = listed();
+    assert!(![&without.0, &without.1, &without.2].iter().any(|list| list.contains(&port.to_string())), "{without:?}");
+    env.coracle("port web 80").fails_with(1).stderr_has("no public port");
+    assert_eq!(env.argv(&["ps", "-q", "--filter", &format!("publish={port}")]).succeeds().stdout, "");
+    env.coracle("network connect bridge web").succeeds();
+    assert_eq!(listed(), before);
+    assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"));
+}
+
+#[test]
 fn a_stopped_netd_hangs_no_command() {
     let env = ready!(busybox);
     let port = free_port();
