@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{
@@ -337,13 +337,27 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     if let Some(connected) = attempt(&address)? {
         return Ok(connected);
     }
-    if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
+    remove_dead_sockets(&paths.runtime.join("netd"))?;
     let listener = seqpacket()?;
     private::close_to_others(listener.as_fd()).at(&path, "cannot close to others")?;
     bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(&path, "cannot make the socket")?;
     listen(&listener, Backlog::MAXCONN).at(&path, "cannot listen on")?;
     spawn::spawn(paths, &path, program, listener.as_fd(), router)?;
     attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
+}
+
+/// Removes the sockets of netds that were killed, of this user namespace and of others that are gone by now. Only for the
+/// holder of the lock under which netds begin.
+fn remove_dead_sockets(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).at(directory, "cannot list")? {
+        let path = entry.at(directory, "cannot list")?.path();
+        if let Ok(address) = UnixAddr::new(&path)
+            && matches!(attempt(&address), Ok(None))
+        {
+            if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
+        }
+    }
+    Ok(())
 }
 
 /// Connects; `None` when nobody listens.

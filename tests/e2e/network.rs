@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -278,6 +279,22 @@ fn ports_of_a_container_without_networks_are_not_listed() {
     env.coracle("network connect bridge web").succeeds();
     assert_eq!(listed(), before);
     assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"));
+}
+
+#[test]
+fn sockets_of_dead_netds_are_removed() {
+    let env = ready!(busybox);
+    env.run_detached("--name web IMAGE sleep 1000");
+    let [first] = netd(&env)[..] else { panic!("one netd") };
+    let sockets = env.runtime().join("netd");
+    // As a netd of another user namespace leaves it.
+    drop(UnixListener::bind(sockets.join("1")).unwrap());
+    let living = UnixListener::bind(sockets.join("2")).unwrap();
+    kill(first, Signal::SIGKILL).unwrap();
+    eventually("another netd is there", || !alive(first) && netd(&env).len() == 1);
+    eventually("the socket is gone", || !sockets.join("1").exists());
+    assert!(sockets.join("2").exists());
+    drop(living);
 }
 
 #[test]
