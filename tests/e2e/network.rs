@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
@@ -238,6 +238,30 @@ fn a_published_port_serves_before_run_returns() {
     env.coracle("rm -f web").succeeds();
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
     env.run_detached(&format!("-p {port}:80 IMAGE sleep 1000"));
+}
+
+/// What `compose down` and `compose up` do, with a netd that lives on and with one that is killed in between.
+#[test]
+fn a_network_that_is_made_again_serves_at_once() {
+    let env = ready!(busybox);
+    env.run_detached("--name keeper IMAGE sleep 1000");
+    let port = free_port();
+    for round in 0..4 {
+        env.coracle("network create --subnet 10.231.77.0/24 again").succeeds();
+        web(&env, &format!("--name web --network again -p {port}:80"));
+        let begin = Instant::now();
+        assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"), "{round}");
+        env.coracle("exec web nslookup web.").succeeds().stdout_has("10.231.77.2");
+        // The kernel gives a neighbour up that does not answer after three seconds.
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?} in round {round}", begin.elapsed());
+        env.coracle("rm -f web").succeeds();
+        env.coracle("network rm again").succeeds();
+        if round == 1 {
+            let [before] = netd(&env)[..] else { panic!("one netd") };
+            kill(before, Signal::SIGKILL).unwrap();
+            eventually("another netd is there", || !alive(before) && netd(&env).len() == 1);
+        }
+    }
 }
 
 #[test]
