@@ -35,6 +35,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_network_is_made_again", again::a_network_is_made_again),
     ("networks_of_a_killed_netd_are_swept", again::networks_of_a_killed_netd_are_swept),
     ("an_address_gets_another_hardware_address", again::an_address_gets_another_hardware_address),
+    ("ports_are_closed_when_a_container_has_left", again::ports_are_closed_when_a_container_has_left),
     ("rates_hold_both_ways", members::rates_hold_both_ways),
     ("traffic_is_counted", members::traffic_is_counted),
     ("many_join_at_once", members::many_join_at_once),

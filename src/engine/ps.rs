@@ -183,7 +183,7 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
 /// `publish` is about ports of the host while the container runs, `expose` about those of the container, published or
 /// not. With both, one of them is enough, as with docker (moby's daemon/list.go).
 fn fits_ports(filters: &Filters, container: &Container) -> bool {
-    let run = container.joined.iter().flat_map(|joined| &joined.ports);
+    let run = container.joined.iter().flat_map(|joined| joined.reachable_ports());
     let (host, inside): (Vec<_>, Vec<_>) =
         run.map(|port| (format!("{}/{}", port.host_port, port.protocol), port.container())).unzip();
     let exposes =

@@ -8,7 +8,7 @@
 //! starts; netd answers it with what went wrong if it cannot serve.
 //!
 //! The connection is the membership. It breaks when netd dies, which the supervisor sees by polling [`Membership::fd`];
-//! then it calls [`Membership::revive`]: the container keeps its interfaces and addresses all the while, because the
+//! then it calls [`Membership::revive`]: or, while it serves its container, [`Membership::begin_revival`]: the container keeps its interfaces and addresses all the while, because the
 //! descriptor of the router's namespace, which came with the answer, keeps bridges and all that is plugged into them.
 
 use std::collections::BTreeMap;
@@ -17,12 +17,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::netd::spawn;
 use super::protocol::{self, Counters, Join, MAX_MESSAGE, Reply, Request};
@@ -37,12 +38,20 @@ use crate::spec::network::{Endpoint, Network, Wish};
 /// How long netd may take for one answer: a busy machine with a hundred containers starting, and much more.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The same while somebody may want something else of the supervisor, which waits: to stop the container, above all.
+const PATIENCE_RUNNING: Duration = Duration::from_secs(10);
+
+/// How long the end of a container waits for its ports to be closed.
+const PATIENCE_LEAVING: Duration = Duration::from_secs(5);
+
 /// How often a netd that ends while we ask is replaced: it may just have been about to go.
 const ATTEMPTS: usize = 5;
 
-/// How often, and after which pause each, a revival is tried while ports seem to be in use.
-const REVIVALS: usize = 25;
-const PAUSE: Duration = Duration::from_millis(20);
+/// How often, and after which pause each, a revival is tried again soon: the kernel may not be through with the dead netd yet,
+/// and its ports still be open.
+pub const REVIVALS: u32 = 25;
+/// See [`REVIVALS`].
+pub const PAUSE: Duration = Duration::from_millis(20);
 
 /// A container's membership in its networks, as its supervisor holds it. Dropping it ends the membership: addresses,
 /// names and ports are free again.
@@ -53,6 +62,52 @@ pub struct Membership {
     join: Join,
     joined: Joined,
     cut_off: Option<Error>,
+}
+
+/// A membership that is being taken up again after netd's death, while the supervisor does other things.
+#[derive(Debug)]
+pub struct Revival {
+    socket: OwnedFd,
+    deadline: Instant,
+    join: Join,
+    /// What the answer to the first request was, when there is one.
+    joined: Option<(Joined, OwnedFd)>,
+}
+
+impl Revival {
+    /// Readable when [`Revival::advance`] has something to do.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// When to call [`Revival::advance`] in any case.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Goes on, without waiting; with the container's network namespace. The new membership, when it is complete.
+    pub fn advance(&mut self, netns: BorrowedFd<'_>) -> Result<Option<Membership>> {
+        if !is_readable(self.socket.as_fd(), Duration::ZERO) {
+            return if self.deadline > Instant::now() { Ok(None) } else { Err(silent()) };
+        }
+        let mut buffer = vec![0; MAX_MESSAGE];
+        match (reply(self.socket.as_fd(), &mut buffer)?.ok_or_else(ended)?, &mut self.joined) {
+            (Reply::Failed(error), _) => Err(error.into()),
+            (Reply::Joined(joined, router), answer @ None) => {
+                *answer = Some((*joined, router));
+                let sent = protocol::send_request(self.socket.as_fd(), &Request::Plug(duplicate(netns)?));
+                sent.map_err(|_| ended())?;
+                Ok(None)
+            }
+            (Reply::Plugged(cut_off), Some((joined, router))) => {
+                let join = Join { before: None, ..self.join.clone() };
+                let (socket, router) = (duplicate(self.socket.as_fd())?, duplicate(router.as_fd())?);
+                let cut_off = cut_off.map(Error::from);
+                Ok(Some(Membership { socket, router, join, joined: joined.clone(), cut_off }))
+            }
+            _ => Err(misunderstood()),
+        }
+    }
 }
 
 impl Membership {
@@ -105,6 +160,7 @@ impl Membership {
     /// Adds a network to the plugged container.
     pub fn connect(&mut self, network: &Network, wish: &Wish, netns: BorrowedFd<'_>) -> Result<Endpoint> {
         let request = Request::Connect(Box::new((network.clone(), wish.clone())), duplicate(netns)?);
+        wait_at_most(self.socket.as_fd(), PATIENCE_RUNNING)?;
         match self.request(&request)? {
             Reply::Connected(endpoint) => {
                 self.join.networks.push((network.clone(), wish.clone()));
@@ -117,6 +173,7 @@ impl Membership {
 
     /// Takes a network away from the plugged container.
     pub fn disconnect(&mut self, network: &Name, netns: BorrowedFd<'_>) -> Result<()> {
+        wait_at_most(self.socket.as_fd(), PATIENCE_RUNNING)?;
         match self.request(&Request::Disconnect(network.clone(), duplicate(netns)?))? {
             Reply::Done => {
                 self.join.networks.retain(|(known, _)| known.name != *network);
@@ -135,6 +192,18 @@ impl Membership {
         }
     }
 
+    /// Ends the membership, and waits until ports are closed and addresses free. An error when netd does not say so: they are
+    /// when it goes on.
+    pub fn leave(self) -> Result<()> {
+        wait_at_most(self.socket.as_fd(), PATIENCE_LEAVING)?;
+        match ask(self.socket.as_fd(), &Request::Leave)? {
+            // With a netd that has ended everything else has.
+            None | Some(Reply::Done) => Ok(()),
+            Some(Reply::Failed(error)) => Err(error.into()),
+            Some(_) => Err(misunderstood()),
+        }
+    }
+
     /// Readable, or hung up, when netd has died or was given up because it did not answer, and never before.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -145,63 +214,101 @@ impl Membership {
         &self.joined
     }
 
-    /// After netd's death: joins the next one, started by us or by another supervisor, with what the container has, and
-    /// repairs its interfaces where they are gone. When this fails, it can be tried again, after a pause.
+    /// After netd's death: asks the next one, started by us or by another supervisor, for what the container has. The answer
+    /// makes a membership, with interfaces that are repaired where they are gone. When this fails, it can be tried again,
+    /// after a pause.
+    pub fn begin_revival(&self, paths: &Paths, program: BorrowedFd<'_>) -> Result<Revival> {
+        let join = Join { before: Some(self.joined.clone()), ..self.join.clone() };
+        let socket = find_or_start(paths, program, Some(self.router.as_fd()))?;
+        protocol::send_request(socket.as_fd(), &Request::Join(Box::new(join.clone()))).map_err(|_| ended())?;
+        Ok(Revival { socket, deadline: Instant::now() + PATIENCE, join, joined: None })
+    }
+
+    /// The same, waiting for it and trying again where that makes sense.
     pub fn revive(&mut self, paths: &Paths, program: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result<()> {
-        let mut join = self.join.clone();
-        join.before = Some(self.joined.clone());
-        let mut revived = Err(Error::conflict("netd is still there"));
-        // The kernel may not be through with the dead one yet, and its ports still be open.
-        for attempt in 0..REVIVALS {
-            if attempt > 0 {
-                std::thread::sleep(PAUSE);
-            }
-            revived = Self::join(paths, program, &join, Some(self.router.as_fd()));
-            if !revived.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
+        let mut revived = self.revived(paths, program, netns);
+        for _ in 1..REVIVALS {
+            if !revived.as_ref().is_err_and(|error| matches!(error.kind(), Kind::Conflict | Kind::Network)) {
                 break;
             }
+            std::thread::sleep(PAUSE);
+            revived = self.revived(paths, program, netns);
         }
-        let (mut revived, _) = revived?;
-        revived.plug(netns)?;
-        revived.join.before = None;
-        *self = revived;
+        *self = revived?;
         Ok(())
+    }
+
+    fn revived(&self, paths: &Paths, program: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result<Self> {
+        let mut revival = self.begin_revival(paths, program)?;
+        loop {
+            is_readable(revival.fd(), revival.deadline().saturating_duration_since(Instant::now()));
+            if let Some(membership) = revival.advance(netns)? {
+                return Ok(membership);
+            }
+        }
     }
 
     fn request(&self, request: &Request) -> Result<Reply> {
         match ask(self.socket.as_fd(), request)? {
             Some(Reply::Failed(error)) => Err(error.into()),
             Some(reply) => Ok(reply),
-            None => Err(Error::new(Kind::Network, "netd, coracle's network process, has ended")
-                .hint("it is started again at once: try again")),
+            None => Err(ended()),
         }
     }
 }
 
 /// Sends a request and waits for its answer; `None` when netd is gone.
 fn ask(socket: BorrowedFd<'_>, request: &Request) -> Result<Option<Reply>> {
-    let gone = |error: &io::Error| {
-        matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected)
-    };
     match protocol::send_request(socket, request) {
-        Err(error) if gone(&error) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(silent()),
         result => result.context(|| "cannot ask netd")?,
     }
-    let mut buffer = vec![0; MAX_MESSAGE];
+    reply(socket, &mut vec![0; MAX_MESSAGE])
+}
+
+/// Waits for an answer; `None` when netd is gone.
+fn reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Reply>> {
     loop {
-        match protocol::receive_reply(socket, &mut buffer) {
+        match protocol::receive_reply(socket, buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if gone(&error) => return Ok(None),
+            Err(error) if is_gone(&error) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Its late answer must not be taken for that to another question: this conversation is over. Whoever holds
                 // it as a membership learns that from its descriptor, and joins again with what the container has.
                 let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
-                return Err(Error::system("netd, coracle's network process, does not answer")
-                    .hint("the machine may be very busy: try again"));
+                return Err(silent());
             }
             result => return result.context(|| "cannot understand netd"),
         }
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected)
+}
+
+fn ended() -> Error {
+    Error::new(Kind::Network, "netd, coracle's network process, has ended")
+        .hint("it is started again at once: try again")
+}
+
+fn silent() -> Error {
+    Error::system("netd, coracle's network process, does not answer")
+        .hint("the machine may be very busy, or the process `coracle-netd` be stopped: try again, or send it SIGCONT")
+}
+
+/// Whether there is something to read before this time has passed.
+fn is_readable(socket: BorrowedFd<'_>, limit: Duration) -> bool {
+    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: limit.subsec_nanos().into() };
+    poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit)).is_ok_and(|ready| ready > 0)
+}
+
+/// How long to wait for netd from now on.
+fn wait_at_most(socket: BorrowedFd<'_>, patience: Duration) -> Result<()> {
+    let patience = TimeVal::milliseconds(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX));
+    let set = setsockopt(&socket, sockopt::ReceiveTimeout, &patience);
+    set.and_then(|()| setsockopt(&socket, sockopt::SendTimeout, &patience)).context(|| "cannot set up a socket")
 }
 
 fn misunderstood() -> Error {
@@ -210,7 +317,7 @@ fn misunderstood() -> Error {
 }
 
 fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    fd.try_clone_to_owned().context(|| "cannot duplicate the container's network namespace")
+    fd.try_clone_to_owned().context(|| "cannot duplicate a descriptor")
 }
 
 /// The address of the netd of this user namespace.
@@ -240,13 +347,14 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
 }
 
-/// Removes the sockets of netds that were killed, and of user namespaces that are gone. For the holder of the lock: nobody
-/// else makes one now.
+/// Removes the sockets of netds that were killed, of this user namespace and of others that are gone by now. Only for the
+/// holder of the lock under which netds begin.
 fn remove_dead_sockets(directory: &Path) -> Result<()> {
-    for entry in fs::read_dir(directory).at(directory, "cannot list")?.flatten() {
-        let path = entry.path();
-        // One that cannot be asked may live.
-        if UnixAddr::new(&path).is_ok_and(|address| matches!(attempt(&address), Ok(None))) {
+    for entry in fs::read_dir(directory).at(directory, "cannot list")? {
+        let path = entry.at(directory, "cannot list")?.path();
+        if let Ok(address) = UnixAddr::new(&path)
+            && matches!(attempt(&address), Ok(None))
+        {
             if_absent(fs::remove_file(&path)).at(&path, "cannot remove the socket")?;
         }
     }
@@ -256,14 +364,14 @@ fn remove_dead_sockets(directory: &Path) -> Result<()> {
 /// Connects; `None` when nobody listens.
 fn attempt(address: &UnixAddr) -> Result<Option<OwnedFd>> {
     let socket = seqpacket()?;
+    // Before connecting, which waits as well when many have asked a netd that does not answer.
+    wait_at_most(socket.as_fd(), PATIENCE)?;
     match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), address) {
         Ok(()) => private::check_peer(socket.as_fd()).context(|| "cannot trust netd, coracle's network process")?,
         Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ECONNREFUSED) => return Ok(None),
+        Err(nix::errno::Errno::EAGAIN) => return Err(silent()),
         Err(errno) => return Err(errno).context(|| "cannot reach netd, coracle's network process"),
     }
-    let patience = TimeVal::milliseconds(i64::try_from(PATIENCE.as_millis()).unwrap_or(i64::MAX));
-    setsockopt(&socket, sockopt::ReceiveTimeout, &patience).context(|| "cannot set up a socket")?;
-    setsockopt(&socket, sockopt::SendTimeout, &patience).context(|| "cannot set up a socket")?;
     Ok(Some(socket))
 }
 

@@ -1,6 +1,7 @@
 //! What supervisors and netd say to each other: one SOCK_SEQPACKET packet for each message, a tag byte and JSON, with
 //! descriptors beside it. A supervisor asks one thing at a time and waits for its answer; the connection itself is the
-//! membership: when it closes, its container leaves all networks and its ports are free.
+//! membership: when it closes, its container leaves all networks and its ports are closed soon. Who must know that they are
+//! asks for it ([`Request::Leave`]).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -59,6 +60,8 @@ pub enum Request {
     Disconnect(Name, OwnedFd),
     /// Asks for counters. The answer is [`Reply::Counters`].
     Count,
+    /// The container has ended. The answer is [`Reply::Done`], when its ports are closed and its addresses are free.
+    Leave,
 }
 
 /// What has passed an interface of a container, as the container sees it.
@@ -107,6 +110,7 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
         Request::Connect(what, netns) => socket::send(socket, b"C", &json(what)?, &[netns.as_fd()]),
         Request::Disconnect(network, netns) => socket::send(socket, b"D", &json(network)?, &[netns.as_fd()]),
         Request::Count => socket::send(socket, b"N", &[], &[]),
+        Request::Leave => socket::send(socket, b"L", &[], &[]),
     }
 }
 
@@ -122,6 +126,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
         b'C' => Request::Connect(parse(body)?, fd()?),
         b'D' => Request::Disconnect(parse(body)?, fd()?),
         b'N' => Request::Count,
+        b'L' => Request::Leave,
         _ => return Err(malformed()),
     }))
 }
@@ -208,9 +213,9 @@ mod tests {
         let mut buffer = vec![0; MAX_MESSAGE];
         let fd = || OwnedFd::from(UnixStream::pair().unwrap().0);
         let name: Name = "front".parse().unwrap();
-        for request in
-            [Request::Join(Box::new(join())), Request::Plug(fd()), Request::Disconnect(name, fd()), Request::Count]
-        {
+        let with_fds = [Request::Plug(fd()), Request::Disconnect(name, fd())];
+        let without = [Request::Join(Box::new(join())), Request::Count, Request::Leave];
+        for request in with_fds.into_iter().chain(without) {
             send_request(a.as_fd(), &request).unwrap();
             let received = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
             match (&received, &request) {
@@ -230,7 +235,7 @@ mod tests {
         /// Whoever talks to netd may be of another version: what it says is understood or an error, and never the end of netd.
         #[test]
         fn any_message_is_harmless(
-            tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'N'), any::<u8>()],
+            tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'N'), Just(b'L'), any::<u8>()],
             damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
             noise in proptest::collection::vec(any::<u8>(), 0..200),
             end in any::<prop::sample::Index>(),

@@ -301,6 +301,15 @@ pub struct Joined {
     pub host_gateway: Option<IpAddr>,
 }
 
+impl Joined {
+    /// The ports that lead to the container: none while it is on no network that has a way out. They are open meanwhile, so
+    /// that they are the same afterwards.
+    pub fn reachable_ports(&self) -> &[PublishedPort] {
+        let has_way_out = |endpoint: &Endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some();
+        if self.endpoints.iter().any(has_way_out) { &self.ports } else { &[] }
+    }
+}
+
 /// One `--add-host`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostEntry {

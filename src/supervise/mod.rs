@@ -495,7 +495,9 @@ impl Supervisor {
         drop(self.listener);
         self.attached.drain();
         // Its ports and addresses are free before anybody hears of its end.
-        drop(self.network);
+        if let Some(Err(error)) = self.network.take().map(Networked::leave) {
+            self.attached.announce(&format!("coracle: its ports may still be open: {}\n", error.chain()));
+        }
         self.state.joined = None;
         self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);

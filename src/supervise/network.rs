@@ -12,7 +12,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::Lock;
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
-use crate::net::client::Membership;
+use crate::net::client::{self, Membership, REVIVALS, Revival};
 use crate::net::etc::{self, Around, Names};
 use crate::net::networks::Networks;
 use crate::net::protocol::Join;
@@ -32,8 +32,11 @@ pub(super) struct Networked {
     held: Option<Lock>,
     /// The container's network namespace; none before the launch.
     netns: Option<File>,
-    /// netd is gone; when to try again to replace it.
+    /// netd is gone, and the next one has been asked.
+    revival: Option<Revival>,
+    /// netd is gone; when to try again to replace it, and how often that has failed.
     lost: Option<Instant>,
+    failures: u32,
 }
 
 impl Networked {
@@ -60,7 +63,7 @@ impl Networked {
         };
         let (membership, _) = Membership::join(paths, exe.as_fd(), &join, None)?;
         let exe = exe.try_clone().context(|| "cannot keep coracle's own program")?;
-        Ok(Some(Self { membership, exe, held: Some(held), netns: None, lost: None }))
+        Ok(Some(Self { membership, exe, held: Some(held), netns: None, revival: None, lost: None, failures: 0 }))
     }
 
     /// Makes the interfaces of the new container; its pid 1 waits meanwhile. A netd that dies just now is replaced.
@@ -103,21 +106,48 @@ impl Networked {
         cut_off.into_iter().chain(moved).collect()
     }
 
-    /// Readable when netd has died; none while it is known to be gone.
+    /// Readable when [`Self::revive`] has something to do: netd has died, or its successor has answered. None while nobody
+    /// is there.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.lost.is_none().then(|| self.membership.fd())
+        let asked = self.revival.as_ref().map(Revival::fd);
+        asked.or_else(|| self.lost.is_none().then(|| self.membership.fd()))
     }
 
     /// When [`Self::revive`] wants to be called again.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.lost
+        self.revival.as_ref().map(Revival::deadline).or(self.lost)
     }
 
-    /// netd has died: replaces it, or tries again later. The container keeps its interfaces and its neighbours meanwhile.
+    /// netd has died: replaces it step by step, without waiting for it, or tries again later. The container keeps its
+    /// interfaces and its neighbours meanwhile.
     pub(super) fn revive(&mut self, paths: &Paths) {
         let Some(netns) = &self.netns else { return };
-        let revived = self.membership.revive(paths, self.exe.as_fd(), netns.as_fd());
-        self.lost = revived.is_err().then(|| Instant::now() + PAUSE);
+        let advanced = match &mut self.revival {
+            Some(revival) => revival.advance(netns.as_fd()),
+            None => self.membership.begin_revival(paths, self.exe.as_fd()).map(|revival| {
+                self.revival = Some(revival);
+                None
+            }),
+        };
+        match advanced {
+            Ok(None) => return,
+            Ok(Some(membership)) => (self.membership, self.lost, self.failures) = (membership, None, 0),
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                let soon = matches!(error.kind(), Kind::Conflict | Kind::Network) && self.failures < REVIVALS;
+                self.lost = Some(Instant::now() + if soon { client::PAUSE } else { PAUSE });
+            }
+        }
+        self.revival = None;
+    }
+
+    /// The container has ended: returns when its ports are closed and its addresses free. An error when netd does not answer.
+    pub(super) fn leave(self) -> Result<()> {
+        match self.fd() {
+            Some(_) if self.revival.is_none() => self.membership.leave(),
+            // Nobody is there who could have them.
+            _ => Ok(()),
+        }
     }
 
     /// Adds a network to the running container. Until [`Networked::recorded`] the network cannot be removed.

@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
@@ -237,6 +238,114 @@ fn a_published_port_serves_before_run_returns() {
     env.coracle("rm -f web").succeeds();
     assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
     env.run_detached(&format!("-p {port}:80 IMAGE sleep 1000"));
+}
+
+/// What `compose down` and `compose up` do, with a netd that lives on and with one that is killed in between.
+#[test]
+fn a_network_that_is_made_again_serves_at_once() {
+    let env = ready!(busybox);
+    env.run_detached("--name keeper IMAGE sleep 1000");
+    let port = free_port();
+    for round in 0..4 {
+        env.coracle("network create --subnet 10.231.77.0/24 again").succeeds();
+        web(&env, &format!("--name web --network again -p {port}:80"));
+        let begin = Instant::now();
+        assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"), "{round}");
+        env.coracle("exec web nslookup web.").succeeds().stdout_has("10.231.77.2");
+        // The kernel gives a neighbour up that does not answer after three seconds.
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?} in round {round}", begin.elapsed());
+        env.coracle("rm -f web").succeeds();
+        env.coracle("network rm again").succeeds();
+        if round == 1 {
+            let [before] = netd(&env)[..] else { panic!("one netd") };
+            kill(before, Signal::SIGKILL).unwrap();
+            eventually("another netd is there", || !alive(before) && netd(&env).len() == 1);
+        }
+    }
+}
+
+#[test]
+fn a_published_port_is_closed_when_rm_returns() {
+    let env = ready!(busybox);
+    let port = free_port();
+    web(&env, &format!("--name web -p {port}:80"));
+    let pid = env.pid("web");
+    let [netd] = netd(&env)[..] else { panic!("one netd") };
+    // However late netd hears of it.
+    kill(netd, Signal::SIGSTOP).unwrap();
+    let removing = env.command("rm -f web").spawn();
+    eventually("the container has ended", || !alive(pid));
+    kill(netd, Signal::SIGCONT).unwrap();
+    removing.wait().succeeds();
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+}
+
+#[test]
+fn ports_of_a_container_without_networks_are_not_listed() {
+    let env = ready!(busybox);
+    let port = free_port();
+    web(&env, &format!("--name web -p {port}:80"));
+    let listed = || {
+        let column = env.argv(&["ps", "--format", "{{.Ports}}"]).succeeds();
+        (
+            env.coracle("port web").succeeds().stdout,
+            column.stdout.clone(),
+            env.inspect("web", "{{.NetworkSettings.Ports}}"),
+        )
+    };
+    let before = listed();
+    assert!([&before.0, &before.1, &before.2].iter().all(|list| list.contains(&port.to_string())), "{before:?}");
+    env.coracle("network disconnect bridge web").succeeds();
+    let without = listed();
+    assert!(![&without.0, &without.1, &without.2].iter().any(|list| list.contains(&port.to_string())), "{without:?}");
+    env.coracle("port web 80").fails_with(1).stderr_has("no public port");
+    assert_eq!(env.argv(&["ps", "-q", "--filter", &format!("publish={port}")]).succeeds().stdout, "");
+    env.coracle("network connect bridge web").succeeds();
+    assert_eq!(listed(), before);
+    assert!(get("127.0.0.1", port).unwrap().ends_with("it works\n"));
+}
+
+#[test]
+fn sockets_of_dead_netds_are_removed() {
+    let env = ready!(busybox);
+    env.run_detached("--name web IMAGE sleep 1000");
+    let [first] = netd(&env)[..] else { panic!("one netd") };
+    let sockets = env.runtime().join("netd");
+    // As a netd of another user namespace leaves it.
+    drop(UnixListener::bind(sockets.join("1")).unwrap());
+    let living = UnixListener::bind(sockets.join("2")).unwrap();
+    kill(first, Signal::SIGKILL).unwrap();
+    eventually("another netd is there", || !alive(first) && netd(&env).len() == 1);
+    eventually("the socket is gone", || !sockets.join("1").exists());
+    assert!(sockets.join("2").exists());
+    drop(living);
+}
+
+#[test]
+fn a_stopped_netd_hangs_no_command() {
+    let env = ready!(busybox);
+    let port = free_port();
+    env.coracle("network create other").succeeds();
+    web(&env, &format!("--name web -p {port}:80"));
+    env.run_detached("--name side IMAGE sleep 1000");
+    let [netd] = netd(&env)[..] else { panic!("one netd") };
+    kill(netd, Signal::SIGSTOP).unwrap();
+    let refused = env.coracle("network connect other web").fails_with(1);
+    refused.stderr_has("netd, coracle's network process, does not answer");
+    // Meanwhile its supervisor asks for another netd, and serves all the same.
+    env.coracle("exec web true").succeeds();
+    env.coracle("stop -t 0 web").succeeds();
+    env.coracle("stop -t 0 side").succeeds();
+    env.coracle("logs side").succeeds().stderr_has("netd, coracle's network process, does not answer");
+    env.coracle("rm -f web side").succeeds();
+    kill(netd, Signal::SIGCONT).unwrap();
+    eventually("the port is free again", || {
+        match env.coracle(&format!("run -d --name web -p {port}:80 IMAGE {WEB}")).code() {
+            0 => true,
+            _ => env.coracle("rm -f web").code() != 0,
+        }
+    });
+    eventually("the port serves", || get("127.0.0.1", port).is_ok_and(|answer| answer.ends_with("it works\n")));
 }
 
 #[test]

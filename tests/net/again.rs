@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use coracle::net::protocol::Join;
 use coracle::spec::network::{Mac, Network, Wish};
 
-use super::laptop::{Container, kill_netd, netd, network, record, wait_for, wish, within};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::laptop::{Container, kill_netd, netd, network, paths, program, record, wait_for, wish, within};
 use super::outside::{ask, connect, converse, publishing};
 
 /// Less than the kernel waits before it asks a second time for a neighbour.
@@ -21,7 +24,7 @@ fn in_router(command: &str) -> String {
     let mut namespaces = std::fs::read_dir(tasks).unwrap().map(|task| task.unwrap().path().join("ns/net"));
     let router = namespaces.find(|path| std::fs::read_link(path).is_ok_and(|link| link != main)).unwrap();
     let run = || Command::new("ip").args(command.split(' ')).output().unwrap();
-    let output = within(std::os::fd::AsFd::as_fd(&File::open(router).unwrap()), run);
+    let output = within(File::open(router).unwrap().as_fd(), run);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -134,4 +137,32 @@ pub fn an_address_gets_another_hardware_address() {
         drop(web.membership);
         lingering.push(web.netns);
     }
+}
+
+/// When the end of a membership is told, ports are closed and addresses free.
+pub fn ports_are_closed_when_a_container_has_left() {
+    let one = network("one", 1);
+    let keeper = Container::start(&wish("keeper", &[&one])).unwrap();
+    let join = publishing("web", &one, 0);
+    let mut port = 0;
+    for _ in 0..30 {
+        let web = Container::start(&Join { ports: publishing("web", &one, port).ports, ..join.clone() }).unwrap();
+        port = web.joined.ports[0].host_port;
+        web.membership.leave().unwrap();
+        drop(TcpListener::bind(("0.0.0.0", port)).unwrap());
+    }
+    // A netd that is stopped keeps nobody waiting for ever, neither at the end nor for its successor.
+    let web = Container::start(&join).unwrap();
+    let netd = Pid::from_raw(netd().unwrap()).unwrap();
+    kill_process(netd, Signal::STOP).unwrap();
+    let begin = Instant::now();
+    let mut revival = web.membership.begin_revival(&paths(), program().as_fd()).unwrap();
+    assert!(revival.advance(web.netns.as_fd()).unwrap().is_none());
+    assert!(begin.elapsed() < QUICK, "{:?}", begin.elapsed());
+    let error = keeper.membership.leave().unwrap_err();
+    assert!(error.message().contains("netd") && error.message().contains("does not answer"), "{error:?}");
+    drop(revival);
+    kill_process(netd, Signal::CONT).unwrap();
+    // What was asked in vain has changed nothing.
+    serves(&web);
 }

@@ -9,7 +9,7 @@ use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::inspect::host_addresses;
-use crate::spec::network::PublishedPort;
+use crate::spec::network::{Joined, PublishedPort};
 use crate::state::Container;
 
 /// The command.
@@ -38,7 +38,7 @@ struct PortArguments {
 fn port(context: &Context, arguments: &PortArguments) -> Result<u8> {
     let containers = context.engine()?.containers();
     let container = containers.load(&containers.find(&arguments.container)?)?;
-    let ports = container.joined.as_ref().map_or(&[][..], |joined| &joined.ports);
+    let ports = container.joined.as_ref().map_or(&[][..], Joined::reachable_ports);
     let lines = match &arguments.port {
         None => all(ports),
         Some(wanted) => one(ports, wanted).ok_or_else(|| {
@@ -80,7 +80,7 @@ fn ends(port: &PublishedPort) -> Vec<SocketAddr> {
 /// docker's column of `ps`: `443/tcp, 0.0.0.0:53->53/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp`. Ports that are only
 /// exposed, and those that have the same number outside, are shown as ranges where they are neighbours; others come last.
 pub(super) fn column(container: &Container) -> String {
-    let published = container.joined.iter().flat_map(|joined| &joined.ports);
+    let published = container.joined.iter().flat_map(Joined::reachable_ports);
     let published: Vec<&PublishedPort> = published.collect();
     let mut shown: Vec<Shown> = published
         .iter()
@@ -169,8 +169,7 @@ mod tests {
     use super::*;
     use crate::engine::fixtures::container as fixture;
     use crate::spec::container::{Member, NetworkMode};
-    use crate::spec::network::Joined;
-    use crate::spec::network::{Protocol, Wish};
+    use crate::spec::network::{Endpoint, Protocol, Wish};
     use crate::state::Status;
 
     fn published(ip: Option<&str>, host_port: u16, container_port: u16, protocol: Protocol) -> PublishedPort {
@@ -204,7 +203,20 @@ mod tests {
         web.config.exposed_ports = vec!["443/tcp".into(), "80/tcp".into()];
         assert_eq!(column(&web), "80/tcp, 443/tcp");
         web.config.exposed_ports.extend(["9000/tcp", "9001/tcp", "9002/tcp", "9002/udp"].map(String::from));
-        web.joined = Some(Joined { endpoints: Vec::new(), ports: ports(), resolvers: Vec::new(), host_gateway: None });
+        let endpoint = Endpoint {
+            network: "bridge".parse().unwrap(),
+            network_id: web.config.id.clone(),
+            interface: "eth0".into(),
+            mac: "02:42:0a:00:00:05".parse().unwrap(),
+            ipv4: None,
+            ipv6: None,
+            gateway4: Some([10, 0, 0, 1].into()),
+            gateway6: None,
+            aliases: Vec::new(),
+            host_loopback: false,
+        };
+        let joined = Joined { endpoints: Vec::new(), ports: ports(), resolvers: Vec::new(), host_gateway: None };
+        web.joined = Some(Joined { endpoints: vec![endpoint], ..joined.clone() });
         assert_eq!(
             column(&web),
             "443/tcp, 127.0.0.1:53->53/udp, 9000-9002/tcp, 9002/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"
@@ -215,6 +227,9 @@ mod tests {
             column(&web),
             "127.0.0.1:53->53/udp, 82/tcp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"
         );
+        // Without a network that has a way out, ports lead nowhere.
+        web.joined = Some(joined);
+        assert_eq!(column(&web), "80-82/tcp");
         web.status = Status::Created;
         web.joined = None;
         assert_eq!(column(&web), "");

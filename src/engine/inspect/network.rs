@@ -158,7 +158,7 @@ fn published(config: &ContainerConfig, joined: &Joined) -> Bindings {
         ports => ports.iter().map(PublishedPort::container).collect(),
     };
     let mut bindings: Bindings = config.exposed_ports.iter().flat_map(singles).map(|port| (port, None)).collect();
-    for port in &joined.ports {
+    for port in joined.reachable_ports() {
         let ends = bindings.entry(port.container()).or_default().get_or_insert_default();
         ends.extend(host_addresses(port).into_iter().map(|ip| binding(ip.to_string(), port.host_port)));
     }

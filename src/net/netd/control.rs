@@ -115,6 +115,11 @@ impl Netd {
                 self.inside.order(Job::Count(id, container, endpoints));
                 self.wait_for(id, Pending::Count);
             }
+            Request::Leave => {
+                let member = self.clients.get_mut(&id).and_then(|client| client.member.take());
+                self.leave(member);
+                self.reply(id, &Reply::Done);
+            }
         }
         Ok(())
     }
