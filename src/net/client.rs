@@ -7,9 +7,10 @@
 //! that inherits the listening socket. So a connection can be made at once and the first request waits in it while netd
 //! starts; netd answers it with what went wrong if it cannot serve.
 //!
-//! The connection is the membership. It breaks when netd dies, which the supervisor sees by polling [`Membership::fd`];
-//! then it calls [`Membership::revive`]: or, while it serves its container, [`Membership::begin_revival`]: the container keeps its interfaces and addresses all the while, because the
-//! descriptor of the router's namespace, which came with the answer, keeps bridges and all that is plugged into them.
+//! The connection is the membership. It breaks when netd dies, which the supervisor sees by polling [`Membership::fd`].
+//! Then it joins the next netd, step by step from its own loop ([`Membership::begin_revival`]) or at once
+//! ([`Membership::revive`]). The container keeps its interfaces and addresses all the while, because the descriptor of the
+//! router's namespace, which came with the answer, keeps bridges and all that is plugged into them.
 
 use std::collections::BTreeMap;
 use std::fs;
