@@ -504,6 +504,6 @@ fn files_that_the_dead_left_are_removed() {
     env.coracle("run --rm IMAGE true").succeeds();
     kill_netd(&env);
     let keepers = || std::fs::read_dir(env.runtime().join("keepers")).expect("ours").count();
-    // That of the netd that was killed just now goes with the next command.
-    assert!(keepers() <= 1, "{}", keepers());
+    // That of the netd that was killed just now goes with the next command; the supervisor of `run` still tidies up.
+    eventually("others have taken their records back", || keepers() <= 1);
 }
