@@ -20,6 +20,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use rustix::fs::FileType;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -201,13 +202,18 @@ impl PreparedProcess {
 }
 
 /// Makes the standard streams the user's: a program that opens `/dev/stdout` by name opens the pipe or terminal behind it
-/// anew, for which its owner and mode count (runc does the same). `/dev/null` belongs to everybody already. A stream whose
-/// owner cannot be changed, because of the id map or the file system, stays what it is.
+/// anew, for which its owner and mode count (runc does the same). Only pipes, sockets and terminals: `/dev/null` belongs to
+/// everybody already, and a file of the host must keep its owner. A stream whose owner cannot be changed, because of the id
+/// map, stays what it is.
 fn give_streams_to(uid: Uid) {
     for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         let Ok(stat) = rustix::fs::fstat(stream) else { continue };
-        let is_null = stat.st_rdev == rustix::fs::makedev(1, 3);
-        if !is_null && stat.st_uid != uid.as_raw() {
+        let is_ours = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Fifo | FileType::Socket => true,
+            FileType::CharacterDevice => rustix::termios::isatty(stream),
+            _ => false,
+        };
+        if is_ours && stat.st_uid != uid.as_raw() {
             let _ = rustix::fs::fchown(stream, Some(uid), None);
         }
     }
