@@ -113,7 +113,7 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
                 return Ok(None);
             };
             if block == [0; BLOCK] {
-                // What follows one block of zeros alone would be lost without a word.
+                // An error: entries after a single block of zeros would be dropped silently.
                 if self.block()?.is_some_and(|second| second != [0; BLOCK]) {
                     return Err(Error::invalid("the tar archive is damaged: a header is all zeros"));
                 }

@@ -1,5 +1,5 @@
-//! What becomes of a panic. In a command it is an error like others. In a process without a standard error it is written
-//! down for the day somebody asks: a file with a line for each panic.
+//! Panics as errors and as log lines. A command turns a panic into an ordinary error. A process without a standard error
+//! appends it to a log file, one line for each.
 //!
 //! A bounded number of short lines of each process, and none behind a bounded length of the file, so that what runs into the
 //! same fault again and again does not fill the disk.

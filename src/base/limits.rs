@@ -5,8 +5,8 @@
 //! limits to the hard ones ([`raise`]), which needs no privilege. A container's processes get what the caller had
 //! ([`restore`]), as podman's do.
 //!
-//! What is left are hard limits. A write beyond the one for files is an error then and not the end of the process:
-//! [`ignore_file_size_signal`].
+//! The hard limits remain. With [`ignore_file_size_signal`] a write beyond the hard limit of file sizes fails with EFBIG
+//! instead of ending the process.
 
 use std::io;
 use std::sync::OnceLock;

@@ -3,12 +3,12 @@
 //! A lock belongs to the open file description: it ends with the last copy of the fd, so a killed process never leaves
 //! one behind, and one that is passed to a child lives on in the child.
 //!
-//! # Who waits, and for whom
+//! # Long waits
 //!
-//! [`Lock::wait`] is for locks that are held for moments. So that a holder is not stopped in between, ^Z takes effect once
-//! the thread holds none of them any more. Somebody may still stop, trace or starve the holder: whoever has waited for
-//! [`PATIENCE`] tells for whom, to the one function that [`tell_waits`] was given. It is one for the whole process,
-//! because locks are taken everywhere and only the command line knows where such words go.
+//! [`Lock::wait`] is for locks that are held for moments. While a thread holds one, ^Z does not stop it: it takes effect
+//! when the lock is released. The holder can still be stopped, traced or starved by others. A waiter therefore reports
+//! after [`PATIENCE`] which process holds the lock, to the one function that [`tell_waits`] was given. There is one for the
+//! whole process, because locks are taken everywhere and only the command line knows where a message can be shown.
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -25,19 +25,19 @@ use super::error::{Result, ResultExt, if_absent};
 use super::text;
 use crate::sys::interrupt::Interrupts;
 
-/// How long to wait before saying for whom.
+/// How long a waiter waits before it reports the holder.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The most characters of a command line that are shown.
 const LONGEST: usize = 100;
 
-/// Who is told that somebody waits.
+/// Receives the message of a waiter.
 type Listener = Box<dyn Fn(&str) + Send>;
 
 static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
 
-/// From now on, whoever waits long for a lock says so to `listener`; nobody is told with `None`. It is called at most once
-/// for each wait, while the lock is not held.
+/// Sets the function that receives the message of a thread that waits long for a lock; `None` drops such messages. It is
+/// called at most once for each wait, while the lock is not held.
 pub fn tell_waits(listener: Option<Listener>) {
     *LISTENER.lock().unwrap_or_else(PoisonError::into_inner) = listener;
 }
@@ -79,7 +79,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error).at(path, "cannot lock"),
         }
-        // Who waits may be stopped.
+        // A waiter holds nothing: ^Z may stop it.
         drop(steady);
         wait_long(&file, path, mode).at(path, "cannot lock")?;
         Ok(Self { file, _steady: Some(Steady::begin()) })
@@ -106,8 +106,8 @@ impl Lock {
     }
 }
 
-/// Who holds the lock on what is at `path`, for messages; `None` when nobody is found. A lock that a dead process has
-/// passed on to its child cannot be told from a free one.
+/// The process that holds the lock on the file or directory at `path`, for messages; `None` when it is not found. A lock
+/// that a dead process has passed on to its child cannot be told from a free one.
 pub fn holder(path: &Path) -> Option<String> {
     let inode = fs::metadata(path).ok()?.ino();
     let locks = fs::read_to_string("/proc/locks").ok()?;
@@ -146,7 +146,7 @@ fn describe(pid: u32) -> Option<String> {
 fn wait_long(file: &File, path: &Path, mode: Mode) -> io::Result<()> {
     let begun = Instant::now();
     let mut told = false;
-    // Without a timer there are no words, that is all.
+    // Without a timer the wait is the same, but silent.
     let _interrupts = Interrupts::every(PATIENCE);
     loop {
         match rustix::fs::flock(file, mode.blocking()) {

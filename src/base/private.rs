@@ -1,4 +1,4 @@
-//! What belongs to the user alone: coracle's directories, and the sockets in them.
+//! Checks that coracle's directories, and the sockets in them, belong to the user alone.
 //!
 //! Whoever may write in a directory of coracle may exchange records, layers and sockets, and so run programs as the user.
 //! XDG_RUNTIME_DIR and XDG_DATA_HOME may point into places where others can make directories (`/tmp`, a shared disk), and
@@ -55,7 +55,7 @@ pub fn check_directory(directory: &Path, variable: &str) -> Result<()> {
     }
     if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let metadata = fs::metadata(parent).at(parent, "cannot examine")?;
-        // Who owns a sticky directory may rename everything in it.
+        // The owner of a sticky directory may rename everything in it.
         let kept = metadata.mode() & STICKY != 0 && (metadata.uid() == me || ROOTS.contains(&metadata.uid()));
         if metadata.mode() & EVERYBODY_WRITES != 0 && !kept {
             let (directory, parent) = (directory.display(), parent.display());

@@ -61,7 +61,7 @@ pub fn ends_within(pidfd: impl AsFd, limit: Duration) -> bool {
     }
 }
 
-/// What people call a signal: `SIGKILL`, or `signal 35`.
+/// The name of a signal in messages: `SIGKILL`, or `signal 35` for one without a name.
 pub fn signal_name(number: i32) -> String {
     match nix::sys::signal::Signal::try_from(number) {
         Ok(signal) => signal.as_str().to_owned(),

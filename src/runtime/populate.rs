@@ -80,6 +80,9 @@ impl Copy<'_> {
     fn entry(&mut self, source: BorrowedFd<'_>, into: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
         let stat = rustix::fs::statat(source, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
+        if matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
+            return Ok(());
+        }
         if kind != FileType::Directory && stat.st_nlink > 1 && self.link(into, name, &stat)? {
             return Ok(());
         }

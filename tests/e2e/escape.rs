@@ -218,6 +218,7 @@ mod attack {
             env.command_argv(&run).arguments(&["sh", "-c", LOOT]).run().stdout_lacks(SECRET);
             env.argv(&["exec", "-w", "/s/d", "swapper", "sh", "-c", LOOT]).stdout_lacks(SECRET);
         }
+        assert_eq!(env.status("swapper"), "running", "it has exchanged them all the time");
     }
 
     /// Stopped by: the image's own `/proc`, `/sys` and `/dev` must be directories; 2023-27561 is the same by a volume.

@@ -101,7 +101,11 @@ impl Host {
         while events.next().is_ok() {}
         self.watch();
         // After the watches are in place, or a change in between would be missed.
-        let text = fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+        let text = match fs::read_to_string(RESOLV_CONF) {
+            // Its target is now in a directory that netd's sandbox does not know: the former resolvers are the best guess.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.text.clone(),
+            read => read.unwrap_or_default(),
+        };
         let changed = text != self.text;
         self.text = text;
         changed

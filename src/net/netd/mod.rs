@@ -13,6 +13,8 @@
 //! that nobody is about to connect, looks for connections once more, and removes its socket. Who connects between that
 //! look and the end sees the connection break unanswered, and tries again.
 //!
+//! Before it starts threads, it enters a sandbox ([`sandbox`]): packets and questions of containers are hostile.
+//!
 //! It keeps nothing on disk but a log of its own faults. It may be killed at any time: see [`super::client`] for what
 //! happens then.
 

@@ -53,10 +53,11 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::NET_ADMIN
     .union(CapabilitySet::NET_BIND_SERVICE)
     .union(CapabilitySet::SYS_ADMIN);
 
-/// Where resolv.conf(5) leads on machines whose resolvers change: systemd-resolved, resolvconf, NetworkManager, ConnMan.
+/// Directories to which resolv.conf(5) leads on machines whose resolvers change: systemd-resolved, resolvconf, NetworkManager, ConnMan.
 const RESOLVERS: [&str; 4] = ["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman"];
 
-/// Enters the sandbox. `networks` is the directory of their definitions; `runtime` has netd's socket and lock, `logs` the
+/// Enters the sandbox. A directory of resolvers that does not exist yet cannot be named: should resolv.conf lead there
+/// later, the former resolvers stay in use until the next netd. `networks` is the directory of their definitions; `runtime` has netd's socket and lock, `logs` the
 /// log of its faults.
 pub(super) fn enter(networks: &Path, runtime: &Path, logs: &Path) -> Result<()> {
     // What resolv.conf is a link to now, wherever that is.

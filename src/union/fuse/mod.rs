@@ -22,7 +22,8 @@
 //! become separate ones when one of them is copied up and another is first looked up in a later mount.
 //!
 //! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
-//! itself runs as root of the namespace that owns the mount and acts for everybody.
+//! itself runs as root of the namespace that owns the mount and acts for everybody, in a sandbox ([`sandbox`]) that leaves
+//! it the layers and the container's directory.
 //!
 //! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`],
 //! [`relist`] directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
