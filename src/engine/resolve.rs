@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::id::{ContainerId, Name};
 use crate::base::{Error, Result, text};
 use crate::oci::ImageConfig;
+use crate::oci::config::from_root;
 use crate::runtime::capabilities::CapSet;
 use crate::spec::container::{
     ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, NetworkMode, Networking, Process, Propagation, Seccomp,
@@ -233,17 +234,10 @@ fn normalise(path: &str) -> Result<String> {
     if !path.starts_with('/') {
         return Err(Error::usage(format!("invalid mount path `{shown}`: mount path must be absolute")));
     }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    match parts.is_empty() {
+    let clean = from_root(path);
+    match clean == "/" {
         true => Err(Error::usage(format!("invalid mount path `{shown}`: destination can't be `/`"))),
-        false => Ok(format!("/{}", parts.join("/"))),
+        false => Ok(clean),
     }
 }
 

@@ -178,7 +178,7 @@ impl ImageConfig {
 
 /// An absolute path in its shortest form, as Go's `filepath.Join("/", path)` makes it: `..` is applied as text and ends at
 /// the root.
-fn from_root(path: &str) -> String {
+pub fn from_root(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
