@@ -7,9 +7,14 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// `2026-11-21T09:26:00.123456789Z`, always nine digits: what docker writes in logs and `inspect`.
+/// `2026-11-21T09:26:00.123456789Z`, always nine digits: what docker writes in logs.
 pub fn rfc3339_nanos(time: Timestamp) -> String {
     format!("{time:.9}")
+}
+
+/// `2026-11-21T09:26:00.5Z`, without the zeros at the end of the fraction: what docker's JSON has for moments.
+pub fn rfc3339(time: Timestamp) -> String {
+    time.to_string()
 }
 
 /// docker's "never": the zero time of Go.
@@ -20,8 +25,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nanoseconds_always_have_nine_digits() {
+    fn moments_are_written_as_docker_writes_them() {
         let time: Timestamp = "2026-11-21T09:26:00.5Z".parse().unwrap();
         assert_eq!(rfc3339_nanos(time), "2026-11-21T09:26:00.500000000Z");
+        assert_eq!(rfc3339(time), "2026-11-21T09:26:00.5Z");
+        assert_eq!(rfc3339("2026-11-21T09:26:00.120Z".parse().unwrap()), "2026-11-21T09:26:00.12Z");
+        assert_eq!(rfc3339("2026-11-21T09:26:10Z".parse().unwrap()), "2026-11-21T09:26:10Z");
     }
 }

@@ -201,6 +201,13 @@ impl Context {
         self.globals.storage_driver.parse().unwrap_or_default()
     }
 
+    /// Tells of a command that is refused before anything was asked of the engine. The exit code is the persona's plain one,
+    /// where that of the command's work says more.
+    pub fn refuse(&self, error: &Error) -> u8 {
+        self.ui.error(error);
+        self.persona.failure()
+    }
+
     /// The zone in which times are shown.
     pub fn zone(&self) -> TimeZone {
         TimeZone::system()

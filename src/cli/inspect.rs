@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::base::{Error, Kind, Result, text};
 use crate::cli::context::Context;
-use crate::cli::template::{self, Format};
+use crate::cli::template::Format;
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::inspect as network;
@@ -114,7 +114,7 @@ fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result
     match (&format, arguments.format.as_deref()) {
         (Some(format), _) => {
             for report in &found {
-                match format.render_value(&template::value(report)?) {
+                match format.render_data(report) {
                     Ok(text) => context.ui.text(&text)?,
                     Err(error) if ui::is_closed(&error) => return Err(error),
                     Err(error) => errors.push(error),

@@ -82,8 +82,14 @@ fn words(args: Vec<OsString>) -> Result<Vec<String>> {
 struct Failure {
     error: Error,
     code: u8,
-    /// The command whose help tells more.
+    /// What is said after it: see [`see`].
     see: Option<String>,
+}
+
+/// Where the right command line stands: the command `called` has a help page and, if it is one command, a usage line.
+fn see(called: &str, usage: Option<&str>) -> Option<String> {
+    let usage = usage.map(|usage| format!("\nUsage:  {usage}\n\n")).unwrap_or_default();
+    Some(format!("{usage}Run '{called} --help' for more information"))
 }
 
 impl Failure {
@@ -93,7 +99,7 @@ impl Failure {
 
     /// The command line was wrong.
     fn parsing(error: Error, called: &str) -> Self {
-        Self { error, code: 125, see: Some(called.to_owned()) }
+        Self { error, code: 125, see: see(called, None) }
     }
 
     /// Prints it and returns the exit code.
@@ -102,8 +108,8 @@ impl Failure {
             return CLOSED;
         }
         ui.error(&self.error);
-        if let Some(called) = &self.see {
-            ui.note(&format!("See '{called} --help'."));
+        if let Some(see) = &self.see {
+            ui.note(see);
         }
         self.code
     }
@@ -127,7 +133,21 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
         return ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain);
     }
     match find(rest, persona)? {
-        Asked::Help(noun) => help(ui, program, noun),
+        Asked::Help(noun) => {
+            let code = help(ui, program, noun)?;
+            let missing = rest.len() == usize::from(noun.is_some());
+            match persona {
+                Persona::Podman if missing => {
+                    let called = noun.map_or(program.to_owned(), |noun| format!("{program} {}", noun.name));
+                    Err(Failure {
+                        error: Error::usage(format!("missing command '{called} COMMAND'")),
+                        code: 125,
+                        see: None,
+                    })
+                }
+                _ => Ok(code),
+            }
+        }
         Asked::Verb(verb, called_by, arguments) => {
             let command = verb.command(program, &called_by);
             let called = std::iter::once(program).chain(called_by).collect::<Vec<_>>().join(" ");
@@ -144,15 +164,13 @@ fn run(
     arguments: &[String],
     context: &Context,
 ) -> Result<u8, Failure> {
-    let failure = |error: Error, parsing: bool| Failure {
-        code: verb.codes.of(context.persona, &error, parsing),
-        see: parsing.then(|| called.to_owned()),
-        error,
-    };
-    match verb.parse(&command, called, arguments).map_err(|error| failure(error, true))? {
+    let failure = |error: Error| Failure { code: verb.codes.of(context.persona, &error), see: None, error };
+    let see = || see(called, Some(&verb.usage_line(called)));
+    let parsed = verb.parse(&command, called, arguments);
+    match parsed.map_err(|wrong| Failure { code: wrong.code(context.persona), see: see(), error: wrong.error })? {
         Parsed::Help => context.ui.text(&command.render_help().to_string()).map_err(Failure::plain)?,
         Parsed::Arguments(matches) => {
-            let code = (verb.run)(context, &matches).map_err(|error| failure(error, false))?;
+            let code = (verb.run)(context, &matches).map_err(failure)?;
             return context.ui.flush().map(|()| code).map_err(Failure::plain);
         }
     }
@@ -231,7 +249,7 @@ fn unknown<'a>(word: &str, noun: Option<&str>, persona: Persona, known: impl Ite
         }
     };
     // podman's 1 is an answer: `podman image exists` says "no" with it.
-    Failure { code: persona.failure(), see: Some(called), error }
+    Failure { code: persona.failure(), see: see(&called, None), error }
 }
 
 fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>) -> Result<u8, Failure> {

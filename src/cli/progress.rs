@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use super::context::Context;
 use super::ui::Lines;
-use crate::engine::pull::{Progress, Silent};
+use crate::engine::pull::{Outcome, Progress, PullReport, Silent};
 use crate::oci::{Digest, Reference};
 use crate::spec::units::human_size;
 
@@ -30,6 +30,22 @@ fn choose(quiet: bool, is_terminal: bool, lines: Lines) -> Box<dyn Progress> {
     }
 }
 
+/// docker's line about an image that a container needs.
+fn absent(image: &str) -> String {
+    let name = image.parse().map_or_else(|_| image.to_owned(), |reference: Reference| reference.familiar());
+    format!("Unable to find image '{name}' locally")
+}
+
+/// docker's last lines of a pull.
+pub fn status(report: &PullReport) -> Vec<String> {
+    let name = report.reference.familiar();
+    let status = match report.outcome {
+        Outcome::Fetched => format!("Status: Downloaded newer image for {name}"),
+        Outcome::UpToDate | Outcome::Present => format!("Status: Image is up to date for {name}"),
+    };
+    report.digest.iter().map(|digest| format!("Digest: {digest}")).chain([status]).collect()
+}
+
 /// `latest: Pulling from library/busybox`, as docker begins.
 fn heading(reference: &Reference) -> String {
     let what = reference.digest().map(ToString::to_string);
@@ -49,6 +65,14 @@ impl Plain {
 }
 
 impl Progress for Plain {
+    fn absent(&self, image: &str) {
+        self.lines.say(&absent(image));
+    }
+
+    fn arrived(&self, report: &PullReport) {
+        status(report).iter().for_each(|line| self.lines.say(line));
+    }
+
     fn resolved(&self, reference: &Reference, _layers: &[(Digest, u64)]) {
         self.lines.say(&heading(reference));
     }
@@ -117,6 +141,14 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Progress for Bars {
+    fn absent(&self, image: &str) {
+        self.lines.say(&absent(image));
+    }
+
+    fn arrived(&self, report: &PullReport) {
+        self.all.suspend(|| status(report).iter().for_each(|line| self.lines.say(line)));
+    }
+
     fn resolved(&self, reference: &Reference, layers: &[(Digest, u64)]) {
         self.lines.say(&heading(reference));
         let mut bars = self.layers();
@@ -157,6 +189,12 @@ impl Progress for Bars {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absent_image_is_told_in_dockers_words() {
+        assert_eq!(absent("busybox"), "Unable to find image 'busybox:latest' locally");
+        assert_eq!(absent("localhost:5000/a:v2"), "Unable to find image 'localhost:5000/a:v2' locally");
+    }
 
     #[test]
     fn headings_are_dockers() {

@@ -26,6 +26,11 @@ pub type Row = BTreeMap<Arc<str>, Value>;
 const METHODS: [&str; 1] = ["Label"];
 
 impl Format {
+    /// As [`Format::parse`], for lists: `raw` is docker's old form of them, a field on each line.
+    pub fn parse_list(format: &str, default: &str, raw: &str) -> Result<Self> {
+        Self::parse(if format == "raw" { raw } else { format }, default)
+    }
+
     /// Parses what the user gave: a template, `table TEMPLATE`, `table` (then `default` is meant) or `json`.
     pub fn parse(format: &str, default: &str) -> Result<Self> {
         let format = if format == "table" || format.is_empty() { default } else { format };
@@ -73,7 +78,16 @@ impl Format {
         Ok(if self.is_table { table::align(&out) } else { out })
     }
 
-    /// One value, as `inspect` and `version` show it: with a newline at the end.
+    /// Something serialisable, as `inspect`, `info` and `version` show it: with a newline at the end. As a whole it is JSON
+    /// in the order of its fields.
+    pub fn render_data(&self, data: &impl serde::Serialize) -> Result<String> {
+        match self.source.as_str() {
+            "{{json .}}" => serde_json::to_string(data).map(|json| json + "\n").map_err(unseen),
+            _ => self.render_value(&value(data)?),
+        }
+    }
+
+    /// One value, with a newline at the end.
     ///
     /// docker's templates see Go's field names where JSON has others, and a map of users' keys answers `<no value>`
     /// to a key it does not have. Here every object is a map: a key that begins with a capital is a field, which must be
@@ -83,7 +97,9 @@ impl Format {
             Err(TemplateError::MissingKey { key }) if !key.starts_with(char::is_uppercase) => {
                 execute(&template(&self.source, false, MissingKey::Invalid)?, value)
             }
-            Err(TemplateError::MissingKey { key }) if GO_NAMES.iter().any(|(go, _)| *go == key) => {
+            Err(TemplateError::MissingKey { key })
+                if GO_NAMES.iter().any(|(go, _)| *go == key) || LEFT_OUT.iter().any(|(left, _)| *left == key) =>
+            {
                 execute(&self.template, &with_go_names(value))
             }
             rendered => rendered.map_err(|error| wrong(&error)),
@@ -95,11 +111,54 @@ impl Format {
 /// Fields whose name in Go is not that in JSON.
 const GO_NAMES: [(&str, &str); 3] = [("APIVersion", "ApiVersion"), ("ID", "Id"), ("NanoCPUs", "NanoCpus")];
 
-/// The same data, with Go's names beside those of JSON.
+/// What Go sees in a field that JSON leaves out.
+#[derive(Debug, Clone, Copy)]
+enum LeftOut {
+    Text,
+    Map,
+    List,
+    Nothing,
+}
+
+/// Fields that docker's JSON leaves out where they are empty (`omitempty`), while its templates see them.
+const LEFT_OUT: [(&str, LeftOut); 16] = [
+    ("Annotations", LeftOut::Map),
+    ("Driver", LeftOut::Text),
+    ("ExposedPorts", LeftOut::Map),
+    ("Health", LeftOut::Nothing),
+    ("Healthcheck", LeftOut::Nothing),
+    ("Init", LeftOut::Nothing),
+    ("Name", LeftOut::Text),
+    ("Shell", LeftOut::List),
+    ("SizeRootFs", LeftOut::Nothing),
+    ("SizeRw", LeftOut::Nothing),
+    ("StopSignal", LeftOut::Text),
+    ("StopTimeout", LeftOut::Nothing),
+    ("StorageOpt", LeftOut::Map),
+    ("Sysctls", LeftOut::Map),
+    ("Tmpfs", LeftOut::Map),
+    ("Variant", LeftOut::Text),
+];
+
+impl LeftOut {
+    fn value(self) -> Value {
+        match self {
+            LeftOut::Text => Value::String("".into()),
+            LeftOut::Map => Value::Map(Arc::default()),
+            LeftOut::List => Value::List(Arc::from(Vec::new())),
+            LeftOut::Nothing => Value::Nil,
+        }
+    }
+}
+
+/// The same data, with Go's names beside those of JSON, and what JSON left out.
 fn with_go_names(value: &Value) -> Value {
     match value {
         Value::Map(map) => {
             let mut map: Row = map.iter().map(|(key, value)| (Arc::clone(key), with_go_names(value))).collect();
+            for (name, left_out) in LEFT_OUT {
+                map.entry(Arc::from(name)).or_insert_with(|| left_out.value());
+            }
             for (go, json) in GO_NAMES {
                 if let Some(value) = map.get(json).cloned() {
                     map.entry(Arc::from(go)).or_insert(value);
@@ -114,7 +173,11 @@ fn with_go_names(value: &Value) -> Value {
 
 /// Something serialisable as template data.
 pub fn value(data: &impl serde::Serialize) -> Result<Value> {
-    gotmpl::to_value(data).map_err(|error| Error::system("cannot show the result").caused_by(error))
+    gotmpl::to_value(data).map_err(unseen)
+}
+
+fn unseen(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::system("cannot show the result").caused_by(error)
 }
 
 /// The header of `.Label "com.example.some-key"`: `some key`.
@@ -155,7 +218,12 @@ const FUNCTIONS: [(&str, Function); 8] = [
     }),
     ("split", |args| {
         let (text, separator) = (string(args, 0)?, string(args, 1)?);
-        Ok(Value::List(text.split(&*separator).map(|part| Value::String(part.into())).collect()))
+        // As Go: without a separator, into characters.
+        let parts: Vec<&str> = match &*separator {
+            "" => text.split("").filter(|part| !part.is_empty()).collect(),
+            separator => text.split(separator).collect(),
+        };
+        Ok(Value::List(parts.into_iter().map(|part| Value::String(part.into())).collect()))
     }),
     ("lower", |args| Ok(Value::String(string(args, 0)?.to_lowercase().into()))),
     ("upper", |args| Ok(Value::String(string(args, 0)?.to_uppercase().into()))),
@@ -368,6 +436,7 @@ mod tests {
             ("{{title \"some words\"}} {{upper \"a\"}}{{lower \"B\"}}", "Some Words Ab"),
             ("{{truncate \"0123456789\" 4}}[{{pad \"x\" 1 2}}][{{pad \"\" 1 2}}]", "0123[ x  ][]"),
             ("{{json (split \"a b\" \" \")}}", "[\"a\",\"b\"]"),
+            ("{{join (split \"web\" \"\") \"-\"}}", "w-e-b"),
             ("{{println \"x\"}}", "x\n"),
             ("{{index (split \"a b\" \" \") 1}}", "b"),
             ("[{{index .ID \"absent\"}}]", "[]"),
@@ -390,6 +459,7 @@ mod tests {
             ("{{.Id}}{{.ID}}{{.Client.APIVersion}}", Some("112\n")),
             ("{{.Labels.a}} {{.Labels.absent}}", Some("b <no value>\n")),
             ("{{.Absent}}", None),
+            ("{{.Labels.a}}{{.Tmpfs}}{{len .ExposedPorts}}{{.StopSignal}}", Some("bmap[]0\n")),
             ("json", Some("{\"Client\":{\"ApiVersion\":\"2\"},\"Id\":\"1\",\"Labels\":{\"a\":\"b\"}}\n")),
         ] {
             assert_eq!(render(format).as_deref(), expected, "{format}");

@@ -96,6 +96,11 @@ impl Ui {
         }
     }
 
+    /// Whether debug messages are wanted.
+    pub fn shows_debug(&self) -> bool {
+        self.level >= Level::Debug
+    }
+
     /// What `--debug` is for.
     pub fn debug(&self, message: impl FnOnce() -> String) {
         if self.level >= Level::Debug {

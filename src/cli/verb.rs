@@ -32,7 +32,7 @@ pub struct Verb {
 /// How the errors of a command become exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codes {
-    /// The persona's own, but 125 for a wrong command line.
+    /// The persona's own.
     Plain,
     /// docker's codes of `run` and `create`: 125, 126 and 127.
     Container,
@@ -41,13 +41,12 @@ pub enum Codes {
 }
 
 impl Codes {
-    /// The exit code of an error. `parsing`: the command line could not be read.
-    pub fn of(self, persona: Persona, error: &Error, parsing: bool) -> u8 {
+    /// The exit code of an error of the work itself.
+    pub fn of(self, persona: Persona, error: &Error) -> u8 {
         match (self, error.kind()) {
             (Codes::Container | Codes::Exec, Kind::CannotExecute) => 126,
             (Codes::Container | Codes::Exec, Kind::CommandNotFound) => 127,
             (Codes::Container, _) => 125,
-            _ if parsing => 125,
             _ => persona.failure(),
         }
     }
@@ -59,6 +58,26 @@ pub enum Parsed {
     Help,
     /// The arguments of the command.
     Arguments(ArgMatches),
+}
+
+/// A command line that could not be read.
+#[derive(Debug)]
+pub struct Wrong {
+    /// What is wrong.
+    pub error: Error,
+    /// Whether it has too many or too few arguments, rather than a wrong option.
+    pub arity: bool,
+}
+
+impl Wrong {
+    fn option(error: Error) -> Self {
+        Self { error, arity: false }
+    }
+
+    /// The exit code: 125, but docker's 1 for a wrong number of arguments.
+    pub fn code(&self, persona: Persona) -> u8 {
+        if self.arity { persona.failure() } else { 125 }
+    }
 }
 
 impl Verb {
@@ -77,7 +96,8 @@ impl Verb {
         (self.arguments)(command).about(self.about).long_about(None)
     }
 
-    fn usage_line(&self, called: &str) -> String {
+    /// What a right command line looks like.
+    pub fn usage_line(&self, called: &str) -> String {
         match self.usage {
             "" => format!("{called} [OPTIONS]"),
             usage => format!("{called} [OPTIONS] {usage}"),
@@ -85,15 +105,15 @@ impl Verb {
     }
 
     /// Reads the command's own arguments.
-    pub fn parse(&self, command: &Command, called: &str, arguments: &[String]) -> Result<Parsed> {
-        let line = argv::read(command, self.greedy, arguments)?;
+    pub fn parse(&self, command: &Command, called: &str, arguments: &[String]) -> Result<Parsed, Wrong> {
+        let line = argv::read(command, self.greedy, arguments).map_err(Wrong::option)?;
         if line.help {
             return Ok(Parsed::Help);
         }
-        self.check_arity(called, line.positionals.len())?;
+        self.check_arity(called, line.positionals.len()).map_err(|error| Wrong { error, arity: true })?;
         match command.clone().try_get_matches_from(line.for_clap()) {
             Ok(matches) => Ok(Parsed::Arguments(matches)),
-            Err(error) => Err(of_clap(&error)),
+            Err(error) => Err(Wrong::option(of_clap(&error))),
         }
     }
 
@@ -204,7 +224,7 @@ mod tests {
         let line: Vec<String> = line.iter().map(|word| (*word).into()).collect();
         match verb.parse(&verb.command("coracle", &["try"]), "coracle try", &line) {
             Ok(_) => "fine".into(),
-            Err(error) => error.message().into(),
+            Err(wrong) => format!("{} ({})", wrong.error.message(), wrong.code(Persona::Docker)),
         }
     }
 
@@ -212,12 +232,12 @@ mod tests {
     fn numbers_of_arguments_are_checked_in_dockers_words() {
         for (arity, line, expected) in [
             ((1, None), &["a"][..], "fine"),
-            ((1, None), &[], "'coracle try' requires at least 1 argument"),
-            ((2, None), &["a"], "'coracle try' requires at least 2 arguments"),
-            ((1, Some(1)), &["a", "b"], "'coracle try' requires 1 argument"),
-            ((0, Some(0)), &["a"], "'coracle try' accepts no arguments"),
-            ((0, Some(1)), &["a", "b"], "'coracle try' requires at most 1 argument"),
-            ((0, None), &["-n", "x"], "invalid argument \"x\" for \"--number\": invalid digit found in string"),
+            ((1, None), &[], "'coracle try' requires at least 1 argument (1)"),
+            ((2, None), &["a"], "'coracle try' requires at least 2 arguments (1)"),
+            ((1, Some(1)), &["a", "b"], "'coracle try' requires 1 argument (1)"),
+            ((0, Some(0)), &["a"], "'coracle try' accepts no arguments (1)"),
+            ((0, Some(1)), &["a", "b"], "'coracle try' requires at most 1 argument (1)"),
+            ((0, None), &["-n", "x"], "invalid argument \"x\" for \"--number\": invalid digit found in string (125)"),
             ((0, None), &["-n5", "--number=7"], "fine"),
         ] {
             assert_eq!(message(arity, line), expected, "{line:?}");
@@ -226,21 +246,19 @@ mod tests {
 
     #[test]
     fn kinds_become_exit_codes() {
-        let of = |codes: Codes, kind, parsing| codes.of(Persona::Docker, &Error::new(kind, "x"), parsing);
-        for (codes, kind, parsing, code) in [
-            (Codes::Container, Kind::NotFound, false, 125),
-            (Codes::Container, Kind::CannotExecute, false, 126),
-            (Codes::Container, Kind::CommandNotFound, false, 127),
-            (Codes::Exec, Kind::CommandNotFound, false, 127),
-            (Codes::Exec, Kind::NotFound, false, 1),
-            (Codes::Exec, Kind::Usage, true, 125),
-            (Codes::Plain, Kind::CommandNotFound, false, 1),
-            (Codes::Plain, Kind::Usage, false, 1),
-            (Codes::Plain, Kind::Usage, true, 125),
+        let of = |codes: Codes, kind| codes.of(Persona::Docker, &Error::new(kind, "x"));
+        for (codes, kind, code) in [
+            (Codes::Container, Kind::NotFound, 125),
+            (Codes::Container, Kind::CannotExecute, 126),
+            (Codes::Container, Kind::CommandNotFound, 127),
+            (Codes::Exec, Kind::CommandNotFound, 127),
+            (Codes::Exec, Kind::NotFound, 1),
+            (Codes::Plain, Kind::CommandNotFound, 1),
+            (Codes::Plain, Kind::Usage, 1),
         ] {
-            assert_eq!(of(codes, kind, parsing), code, "{codes:?} {kind:?}");
+            assert_eq!(of(codes, kind), code, "{codes:?} {kind:?}");
         }
-        let podmans = |codes: Codes, kind| codes.of(Persona::Podman, &Error::new(kind, "x"), false);
+        let podmans = |codes: Codes, kind| codes.of(Persona::Podman, &Error::new(kind, "x"));
         assert_eq!([Codes::Plain, Codes::Exec, Codes::Container].map(|codes| podmans(codes, Kind::NotFound)), [125; 3]);
         assert_eq!(podmans(Codes::Exec, Kind::CommandNotFound), 127);
         let removed = |persona: Persona, kind| persona.not_removed(&Error::new(kind, "x"));

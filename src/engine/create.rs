@@ -118,8 +118,13 @@ fn find_image(
         return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.image)))
             .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.image))));
     }
+    if request.pull != PullPolicy::Always {
+        progress.absent(&request.image);
+    }
     isolated::inside(&engine.paths, || {
-        pull::for_container(engine, &request.image, request.platform.clone(), progress).map(|report| report.image)
+        let report = pull::for_container(engine, &request.image, request.platform.clone(), progress)?;
+        progress.arrived(&report);
+        Ok(report.image)
     })
 }
 

@@ -5,6 +5,7 @@
 mod container;
 mod image;
 mod network;
+mod resources;
 
 pub use container::{ContainerReport, container};
 pub use image::{ImageReport, image};

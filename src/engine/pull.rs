@@ -94,6 +94,10 @@ pub enum Outcome {
 /// Told what happens, from several threads. Layers are named by the digest of their blob ([`Digest::short`] is what
 /// people see), sizes are bytes. Whoever does not care implements nothing.
 pub trait Progress: Sync {
+    /// A container needs an image that is not here: it will be pulled.
+    fn absent(&self, _image: &str) {}
+    /// The image that was absent is here.
+    fn arrived(&self, _report: &PullReport) {}
     /// The registry has answered; `layers` are to come, lowest first, with their compressed sizes.
     fn resolved(&self, _reference: &Reference, _layers: &[(Digest, u64)]) {}
     /// The store has this layer.

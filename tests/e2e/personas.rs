@@ -61,6 +61,72 @@ fn errors_have_the_words_that_tools_look_for() {
     called(&env, "docker", "push x").run().fails_with(1).stderr_has("no command `docker push` yet");
 }
 
+/// As docker 28.2 and podman 4.3 exit; docker's 125 is for options, 1 for a wrong number of arguments.
+#[test]
+fn wrong_command_lines_show_the_right_one() {
+    let env = ready!(busybox);
+    for (line, docker, usage) in [
+        ("rm", 1, "Usage:  docker rm [OPTIONS] CONTAINER [CONTAINER...]"),
+        ("ps extra", 1, "Usage:  docker ps [OPTIONS]"),
+        ("run", 1, "Usage:  docker run [OPTIONS] IMAGE [COMMAND] [ARG...]"),
+        ("network connect a", 1, "Usage:  docker network connect [OPTIONS] NETWORK CONTAINER"),
+        ("ps --nosuch", 125, "Run 'docker ps --help' for more information"),
+        ("ps -n x", 125, "Usage:  docker ps [OPTIONS]"),
+        ("run -d -a stdout IMAGE true", 1, "--attach"),
+        ("run -it IMAGE true", 1, "not a TTY"),
+        ("run --nosuch IMAGE true", 125, "unknown flag"),
+        ("run --network nosuch IMAGE true", 125, "nosuch"),
+    ] {
+        called(&env, "docker", line).run().exits_with(docker).stderr_has(usage);
+        called(&env, "podman", line).run().exits_with(125);
+    }
+    for (line, said) in
+        [("", "missing command 'podman COMMAND'"), ("network", "missing command 'podman network COMMAND'")]
+    {
+        called(&env, "podman", line).run().exits_with(125).stderr_has(said).stdout_has("Commands:");
+    }
+    called(&env, "docker", "network").run().succeeds().stdout_has("Commands:");
+}
+
+#[test]
+fn a_run_that_pulls_says_so_as_docker_does() {
+    let env = ready!(busybox);
+    env.coracle("rmi -f IMAGE").succeeds();
+    let run = called(&env, "docker", "run --rm --tls-verify=false IMAGE echo ran").run().succeeds().stdout_is("ran\n");
+    let name = env.image();
+    run.stderr_has(&format!("Unable to find image '{name}' locally"))
+        .stderr_has("Digest: sha256:")
+        .stderr_has(&format!("Status: Downloaded newer image for {name}"));
+    called(&env, "docker", "run --rm IMAGE true").run().succeeds().stderr_is("");
+}
+
+/// What Portainer, VS Code and compose ask for.
+#[test]
+fn templates_find_every_key_that_docker_has() {
+    let env = ready!(busybox);
+    env.run_detached("--name one --tmpfs /scratch IMAGE sleep 1000");
+    for (format, expected) in [
+        ("{{.HostConfig.Devices}} {{.HostConfig.NanoCpus}} {{.HostConfig.BlkioDeviceReadIOps}}", "[] 0 []"),
+        ("{{.Config.ExposedPorts}} {{len .HostConfig.Sysctls}}", "map[] 0"),
+        ("{{.NetworkSettings.HairpinMode}} {{len .Mounts}} {{len .HostConfig.Tmpfs}}", "false 0 1"),
+        ("{{json .HostConfig.LogConfig}}", r#"{"Config":{},"Type":"json-file"}"#),
+        ("{{if .State.Health}}checked{{else}}unchecked{{end}}", "unchecked"),
+    ] {
+        assert_eq!(env.inspect("one", format), expected, "{format}");
+    }
+    let whole = env.coracle("inspect --format '{{json .}}' one").succeeds().stdout;
+    assert!(whole.starts_with("{\"Id\":\""), "the order of docker's fields: {whole}");
+    let of = |line: &str| env.coracle(line).succeeds().line().to_owned();
+    assert_eq!(
+        of("info -f '{{.Swarm.LocalNodeState}} {{.ClientInfo.Context}} {{.MemoryLimit}}'"),
+        "inactive default false"
+    );
+    assert_eq!(of("version -f '{{(index .Server.Components 0).Details.MinAPIVersion}}'"), "1.24");
+    assert_eq!(of("info -f '{{.ID}}'"), of("info -f '{{.ID}}'"));
+    assert_eq!(of("ps --format '{{join (split .Names \"\") \"-\"}}'"), "o-n-e");
+    env.coracle("ps --format raw").succeeds().stdout_has("\nnames: one\nlabels:\n");
+}
+
 #[test]
 fn ports_are_found_by_their_end_on_the_host() {
     let env = ready!(busybox);

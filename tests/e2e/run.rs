@@ -71,7 +71,7 @@ fn a_death_by_signal_is_128_and_the_signal() {
 fn our_own_failures_are_125() {
     let env = ready!(busybox);
     env.coracle("run --no-such-flag IMAGE true").fails_with(125).explains().stderr_has("--no-such-flag");
-    env.coracle("run").fails_with(125).explains();
+    env.coracle("run").fails_with(1).explains().stderr_has("IMAGE [COMMAND] [ARG...]");
     env.coracle("run --pull never 127.0.0.1:1/none:latest true").fails_with(125).explains();
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result, text};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::attach::attach as engine_attach;
 use crate::engine::session::End;
@@ -53,6 +53,11 @@ fn attach(context: &Context, arguments: &AttachArguments) -> Result<u8> {
     let terminal = streams.terminal(wanted, process.tty, arguments.detach_keys.as_deref(), arguments.sig_proxy)?;
     match engine_attach(&engine, &arguments.container, &terminal)? {
         End::Exited(code) => Ok(code as u8),
+        // An error in docker since 28; scripts look for its words.
+        End::Detached if context.persona == Persona::Docker => {
+            context.ui.note("read escape sequence");
+            Ok(context.persona.failure())
+        }
         End::Detached => Ok(0),
         End::Unread => Ok(UNREAD),
     }

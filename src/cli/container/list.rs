@@ -31,6 +31,11 @@ pub const VERB: Verb = Verb {
     run: |context, matches| list(context, &typed(matches)?),
 };
 
+/// docker's old form, a field on each line.
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate:{{pad .State 1 0}}\n\
+                   status:{{pad .Status 1 0}}\nnames: {{.Names}}\nlabels:{{pad .Labels 1 0}}\nports:{{pad .Ports 1 0}}\n";
+/// And with `--size`.
+const RAW_SIZE: &str = "size: {{.Size}}\n";
 /// docker's default columns.
 const DEFAULT: &str = r"table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 
@@ -106,7 +111,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let given = arguments.format.as_deref().unwrap_or_default();
     let format = match arguments.quiet {
         true => Format::parse("{{.ID}}", "")?,
-        false => Format::parse(given, &default)?,
+        false => Format::parse_list(given, &default, &format!("{RAW}{}", if arguments.size { RAW_SIZE } else { "" }))?,
     };
     if arguments.quiet && !given.is_empty() {
         context.ui.warning("Ignoring custom format, because both --format and --quiet are set.");
@@ -147,6 +152,8 @@ struct View {
     truncate: bool,
     /// The fields that are, and their names as templates know them.
     fields: Vec<(Arc<str>, Field)>,
+    /// Whether the template asks for the platform.
+    platform: bool,
     /// Whether the template asks for single labels.
     label: bool,
 }
@@ -190,12 +197,16 @@ impl View {
     fn new(now: Timestamp, zone: TimeZone, truncate: bool, format: &Format) -> Self {
         let shown = FIELDS.iter().filter(|(name, _)| format.shows(name));
         let fields = shown.map(|(name, field)| (Arc::from(*name), *field)).collect();
-        Self { now, zone, truncate, fields, label: format.shows("Label") }
+        Self { now, zone, truncate, fields, platform: format.shows("Platform"), label: format.shows("Label") }
     }
 
     fn row(&self, container: &Container, sizes: Measured) -> Row {
         let text = |field: &Field| Value::String(one_line(&field(self, container, sizes)).into());
         let mut row: Row = self.fields.iter().map(|(name, field)| (Arc::clone(name), text(field))).collect();
+        if self.platform {
+            // As docker: what an image store of containerd knows.
+            row.insert(Arc::from("Platform"), Value::Nil);
+        }
         if self.label {
             let labels: BTreeMap<String, String> = container.config.labels.clone();
             let label = move |args: &[Value]| {

@@ -49,8 +49,10 @@ struct RunArguments {
 fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
     let options = &arguments.options;
     let request = options.request(&context.around())?;
+    // What does not go together here is not docker's 125, which says that a container could not be made.
     if arguments.detach && !arguments.attach.is_empty() {
-        return Err(Error::usage("conflicting options: cannot specify both --attach and --detach"));
+        let error = Error::usage("conflicting options: cannot specify both --attach and --detach");
+        return Ok(context.refuse(&error));
     }
     let engine = context.engine_for_registries(options.tls_verify, None)?;
     context.tell_of_single_id(&engine)?;
@@ -59,6 +61,9 @@ fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
     let terminal = match arguments.detach {
         true => None,
         false => {
+            if let Err(error) = streams.check_terminal(wanted, request.tty) {
+                return Ok(context.refuse(&error));
+            }
             let keys = arguments.detach_keys.as_deref();
             Some(streams.terminal(wanted, request.tty, keys, arguments.sig_proxy)?)
         }

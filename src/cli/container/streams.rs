@@ -62,12 +62,18 @@ impl Streams {
         Self { stdin: std::io::stdin(), stdout: std::io::stdout(), stderr: std::io::stderr() }
     }
 
-    /// The wanted ones. A terminal for the container (`tty`) needs one on our side, as in docker, unless it gets no input.
-    pub fn terminal(&self, wanted: Wanted, tty: bool, keys: Option<&str>, sig_proxy: bool) -> Result<Terminal<'_>> {
-        if tty && wanted.stdin && !self.stdin.is_terminal() {
-            return Err(Error::usage("the input device is not a TTY")
-                .hint("leave out `-t` when standard input is a pipe or a file"));
+    /// A terminal for the container (`tty`) needs one on our side, as in docker, unless it gets no input.
+    pub fn check_terminal(&self, wanted: Wanted, tty: bool) -> Result<()> {
+        match tty && wanted.stdin && !self.stdin.is_terminal() {
+            true => Err(Error::usage("the input device is not a TTY")
+                .hint("leave out `-t` when standard input is a pipe or a file")),
+            false => Ok(()),
         }
+    }
+
+    /// The wanted ones.
+    pub fn terminal(&self, wanted: Wanted, tty: bool, keys: Option<&str>, sig_proxy: bool) -> Result<Terminal<'_>> {
+        self.check_terminal(wanted, tty)?;
         Ok(Terminal {
             stdin: wanted.stdin.then(|| self.stdin.as_fd()),
             stdout: wanted.stdout.then(|| self.stdout.as_fd()),

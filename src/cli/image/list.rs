@@ -33,6 +33,9 @@ const DEFAULT: &str = r"table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSinc
 /// Those of `--digests`.
 const WITH_DIGESTS: &str = r"table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 
+/// docker's old form.
+const RAW: &str = "repository: {{.Repository}}\ntag: {{.Tag}}\nimage_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n";
+
 /// docker's headers.
 const HEADERS: &[(&str, &str)] = &[
     ("ID", "IMAGE ID"),
@@ -91,7 +94,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let given = arguments.format.as_deref().unwrap_or_default();
     let format = match arguments.quiet {
         true => Format::parse("{{.ID}}", "")?,
-        false => Format::parse(given, if arguments.digests { WITH_DIGESTS } else { DEFAULT })?,
+        false => Format::parse_list(given, if arguments.digests { WITH_DIGESTS } else { DEFAULT }, RAW)?,
     };
     query.digests = arguments.digests || format.names("Digest");
     let images = engine_list(&context.engine()?, &query)?;

@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::progress;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
-use crate::engine::pull::{Outcome, PullReport, PullRequest, pull as engine_pull};
+use crate::engine::pull::{PullReport, PullRequest, pull as engine_pull};
 use crate::oci::Platform;
 use crate::registry::Credentials;
 use crate::rootless::outer;
@@ -83,12 +83,7 @@ fn one(context: &Context, engine: &Engine, name: &str, platform: Option<Platform
 fn last_lines(report: &PullReport, quiet: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if !quiet {
-        lines.extend(report.digest.as_ref().map(|digest| format!("Digest: {digest}")));
-        let name = report.reference.familiar();
-        lines.push(match report.outcome {
-            Outcome::Fetched => format!("Status: Downloaded newer image for {name}"),
-            Outcome::UpToDate | Outcome::Present => format!("Status: Image is up to date for {name}"),
-        });
+        lines.extend(progress::status(report));
     }
     lines.push(text::clean(&report.reference.to_string()).into_owned());
     lines
@@ -98,6 +93,7 @@ fn last_lines(report: &PullReport, quiet: bool) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::engine::fixtures;
+    use crate::engine::pull::Outcome;
     use crate::oci::Digest;
 
     #[test]

@@ -30,6 +30,8 @@ pub const VERB: Verb = Verb {
 
 /// docker's default columns.
 const DEFAULT: &str = r"table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}";
+/// docker's old form.
+const RAW: &str = r"network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n";
 /// podman's.
 const DEFAULT_PODMAN: &str = r"table {{.ID}}\t{{.Name}}\t{{.Driver}}";
 
@@ -95,7 +97,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         (true, true) => Format::parse("{{.Name}}", "")?,
         (true, false) => Format::parse("{{.ID}}", "")?,
         (false, true) => Format::parse(given, DEFAULT_PODMAN)?,
-        (false, false) => Format::parse(given, DEFAULT)?,
+        (false, false) => Format::parse_list(given, DEFAULT, RAW)?,
     };
     let engine = context.engine()?;
     let (known, broken) = engine::list(&engine, &filters)?;

@@ -6,9 +6,9 @@ use clap::Args;
 
 use crate::base::Result;
 use crate::cli::context::Context;
-use crate::cli::template::{self, Format};
+use crate::cli::template::Format;
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::info::{Info, info as engine_info};
+use crate::engine::info::{Client, Info, info as engine_info};
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -31,9 +31,18 @@ struct InfoArguments {
 }
 
 fn info(context: &Context, arguments: &InfoArguments) -> Result<u8> {
-    let info = engine_info(&context.engine()?, context.persona.version(), context.driver())?;
+    let proxy = |name: &str| {
+        let found = context.environment.get(name).or_else(|| context.environment.get(&name.to_lowercase()));
+        found.unwrap_or_default().to_owned()
+    };
+    let client = Client {
+        version: context.persona.version(),
+        debug: context.ui.shows_debug(),
+        proxies: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].map(proxy),
+    };
+    let info = engine_info(&context.engine()?, &client, context.driver())?;
     let text = match arguments.format.as_deref().filter(|format| !format.is_empty()) {
-        Some(format) => Format::parse(format, "")?.render_value(&template::value(&info)?)?,
+        Some(format) => Format::parse(format, "")?.render_data(&info)?,
         None => plain(&info, context),
     };
     context.ui.text(&text)?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::base::Result;
 use crate::cli::context::{Context, Persona};
-use crate::cli::template::{self, Format};
+use crate::cli::template::Format;
 use crate::cli::verb::{Codes, Verb, typed};
 
 /// The command.
@@ -22,6 +22,9 @@ pub const VERB: Verb = Verb {
 
 /// The version of docker's API whose JSON shapes are used.
 const API_VERSION: &str = "1.48";
+
+/// The oldest one whose words are understood, as docker's daemon says it.
+const LEAST_API_VERSION: &str = "1.24";
 
 /// Arguments of `version`.
 #[derive(Debug, Clone, Args)]
@@ -82,12 +85,29 @@ struct Platform {
 struct Component {
     name: &'static str,
     version: &'static str,
+    details: Details,
+}
+
+/// What docker says of its engine once more.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Details {
+    api_version: &'static str,
+    arch: String,
+    build_time: &'static str,
+    experimental: &'static str,
+    git_commit: String,
+    go_version: &'static str,
+    kernel_version: String,
+    #[serde(rename = "MinAPIVersion")]
+    min_api_version: &'static str,
+    os: &'static str,
 }
 
 fn version(context: &Context, arguments: &VersionArguments) -> Result<u8> {
     let versions = versions(context.persona, &rustix::system::uname().release().to_string_lossy());
     let text = match arguments.format.as_deref().filter(|format| !format.is_empty()) {
-        Some(format) => Format::parse(format, "")?.render_value(&template::value(&versions)?)?,
+        Some(format) => Format::parse(format, "")?.render_data(&versions)?,
         None => plain(&versions, context.persona),
     };
     context.ui.text(&text).map(|()| 0)
@@ -113,10 +133,24 @@ fn versions(persona: Persona, kernel: &str) -> Versions {
         },
         server: Server {
             platform: Platform { name },
-            components: vec![Component { name: "Engine", version }],
+            components: vec![Component {
+                name: "Engine",
+                version,
+                details: Details {
+                    api_version: API_VERSION,
+                    arch: arch.clone(),
+                    build_time: "",
+                    experimental: "false",
+                    git_commit: commit.clone(),
+                    go_version: "",
+                    kernel_version: kernel.to_owned(),
+                    min_api_version: LEAST_API_VERSION,
+                    os: "linux",
+                },
+            }],
             version,
             api_version: API_VERSION,
-            min_api_version: API_VERSION,
+            min_api_version: LEAST_API_VERSION,
             git_commit: commit,
             go_version: "",
             os: "linux",
@@ -152,6 +186,7 @@ fn plain(versions: &Versions, persona: Persona) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::template;
 
     #[test]
     fn templates_find_both_parts() {
@@ -161,6 +196,7 @@ mod tests {
             ("{{.Client.APIVersion}}", format!("{API_VERSION}\n")),
             ("{{.Server.Os}}/{{.Server.KernelVersion}}", "linux/6.1\n".into()),
             ("{{(index .Server.Components 0).Name}}", "Engine\n".into()),
+            ("{{(index .Server.Components 0).Details.MinAPIVersion}}", format!("{LEAST_API_VERSION}\n")),
         ] {
             let rendered = Format::parse(format, "").unwrap().render_value(&value).unwrap_or_default();
             assert_eq!(rendered, expected, "{format}");

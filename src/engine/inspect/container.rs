@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::network;
-use crate::base::time::{self, rfc3339_nanos};
+use super::resources::Resources;
+use crate::base::time::{self, rfc3339};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
@@ -119,14 +120,8 @@ struct HostConfig {
     shm_size: u64,
     runtime: &'static str,
     isolation: &'static str,
-    cpu_shares: u64,
-    memory: u64,
-    nano_cpus: u64,
-    cgroup_parent: &'static str,
-    cpuset_cpus: &'static str,
-    memory_swap: i64,
-    pids_limit: Option<i64>,
-    ulimits: Option<Vec<String>>,
+    #[serde(flatten)]
+    resources: Resources,
     masked_paths: Option<&'static [&'static str]>,
     readonly_paths: Option<&'static [&'static str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,7 +225,7 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
     let argv = config.process.argv();
     ContainerReport {
         id: config.id.as_str().into(),
-        created: rfc3339_nanos(config.created),
+        created: rfc3339(config.created),
         path: argv.first().cloned().unwrap_or_default(),
         args: argv.into_iter().skip(1).collect(),
         state: state(&container.status),
@@ -269,9 +264,9 @@ fn state(status: &Status) -> State {
     let zero = || time::ZERO.to_owned();
     let (pid, exit_code, error, started_at, finished_at) = match status {
         Status::Created => (0, 0, String::new(), zero(), zero()),
-        Status::Running { started, pid } => (*pid, 0, String::new(), rfc3339_nanos(*started), zero()),
+        Status::Running { started, pid } => (*pid, 0, String::new(), rfc3339(*started), zero()),
         Status::Exited { code, started, finished, error } => {
-            (0, *code, error.clone(), rfc3339_nanos(*started), finished.map_or_else(zero, rfc3339_nanos))
+            (0, *code, error.clone(), rfc3339(*started), finished.map_or_else(zero, rfc3339))
         }
     };
     State {
@@ -338,14 +333,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         shm_size: config.shm_size,
         runtime: "coracle",
         isolation: "",
-        cpu_shares: 0,
-        memory: 0,
-        nano_cpus: 0,
-        cgroup_parent: "",
-        cpuset_cpus: "",
-        memory_swap: 0,
-        pids_limit: None,
-        ulimits: None,
+        resources: Resources::default(),
         masked_paths: if security.privileged { None } else { Some(MASKED) },
         readonly_paths: if security.privileged { None } else { Some(READ_ONLY) },
         init: config.init.then_some(true),
@@ -394,6 +382,7 @@ fn tmpfs(mount: &Mount) -> Option<(String, String)> {
     Some((mount.target.clone(), words.collect::<Vec<_>>().join(",")))
 }
 
+/// What `Mounts` shows. docker's tmpfs is in `HostConfig.Tmpfs` alone.
 fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
     let (kind, name, source, driver) = match &mount.source {
         MountSource::Bind { path } => ("bind", String::new(), path.display().to_string(), ""),
@@ -401,7 +390,7 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
             let directory = paths.volumes().join(name.as_str());
             ("volume", name.to_string(), directory.display().to_string(), "local")
         }
-        MountSource::Tmpfs { .. } => ("tmpfs", String::new(), String::new(), ""),
+        MountSource::Tmpfs { .. } => return None,
     };
     Some(MountPoint {
         r#type: kind,
@@ -504,7 +493,7 @@ mod tests {
         let id = running.config.id.as_str();
         for (pointer, expected) in [
             ("/Id", json!(id)),
-            ("/Created", json!("1970-01-01T00:00:10.000000000Z")),
+            ("/Created", json!("1970-01-01T00:00:10Z")),
             ("/Name", json!("/web")),
             ("/Path", json!("sh")),
             ("/Args", json!(["-c", "sleep 1000 && echo done"])),
@@ -512,7 +501,7 @@ mod tests {
             ("/State/Running", json!(true)),
             ("/State/OOMKilled", json!(false)),
             ("/State/Pid", json!(7)),
-            ("/State/StartedAt", json!("2026-11-21T09:30:00.000000000Z")),
+            ("/State/StartedAt", json!("2026-11-21T09:30:00Z")),
             ("/State/FinishedAt", json!("0001-01-01T00:00:00Z")),
             ("/LogPath", json!(format!("/d/containers/{id}/log"))),
             ("/HostConfig/Binds", json!(["/src:/dst:ro", "data:/data"])),
@@ -547,6 +536,6 @@ mod tests {
         assert_eq!(value["State"]["ExitCode"], 137);
         assert_eq!(value["State"]["Pid"], 0);
         assert_eq!(value["State"]["Error"], "why");
-        assert_eq!(value["State"]["FinishedAt"], "2026-11-21T09:31:00.000000000Z");
+        assert_eq!(value["State"]["FinishedAt"], "2026-11-21T09:31:00Z");
     }
 }

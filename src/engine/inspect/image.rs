@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::time::{self, rfc3339_nanos};
+use crate::base::time::{self, rfc3339};
 use crate::base::{Error, Result, text};
 use crate::engine::Engine;
 use crate::oci::{ImageConfig, config};
@@ -71,7 +71,11 @@ struct GraphDriver {
 struct GraphData {
     #[serde(skip_serializing_if = "String::is_empty")]
     lower_dir: String,
+    /// Empty: no image is mounted.
+    merged_dir: &'static str,
     upper_dir: String,
+    /// Empty, as the one before.
+    work_dir: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -110,7 +114,7 @@ fn report(record: &ImageRecord, names: &ListedImage, config: &ImageConfig, layer
         repo_digests: names.digests.iter().map(crate::oci::Reference::familiar).collect(),
         parent: "",
         comment: config.history.last().map(|step| step.comment.clone()).unwrap_or_default(),
-        created: record.created.map_or_else(|| time::ZERO.to_owned(), rfc3339_nanos),
+        created: record.created.map_or_else(|| time::ZERO.to_owned(), rfc3339),
         docker_version: "",
         author: config.author.clone().unwrap_or_default(),
         config: defaults(&config.config),
@@ -119,7 +123,12 @@ fn report(record: &ImageRecord, names: &ListedImage, config: &ImageConfig, layer
         os: config.os.clone(),
         size: record.size,
         graph_driver: GraphDriver {
-            data: GraphData { lower_dir: below.iter().rev().map(tree).collect::<Vec<_>>().join(":"), upper_dir: top },
+            data: GraphData {
+                lower_dir: below.iter().rev().map(tree).collect::<Vec<_>>().join(":"),
+                merged_dir: "",
+                upper_dir: top,
+                work_dir: "",
+            },
             name: "overlay",
         },
         root_fs: RootFs { r#type: "layers".into(), layers: record.layers.iter().map(ToString::to_string).collect() },
@@ -163,7 +172,7 @@ mod tests {
             ("/Id", json!(digest.to_string())),
             ("/RepoTags", json!(["busybox:latest"])),
             ("/RepoDigests", json!([])),
-            ("/Created", json!("2026-11-21T09:30:00.000000000Z")),
+            ("/Created", json!("2026-11-21T09:30:00Z")),
             ("/Comment", json!("made by hand")),
             ("/Config/Cmd", json!(["sh"])),
             ("/Config/Entrypoint", json!(null)),

@@ -19,15 +19,26 @@ pub(super) struct NetworkSettings {
     sandbox_id: &'static str,
     sandbox_key: String,
     ports: Bindings,
-    #[serde(rename = "IPAddress")]
-    ip_address: String,
-    #[serde(rename = "IPPrefixLen")]
-    ip_prefix_len: u8,
+    hairpin_mode: bool,
+    #[serde(rename = "LinkLocalIPv6Address")]
+    link_local_ipv6_address: &'static str,
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    link_local_ipv6_prefix_len: u8,
+    #[serde(rename = "SecondaryIPAddresses")]
+    secondary_ip_addresses: Option<[(); 0]>,
+    #[serde(rename = "SecondaryIPv6Addresses")]
+    secondary_ipv6_addresses: Option<[(); 0]>,
+    #[serde(rename = "EndpointID")]
+    endpoint_id: String,
     gateway: String,
     #[serde(rename = "GlobalIPv6Address")]
     global_ipv6_address: String,
     #[serde(rename = "GlobalIPv6PrefixLen")]
     global_ipv6_prefix_len: u8,
+    #[serde(rename = "IPAddress")]
+    ip_address: String,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_len: u8,
     #[serde(rename = "IPv6Gateway")]
     ipv6_gateway: String,
     mac_address: String,
@@ -54,6 +65,7 @@ struct Endpoint {
     aliases: Option<Vec<String>>,
     mac_address: String,
     driver_opts: Option<BTreeMap<&'static str, String>>,
+    gw_priority: i32,
     #[serde(rename = "NetworkID")]
     network_id: String,
     #[serde(rename = "EndpointID")]
@@ -106,6 +118,12 @@ pub(super) fn settings(container: &Container) -> NetworkSettings {
         sandbox_id: "",
         sandbox_key,
         ports: joined.map(|joined| published(config, joined)).unwrap_or_default(),
+        hairpin_mode: false,
+        link_local_ipv6_address: "",
+        link_local_ipv6_prefix_len: 0,
+        secondary_ip_addresses: None,
+        secondary_ipv6_addresses: None,
+        endpoint_id: first.endpoint_id,
         ip_address: first.ip_address,
         ip_prefix_len: first.ip_prefix_len,
         gateway: first.gateway,

@@ -167,7 +167,7 @@ fn report(known: &Known, containers: &[Container]) -> Report {
     Report {
         name: known.name.clone(),
         id: known.id.clone(),
-        created: time::rfc3339_nanos(known.created),
+        created: time::rfc3339(known.created),
         scope: "local",
         driver: known.driver,
         ipv4: network.is_none_or(|network| has(network, IpAddr::is_ipv4)),
@@ -219,7 +219,7 @@ fn podman_report(known: &Known, containers: &[Container]) -> PodmanReport {
         id: known.id.clone(),
         driver: known.driver,
         network_interface: network.map(|network| format!("br-{}", network.id.short())).unwrap_or_default(),
-        created: time::rfc3339_nanos(known.created),
+        created: time::rfc3339(known.created),
         subnets: network.into_iter().flat_map(|network| &network.subnets).map(podman_subnet).collect(),
         ipv6_enabled: network.is_some_and(|network| has(network, IpAddr::is_ipv6)),
         internal: network.is_some_and(|network| network.internal),
