@@ -17,7 +17,6 @@ pub mod kill;
 pub mod logs;
 mod names;
 pub mod network;
-mod pattern;
 pub mod ps;
 pub mod pull;
 pub mod remove;

@@ -7,7 +7,8 @@
 //! [`credentials`] who the user is to a registry, [`asked`] what a user asks for before it is decided.
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
-//! belongs to it; [`userns`] `--userns` and id maps; [`units`] sizes; [`times`] instants and durations; [`signal`] signals.
+//! belongs to it; [`userns`] `--userns` and id maps; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
+//! [`variables`] environment and labels; [`filter`] `--filter`, with the [`pattern`]s of names.
 
 pub mod asked;
 pub mod attachment;
@@ -15,14 +16,17 @@ pub mod capabilities;
 pub mod container;
 pub mod credentials;
 mod csv;
+pub mod filter;
 pub mod idmap;
 pub mod ids;
 pub mod logs;
 pub mod mounts;
 pub mod network;
+pub mod pattern;
 pub mod ports;
 pub mod range;
 pub mod signal;
 pub mod times;
 pub mod units;
 pub mod userns;
+pub mod variables;
