@@ -13,6 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, Per
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use coracle::spec::idmap::IdMap;
 use coracle::sys::process::Cloned;
 use coracle::union::fuse::{self, Owners};
 use coracle::union::overlay::{self, Union};
@@ -541,8 +542,8 @@ fn other_owners(here: &Path) {
     fs::write(lower.join("dir/file"), "x").unwrap();
     std::os::unix::fs::lchown(lower.join("dir/file"), Some(5), Some(4)).unwrap();
     symlink("file", lower.join("dir/link")).unwrap();
-    let runs = vec![(0, 1, 5), (5, 0, 1), (6, 6, 100)];
-    let owners = Owners { uids: runs.clone(), gids: runs };
+    let ids = IdMap::of(&[(0, 1, 5), (5, 0, 1), (6, 6, 100)]);
+    let owners = Owners { uids: ids.clone(), gids: ids };
     let owner = |path: &Path| fs::symlink_metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).unwrap();
     let union = Mounted::new(&Driver::Over(owners.clone()), &here.join("over"), std::slice::from_ref(&lower));
     let at = |name: &str| union.at.join(name);

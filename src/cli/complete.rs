@@ -13,8 +13,8 @@ use super::ui::Level;
 use super::{Asked, argv, find, read_globals};
 use crate::base::Result;
 use crate::engine::{Engine, images, network, ps};
-use crate::runtime::capabilities::CapSet;
-use crate::state::{Container, Status};
+use crate::spec::capabilities::CapSet;
+use crate::spec::container::{Container, Status};
 
 /// The hidden command.
 pub const WORD: &str = "__complete";

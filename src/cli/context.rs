@@ -8,10 +8,9 @@ use super::container::options::Around;
 use super::elsewhere::refuse_other_engines;
 use super::environment::{Chosen, Environment};
 use super::ui::{Level, Ui};
-use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, text};
 use crate::engine::Engine;
-use crate::registry::Settings;
-use crate::rootless::outer;
+use crate::engine::access::Access;
 use crate::spec::container::StorageDriver;
 
 /// Whom the program plays, by the name it was called with.
@@ -226,38 +225,18 @@ impl Context {
         let paths = self.environment.paths(&chosen)?;
         self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
         let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.environment.path("REGISTRY_AUTH_FILE"));
-        if let Some(file) = &authfile {
-            std::fs::metadata(file).at(file, "cannot use the authentication file")?;
-        }
-        let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
-        registry.auth_files = auth_files(registry.auth_files, self.docker_directory_given(), authfile);
-        Ok(Engine { paths, registry })
+        Engine::new(paths, Access { tls_verify, auth_file: authfile, docker: self.docker_directory_given() })
     }
 
     /// Says, the first time, what a user without subordinate ids has to do without.
     pub fn tell_of_single_id(&self, engine: &Engine) -> Result<()> {
-        let told = engine.paths.data.join("single-id");
-        if outer::is_real_root() || told.exists() || !outer::has_single_id()? {
-            return Ok(());
+        if engine.single_id_is_news()? {
+            self.ui.warning(
+                "you have no subordinate ids: all files of containers belong to you, and programs in them can be no other user than root; `coracle doctor` tells how to get some",
+            );
         }
-        self.ui.warning(
-            "you have no subordinate ids: all files of containers belong to you, and programs in them can be no other user than root; `coracle doctor` tells how to get some",
-        );
-        engine.paths.ensure()?;
-        std::fs::write(&told, "").at(&told, "cannot write")
+        Ok(())
     }
-}
-
-/// Where credentials are sought: in the one file that was named, else in `usual` places, of which docker's may be elsewhere.
-fn auth_files(mut usual: Vec<PathBuf>, docker: Option<PathBuf>, named: Option<PathBuf>) -> Vec<PathBuf> {
-    if let Some(file) = named {
-        return vec![file];
-    }
-    if let Some(directory) = docker {
-        usual.retain(|file| !file.ends_with(".docker/config.json"));
-        usual.push(directory.join("config.json"));
-    }
-    usual
 }
 
 #[cfg(test)]
@@ -273,17 +252,6 @@ mod tests {
         }
         assert!(Persona::Docker.version_line().starts_with("Docker version 28."));
         assert_eq!(Persona::Coracle.version_line(), format!("coracle version {}", env!("CARGO_PKG_VERSION")));
-    }
-
-    #[test]
-    fn credentials_are_sought_where_the_user_says() {
-        let files = |docker: Option<&str>, named: Option<&str>| {
-            let usual = vec!["/c/auth.json".into(), "/h/.docker/config.json".into()];
-            auth_files(usual, docker.map(PathBuf::from), named.map(PathBuf::from))
-        };
-        assert_eq!(files(None, None).len(), 2);
-        assert_eq!(files(Some("/d"), None), [PathBuf::from("/c/auth.json"), "/d/config.json".into()]);
-        assert_eq!(files(Some("/d"), Some("/named")), [PathBuf::from("/named")]);
     }
 
     #[test]

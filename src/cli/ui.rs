@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use crate::base::{Error, Kind, Result, ResultExt, text};
-use crate::logs::Stream;
+use crate::spec::logs::Stream;
 
 /// Which messages on standard error are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Engine;
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Reference};
+use crate::spec::filter::{Filter, Keys, Labels};
 use crate::store::{ImageRecord, ListedImage, Store};
 
 /// Which images to list. References are alternatives; so are the values of one key, but all labels must fit.
@@ -15,7 +16,7 @@ pub struct Query {
     /// One row for each digest, too.
     pub digests: bool,
     dangling: Option<bool>,
-    labels: Vec<(String, Option<String>)>,
+    labels: Labels,
     before: Vec<String>,
     since: Vec<String>,
     until: Option<Timestamp>,
@@ -24,31 +25,22 @@ pub struct Query {
 impl Query {
     /// Adds one `--filter key=value`. `time` reads a point in time.
     pub fn add(&mut self, filter: &str, time: &dyn Fn(&str) -> Result<Timestamp>) -> Result<()> {
-        let Some((key, value)) = filter.split_once('=') else {
-            return Err(Error::usage(format!("bad format of filter `{}` (expected name=value)", text::clean(filter))));
-        };
-        match (key.trim().to_ascii_lowercase().as_str(), value.trim()) {
-            ("dangling", "true" | "1") => self.dangling = Some(true),
-            ("dangling", "false" | "0") => self.dangling = Some(false),
-            ("label", value) => self.labels.push(match value.split_once('=') {
-                Some((name, value)) => (name.into(), Some(value.into())),
-                None => (value.into(), None),
-            }),
-            ("before", name) => self.before.push(name.into()),
-            ("since", name) => self.since.push(name.into()),
-            ("reference", pattern) => self.references.push(pattern.into()),
-            ("until", when) => self.until = Some(time(when)?),
-            ("dangling", other) => {
-                return Err(Error::usage(format!("invalid filter `dangling={}`", text::clean(other))));
-            }
-            (key, _) => {
-                return Err(Error::usage(format!("invalid filter `{}`", text::clean(key)))
-                    .hint("known are dangling, label, before, since, reference and until"));
-            }
+        let filter = Filter::parse(filter, &KEYS)?;
+        match filter.key {
+            "dangling" => self.dangling = Some(filter.switch()?),
+            "label" => self.labels.add(&filter),
+            "before" => self.before.push(filter.value),
+            "since" => self.since.push(filter.value),
+            "reference" => self.references.push(filter.value),
+            "until" => self.until = Some(time(&filter.value)?),
+            _ => return Err(filter.wrong()),
         }
         Ok(())
     }
 }
+
+/// docker's keys.
+const KEYS: Keys = Keys { known: &["dangling", "label", "before", "since", "reference", "until"], excludable: &[] };
 
 /// One row: an image under one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +75,7 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
         let fits = before.is_none_or(|before| made < before)
             && since.is_none_or(|since| made > since)
             && query.until.is_none_or(|until| made < until)
-            && (query.labels.is_empty() || has_labels(&store, &image.record, &query.labels)?);
+            && (query.labels.is_empty() || query.labels.fit(&store.image_config(&image.record)?.config.labels));
         if !fits || !select_names(&mut image, query) {
             continue;
         }
@@ -97,13 +89,6 @@ fn created_of(store: &Store, name: &str) -> Result<Timestamp> {
     let image = store.lookup(name)?;
     let image = image.ok_or_else(|| Error::not_found(format!("no such image: `{}`", text::clean(name))))?;
     Ok(image.created.unwrap_or_default())
-}
-
-fn has_labels(store: &Store, image: &ImageRecord, labels: &[(String, Option<String>)]) -> Result<bool> {
-    let config = store.image_config(image)?;
-    Ok(labels.iter().all(|(name, wanted)| {
-        config.config.labels.get(name).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-    }))
 }
 
 /// Leaves the names that were asked for; false when the image is not to be shown.

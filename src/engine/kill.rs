@@ -8,7 +8,7 @@ use crate::base::{ContainerId, Kind, Result, ResultExt};
 use crate::spec::container::Status;
 use crate::supervise::protocol::Request;
 
-/// Sends `signal` (see [`super::signal::parse`]). Returns the container's id; after SIGKILL, which nothing survives, once
+/// Sends `signal` (see [`crate::spec::signal::parse`]). Returns the container's id; after SIGKILL, which nothing survives, once
 /// the end has been recorded.
 pub fn kill(engine: &Engine, name: &str, signal: i32) -> Result<ContainerId> {
     let id = engine.containers().find(name)?;

@@ -2,7 +2,8 @@
 
 use super::Engine;
 use crate::base::{Kind, Result};
-use crate::logs::{Entry, Reader, Selection};
+use crate::logs::Reader;
+use crate::spec::logs::{Entry, Selection};
 use crate::state::Status;
 
 /// What to read.

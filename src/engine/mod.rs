@@ -1,6 +1,7 @@
 //! Rank 4: one verb per file, a typed request in and a report out. Every face asks for the same verbs; none of them
 //! prints, reads the environment or looks at the command line.
 
+pub mod access;
 pub mod attach;
 pub mod builtin;
 pub mod create;
@@ -16,7 +17,6 @@ pub mod kill;
 pub mod logs;
 mod names;
 pub mod network;
-mod pattern;
 pub mod ps;
 pub mod pull;
 pub mod remove;
@@ -25,7 +25,6 @@ pub mod resolve;
 pub mod rmi;
 pub mod run;
 pub mod session;
-pub mod signal;
 pub mod start;
 pub mod stop;
 mod streams;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::pattern::Pattern;
 use super::{Engine, network};
-use crate::base::{Error, Result, text};
+use crate::base::{Error, Result};
 use crate::spec::container::{Mount, MountSource};
+use crate::spec::filter::{Any, Filter, Keys, Labels};
+use crate::spec::pattern::Pattern;
 use crate::state::{Container, Status};
 
 /// Which containers to list.
@@ -30,64 +31,61 @@ pub struct Listing {
     pub broken: Vec<Error>,
 }
 
-/// `--filter`: values of one key are alternatives (but all labels must fit), different keys must all fit.
+/// `--filter`, see [`crate::spec::filter`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filters {
-    id: Vec<Pattern>,
-    name: Vec<Pattern>,
-    label: Vec<(String, Option<String>)>,
-    exited: Vec<i32>,
-    status: Vec<String>,
-    ancestor: Vec<String>,
-    before: Vec<String>,
-    since: Vec<String>,
-    volume: Vec<String>,
-    network: Vec<String>,
-    port: Vec<String>,
-    publish: Vec<String>,
-    health: Vec<String>,
-    is_task: Vec<bool>,
+    id: Any<Pattern>,
+    name: Any<Pattern>,
+    label: Labels,
+    exited: Any<i32>,
+    status: Any<String>,
+    ancestor: Any<String>,
+    before: Any<String>,
+    since: Any<String>,
+    volume: Any<String>,
+    network: Any<String>,
+    port: Any<String>,
+    publish: Any<String>,
+    health: Any<String>,
+    is_task: Any<bool>,
 }
 
 /// docker's words for what a container does.
 const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
+/// docker's words for what a health check found.
+const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
+
+/// docker's keys.
+const KEYS: Keys = Keys {
+    known: &[
+        "id", "name", "label", "exited", "status", "ancestor", "before", "since", "volume", "network", "publish",
+        "expose", "health", "is-task",
+    ],
+    excludable: &[],
+};
+
 impl Filters {
     /// Adds one `key=value`.
     pub fn add(&mut self, filter: &str) -> Result<()> {
-        let Some((key, value)) = filter.split_once('=') else {
-            return Err(Error::usage(format!("bad format of filter `{}` (expected name=value)", text::clean(filter))));
-        };
-        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
-        let invalid = || Error::usage(format!("invalid filter `{key}={}`", text::clean(value)));
-        match key.as_str() {
-            "id" => self.id.push(Pattern::parse(value)?),
-            "name" => self.name.push(Pattern::parse(&value.replace('/', ""))?),
-            "label" => self.label.push(match value.split_once('=') {
-                Some((name, value)) => (name.into(), Some(value.into())),
-                None => (value.into(), None),
-            }),
-            "exited" => self.exited.push(value.parse().map_err(|_| invalid())?),
-            "status" if STATUSES.contains(&value) => self.status.push(value.into()),
-            "ancestor" => self.ancestor.push(value.into()),
-            "before" => self.before.push(value.into()),
-            "since" => self.since.push(value.into()),
-            "volume" => self.volume.push(value.into()),
-            "network" => self.network.push(value.into()),
-            "expose" => self.port.push(value.into()),
-            "publish" => self.publish.push(value.into()),
-            "health" if ["starting", "healthy", "unhealthy", "none"].contains(&value) => self.health.push(value.into()),
-            "is-task" => self.is_task.push(match value {
-                "true" | "1" => true,
-                "false" | "0" => false,
-                _ => return Err(invalid()),
-            }),
-            "status" | "health" => return Err(invalid()),
-            _ => {
-                return Err(Error::usage(format!("invalid filter `{}`", text::clean(&key))).hint(
-                    "known are id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health and is-task",
-                ));
-            }
+        let filter = Filter::parse(filter, &KEYS)?;
+        let value = || filter.value.clone();
+        match filter.key {
+            "id" => self.id.push(filter.pattern()?),
+            "name" => self.name.push(Pattern::parse(&filter.value.replace('/', ""))?),
+            "label" => self.label.add(&filter),
+            "exited" => self.exited.push(filter.parsed()?),
+            "status" => self.status.push(filter.one_of(&STATUSES)?),
+            "ancestor" => self.ancestor.push(value()),
+            "before" => self.before.push(value()),
+            "since" => self.since.push(value()),
+            "volume" => self.volume.push(value()),
+            "network" => self.network.push(value()),
+            "expose" => self.port.push(value()),
+            "publish" => self.publish.push(value()),
+            "health" => self.health.push(filter.one_of(&HEALTHS)?),
+            "is-task" => self.is_task.push(filter.switch()?),
+            _ => return Err(filter.wrong()),
         }
         Ok(())
     }
@@ -137,10 +135,10 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
     // docker: by name or by id. One that there is not any more may still be a container's.
     let network = |asked: &String| network::find(engine, asked).map_or(asked.clone(), |known| known.name);
     let named = Named {
-        before: created(&filters.before)?.into_iter().max(),
-        since: created(&filters.since)?.into_iter().min(),
-        ancestors: filters.ancestor.iter().map(ancestor).collect::<Result<_>>()?,
-        networks: filters.network.iter().map(network).collect(),
+        before: created(filters.before.values())?.into_iter().max(),
+        since: created(filters.since.values())?.into_iter().min(),
+        ancestors: filters.ancestor.values().iter().map(ancestor).collect::<Result<_>>()?,
+        networks: filters.network.values().iter().map(network).collect(),
     };
     select(&mut containers, query, &named);
     Ok(Listing { containers, broken })
@@ -159,25 +157,21 @@ fn select(containers: &mut Vec<Container>, query: &Query, named: &Named) {
 
 fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
     let config = &container.config;
-    let any = |patterns: &[Pattern], text: &str| patterns.is_empty() || patterns.iter().any(|p| p.is_in(text));
-    let label = |(name, wanted): &(String, Option<String>)| {
-        config.labels.get(name).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-    };
     let exited = |code: &i32| matches!(&container.status, Status::Exited { code: actual, .. } if actual == code);
-    any(&filters.id, config.id.as_str())
-        && any(&filters.name, container.name.as_str())
-        && filters.label.iter().all(label)
-        && (filters.exited.is_empty() || filters.exited.iter().any(exited))
-        && one_of(&filters.status, |status| status == container.status.word())
+    filters.id.are_in(config.id.as_str())
+        && filters.name.are_in(container.name.as_str())
+        && filters.label.fit(&config.labels)
+        && filters.exited.fits(exited)
+        && filters.status.fits(|status| status == container.status.word())
         && (named.ancestors.is_empty() || named.ancestors.iter().any(|ancestor| descends(container, ancestor)))
         && named.before.is_none_or(|before| config.created < before)
         && named.since.is_none_or(|since| config.created > since)
-        && one_of(&filters.volume, |volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
+        && filters.volume.fits(|volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
         && (named.networks.is_empty()
             || config.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
         && fits_ports(filters, container)
-        && one_of(&filters.health, |health| health == "none")
-        && (filters.is_task.is_empty() || filters.is_task.contains(&false))
+        && filters.health.fits(|health| health == "none")
+        && filters.is_task.fits(|is_task| !is_task)
 }
 
 /// `publish` is about ports of the host while the container runs, `expose` about those of the container, published or
@@ -190,12 +184,8 @@ fn fits_ports(filters: &Filters, container: &Container) -> bool {
         |wanted: &String| container.config.exposed_ports.iter().chain(&inside).any(|port| is_port(port, wanted));
     let publishes = |wanted: &String| host.iter().any(|port| is_port(port, wanted));
     (filters.port.is_empty() && filters.publish.is_empty())
-        || filters.port.iter().any(exposes)
-        || filters.publish.iter().any(publishes)
-}
-
-fn one_of(wanted: &[String], fits: impl Fn(&str) -> bool) -> bool {
-    wanted.is_empty() || wanted.iter().any(|wanted| fits(wanted))
+        || filters.port.values().iter().any(exposes)
+        || filters.publish.values().iter().any(publishes)
 }
 
 /// Whether the container was made from the image or from one built on it.

@@ -6,15 +6,15 @@ use crate::base::id::{ContainerId, Name};
 use crate::base::{Error, Result, text};
 use crate::oci::ImageConfig;
 use crate::oci::config::from_root;
-use crate::runtime::capabilities::CapSet;
+use crate::spec::capabilities::CapSet;
 use crate::spec::container::{
     ContainerConfig, FORMAT, ImageOrigin, Mount, MountSource, NetworkMode, Networking, Process, Propagation, Seccomp,
     Security, StorageDriver,
 };
 use crate::spec::ids::UserNamespace;
+use crate::spec::signal;
 
 use super::request::CreateRequest;
-use super::signal;
 
 /// docker's default of `--shm-size`.
 pub const SHM_SIZE: u64 = 64 << 20;

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Engine, isolated};
 use crate::base::{Error, Result, ResultExt, text, time};
-use crate::rootless::idmap::IdMap;
 use crate::runtime::user::MAX_FILE;
+use crate::spec::idmap::IdMap;
 use crate::sys::beneath::BeneathDir;
 
 /// A table of processes.

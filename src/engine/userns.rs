@@ -7,10 +7,11 @@ use super::Engine;
 use super::request::CreateRequest;
 use crate::base::lock::{Lock, Mode};
 use crate::base::{Error, Result, ResultExt};
-use crate::rootless::idmap::{IdMap, IdRange, account_by_uid, free_run, group_by_gid};
+use crate::rootless::accounts::{account_by_uid, group_by_gid};
 use crate::rootless::outer;
 use crate::spec::asked::{MapRequest, Outside, UserNamespaceRequest};
-use crate::spec::ids::{IdRun, UserNamespace};
+use crate::spec::idmap::{Extent, IdMap, IdRange, free_run};
+use crate::spec::ids::UserNamespace;
 use crate::sys::beneath::BeneathDir;
 
 /// The fewest ids that `auto` gives, and the most that it gives unasked (podman's numbers).
@@ -96,12 +97,12 @@ fn plan(asked: &UserNamespaceRequest, facts: &Facts) -> Result<UserNamespace> {
         }),
         UserNamespaceRequest::NoMap => Ok(UserNamespace::NoMap),
         UserNamespaceRequest::Maps { uids, gids } => Ok(UserNamespace::Maps {
-            uids: runs(uids, &facts.outer.0)?,
-            gids: runs(gids, &facts.outer.1)?,
+            uids: mapped(uids, &facts.outer.0)?,
+            gids: mapped(gids, &facts.outer.1)?,
             auto: false,
         }),
         UserNamespaceRequest::Auto { uids, gids, .. } => {
-            let (uids, gids) = (runs(uids, &facts.outer.0)?, runs(gids, &facts.outer.1)?);
+            let (uids, gids) = (mapped(uids, &facts.outer.0)?, mapped(gids, &facts.outer.1)?);
             let start = choose(facts)?;
             Ok(UserNamespace::Maps {
                 uids: around(uids, start, facts.size),
@@ -127,21 +128,21 @@ fn choose(facts: &Facts) -> Result<u32> {
 }
 
 /// The ids 0 to `size` from `start` on, but for those that `forced` maps already.
-fn around(forced: Vec<IdRun>, start: u32, size: u32) -> Vec<IdRun> {
+fn around(forced: IdMap, start: u32, size: u32) -> IdMap {
     let mut forced_inside: Vec<(u32, u32)> =
-        forced.iter().map(|run| (run.inside, run.inside.saturating_add(run.count))).collect();
+        forced.extents.iter().map(|run| (run.inside, run.inside.saturating_add(run.count))).collect();
     forced_inside.sort_unstable();
-    let (mut runs, mut inside) = (forced, 0);
+    let (mut map, mut inside) = (forced, 0);
     for (from, to) in forced_inside.into_iter().chain([(size, size)]) {
         if from > inside && inside < size {
-            runs.push(IdRun { inside, outside: start + inside, count: from.min(size) - inside });
+            map.extents.push(Extent { inside, outside: start + inside, count: from.min(size) - inside });
         }
         inside = inside.max(to);
     }
-    runs
+    map
 }
 
-fn runs(asked: &[MapRequest], outer: &IdMap) -> Result<Vec<IdRun>> {
+fn mapped(asked: &[MapRequest], outer: &IdMap) -> Result<IdMap> {
     let run = |map: &MapRequest| {
         let outside = match map.outside {
             Outside::User(id) => id,
@@ -150,9 +151,9 @@ fn runs(asked: &[MapRequest], outer: &IdMap) -> Result<Vec<IdRun>> {
                     .hint("those in /etc/subuid and /etc/subgid, and your own, are")
             })?,
         };
-        Ok(IdRun { inside: map.inside, outside, count: map.count })
+        Ok(Extent { inside: map.inside, outside, count: map.count })
     };
-    asked.iter().map(run).collect()
+    Ok(IdMap { extents: asked.iter().map(run).collect::<Result<_>>()? })
 }
 
 /// How many ids the image's users and groups need; what its files are owned by is not looked at, as podman does not.
@@ -185,7 +186,7 @@ fn highest_id(text: &str, fields: &[usize]) -> Option<u32> {
 fn taken(engine: &Engine) -> Result<Vec<IdRange>> {
     let containers = engine.containers().list().context(|| "cannot tell which ids are free")?;
     let maps = containers.into_iter().flatten().filter_map(|container| match container.config.user_namespace {
-        UserNamespace::Maps { uids, gids, auto: true } => Some([uids, gids].concat()),
+        UserNamespace::Maps { uids, gids, auto: true } => Some([uids.extents, gids.extents].concat()),
         _ => None,
     });
     Ok(maps.flatten().map(|run| IdRange { start: run.outside, count: run.count }).collect())
@@ -210,10 +211,6 @@ mod tests {
         }
     }
 
-    fn run(inside: u32, outside: u32, count: u32) -> IdRun {
-        IdRun { inside, outside, count }
-    }
-
     #[test]
     fn the_user_keeps_its_ids_or_takes_those_it_names() {
         let keep = |uid, gid| plan(&UserNamespaceRequest::KeepId { uid, gid }, &facts(0, &[])).unwrap();
@@ -228,21 +225,25 @@ mod tests {
         let auto = |size, taken: &[(u32, u32)], uids| {
             plan(&UserNamespaceRequest::Auto { size: None, uids, gids: vec![] }, &facts(size, taken))
         };
-        let maps = |uids: Vec<IdRun>, gids| UserNamespace::Maps { uids, gids, auto: true };
-        assert_eq!(auto(1024, &[], vec![]).unwrap(), maps(vec![run(0, 1, 1024)], vec![run(0, 1, 1024)]));
+        let maps = |uids: &[(u32, u32, u32)], gids: &[(u32, u32, u32)]| UserNamespace::Maps {
+            uids: IdMap::of(uids),
+            gids: IdMap::of(gids),
+            auto: true,
+        };
+        assert_eq!(auto(1024, &[], vec![]).unwrap(), maps(&[(0, 1, 1024)], &[(0, 1, 1024)]));
         let between = auto(500, &[(1, 100), (700, 10), (101, 3)], vec![]).unwrap();
-        assert_eq!(between, maps(vec![run(0, 104, 500)], vec![run(0, 104, 500)]));
+        assert_eq!(between, maps(&[(0, 104, 500)], &[(0, 104, 500)]));
         assert!(auto(65530, &[(30000, 1)], vec![]).is_err());
         let forced = MapRequest { inside: 5, outside: Outside::Host(1003), count: 1 };
-        let uids = vec![run(5, 0, 1), run(0, 1, 5), run(6, 7, 4)];
-        assert_eq!(auto(10, &[], vec![forced]).unwrap(), maps(uids, vec![run(0, 1, 10)]));
+        let uids = [(5, 0, 1), (0, 1, 5), (6, 7, 4)];
+        assert_eq!(auto(10, &[], vec![forced]).unwrap(), maps(&uids, &[(0, 1, 10)]));
     }
 
     #[test]
     fn ids_of_the_host_must_be_the_users() {
         let outer = IdMap::for_user(1003, &[IdRange { start: 100_000, count: 10 }]);
-        let host = |id| runs(&[MapRequest { inside: 0, outside: Outside::Host(id), count: 1 }], &outer);
-        assert_eq!((host(1003).unwrap(), host(100_001).unwrap()), (vec![run(0, 0, 1)], vec![run(0, 2, 1)]));
+        let host = |id| mapped(&[MapRequest { inside: 0, outside: Outside::Host(id), count: 1 }], &outer);
+        assert_eq!((host(1003).unwrap(), host(100_001).unwrap()), (IdMap::of(&[(0, 0, 1)]), IdMap::of(&[(0, 2, 1)])));
         assert!(host(5).is_err());
     }
 

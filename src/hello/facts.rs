@@ -4,8 +4,8 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use crate::rootless::idmap::IdMap;
-use crate::runtime::capabilities::CapSet;
+use crate::spec::capabilities::CapSet;
+use crate::spec::idmap::IdMap;
 
 /// One address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod facts;
 pub use facts::{Address, Facts, Limits, Root, gather};
 
 use crate::base::text;
-use crate::rootless::idmap::IdMap;
+use crate::spec::idmap::IdMap;
 
 /// The widest line of the screen.
 const COLUMNS: usize = 80;
@@ -184,7 +184,7 @@ fn thousandths(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::capabilities::CapSet;
+    use crate::spec::capabilities::CapSet;
 
     fn facts() -> Facts {
         Facts {

@@ -22,42 +22,8 @@
 mod reader;
 mod writer;
 
-pub use reader::{Reader, Selection};
+pub use reader::Reader;
 pub use writer::Writer;
-
-use jiff::Timestamp;
 
 /// The longest piece of output in one entry, in bytes: docker's buffer size.
 pub const LINE_MAX: usize = 16 * 1024;
-
-/// Where a piece of output came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stream {
-    /// Standard output; the terminal, when there is one.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-impl Stream {
-    /// The word in the log.
-    fn word(self) -> &'static str {
-        match self {
-            Stream::Stdout => "stdout",
-            Stream::Stderr => "stderr",
-        }
-    }
-}
-
-/// One entry of a log.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-pub struct Entry {
-    /// When it was written.
-    pub time: Timestamp,
-    /// Where it came from.
-    pub stream: Stream,
-    /// The output, as the container wrote it (but for invalid UTF-8): usually a line with its newline.
-    #[serde(rename = "log")]
-    pub text: String,
-}

@@ -14,13 +14,12 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::Entry;
 use crate::base::error::if_absent;
 use crate::base::{Result, ResultExt, time};
+use crate::spec::logs::{Entry, Selection};
 
 /// How much is read at once.
 const BLOCK: usize = 64 * 1024;
@@ -33,17 +32,6 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Sleep between two looks where inotify cannot be had (its per-user limit is low on some machines).
 const POLL: Duration = Duration::from_millis(100);
-
-/// Which entries to read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Only the last so many; all when none.
-    pub tail: Option<u64>,
-    /// Only those at or after this time.
-    pub since: Option<Timestamp>,
-    /// Only those up to this time.
-    pub until: Option<Timestamp>,
-}
 
 /// The reading end of a log.
 #[derive(Debug)]
@@ -231,9 +219,12 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use jiff::Timestamp;
+
     use super::*;
     use crate::base::publish::Staging;
-    use crate::logs::{LINE_MAX, Stream, Writer};
+    use crate::logs::{LINE_MAX, Writer};
+    use crate::spec::logs::Stream;
 
     fn scratch() -> Staging {
         Staging::new(&std::env::temp_dir()).unwrap()

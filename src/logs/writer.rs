@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{LINE_MAX, Stream};
+use super::LINE_MAX;
 use crate::base::{Result, ResultExt, time};
+use crate::spec::logs::Stream;
 
 /// Encoded bytes after which a write is made although the chunk goes on.
 const FLUSH_AT: usize = 64 * 1024;

@@ -3,7 +3,6 @@
 //! Secrets never appear in errors or `Debug` output.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -16,59 +15,12 @@ use crate::base::error::if_absent;
 use crate::base::{Error, Result, ResultExt};
 use crate::oci::document;
 use crate::oci::reference::DOCKER_HUB;
+pub use crate::spec::credentials::Credentials;
 
 /// Largest credentials file, in bytes.
 const FILE_MAX: u64 = 1 << 20;
 /// What docker calls Docker Hub in its files and to its helpers.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
-
-/// What proves who the user is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// User and password.
-    Password {
-        /// Sent in clear to registries with basic authentication.
-        user: String,
-        /// As above.
-        password: String,
-    },
-    /// An OAuth2 refresh token ("identity token").
-    IdentityToken(String),
-    /// A token to show to the registry itself.
-    RegistryToken(String),
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Password { .. } => "Password(…)",
-            Self::IdentityToken(_) => "IdentityToken(…)",
-            Self::RegistryToken(_) => "RegistryToken(…)",
-        })
-    }
-}
-
-impl Credentials {
-    /// `user:password`, as `--creds` takes it.
-    pub fn parse(text: &str) -> Result<Self> {
-        match text.split_once(':') {
-            Some((user, password)) if !user.is_empty() => {
-                Ok(Self::Password { user: user.to_owned(), password: password.to_owned() })
-            }
-            _ => Err(Error::usage("credentials have the form USER:PASSWORD")),
-        }
-    }
-
-    /// The value of an `Authorization` header with basic authentication (RFC 7617).
-    pub(super) fn basic(&self) -> Option<String> {
-        match self {
-            Self::Password { user, password } => {
-                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
-            }
-            _ => None,
-        }
-    }
-}
 
 /// The result of a search.
 #[derive(Debug, Clone, Default)]

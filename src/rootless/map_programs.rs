@@ -9,9 +9,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::idmap::IdMap;
 use crate::base::process::{ends_within, signal_name};
 use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::spec::idmap::IdMap;
 
 /// How long a helper program may take. It needs 2 ms.
 const PATIENCE: Duration = Duration::from_secs(10);

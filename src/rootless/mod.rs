@@ -1,7 +1,7 @@
-//! What an ordinary user needs to hold more than one id: subordinate ids, id maps, and the checks that explain a
+//! What an ordinary user needs to hold more than one id: accounts and subordinate ids, the outer user namespace, and the checks that explain a
 //! machine where that does not work.
 
+pub mod accounts;
 pub mod doctor;
-pub mod idmap;
 mod map_programs;
 pub mod outer;

@@ -30,12 +30,13 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use super::idmap::{IdMap, IdRange, account_by_uid, subid_ranges};
+use super::accounts::{account_by_uid, subid_ranges};
 use super::map_programs::write_maps;
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::process::{ProcessIdentity, signal_name};
 use crate::base::{Error, Kind, Paths, Result, ResultExt, keyring};
+use crate::spec::idmap::{IdMap, IdRange};
 use crate::sys::process::{Forked, close_all_but, exit_now, fork};
 
 /// Moves this single-threaded process into the outer user namespace and a private mount namespace, without the keys of the

@@ -29,12 +29,11 @@ use super::kernel_fs::{self, Masks, SharedSys};
 use super::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::spec::container::INIT_ROLE;
+use crate::spec::idmap::IdMap;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3};
 use crate::sys::socket;
-
-/// The program name that makes coracle an init (`--init`); followed by `--`, the program and its arguments.
-pub const INIT_ROLE: &str = "coracle-init";
 
 /// How long a child is waited for to say why it failed, when the start has failed on this side.
 const CHILD_PATIENCE: Duration = Duration::from_secs(1);
@@ -48,8 +47,8 @@ pub struct Resources<'a> {
     pub streams: Option<[OwnedFd; 3]>,
     /// coracle's own program, on a mount that cannot be written through.
     pub exe: &'a File,
-    /// Id maps of the container's user namespace, in the form of `/proc/PID/uid_map`.
-    pub maps: (String, String),
+    /// Id maps of the container's user namespace, whose parent is ours.
+    pub maps: (IdMap, IdMap),
 }
 
 /// A running pid 1.
@@ -123,10 +122,10 @@ fn childs_reason(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Option<Error> {
     }
 }
 
-fn write_maps(pid: i32, (uid_map, gid_map): &(String, String)) -> Result<()> {
+fn write_maps(pid: i32, (uid_map, gid_map): &(IdMap, IdMap)) -> Result<()> {
     for (file, map) in [("uid_map", uid_map), ("gid_map", gid_map)] {
         let path = format!("/proc/{pid}/{file}");
-        fs::write(&path, map).context(|| format!("cannot write `{path}`"))?;
+        fs::write(&path, map.to_map_file()).context(|| format!("cannot write `{path}`"))?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@
 //! | `/dev` | devices of the host | `launch::devices`: six devices, checked by number; `nodev` everywhere else by the user namespace |
 //! | coracle's own program | overwriting it through `/proc/PID/exe` | it runs from a read-only mount or a sealed memfd (`supervise::spawn`) |
 //! | the process before its exec | ptrace and `/proc/PID` of its memory and descriptors | a new pid namespace; for `exec`, not dumpable before it joins |
-//! | the kernel | system calls and capabilities | `seccomp`, `capabilities`, `no_new_privs` on request; a user namespace of its own |
+//! | the kernel | system calls and capabilities | `seccomp`, `spec::capabilities`, `no_new_privs` on request; a user namespace of its own |
 //! | ids | an id that means "unchanged" or root | `user`: 0 to 2,147,483,647; supplementary groups complete |
 //! | what others run in it | a `start` or `exec` that a container prepared for | the same steps in the same order, each time from the beginning |
 //!
@@ -26,7 +26,6 @@
 //! more of the kernel to attack; a bind mount gives what it gives; run by root, a container's root has root's ids on bind
 //! mounts, and no profile of a security module stands behind these lines.
 
-pub mod capabilities;
 pub mod child;
 pub mod enter;
 pub mod kernel_fs;

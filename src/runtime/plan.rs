@@ -182,7 +182,7 @@ fn attributes(flags: &[String]) -> u32 {
 mod tests {
     use super::*;
     use crate::base::{ContainerId, time};
-    use crate::runtime::capabilities::CapSet;
+    use crate::spec::capabilities::CapSet;
     use crate::spec::container::{FORMAT, ImageOrigin, Mount, NetworkMode, Networking, Process, Seccomp, Security};
 
     fn config(mounts: Vec<Mount>) -> ContainerConfig {

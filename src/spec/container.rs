@@ -10,13 +10,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ids::UserNamespace;
-use super::network::{HostEntry, Publish, Rate, Wish};
+use super::network::{HostEntry, Joined, Publish, Rate, Wish};
 use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, text};
 
 /// The newest record format this program reads and the one it writes.
 pub const FORMAT: u32 = 1;
+
+/// How the program calls itself when it is `--init`, pid 1 of a container.
+pub const INIT_ROLE: &str = "coracle-init";
 
 /// What a container is: everything `start` needs, decided when it was created and, but for its networks, never changed
 /// afterwards.
@@ -334,6 +337,19 @@ pub enum Seccomp {
     Unconfined,
     /// The text of a profile file, read when the container was created.
     Profile(String),
+}
+
+/// A container as its records show it.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// What it is.
+    pub config: ContainerConfig,
+    /// Its name now.
+    pub name: Name,
+    /// What it does now.
+    pub status: Status,
+    /// What its networks gave it, while it runs.
+    pub joined: Option<Joined>,
 }
 
 /// What a container is doing, as seen now.

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::idmap::IdMap;
 use crate::base::{Error, Result, text};
 
 /// The highest user or group id that docker and podman take: those above are no ids in programs with 32-bit signed ones,
@@ -50,24 +51,13 @@ pub enum UserNamespace {
     NoMap,
     /// Runs of ids that no other container with `auto` has, or those that were asked for.
     Maps {
-        /// User ids.
-        uids: Vec<IdRun>,
-        /// Group ids.
-        gids: Vec<IdRun>,
+        /// From its user ids to the user's.
+        uids: IdMap,
+        /// From its group ids.
+        gids: IdMap,
         /// They were chosen here (`auto`) and belong to this container alone.
         auto: bool,
     },
-}
-
-/// Consecutive ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdRun {
-    /// The first in the container.
-    pub inside: u32,
-    /// The first among the user's.
-    pub outside: u32,
-    /// How many.
-    pub count: u32,
 }
 
 impl UserNamespace {

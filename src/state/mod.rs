@@ -39,7 +39,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-pub use crate::spec::container::{ContainerConfig, Status};
+pub use crate::spec::container::{Container, ContainerConfig, Status};
 pub use record::RunState;
 
 use crate::spec::container::MountSource;
@@ -55,19 +55,6 @@ use crate::spec::network::Joined;
 const CONFIG: &str = "container.json";
 /// The record of how its last run went.
 const STATE: &str = "state.json";
-
-/// A container as its records show it.
-#[derive(Debug, Clone)]
-pub struct Container {
-    /// What it is.
-    pub config: ContainerConfig,
-    /// Its name now.
-    pub name: Name,
-    /// What it does now.
-    pub status: Status,
-    /// What its networks gave it, while it runs.
-    pub joined: Option<Joined>,
-}
 
 /// The containers of one user.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use rustix::fs::{Gid, Mode, OFlags, ResolveFlags, Uid};
 
 use super::ids::ContainerIds;
 use crate::base::{Result, ResultExt};
-use crate::rootless::idmap::{account_by_name, account_by_uid, group_by_gid, has_group};
+use crate::rootless::accounts::{account_by_name, account_by_uid, group_by_gid, has_group};
 use crate::runtime::user::MAX_FILE;
 use crate::spec::ids::UserNamespace;
 use crate::state::ContainerConfig;

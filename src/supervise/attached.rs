@@ -21,7 +21,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::protocol::{self, CHUNK, Reply};
 use crate::base::error::WireError;
 use crate::base::{Error, Result, ResultExt, time};
-use crate::logs::{Stream, Writer};
+use crate::logs::Writer;
+use crate::spec::logs::Stream;
 
 /// The most output that waits for a client that did not start the container, but for the last chunk.
 const BACKLOG: usize = 1024 * 1024;

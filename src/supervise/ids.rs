@@ -1,8 +1,8 @@
 //! The id maps of a container, from its record and the user's own: a pure function.
 
 use crate::base::{Error, Result};
-use crate::rootless::idmap::{Extent, IdMap};
-use crate::spec::ids::{IdRun, UserNamespace};
+use crate::spec::idmap::IdMap;
+use crate::spec::ids::UserNamespace;
 
 /// Which of the user's ids the container's are.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct ContainerIds {
     /// From its group ids.
     pub gids: IdMap,
     /// The same, cut where the user's own map is: what the kernel takes.
-    pub files: (String, String),
+    pub nested: (IdMap, IdMap),
 }
 
 impl ContainerIds {
@@ -22,7 +22,7 @@ impl ContainerIds {
             UserNamespace::Host => (outer.0.identity(), outer.1.identity()),
             UserNamespace::KeepId { uid, gid, .. } => (keep(*uid, &outer.0), keep(*gid, &outer.1)),
             UserNamespace::NoMap => (subordinate(&outer.0)?, subordinate(&outer.1)?),
-            UserNamespace::Maps { uids, gids, .. } => (map(uids), map(gids)),
+            UserNamespace::Maps { uids, gids, .. } => (uids.clone(), gids.clone()),
         };
         for (ids, what) in [(&uids, "user"), (&gids, "group")] {
             if ids.to_outside(0).is_none() {
@@ -31,14 +31,13 @@ impl ContainerIds {
             }
         }
         let nested = |ids: &IdMap, outer: &IdMap| {
-            let nested = ids.nested_in(outer).map_err(|id| {
+            ids.nested_in(outer).map_err(|id| {
                 Error::unsupported(format!("the container needs the id {id}, and you have none of that number"))
                     .hint("you have as many as /etc/subuid and /etc/subgid give you; `coracle doctor` shows them")
-            });
-            nested.map(|map| map.to_map_file())
+            })
         };
-        let files = (nested(&uids, &outer.0)?, nested(&gids, &outer.1)?);
-        Ok(Self { uids, gids, files })
+        let nested = (nested(&uids, &outer.0)?, nested(&gids, &outer.1)?);
+        Ok(Self { uids, gids, nested })
     }
 
     /// The user's ids that are the container's root.
@@ -50,13 +49,12 @@ impl ContainerIds {
 /// The user is `id`; the subordinate ids are the others, in their order.
 fn keep(id: u32, outer: &IdMap) -> IdMap {
     let others = u32::try_from(outer.len()).unwrap_or(u32::MAX).saturating_sub(1);
-    let below = Extent { inside: 0, outside: 1, count: id.min(others) };
-    let user = Extent { inside: id, outside: 0, count: 1 };
-    let above = match id < others {
-        true => Extent { inside: id + 1, outside: id + 1, count: others - id },
-        false => Extent { inside: 0, outside: 0, count: 0 },
-    };
-    IdMap { extents: [below, user, above].into_iter().filter(|extent| extent.count > 0).collect() }
+    let mut runs = vec![(0, 1, id.min(others)), (id, 0, 1)];
+    if id < others {
+        runs.push((id + 1, id + 1, others - id));
+    }
+    runs.retain(|(.., count)| *count > 0);
+    IdMap::of(&runs)
 }
 
 /// All but the user's own id.
@@ -66,19 +64,14 @@ fn subordinate(outer: &IdMap) -> Result<IdMap> {
             Err(Error::unsupported("--userns=nomap needs subordinate ids")
                 .hint("`coracle doctor` tells how to get some"))
         }
-        count => Ok(IdMap { extents: vec![Extent { inside: 0, outside: 1, count }] }),
+        count => Ok(IdMap::of(&[(0, 1, count)])),
     }
-}
-
-fn map(runs: &[IdRun]) -> IdMap {
-    let extent = |run: &IdRun| Extent { inside: run.inside, outside: run.outside, count: run.count };
-    IdMap { extents: runs.iter().map(extent).collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rootless::idmap::IdRange;
+    use crate::spec::idmap::IdRange;
 
     fn outer() -> (IdMap, IdMap) {
         let range = |start, count| IdRange { start, count };
@@ -87,7 +80,7 @@ mod tests {
     }
 
     fn files(namespace: &UserNamespace) -> String {
-        ContainerIds::new(namespace, &outer()).unwrap().files.0
+        ContainerIds::new(namespace, &outer()).unwrap().nested.0.to_map_file()
     }
 
     #[test]
@@ -103,10 +96,10 @@ mod tests {
     #[test]
     fn what_the_user_does_not_have_is_refused() {
         let maps = |inside, outside, count| {
-            let runs = vec![IdRun { inside, outside, count }];
+            let runs = IdMap::of(&[(inside, outside, count)]);
             ContainerIds::new(&UserNamespace::Maps { uids: runs.clone(), gids: runs, auto: false }, &outer())
         };
-        assert_eq!(maps(0, 990, 20).unwrap().files.0, "0 990 11\n11 1001 9\n");
+        assert_eq!(maps(0, 990, 20).unwrap().nested.0.to_map_file(), "0 990 11\n11 1001 9\n");
         assert!(maps(0, 9_995, 20).unwrap_err().message().contains("the id 10001"));
         assert!(maps(5, 1, 20).unwrap_err().message().contains("no user id 0"));
         let alone = (IdMap::root_only(7), IdMap::root_only(7));

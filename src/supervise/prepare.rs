@@ -12,12 +12,11 @@ use super::ids::ContainerIds;
 use super::protocol::{Exec, Launch};
 use crate::base::error::if_absent;
 use crate::base::{Error, Paths, Result, ResultExt};
-use crate::rootless::idmap::IdMap;
 use crate::rootless::outer;
-use crate::runtime::capabilities::CapSet;
 use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
+use crate::spec::capabilities::CapSet;
 use crate::spec::container::{ContainerConfig, MountSource, Seccomp, StorageDriver};
 use crate::sys::process::Cloned;
 use crate::union::overlay::Union;
@@ -58,9 +57,8 @@ pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Res
 
 /// The owners that the container's files are shown with, when its ids are not those on disk.
 fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
-    let runs = |map: &IdMap| map.extents.iter().map(|run| (run.inside, run.outside, run.count)).collect();
     match config.user_namespace.shifts() {
-        true => fuse::Owners { uids: runs(&ids.uids), gids: runs(&ids.gids) },
+        true => fuse::Owners { uids: ids.uids.clone(), gids: ids.gids.clone() },
         false => fuse::Owners::default(),
     }
 }

@@ -13,10 +13,10 @@ use super::protocol::Launch;
 use super::sockets::address;
 use super::{account, prepare};
 use crate::base::{Error, Paths, Result, ResultExt, private};
-use crate::logs;
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan;
+use crate::spec::logs::Stream;
 use crate::state::ContainerConfig;
 use crate::sys::process::Cloned;
 
@@ -64,20 +64,19 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
             (Some(theirs), Some(ours))
         }
     };
-    let resources = Resources { root, streams, exe: &exe, maps: ids.files };
+    let resources = Resources { root, streams, exe: &exe, maps: ids.nested };
     let mut launched =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
         (Some(ours), _) => {
-            let outputs =
-                vec![Output::new(ours.stdout, logs::Stream::Stdout), Output::new(ours.stderr, logs::Stream::Stderr)];
+            let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
             (outputs, ours.stdin.map(Stdin::new), None)
         }
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
             let stdin = config.process.stdin.then(|| Stdin::new(write));
-            (vec![Output::new(read, logs::Stream::Stdout)], stdin, Some(terminal))
+            (vec![Output::new(read, Stream::Stdout)], stdin, Some(terminal))
         }
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };

@@ -6,7 +6,7 @@ use crate::base::Result;
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::kill::kill as engine_kill;
-use crate::engine::signal;
+use crate::spec::signal;
 
 /// The command.
 pub const VERB: Verb = Verb {

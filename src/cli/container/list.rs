@@ -15,9 +15,8 @@ use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
-use crate::spec::container::{Mount, MountSource};
+use crate::spec::container::{Container, ContainerConfig, Mount, MountSource, Status};
 use crate::spec::units::{ellipsis, human_duration, human_size};
-use crate::state::{Container, ContainerConfig, Status};
 
 /// The command.
 pub const VERB: Verb = Verb {

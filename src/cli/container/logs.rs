@@ -8,7 +8,7 @@ use crate::base::{Error, Result, text, time};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::logs::{LogRequest, read};
-use crate::logs::{Entry, Selection, Stream};
+use crate::spec::logs::{Entry, Selection, Stream};
 use crate::spec::times;
 
 /// The command.

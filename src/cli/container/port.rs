@@ -9,8 +9,8 @@ use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::inspect::host_addresses;
+use crate::spec::container::Container;
 use crate::spec::network::{Joined, PublishedPort};
-use crate::state::Container;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -168,9 +168,8 @@ fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
 mod tests {
     use super::*;
     use crate::engine::fixtures::container as fixture;
-    use crate::spec::container::{Member, NetworkMode};
+    use crate::spec::container::{Member, NetworkMode, Status};
     use crate::spec::network::{Endpoint, Protocol, Wish};
-    use crate::state::Status;
 
     fn published(ip: Option<&str>, host_port: u16, container_port: u16, protocol: Protocol) -> PublishedPort {
         PublishedPort { host_ip: ip.map(|ip| ip.parse().unwrap()), host_port, container_port, protocol }

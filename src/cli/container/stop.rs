@@ -5,8 +5,9 @@ use clap::Args;
 use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::engine::Engine;
 use crate::engine::stop::{How, restart, stop};
-use crate::engine::{Engine, signal};
+use crate::spec::signal;
 
 /// `stop`.
 pub const STOP: Verb = Verb {

@@ -9,9 +9,8 @@ use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
 use crate::engine::pull::{PullReport, PullRequest, pull as engine_pull};
 use crate::oci::Platform;
-use crate::registry::Credentials;
-use crate::rootless::outer;
 use crate::spec::asked::PullPolicy;
+use crate::spec::credentials::Credentials;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -55,11 +54,8 @@ fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     context.tell_of_single_id(&engine)?;
     engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
     // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
-    engine.paths.ensure()?;
-    outer::enter(&engine.paths)?;
-    let done = each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet));
-    outer::forget_keeper(&engine.paths);
-    done
+    let _inside = engine.enter_namespace()?;
+    each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet))
 }
 
 fn one(context: &Context, engine: &Engine, name: &str, platform: Option<Platform>, quiet: bool) -> Result<()> {

@@ -88,7 +88,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let (now, zone) = (time::now(), context.zone());
     let mut filters = Filters::default();
     for filter in &arguments.filter {
-        filters.add(filter, Filters::LIST, &|when| times::parse(when, now, &zone))?;
+        filters.add(filter, &Filters::LIST, &|when| times::parse(when, now, &zone))?;
     }
     let is_podman = context.persona == Persona::Podman;
     let given = arguments.format.as_deref().unwrap_or_default();

@@ -104,7 +104,7 @@ fn prune(context: &Context, arguments: &PruneArguments) -> Result<u8> {
     let (now, zone) = (time::now(), context.zone());
     let mut filters = Filters::default();
     for filter in &arguments.filter {
-        filters.add(filter, Filters::PRUNE, &|when| times::parse(when, now, &zone))?;
+        filters.add(filter, &Filters::PRUNE, &|when| times::parse(when, now, &zone))?;
     }
     let warning = "WARNING! This will remove all custom networks not used by at least one container.";
     if !arguments.force && !confirmed(context, warning)? {

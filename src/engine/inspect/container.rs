@@ -10,7 +10,6 @@ use crate::base::time::{self, rfc3339};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
-use crate::rootless::idmap::IdMap;
 use crate::rootless::outer;
 use crate::runtime::plan::{MASKED, READ_ONLY};
 use crate::spec::container::{ContainerConfig, Mount, MountSource, Propagation, Seccomp};
@@ -288,9 +287,7 @@ fn state(status: &Status) -> State {
 fn id_mappings(config: &ContainerConfig) -> Option<IdMappings> {
     let shifted = Some(&config.user_namespace).filter(|namespace| namespace.shifts())?;
     let ids = ContainerIds::new(shifted, &outer::maps_of_user().ok()?).ok()?;
-    let list =
-        |map: &IdMap| map.extents.iter().map(|run| format!("{}:{}:{}", run.inside, run.outside, run.count)).collect();
-    Some(IdMappings { uid_map: list(&ids.uids), gid_map: list(&ids.gids) })
+    Some(IdMappings { uid_map: ids.uids.to_words(), gid_map: ids.gids.to_words() })
 }
 
 fn host_config(config: &ContainerConfig) -> HostConfig {

@@ -1,88 +1,67 @@
 //! `--filter` of `network ls` and `network prune`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::Known;
-use crate::base::{Error, Result, text};
-use crate::engine::pattern::Pattern;
+use crate::base::Result;
+use crate::spec::filter::{Any, Filter, Keys, Labels};
+use crate::spec::pattern::Pattern;
 
-/// Which networks are meant. Values of one key are alternatives, but all labels must fit; different keys must all fit.
+/// Which networks are meant, see [`crate::spec::filter`].
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
-    drivers: Vec<String>,
-    ids: Vec<String>,
-    names: Vec<Pattern>,
-    labels: Vec<(String, Option<String>)>,
-    /// `label!=`.
-    others: Vec<(String, Option<String>)>,
-    scopes: Vec<String>,
+    drivers: Any<String>,
+    ids: Any<String>,
+    names: Any<Pattern>,
+    labels: Labels,
+    scopes: Any<String>,
     /// True for those that users made.
-    custom: Vec<bool>,
+    custom: Any<bool>,
     dangling: Option<bool>,
     until: Option<Timestamp>,
 }
 
 impl Filters {
     /// The keys of `network ls`.
-    pub const LIST: &[&str] = &["driver", "id", "name", "label", "scope", "type", "dangling", "until"];
+    pub const LIST: Keys = Keys {
+        known: &["driver", "id", "name", "label", "scope", "type", "dangling", "until"],
+        excludable: &["label"],
+    };
     /// The keys of `network prune`.
-    pub const PRUNE: &[&str] = &["label", "until"];
+    pub const PRUNE: Keys = Keys { known: &["label", "until"], excludable: &["label"] };
 
     /// Adds one `key=value`, whose key must be among `keys`. `time` reads a point in time.
-    pub fn add(&mut self, filter: &str, keys: &[&str], time: &dyn Fn(&str) -> Result<Timestamp>) -> Result<()> {
-        let (key, value) = filter.split_once('=').ok_or_else(|| {
-            Error::usage(format!("bad format of filter `{}` (expected name=value)", text::clean(filter)))
-        })?;
-        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
-        let plain = key.strip_suffix('!').filter(|key| *key == "label");
-        if !keys.contains(&plain.unwrap_or(&key)) {
-            return Err(Error::usage(format!("invalid filter `{}`", text::clean(&key)))
-                .hint(format!("known are {}", keys.join(", "))));
-        }
-        let wrong = || Error::usage(format!("invalid filter `{key}={}`", text::clean(value)));
-        let label = || match value.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (value.to_owned(), None),
-        };
-        match key.as_str() {
-            "driver" => self.drivers.push(value.into()),
-            "id" => self.ids.push(value.into()),
-            "name" => self.names.push(Pattern::parse(value)?),
-            "label" => self.labels.push(label()),
-            "label!" => self.others.push(label()),
-            "scope" => self.scopes.push(value.into()),
-            "type" => self.custom.push(match value {
+    pub fn add(&mut self, filter: &str, keys: &Keys, time: &dyn Fn(&str) -> Result<Timestamp>) -> Result<()> {
+        let filter = Filter::parse(filter, keys)?;
+        match filter.key {
+            "driver" => self.drivers.push(filter.value),
+            "id" => self.ids.push(filter.value),
+            "name" => self.names.push(filter.pattern()?),
+            "label" => self.labels.add(&filter),
+            "scope" => self.scopes.push(filter.value),
+            "type" => self.custom.push(match filter.value.as_str() {
                 "custom" => true,
                 "builtin" => false,
-                _ => return Err(wrong().hint("it is custom or builtin")),
+                _ => return Err(filter.wrong().hint("it is custom or builtin")),
             }),
-            "dangling" => {
-                self.dangling = Some(match value {
-                    "true" | "1" => true,
-                    "false" | "0" => false,
-                    _ => return Err(wrong()),
-                });
-            }
-            "until" => self.until = Some(time(value)?),
-            _ => return Err(wrong()),
+            "dangling" => self.dangling = Some(filter.switch()?),
+            "until" => self.until = Some(time(&filter.value)?),
+            _ => return Err(filter.wrong()),
         }
         Ok(())
     }
 
     /// Whether a network is meant; `used` finds out whether any container has it.
     pub fn fit(&self, known: &Known, used: impl FnOnce() -> bool) -> bool {
-        let is_labelled = |(name, wanted): &(String, Option<String>)| {
-            let value = known.network.as_ref().and_then(|network| network.labels.get(name));
-            value.is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-        };
-        let any = |values: &[String], fits: &dyn Fn(&String) -> bool| values.is_empty() || values.iter().any(fits);
-        any(&self.drivers, &|driver| driver == known.driver)
-            && any(&self.ids, &|id| known.id.contains(id.as_str()))
-            && any(&self.scopes, &|scope| scope == "local")
-            && (self.names.is_empty() || self.names.iter().any(|pattern| pattern.is_in(&known.name)))
-            && self.labels.iter().all(is_labelled)
-            && !self.others.iter().any(is_labelled)
-            && (self.custom.is_empty() || self.custom.contains(&!known.is_builtin()))
+        let none = BTreeMap::new();
+        self.drivers.fits(|driver| *driver == known.driver)
+            && self.ids.fits(|id| known.id.contains(id.as_str()))
+            && self.scopes.fits(|scope| scope == "local")
+            && self.names.are_in(&known.name)
+            && self.labels.fit(known.network.as_ref().map_or(&none, |network| &network.labels))
+            && self.custom.fits(|custom| *custom != known.is_builtin())
             && self.until.is_none_or(|until| known.created < until)
             && self.dangling.is_none_or(|dangling| dangling != (known.is_builtin() || used()))
     }
@@ -127,7 +106,7 @@ mod tests {
         let time = |when: &str| Ok(if when == "past" { Timestamp::UNIX_EPOCH } else { Timestamp::MAX });
         for (given, expected) in cases {
             let mut filters = Filters::default();
-            given.iter().try_for_each(|filter| filters.add(filter, Filters::LIST, &time)).unwrap();
+            given.iter().try_for_each(|filter| filters.add(filter, &Filters::LIST, &time)).unwrap();
             let mut names: Vec<String> = all(&engine)
                 .unwrap()
                 .0
@@ -139,10 +118,10 @@ mod tests {
             assert_eq!(names.join(" "), *expected, "{given:?}");
         }
         for wrong in ["frob=1", "driver", "type=x", "dangling=x", "name=(", "name!=x"] {
-            assert!(Filters::default().add(wrong, Filters::LIST, &time).is_err(), "{wrong}");
+            assert!(Filters::default().add(wrong, &Filters::LIST, &time).is_err(), "{wrong}");
         }
-        assert!(Filters::default().add("driver=bridge", Filters::PRUNE, &time).is_err());
-        assert!(Filters::default().add("label!=a", Filters::PRUNE, &time).is_ok());
+        assert!(Filters::default().add("driver=bridge", &Filters::PRUNE, &time).is_err());
+        assert!(Filters::default().add("label!=a", &Filters::PRUNE, &time).is_ok());
         assert!(find(&engine, "back").unwrap().network.is_some());
     }
 }

@@ -12,7 +12,8 @@ use super::Check;
 use super::machine::{Machine, Packages, read, shell_path};
 use super::probe::unshare_user;
 use crate::base::text;
-use crate::rootless::idmap::{IdMap, SubidEntry, accounts, subid_entries, subid_ranges};
+use crate::rootless::accounts::{SubidEntry, accounts, subid_entries, subid_ranges};
+use crate::spec::idmap::IdMap;
 use crate::sys::process::{Forked, exit_now, fork};
 
 const HELPERS: &str = "id-map helpers";

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::rootless::idmap::account_by_uid;
+use crate::rootless::accounts::account_by_uid;
 use crate::rootless::outer::is_real_root;
 
 /// What several checks need to know.

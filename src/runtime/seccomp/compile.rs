@@ -17,7 +17,7 @@ use super::bpf::{Assembler, Label, SockFilter, Test};
 use super::profile::{Action, Arch, Comparison, Condition, Host, Profile, Rule};
 use super::syscalls::{NONE, SYSCALLS};
 use crate::base::error::{Error, Result};
-use crate::runtime::capabilities::CapSet;
+use crate::spec::capabilities::CapSet;
 
 /// Set in the number of every x32 call (`__X32_SYSCALL_BIT`).
 const X32_BIT: u32 = 0x4000_0000;

@@ -95,7 +95,7 @@
 use std::borrow::Cow;
 
 use super::profile::{Action, Arch, Comparison, Condition, Filter, Host, Profile, Rule, row_of};
-use crate::runtime::capabilities::{CapSet, Capability};
+use crate::spec::capabilities::{CapSet, Capability};
 
 /// Allowed to every container.
 const ALLOWED: &str = "\

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::profile::{Action, Arch, Comparison, Condition, Filter, Host, Profile, Rule, row_of};
 use crate::base::error::{Error, Result, ResultExt};
 use crate::base::text;
-use crate::runtime::capabilities::CapSet;
+use crate::spec::capabilities::CapSet;
 
 /// The largest file that is read. Docker's own has 17 kB.
 pub const MAX_FILE: usize = 1 << 20;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::syscalls::SYSCALLS;
-use crate::runtime::capabilities::CapSet;
+use crate::spec::capabilities::CapSet;
 
 /// What happens to a call. Numbers of errno and trace data travel with their action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ use super::bpf::interpreter::{Data, run};
 use super::profile::{Action, Arch, Comparison, Condition, Filter, Host, Profile, Rule, row_of};
 use super::syscalls::{NONE, SYSCALLS};
 use super::{SockFilter, compile_for};
-use crate::runtime::capabilities::{CapSet, Capability};
+use crate::spec::capabilities::{CapSet, Capability};
 
 const X32_BIT: u32 = 0x4000_0000;
 const X86: Host = Host { arch: Some(Arch::X86_64), kernel: (6, 18) };

@@ -14,37 +14,31 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::node::Res;
+use crate::spec::idmap::IdMap;
 
 /// An id that no user namespace but the initial one can map; shown as `nobody` in all others.
 const NOBODY: u32 = u32::MAX - 1;
 
-/// The ids of the container, and which of the user's they are: (inside, outside, count). Empty means that they are the
-/// same.
+/// From the ids of the container to the user's. An empty map means that they are the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// User ids.
-    pub uids: Vec<(u32, u32, u32)>,
+    pub uids: IdMap,
     /// Group ids.
-    pub gids: Vec<(u32, u32, u32)>,
+    pub gids: IdMap,
 }
 
-fn shown(runs: &[(u32, u32, u32)], stored: u32) -> u32 {
-    match runs {
-        [] => stored,
-        runs => runs
-            .iter()
-            .find(|(inside, _, count)| stored.wrapping_sub(*inside) < *count)
-            .map_or(NOBODY, |(inside, outside, _)| outside.wrapping_add(stored - inside)),
+fn shown(map: &IdMap, stored: u32) -> u32 {
+    match map.is_empty() {
+        true => stored,
+        false => map.to_outside(stored).unwrap_or(NOBODY),
     }
 }
 
-fn stored(runs: &[(u32, u32, u32)], shown: u32) -> Option<u32> {
-    match runs {
-        [] => Some(shown),
-        runs => runs
-            .iter()
-            .find(|(_, outside, count)| shown.wrapping_sub(*outside) < *count)
-            .map(|(inside, outside, _)| inside.wrapping_add(shown - outside)),
+fn stored(map: &IdMap, shown: u32) -> Option<u32> {
+    match map.is_empty() {
+        true => Some(shown),
+        false => map.to_inside(shown),
     }
 }
 
@@ -139,7 +133,10 @@ mod tests {
 
     /// `keep-id` of user 1003 with 2000 subordinate ids, and groups as they are but for a gap.
     fn owners() -> Owners {
-        Owners { uids: vec![(0, 1, 1003), (1003, 0, 1), (1004, 1004, 997)], gids: vec![(0, 0, 10), (20, 20, 10)] }
+        Owners {
+            uids: IdMap::of(&[(0, 1, 1003), (1003, 0, 1), (1004, 1004, 997)]),
+            gids: IdMap::of(&[(0, 0, 10), (20, 20, 10)]),
+        }
     }
 
     #[test]
