@@ -52,3 +52,5 @@ mod run;
 mod run_terminal;
 #[path = "e2e/userns.rs"]
 mod userns;
+#[path = "e2e/volumes.rs"]
+mod volumes;

@@ -17,6 +17,11 @@ pub fn rfc3339(time: Timestamp) -> String {
     time.to_string()
 }
 
+/// `2026-11-21T09:26:00Z`, without a fraction: when docker's volumes were made.
+pub fn rfc3339_seconds(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
 /// docker's "never": the zero time of Go.
 pub const ZERO: &str = "0001-01-01T00:00:00Z";
 

@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::ui::Level;
 use super::{Asked, argv, find, read_globals};
 use crate::base::Result;
-use crate::engine::{Engine, images, network, ps};
+use crate::engine::{Engine, images, network, ps, volume};
 use crate::spec::capabilities::CapSet;
 use crate::spec::container::{Container, Status};
 
@@ -28,6 +28,7 @@ enum What {
     Containers(Which),
     Images,
     Networks,
+    Volumes,
     /// What `--network` takes.
     Attachments,
     /// Whatever `inspect` finds.
@@ -115,6 +116,7 @@ fn what(arg: &Arg, verb: &str, noun: &str) -> Option<What> {
         }),
         "IMAGE" | "REPOSITORY[:TAG]" => What::Images,
         "NETWORK" => What::Networks,
+        "VOLUME" if verb != "create" => What::Volumes,
         "NETWORK[:OPTIONS]" => What::Attachments,
         "NAME|ID" => match noun {
             "container" => What::Containers(Which::All),
@@ -126,7 +128,7 @@ fn what(arg: &Arg, verb: &str, noun: &str) -> Option<What> {
         "POLICY" => What::Words(&["always", "missing", "never"]),
         "STREAM" => What::Words(&["stdin", "stdout", "stderr"]),
         "MODE" => What::Words(&["auto", "host", "keep-id", "nomap"]),
-        "TYPE" => What::Words(&["container", "image", "network"]),
+        "TYPE" => What::Words(&["container", "image", "network", "volume"]),
         _ => return None,
     })
 }
@@ -136,11 +138,14 @@ fn names(engine: &Engine, what: What) -> Result<Vec<String>> {
         What::Containers(which) => containers(engine, which)?,
         What::Images => image_names(engine)?,
         What::Networks => networks(engine)?,
+        What::Volumes => volumes(engine)?,
         What::Attachments => {
             let shared = containers(engine, Which::Running)?.into_iter().map(|name| format!("container:{name}"));
             networks(engine)?.into_iter().chain(shared).collect()
         }
-        What::Anything => [containers(engine, Which::All)?, image_names(engine)?, networks(engine)?].concat(),
+        What::Anything => {
+            [containers(engine, Which::All)?, image_names(engine)?, networks(engine)?, volumes(engine)?].concat()
+        }
         What::Signals => Signal::iterator().map(|signal| signal.as_str().trim_start_matches("SIG").into()).collect(),
         What::Capabilities => {
             let short = CapSet::ALL.names().into_iter().map(|name| name.trim_start_matches("CAP_").to_owned());
@@ -172,6 +177,11 @@ fn image_names(engine: &Engine) -> Result<Vec<String>> {
 fn networks(engine: &Engine) -> Result<Vec<String>> {
     let (known, _) = network::list::list(engine, &network::Filters::default())?;
     Ok(known.iter().map(|known| known.name.clone()).collect())
+}
+
+fn volumes(engine: &Engine) -> Result<Vec<String>> {
+    let (listed, _) = volume::list(engine, &volume::Filters::default())?;
+    Ok(listed.iter().map(|listed| listed.volume.name.to_string()).collect())
 }
 
 #[cfg(test)]
@@ -211,7 +221,9 @@ mod tests {
             ("network connect a b", Some(all)),
             ("network connect a b c", None),
             ("inspect a", Some(What::Anything)),
-            ("inspect --type i", Some(What::Words(&["container", "image", "network"]))),
+            ("inspect --type i", Some(What::Words(&["container", "image", "network", "volume"]))),
+            ("volume rm a", Some(What::Volumes)),
+            ("volume create a", None),
             ("image inspect a", Some(What::Images)),
             ("container inspect a", Some(all)),
             ("rm -", Some(all)),

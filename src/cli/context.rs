@@ -8,7 +8,7 @@ use super::container::options::Around;
 use super::elsewhere::refuse_other_engines;
 use super::environment::{Chosen, Environment};
 use super::ui::{Level, Ui};
-use crate::base::{Error, Kind, Result, text};
+use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::engine::Engine;
 use crate::engine::access::Access;
 use crate::spec::container::StorageDriver;
@@ -198,6 +198,15 @@ impl Context {
     /// The storage driver of new containers. [`Globals::level`] has refused a wrong name.
     pub fn driver(&self) -> StorageDriver {
         self.globals.storage_driver.parse().unwrap_or_default()
+    }
+
+    /// Asks; anything but `y` is no.
+    pub fn confirmed(&self, warning: &str) -> Result<bool> {
+        self.ui.text(&format!("{warning}\nAre you sure you want to continue? [y/N] "))?;
+        self.ui.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).context(|| "cannot read the answer")?;
+        Ok(answer.trim().eq_ignore_ascii_case("y"))
     }
 
     /// Tells of a command that is refused before anything was asked of the engine. The exit code is the persona's plain one,

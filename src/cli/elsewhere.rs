@@ -106,7 +106,12 @@ const COMMANDS: &[&str] = &[
     "unshare",
     "untag",
     "update",
-    "volume",
+    "volume export",
+    "volume import",
+    "volume mount",
+    "volume reload",
+    "volume unmount",
+    "volume update",
 ];
 
 /// Whether docker or podman has the command `words`, with `noun` before it if there is one.

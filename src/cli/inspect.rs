@@ -9,12 +9,12 @@ use crate::cli::template::Format;
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::inspect as network;
-use crate::engine::{Engine, inspect as engine_inspect};
+use crate::engine::{Engine, inspect as engine_inspect, volume};
 
 /// `inspect`.
 pub const VERB: Verb = Verb {
     name: "inspect",
-    about: "Return low-level information on containers, images and networks",
+    about: "Return low-level information on containers, images, networks and volumes",
     usage: "NAME|ID [NAME|ID...]",
     arity: (1, None),
     greedy: false,
@@ -48,7 +48,7 @@ pub const IMAGE: Verb = Verb {
 /// Arguments of `inspect`.
 #[derive(Debug, Clone, Args)]
 struct InspectArguments {
-    /// Only objects of this type: container, image or network
+    /// Only objects of this type: container, image, network or volume
     #[arg(long = "type", value_name = "TYPE")]
     only: Option<String>,
     #[command(flatten)]
@@ -75,6 +75,7 @@ enum What {
     Container,
     Image,
     Network,
+    Volume,
     Any,
 }
 
@@ -85,8 +86,9 @@ impl InspectArguments {
             Some("container") => Ok(What::Container),
             Some("image") => Ok(What::Image),
             Some("network") => Ok(What::Network),
+            Some("volume") => Ok(What::Volume),
             Some(other) => Err(Error::usage(format!("`{}` is not a valid value for `--type`", text::clean(other)))
-                .hint("these are: container, image, network")),
+                .hint("these are: container, image, network, volume")),
         }
     }
 }
@@ -98,6 +100,7 @@ enum Report {
     Container(Box<engine_inspect::ContainerReport>),
     Image(Box<engine_inspect::ImageReport>),
     Network(Box<network::Report>),
+    Volume(Box<volume::VolumeReport>),
 }
 
 fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result<u8> {
@@ -131,31 +134,41 @@ fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result
 fn find(engine: &Engine, name: &str, what: What, sizes: bool) -> Result<Report> {
     let image = || engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report)));
     let network = || network::inspect(engine, name).map(|report| Report::Network(Box::new(report)));
+    let volume = || volume::inspect(engine, name).map(|report| Report::Volume(Box::new(report)));
     let is_absent = |error: &Error| matches!(error.kind(), Kind::NotFound | Kind::Usage);
     let container = || engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report)));
     match what {
         What::Container => container(),
         What::Image => image(),
         What::Network => network(),
+        What::Volume => volume(),
+        // In docker's order.
         What::Any => match container() {
-            Err(error) if error.kind() == Kind::NotFound => match image() {
-                Err(error) if is_absent(&error) => network().map_err(|error| match is_absent(&error) {
+            Err(error) if error.kind() == Kind::NotFound => {
+                let mut found = image();
+                for next in [&network as &dyn Fn() -> Result<Report>, &volume] {
+                    found = match found {
+                        Err(error) if is_absent(&error) => next(),
+                        found => found,
+                    };
+                }
+                found.map_err(|error| match is_absent(&error) {
                     true => Error::not_found(format!("no such object: `{}`", text::clean(name))),
                     false => error,
-                }),
-                found => found,
-            },
+                })
+            }
             found => found,
         },
     }
 }
 
-fn compact(reports: &[Report]) -> Result<String> {
+/// A list of reports on one line.
+pub fn compact(reports: &[impl Serialize]) -> Result<String> {
     serde_json::to_string(reports).map_err(|error| Error::system("cannot show the result").caused_by(error))
 }
 
-/// docker's layout: four spaces for each level.
-fn indented(reports: &[Report]) -> Result<String> {
+/// The same in docker's layout: four spaces for each level.
+pub fn indented(reports: &[impl Serialize]) -> Result<String> {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
@@ -178,7 +191,7 @@ mod tests {
         assert!(json.starts_with("[\n    {\n        \"Id\": \"sha256:"), "{json}");
         assert!(json.contains("\n        \"RepoTags\": [\n            \"busybox:latest\"\n        ],\n"), "{json}");
         assert!(json.ends_with("\n    }\n]\n"), "{json}");
-        assert_eq!(indented(&[]).unwrap(), "[]\n");
+        assert_eq!(indented(&[] as &[Report]).unwrap(), "[]\n");
         assert!(find(&engine, "busybox", What::Container, false).is_err());
         for name in ["absent", "NOT A NAME"] {
             let error = find(&engine, name, What::Any, false).err().unwrap();

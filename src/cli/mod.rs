@@ -28,6 +28,7 @@ mod template;
 mod tree;
 mod ui;
 mod verb;
+mod volume;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, network, system};
+use super::{container, image, inspect, network, system, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -100,6 +100,18 @@ pub const NOUNS: &[Noun] = &[
             entry(&["prune"], &network::remove::PRUNE),
             entry(&["rm", "remove"], &network::remove::VERB),
             entry(&["update"], &network::change::UPDATE),
+        ],
+    },
+    Noun {
+        name: "volume",
+        about: "Manage volumes",
+        entries: &[
+            entry(&["create"], &volume::create::VERB),
+            entry(&["exists"], &volume::remove::EXISTS),
+            entry(&["inspect"], &volume::inspect::VERB),
+            entry(&["ls", "list"], &volume::list::VERB),
+            entry(&["prune"], &volume::remove::PRUNE),
+            entry(&["rm", "remove"], &volume::remove::VERB),
         ],
     },
     Noun {

@@ -134,6 +134,14 @@ impl Verb {
     }
 }
 
+/// The form of a `--filter`: what its key means is the command's to say.
+pub fn filter(given: &str) -> Result<String, String> {
+    match given.contains('=') {
+        true => Ok(given.to_owned()),
+        false => Err("bad format of filter (expected name=value)".to_owned()),
+    }
+}
+
 /// The arguments of a command as its own type.
 pub fn typed<T: clap::FromArgMatches>(matches: &ArgMatches) -> Result<T> {
     T::from_arg_matches(matches).map_err(|error| of_clap(&error))

@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
 use super::{Engine, builtin, isolated, names, pull, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
-use crate::base::id::{Name, random_hex};
-use crate::base::paths::private_dir;
+use crate::base::id::random_hex;
+use crate::base::lock::Lock;
 use crate::base::process::ProcessIdentity;
+use crate::base::publish::Durability;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
@@ -19,7 +20,8 @@ use crate::rootless::outer;
 use crate::spec::asked::{MountRequest, NetworkRequest, PullPolicy};
 use crate::spec::container::{ImageOrigin, Member, MountSource, NetworkMode};
 use crate::spec::network::{DEFAULT, Wish};
-use crate::state::{ContainerConfig, ContainerGuard};
+use crate::spec::volume;
+use crate::state::{ContainerConfig, ContainerGuard, Volumes};
 use crate::store::{ImageRecord, Store, stack};
 
 /// A container that was just created; the guard still holds its lock.
@@ -84,7 +86,7 @@ pub(super) fn create_guarded(
         };
         let mut config = resolve(request, &image_config, facts)?;
         config.creator = starter.clone().filter(|_| config.remove);
-        make_volumes(engine, &config)?;
+        let _volumes = make_volumes(engine, &config)?;
         // The supervisor fills the other two, at every start anew.
         let hostname = format!("{}\n", config.hostname);
         let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
@@ -151,26 +153,19 @@ fn prepare_source(request: &MountRequest) -> Result<()> {
     }
 }
 
-/// Makes the directories of the container's volumes that do not exist yet.
-fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<()> {
+/// Makes the container's volumes that do not exist yet. They stay as long as the lock is held.
+fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<Option<Lock>> {
+    let volumes = Volumes::new(&engine.paths);
+    let mut held = None;
     for mount in &config.mounts {
-        if let MountSource::Volume { name, .. } = &mount.source {
-            make_volume(&engine.paths.volumes(), name)?;
+        if let MountSource::Volume { name, anonymous, .. } = &mount.source {
+            if held.is_none() {
+                held = Some(volumes.hold()?);
+            }
+            volumes.create(&volume::new(name.clone(), *anonymous), Durability::Volatile)?;
         }
     }
-    Ok(())
-}
-
-fn make_volume(volumes: &Path, name: &Name) -> Result<()> {
-    let data = volumes.join(name.as_str()).join("_data");
-    if data.is_dir() {
-        return Ok(());
-    }
-    private_dir(&volumes.join(name.as_str()))?;
-    match fs::create_dir(&data) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.at(&data, "cannot create the volume"),
-    }
+    Ok(held)
 }
 
 /// The networks of a request, looked up; for another container's, with the host name there.

@@ -31,6 +31,7 @@ mod streams;
 pub mod top;
 pub mod usage;
 mod userns;
+pub mod volume;
 pub mod wait;
 
 use crate::base::{Error, Paths, Result};

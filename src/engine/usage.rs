@@ -1,6 +1,6 @@
 //! How much space containers take: what they wrote, and the layers below it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Engine, isolated};
 use crate::base::error::{WireError, if_absent};
+use crate::base::id::Name;
 use crate::base::{Error, Result, ResultExt};
 use crate::oci::Digest;
-use crate::state::ContainerConfig;
+use crate::state::{ContainerConfig, Volumes};
 use crate::store::Layer;
 use crate::sys::beneath::{BeneathDir, each_file};
 
@@ -48,6 +49,22 @@ pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Res
     let failed = |config: &ContainerConfig| format!("cannot measure the container `{}`", config.name);
     let name = |(written, config)| sizes((written, config)).context(|| failed(config));
     Ok(written.into_iter().zip(containers).map(name).collect())
+}
+
+/// How many bytes the files of volumes take; one that cannot be measured is left out.
+pub fn volumes(engine: &Engine, names: Vec<Name>) -> Result<BTreeMap<Name, u64>> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    isolated::inside(&engine.paths, || {
+        let volumes = Volumes::new(&engine.paths);
+        let size = |name: Name| {
+            let size = tree_size(&volumes.place_of(&name).ok()?.path).ok()?;
+            Some((name, size))
+        };
+        Ok(names.into_iter().filter_map(size).collect())
+    })
+    .context(|| "cannot measure volumes")
 }
 
 /// The layers of a container's image that are there, lowest first.

@@ -1,10 +1,13 @@
 //! What a container's world looks like, decided before anything is touched: a pure function from its configuration and
 //! a few facts to plain values. `child` carries it out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::process::ProcessPlan;
-use crate::spec::container::{ContainerConfig, MountSource, Propagation};
+use crate::base::id::Name;
+use crate::spec::container::{ContainerConfig, Mount, MountSource, Propagation};
+use crate::spec::volume::Directory;
 
 /// Everything the executor needs.
 #[derive(Debug, Clone)]
@@ -96,8 +99,8 @@ pub struct Facts {
     /// Where the container's `/etc/hosts`, `hostname` and `resolv.conf` lie: its own directory, or that of the container
     /// whose network it shares.
     pub etc: PathBuf,
-    /// `<data>/volumes`.
-    pub volumes: PathBuf,
+    /// Where the files of the container's volumes are.
+    pub volumes: BTreeMap<Name, Directory>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
 }
@@ -121,13 +124,23 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
     }
 }
 
+/// Whether a mount is of a volume to which nobody writes.
+fn is_read_only(mount: &Mount, facts: &Facts) -> bool {
+    match &mount.source {
+        MountSource::Volume { name, .. } => facts.volumes.get(name).is_some_and(|volume| volume.read_only),
+        MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
+    }
+}
+
 /// The container's own `/etc` files, then what the user asked for; a user's mount on the same place wins.
 fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
     let asked = config.mounts.iter().map(|mount| MountPlan {
         source: match &mount.source {
             MountSource::Bind { path } => MountPlanSource::Bind { path: path.clone(), recursive: !mount.non_recursive },
             MountSource::Volume { name, .. } => {
-                MountPlanSource::Bind { path: facts.volumes.join(name.as_str()).join("_data"), recursive: false }
+                // All are there: an empty path is refused when it is mounted.
+                let path = facts.volumes.get(name).map(|volume| volume.path.clone()).unwrap_or_default();
+                MountPlanSource::Bind { path, recursive: false }
             }
             MountSource::Tmpfs { options, flags } => MountPlanSource::Tmpfs {
                 options: options
@@ -140,7 +153,7 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
             },
         },
         target: mount.target.clone(),
-        read_only: mount.read_only,
+        read_only: mount.read_only || is_read_only(mount, facts),
         slave: mount.propagation == Propagation::Rslave,
     });
     let files = ["hosts", "hostname", "resolv.conf"].iter();
@@ -231,7 +244,9 @@ mod tests {
     }
 
     fn planned(config: &ContainerConfig) -> LaunchPlan {
-        let facts = Facts { etc: "/c".into(), volumes: "/v".into(), terminal: (80, 25) };
+        let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
+        let volumes = [("data".parse().unwrap(), data)].into();
+        let facts = Facts { etc: "/c".into(), volumes, terminal: (80, 25) };
         plan(config, ProcessPlan::default(), &facts)
     }
 

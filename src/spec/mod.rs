@@ -3,7 +3,7 @@
 //! looks at the machine.
 //!
 //! Values: [`container`] what a container is, [`capabilities`], [`ids`] whose ids it has, [`idmap`] maps of ids, [`network`]
-//! networks, members and ports, [`range`] a part of a network's addresses, [`logs`] what a container printed,
+//! networks, members and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed,
 //! [`credentials`] who the user is to a registry, [`asked`] what a user asks for before it is decided.
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
@@ -30,3 +30,4 @@ pub mod times;
 pub mod units;
 pub mod userns;
 pub mod variables;
+pub mod volume;

@@ -31,6 +31,7 @@
 
 mod listing;
 pub mod record;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -41,6 +42,7 @@ use std::path::Path;
 
 pub use crate::spec::container::{Container, ContainerConfig, Status};
 pub use record::RunState;
+pub use volumes::Volumes;
 
 use crate::spec::container::MountSource;
 
@@ -260,7 +262,11 @@ impl Containers {
         self.remove(guard, durability)?;
         for mount in &config.mounts {
             if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
-                publish::discard(&self.paths.volumes().join(name.as_str()), &self.paths.trash(), Durability::Volatile)?;
+                // Another container may have it by its name, and then it stays.
+                match Volumes::new(&self.paths).remove(name, Durability::Volatile) {
+                    Err(error) if !matches!(error.kind(), Kind::Conflict | Kind::NotFound) => return Err(error),
+                    _ => {}
+                }
             }
         }
         Ok(())

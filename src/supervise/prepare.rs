@@ -1,6 +1,7 @@
 //! From a container's record to what the runtime starts: mounts the union, looks the user up in it, fills new volumes,
 //! and decides environment, capabilities and filter.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,6 +12,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use super::ids::ContainerIds;
 use super::protocol::{Exec, Launch};
 use crate::base::error::if_absent;
+use crate::base::id::Name;
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::rootless::outer;
 use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
@@ -18,6 +20,8 @@ use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::spec::capabilities::CapSet;
 use crate::spec::container::{ContainerConfig, MountSource, Seccomp, StorageDriver};
+use crate::spec::volume::Directory;
+use crate::state::Volumes;
 use crate::sys::process::Cloned;
 use crate::union::overlay::Union;
 use crate::union::{fuse, mountpoints, overlay};
@@ -63,22 +67,34 @@ fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
     }
 }
 
-/// Copies what the image has at the places of new, empty volumes into them. Such a volume belongs to the container's root
+/// Where the files of the container's volumes are.
+pub(super) fn volumes(paths: &Paths, config: &ContainerConfig) -> Result<BTreeMap<Name, Directory>> {
+    let known = Volumes::new(paths);
+    let names = config.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Volume { name, .. } => Some(name),
+        MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
+    });
+    names.map(|name| Ok((name.clone(), known.place_of(name)?))).collect()
+}
+
+/// Copies what the image has at the places of new, empty volumes into them, but not into directories of the host. Such a volume belongs to the container's root
 /// if the image has nothing there and the container could not use it otherwise.
 pub(super) fn fill_volumes(
-    paths: &Paths,
+    volumes: &BTreeMap<Name, Directory>,
     config: &ContainerConfig,
     ids: &ContainerIds,
     root: BorrowedFd<'_>,
 ) -> Result<()> {
     for mount in &config.mounts {
         if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
-            let volume = paths.volumes().join(name.as_str()).join("_data");
+            let Some(volume) = volumes.get(name).filter(|volume| volume.ours).map(|volume| &volume.path) else {
+                continue;
+            };
             if config.user_namespace.shifts() {
-                populate::own(&volume, ids.root(), |uid| ids.uids.to_inside(uid).is_some())
+                populate::own(volume, ids.root(), |uid| ids.uids.to_inside(uid).is_some())
                     .context(|| format!("cannot give the volume `{name}` to the container"))?;
             }
-            populate::fill(root, &mount.target, &volume)
+            populate::fill(root, &mount.target, volume)
                 .context(|| format!("cannot fill the volume `{name}` from the image"))?;
         }
     }

@@ -42,18 +42,15 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     if !first {
         prepare::forget_volatile(&container, config)?;
     }
+    let volumes = prepare::volumes(paths, config)?;
     let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
     if first {
-        prepare::fill_volumes(paths, config, &ids, root.as_fd())?;
+        prepare::fill_volumes(&volumes, config, &ids, root.as_fd())?;
         account::give_files(&container, config, &ids)?;
     }
     account::add(config, root.as_fd())?;
     let process = prepare::main_process(config, root.as_fd())?;
-    let facts = plan::Facts {
-        etc: network::etc_directory(paths, config),
-        volumes: paths.volumes(),
-        terminal: request.terminal,
-    };
+    let facts = plan::Facts { etc: network::etc_directory(paths, config), volumes, terminal: request.terminal };
     let plan = plan::plan(config, process, &facts);
     let listener = listen_at(&paths.container_socket(&config.id))?;
     let terminations = termination_signals()?;

@@ -63,7 +63,7 @@ struct ListArguments {
     #[arg(short, long)]
     all: bool,
     /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose or health
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
     #[arg(long, value_name = "TEMPLATE")]
@@ -207,12 +207,7 @@ impl View {
             row.insert(Arc::from("Platform"), Value::Nil);
         }
         if self.label {
-            let labels: BTreeMap<String, String> = container.config.labels.clone();
-            let label = move |args: &[Value]| {
-                let key = args.first().and_then(Value::as_str).unwrap_or_default();
-                Ok(Value::String(labels.get(key).map_or("", String::as_str).into()))
-            };
-            row.insert(Arc::from("Label"), Value::Function(Arc::new(label)));
+            row.insert(Arc::from("Label"), label(container.config.labels.clone()));
         }
         row
     }
@@ -281,6 +276,14 @@ pub fn zoned(time: Timestamp, zone: &TimeZone) -> String {
 /// `key=value` pairs, separated by commas.
 pub fn pairs(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// What a template calls as `.Label "name"`.
+pub fn label(labels: BTreeMap<String, String>) -> Value {
+    Value::Function(Arc::new(move |args: &[Value]| {
+        let key = args.first().and_then(Value::as_str).unwrap_or_default();
+        Ok(Value::String(labels.get(key).map_or("", String::as_str).into()))
+    }))
 }
 
 /// Text that cannot break a table.

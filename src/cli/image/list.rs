@@ -61,7 +61,7 @@ struct ListArguments {
     #[arg(long)]
     digests: bool,
     /// Filter by dangling, label, before, since, reference or until
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
     #[arg(long, value_name = "TEMPLATE")]

@@ -7,8 +7,9 @@ use clap::Args;
 use gotmpl::Value;
 use serde::Serialize;
 
-use crate::base::{Error, Result};
+use crate::base::Result;
 use crate::cli::context::{Context, Persona};
+use crate::cli::inspect::{compact, indented};
 use crate::cli::template::{self, Format};
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -104,21 +105,11 @@ fn inspect(context: &Context, arguments: &InspectArguments) -> Result<u8> {
                 }
             }
         }
-        None if given == Some("json") => context.ui.line(&serde_json::to_string(&found).map_err(unshowable)?)?,
-        None => context.ui.text(&json(&found)?)?,
+        None if given == Some("json") => context.ui.line(&compact(&found)?)?,
+        None => context.ui.text(&indented(&found)?)?,
     }
     errors.iter().for_each(|error| context.ui.error(error));
     Ok(if errors.is_empty() { 0 } else { context.persona.failure() })
-}
-
-/// Objects in docker's layout: four spaces for each level.
-pub(super) fn json(reports: &[impl Serialize]) -> Result<String> {
-    let mut out = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    reports.serialize(&mut serializer).map_err(unshowable)?;
-    out.push(b'\n');
-    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// podman's object as its templates see it: Go's names.
@@ -162,10 +153,6 @@ fn go_name(key: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
-fn unshowable(error: serde_json::Error) -> Error {
-    Error::system("cannot show the result").caused_by(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +162,7 @@ mod tests {
     fn objects_are_shown_in_either_shape() {
         let (engine, _scratch) = fixtures::engine();
         let docker = for_docker(&engine, "bridge").unwrap();
-        let shown = json(std::slice::from_ref(&docker)).unwrap();
+        let shown = indented(std::slice::from_ref(&docker)).unwrap();
         assert!(shown.starts_with("[\n    {\n        \"Name\": \"bridge\",\n        \"Id\": \""), "{shown}");
         let render = |format: &str, value: &Value| Format::parse(format, "").unwrap().render_value(value).unwrap();
         let value = template::value(&docker).unwrap();

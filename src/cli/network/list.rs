@@ -7,10 +7,11 @@ use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::inspect::{for_template, json};
+use super::inspect::for_template;
 use crate::base::{Result, time};
 use crate::cli::container::list::{one_line, pairs};
 use crate::cli::context::{Context, Persona};
+use crate::cli::inspect::indented;
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::network::{Filters, Known, inspect, list as engine};
@@ -68,7 +69,7 @@ const HEADERS_PODMAN: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Default, Args)]
 struct ListArguments {
     /// Filter by driver, id, name, label, scope, type, dangling or until
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
     #[arg(long, value_name = "TEMPLATE")]
@@ -109,7 +110,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         true => {
             let reports = inspect::for_podman(&engine, &known)?;
             if given == "json" {
-                return context.ui.text(&json(&reports)?).map(|()| 0);
+                return context.ui.text(&indented(&reports)?).map(|()| 0);
             }
             let rows = reports.iter().map(|report| podman_row(report, truncate)).collect::<Result<_>>()?;
             format.render(HEADERS_PODMAN, rows)?

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::base::{Kind, Result, ResultExt, time};
+use crate::base::{Kind, Result, time};
 use crate::cli::context::{Context, Persona};
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -62,7 +62,7 @@ struct RemoveArguments {
 #[derive(Debug, Clone, Args)]
 struct PruneArguments {
     /// Filter by label or until
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Do not ask first
     #[arg(short, long)]
@@ -107,7 +107,7 @@ fn prune(context: &Context, arguments: &PruneArguments) -> Result<u8> {
         filters.add(filter, &Filters::PRUNE, &|when| times::parse(when, now, &zone))?;
     }
     let warning = "WARNING! This will remove all custom networks not used by at least one container.";
-    if !arguments.force && !confirmed(context, warning)? {
+    if !arguments.force && !context.confirmed(warning)? {
         return Ok(0);
     }
     let removed = engine_prune(&context.engine()?, &filters)?;
@@ -119,15 +119,6 @@ fn prune(context: &Context, arguments: &PruneArguments) -> Result<u8> {
         context.ui.line("")?;
     }
     Ok(0)
-}
-
-/// Asks; anything but `y` is no.
-fn confirmed(context: &Context, warning: &str) -> Result<bool> {
-    context.ui.text(&format!("{warning}\nAre you sure you want to continue? [y/N] "))?;
-    context.ui.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).context(|| "cannot read the answer")?;
-    Ok(answer.trim().eq_ignore_ascii_case("y"))
 }
 
 fn exists(context: &Context, arguments: &ExistsArguments) -> Result<u8> {

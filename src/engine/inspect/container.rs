@@ -384,7 +384,7 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
     let (kind, name, source, driver) = match &mount.source {
         MountSource::Bind { path } => ("bind", String::new(), path.display().to_string(), ""),
         MountSource::Volume { name, .. } => {
-            let directory = paths.volumes().join(name.as_str());
+            let directory = paths.volumes().join(name.as_str()).join("_data");
             ("volume", name.to_string(), directory.display().to_string(), "local")
         }
         MountSource::Tmpfs { .. } => return None,
@@ -508,7 +508,7 @@ mod tests {
             ("/Mounts/0/RW", json!(false)),
             ("/Mounts/0/Type", json!("bind")),
             ("/Mounts/1/Name", json!("data")),
-            ("/Mounts/1/Source", json!("/d/volumes/data")),
+            ("/Mounts/1/Source", json!("/d/volumes/data/_data")),
             ("/Config/Cmd", json!(["sh", "-c", "sleep 1000 && echo done"])),
             ("/Config/Entrypoint", Value::Null),
             ("/Config/Volumes", json!({"/anon": {}})),

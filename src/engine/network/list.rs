@@ -15,7 +15,7 @@ pub fn list(engine: &Engine, filters: &Filters) -> Result<(Vec<Known>, Vec<Error
 }
 
 /// The order in which people count: `net2` before `net10`.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(in crate::engine) fn natural(a: &str, b: &str) -> Ordering {
     let split = |text: &str| -> Vec<(String, u64)> {
         let mut runs: Vec<(String, String)> = vec![Default::default()];
         for c in text.chars() {

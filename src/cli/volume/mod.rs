@@ -1,0 +1,6 @@
+//! `volume …`: directories with names.
+
+pub mod create;
+pub mod inspect;
+pub mod list;
+pub mod remove;
