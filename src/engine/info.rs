@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Engine, doctor};
 use crate::base::Result;
 use crate::rootless::outer;
-use crate::spec::container::StorageDriver;
+use crate::spec::storage::StorageDriver;
 
 /// What there is.
 #[derive(Debug, Clone, Serialize)]

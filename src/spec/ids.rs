@@ -75,3 +75,56 @@ impl UserNamespace {
         *self != UserNamespace::Host
     }
 }
+
+/// Whose ids the container's are to be, as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum UserNamespaceRequest {
+    /// The user's as they are: the container's root is the user.
+    #[default]
+    Host,
+    /// The user keeps its ids, or has these in the container.
+    KeepId {
+        /// Instead of the user's own.
+        uid: Option<u32>,
+        /// Instead of the user's own group.
+        gid: Option<u32>,
+    },
+    /// The user is nobody in the container.
+    NoMap,
+    /// Ids that no other container with this mode has.
+    Auto {
+        /// How many; by the image's users when none.
+        size: Option<u32>,
+        /// User ids that must be mapped in this way.
+        uids: Vec<MapRequest>,
+        /// Group ids that must be.
+        gids: Vec<MapRequest>,
+    },
+    /// Exactly these.
+    Maps {
+        /// User ids.
+        uids: Vec<MapRequest>,
+        /// Group ids.
+        gids: Vec<MapRequest>,
+    },
+}
+
+/// Consecutive ids of a container and what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapRequest {
+    /// The first in the container.
+    pub inside: u32,
+    /// What it is.
+    pub outside: Outside,
+    /// How many.
+    pub count: u32,
+}
+
+/// An id outside of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// Among the user's: 0 is the user, 1 and up are the subordinate ids.
+    User(u32),
+    /// The host's.
+    Host(u32),
+}

@@ -17,7 +17,10 @@ use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::spec::capabilities::CapSet;
-use crate::spec::container::{ContainerConfig, MountSource, Seccomp, StorageDriver};
+use crate::spec::container::ContainerConfig;
+use crate::spec::security::Seccomp;
+use crate::spec::storage::{MountSource, StorageDriver};
+use crate::spec::variables::{merged, name};
 use crate::sys::process::Cloned;
 use crate::union::overlay::Union;
 use crate::union::{fuse, mountpoints, overlay};
@@ -33,11 +36,11 @@ pub(super) fn mount_root(
 ) -> Result<(OwnedFd, Option<Cloned>)> {
     let mut layers = vec![mountpoints::layer(&paths.data)?];
     layers.extend(launch.layers.iter().cloned());
-    let union = Union { layers, container: paths.container(&config.id), volatile: config.remove };
-    match config.driver {
+    let union = Union { layers, container: paths.container(&config.id), volatile: config.lifecycle.remove };
+    match config.storage.driver {
         StorageDriver::Overlay => Ok((overlay::mount_detached(&union)?, None)),
         StorageDriver::Fuse => {
-            let options = fuse::Options { owners: owners(config, ids), size: config.storage_size };
+            let options = fuse::Options { owners: owners(config, ids), size: config.storage.size };
             let (mount, server) = fuse::mount_with(&union, &options, exe)?;
             Ok((mount, Some(server)))
         }
@@ -48,7 +51,7 @@ pub(super) fn mount_root(
 /// such a union a second time because of what a crash of the machine may have left (`volatile`,
 /// Documentation/filesystems/overlayfs.rst). After one of those nobody starts it any more.
 pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Result<()> {
-    if config.remove && config.driver == StorageDriver::Overlay {
+    if config.lifecycle.remove && config.storage.driver == StorageDriver::Overlay {
         let mark = container.join("work/work/incompat/volatile");
         if_absent(fs::remove_dir_all(&mark)).at(&mark, "cannot remove")?;
     }
@@ -57,7 +60,7 @@ pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Res
 
 /// The owners that the container's files are shown with, when its ids are not those on disk.
 fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
-    match config.user_namespace.shifts() {
+    match config.namespaces.user.shifts() {
         true => fuse::Owners { uids: ids.uids.clone(), gids: ids.gids.clone() },
         false => fuse::Owners::default(),
     }
@@ -71,10 +74,10 @@ pub(super) fn fill_volumes(
     ids: &ContainerIds,
     root: BorrowedFd<'_>,
 ) -> Result<()> {
-    for mount in &config.mounts {
+    for mount in &config.storage.mounts {
         if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
             let volume = paths.volumes().join(name.as_str()).join("_data");
-            if config.user_namespace.shifts() {
+            if config.namespaces.user.shifts() {
                 populate::own(&volume, ids.root(), |uid| ids.uids.to_inside(uid).is_some())
                     .context(|| format!("cannot give the volume `{name}` to the container"))?;
             }
@@ -91,8 +94,8 @@ pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Re
     if argv.is_empty() {
         return Err(Error::usage("no command: the image names none and none was given"));
     }
-    let identity = look_up(root, &config.process.user)?;
-    let capabilities = CapSet::from_bits(config.security.capabilities);
+    let identity = look_up(root, &config.identity.user)?;
+    let capabilities = config.security.capabilities;
     Ok(ProcessPlan {
         argv,
         env: environment(config, &identity, &[], config.process.tty),
@@ -111,8 +114,8 @@ pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: Borrowe
     if exec.argv.is_empty() {
         return Err(Error::usage("no command to run"));
     }
-    let identity = look_up(root, exec.user.as_deref().unwrap_or(&config.process.user))?;
-    let capabilities = if exec.privileged { CapSet::ALL } else { CapSet::from_bits(config.security.capabilities) };
+    let identity = look_up(root, exec.user.as_deref().unwrap_or(&config.identity.user))?;
+    let capabilities = if exec.privileged { CapSet::ALL } else { config.security.capabilities };
     let unconfined = exec.privileged || config.security.privileged;
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
@@ -140,17 +143,10 @@ fn filter(wanted: &Seccomp, privileged: bool, capabilities: CapSet) -> Result<Op
 
 /// The image's and the user's variables, then those docker adds when they are missing.
 fn environment(config: &ContainerConfig, identity: &Identity, more: &[String], terminal: bool) -> Vec<String> {
-    let mut env: Vec<String> = Vec::with_capacity(config.process.env.len() + more.len() + 4);
-    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    for pair in config.process.env.iter().chain(more) {
-        match env.iter_mut().find(|old| name(old) == name(pair)) {
-            Some(old) => old.clone_from(pair),
-            None => env.push(pair.clone()),
-        }
-    }
+    let mut env = merged(config.process.env.iter().cloned(), more);
     for (key, value) in [
         ("PATH", Some(DEFAULT_PATH)),
-        ("HOSTNAME", Some(config.hostname.as_str())),
+        ("HOSTNAME", Some(config.identity.hostname.as_str())),
         ("TERM", terminal.then_some("xterm")),
         ("HOME", Some(identity.home.as_str())),
     ] {
