@@ -1,9 +1,9 @@
-//! Whose ids a container's are: what its record says about its user namespace.
+//! Whose ids a container's are: what is asked for and what its record says about its user namespace.
 //!
 //! Three worlds of ids meet: the *container's*, as its programs see them; the *user's*, those of the user's outer
 //! namespace, where 0 is the user and 1 and up are the subordinate ids (podman calls them intermediate); and the host's.
 //! A record speaks of the first two. It says what was asked for rather than a finished map where the map follows from
-//! the user's subordinate ids, which an administrator may change.
+//! the user's subordinate ids, which an administrator may change. What follows from the machine is decided by the engine.
 
 use serde::{Deserialize, Serialize};
 

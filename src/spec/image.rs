@@ -30,7 +30,7 @@ pub struct ImageRequest {
 }
 
 /// When to ask the registry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullPolicy {
     /// Before every use.
     Always,

@@ -92,6 +92,8 @@ struct Process1 {
 }
 
 impl From<Format1> for ContainerConfig {
+    // Values that are added to a group later have their defaults in old records.
+    #[allow(clippy::needless_update)]
     fn from(old: Format1) -> Self {
         let Process1 { entrypoint, command, env, cwd, user, tty, stdin } = old.process;
         Self {
@@ -102,9 +104,9 @@ impl From<Format1> for ContainerConfig {
             creator: old.creator,
             image: old.image,
             labels: old.labels,
-            process: Process { entrypoint, command, env, cwd, tty, stdin },
-            identity: Identity { hostname: old.hostname, user },
-            namespaces: Namespaces { network: old.network, user: old.user_namespace },
+            process: Process { entrypoint, command, env, cwd, tty, stdin, ..Process::default() },
+            identity: Identity { hostname: old.hostname, user, ..Identity::default() },
+            namespaces: Namespaces { network: old.network, user: old.user_namespace, ..Namespaces::default() },
             networking: Networking { exposed: old.exposed_ports, ..old.networking },
             storage: Storage {
                 driver: old.driver,
@@ -112,6 +114,7 @@ impl From<Format1> for ContainerConfig {
                 read_only: old.read_only,
                 shm_size: old.shm_size,
                 mounts: old.mounts,
+                ..Storage::default()
             },
             security: old.security,
             lifecycle: Lifecycle {
@@ -119,6 +122,7 @@ impl From<Format1> for ContainerConfig {
                 init: old.init,
                 stop_signal: old.stop_signal,
                 stop_timeout: old.stop_timeout,
+                ..Lifecycle::default()
             },
         }
     }
