@@ -66,58 +66,58 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -s a -l attach -d '
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
-false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'Pull the image before creating the container: always, missing or never' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l dns -d 'Ask this DNS server' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l dns-option -d 'Set an option of resolv.conf' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l dns-search -d 'Complete names with this domain; `.` for none' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l expose -d 'Say that a port is listened on, without publishing it' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
-complete -c coracle -n "__fish_coracle_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s q -l quiet -d 'Suppress the progress of a pull'
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only -d 'Mount the container\'s root file system read-only'
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s t -l tty -d 'Allocate a pseudo-terminal'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-hosts -d 'Leave /etc/hosts as the image has it'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s P -l publish-all -d 'Publish all exposed ports on free ports of this machine'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l detach-keys -d 'Keys that detach from the command: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
@@ -158,57 +158,57 @@ complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Do not attach standard input'
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
-false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'Pull the image before creating the container: always, missing or never' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l dns -d 'Ask this DNS server' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l dns-option -d 'Set an option of resolv.conf' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l dns-search -d 'Complete names with this domain; `.` for none' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l expose -d 'Say that a port is listened on, without publishing it' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
-complete -c coracle -n "__fish_coracle_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s q -l quiet -d 'Suppress the progress of a pull'
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only -d 'Mount the container\'s root file system read-only'
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s t -l tty -d 'Allocate a pseudo-terminal'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l no-hosts -d 'Leave /etc/hosts as the image has it'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s P -l publish-all -d 'Publish all exposed ports on free ports of this machine'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l rm -d 'Remove the container and its anonymous volumes when it exits'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l type -d 'Only objects of this type: container, image, network or volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
@@ -272,57 +272,57 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not attach standard input'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
-false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image before creating the container: always, missing or never' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this DNS server' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -d 'Set an option of resolv.conf' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Complete names with this domain; `.` for none' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Say that a port is listened on, without publishing it' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open even if not attached'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Suppress the progress of a pull'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Mount the container\'s root file system read-only'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Allocate a pseudo-terminal'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Leave /etc/hosts as the image has it'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish all exposed ports on free ports of this machine'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container and its anonymous volumes when it exits'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from the command: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
@@ -386,58 +386,58 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
-false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image before creating the container: always, missing or never' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
 false\t''"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Overwrite the image\'s default entrypoint' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user\'s subordinate IDs, or of the host with @' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this DNS server' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -d 'Set an option of resolv.conf' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Complete names with this domain; `.` for none' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Say that a port is listened on, without publishing it' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'The container\'s IPv4 address' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'The container\'s IPv6 address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l low-ports -d 'Host ports that need privileges: refuse them, or remap them to the same number + 8000 (default refuse, or as in config.toml)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'The container\'s hardware address' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network -d 'The network to join: a network, bridge, host, none, container:NAME or ns:PATH; NETWORK:host-loopback lets it reach services that listen on this machine\'s loopback alone, which mostly trust whoever reaches them' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -d 'Another name of the container on its network' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Suppress the progress of a pull'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the container\'s root file system read-only'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Allocate a pseudo-terminal'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Leave /etc/hosts as the image has it'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish all exposed ports on free ports of this machine'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the container\'s root file system read-only'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Take off the limits on what the container may do within its user namespace'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run an init as pid 1 that forwards signals and reaps processes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::sys::process::{Forked, exit_now, fork, reset_signals};
 
-pub use crate::spec::container::INIT_ROLE as ROLE;
+pub use crate::spec::lifecycle::INIT_ROLE as ROLE;
 
 /// Runs `command` as pid 1's only concern. Returns its exit status as a shell sees it, 126 and 127 when it cannot run.
 pub fn main(command: &[OsString]) -> u8 {

@@ -11,7 +11,7 @@ use super::ui::{Level, Ui};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::engine::Engine;
 use crate::engine::access::Access;
-use crate::spec::container::StorageDriver;
+use crate::spec::storage::StorageDriver;
 
 /// Whom the program plays, by the name it was called with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -17,9 +17,10 @@ use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
-use crate::spec::asked::{MountRequest, NetworkRequest, PullPolicy};
-use crate::spec::container::{ImageOrigin, Member, MountSource, NetworkMode};
+use crate::spec::image::{ImageOrigin, ImageRequest, PullPolicy};
+use crate::spec::namespaces::{Member, Namespaces, NamespacesRequest, NetworkMode, NetworkRequest};
 use crate::spec::network::{DEFAULT, Wish};
+use crate::spec::storage::{MountRequest, MountSource};
 use crate::spec::volume;
 use crate::state::{ContainerConfig, ContainerGuard, Volumes};
 use crate::store::{ImageRecord, Store, stack};
@@ -45,23 +46,23 @@ pub(super) fn create_guarded(
     progress: &dyn pull::Progress,
 ) -> Result<Created> {
     let store = engine.store()?;
-    let image = find_image(engine, &store, request, progress)?;
+    let image = find_image(engine, &store, &request.image, progress)?;
     // From here to the container's publication its layers must not be removed.
     let _using = store.lock_shared()?;
     let image_config = store.image_config(&image)?;
-    let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image))?;
+    let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image.name))?;
     // The mode of the container's root. podman takes it from the highest layer, docker takes 0755 whatever the image says.
     // A layer packed from a private directory has 0700 there, and would keep every user but root out: everybody may enter.
     let root_mode = match layers.last() {
         Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555,
         None => 0o755,
     };
-    let network = network_mode(engine, request)?;
-    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (network, hostname) = network_mode(engine, &request.namespaces)?;
     let decided = userns::decide(engine, request, &layers)?;
+    let namespaces = Namespaces { network, user: decided.namespace.clone() };
     // From a time when the user had a single id: now they can be shown.
     let recorded_owners = owners::recorded_in(&layers) && !outer::has_single_id()?;
-    for mount in &request.mounts {
+    for mount in &request.storage.mounts {
         prepare_source(mount)?;
     }
     for attempt in 0.. {
@@ -74,21 +75,20 @@ pub(super) fn create_guarded(
             name,
             created: time::now(),
             image: ImageOrigin {
-                name: request.image.clone(),
+                name: request.image.name.clone(),
                 id: image.id.to_string(),
                 layers: image.layers.iter().map(ToString::to_string).collect(),
             },
-            host_name: host_name.clone(),
-            network: network.clone(),
-            user_namespace: decided.namespace.clone(),
+            namespaces: namespaces.clone(),
+            hostname: hostname.clone(),
             recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
         let mut config = resolve(request, &image_config, facts)?;
-        config.creator = starter.clone().filter(|_| config.remove);
+        config.creator = starter.clone().filter(|_| config.lifecycle.remove);
         let _volumes = make_volumes(engine, &config)?;
         // The supervisor fills the other two, at every start anew.
-        let hostname = format!("{}\n", config.hostname);
+        let hostname = format!("{}\n", config.identity.hostname);
         let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
         match engine.containers().create(&config, root_mode, &own) {
             Ok(guard) => return Ok(Created { config, guard, layers }),
@@ -104,27 +104,27 @@ pub(super) fn create_guarded(
 fn find_image(
     engine: &Engine,
     store: &Store,
-    request: &CreateRequest,
+    request: &ImageRequest,
     progress: &dyn pull::Progress,
 ) -> Result<ImageRecord> {
     if request.pull != PullPolicy::Always
-        && let Some(image) = store.lookup(&request.image)?
+        && let Some(image) = store.lookup(&request.name)?
         && request.platform.as_ref().is_none_or(|wanted| wanted.matches(&image.platform))
     {
         return Ok(image);
     }
-    if request.pull != PullPolicy::Always && builtin::is_hello(&request.image) {
+    if request.pull != PullPolicy::Always && builtin::is_hello(&request.name) {
         return builtin::install(engine);
     }
     if request.pull == PullPolicy::Never {
-        return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.image)))
-            .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.image))));
+        return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.name)))
+            .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.name))));
     }
     if request.pull != PullPolicy::Always {
-        progress.absent(&request.image);
+        progress.absent(&request.name);
     }
     isolated::inside(&engine.paths, || {
-        let report = pull::for_container(engine, &request.image, request.platform.clone(), progress)?;
+        let report = pull::for_container(engine, &request.name, request.platform.clone(), progress)?;
         progress.arrived(&report);
         Ok(report.image)
     })
@@ -157,7 +157,7 @@ fn prepare_source(request: &MountRequest) -> Result<()> {
 fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<Option<Lock>> {
     let volumes = Volumes::new(&engine.paths);
     let mut held = None;
-    for mount in &config.mounts {
+    for mount in &config.storage.mounts {
         if let MountSource::Volume { name, anonymous, .. } = &mount.source {
             if held.is_none() {
                 held = Some(volumes.hold()?);
@@ -168,8 +168,8 @@ fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<Option<Lock
     Ok(held)
 }
 
-/// The networks of a request, looked up; for another container's, with the host name there.
-fn network_mode(engine: &Engine, request: &CreateRequest) -> Result<(NetworkMode, Option<String>)> {
+/// The networks of a request, looked up; for the host's and another container's, with the host name there.
+fn network_mode(engine: &Engine, request: &NamespacesRequest) -> Result<(NetworkMode, Option<String>)> {
     let wished = request.wish != Wish::default();
     let alone = |mode: NetworkMode, name: &str| match wished {
         true => Err(Error::usage(format!("conflicting options: addresses or aliases and the network `{name}`"))),
@@ -177,19 +177,21 @@ fn network_mode(engine: &Engine, request: &CreateRequest) -> Result<(NetworkMode
     };
     match request.networks.as_slice() {
         [NetworkRequest::None] => alone(NetworkMode::None, "none"),
-        [NetworkRequest::Host] => alone(NetworkMode::Host, "host"),
+        [NetworkRequest::Host] => {
+            let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            alone(NetworkMode::Host, "host").map(|(mode, _)| (mode, Some(name)))
+        }
         [NetworkRequest::Path(path)] => alone(NetworkMode::Path(path.clone()), "ns:"),
         [NetworkRequest::Container(name)] => {
             let containers = engine.containers();
             let other = containers.config(&containers.find(name)?)?;
-            match &other.network {
+            match &other.namespaces.network {
                 NetworkMode::Container(_) => {
                     Err(Error::usage(format!("container `{}` shares another one's network itself", other.name))
                         .hint("name that one"))
                 }
-                _ => {
-                    alone(NetworkMode::Container(other.id), "container:").map(|(mode, _)| (mode, Some(other.hostname)))
-                }
+                _ => alone(NetworkMode::Container(other.id), "container:")
+                    .map(|(mode, _)| (mode, Some(other.identity.hostname))),
             }
         }
         [] => networks(engine, &[NetworkRequest::Named(DEFAULT.into(), request.wish.clone())]),

@@ -8,9 +8,15 @@ use crate::base::id::{Name, hex};
 use crate::base::publish::Staging;
 use crate::oci::Digest;
 use crate::oci::media::{OCI_CONFIG, OCI_MANIFEST};
-use crate::spec::container::{
-    ContainerConfig, FORMAT, ImageOrigin, NetworkMode, Networking, Process, Seccomp, Security,
-};
+use crate::spec::container::{ContainerConfig, FORMAT};
+use crate::spec::identity::Identity;
+use crate::spec::image::ImageOrigin;
+use crate::spec::lifecycle::Lifecycle;
+use crate::spec::namespaces::Namespaces;
+use crate::spec::networking::Networking;
+use crate::spec::process::Process;
+use crate::spec::security::Security;
+use crate::spec::storage::Storage;
 use crate::state::{Container, Status};
 use crate::store::{ImageRecord, NewImage};
 
@@ -34,30 +40,14 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
             cwd: "/".into(),
             ..Process::default()
         },
-        hostname: "box".into(),
-        network: NetworkMode::None,
+        identity: Identity { hostname: "box".into(), ..Identity::default() },
+        namespaces: Namespaces::default(),
         networking: Networking::default(),
-        mounts: Vec::new(),
-        driver: Default::default(),
-        user_namespace: Default::default(),
-        storage_size: None,
-        read_only: false,
-        init: false,
+        storage: Storage::default(),
+        security: Security::default(),
+        lifecycle: Lifecycle::default(),
         labels: Default::default(),
-        remove: false,
         creator: None,
-        stop_signal: 15,
-        stop_timeout: 10,
-        security: Security {
-            capabilities: 0,
-            cap_add: Vec::new(),
-            cap_drop: Vec::new(),
-            no_new_privileges: false,
-            seccomp: Seccomp::Default,
-            privileged: false,
-        },
-        exposed_ports: Vec::new(),
-        shm_size: 64 << 20,
     };
     Container { config, name, status, joined: None }
 }

@@ -9,7 +9,7 @@ use super::{Engine, doctor};
 use crate::base::{Result, time};
 use crate::oci::Digest;
 use crate::rootless::outer;
-use crate::spec::container::StorageDriver;
+use crate::spec::storage::StorageDriver;
 
 /// What there is, with docker's keys in docker's order (`SystemInfo` of its API, 1.51).
 #[derive(Debug, Clone, Serialize)]

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::{Engine, network};
 use crate::base::{Error, Result};
-use crate::spec::container::{Mount, MountSource};
 use crate::spec::filter::{Any, Filter, Keys, Labels};
 use crate::spec::pattern::Pattern;
+use crate::spec::storage::{Mount, MountSource};
 use crate::state::{Container, Status};
 
 /// Which containers to list.
@@ -166,9 +166,9 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && (named.ancestors.is_empty() || named.ancestors.iter().any(|ancestor| descends(container, ancestor)))
         && named.before.is_none_or(|before| config.created < before)
         && named.since.is_none_or(|since| config.created > since)
-        && filters.volume.fits(|volume| config.mounts.iter().any(|mount| is_volume(mount, volume)))
+        && filters.volume.fits(|volume| config.storage.mounts.iter().any(|mount| is_volume(mount, volume)))
         && (named.networks.is_empty()
-            || config.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
+            || config.namespaces.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
         && fits_ports(filters, container)
         && filters.health.fits(|health| health == "none")
         && filters.is_task.fits(|is_task| !is_task)
@@ -181,7 +181,7 @@ fn fits_ports(filters: &Filters, container: &Container) -> bool {
     let (host, inside): (Vec<_>, Vec<_>) =
         run.map(|port| (format!("{}/{}", port.host_port, port.protocol), port.container())).unzip();
     let exposes =
-        |wanted: &String| container.config.exposed_ports.iter().chain(&inside).any(|port| is_port(port, wanted));
+        |wanted: &String| container.config.networking.exposed.iter().chain(&inside).any(|port| is_port(port, wanted));
     let publishes = |wanted: &String| host.iter().any(|port| is_port(port, wanted));
     (filters.port.is_empty() && filters.publish.is_empty())
         || filters.port.values().iter().any(exposes)
@@ -235,12 +235,12 @@ mod tests {
         let started = Timestamp::UNIX_EPOCH;
         let mut web = container("web", 30, Status::Running { started, pid: 1 });
         web.config.labels = [("app".into(), "shop".into()), ("tier".into(), "front".into())].into();
-        web.config.exposed_ports = vec!["80/tcp".into(), "8000-8010/udp".into()];
+        web.config.networking.exposed = vec!["80/tcp".into(), "8000-8010/udp".into()];
         web.config.image.layers = vec!["l1".into(), "l2".into()];
         let exited = Status::Exited { code: 3, started, finished: Some(started), error: String::new() };
         let mut db = container("db", 20, exited);
         db.config.labels = [("app".into(), "shop".into())].into();
-        db.config.mounts = vec![Mount {
+        db.config.storage.mounts = vec![Mount {
             source: MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false },
             target: "/var/lib/db".into(),
             read_only: false,

@@ -37,7 +37,7 @@ use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
 use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
 use crate::registry::{BlobReader, Client, RemoteImage, is_loopback};
-use crate::spec::asked::PullPolicy;
+use crate::spec::image::PullPolicy;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
 /// Layers in transfer at a time. Two saturate two cores with a near registry; more hide the round trips of a far one.

@@ -33,7 +33,7 @@ pub fn run(
     note: &mut dyn FnMut(&str),
 ) -> Result<Ran> {
     let supervisor = spawn(&engine.paths)?;
-    let starter = if request.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
+    let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
     let Created { config, guard, layers } = create_guarded(engine, request, starter, progress)?;
     created(&config.id)?;
     let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);

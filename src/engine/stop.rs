@@ -31,8 +31,8 @@ fn stop_and(engine: &Engine, name: &str, how: How, keep: bool) -> Result<Contain
         Err(error) if error.kind() == Kind::NotFound => return Ok(id),
         config => config?,
     };
-    let signal = how.signal.unwrap_or(config.stop_signal);
-    let seconds = how.timeout.unwrap_or(i64::from(config.stop_timeout));
+    let signal = how.signal.unwrap_or(config.lifecycle.stop_signal.0);
+    let seconds = how.timeout.unwrap_or(i64::from(config.lifecycle.stop_timeout));
     let socket = engine.paths.container_socket(&id);
     if let Some(supervisor) = crate::supervise::connect(&socket)? {
         let asked = (!keep || ask(&supervisor, &Request::Keep)?)

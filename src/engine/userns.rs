@@ -9,9 +9,8 @@ use crate::base::lock::{Lock, Mode};
 use crate::base::{Error, Result, ResultExt};
 use crate::rootless::accounts::{account_by_uid, group_by_gid};
 use crate::rootless::outer;
-use crate::spec::asked::{MapRequest, Outside, UserNamespaceRequest};
 use crate::spec::idmap::{Extent, IdMap, IdRange, free_run};
-use crate::spec::ids::UserNamespace;
+use crate::spec::ids::{MapRequest, Outside, UserNamespace, UserNamespaceRequest};
 use crate::sys::beneath::BeneathDir;
 
 /// The fewest ids that `auto` gives, and the most that it gives unasked (podman's numbers).
@@ -29,7 +28,7 @@ pub(super) struct Decided {
 
 /// Decides for a new container of an image with these layer trees.
 pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf]) -> Result<Decided> {
-    let asked = &request.user_namespace;
+    let asked = &request.namespaces.user;
     if *asked == UserNamespaceRequest::Host {
         return Ok(Decided { namespace: UserNamespace::Host, _choosing: None });
     }
@@ -185,7 +184,7 @@ fn highest_id(text: &str, fields: &[usize]) -> Option<u32> {
 /// The user's ids that containers with `auto` have.
 fn taken(engine: &Engine) -> Result<Vec<IdRange>> {
     let containers = engine.containers().list().context(|| "cannot tell which ids are free")?;
-    let maps = containers.into_iter().flatten().filter_map(|container| match container.config.user_namespace {
+    let maps = containers.into_iter().flatten().filter_map(|container| match container.config.namespaces.user {
         UserNamespace::Maps { uids, gids, auto: true } => Some([uids.extents, gids.extents].concat()),
         _ => None,
     });

@@ -11,9 +11,9 @@ use super::{Engine, isolated, pull, usage};
 use crate::base::id::{Name, random_hex};
 use crate::base::publish::Durability;
 use crate::base::{Error, Kind, Result, ResultExt, text, time};
-use crate::spec::container::MountSource;
 use crate::spec::filter::{Any, Filter, Keys, Labels};
 use crate::spec::pattern::Pattern;
+use crate::spec::storage::MountSource;
 use crate::spec::volume::{self, DRIVER, Volume};
 use crate::state::Volumes;
 
@@ -187,6 +187,7 @@ fn users(engine: &Engine) -> Result<BTreeMap<Name, usize>> {
     for container in engine.containers().list()?.into_iter().flatten() {
         let names: HashSet<Name> = container
             .config
+            .storage
             .mounts
             .iter()
             .filter_map(|mount| match &mount.source {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::process::ProcessPlan;
 use crate::base::id::Name;
-use crate::spec::container::{ContainerConfig, Mount, MountSource, Propagation};
+use crate::spec::container::ContainerConfig;
+use crate::spec::storage::{Mount, MountSource, Propagation};
 use crate::spec::volume::Directory;
 
 /// Everything the executor needs.
@@ -110,13 +111,13 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
     let privileged = config.security.privileged;
     LaunchPlan {
         process,
-        hostname: config.hostname.clone(),
-        own_network: config.network.is_own(),
-        networks: !config.network.members().is_empty(),
+        hostname: config.identity.hostname.clone(),
+        own_network: config.namespaces.network.is_own(),
+        networks: !config.namespaces.network.members().is_empty(),
         terminal: config.process.tty.then_some(facts.terminal),
-        init: config.init,
-        read_only: config.read_only,
-        shm_size: config.shm_size,
+        init: config.lifecycle.init,
+        read_only: config.storage.read_only,
+        shm_size: config.storage.shm_size,
         mounts: mounts(config, facts),
         masked: if privileged { &[] } else { MASKED },
         read_only_paths: if privileged { &[] } else { READ_ONLY },
@@ -134,7 +135,7 @@ fn is_read_only(mount: &Mount, facts: &Facts) -> bool {
 
 /// The container's own `/etc` files, then what the user asked for; a user's mount on the same place wins.
 fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
-    let asked = config.mounts.iter().map(|mount| MountPlan {
+    let asked = config.storage.mounts.iter().map(|mount| MountPlan {
         source: match &mount.source {
             MountSource::Bind { path } => MountPlanSource::Bind { path: path.clone(), recursive: !mount.non_recursive },
             MountSource::Volume { name, .. } => {
@@ -162,11 +163,13 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
         source: MountPlanSource::Bind { path: facts.etc.join(file), recursive: false },
         target: format!("/etc/{file}"),
         // As docker and podman have it.
-        read_only: config.read_only,
+        read_only: config.storage.read_only,
         slave: false,
     });
-    let mut mounts: Vec<MountPlan> =
-        own.filter(|mount| !config.mounts.iter().any(|asked| asked.target == mount.target)).chain(asked).collect();
+    let mut mounts: Vec<MountPlan> = own
+        .filter(|mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target))
+        .chain(asked)
+        .collect();
     // Stable: mounts of the same depth keep the order they were given in.
     mounts.sort_by_key(|mount| mount.target.split('/').filter(|part| !part.is_empty()).count());
     mounts
@@ -195,8 +198,15 @@ fn attributes(flags: &[String]) -> u32 {
 mod tests {
     use super::*;
     use crate::base::{ContainerId, time};
-    use crate::spec::capabilities::CapSet;
-    use crate::spec::container::{FORMAT, ImageOrigin, Mount, NetworkMode, Networking, Process, Seccomp, Security};
+    use crate::spec::container::FORMAT;
+    use crate::spec::identity::Identity;
+    use crate::spec::image::ImageOrigin;
+    use crate::spec::lifecycle::Lifecycle;
+    use crate::spec::namespaces::{Namespaces, NetworkMode};
+    use crate::spec::networking::Networking;
+    use crate::spec::process::Process;
+    use crate::spec::security::Security;
+    use crate::spec::storage::{Mount, Storage};
 
     fn config(mounts: Vec<Mount>) -> ContainerConfig {
         ContainerConfig {
@@ -206,30 +216,14 @@ mod tests {
             created: time::now(),
             image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
             process: Process { tty: true, ..Process::default() },
-            hostname: "web".into(),
-            network: NetworkMode::None,
+            identity: Identity { hostname: "web".into(), ..Identity::default() },
+            namespaces: Namespaces::default(),
             networking: Networking::default(),
-            mounts,
-            driver: Default::default(),
-            user_namespace: Default::default(),
-            storage_size: None,
-            read_only: false,
-            init: false,
+            storage: Storage { mounts, shm_size: 1, ..Storage::default() },
             labels: Default::default(),
-            remove: false,
             creator: None,
-            stop_signal: 15,
-            stop_timeout: 10,
-            security: Security {
-                capabilities: CapSet::DEFAULT.bits(),
-                cap_add: vec![],
-                cap_drop: vec![],
-                no_new_privileges: false,
-                seccomp: Seccomp::Default,
-                privileged: false,
-            },
-            exposed_ports: vec![],
-            shm_size: 1,
+            security: Security::default(),
+            lifecycle: Lifecycle::default(),
         }
     }
 
@@ -293,7 +287,7 @@ mod tests {
         assert_eq!(planned(&config).masked, MASKED);
         assert_eq!(planned(&config).terminal, Some((80, 25)));
         config.security.privileged = true;
-        config.network = NetworkMode::Host;
+        config.namespaces.network = NetworkMode::Host;
         let plan = planned(&config);
         assert!(plan.masked.is_empty() && plan.read_only_paths.is_empty() && !plan.own_network);
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::asked::NetworkRequest;
+use super::namespaces::NetworkRequest;
 use super::network::{HostEntry, Rate, Wish};
 use super::units;
 use crate::base::{Error, Result, ResultExt, text};

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::ops::{BitAnd, BitOr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::error::{Error, Result};
 use crate::base::text;
 
@@ -81,7 +83,8 @@ impl Capability {
 }
 
 /// A set of capabilities: bit n is capability number n, as in `/proc/PID/status`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CapSet(u64);
 
 impl CapSet {

@@ -1,9 +1,9 @@
-//! Whose ids a container's are: what its record says about its user namespace.
+//! Whose ids a container's are: what is asked for and what its record says about its user namespace.
 //!
 //! Three worlds of ids meet: the *container's*, as its programs see them; the *user's*, those of the user's outer
 //! namespace, where 0 is the user and 1 and up are the subordinate ids (podman calls them intermediate); and the host's.
 //! A record speaks of the first two. It says what was asked for rather than a finished map where the map follows from
-//! the user's subordinate ids, which an administrator may change.
+//! the user's subordinate ids, which an administrator may change. What follows from the machine is decided by the engine.
 
 use serde::{Deserialize, Serialize};
 
@@ -74,4 +74,57 @@ impl UserNamespace {
     pub fn shifts(&self) -> bool {
         *self != UserNamespace::Host
     }
+}
+
+/// Whose ids the container's are to be, as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum UserNamespaceRequest {
+    /// The user's as they are: the container's root is the user.
+    #[default]
+    Host,
+    /// The user keeps its ids, or has these in the container.
+    KeepId {
+        /// Instead of the user's own.
+        uid: Option<u32>,
+        /// Instead of the user's own group.
+        gid: Option<u32>,
+    },
+    /// The user is nobody in the container.
+    NoMap,
+    /// Ids that no other container with this mode has.
+    Auto {
+        /// How many; by the image's users when none.
+        size: Option<u32>,
+        /// User ids that must be mapped in this way.
+        uids: Vec<MapRequest>,
+        /// Group ids that must be.
+        gids: Vec<MapRequest>,
+    },
+    /// Exactly these.
+    Maps {
+        /// User ids.
+        uids: Vec<MapRequest>,
+        /// Group ids.
+        gids: Vec<MapRequest>,
+    },
+}
+
+/// Consecutive ids of a container and what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapRequest {
+    /// The first in the container.
+    pub inside: u32,
+    /// What it is.
+    pub outside: Outside,
+    /// How many.
+    pub count: u32,
+}
+
+/// An id outside of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// Among the user's: 0 is the user, 1 and up are the subordinate ids.
+    User(u32),
+    /// The host's.
+    Host(u32),
 }

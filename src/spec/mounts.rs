@@ -2,10 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::asked::MountRequest;
-use super::container::{Mount, MountSource, Propagation};
 use super::csv;
 use super::ids::parse_id;
+use super::storage::{Mount, MountRequest, MountSource, Propagation};
 use super::units;
 use crate::base::id::{Name, random_hex};
 use crate::base::{Error, Result, ResultExt, text};
@@ -49,7 +48,7 @@ fn volume(spec: &str, cwd: &Path) -> Result<MountRequest> {
         Some(source) if source.starts_with(['/', '.', '~']) => MountSource::Bind { path: host_path(source, cwd) },
         Some(name) => MountSource::Volume { name: volume_name(name)?, anonymous: false, no_copy: false },
     };
-    let mut mount = plain(source, target);
+    let mut mount = Mount::plain(source, target);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match (option, &mut mount.source) {
             ("nocopy", MountSource::Volume { no_copy, .. }) => *no_copy = true,
@@ -99,7 +98,7 @@ fn mount(spec: &str, cwd: &Path) -> Result<MountRequest> {
                 .hint("`bind`, `volume` and `tmpfs` are"));
         }
     };
-    let mut mount = plain(source, target(&destination)?);
+    let mut mount = Mount::plain(source, target(&destination)?);
     for (key, value) in rest {
         mount_key(&mut mount, &key, value.as_deref())?;
     }
@@ -159,13 +158,9 @@ fn tmpfs_mount(spec: &str) -> Result<MountRequest> {
             _ => return Err(Error::usage(format!("unknown or malformed option `{}`", text::clean(option)))),
         }
     }
-    let mut mount = plain(MountSource::Tmpfs { options, flags }, target(destination)?);
+    let mut mount = Mount::plain(MountSource::Tmpfs { options, flags }, target(destination)?);
     mount.read_only = read_only;
     Ok(MountRequest { mount, create_source: false })
-}
-
-fn plain(source: MountSource, target: String) -> Mount {
-    Mount { source, target, read_only: false, propagation: Propagation::default(), non_recursive: false }
 }
 
 fn push_option(options: &mut String, option: &str) {

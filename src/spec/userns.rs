@@ -1,7 +1,6 @@
 //! `--userns`, `--uidmap` and `--gidmap`, in podman's grammar. docker's only word, `host`, is among them.
 
-use super::asked::{MapRequest, Outside, UserNamespaceRequest};
-use super::ids::{MAX_ID, parse_id};
+use super::ids::{MAX_ID, MapRequest, Outside, UserNamespaceRequest, parse_id};
 use crate::base::{Error, Result, text};
 
 /// The request these options stand for.

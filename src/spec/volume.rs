@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::container::FORMAT;
 use crate::base::id::Name;
 use crate::base::{Error, Result, text, time};
+
+/// The newest format of the record that this program reads, and the one it writes.
+pub const FORMAT: u32 = 1;
 
 /// The only driver.
 pub const DRIVER: &str = "local";
@@ -17,7 +19,7 @@ pub const DRIVER: &str = "local";
 /// A directory with a name, which containers share and which outlives them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
-    /// The format of the record.
+    /// [`FORMAT`] of the writer.
     pub format: u32,
     /// Its name.
     pub name: Name,

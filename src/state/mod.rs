@@ -29,6 +29,7 @@
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
 
+mod formats;
 mod listing;
 pub mod record;
 mod volumes;
@@ -44,14 +45,13 @@ pub use crate::spec::container::{Container, ContainerConfig, Status};
 pub use record::RunState;
 pub use volumes::Volumes;
 
-use crate::spec::container::MountSource;
-
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Reserve, Staging};
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
 use crate::spec::network::Joined;
+use crate::spec::storage::MountSource;
 
 /// The record of what a container is.
 const CONFIG: &str = "container.json";
@@ -174,10 +174,7 @@ impl Containers {
     }
 
     fn parse_config(&self, id: &ContainerId, bytes: &[u8]) -> Result<ContainerConfig> {
-        let path = || self.paths.container(id).join(CONFIG);
-        let config: ContainerConfig = serde_json::from_slice(bytes).at(&path(), "cannot understand the record")?;
-        record::check_format(config.format, &format!("container `{}`", id.short()))?;
-        Ok(config)
+        formats::container(bytes, id, &|| self.paths.container(id).join(CONFIG))
     }
 
     fn parse_state(&self, id: &ContainerId, bytes: &[u8]) -> Result<Option<RunState>> {
@@ -186,7 +183,7 @@ impl Containers {
         }
         let path = || self.paths.container(id).join(STATE);
         let state: RunState = serde_json::from_slice(bytes).at(&path(), "cannot understand the record")?;
-        record::check_format(state.format, &format!("the state of container `{}`", id.short()))?;
+        record::check_format(state.format, record::FORMAT, || format!("the state of container `{}`", id.short()))?;
         Ok(Some(state))
     }
 
@@ -232,7 +229,7 @@ impl Containers {
     /// cannot be read are left for others to report.
     fn sweep_abandoned(&self, id: &ContainerId) -> Result<bool> {
         let abandoned = || {
-            let config = self.config(id).ok().filter(|config| config.remove)?;
+            let config = self.config(id).ok().filter(|config| config.lifecycle.remove)?;
             let state = self.state(id).ok()?;
             record::is_abandoned(&config, state.as_ref()).then_some(config)
         };
@@ -260,7 +257,7 @@ impl Containers {
         durability: Durability,
     ) -> Result<()> {
         self.remove(guard, durability)?;
-        for mount in &config.mounts {
+        for mount in &config.storage.mounts {
             if let MountSource::Volume { name, anonymous: true, .. } = &mount.source {
                 // Another container may have it by its name, and then it stays.
                 match Volumes::new(&self.paths).remove(name, Durability::Volatile) {
@@ -401,7 +398,7 @@ impl Links {
 
 /// A container that goes away with its process need not survive a power cut.
 pub fn durability(config: &ContainerConfig) -> Durability {
-    match config.remove {
+    match config.lifecycle.remove {
         true => Durability::Volatile,
         false => Durability::Durable,
     }

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::process::ProcessIdentity;
 use crate::base::{Error, Kind, Result};
-use crate::spec::container::{ContainerConfig, FORMAT, Status};
+use crate::spec::container::{ContainerConfig, Status};
 use crate::spec::network::Joined;
+
+/// The newest format of this record that this program reads, and the one it writes.
+pub const FORMAT: u32 = 1;
 
 /// How the last run of a container went. Absent as long as it was never started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +80,7 @@ impl RunState {
 /// restarted, or the command that would have started it is gone. A living owner holds its lock or is named in a record.
 pub(super) fn is_abandoned(config: &ContainerConfig, state: Option<&RunState>) -> bool {
     let dead = |process: &ProcessIdentity| !process.is_alive();
-    config.remove
+    config.lifecycle.remove
         && match state {
             None => config.creator.as_ref().is_some_and(dead),
             Some(state) => !state.status().is_running() && state.restarter.as_ref().is_none_or(dead),
@@ -85,13 +88,14 @@ pub(super) fn is_abandoned(config: &ContainerConfig, state: Option<&RunState>) -
 }
 
 /// Refuses records of a newer program.
-pub(super) fn check_format(format: u32, what: &str) -> Result<()> {
-    match format <= FORMAT {
+pub(super) fn check_format(format: u32, newest: u32, what: impl FnOnce() -> String) -> Result<()> {
+    match format <= newest {
         true => Ok(()),
-        false => {
-            Err(Error::new(Kind::Unsupported, format!("{what} has format {format}, this coracle reads up to {FORMAT}"))
-                .hint("a newer coracle wrote it: use that one"))
-        }
+        false => Err(Error::new(
+            Kind::Unsupported,
+            format!("{} has format {format}, this coracle reads up to {newest}", what()),
+        )
+        .hint("a newer coracle wrote it: use that one")),
     }
 }
 

@@ -28,8 +28,8 @@ use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, paths, text};
-use crate::spec::container::{FORMAT, MountSource};
-use crate::spec::volume::{Directory, Volume};
+use crate::spec::storage::MountSource;
+use crate::spec::volume::{Directory, FORMAT, Volume};
 
 /// The record of a volume.
 const RECORD: &str = "volume.json";
@@ -73,7 +73,7 @@ impl Volumes {
         match if_absent(fs::read(&path)).at(&path, "cannot read")? {
             Some(bytes) => {
                 let volume: Volume = serde_json::from_slice(&bytes).at(&path, "cannot understand the record")?;
-                check_format(volume.format, &format!("volume `{name}`"))?;
+                check_format(volume.format, FORMAT, || format!("volume `{name}`"))?;
                 Ok(Some(volume))
             }
             None => Ok(if_absent(fs::metadata(&directory)).at(&directory, "cannot examine")?.map(|metadata| Volume {
@@ -135,7 +135,7 @@ impl Volumes {
         let mut users = Vec::new();
         for container in Containers::new(&self.paths).list()? {
             let container = container.context(|| format!("cannot tell who uses the volume `{name}`"))?;
-            let has = container.config.mounts.iter().any(|mount| match &mount.source {
+            let has = container.config.storage.mounts.iter().any(|mount| match &mount.source {
                 MountSource::Volume { name: of, .. } => of == name,
                 MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
             });

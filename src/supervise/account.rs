@@ -20,7 +20,7 @@ const OWN: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
 /// Gives those files to the container's root.
 pub(super) fn give_files(container: &Path, config: &ContainerConfig, ids: &ContainerIds) -> Result<()> {
-    if config.user_namespace.shifts() {
+    if config.namespaces.user.shifts() {
         let (uid, gid) = ids.root();
         for name in OWN {
             let path = container.join(name);
@@ -33,7 +33,7 @@ pub(super) fn give_files(container: &Path, config: &ContainerConfig, ids: &Conta
 /// Adds the user to the container's `/etc/passwd` and its group to `/etc/group`, unless a file is absent or knows the id or
 /// name. What cannot be written is left: a container runs without, too.
 pub(super) fn add(config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<()> {
-    let UserNamespace::KeepId { uid, gid, name, group } = &config.user_namespace else { return Ok(()) };
+    let UserNamespace::KeepId { uid, gid, name, group } = &config.namespaces.user else { return Ok(()) };
     append(root, "etc/passwd", |passwd| entry(passwd, name, *uid, *gid, &config.process.cwd))?;
     append(root, "etc/group", |text| group_entry(text, group, *gid, name, *uid))
 }

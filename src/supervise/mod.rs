@@ -51,7 +51,8 @@ use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, limits, lock, private, time};
 use crate::rootless::outer;
 use crate::runtime::enter;
-use crate::spec::container::{FORMAT, NetworkMode};
+use crate::spec::namespaces::NetworkMode;
+use crate::state::record::FORMAT;
 use crate::state::record::Phase;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, Status, durability};
 use crate::sys::process::{Cloned, inherited_fd};
@@ -162,7 +163,7 @@ impl Supervisor {
             }
         })?;
         let first = containers.state(&guard.id)?.is_none();
-        let reserve = if config.remove { None } else { Some(containers.reserve_state(&guard)?) };
+        let reserve = if config.lifecycle.remove { None } else { Some(containers.reserve_state(&guard)?) };
         match start::start(paths, launch, &config, first) {
             Ok(Started { launched: running, file_server, mut network, listener, attached, terminations }) => {
                 let state = RunState {
@@ -204,7 +205,7 @@ impl Supervisor {
             }
             Err(error) => {
                 let _ = fs::remove_file(paths.container_socket(&config.id));
-                if config.remove {
+                if config.lifecycle.remove {
                     containers.remove_with_volumes(guard, &config, Durability::Volatile)?;
                     let _ = publish::empty_trash(&paths.trash());
                 }
@@ -395,7 +396,7 @@ impl Supervisor {
                 fds.try_into().map_err(|_| Error::system("an exec request came without its standard streams"))?,
             ),
         };
-        let own_network = self.config.network.is_own();
+        let own_network = self.config.namespaces.network.is_own();
         let (process, terminal) = enter::enter(&plan, self.init.pidfd.as_fd(), own_network, streams)?;
         Ok((process, terminal, outputs))
     }
@@ -409,7 +410,7 @@ impl Supervisor {
     fn stop_on_signal(&mut self) {
         let mut info = [0u8; 1024];
         let _ = rustix::io::read(&self.terminations, &mut info[..]);
-        self.stop(self.config.stop_signal, i64::from(self.config.stop_timeout) * 1000);
+        self.stop(self.config.lifecycle.stop_signal.0, i64::from(self.config.lifecycle.stop_timeout) * 1000);
     }
 
     /// The root file system's server has ended before the container: nothing in it can read or write a file any more.
@@ -454,7 +455,7 @@ impl Supervisor {
             Error::conflict(format!("container `{}` is on no network that can be changed", self.config.name))
                 .hint("its network was chosen with --network none, host, container: or ns:")
         })?;
-        let NetworkMode::Networks(members) = &mut self.config.network else {
+        let NetworkMode::Networks(members) = &mut self.config.namespaces.network else {
             return Err(Error::system("a networked container without networks"));
         };
         match change {
@@ -502,7 +503,8 @@ impl Supervisor {
         self.state.phase = Phase::Exited { code, finished: time::now(), error: std::mem::take(&mut self.disaster) };
         let containers = Containers::new(&self.paths);
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
-        let goes = self.config.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let goes =
+            self.config.lifecycle.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
         let recorded = match goes {
             true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
             false => {

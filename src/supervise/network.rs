@@ -16,7 +16,7 @@ use crate::net::client::{self, Membership, REVIVALS, Revival};
 use crate::net::etc::{self, Around, Names};
 use crate::net::networks::Networks;
 use crate::net::protocol::Join;
-use crate::spec::container::{Member, NetworkMode};
+use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::Joined;
 use crate::spec::network::{self, Publish, PublishedPort};
 use crate::state::{ContainerConfig, Containers};
@@ -43,7 +43,7 @@ impl Networked {
     /// Joins the networks of a container: addresses are reserved and ports are open when this returns. `None` for a
     /// container without networks.
     pub(super) fn join(paths: &Paths, config: &ContainerConfig, exe: &File) -> Result<Option<Self>> {
-        let NetworkMode::Networks(members) = &config.network else { return Ok(None) };
+        let NetworkMode::Networks(members) = &config.namespaces.network else { return Ok(None) };
         let definitions = Networks::new(paths);
         let network = |member: &Member| Ok((definitions.find(member.network.as_str())?, member.wish.clone()));
         let networks: Vec<_> = members.iter().map(network).collect::<Result<_>>()?;
@@ -52,7 +52,7 @@ impl Networked {
         let join = Join {
             container: config.id.clone(),
             name: config.name.clone(),
-            hostname: config.hostname.clone(),
+            hostname: config.identity.hostname.clone(),
             networks,
             ports: wanted_ports(config),
             remap_low_ports: networking.remap_low_ports,
@@ -171,7 +171,7 @@ fn wanted_ports(config: &ContainerConfig) -> Vec<Publish> {
     let mut ports = config.networking.ports.clone();
     if config.networking.publish_all {
         let published: Vec<String> = ports.iter().map(|publish| publish.port.container()).collect();
-        let exposed = config.exposed_ports.iter().flat_map(|entry| network::exposed(entry));
+        let exposed = config.networking.exposed.iter().flat_map(|entry| network::exposed(entry));
         ports.extend(exposed.filter(|port| !published.contains(&port.container())).map(Publish::from));
     }
     ports
@@ -237,7 +237,7 @@ pub(super) fn etc_directory(paths: &Paths, config: &ContainerConfig) -> PathBuf 
 }
 
 fn shared_with(config: &ContainerConfig) -> Option<&ContainerId> {
-    match &config.network {
+    match &config.namespaces.network {
         NetworkMode::Container(id) => Some(id),
         _ => None,
     }
@@ -253,7 +253,7 @@ pub(super) fn write_files(paths: &Paths, config: &ContainerConfig, joined: Optio
         Ok(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
     };
     let (host_hosts, resolv_conf);
-    let around = match (&config.network, joined) {
+    let around = match (&config.namespaces.network, joined) {
         (NetworkMode::Networks(_), Some(joined)) => {
             resolv_conf = host("/etc/resolv.conf")?;
             Around::Networks { joined, name: config.name.as_str(), resolv_conf: &resolv_conf }
@@ -272,7 +272,7 @@ pub(super) fn write_files(paths: &Paths, config: &ContainerConfig, joined: Optio
         add_hosts: &networking.add_hosts,
     };
     let directory = paths.container(&config.id);
-    write(&directory.join("hosts"), &etc::hosts(around, names, &config.hostname))?;
+    write(&directory.join("hosts"), &etc::hosts(around, names, &config.identity.hostname))?;
     write(&directory.join("resolv.conf"), &etc::resolv_conf(around, names))
 }
 

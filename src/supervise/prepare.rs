@@ -19,7 +19,10 @@ use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::spec::capabilities::CapSet;
-use crate::spec::container::{ContainerConfig, MountSource, Seccomp, StorageDriver};
+use crate::spec::container::ContainerConfig;
+use crate::spec::security::Seccomp;
+use crate::spec::storage::{MountSource, StorageDriver};
+use crate::spec::variables::{merged, name};
 use crate::spec::volume::Directory;
 use crate::state::Volumes;
 use crate::sys::process::Cloned;
@@ -37,11 +40,11 @@ pub(super) fn mount_root(
 ) -> Result<(OwnedFd, Option<Cloned>)> {
     let mut layers = vec![mountpoints::layer(&paths.data)?];
     layers.extend(launch.layers.iter().cloned());
-    let union = Union { layers, container: paths.container(&config.id), volatile: config.remove };
-    match config.driver {
+    let union = Union { layers, container: paths.container(&config.id), volatile: config.lifecycle.remove };
+    match config.storage.driver {
         StorageDriver::Overlay => Ok((overlay::mount_detached(&union)?, None)),
         StorageDriver::Fuse => {
-            let options = fuse::Options { owners: owners(config, ids), size: config.storage_size };
+            let options = fuse::Options { owners: owners(config, ids), size: config.storage.size };
             let (mount, server) = fuse::mount_with(&union, &options, exe)?;
             Ok((mount, Some(server)))
         }
@@ -52,7 +55,7 @@ pub(super) fn mount_root(
 /// such a union a second time because of what a crash of the machine may have left (`volatile`,
 /// Documentation/filesystems/overlayfs.rst). After one of those nobody starts it any more.
 pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Result<()> {
-    if config.remove && config.driver == StorageDriver::Overlay {
+    if config.lifecycle.remove && config.storage.driver == StorageDriver::Overlay {
         let mark = container.join("work/work/incompat/volatile");
         if_absent(fs::remove_dir_all(&mark)).at(&mark, "cannot remove")?;
     }
@@ -61,7 +64,7 @@ pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Res
 
 /// The owners that the container's files are shown with, when its ids are not those on disk.
 fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
-    match config.user_namespace.shifts() {
+    match config.namespaces.user.shifts() {
         true => fuse::Owners { uids: ids.uids.clone(), gids: ids.gids.clone() },
         false => fuse::Owners::default(),
     }
@@ -70,7 +73,7 @@ fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
 /// Where the files of the container's volumes are.
 pub(super) fn volumes(paths: &Paths, config: &ContainerConfig) -> Result<BTreeMap<Name, Directory>> {
     let known = Volumes::new(paths);
-    let names = config.mounts.iter().filter_map(|mount| match &mount.source {
+    let names = config.storage.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume { name, .. } => Some(name),
         MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
     });
@@ -85,12 +88,12 @@ pub(super) fn fill_volumes(
     ids: &ContainerIds,
     root: BorrowedFd<'_>,
 ) -> Result<()> {
-    for mount in &config.mounts {
+    for mount in &config.storage.mounts {
         if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
             let Some(volume) = volumes.get(name).filter(|volume| volume.ours).map(|volume| &volume.path) else {
                 continue;
             };
-            if config.user_namespace.shifts() {
+            if config.namespaces.user.shifts() {
                 populate::own(volume, ids.root(), |uid| ids.uids.to_inside(uid).is_some())
                     .context(|| format!("cannot give the volume `{name}` to the container"))?;
             }
@@ -107,8 +110,8 @@ pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Re
     if argv.is_empty() {
         return Err(Error::usage("no command: the image names none and none was given"));
     }
-    let identity = look_up(root, &config.process.user)?;
-    let capabilities = CapSet::from_bits(config.security.capabilities);
+    let identity = look_up(root, &config.identity.user)?;
+    let capabilities = config.security.capabilities;
     Ok(ProcessPlan {
         argv,
         env: environment(config, &identity, &[], config.process.tty),
@@ -127,8 +130,8 @@ pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: Borrowe
     if exec.argv.is_empty() {
         return Err(Error::usage("no command to run"));
     }
-    let identity = look_up(root, exec.user.as_deref().unwrap_or(&config.process.user))?;
-    let capabilities = if exec.privileged { CapSet::ALL } else { CapSet::from_bits(config.security.capabilities) };
+    let identity = look_up(root, exec.user.as_deref().unwrap_or(&config.identity.user))?;
+    let capabilities = if exec.privileged { CapSet::ALL } else { config.security.capabilities };
     let unconfined = exec.privileged || config.security.privileged;
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
@@ -156,17 +159,10 @@ fn filter(wanted: &Seccomp, privileged: bool, capabilities: CapSet) -> Result<Op
 
 /// The image's and the user's variables, then those docker adds when they are missing.
 fn environment(config: &ContainerConfig, identity: &Identity, more: &[String], terminal: bool) -> Vec<String> {
-    let mut env: Vec<String> = Vec::with_capacity(config.process.env.len() + more.len() + 4);
-    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    for pair in config.process.env.iter().chain(more) {
-        match env.iter_mut().find(|old| name(old) == name(pair)) {
-            Some(old) => old.clone_from(pair),
-            None => env.push(pair.clone()),
-        }
-    }
+    let mut env = merged(config.process.env.iter().cloned(), more);
     for (key, value) in [
         ("PATH", Some(DEFAULT_PATH)),
-        ("HOSTNAME", Some(config.hostname.as_str())),
+        ("HOSTNAME", Some(config.identity.hostname.as_str())),
         ("TERM", terminal.then_some("xterm")),
         ("HOME", Some(identity.home.as_str())),
     ] {

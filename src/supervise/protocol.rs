@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt};
-use crate::spec::container::Member;
+use crate::spec::namespaces::Member;
 use crate::sys::socket;
 
 /// The most bytes of a stream in one message.

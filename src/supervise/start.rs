@@ -36,9 +36,9 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     let container = paths.container(&config.id);
     let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
     let mut network = Networked::join(paths, config, &exe)?;
-    network::share(paths, &config.network)?;
+    network::share(paths, &config.namespaces.network)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
-    let ids = ContainerIds::new(&config.user_namespace, &outer::current_maps()?)?;
+    let ids = ContainerIds::new(&config.namespaces.user, &outer::current_maps()?)?;
     if !first {
         prepare::forget_volatile(&container, config)?;
     }

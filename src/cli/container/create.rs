@@ -19,15 +19,16 @@ pub const VERB: Verb = Verb {
     greedy: true,
     codes: Codes::Container,
     arguments: CreateOptions::augment_args,
-    run: |context, matches| create(context, &typed(matches)?),
+    run: |context, matches| create(context, typed(matches)?),
 };
 
-fn create(context: &Context, options: &CreateOptions) -> Result<u8> {
+fn create(context: &Context, options: CreateOptions) -> Result<u8> {
+    let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
     let request = options.request(&context.around())?;
-    let engine = context.engine_for_registries(options.tls_verify, None)?;
+    let engine = context.engine_for_registries(tls_verify, None)?;
     context.tell_of_single_id(&engine)?;
-    let mut cidfile = CidFile::reserve(options.cidfile.as_deref(), context)?;
-    let progress = progress::beside_output(context, request.quiet);
+    let mut cidfile = CidFile::reserve(cidfile.as_deref(), context)?;
+    let progress = progress::beside_output(context, quiet);
     let id = engine_create(&engine, &request, progress.as_ref())?;
     cidfile.write(&id)?;
     context.ui.line(id.as_str()).map(|()| 0)

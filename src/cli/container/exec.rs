@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::options::{Around, workdir};
+use super::options::Around;
 use super::streams::{Streams, UNREAD, Wanted};
 use super::variables;
 use crate::base::Result;
@@ -11,6 +11,7 @@ use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::exec::exec as engine_exec;
 use crate::engine::request::ExecRequest;
 use crate::engine::session::End;
+use crate::spec::process::workdir;
 
 /// The command.
 pub const VERB: Verb = Verb {

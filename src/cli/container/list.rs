@@ -15,7 +15,8 @@ use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
-use crate::spec::container::{Container, ContainerConfig, Mount, MountSource, Status};
+use crate::spec::container::{Container, ContainerConfig, Status};
+use crate::spec::storage::{Mount, MountSource};
 use crate::spec::units::{ellipsis, human_duration, human_size};
 
 /// The command.
@@ -185,11 +186,11 @@ const FIELDS: &[(&str, Field)] = &[
     ("Size", |_, _, sizes| size(sizes)),
     ("Names", |_, container, _| container.name.to_string()),
     ("Labels", |_, container, _| pairs(&container.config.labels)),
-    ("Mounts", |view, container, _| view.mounts(&container.config.mounts)),
+    ("Mounts", |view, container, _| view.mounts(&container.config.storage.mounts)),
     ("LocalVolumes", |_, container, _| {
-        container.config.mounts.iter().filter(|mount| is_volume(mount)).count().to_string()
+        container.config.storage.mounts.iter().filter(|mount| is_volume(mount)).count().to_string()
     }),
-    ("Networks", |_, container, _| container.config.network.networks().join(",")),
+    ("Networks", |_, container, _| container.config.namespaces.network.networks().join(",")),
 ];
 
 impl View {
@@ -304,7 +305,7 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut web = container("web", 400, Status::Running { started: at(820), pid: 7 });
         web.config.labels = [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into();
-        web.config.mounts = ["/a/rather/long/source", "/b"]
+        web.config.storage.mounts = ["/a/rather/long/source", "/b"]
             .map(|path| Mount {
                 source: MountSource::Bind { path: path.into() },
                 target: path.into(),

@@ -6,7 +6,6 @@ pub mod exec;
 pub mod kill;
 pub mod list;
 pub mod logs;
-pub mod networks;
 pub mod options;
 pub mod port;
 mod proxies;

@@ -147,7 +147,7 @@ impl Shown {
 /// What is exposed and not published, of a container that runs; nothing in the host's network, where every port is there
 /// anyway.
 fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
-    if container.config.network.members().is_empty() || !container.status.is_running() {
+    if container.config.namespaces.network.members().is_empty() || !container.status.is_running() {
         return Vec::new();
     }
     let is_published = |shown: &Shown| {
@@ -155,7 +155,7 @@ fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
             |port: &&PublishedPort| (port.container_port, port.protocol.name()) == (shown.container, &shown.protocol);
         published.iter().any(named)
     };
-    let ports = container.config.exposed_ports.iter().filter_map(|entry| {
+    let ports = container.config.networking.exposed.iter().filter_map(|entry| {
         let (ports, protocol) = entry.split_once('/').unwrap_or((entry, "tcp"));
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
         let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
@@ -168,7 +168,8 @@ fn exposed(container: &Container, published: &[&PublishedPort]) -> Vec<Shown> {
 mod tests {
     use super::*;
     use crate::engine::fixtures::container as fixture;
-    use crate::spec::container::{Member, NetworkMode, Status};
+    use crate::spec::container::Status;
+    use crate::spec::namespaces::{Member, NetworkMode};
     use crate::spec::network::{Endpoint, Protocol, Wish};
 
     fn published(ip: Option<&str>, host_port: u16, container_port: u16, protocol: Protocol) -> PublishedPort {
@@ -197,11 +198,11 @@ mod tests {
     #[test]
     fn the_column_of_ps() {
         let mut web = fixture("web", 1, Status::Running { started: jiff::Timestamp::UNIX_EPOCH, pid: 1 });
-        web.config.network =
+        web.config.namespaces.network =
             NetworkMode::Networks(vec![Member { network: "bridge".parse().unwrap(), wish: Wish::default() }]);
-        web.config.exposed_ports = vec!["443/tcp".into(), "80/tcp".into()];
+        web.config.networking.exposed = vec!["443/tcp".into(), "80/tcp".into()];
         assert_eq!(column(&web), "80/tcp, 443/tcp");
-        web.config.exposed_ports.extend(["9000/tcp", "9001/tcp", "9002/tcp", "9002/udp"].map(String::from));
+        web.config.networking.exposed.extend(["9000/tcp", "9001/tcp", "9002/tcp", "9002/udp"].map(String::from));
         let endpoint = Endpoint {
             network: "bridge".parse().unwrap(),
             network_id: web.config.id.clone(),
@@ -221,7 +222,7 @@ mod tests {
             "443/tcp, 127.0.0.1:53->53/udp, 9000-9002/tcp, 9002/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"
         );
         // Each port of a range that is exposed stands there once, published or not.
-        web.config.exposed_ports = vec!["80-82/tcp".into()];
+        web.config.networking.exposed = vec!["80-82/tcp".into()];
         assert_eq!(
             column(&web),
             "127.0.0.1:53->53/udp, 82/tcp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp, 0.0.0.0:8001->81/tcp, [::]:8001->81/tcp"

@@ -24,7 +24,7 @@ pub const VERB: Verb = Verb {
     greedy: true,
     codes: Codes::Container,
     arguments: RunArguments::augment_args,
-    run: |context, matches| run(context, &typed(matches)?),
+    run: |context, matches| run(context, typed(matches)?),
 };
 
 /// Arguments of `run`.
@@ -46,30 +46,31 @@ struct RunArguments {
     options: CreateOptions,
 }
 
-fn run(context: &Context, arguments: &RunArguments) -> Result<u8> {
-    let options = &arguments.options;
+fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
+    let options = arguments.options;
+    let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
     let request = options.request(&context.around())?;
     // What does not go together here is not docker's 125, which says that a container could not be made.
     if arguments.detach && !arguments.attach.is_empty() {
         let error = Error::usage("conflicting options: cannot specify both --attach and --detach");
         return Ok(context.refuse(&error));
     }
-    let engine = context.engine_for_registries(options.tls_verify, None)?;
+    let engine = context.engine_for_registries(tls_verify, None)?;
     context.tell_of_single_id(&engine)?;
     let streams = Streams::of_process();
-    let wanted = Wanted::named(&arguments.attach, request.stdin)?;
+    let wanted = Wanted::named(&arguments.attach, request.process.stdin)?;
     let terminal = match arguments.detach {
         true => None,
         false => {
-            if let Err(error) = streams.check_terminal(wanted, request.tty) {
+            if let Err(error) = streams.check_terminal(wanted, request.process.tty) {
                 return Ok(context.refuse(&error));
             }
             let keys = arguments.detach_keys.as_deref();
-            Some(streams.terminal(wanted, request.tty, keys, arguments.sig_proxy)?)
+            Some(streams.terminal(wanted, request.process.tty, keys, arguments.sig_proxy)?)
         }
     };
-    let mut cidfile = CidFile::reserve(options.cidfile.as_deref(), context)?;
-    let progress = progress::beside_output(context, request.quiet);
+    let mut cidfile = CidFile::reserve(cidfile.as_deref(), context)?;
+    let progress = progress::beside_output(context, quiet);
     let mut created = |id: &ContainerId| cidfile.write(id);
     let mut note = |note: &str| context.ui.warning(note);
     let ran = engine_run(&engine, &request, terminal.as_ref(), progress.as_ref(), &mut created, &mut note)?;

@@ -9,8 +9,8 @@ use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
 use crate::engine::pull::{PullReport, PullRequest, pull as engine_pull};
 use crate::oci::Platform;
-use crate::spec::asked::PullPolicy;
 use crate::spec::credentials::Credentials;
+use crate::spec::image::PullPolicy;
 
 /// The command.
 pub const VERB: Verb = Verb {

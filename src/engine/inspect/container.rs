@@ -12,8 +12,10 @@ use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
 use crate::rootless::outer;
 use crate::runtime::plan::{MASKED, READ_ONLY};
-use crate::spec::container::{ContainerConfig, Mount, MountSource, Propagation, Seccomp};
+use crate::spec::container::ContainerConfig;
 use crate::spec::network::HostEntry;
+use crate::spec::security::Seccomp;
+use crate::spec::storage::{Mount, MountSource, Propagation};
 use crate::state::{Container, Status};
 use crate::supervise::ContainerIds;
 
@@ -235,7 +237,7 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         log_path: file("log"),
         name: format!("/{}", container.name),
         restart_count: 0,
-        driver: config.driver.name(),
+        driver: config.storage.driver.name(),
         platform: "linux",
         mount_label: "",
         process_label: "",
@@ -249,11 +251,11 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
                 upper_dir: file("upper"),
                 work_dir: file("work"),
             },
-            name: config.driver.name(),
+            name: config.storage.driver.name(),
         },
         size_rw: sizes.map(|sizes| sizes.writable),
         size_root_fs: sizes.map(|sizes| sizes.total()),
-        mounts: config.mounts.iter().filter_map(|mount| mount_point(mount, paths)).collect(),
+        mounts: config.storage.mounts.iter().filter_map(|mount| mount_point(mount, paths)).collect(),
         config: config_of(config),
         network_settings: network::settings(container),
     }
@@ -285,7 +287,7 @@ fn state(status: &Status) -> State {
 
 /// The ids of a container that has its own, where they can be told: they follow from what the user has today.
 fn id_mappings(config: &ContainerConfig) -> Option<IdMappings> {
-    let shifted = Some(&config.user_namespace).filter(|namespace| namespace.shifts())?;
+    let shifted = Some(&config.namespaces.user).filter(|namespace| namespace.shifts())?;
     let ids = ContainerIds::new(shifted, &outer::maps_of_user().ok()?).ok()?;
     Some(IdMappings { uid_map: ids.uids.to_words(), gid_map: ids.gids.to_words() })
 }
@@ -293,15 +295,15 @@ fn id_mappings(config: &ContainerConfig) -> Option<IdMappings> {
 fn host_config(config: &ContainerConfig) -> HostConfig {
     let (security, networking) = (&config.security, &config.networking);
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
-    let binds: Vec<String> = config.mounts.iter().filter_map(bind).collect();
+    let binds: Vec<String> = config.storage.mounts.iter().filter_map(bind).collect();
     HostConfig {
         binds: list(&binds),
         container_id_file: "",
         log_config: LogConfig { r#type: "json-file", config: Empty {} },
-        network_mode: config.network.name(),
+        network_mode: config.namespaces.network.name(),
         port_bindings: network::asked(config),
         restart_policy: RestartPolicy { name: "no", maximum_retry_count: 0 },
-        auto_remove: config.remove,
+        auto_remove: config.lifecycle.remove,
         volume_driver: "",
         volumes_from: None,
         console_size: [0, 0],
@@ -320,20 +322,20 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         pid_mode: "",
         privileged: security.privileged,
         publish_all_ports: networking.publish_all,
-        readonly_rootfs: config.read_only,
+        readonly_rootfs: config.storage.read_only,
         security_opt: list(&security_options(config)),
-        tmpfs: config.mounts.iter().filter_map(tmpfs).collect(),
+        tmpfs: config.storage.mounts.iter().filter_map(tmpfs).collect(),
         uts_mode: "",
-        userns_mode: config.user_namespace.word(),
+        userns_mode: config.namespaces.user.word(),
         id_mappings: id_mappings(config),
-        storage_opt: config.storage_size.map(|size| ("size", size.to_string())).into_iter().collect(),
-        shm_size: config.shm_size,
+        storage_opt: config.storage.size.map(|size| ("size", size.to_string())).into_iter().collect(),
+        shm_size: config.storage.shm_size,
         runtime: "coracle",
         isolation: "",
         resources: Resources::default(),
         masked_paths: if security.privileged { None } else { Some(MASKED) },
         readonly_paths: if security.privileged { None } else { Some(READ_ONLY) },
-        init: config.init.then_some(true),
+        init: config.lifecycle.init.then_some(true),
     }
 }
 
@@ -408,17 +410,20 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
 fn config_of(config: &ContainerConfig) -> Config {
     let process = &config.process;
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
-    let volumes =
-        config.mounts.iter().filter(|mount| matches!(mount.source, MountSource::Volume { anonymous: true, .. }));
+    let volumes = config
+        .storage
+        .mounts
+        .iter()
+        .filter(|mount| matches!(mount.source, MountSource::Volume { anonymous: true, .. }));
     let volumes: BTreeMap<String, Empty> = volumes.map(|mount| (mount.target.clone(), Empty {})).collect();
     Config {
-        hostname: config.hostname.clone(),
+        hostname: config.identity.hostname.clone(),
         domainname: "",
-        user: process.user.clone(),
+        user: config.identity.user.clone(),
         attach_stdin: process.stdin,
         attach_stdout: true,
         attach_stderr: true,
-        exposed_ports: config.exposed_ports.iter().map(|port| (port.clone(), Empty {})).collect(),
+        exposed_ports: config.networking.exposed.iter().map(|port| (port.clone(), Empty {})).collect(),
         tty: process.tty,
         open_stdin: process.stdin,
         stdin_once: process.stdin,
@@ -430,8 +435,8 @@ fn config_of(config: &ContainerConfig) -> Config {
         entrypoint: list(&process.entrypoint),
         on_build: None,
         labels: config.labels.clone(),
-        stop_signal: signal_name(config.stop_signal),
-        stop_timeout: config.stop_timeout,
+        stop_signal: signal_name(config.lifecycle.stop_signal.0),
+        stop_timeout: config.lifecycle.stop_timeout,
     }
 }
 
@@ -484,7 +489,7 @@ mod tests {
             (MountSource::Tmpfs { options: "size=1m".into(), flags: vec!["exec".into()] }, "/run", false),
         ] {
             let (target, propagation) = (target.into(), Propagation::Rprivate);
-            running.config.mounts.push(Mount { source, target, read_only, propagation, non_recursive: false });
+            running.config.storage.mounts.push(Mount { source, target, read_only, propagation, non_recursive: false });
         }
         let value = value(&running);
         let id = running.config.id.as_str();

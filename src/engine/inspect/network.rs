@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::Serialize;
 
-use crate::spec::container::{ContainerConfig, Member, NetworkMode};
+use crate::spec::container::ContainerConfig;
+use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::Joined;
 use crate::spec::network::{self, PublishedPort};
 use crate::state::{Container, Status};
@@ -97,11 +98,11 @@ struct IpamConfig {
 pub(super) fn settings(container: &Container) -> NetworkSettings {
     let config = &container.config;
     let sandbox_key = match &container.status {
-        Status::Running { pid, .. } if *pid > 0 && config.network.is_own() => format!("/proc/{pid}/ns/net"),
+        Status::Running { pid, .. } if *pid > 0 && config.namespaces.network.is_own() => format!("/proc/{pid}/ns/net"),
         _ => String::new(),
     };
     let joined = container.joined.as_ref();
-    let networks: BTreeMap<String, Endpoint> = match &config.network {
+    let networks: BTreeMap<String, Endpoint> = match &config.namespaces.network {
         NetworkMode::Networks(members) => members
             .iter()
             .map(|member| {
@@ -111,7 +112,7 @@ pub(super) fn settings(container: &Container) -> NetworkSettings {
             .collect(),
         other => other.networks().into_iter().map(|name| (name.to_owned(), Endpoint::default())).collect(),
     };
-    let first = config.network.members().first().and_then(|member| networks.get(member.network.as_str()));
+    let first = config.namespaces.network.members().first().and_then(|member| networks.get(member.network.as_str()));
     let first = first.cloned().unwrap_or_default();
     NetworkSettings {
         bridge: "",
@@ -175,7 +176,7 @@ fn published(config: &ContainerConfig, joined: &Joined) -> Bindings {
         ports if ports.is_empty() => vec![entry.clone()],
         ports => ports.iter().map(PublishedPort::container).collect(),
     };
-    let mut bindings: Bindings = config.exposed_ports.iter().flat_map(singles).map(|port| (port, None)).collect();
+    let mut bindings: Bindings = config.networking.exposed.iter().flat_map(singles).map(|port| (port, None)).collect();
     for port in joined.reachable_ports() {
         let ends = bindings.entry(port.container()).or_default().get_or_insert_default();
         ends.extend(host_addresses(port).into_iter().map(|ip| binding(ip.to_string(), port.host_port)));
@@ -224,8 +225,8 @@ mod tests {
     fn a_container_on_a_network() {
         let mut web = fixture("web", 10, Status::Running { started: jiff::Timestamp::UNIX_EPOCH, pid: 7 });
         let wish = Wish { ipv4: Some([10, 0, 0, 5].into()), aliases: vec!["front".into()], ..Wish::default() };
-        web.config.network = NetworkMode::Networks(vec![Member { network: "shop".parse().unwrap(), wish }]);
-        web.config.exposed_ports = vec!["443/tcp".into(), "80/tcp".into()];
+        web.config.namespaces.network = NetworkMode::Networks(vec![Member { network: "shop".parse().unwrap(), wish }]);
+        web.config.networking.exposed = vec!["443/tcp".into(), "80/tcp".into()];
         let port = PublishedPort { host_ip: None, host_port: 8080, container_port: 80, protocol: Protocol::Tcp };
         web.config.networking.ports = vec![Publish { port: port.clone(), last_host_port: 8090 }];
         web.joined = Some(Joined {

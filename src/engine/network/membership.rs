@@ -8,7 +8,8 @@ use super::Engine;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text};
 use crate::net::networks::Networks;
-use crate::spec::container::{ContainerConfig, Member, NetworkMode};
+use crate::spec::container::ContainerConfig;
+use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::{Network, Wish};
 use crate::supervise::protocol::{self, MAX_MESSAGE, NetworkChange, Reply, Request};
 
@@ -93,7 +94,7 @@ fn ask(socket: &OwnedFd, change: &NetworkChange) -> Result<Option<()>> {
 /// Changes the record of a container that does not run.
 fn apply(config: &mut ContainerConfig, change: &NetworkChange) -> Result<()> {
     let name = &config.name;
-    let members = match &mut config.network {
+    let members = match &mut config.namespaces.network {
         NetworkMode::Networks(members) => members,
         NetworkMode::None => {
             return Err(Error::conflict(
@@ -105,7 +106,7 @@ fn apply(config: &mut ContainerConfig, change: &NetworkChange) -> Result<()> {
             return Err(Error::conflict(
                 "container sharing network namespace with another container or host cannot be connected to any other network",
             )
-            .hint(format!("container `{name}` was created with `--network {}`", config.network.name())));
+            .hint(format!("container `{name}` was created with `--network {}`", config.namespaces.network.name())));
         }
     };
     match change {
@@ -163,7 +164,7 @@ mod tests {
     #[test]
     fn records_change_as_docker_allows_it() {
         let mut config = fixtures::container("web", 0, Status::Created).config;
-        config.network = NetworkMode::Networks(vec![member("front")]);
+        config.namespaces.network = NetworkMode::Networks(vec![member("front")]);
         let connect = |name: &str| NetworkChange::Connect(member(name));
         let disconnect = |name: &str| NetworkChange::Disconnect(name.parse().unwrap());
         apply(&mut config, &connect("back")).unwrap();
@@ -171,12 +172,12 @@ mod tests {
         assert_eq!(again.message(), "endpoint with name web already exists in network back");
         apply(&mut config, &disconnect("front")).unwrap();
         apply(&mut config, &disconnect("back")).unwrap();
-        assert_eq!(config.network, NetworkMode::Networks(Vec::new()));
+        assert_eq!(config.namespaces.network, NetworkMode::Networks(Vec::new()));
         let absent = apply(&mut config, &disconnect("back")).unwrap_err();
         assert_eq!(absent.message(), "container 776562000000 is not connected to network back");
         apply(&mut config, &connect("front")).unwrap();
         for mode in [NetworkMode::None, NetworkMode::Host, NetworkMode::Path("/x".into())] {
-            config.network = mode;
+            config.namespaces.network = mode;
             assert_eq!(apply(&mut config, &connect("front")).unwrap_err().kind(), Kind::Conflict);
         }
     }

@@ -16,7 +16,7 @@ use super::Engine;
 use crate::base::{ContainerId, Error, Kind, Result};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
-use crate::spec::container::NetworkMode;
+use crate::spec::namespaces::NetworkMode;
 use crate::spec::network::{DEFAULT, Network};
 use crate::state::Container;
 
@@ -53,7 +53,7 @@ impl Known {
 
     /// Whether the container would use it when it is started next.
     pub fn is_of(&self, container: &Container) -> bool {
-        match (&container.config.network, self.driver) {
+        match (&container.config.namespaces.network, self.driver) {
             (NetworkMode::Networks(members), _) => members.iter().any(|member| member.network.as_str() == self.name),
             (mode, "host") => *mode == NetworkMode::Host,
             (mode, "null") => *mode == NetworkMode::None,
@@ -130,7 +130,7 @@ pub(super) mod tests {
     use super::*;
     use crate::engine::fixtures;
     use crate::net::networks::NewNetwork;
-    use crate::spec::container::Member;
+    use crate::spec::namespaces::Member;
     use crate::spec::network::Joined;
     use crate::spec::network::{Endpoint, Wish};
     use crate::state::Status;
@@ -143,7 +143,7 @@ pub(super) mod tests {
         };
         let mut container = fixtures::container(name, 0, status);
         let member = |network: &&Network| Member { network: network.name.clone(), wish: Wish::default() };
-        container.config.network = NetworkMode::Networks(networks.iter().map(member).collect());
+        container.config.namespaces.network = NetworkMode::Networks(networks.iter().map(member).collect());
         let endpoint = |network: &&Network| Endpoint {
             network: network.name.clone(),
             network_id: network.id.clone(),

@@ -1,0 +1,34 @@
+//! Options about how a container starts, stops and goes away.
+
+use crate::base::Result;
+use crate::spec::lifecycle::{LifecycleRequest, stop_signal, stop_timeout};
+
+/// Options about the life of a container.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LifecycleOptions {
+    /// Run an init as pid 1 that forwards signals and reaps processes
+    #[arg(long)]
+    pub init: bool,
+    /// Remove the container and its anonymous volumes when it exits
+    #[arg(long)]
+    pub rm: bool,
+    /// The signal that stops the container
+    #[arg(long, value_name = "SIGNAL")]
+    pub stop_signal: Option<String>,
+    /// Seconds between that signal and SIGKILL
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_timeout: Option<String>,
+}
+
+impl LifecycleOptions {
+    /// The group these options stand for.
+    pub fn group(self) -> Result<LifecycleRequest> {
+        let usual = LifecycleRequest::default();
+        Ok(LifecycleRequest {
+            remove: self.rm,
+            init: self.init,
+            stop_signal: self.stop_signal.as_deref().map_or(Ok(None), stop_signal)?,
+            stop_timeout: self.stop_timeout.as_deref().map_or(Ok(usual.stop_timeout), stop_timeout)?,
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! The options that `run` and `create` share: what the user may say about a new container. Each group of them has a file,
+//! whose `group` gives the value of the same name in `spec`.
+
+mod identity;
+mod image;
+mod lifecycle;
+mod namespaces;
+mod networking;
+mod process;
+mod security;
+mod storage;
+
+use std::path::{Path, PathBuf};
+
+use super::variables;
+use crate::base::Result;
+use crate::cli::config::Config;
+use crate::cli::context::Persona;
+use crate::cli::environment::Environment;
+use crate::engine::request::CreateRequest;
+use crate::spec::storage::StorageDriver;
+
+/// What options are read against: the directory and the variables of whoever typed them.
+pub struct Around<'a> {
+    /// The working directory, absolute.
+    pub cwd: &'a Path,
+    /// The variables.
+    pub environment: &'a Environment,
+    /// `--storage-driver`.
+    pub driver: StorageDriver,
+    /// Whom the program plays.
+    pub persona: Persona,
+    /// docker's client configuration directory.
+    pub docker: PathBuf,
+}
+
+/// Options of a new container.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct CreateOptions {
+    /// Write the container's ID to a file
+    #[arg(long, value_name = "FILE")]
+    pub cidfile: Option<String>,
+    /// Set a label on the container
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Read labels from a file
+    #[arg(long, value_name = "FILE")]
+    pub label_file: Vec<String>,
+    /// Give the container a name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub image: image::ImageOptions,
+    #[command(flatten)]
+    pub process: process::ProcessOptions,
+    #[command(flatten)]
+    pub identity: identity::IdentityOptions,
+    #[command(flatten)]
+    pub namespaces: namespaces::NamespaceOptions,
+    #[command(flatten)]
+    pub networking: networking::NetworkingOptions,
+    #[command(flatten)]
+    pub storage: storage::StorageOptions,
+    #[command(flatten)]
+    pub security: security::SecurityOptions,
+    #[command(flatten)]
+    pub lifecycle: lifecycle::LifecycleOptions,
+}
+
+impl CreateOptions {
+    /// The request these options stand for.
+    pub fn request(self, around: &Around<'_>) -> Result<CreateRequest> {
+        let namespaces = self.namespaces.group(around)?;
+        let configured = || Ok(Config::read(&around.environment.configuration()?)?.network);
+        Ok(CreateRequest {
+            name: self.name.as_deref().map(str::parse).transpose()?,
+            labels: variables::labels(&self.label_file, &self.label, around.cwd)?,
+            image: self.image.group(around)?,
+            process: self.process.group(around)?,
+            identity: self.identity.group(),
+            networking: self.networking.group(namespaces.has_networks(), configured)?,
+            namespaces,
+            storage: self.storage.group(around)?,
+            security: self.security.group(around)?,
+            lifecycle: self.lifecycle.group()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+    use crate::cli::argv;
+    use crate::oci::Platform;
+    use crate::spec::capabilities::CapSet;
+    use crate::spec::identity::IdentityRequest;
+    use crate::spec::ids::UserNamespaceRequest;
+    use crate::spec::image::{ImageRequest, PullPolicy};
+    use crate::spec::lifecycle::{LifecycleRequest, StopSignal};
+    use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
+    use crate::spec::networking::Networking;
+    use crate::spec::process::ProcessRequest;
+    use crate::spec::security::{Seccomp, Security};
+    use crate::spec::storage::StorageRequest;
+
+    fn options(line: &[&str]) -> Result<CreateRequest> {
+        let command = CreateOptions::augment_args(Command::new("run").disable_help_flag(true));
+        let line: Vec<String> = line.iter().map(|word| (*word).into()).collect();
+        let line = argv::read(&command, true, &line)?;
+        let matches = command.try_get_matches_from(line.for_clap()).unwrap();
+        let environment = Environment::of(&[("LANG", "C")]);
+        let around = Around {
+            cwd: Path::new("/work"),
+            environment: &environment,
+            driver: Default::default(),
+            persona: Persona::Coracle,
+            docker: PathBuf::new(),
+        };
+        CreateOptions::from_arg_matches(&matches).unwrap().request(&around)
+    }
+
+    #[test]
+    fn a_command_line_becomes_a_request() {
+        let got = options(&[
+            "-ith",
+            "box",
+            "--rm",
+            "--name=web",
+            "-e",
+            "A=1",
+            "-eLANG",
+            "-w",
+            "/x",
+            "-u",
+            "1:2",
+            "--entrypoint=",
+            "--init",
+            "--net",
+            "host",
+            "-P",
+            "--expose=99",
+            "--read-only",
+            "-l",
+            "a=b",
+            "--stop-signal",
+            "INT",
+            "--stop-timeout=3",
+            "--cap-add",
+            "ALL",
+            "--cap-drop=net_raw",
+            "--shm-size",
+            "1m",
+            "--pull",
+            "always",
+            "--platform",
+            "linux/arm64",
+            "--privileged",
+            "--userns=nomap",
+            "--storage-opt",
+            "size=10G",
+            "-q",
+            "--security-opt",
+            "no-new-privileges",
+            "--security-opt=seccomp=unconfined",
+            "busybox",
+            "sh",
+            "-c",
+            "-it",
+            "--rm=x",
+        ])
+        .unwrap();
+        let expected = CreateRequest {
+            name: Some("web".parse().unwrap()),
+            labels: [("a".to_owned(), "b".to_owned())].into(),
+            image: ImageRequest {
+                name: "busybox".into(),
+                pull: PullPolicy::Always,
+                platform: Some(Platform::new("linux", "arm64", None)),
+            },
+            process: ProcessRequest {
+                command: ["sh", "-c", "-it", "--rm=x"].map(String::from).to_vec(),
+                entrypoint: Some(String::new()),
+                env: vec!["A=1".into(), "LANG=C".into()],
+                cwd: Some("/x".into()),
+                tty: true,
+                stdin: true,
+            },
+            identity: IdentityRequest { hostname: Some("box".into()), user: Some("1:2".into()) },
+            namespaces: NamespacesRequest {
+                networks: vec![NetworkRequest::Host],
+                wish: Default::default(),
+                user: UserNamespaceRequest::NoMap,
+            },
+            networking: Networking { publish_all: true, exposed: vec!["99/tcp".into()], ..Networking::default() },
+            storage: StorageRequest {
+                driver: Default::default(),
+                size: Some(10 << 30),
+                read_only: true,
+                shm_size: 1 << 20,
+                mounts: Vec::new(),
+            },
+            security: Security {
+                capabilities: CapSet::ALL,
+                cap_add: vec!["ALL".into()],
+                cap_drop: vec!["net_raw".into()],
+                privileged: true,
+                no_new_privileges: true,
+                seccomp: Seccomp::Unconfined,
+            },
+            lifecycle: LifecycleRequest {
+                remove: true,
+                init: true,
+                stop_signal: Some(StopSignal(libc::SIGINT)),
+                stop_timeout: 3,
+            },
+        };
+        assert_eq!(got, expected);
+        let plain = options(&["busybox"]).unwrap();
+        let image = ImageRequest { name: "busybox".into(), ..ImageRequest::default() };
+        assert_eq!(plain, CreateRequest { image, ..CreateRequest::default() });
+    }
+
+    #[test]
+    fn wrong_options_say_why() {
+        for (line, reason) in [
+            (&["--network", "pasta", "x"][..], "network `pasta` is not needed here"),
+            (&["-p", "x", "x"], "invalid port `x`"),
+            (&["--pull", "sometimes", "x"], "invalid pull option"),
+            (&["--pull", "newer", "x"], "invalid pull option"),
+            (&["--shm-size=4zz", "x"], "invalid argument `4zz` for `--shm-size`"),
+            (&["--shm-size=0", "x"], "greater than 0"),
+            (&["--stop-timeout=-1", "x"], "invalid argument `-1`"),
+            (&["-w", "rel", "x"], "absolute path"),
+            (&["--name", "a/b", "x"], "invalid name"),
+            (&["--platform", "a/b/c/d", "x"], "a/b/c/d"),
+            (&["--security-opt", "apparmor=strict", "x"], "is not supported"),
+            (&["--security-opt", "frob", "x"], "invalid security option: `frob`"),
+            (&["--security-opt", "seccomp=absent.json", "x"], "cannot read the seccomp profile `/work/absent.json`"),
+            (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),
+            (&["--userns", "frob", "x"], "invalid user namespace mode `frob`"),
+            (&["--storage-opt", "dm.size=1", "x"], "unknown storage option"),
+        ] {
+            let chain = options(line).unwrap_err().chain();
+            assert!(chain.contains(reason), "{line:?}: {chain}");
+        }
+    }
+}

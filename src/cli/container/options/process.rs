@@ -1,0 +1,59 @@
+//! Options about the main process.
+
+use super::Around;
+use crate::base::Result;
+use crate::cli::container::{proxies, variables};
+use crate::spec::process::{ProcessRequest, workdir};
+use crate::spec::variables::merged;
+
+/// Options about the main process.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ProcessOptions {
+    /// Overwrite the image's default entrypoint
+    #[arg(long, value_name = "COMMAND")]
+    pub entrypoint: Option<String>,
+    /// Set an environment variable; a bare NAME is passed on
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<String>,
+    /// Pass the proxy variables of this environment and of docker's configuration on
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    pub http_proxy: bool,
+    /// Keep standard input open even if not attached
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Allocate a pseudo-terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// The working directory inside the container
+    #[arg(short, long, value_name = "DIRECTORY")]
+    pub workdir: Option<String>,
+    /// The command to run, and its arguments
+    #[arg(value_name = "COMMAND", num_args = 0..)]
+    pub command: Vec<String>,
+}
+
+impl ProcessOptions {
+    /// The group these options stand for.
+    pub fn group(self, around: &Around<'_>) -> Result<ProcessRequest> {
+        Ok(ProcessRequest {
+            env: self.variables(around)?,
+            command: self.command,
+            entrypoint: self.entrypoint,
+            cwd: self.workdir.as_deref().map(workdir).transpose()?,
+            tty: self.tty,
+            stdin: self.interactive,
+        })
+    }
+
+    /// The user's variables, over those of proxies.
+    fn variables(&self, around: &Around<'_>) -> Result<Vec<String>> {
+        let own = variables::environment(&self.env_file, &self.env, around.cwd, around.environment)?;
+        Ok(match self.http_proxy {
+            true => merged(proxies::variables(around.persona, around.environment, &around.docker), &own),
+            false => own,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! How a container starts, stops and goes away.
+
+use serde::{Deserialize, Serialize};
+
+use super::signal;
+use crate::base::{Error, Result, text};
+use crate::oci::config::Defaults;
+
+/// How the program calls itself when it is `--init`, pid 1 of a container; followed by `--`, the program and its arguments.
+pub const INIT_ROLE: &str = "coracle-init";
+
+/// docker's default of `--stop-timeout`, in seconds.
+const STOP_TIMEOUT: u32 = 10;
+
+/// The life of a container, with its stop signal as decided (a number) or as asked for (perhaps none).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lifecycle<S = StopSignal> {
+    /// Removed together with its anonymous volumes when it exits.
+    pub remove: bool,
+    /// Whether pid 1 is coracle's own init, which reaps and forwards signals.
+    pub init: bool,
+    /// The signal of `stop`.
+    pub stop_signal: S,
+    /// Seconds between that signal and SIGKILL.
+    pub stop_timeout: u32,
+}
+
+/// The life as it was asked for: without a signal, it is the image's.
+pub type LifecycleRequest = Lifecycle<Option<StopSignal>>;
+
+/// A signal by its number on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StopSignal(pub i32);
+
+impl Default for StopSignal {
+    fn default() -> Self {
+        Self(libc::SIGTERM)
+    }
+}
+
+impl<S: Default> Default for Lifecycle<S> {
+    fn default() -> Self {
+        Self { remove: false, init: false, stop_signal: S::default(), stop_timeout: STOP_TIMEOUT }
+    }
+}
+
+impl LifecycleRequest {
+    /// Decides.
+    pub fn resolve(&self, image: &Defaults) -> Result<Lifecycle> {
+        let stop_signal = match (self.stop_signal, image.stop_signal.as_deref()) {
+            (Some(signal), _) => signal,
+            (None, None | Some("")) => StopSignal::default(),
+            (None, Some(name)) => StopSignal(signal::parse(name)?),
+        };
+        Ok(Lifecycle { remove: self.remove, init: self.init, stop_signal, stop_timeout: self.stop_timeout })
+    }
+}
+
+/// `--stop-signal`: a name or a number; empty for none.
+pub fn stop_signal(text: &str) -> Result<Option<StopSignal>> {
+    match text {
+        "" => Ok(None),
+        text => signal::parse(text).map(|number| Some(StopSignal(number))),
+    }
+}
+
+/// `--stop-timeout`.
+pub fn stop_timeout(seconds: &str) -> Result<u32> {
+    seconds.parse().map_err(|_| {
+        Error::usage(format!(
+            "invalid argument `{}` for `--stop-timeout`: not a number of seconds",
+            text::clean(seconds)
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stop_signal_is_the_requests_or_the_images() {
+        let decide = |asked: &str, image: Option<&str>| {
+            let image = Defaults { stop_signal: image.map(String::from), ..Defaults::default() };
+            let request = LifecycleRequest { stop_signal: stop_signal(asked)?, ..LifecycleRequest::default() };
+            request.resolve(&image).map(|life| life.stop_signal.0)
+        };
+        for (asked, image, expected) in [
+            ("", None, libc::SIGTERM),
+            ("", Some(""), libc::SIGTERM),
+            ("", Some("SIGQUIT"), libc::SIGQUIT),
+            ("9", Some("SIGQUIT"), 9),
+            ("INT", None, libc::SIGINT),
+            ("INT", Some("nonsense"), libc::SIGINT),
+        ] {
+            assert_eq!(decide(asked, image).unwrap(), expected, "{asked} {image:?}");
+        }
+        assert!(decide("nonsense", None).is_err() && decide("", Some("nonsense")).is_err());
+        assert_eq!(LifecycleRequest::default().resolve(&Defaults::default()).unwrap(), Lifecycle::default());
+    }
+
+    #[test]
+    fn timeouts_are_seconds() {
+        assert_eq!(stop_timeout("3").unwrap(), 3);
+        assert!(stop_timeout("-1").unwrap_err().message().contains("invalid argument `-1`"));
+    }
+}
