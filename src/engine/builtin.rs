@@ -6,8 +6,10 @@ use std::io::{Cursor, Read};
 use std::os::unix::fs::MetadataExt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{Engine, isolated};
+use super::Engine;
+use super::worker::{self, Given, Job, Place};
 use crate::archive::Limits;
 use crate::base::{Error, Result, ResultExt};
 use crate::oci::{Compression, Digest, Platform, Reference};
@@ -23,7 +25,21 @@ pub(super) fn is_hello(name: &str) -> bool {
 
 /// Puts the image into the store under `hello:latest`.
 pub(super) fn install(engine: &Engine) -> Result<ImageRecord> {
-    isolated::inside(&engine.paths, || {
+    worker::call_silently(engine, InstallHello {}).map_err(|error: Error| {
+        Error::system("cannot install the built-in image `hello`").with_kind(error.kind()).caused_by(error)
+    })
+}
+
+/// Does it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct InstallHello {}
+
+impl Job for InstallHello {
+    const NAME: &'static str = "hello";
+    const PLACE: Place = Place::Outer;
+    type Report = ImageRecord;
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<ImageRecord> {
         let mut program = File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
         let modified = program.metadata().context(|| "cannot examine coracle's own program")?.mtime();
         let mut bytes = Vec::new();
@@ -51,10 +67,7 @@ pub(super) fn install(engine: &Engine) -> Result<ImageRecord> {
         let reference: Reference = "hello:latest".parse()?;
         store.tag(&lock, &reference, &image)?;
         Ok(image)
-    })
-    .map_err(|error: Error| {
-        Error::system("cannot install the built-in image `hello`").with_kind(error.kind()).caused_by(error)
-    })
+    }
 }
 
 fn layer_of(program: &[u8]) -> std::io::Result<Vec<u8>> {

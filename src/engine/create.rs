@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, isolated, names, pull, userns};
+use super::{Engine, builtin, names, pull, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::{Name, random_hex};
@@ -118,9 +118,7 @@ fn find_image(
         return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.image)))
             .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.image))));
     }
-    isolated::inside(&engine.paths, || {
-        pull::for_container(engine, &request.image, request.platform.clone(), progress).map(|report| report.image)
-    })
+    pull::for_container(engine, &request.image, request.platform.clone(), progress).map(|report| report.image)
 }
 
 /// The directories to stack for these layers, base first; see [`stack`].

@@ -78,7 +78,7 @@ pub struct Runtime {
     pub path: &'static str,
 }
 
-/// Finds out; the caller has one thread. `version` is what the program says of itself.
+/// Finds out. `version` is what the program says of itself.
 pub fn info(engine: &Engine, version: &str, driver: StorageDriver) -> Result<Info> {
     let containers = engine.containers().list()?;
     let running = containers.iter().flatten().filter(|container| container.status.is_running()).count();
@@ -95,7 +95,7 @@ pub fn info(engine: &Engine, version: &str, driver: StorageDriver) -> Result<Inf
     if broken > 0 {
         warnings.push(format!("{broken} containers have records that cannot be read"));
     }
-    let lacks = doctor::networks().filter(|check| check.status != doctor::Status::Ok);
+    let lacks = doctor::networks(engine)?.filter(|check| check.status != doctor::Status::Ok);
     warnings.extend(lacks.map(|check| format!("{}: {} (`coracle doctor` names the fix)", check.name, check.detail)));
     Ok(Info {
         containers: containers.len(),

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, isolated};
+use super::Engine;
+use super::worker::{self, Given, Job, Place};
 use crate::base::error::{WireError, if_absent};
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::oci::Digest;
 use crate::state::ContainerConfig;
 use crate::store::Layer;
@@ -36,11 +37,8 @@ pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Res
     if containers.is_empty() {
         return Ok(Vec::new());
     }
-    let written: Vec<Result<u64, WireError>> = isolated::inside(&engine.paths, || {
-        let size = |config: &&ContainerConfig| tree_size(&engine.paths.container(&config.id).join("upper"));
-        Ok(containers.iter().map(|config| size(config).map_err(|error| WireError::from(&error))).collect())
-    })
-    .context(|| "cannot measure containers")?;
+    let measure = Measure { containers: containers.iter().map(|config| config.id.clone()).collect() };
+    let written = worker::call_silently(engine, measure).context(|| "cannot measure containers")?;
     let sizes = |(written, config): (Result<u64, WireError>, &&ContainerConfig)| {
         let layers = layers(engine, config)?.iter().map(|layer| layer.size).sum();
         Ok::<_, Error>(Sizes { writable: written.map_err(Error::from)?, layers })
@@ -48,6 +46,23 @@ pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Res
     let failed = |config: &ContainerConfig| format!("cannot measure the container `{}`", config.name);
     let name = |(written, config)| sizes((written, config)).context(|| failed(config));
     Ok(written.into_iter().zip(containers).map(name).collect())
+}
+
+/// Adds up what containers wrote, in bytes for each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Measure {
+    containers: Vec<ContainerId>,
+}
+
+impl Job for Measure {
+    const NAME: &'static str = "measure";
+    const PLACE: Place = Place::Outer;
+    type Report = Vec<Result<u64, WireError>>;
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<Self::Report> {
+        let size = |id| tree_size(&engine.paths.container(id).join("upper")).map_err(|error| WireError::from(&error));
+        Ok(self.containers.iter().map(size).collect())
+    }
 }
 
 /// The layers of a container's image that are there, lowest first.

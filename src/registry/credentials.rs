@@ -22,8 +22,8 @@ const FILE_MAX: u64 = 1 << 20;
 /// What docker calls Docker Hub in its files and to its helpers.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// What proves who the user is.
-#[derive(Clone, PartialEq, Eq)]
+/// What proves who the user is. Serialised for coracle's own processes only, over a socket that nobody else has.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Credentials {
     /// User and password.
     Password {

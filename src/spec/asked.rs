@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::container::Mount;
 use super::network::Wish;
 
@@ -83,7 +85,7 @@ pub struct MountRequest {
 }
 
 /// When to ask the registry.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PullPolicy {
     /// Before every use.
     Always,

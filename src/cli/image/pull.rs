@@ -10,7 +10,6 @@ use crate::engine::Engine;
 use crate::engine::pull::{Outcome, PullReport, PullRequest, pull as engine_pull};
 use crate::oci::Platform;
 use crate::registry::Credentials;
-use crate::rootless::outer;
 use crate::spec::asked::PullPolicy;
 
 /// The command.
@@ -54,12 +53,7 @@ fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     let mut engine = context.engine_for_registries(arguments.tls_verify, arguments.authfile.as_deref())?;
     context.tell_of_single_id(&engine)?;
     engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
-    // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
-    engine.paths.ensure()?;
-    outer::enter(&engine.paths)?;
-    let done = each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet));
-    outer::forget_keeper(&engine.paths);
-    done
+    each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet))
 }
 
 fn one(context: &Context, engine: &Engine, name: &str, platform: Option<Platform>, quiet: bool) -> Result<()> {

@@ -65,7 +65,11 @@ impl Home {
             platform: platform.map(|platform| platform.parse().unwrap()),
             policy,
         };
-        pull(&self.engine, &request, &Silent)
+        // As `pull` does it, but in this process.
+        match without_registry(&self.engine, &request)? {
+            Some(report) => Ok(report),
+            None => request.run(&self.engine, Given { progress: &Silent, descriptor: None }),
+        }
     }
 
     /// As from a registry on another machine.
