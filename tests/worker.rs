@@ -78,7 +78,13 @@ fn every_verb_two_at_a_time() {
     let stage = Stage::new();
     let registry = stage.registry(Fault::None);
     let host = registry.host();
+    let image = pull_request(&host, "one").image;
     stage.both(move |scene, user| life::of_a_user(scene, &host, user));
+    stage.both(move |scene, user| {
+        let image = [image.as_str(), "hello"][user].to_owned();
+        let removed = rmi::remove(&scene.engine, &[image], false).unwrap().remove(0).unwrap();
+        assert_eq!(removed.deleted.len(), 2, "the image and its layer");
+    });
     stage.both(|scene, _| {
         let info = info::info(&scene.engine, "0", StorageDriver::Overlay).unwrap();
         assert_eq!((info.containers, info.images), (0, 0));

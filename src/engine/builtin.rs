@@ -94,7 +94,7 @@ fn config_of(diff_id: &Digest, created: &str) -> std::result::Result<String, oci
         ("org.opencontainers.image.title".to_owned(), "hello".to_owned()),
         ("org.opencontainers.image.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    ImageConfigurationBuilder::default()
+    let config = ImageConfigurationBuilder::default()
         .architecture(Arch::from(platform.architecture.as_str()))
         .os(Os::from(platform.os.as_str()))
         .created(created)
@@ -109,7 +109,10 @@ fn config_of(diff_id: &Digest, created: &str) -> std::result::Result<String, oci
         .rootfs(RootFsBuilder::default().typ("layers").diff_ids([diff_id.to_string()]).build()?)
         .history([HistoryBuilder::default().created(created).created_by("built into coracle").build()?])
         .build()?
-        .to_string()
+        .to_string()?;
+    // Labels come in any order: sorted, so that the image has the same id whenever it is installed.
+    let sorted: serde_json::Value = serde_json::from_str(&config)?;
+    Ok(sorted.to_string())
 }
 
 fn manifest_of(config: &str, diff_id: &Digest, layer_size: u64) -> std::result::Result<String, oci_spec::OciSpecError> {
@@ -135,6 +138,7 @@ mod tests {
         let layer = layer_of(b"program").unwrap();
         let diff_id = Digest::sha256(&layer);
         let config = config_of(&diff_id, "2026-11-21T09:26:00Z").unwrap();
+        assert!((0..16).all(|_| config_of(&diff_id, "2026-11-21T09:26:00Z").unwrap() == config));
         let parsed = ImageConfig::parse(config.as_bytes()).unwrap();
         assert_eq!(parsed.rootfs.diff_ids, std::slice::from_ref(&diff_id));
         assert_eq!(parsed.config.entrypoint.clone().unwrap(), ["/hello", ROLE]);

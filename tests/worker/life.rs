@@ -10,14 +10,14 @@ use coracle::engine::remove::{self as rm, Removal};
 use coracle::engine::request::{CreateRequest, ExecRequest};
 use coracle::engine::session::{End, Terminal};
 use coracle::engine::stop::{self, How};
-use coracle::engine::{attach, create, exec, images, inspect, kill, logs, ps, rmi, run, start, top, usage, wait};
+use coracle::engine::{attach, create, exec, images, inspect, kill, logs, ps, run, start, top, usage, wait};
 use coracle::net::networks::NewNetwork;
 use coracle::spec::asked::{NetworkRequest, PullPolicy};
 use coracle::spec::network::Wish;
 
 use crate::stage::{Scene, eventually, pull_request};
 
-/// All of it, and nothing is left.
+/// All of it, but for the images nothing is left.
 pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
     let engine = &scene.engine;
     let request = pull_request(host, "one");
@@ -32,14 +32,6 @@ pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
     run_at_once(scene, image, &format!("run{user}"));
     networks(scene, image, user);
     the_built_in_image(scene, user);
-
-    // The other one may still have containers of it; whoever is last removes it.
-    let gone = |image: &str| {
-        let removed = rmi::remove(engine, &[image.to_owned()], false).unwrap().remove(0);
-        removed.is_ok() || removed.is_err_and(|error| error.message().starts_with("no such image"))
-    };
-    eventually("the image can be removed", || gone(image));
-    eventually("the built-in image can be removed", || gone("hello"));
 }
 
 fn request(scene: &Scene, image: &str, name: &str, command: &[&str]) -> CreateRequest {
