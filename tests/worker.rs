@@ -199,10 +199,10 @@ fn a_worker_that_dies_is_named() {
     let stage = Stage::new();
     let registry = stage.registry(Fault::StallAfter(1000));
     let request = pull_request(&registry.host(), "one");
-    for (signal, name) in [(Signal::SIGKILL, "SIGKILL"), (Signal::SIGTERM, "SIGTERM")] {
+    for (nth, signal, name) in [(1, Signal::SIGKILL, "SIGKILL"), (2, Signal::SIGTERM, "SIGTERM")] {
         std::thread::scope(|scope| {
             let pulling = scope.spawn(|| pull::pull(&stage.engine, &request, &Silent));
-            let worker = stage.worker("pull");
+            let worker = stage.puller(&registry, nth);
             kill(worker, signal).unwrap();
             let error = pulling.join().unwrap().unwrap_err();
             let expected = format!("the worker for `pull` (process {worker}) was killed by {name} before it was done");
@@ -217,10 +217,10 @@ fn a_worker_ends_with_its_caller() {
     let stage = Stage::new();
     let registry = stage.registry(Fault::StallAfter(1000));
     let image = pull_request(&registry.host(), "one").image;
-    for stopped in [false, true] {
+    for (nth, stopped) in [(1, false), (2, true)] {
         let mut caller =
             Command::new(std::env::current_exe().unwrap()).arg("pull").arg(stage.root()).arg(&image).spawn().unwrap();
-        let worker = stage.worker("pull");
+        let worker = stage.puller(&registry, nth);
         if stopped {
             kill(worker, Signal::SIGSTOP).unwrap();
         }

@@ -145,17 +145,15 @@ impl Stage {
         });
     }
 
-    /// The worker that does a job here, once there is one that has heard of it: it lives in the user's namespace.
-    pub fn worker(&self, job: &str) -> Pid {
-        let command = [b"coracle-worker", job.as_bytes(), self.engine.paths.data.as_os_str().as_encoded_bytes(), b""];
+    /// The worker that pulls here, once it waits for the layer of the image: the `nth` since the registry began.
+    pub fn puller(&self, registry: &BadRegistry, nth: usize) -> Pid {
+        // The first blob is the configuration.
+        eventually("the layer is asked for", || registry.count("/blobs/") == 2 * nth);
+        let command: [&[u8]; 4] =
+            [b"coracle-worker", b"pull", self.engine.paths.data.as_os_str().as_encoded_bytes(), b""];
         let command = command.join(&0);
-        let staging = self.engine.paths.store().join("staging");
-        let mut found = None;
-        eventually("a worker works", || {
-            found = processes().find(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == command));
-            found.is_some() && fs::read_dir(&staging).is_ok_and(|mut entries| entries.next().is_some())
-        });
-        found.unwrap()
+        let is_it = |pid: &Pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == command);
+        processes().find(|pid| is_it(pid) && is_alive(*pid)).unwrap()
     }
 }
 

@@ -23,6 +23,7 @@ const STACK: usize = 64 << 10;
 /// The role's entry; the socket is the standard input. Returns the exit status of a worker that had nothing to do.
 pub fn main() -> u8 {
     limits::ignore_file_size_signal();
+    let _ = die_with_caller();
     match take_socket().and_then(|socket| serve(&socket)) {
         Ok(()) => 0,
         // The caller tells what became of a worker without a report.
@@ -89,10 +90,16 @@ fn in_outer(hello: Hello<'static>, given: Given<'_>, caller: UnixStream) -> Resu
     hello.request.run(&hello.engine, given)
 }
 
-/// From now on this process ends with its caller. The thread that called waits for the report, so its end is that of the
-/// call; the kernel forgets the signal when a process changes its namespace, so it is set afterwards.
+/// Has the kernel kill this process when its caller ends, even while it is stopped. The thread that called waits for the
+/// report, so its end is that of the call.
+fn die_with_caller() -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL)).context(|| "cannot follow the caller")
+}
+
+/// From now on this process ends with its caller.
 fn end_with(caller: UnixStream, paths: Paths) -> Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL)).context(|| "cannot follow the caller")?;
+    // Once more: the kernel forgets it when a process changes its user namespace (PR_SET_PDEATHSIG(2const)).
+    die_with_caller()?;
     let watch = move || {
         // Hanging up is reported unasked.
         while poll(&mut [PollFd::new(&caller.as_fd(), PollFlags::empty())], None) == Err(rustix::io::Errno::INTR) {}
