@@ -4,7 +4,7 @@
 //! fault of one end must not take the memory of the other.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -89,8 +89,8 @@ impl Event {
 /// The worker's side of the socket. A caller that has gone hears nothing; the worker ends for other reasons than that.
 pub(super) struct Teller {
     socket: Mutex<UnixStream>,
-    /// For each layer its size, and when its bytes were last told.
-    told: Mutex<HashMap<Digest, (u64, Instant)>>,
+    /// For each layer its size, and when its bytes were last told. No hash table, which panics without random numbers.
+    told: Mutex<BTreeMap<Digest, (u64, Instant)>>,
 }
 
 impl Teller {

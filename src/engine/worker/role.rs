@@ -24,10 +24,10 @@ const STACK: usize = 64 << 10;
 pub fn main() -> u8 {
     limits::ignore_file_size_signal();
     let _ = die_with_caller();
-    match take_socket().and_then(|socket| serve(&socket)) {
-        Ok(()) => 0,
+    match fault_log::caught(|| take_socket().and_then(|socket| serve(&socket))) {
+        Ok(Ok(())) => 0,
         // The caller tells what became of a worker without a report.
-        Err(_) => 125,
+        _ => 125,
     }
 }
 
