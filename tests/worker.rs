@@ -13,7 +13,6 @@ mod life;
 #[path = "worker/stage.rs"]
 mod stage;
 
-use std::io::Read;
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -26,6 +25,7 @@ use coracle::spec::container::StorageDriver;
 use coracle::sys::process::{Forked, exit_now, fork, has_one_thread};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, poll};
 use stage::{Stage, eventually, pull_request};
 
 /// All tests.
@@ -182,17 +182,39 @@ fn a_process_with_threads_is_neither_forked_nor_moved() {
 /// A pipe that somebody left open across exec shows who keeps its end.
 fn nothing_of_the_caller_is_held() {
     let stage = Stage::new();
-    let registry = stage.registry(Fault::None);
-    let (mut read, write) = std::io::pipe().unwrap();
-    rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty()).unwrap();
+    let good = stage.registry(Fault::None);
     stage.threads();
-    let request = pull_request(&registry.host(), "one");
+    let request = pull_request(&good.host(), "one");
     pull::pull(&stage.engine, &request, &Silent).unwrap();
+    let left_open = || {
+        let (read, write) = std::io::pipe().unwrap();
+        rustix::io::fcntl_setfd(&write, rustix::io::FdFlags::empty()).unwrap();
+        (read, write)
+    };
+    let is_closed = |read: std::io::PipeReader| {
+        let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+        let mut read = [PollFd::new(&read, PollFlags::IN)];
+        assert_eq!(poll(&mut read, Some(&limit)), Ok(1), "somebody keeps the pipe");
+        read[0].revents() == PollFlags::HUP
+    };
+
+    let (read, write) = left_open();
     let container = life::in_background(&stage, &request.image, "holds");
     drop(write);
-    assert_eq!(read.read(&mut [0]).unwrap(), 0, "end of file, while the container lives");
+    assert!(is_closed(read), "while the container runs");
     life::remove(&stage, container.as_str());
     rmi::remove(&stage.engine, &[request.image], true).unwrap();
+
+    let silent = stage.registry(Fault::StallAfter(1000));
+    let (read, write) = left_open();
+    std::thread::scope(|scope| {
+        let pulling = scope.spawn(|| pull::pull(&stage.engine, &pull_request(&silent.host(), "one"), &Silent));
+        let worker = stage.puller(&silent, 1);
+        drop(write);
+        assert!(is_closed(read), "while the worker works");
+        kill(worker, Signal::SIGKILL).unwrap();
+        assert!(pulling.join().unwrap().is_err());
+    });
 }
 
 fn a_worker_that_dies_is_named() {

@@ -23,8 +23,14 @@ pub enum Forked<T> {
 /// ever.
 pub fn fork() -> io::Result<Forked<i32>> {
     require_one_thread()?;
+    fork_in_init()
+}
+
+/// fork(2) for the init of a container, which never has more than one thread. It runs under the container's system call
+/// filter, whose answer to a call that asks for the threads may be death.
+pub fn fork_in_init() -> io::Result<Forked<i32>> {
     // SAFETY: with one thread, no lock of the allocator or the runtime can be held elsewhere, so the child may go on
-    // with ordinary code.
+    // with ordinary code. `fork` has made sure of it, and init starts no threads.
     match unsafe { nix::unistd::fork() }? {
         nix::unistd::ForkResult::Child => Ok(Forked::Child),
         nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
