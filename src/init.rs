@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::sys::process::{Forked, exit_now, fork, reset_signals};
+use crate::sys::process::{Forked, exit_now, fork_in_init, reset_signals};
 
 pub use crate::spec::lifecycle::INIT_ROLE as ROLE;
 
@@ -18,7 +18,7 @@ pub use crate::spec::lifecycle::INIT_ROLE as ROLE;
 pub fn main(command: &[OsString]) -> u8 {
     let signals = SigSet::all();
     let _ = signals.thread_block();
-    let program = match fork() {
+    let program = match fork_in_init() {
         Ok(Forked::Child) => become_program(command),
         Ok(Forked::Parent(pid)) => Pid::from_raw(pid),
         Err(error) => {

@@ -22,6 +22,9 @@ pub fn dispatch(args: &[OsString]) -> Option<u8> {
         let paths = Paths { data: data.into(), runtime: runtime.into(), config: nowhere(), home: nowhere() };
         return Some(supervise::main(&paths) as u8);
     }
+    if name == engine::worker::ROLE.as_bytes() {
+        return Some(engine::worker::main());
+    }
     if name == fuse::ROLE.as_bytes() {
         return Some(fuse::main(args.get(1..)?));
     }

@@ -6,20 +6,26 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{Result, ResultExt};
 use super::id::ContainerId;
 use super::private;
 
 /// The roots of coracle's files.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paths {
     /// `$XDG_DATA_HOME/coracle`: layers, images, containers, volumes.
+    #[serde(with = "lossless")]
     pub data: PathBuf,
     /// `$XDG_RUNTIME_DIR/coracle`: sockets, and what a reboot should erase.
+    #[serde(with = "lossless")]
     pub runtime: PathBuf,
     /// `$XDG_CONFIG_HOME`: `coracle/config.toml`, and what other tools keep there (`containers/…`).
+    #[serde(with = "lossless")]
     pub config: PathBuf,
     /// The user's home directory, for `~/.docker/config.json`.
+    #[serde(with = "lossless")]
     pub home: PathBuf,
 }
 
@@ -104,6 +110,42 @@ impl Paths {
         // Containers come and go: file systems that can shall not make each next to what was just deleted.
         let _ = crate::sys::placement::spread_children(&self.staging());
         Ok(())
+    }
+}
+
+/// Serde for a path of any bytes; serde's own refuses what is not UTF-8.
+pub mod lossless {
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// For `#[serde(with)]`.
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().serialize(serializer)
+    }
+
+    /// For `#[serde(with)]`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(deserializer).map(PathBuf::from)
+    }
+}
+
+/// As [`lossless`], for a list of paths.
+pub mod lossless_list {
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// For `#[serde(with)]`.
+    pub fn serialize<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(paths.iter().map(|path| path.as_os_str()))
+    }
+
+    /// For `#[serde(with)]`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+        Ok(Vec::<OsString>::deserialize(deserializer)?.into_iter().map(PathBuf::from).collect())
     }
 }
 

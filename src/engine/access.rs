@@ -20,12 +20,6 @@ pub struct Access {
     pub docker: Option<PathBuf>,
 }
 
-/// The calling process within its user's outer namespace, where it counts as one that keeps the namespace alive until this
-/// is dropped. It never leaves the namespace.
-#[must_use]
-#[derive(Debug)]
-pub struct Inside<'a>(&'a Paths);
-
 impl Engine {
     /// For one command.
     pub fn new(paths: Paths, access: Access) -> Result<Self> {
@@ -37,14 +31,6 @@ impl Engine {
         Ok(Self { paths, registry })
     }
 
-    /// Moves the calling process, which must have one thread, into the outer namespace of its user: layers belong to the
-    /// subordinate ids.
-    pub fn enter_namespace(&self) -> Result<Inside<'_>> {
-        self.paths.ensure()?;
-        outer::enter(&self.paths)?;
-        Ok(Inside(&self.paths))
-    }
-
     /// Whether the user has no subordinate ids and was not told so yet. True only once.
     pub fn single_id_is_news(&self) -> Result<bool> {
         let told = self.paths.data.join("single-id");
@@ -54,12 +40,6 @@ impl Engine {
         self.paths.ensure()?;
         fs::write(&told, "").at(&told, "cannot write")?;
         Ok(true)
-    }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        outer::forget_keeper(self.0);
     }
 }
 

@@ -6,8 +6,10 @@ use std::io::{Cursor, Read};
 use std::os::unix::fs::MetadataExt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::{Engine, isolated};
+use super::Engine;
+use super::worker::{self, Given, Job, Place};
 use crate::archive::Limits;
 use crate::base::{Error, Result, ResultExt};
 use crate::oci::{Compression, Digest, Platform, Reference};
@@ -23,7 +25,21 @@ pub(super) fn is_hello(name: &str) -> bool {
 
 /// Puts the image into the store under `hello:latest`.
 pub(super) fn install(engine: &Engine) -> Result<ImageRecord> {
-    isolated::inside(&engine.paths, || {
+    worker::call_silently(engine, InstallHello {}).map_err(|error: Error| {
+        Error::system("cannot install the built-in image `hello`").with_kind(error.kind()).caused_by(error)
+    })
+}
+
+/// Does it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct InstallHello {}
+
+impl Job for InstallHello {
+    const NAME: &'static str = "hello";
+    const PLACE: Place = Place::Outer;
+    type Report = ImageRecord;
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<ImageRecord> {
         let mut program = File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
         let modified = program.metadata().context(|| "cannot examine coracle's own program")?.mtime();
         let mut bytes = Vec::new();
@@ -51,10 +67,7 @@ pub(super) fn install(engine: &Engine) -> Result<ImageRecord> {
         let reference: Reference = "hello:latest".parse()?;
         store.tag(&lock, &reference, &image)?;
         Ok(image)
-    })
-    .map_err(|error: Error| {
-        Error::system("cannot install the built-in image `hello`").with_kind(error.kind()).caused_by(error)
-    })
+    }
 }
 
 fn layer_of(program: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -81,7 +94,7 @@ fn config_of(diff_id: &Digest, created: &str) -> std::result::Result<String, oci
         ("org.opencontainers.image.title".to_owned(), "hello".to_owned()),
         ("org.opencontainers.image.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    ImageConfigurationBuilder::default()
+    let config = ImageConfigurationBuilder::default()
         .architecture(Arch::from(platform.architecture.as_str()))
         .os(Os::from(platform.os.as_str()))
         .created(created)
@@ -96,7 +109,10 @@ fn config_of(diff_id: &Digest, created: &str) -> std::result::Result<String, oci
         .rootfs(RootFsBuilder::default().typ("layers").diff_ids([diff_id.to_string()]).build()?)
         .history([HistoryBuilder::default().created(created).created_by("built into coracle").build()?])
         .build()?
-        .to_string()
+        .to_string()?;
+    // Labels come in any order: sorted, so that the image has the same id whenever it is installed.
+    let sorted: serde_json::Value = serde_json::from_str(&config)?;
+    Ok(sorted.to_string())
 }
 
 fn manifest_of(config: &str, diff_id: &Digest, layer_size: u64) -> std::result::Result<String, oci_spec::OciSpecError> {
@@ -122,6 +138,7 @@ mod tests {
         let layer = layer_of(b"program").unwrap();
         let diff_id = Digest::sha256(&layer);
         let config = config_of(&diff_id, "2026-11-21T09:26:00Z").unwrap();
+        assert!((0..16).all(|_| config_of(&diff_id, "2026-11-21T09:26:00Z").unwrap() == config));
         let parsed = ImageConfig::parse(config.as_bytes()).unwrap();
         assert_eq!(parsed.rootfs.diff_ids, std::slice::from_ref(&diff_id));
         assert_eq!(parsed.config.entrypoint.clone().unwrap(), ["/hello", ROLE]);

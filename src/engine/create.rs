@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, isolated, names, pull, userns};
+use super::{Engine, builtin, names, pull, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -123,11 +123,9 @@ fn find_image(
     if request.pull != PullPolicy::Always {
         progress.absent(&request.name);
     }
-    isolated::inside(&engine.paths, || {
-        let report = pull::for_container(engine, &request.name, request.platform.clone(), progress)?;
-        progress.arrived(&report);
-        Ok(report.image)
-    })
+    let report = pull::for_container(engine, &request.name, request.platform.clone(), progress)?;
+    progress.arrived(&report);
+    Ok(report.image)
 }
 
 /// The directories to stack for these layers, base first; see [`stack`].

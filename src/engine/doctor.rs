@@ -1,10 +1,13 @@
 //! `doctor`: what [`crate::rootless::doctor`] finds about this machine, and whether containers have a network on it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::worker::{self, Given, Job, Place};
+use crate::base::Result;
 use crate::net::trial;
 use crate::rootless::doctor as machine;
 use crate::rootless::doctor::probe::{self, Refusal};
@@ -15,15 +18,49 @@ const OUT: &str = "make a TUN device";
 const GATE: &str = "hand connections to sockets with nf_tables";
 const GUARD: &str = "check the frames of containers with nf_tables";
 
-/// Checks everything. `search_path` is the user's `PATH`. The caller has one thread.
-pub fn examine(engine: &Engine, search_path: &OsStr) -> Vec<Check> {
-    let mut checks = machine::examine(&engine.paths, search_path);
-    checks.extend(networks());
-    checks
+/// Checks everything. `search_path` is the user's `PATH`.
+pub fn examine(engine: &Engine, search_path: &OsStr) -> Result<Vec<Check>> {
+    worker::call_silently(engine, Examine { search_path: search_path.to_owned() })
 }
 
-/// Whether containers have a way out on this machine; none where not even that can be tried. The caller has one thread.
-pub fn networks() -> Option<Check> {
+/// Whether containers have a way out on this machine; none where not even that can be tried.
+pub fn networks(engine: &Engine) -> Result<Option<Check>> {
+    worker::call_silently(engine, TryNetworks {})
+}
+
+/// See [`examine`]: the trials fork.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Examine {
+    search_path: OsString,
+}
+
+impl Job for Examine {
+    const NAME: &'static str = "doctor";
+    const PLACE: Place = Place::Here;
+    type Report = Vec<Check>;
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<Vec<Check>> {
+        let mut checks = machine::examine(&engine.paths, &self.search_path);
+        checks.extend(try_networks());
+        Ok(checks)
+    }
+}
+
+/// See [`networks`]: the trials fork.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TryNetworks {}
+
+impl Job for TryNetworks {
+    const NAME: &'static str = "info";
+    const PLACE: Place = Place::Here;
+    type Report = Option<Check>;
+
+    fn run(self, _engine: &Engine, _given: Given<'_>) -> Result<Option<Check>> {
+        Ok(try_networks())
+    }
+}
+
+fn try_networks() -> Option<Check> {
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let refusal = probe::in_child(&[
         ("make a user namespace", &probe::unshare_user),
@@ -84,7 +121,7 @@ mod tests {
     #[test]
     fn this_machine_is_judged() {
         let has_device = std::fs::File::options().read(true).write(true).open("/dev/net/tun").is_ok();
-        if let Some(check) = networks() {
+        if let Some(check) = try_networks() {
             assert_eq!(has_device, !check.detail.ends_with("but not the outside"), "{check:?}");
         }
     }

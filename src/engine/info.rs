@@ -259,7 +259,7 @@ pub struct Client {
     pub proxies: [String; 3],
 }
 
-/// Finds out; the caller has one thread.
+/// Finds out.
 pub fn info(engine: &Engine, client: &Client, driver: StorageDriver) -> Result<Info> {
     let containers = engine.containers().list()?;
     let running = containers.iter().flatten().filter(|container| container.status.is_running()).count();
@@ -276,7 +276,7 @@ pub fn info(engine: &Engine, client: &Client, driver: StorageDriver) -> Result<I
     if broken > 0 {
         warnings.push(format!("{broken} containers have records that cannot be read"));
     }
-    let lacks = doctor::networks().filter(|check| check.status != doctor::Status::Ok);
+    let lacks = doctor::networks(engine)?.filter(|check| check.status != doctor::Status::Ok);
     warnings.extend(lacks.map(|check| format!("{}: {} (`coracle doctor` names the fix)", check.name, check.detail)));
     let commit = || Commit { id: format!("coracle-{}", env!("CARGO_PKG_VERSION")) };
     let count = |directory: &str| fs::read_dir(directory).map_or(0, Iterator::count);

@@ -1,5 +1,6 @@
 //! Rank 4: one verb per file, a typed request in and a report out. Every face asks for the same verbs; none of them
-//! prints, reads the environment or looks at the command line.
+//! prints, reads the environment or looks at the command line. Any process may call them, from any of its threads: what a
+//! process with threads cannot do is done in a [`worker`].
 
 pub mod access;
 pub mod attach;
@@ -12,13 +13,13 @@ pub(crate) mod fixtures;
 pub mod images;
 pub mod info;
 pub mod inspect;
-mod isolated;
 pub mod kill;
 pub mod logs;
 mod names;
 pub mod network;
 pub mod ps;
 pub mod pull;
+mod reclaim;
 pub mod remove;
 pub mod request;
 pub mod resolve;
@@ -33,6 +34,9 @@ pub mod usage;
 mod userns;
 pub mod volume;
 pub mod wait;
+pub mod worker;
+
+use serde::{Deserialize, Serialize};
 
 use crate::base::{Error, Paths, Result};
 use crate::registry;
@@ -40,7 +44,7 @@ use crate::state::Containers;
 use crate::store::Store;
 
 /// What a face passes in once: where things are and how to reach registries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Engine {
     /// Where things are.
     pub paths: Paths,

@@ -28,9 +28,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use self::partial::Partial;
 use super::Engine;
 use super::rmi::layers_in_use;
+use super::worker::{self, Given, Job, Place};
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::config::CONFIG_MAX;
@@ -54,7 +57,7 @@ const PARTIAL: &str = "partial";
 const ROUNDS: usize = 3;
 
 /// What to pull.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PullRequest {
     /// The reference as typed; podman's `docker://` before it is accepted.
     pub image: String,
@@ -65,7 +68,7 @@ pub struct PullRequest {
 }
 
 /// What a pull did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PullReport {
     /// The reference in full.
     pub reference: Reference,
@@ -81,7 +84,7 @@ pub struct PullReport {
 }
 
 /// What had to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Nothing: the policy is content with the image that is there.
     Present,
@@ -138,22 +141,47 @@ struct Plan {
 
 /// Pulls an image.
 pub fn pull(engine: &Engine, request: &PullRequest, progress: &dyn Progress) -> Result<PullReport> {
-    let name = request.image.strip_prefix("docker://").unwrap_or(&request.image);
-    let reference: Reference = name.parse()?;
-    let store = engine.store()?;
+    match without_registry(engine, request)? {
+        Some(report) => Ok(report),
+        // Layers belong to the user's subordinate ids.
+        None => worker::call(engine, request.clone(), progress),
+    }
+}
+
+impl Job for PullRequest {
+    const NAME: &'static str = "pull";
+    const PLACE: Place = Place::Outer;
+    type Report = PullReport;
+
+    fn run(self, engine: &Engine, given: Given<'_>) -> Result<PullReport> {
+        let (reference, store) = (self.reference()?, engine.store()?);
+        // What comes from this machine is there again faster than it could be kept.
+        let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
+        from_registry((engine, &store), &reference, self.platform.as_ref(), partials.as_deref(), given.progress)
+            .context(|| format!("cannot pull `{}`", reference.familiar()))
+    }
+}
+
+impl PullRequest {
+    fn reference(&self) -> Result<Reference> {
+        self.image.strip_prefix("docker://").unwrap_or(&self.image).parse()
+    }
+}
+
+/// What the policy says when the registry need not be asked. Refuses a name that is none.
+fn without_registry(engine: &Engine, request: &PullRequest) -> Result<Option<PullReport>> {
+    let (reference, store) = (request.reference()?, engine.store()?);
     if request.policy != PullPolicy::Always {
         if let Some(image) = present(&store, &reference, request.platform.as_ref())? {
-            return Ok(PullReport { reference, image, digest: None, outcome: Outcome::Present, foreign: None });
+            let report = PullReport { reference, image, digest: None, outcome: Outcome::Present, foreign: None };
+            return Ok(Some(report));
         }
         if request.policy == PullPolicy::Never {
             return Err(Error::not_found(format!("no such image: `{}`", reference.familiar()))
                 .hint(format!("`coracle pull {}` fetches it", reference.familiar())));
         }
     }
-    // What comes from this machine is there again faster than it could be kept.
-    let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
-    from_registry((engine, &store), &reference, request.platform.as_ref(), partials.as_deref(), progress)
-        .context(|| format!("cannot pull `{}`", reference.familiar()))
+    Ok(None)
 }
 
 /// Pulls the image that a container shall be made from. The caller has decided that it is needed.

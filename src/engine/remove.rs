@@ -1,7 +1,8 @@
 //! `rm`: a container goes away.
 
+use super::reclaim::reclaim;
 use super::stop::{How, stop};
-use super::{Engine, isolated, pull};
+use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock};
 use crate::state::{Container, ContainerGuard, durability};
@@ -21,7 +22,7 @@ pub fn remove(engine: &Engine, names: &[String], removal: Removal) -> Vec<Result
     let results: Vec<Result<ContainerId>> = names.iter().map(|name| remove_one(engine, name, removal)).collect();
     if results.iter().any(Result::is_ok) {
         // What cannot be reclaimed now is reclaimed by the next one.
-        let _ = engine.containers().sweep().and_then(|()| isolated::reclaim(&engine.paths, pull::KEEP_LAYERS));
+        let _ = engine.containers().sweep().and_then(|()| reclaim(engine, pull::KEEP_LAYERS));
     }
     results
 }

@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Engine, isolated};
+use super::Engine;
+use super::reclaim::reclaim;
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Reference};
 use crate::state::{Container, Containers};
@@ -36,7 +37,7 @@ pub fn remove(engine: &Engine, names: &[String], force: bool) -> Result<Vec<Resu
     if results.iter().flatten().any(|removed| !removed.deleted.is_empty()) {
         // Nobody waits for it, and what it cannot do now the next sweep does. Who removes images wants the space: what
         // failed pulls left goes as well, however new it is.
-        let _ = isolated::reclaim(&engine.paths, Duration::ZERO);
+        let _ = reclaim(engine, Duration::ZERO);
     }
     Ok(results)
 }

@@ -1,4 +1,4 @@
-//! `run`: create and start in one go. The supervisor is forked first and gets itself ready while the container is being
+//! `run`: create and start in one go. The supervisor is made first and gets itself ready while the container is being
 //! created; on a machine with two cores that hides most of its cost.
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,12 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::create::{Created, create_guarded};
 use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
+use super::start::supervisor;
 use super::{Engine, pull};
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::state::ContainerConfig;
 use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
-use crate::supervise::spawn;
 
 /// What became of a run.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub fn run(
     created: &mut dyn FnMut(&ContainerId) -> Result<()>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ran> {
-    let supervisor = spawn(&engine.paths)?;
+    let supervisor = supervisor(engine)?;
     let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
     let Created { config, guard, layers } = create_guarded(engine, request, starter, progress)?;
     created(&config.id)?;

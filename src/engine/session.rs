@@ -25,7 +25,7 @@ pub struct Terminal<'a> {
     pub stderr: Option<BorrowedFd<'a>>,
     /// The keys that detach, as bytes; empty for none.
     pub detach_keys: Vec<u8>,
-    /// Signals that reach this process go to the container.
+    /// Signals that reach this process go to the container. For a process with one thread; others must block them.
     pub sig_proxy: bool,
 }
 

@@ -1,13 +1,19 @@
 //! `start`: runs a created or stopped container again.
 
+use std::os::fd::OwnedFd;
+
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
 use super::create::layer_trees;
+use super::pull::Silent;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
 use super::wait::settled;
-use crate::base::{ContainerId, Result};
+use super::worker::{self, Given, Job, Place};
+use crate::base::{ContainerId, Error, Result};
 use crate::oci::Digest;
-use crate::supervise::spawn;
+use crate::supervise::{control_pair, spawn};
 
 /// Starts a container: attached to `terminal` until it ends, or in the background. Starting a running one is no error,
 /// as with docker; attaching to it is done by `attach`.
@@ -26,7 +32,7 @@ pub fn start(
             Some(terminal) => super::attach::attach(engine, name, terminal).map(|end| (id, Some(end))),
         };
     }
-    let supervisor = spawn(&engine.paths)?;
+    let supervisor = supervisor(engine)?;
     let store = engine.store()?;
     let diff_ids: Vec<Digest> =
         container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
@@ -34,4 +40,27 @@ pub fn start(
     let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
     let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
+}
+
+/// A supervisor that waits for its `Launch` on the returned socket. Returns before it is ready: what fails in the meantime
+/// comes back as `Failed`.
+pub(super) fn supervisor(engine: &Engine) -> Result<OwnedFd> {
+    let (ours, theirs) = control_pair()?;
+    let given = Given { progress: &Silent, descriptor: Some(theirs) };
+    worker::call_with(engine, Supervise {}, given).map(|()| ours)
+}
+
+/// Forks a supervisor for the socket that goes with it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Supervise {}
+
+impl Job for Supervise {
+    const NAME: &'static str = "start";
+    const PLACE: Place = Place::Here;
+    type Report = ();
+
+    fn run(self, engine: &Engine, given: Given<'_>) -> Result<()> {
+        let control = given.descriptor.ok_or_else(|| Error::system("a supervisor was asked for without a socket"))?;
+        spawn(&engine.paths, control)
+    }
 }

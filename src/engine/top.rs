@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, isolated};
+use super::Engine;
+use super::worker::{self, Given, Job, Place};
 use crate::base::{Error, Result, ResultExt, text, time};
 use crate::runtime::user::MAX_FILE;
 use crate::spec::idmap::IdMap;
@@ -37,7 +38,7 @@ pub fn top(engine: &Engine, name: &str, ps_arguments: &[String], zone: &TimeZone
         _ => return Err(Error::conflict(format!("container `{}` is not running", text::clean(name)))),
     };
     let processes = members(init)?;
-    let machine = Machine { names: Names::read(engine, init)?, ..Machine::read(zone)? };
+    let machine = Machine { names: worker::call_silently(engine, ReadNames { init })?, ..Machine::read(zone)? };
     Ok(Top {
         titles: columns.iter().map(|column| column.title).collect(),
         processes: processes
@@ -125,25 +126,33 @@ impl Machine {
 
 /// The texts of passwd(5) and group(5) of the container.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Names {
+pub(super) struct Names {
     passwd: String,
     group: String,
 }
 
-impl Names {
-    /// Reads them, from inside the user's namespace: a file system that is served there is closed to the host. What cannot
-    /// be read has no names.
-    fn read(engine: &Engine, init: i32) -> Result<Self> {
-        isolated::inside(&engine.paths, || {
-            let root = BeneathDir::open(Path::new(&format!("/proc/{init}/root")));
-            let text = |path: &str| {
-                let mut bytes = Vec::new();
-                let file = root.as_ref().ok().and_then(|root| root.open_file(path).ok());
-                let _ = file.map(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
-                String::from_utf8_lossy(&bytes).into_owned()
-            };
-            Ok(Self { passwd: text("etc/passwd"), group: text("etc/group") })
-        })
+/// Reads them, from inside the user's namespace: a file system that is served there is closed to the host. What cannot be
+/// read has no names.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReadNames {
+    /// The container's pid 1.
+    init: i32,
+}
+
+impl Job for ReadNames {
+    const NAME: &'static str = "top";
+    const PLACE: Place = Place::Outer;
+    type Report = Names;
+
+    fn run(self, _engine: &Engine, _given: Given<'_>) -> Result<Names> {
+        let root = BeneathDir::open(Path::new(&format!("/proc/{}/root", self.init)));
+        let text = |path: &str| {
+            let mut bytes = Vec::new();
+            let file = root.as_ref().ok().and_then(|root| root.open_file(path).ok());
+            let _ = file.map(|file| file.take(MAX_FILE).read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        Ok(Names { passwd: text("etc/passwd"), group: text("etc/group") })
     }
 }
 

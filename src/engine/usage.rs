@@ -6,10 +6,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, isolated};
+use super::Engine;
+use super::worker::{self, Given, Job, Place};
 use crate::base::error::{WireError, if_absent};
 use crate::base::id::Name;
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::oci::Digest;
 use crate::state::{ContainerConfig, Volumes};
 use crate::store::Layer;
@@ -37,11 +38,8 @@ pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Res
     if containers.is_empty() {
         return Ok(Vec::new());
     }
-    let written: Vec<Result<u64, WireError>> = isolated::inside(&engine.paths, || {
-        let size = |config: &&ContainerConfig| tree_size(&engine.paths.container(&config.id).join("upper"));
-        Ok(containers.iter().map(|config| size(config).map_err(|error| WireError::from(&error))).collect())
-    })
-    .context(|| "cannot measure containers")?;
+    let measure = Measure { containers: containers.iter().map(|config| config.id.clone()).collect() };
+    let written = worker::call_silently(engine, measure).context(|| "cannot measure containers")?;
     let sizes = |(written, config): (Result<u64, WireError>, &&ContainerConfig)| {
         let layers = layers(engine, config)?.iter().map(|layer| layer.size).sum();
         Ok::<_, Error>(Sizes { writable: written.map_err(Error::from)?, layers })
@@ -53,18 +51,48 @@ pub fn sizes(engine: &Engine, containers: &[&ContainerConfig]) -> Result<Vec<Res
 
 /// How many bytes the files of volumes take; one that cannot be measured is left out.
 pub fn volumes(engine: &Engine, names: Vec<Name>) -> Result<BTreeMap<Name, u64>> {
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
+    match names.is_empty() {
+        true => Ok(BTreeMap::new()),
+        false => worker::call_silently(engine, MeasureVolumes { names }).context(|| "cannot measure volumes"),
     }
-    isolated::inside(&engine.paths, || {
+}
+
+/// Adds up the files of volumes, in bytes for each that can be measured.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MeasureVolumes {
+    names: Vec<Name>,
+}
+
+impl Job for MeasureVolumes {
+    const NAME: &'static str = "measure";
+    const PLACE: Place = Place::Outer;
+    type Report = BTreeMap<Name, u64>;
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<Self::Report> {
         let volumes = Volumes::new(&engine.paths);
         let size = |name: Name| {
             let size = tree_size(&volumes.place_of(&name).ok()?.path).ok()?;
             Some((name, size))
         };
-        Ok(names.into_iter().filter_map(size).collect())
-    })
-    .context(|| "cannot measure volumes")
+        Ok(self.names.into_iter().filter_map(size).collect())
+    }
+}
+
+/// Adds up what containers wrote, in bytes for each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Measure {
+    containers: Vec<ContainerId>,
+}
+
+impl Job for Measure {
+    const NAME: &'static str = "measure";
+    const PLACE: Place = Place::Outer;
+    type Report = Vec<Result<u64, WireError>>;
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<Self::Report> {
+        let size = |id| tree_size(&engine.paths.container(id).join("upper")).map_err(|error| WireError::from(&error));
+        Ok(self.containers.iter().map(size).collect())
+    }
 }
 
 /// The layers of a container's image that are there, lowest first.

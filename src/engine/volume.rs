@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::network::list::natural;
 use super::remove::{Removal, remove as remove_containers};
-use super::{Engine, isolated, pull, usage};
+use super::{Engine, pull, reclaim, usage};
 use crate::base::id::{Name, random_hex};
 use crate::base::publish::Durability;
 use crate::base::{Error, Kind, Result, ResultExt, text, time};
@@ -251,7 +251,7 @@ pub fn remove(engine: &Engine, name: &str, with_users: bool) -> Result<()> {
         removed.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
     }
     volumes.remove(&volume.name, Durability::Durable)?;
-    let _ = isolated::reclaim(&engine.paths, pull::KEEP_LAYERS);
+    let _ = reclaim::reclaim(engine, pull::KEEP_LAYERS);
     Ok(())
 }
 
@@ -277,7 +277,7 @@ pub fn prune(engine: &Engine, filters: &Filters, all: bool) -> Result<(Vec<Name>
             Err(error) => return Err(error).context(|| "cannot remove all unused volumes"),
         }
     }
-    let _ = isolated::reclaim(&engine.paths, pull::KEEP_LAYERS);
+    let _ = reclaim::reclaim(engine, pull::KEEP_LAYERS);
     Ok((removed, freed))
 }
 

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::credentials::Credentials;
 pub use super::resolver::Places;
 use crate::base::Paths;
+use crate::base::paths::lossless_list;
 
 /// Settings of a [`super::Client`]. Nothing here is read from the environment: the command line fills it in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
     /// `--tls-verify`. Absent: certificates are verified, and plain HTTP is used for loopback hosts and those which
     /// `registries.conf` calls insecure. False: this command may use plain HTTP and any certificate. True: neither, not
@@ -17,13 +20,17 @@ pub struct Settings {
     /// `--creds`: used for every registry of this command, instead of the files.
     pub credentials: Option<Credentials>,
     /// Files with credentials, containers-auth.json(5) or docker's `config.json`; the first with an entry is used.
+    #[serde(with = "lossless_list")]
     pub auth_files: Vec<PathBuf>,
     /// Places of containers-registries.conf(5); the first that exists is read.
+    #[serde(with = "lossless_list")]
     pub registries_conf: Vec<PathBuf>,
     /// Directories of drop-ins for it; later ones override.
+    #[serde(with = "lossless_list")]
     pub registries_conf_dirs: Vec<PathBuf>,
     /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
     /// `*.key` (what we show), see containers-certs.d(5).
+    #[serde(with = "lossless_list")]
     pub certificate_dirs: Vec<PathBuf>,
     /// Where the machine says how it finds names.
     pub names: Places,
@@ -34,7 +41,7 @@ pub struct Settings {
 }
 
 /// When to give up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Patience {
     /// For a connection, including TLS.
     pub connect: Duration,

@@ -11,7 +11,7 @@
 //! would not find those of the other. So who joins one holds a lock, shared with others who do, until it is recorded
 //! itself: the keeper through which it came may go meanwhile. Who makes one holds the lock alone, and looks again first.
 //!
-//! [`enter`] moves the calling process, which must have one thread, for good: into the outer user namespace with all
+//! [`enter`] moves the calling process for good, and refuses to when it has several threads: into the outer user namespace with all
 //! capabilities there, and into a mount namespace of its own whose mounts reach nobody else. Its credentials stay those
 //! of the user; only their numbers change. It leaves the user's session keyring for an empty one (`base::keyring`), which
 //! every process that it starts inherits.
@@ -37,7 +37,7 @@ use crate::base::lock::{Lock, Mode};
 use crate::base::process::{ProcessIdentity, signal_name};
 use crate::base::{Error, Kind, Paths, Result, ResultExt, keyring};
 use crate::spec::idmap::{IdMap, IdRange};
-use crate::sys::process::{Forked, close_all_but, exit_now, fork};
+use crate::sys::process::{Forked, close_all_but, exit_now, fork, require_one_thread};
 
 /// Moves this single-threaded process into the outer user namespace and a private mount namespace, without the keys of the
 /// user's session.
@@ -45,6 +45,7 @@ use crate::sys::process::{Forked, close_all_but, exit_now, fork};
 /// The process is recorded as a keeper of the namespace; the record goes with [`forget_keeper`] or, at the latest, with
 /// whoever next finds the process dead.
 pub fn enter(paths: &Paths) -> Result<()> {
+    require_one_thread().context(|| "cannot enter the user's namespace")?;
     if is_real_root() {
         unshare(CloneFlags::CLONE_NEWNS).context(|| "cannot make a mount namespace")?;
         let none: Option<&str> = None;

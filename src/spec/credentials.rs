@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::base::{Error, Result};
 
 /// What proves who the user is.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Credentials {
     /// User and password.
     Password {

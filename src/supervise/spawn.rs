@@ -9,32 +9,33 @@ use std::path::Path;
 use rustix::fs::CWD;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
-use super::control_pair;
 use super::protocol::{Reply, send_reply};
 use crate::base::error::WireError;
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::rootless::outer;
 use crate::sys::mount::{MountAttr, set_attributes};
-use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit_now, fork, place_at_three};
+use crate::sys::process::{
+    Forked, StringArray, close_all_but, close_on_exec_from, exec_fd, exit_now, fork, place_at_three,
+};
 
 /// The program name that makes coracle a supervisor; followed by the data and the runtime directory.
 pub const ROLE: &str = "coracle-supervise";
 
-/// Forks a supervisor that waits for its `Launch` on the returned socket. Returns before it is ready: what fails in the
+/// Forks a supervisor that waits for its `Launch` on the socket `control`. Returns before it is ready: what fails in the
 /// meantime comes back as `Failed`. The caller must have one thread.
-pub fn spawn(paths: &Paths) -> Result<OwnedFd> {
+pub fn spawn(paths: &Paths, control: OwnedFd) -> Result<()> {
     paths.ensure()?;
-    let (ours, theirs) = control_pair()?;
     match fork().context(|| "cannot fork")? {
-        Forked::Parent(_) => Ok(ours),
+        Forked::Parent(_) => Ok(()),
         Forked::Child => {
-            drop(ours);
-            let error = match become_supervisor(paths, &theirs) {
+            // The other end above all: it is the command's.
+            let alone = close_all_but(&[control.as_fd()]).context(|| "cannot close the command's files");
+            let error = match alone.and_then(|()| become_supervisor(paths, &control)) {
                 Err(error) => error,
                 Ok(never) => match never {},
             };
             outer::forget_keeper(paths);
-            let _ = send_reply(theirs.as_fd(), &Reply::Failed(WireError::from(&error)));
+            let _ = send_reply(control.as_fd(), &Reply::Failed(WireError::from(&error)));
             exit_now(1);
         }
     }

@@ -3,7 +3,9 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -17,11 +19,18 @@ pub enum Forked<T> {
     Parent(T),
 }
 
-/// fork(2). Only for a process with one thread: a lock held by another thread would stay locked in the child for ever.
+/// fork(2). Refused in a process with several threads: a lock held by another thread would stay locked in the child for
+/// ever.
 pub fn fork() -> io::Result<Forked<i32>> {
-    debug_assert_eq!(threads(), 1, "fork in a process with several threads");
+    require_one_thread()?;
+    fork_in_init()
+}
+
+/// fork(2) for the init of a container, which never has more than one thread. It runs under the container's system call
+/// filter, whose answer to a call that asks for the threads may be death.
+pub fn fork_in_init() -> io::Result<Forked<i32>> {
     // SAFETY: with one thread, no lock of the allocator or the runtime can be held elsewhere, so the child may go on
-    // with ordinary code. coracle's roles that fork have one thread; the assertion above tells in tests.
+    // with ordinary code. `fork` has made sure of it, and init starts no threads.
     match unsafe { nix::unistd::fork() }? {
         nix::unistd::ForkResult::Child => Ok(Forked::Child),
         nix::unistd::ForkResult::Parent { child } => Ok(Forked::Parent(child.as_raw())),
@@ -37,9 +46,9 @@ pub struct Cloned {
     pub pidfd: OwnedFd,
 }
 
-/// clone3(2) without shared memory: a fork into new namespaces. Same condition as [`fork`].
+/// clone3(2) without shared memory: a fork into new namespaces. Refused under the same condition as [`fork`].
 pub fn clone3(namespaces: CloneFlags) -> io::Result<Forked<Cloned>> {
-    debug_assert_eq!(threads(), 1, "clone3 in a process with several threads");
+    require_one_thread()?;
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain integers; all-zero is its documented default.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -59,12 +68,37 @@ pub fn clone3(namespaces: CloneFlags) -> io::Result<Forked<Cloned>> {
     }
 }
 
-/// The number of threads of this process.
-fn threads() -> usize {
-    match cfg!(test) {
-        // The test harness itself has many; the tests that fork do nothing but exec or exit in the child.
-        true => 1,
-        false => std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count),
+/// How long threads that were joined just now may take to be gone: the kernel wakes whoever joins a thread before it takes
+/// the thread out of the process.
+const LEAVING: Duration = Duration::from_millis(50);
+
+/// Fails in a process with several threads. Costs one system call when there is one.
+pub fn require_one_thread() -> io::Result<()> {
+    // The test harness itself has many; the tests that fork do nothing but exec or exit in the child.
+    if cfg!(test) || has_one_thread() {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < LEAVING {
+        std::thread::sleep(Duration::from_micros(100));
+        if has_one_thread() {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other("this process has several threads, and only a process with one can be forked or moved"))
+}
+
+/// Whether this process has one thread and shares its memory with no other process. A thread that was joined just now may
+/// still be counted, never one left out.
+pub fn has_one_thread() -> bool {
+    // unshare(2): CLONE_THREAD changes nothing in a process with one thread, and is the error EINVAL in others. It needs
+    // neither privilege nor /proc, which in a container is the container's.
+    // SAFETY: no memory is passed.
+    match unsafe { libc::unshare(libc::CLONE_THREAD) } {
+        0 => true,
+        _ if Errno::last() == Errno::EINVAL => false,
+        // A system call filter refuses unshare(2): /proc/self/task has a directory for each thread, beside `.` and `..`.
+        _ => std::fs::metadata("/proc/self/task").is_ok_and(|task| task.nlink() == 3),
     }
 }
 
@@ -134,15 +168,15 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     }
 }
 
-/// Closes every descriptor of this process but the standard streams and `kept`. For a process that was just forked: what
-/// its memory still says of the others is never looked at again. close_range(2), kernel 5.9.
+/// Closes every descriptor of this process but the standard streams and `kept`. For a process that was just forked or
+/// executed: what its memory still says of the others is never looked at again. close_range(2), kernel 5.9.
 pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut numbers: Vec<u32> = kept.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).filter(|fd| *fd > 2).collect();
     numbers.sort_unstable();
     let mut first = 3;
     for last in numbers.iter().map(|fd| fd - 1).chain([u32::MAX]) {
         if first <= last {
-            // SAFETY: the caller is a fresh fork, which uses nothing but `kept` and ends without running destructors.
+            // SAFETY: the caller is a fresh process, which uses nothing but `kept` and ends without running destructors.
             match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
                 0 => {}
                 _ => return Err(io::Error::last_os_error()),
@@ -219,5 +253,17 @@ pub fn yield_to_all_others() -> io::Result<()> {
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_counted() {
+        // The harness has another thread than this one.
+        assert!(!has_one_thread());
+        assert!(std::fs::metadata("/proc/self/task").unwrap().nlink() > 3);
     }
 }

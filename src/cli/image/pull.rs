@@ -53,8 +53,6 @@ fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     let mut engine = context.engine_for_registries(arguments.tls_verify, arguments.authfile.as_deref())?;
     context.tell_of_single_id(&engine)?;
     engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
-    // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
-    let _inside = engine.enter_namespace()?;
     each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet))
 }
 

@@ -32,7 +32,7 @@ struct DoctorArguments {
 fn doctor(context: &Context, arguments: &DoctorArguments) -> Result<u8> {
     let engine = context.engine()?;
     let search_path = context.environment.get("PATH").unwrap_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
-    let checks = examine(&engine, OsStr::new(search_path));
+    let checks = examine(&engine, OsStr::new(search_path))?;
     match arguments.format.as_deref() {
         Some("json") => {
             let json = serde_json::to_string(&checks);
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn fixes_stand_below_their_checks() {
-        let check = |name, status, fix: Option<&str>| Check {
-            name,
+        let check = |name: &'static str, status, fix: Option<&str>| Check {
+            name: name.into(),
             status,
             detail: "what was found".into(),
             fix: fix.map(String::from),

@@ -23,6 +23,14 @@ fn layer(name: &str, contents: &[u8]) -> Vec<u8> {
     archive
 }
 
+/// As [`pull`] does it, but in this process.
+fn pull_here(engine: &Engine, request: PullRequest, progress: &dyn Progress) -> Result<PullReport> {
+    match without_registry(engine, &request)? {
+        Some(report) => Ok(report),
+        None => request.run(engine, Given { progress, descriptor: None }),
+    }
+}
+
 /// An engine with an empty home.
 struct Home {
     scratch: Staging,
@@ -65,7 +73,7 @@ impl Home {
             platform: platform.map(|platform| platform.parse().unwrap()),
             policy,
         };
-        pull(&self.engine, &request, &Silent)
+        pull_here(&self.engine, request, &Silent)
     }
 
     /// As from a registry on another machine.
@@ -317,7 +325,7 @@ fn progress_is_told_in_order() {
         "resolved 1,exists,storing".to_owned(),
     ] {
         let log = Log(Mutex::default());
-        pull(&home.engine, &request, &log).unwrap();
+        pull_here(&home.engine, request.clone(), &log).unwrap();
         let mut said = log.0.into_inner().unwrap();
         // Of the counts only the last is certain.
         said.dedup_by(|later, earlier| {

@@ -45,7 +45,7 @@ use self::files::{Nsswitch, ResolvConf, Status};
 const ADDRESSES_MAX: usize = 32;
 
 /// Where the machine says how it finds names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Places {
     /// nsswitch.conf(5).
     pub nsswitch: PathBuf,

@@ -12,13 +12,14 @@ mod namespaces;
 pub mod probe;
 mod storage;
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 
 use crate::base::Paths;
 use machine::Machine;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Nothing to do.
@@ -30,10 +31,10 @@ pub enum Status {
 }
 
 /// One finding.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Check {
     /// What was checked: `subordinate ids`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The verdict.
     pub status: Status,
     /// What was found, and what it means; one line.
@@ -45,17 +46,17 @@ pub struct Check {
 impl Check {
     /// All is well.
     pub fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::Ok, detail: detail.into(), fix: None }
+        Self { name: name.into(), status: Status::Ok, detail: detail.into(), fix: None }
     }
 
     /// Something does not work.
     pub fn warning(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::Warning, detail: detail.into(), fix: None }
+        Self { name: name.into(), status: Status::Warning, detail: detail.into(), fix: None }
     }
 
     /// Nothing works.
     pub fn failed(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, status: Status::Failed, detail: detail.into(), fix: None }
+        Self { name: name.into(), status: Status::Failed, detail: detail.into(), fix: None }
     }
 
     /// With a command that repairs it.
@@ -101,7 +102,7 @@ mod tests {
         let left: Vec<_> = std::fs::read_dir(paths.staging()).into_iter().flatten().collect();
         std::fs::remove_dir_all(&directory).unwrap();
         assert!(left.is_empty());
-        let mut names: Vec<&str> = checks.iter().map(|check| check.name).collect();
+        let mut names: Vec<&str> = checks.iter().map(|check| &*check.name).collect();
         assert_eq!(names.first(), Some(&"kernel"));
         names.sort_unstable();
         names.dedup();

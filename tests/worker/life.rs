@@ -1,0 +1,186 @@
+//! What a user of the engine does in a day: every verb, once or more.
+
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
+
+use coracle::base::ContainerId;
+use coracle::engine::network::{self, Filters, membership};
+use coracle::engine::pull::{self, Outcome, Silent};
+use coracle::engine::remove::{self as rm, Removal};
+use coracle::engine::request::{CreateRequest, ExecRequest};
+use coracle::engine::session::{End, Terminal};
+use coracle::engine::stop::{self, How};
+use coracle::engine::{attach, create, exec, images, inspect, kill, logs, ps, run, start, top, usage, wait};
+use coracle::net::networks::NewNetwork;
+use coracle::spec::image::{ImageRequest, PullPolicy};
+use coracle::spec::namespaces::NetworkRequest;
+use coracle::spec::network::Wish;
+
+use crate::stage::{Scene, eventually, pull_request};
+
+/// All of it, but for the images nothing is left.
+pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
+    let engine = &scene.engine;
+    let request = pull_request(host, "one");
+    let image = request.image.as_str();
+    pull::pull(engine, &request, &Silent).unwrap();
+    let again = pull::pull(engine, &request, &Silent).unwrap();
+    assert_eq!(again.outcome, Outcome::UpToDate);
+    assert_eq!(images::list(engine, &images::Query::default()).unwrap().len(), 1);
+    serde_json::to_string(&inspect::image(engine, image).unwrap()).unwrap();
+
+    created_and_started(scene, image, &format!("made{user}"));
+    run_at_once(scene, image, &format!("run{user}"));
+    networks(scene, image, user);
+    the_built_in_image(scene, user);
+}
+
+fn request(scene: &Scene, image: &str, name: &str, command: &[&str]) -> CreateRequest {
+    let mut request = CreateRequest {
+        image: ImageRequest { name: image.to_owned(), ..ImageRequest::default() },
+        name: Some(name.parse().unwrap()),
+        ..CreateRequest::default()
+    };
+    request.process.command = command.iter().map(|word| (*word).to_owned()).collect();
+    request.namespaces.networks = vec![NetworkRequest::None];
+    request.storage.driver = scene.driver;
+    request
+}
+
+/// A script that ends with SIGTERM, with code 3.
+const SERVE: [&str; 4] = ["/bin/busybox", "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"];
+
+fn created_and_started(scene: &Scene, image: &str, name: &str) {
+    let engine = &scene.engine;
+    let id = create::create(engine, &request(scene, image, name, &SERVE), &Silent).unwrap();
+    let (started, end) = start::start(engine, name, None, &mut |_| ()).unwrap();
+    assert_eq!((started, end), (id.clone(), None));
+    eventually("it has printed", || printed(scene, name) == "ready\n");
+
+    let (output, end) = attached(|terminal| exec::exec(engine, name, &echo("in exec"), Some(terminal)).unwrap());
+    assert_eq!((output.as_str(), end), ("in exec\n", Some(End::Exited(0))));
+    exec::exec(engine, name, &echo("nobody hears it"), None).unwrap();
+
+    let listed = ps::list(engine, &ps::Query::default()).unwrap();
+    assert!(listed.containers.iter().any(|container| container.config.id == id));
+    let report = serde_json::to_string(&inspect::container(engine, name, true).unwrap()).unwrap();
+    assert!(report.contains("\"SizeRw\":"), "{report}");
+    let config = engine.containers().config(&id).unwrap();
+    let sizes = usage::sizes(engine, &[&config]).unwrap().remove(0).unwrap();
+    assert!(sizes.layers > 100_000, "{sizes:?}");
+    let processes = top::top(engine, name, &["-o".into(), "user,args".into()], &jiff::tz::TimeZone::UTC).unwrap();
+    // By the container's own /etc/passwd, unless this process is nobody's user there.
+    assert!(processes.processes.iter().any(|row| row[0] == "captain"), "{processes:?}");
+
+    stop::stop(engine, name, How::default()).unwrap();
+    assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    stop::restart(engine, name, How::default(), &mut |_| ()).unwrap();
+    eventually("it has printed again", || printed(scene, name) == "ready\nready\n");
+    let (_, end) = attached(|terminal| {
+        kill::kill(engine, name, 15).unwrap();
+        // It may have ended before anybody could attach.
+        attach::attach(engine, name, terminal).ok()
+    });
+    assert!(end.is_none_or(|end| end == End::Exited(3)), "{end:?}");
+    assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    remove(scene, name);
+}
+
+fn run_at_once(scene: &Scene, image: &str, name: &str) {
+    let engine = &scene.engine;
+    let mut once = request(scene, image, name, &["/bin/busybox", "echo", "hello"]);
+    once.lifecycle.remove = true;
+    let (output, ran) =
+        attached(|terminal| run::run(engine, &once, Some(terminal), &Silent, &mut |_| Ok(()), &mut |_| ()).unwrap());
+    assert_eq!((output.as_str(), ran.end), ("hello\n", Some(End::Exited(0))));
+    // Pulls first, in the same call.
+    let mut fresh = once;
+    fresh.image.pull = PullPolicy::Always;
+    let (output, _) =
+        attached(|terminal| run::run(engine, &fresh, Some(terminal), &Silent, &mut |_| Ok(()), &mut |_| ()).unwrap());
+    assert_eq!(output, "hello\n");
+    let id = in_background(scene, image, name);
+    remove(scene, id.as_str());
+}
+
+fn networks(scene: &Scene, image: &str, user: usize) {
+    let engine = &scene.engine;
+    let (front, back, name) = (format!("front{user}"), format!("back{user}"), format!("net{user}"));
+    for network in [&front, &back] {
+        network::create::create(engine, &NewNetwork::named(network.parse().unwrap()), false).unwrap();
+    }
+    let on = NetworkRequest::Named(front.clone(), Wish::default());
+    let mut served = request(scene, image, &name, &SERVE);
+    served.namespaces.networks = vec![on];
+    run::run(engine, &served, None, &Silent, &mut |_| Ok(()), &mut |_| ()).unwrap();
+    membership::connect(engine, &back, &name, &Wish::default()).unwrap();
+    let interfaces = |expected: usize| {
+        let (output, _) = attached(|terminal| {
+            let list = ["/bin/busybox", "ls", "/sys/class/net"].map(String::from).to_vec();
+            exec::exec(engine, &name, &ExecRequest { argv: list, ..ExecRequest::default() }, Some(terminal)).unwrap()
+        });
+        assert_eq!(output.lines().filter(|name| name.starts_with("eth")).count(), expected, "{output}");
+    };
+    interfaces(2);
+    serde_json::to_string(&network::inspect::inspect(engine, &back).unwrap()).unwrap();
+    membership::disconnect(engine, &back, &name).unwrap();
+    interfaces(1);
+    let (known, broken) = network::list::list(engine, &Filters::default()).unwrap();
+    assert!(known.len() >= 3 && broken.is_empty());
+    remove(scene, &name);
+    for network in [&front, &back] {
+        network::remove::remove(engine, network, network::remove::Holders::All).unwrap();
+    }
+}
+
+/// The program of that image is this very test.
+fn the_built_in_image(scene: &Scene, user: usize) {
+    let mut hello = request(scene, "hello", &format!("hello{user}"), &[]);
+    hello.lifecycle.remove = true;
+    let (output, ran) = attached(|terminal| {
+        run::run(&scene.engine, &hello, Some(terminal), &Silent, &mut |_| Ok(()), &mut |_| ()).unwrap()
+    });
+    assert_eq!(ran.end, Some(End::Exited(0)), "{output}");
+}
+
+/// Starts a container in the background that serves until it is told to end.
+pub fn in_background(scene: &Scene, image: &str, name: &str) -> ContainerId {
+    let request = request(scene, image, name, &SERVE);
+    let ran = run::run(&scene.engine, &request, None, &Silent, &mut |_| Ok(()), &mut |_| ()).unwrap();
+    assert_eq!(ran.end, None);
+    ran.id
+}
+
+pub fn remove(scene: &Scene, name: &str) {
+    let removal = Removal { force: true, volumes: true };
+    rm::remove(&scene.engine, &[name.to_owned()], removal).remove(0).unwrap();
+}
+
+fn echo(word: &str) -> ExecRequest {
+    let argv = ["/bin/busybox", "echo", word].map(String::from).to_vec();
+    ExecRequest { argv, ..ExecRequest::default() }
+}
+
+fn printed(scene: &Scene, name: &str) -> String {
+    let mut text = String::new();
+    let mut sink = |entry: coracle::spec::logs::Entry| {
+        text.push_str(&entry.text);
+        Ok(())
+    };
+    logs::read(&scene.engine, name, &logs::LogRequest::default(), &mut sink).unwrap();
+    text
+}
+
+/// What a session printed, and what came of it.
+fn attached<T>(session: impl FnOnce(&Terminal<'_>) -> T) -> (String, T) {
+    let (mut read, write) = std::io::pipe().unwrap();
+    assert!(write.as_raw_fd() > 2);
+    let fd = write.as_fd();
+    let terminal =
+        Terminal { stdin: None, stdout: Some(fd), stderr: Some(fd), detach_keys: Vec::new(), sig_proxy: false };
+    let result = session(&terminal);
+    drop(write);
+    let mut output = String::new();
+    read.read_to_string(&mut output).unwrap();
+    (output, result)
+}
