@@ -5,7 +5,8 @@
 //! A blob is a file whose digest is known, so that it can be sent again from any byte. The registry opens a session (POST)
 //! and names its URL; everything that is missing goes there in one request (PATCH), and a last one names the digest (PUT),
 //! which the registry verifies. When the connection breaks, the session is asked what has arrived (GET, `Range`), and the
-//! rest is sent; when the session is gone, another begins. Attempts are bounded, and counted anew after progress.
+//! rest is sent; when the session is gone, another begins. (The registry of the distribution project gives up a session in
+//! which a request broke, and so everything is sent again there, which pieces would not change.) Attempts are bounded, and counted anew after progress.
 //!
 //! The URL of a session is the registry's choice. It is held to the rules of redirects, and at another origin than the
 //! registry's nobody is shown who we are: a registry that names the upload URL of another gets nothing that it could not

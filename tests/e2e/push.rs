@@ -2,11 +2,17 @@
 //! authentication.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::support::bad_registry::{BadRegistry, Fault, Reply};
 use crate::support::env::Env;
+use crate::support::eventually;
 use crate::support::images::{Image, Packing, Tar};
 use crate::support::registry::{CREDENTIALS, Registry};
 
@@ -212,6 +218,96 @@ fn what_cannot_be_pushed_says_why() {
     env.coracle(&format!("push {}/app@{digest}", registry.address())).fails().explains();
     registry.stop();
     env.coracle(&format!("push --retry 0 IMAGE {name}")).fails_with(1).explains().stderr_has("nothing listens there");
+}
+
+/// Passes connections on to `to` and cuts the first that has brought `limit` bytes. Counts what all of them bring.
+fn cutting_proxy(to: String, limit: usize) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let brought = Arc::new(AtomicUsize::new(0));
+    let (count, cut) = (brought.clone(), Arc::new(AtomicBool::new(false)));
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(&to).expect("a registry");
+            let (mut answers, mut asker) = (server.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut answers, &mut asker);
+                let _ = asker.shutdown(Shutdown::Both);
+            });
+            let (count, cut) = (count.clone(), cut.clone());
+            std::thread::spawn(move || {
+                let (mut client, mut server) = (client, server);
+                let (mut buffer, mut total) = (vec![0; 64 << 10], 0);
+                while let Ok(length @ 1..) = client.read(&mut buffer) {
+                    total += length;
+                    count.fetch_add(length, Ordering::SeqCst);
+                    if server.write_all(&buffer[..length]).is_err() {
+                        break;
+                    }
+                    if total > limit && !cut.swap(true, Ordering::SeqCst) {
+                        break;
+                    }
+                }
+                let _ = server.shutdown(Shutdown::Write);
+                let _ = client.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (address, brought)
+}
+
+/// Bytes that no compression makes smaller.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    next.flatten().take(size).collect()
+}
+
+#[test]
+fn a_broken_upload_ends_well_at_a_real_registry() {
+    const SIZE: usize = 12 << 20;
+    let env = ready!(busybox);
+    let (from, to) = (Registry::start(), Registry::start());
+    let layer = Tar::new().file("noise", noise(SIZE)).finish();
+    let source = from.push(&Image::busybox().packed_layer(&layer, Packing::Gzip), "noisy");
+    env.coracle(&format!("pull -q {source}")).succeeds();
+    let (proxy, brought) = cutting_proxy(to.address().to_owned(), 6 << 20);
+    env.coracle(&format!("push {source} {proxy}/noisy")).succeeds();
+    let name = to.name("noisy");
+    assert_eq!(manifest(&env, &name).0, manifest(&env, &source).0);
+    // This registry forgets a session that broke: all is sent again.
+    let brought = brought.load(Ordering::SeqCst);
+    assert!(brought > SIZE + (6 << 20), "it was not cut: {brought} bytes");
+}
+
+#[test]
+fn a_push_that_is_killed_leaves_nothing() {
+    let env = ready!(busybox);
+    let held = Arc::new(AtomicBool::new(false));
+    let holding = held.clone();
+    let registry = BadRegistry::start(move |request| match request.method.as_str() {
+        "PATCH" => {
+            holding.store(true, Ordering::SeqCst);
+            Reply::new(202, "").fault(Fault::DripHeader)
+        }
+        "POST" => Reply::new(202, "").header("location", "/v2/app/blobs/uploads/one"),
+        "GET" => Reply::new(200, "{}"),
+        _ => Reply::new(404, ""),
+    });
+    let running = env.command(&format!("push IMAGE {}/app", registry.host())).spawn();
+    eventually("something is sent", || held.load(Ordering::SeqCst));
+    running.signal(nix::sys::signal::Signal::SIGKILL);
+    running.wait();
+    for directory in ["staging", "store/staging"] {
+        let left = fs::read_dir(env.data().join(directory)).expect("our directory").count();
+        assert_eq!(left, 0, "{directory}");
+    }
+    env.coracle("run --rm IMAGE true").succeeds();
 }
 
 #[test]
