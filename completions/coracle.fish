@@ -152,20 +152,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d '
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-format -d 'Compress all layers in this way; those that are already are not compressed again' -r -f -a "gzip\t'Every registry and tool knows it'
 zstd\t'Faster to unpack'"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-level -d 'Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand push" -l creds -d 'User name and password for the registry' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l disable-content-trust -d 'Do not sign the image: coracle never does' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -s f -l format -d 'Format of the manifest, if it shall be another: oci or v2s2' -r -f -a "oci\t'The OCI image specification\'s'
 v2s2\t'docker\'s schema 2'"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l platform -d 'Refuse the image if it is for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
-false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -s a -l all-tags -d 'Push all tags that are here of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l force-compression -d 'Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -s q -l quiet -d 'Show no progress'
@@ -528,20 +528,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers in this way; those that are already are not compressed again' -r -f -a "gzip\t'Every registry and tool knows it'
 zstd\t'Faster to unpack'"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'User name and password for the registry' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Do not sign the image: coracle never does' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'Format of the manifest, if it shall be another: oci or v2s2' -r -f -a "oci\t'The OCI image specification\'s'
 v2s2\t'docker\'s schema 2'"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l platform -d 'Refuse the image if it is for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
-false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push all tags that are here of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Show no progress'

@@ -185,6 +185,17 @@ impl Context {
         }
     }
 
+    /// A path as typed.
+    pub fn path(&self, typed: &str) -> PathBuf {
+        self.cwd.join(typed)
+    }
+
+    /// The file of `REGISTRY_AUTH_FILE`, which docker does not know. It is not there before the first login.
+    fn authfile(&self) -> Option<PathBuf> {
+        let file = self.environment.path("REGISTRY_AUTH_FILE").filter(|file| file.exists());
+        file.filter(|_| self.persona != Persona::Docker)
+    }
+
     /// docker's client configuration directory.
     pub fn docker_directory(&self) -> PathBuf {
         let usual = || self.environment.path("HOME").unwrap_or_default().join(".docker");
@@ -218,33 +229,17 @@ impl Context {
         let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
         let paths = self.environment.paths(&chosen)?;
         self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
-        let given = authfile.map(|file| self.cwd.join(file));
-        if let Some(file) = &given {
+        let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.authfile());
+        if let Some(file) = &authfile {
             std::fs::metadata(file).at(file, "cannot use the authentication file")?;
         }
-        // docker does not know the variable. Before the first login the file that it names is not there.
-        let variable = match self.persona {
-            Persona::Docker => None,
-            _ => self.environment.path("REGISTRY_AUTH_FILE"),
-        };
         let mut registry = Settings { tls_verify, ..Settings::of(&paths) };
-        let docker = self.docker_directory_given();
-        registry.auth_files = auth_files(registry.auth_files, self.persona, docker, given.or(variable));
-        Ok(Engine { paths, registry })
-    }
-
-    /// A path as typed.
-    pub fn path(&self, typed: &str) -> PathBuf {
-        self.cwd.join(typed)
-    }
-
-    /// The directory of `--cert-dir`, which must be there.
-    pub fn certificates(&self, given: Option<&str>) -> Result<Option<PathBuf>> {
-        let Some(directory) = given.map(|directory| self.path(directory)) else { return Ok(None) };
-        match std::fs::metadata(&directory).at(&directory, "cannot use the certificates in")?.is_dir() {
-            true => Ok(Some(directory)),
-            false => Err(Error::usage(format!("`{}` is no directory", text::clean(&directory.display().to_string())))),
+        registry.auth_files = auth_files(registry.auth_files, self.docker_directory_given(), authfile);
+        let mut engine = Engine { paths, registry };
+        if self.persona == Persona::Docker {
+            engine.docker_first();
         }
+        Ok(engine)
     }
 
     /// Says, the first time, what a user without subordinate ids has to do without.
@@ -262,22 +257,13 @@ impl Context {
 }
 
 /// Where credentials are sought: in the one file that was named, else in `usual` places, of which docker's may be elsewhere.
-/// It comes first for docker, whose `login` writes there.
-fn auth_files(
-    mut usual: Vec<PathBuf>,
-    persona: Persona,
-    docker: Option<PathBuf>,
-    named: Option<PathBuf>,
-) -> Vec<PathBuf> {
+fn auth_files(mut usual: Vec<PathBuf>, docker: Option<PathBuf>, named: Option<PathBuf>) -> Vec<PathBuf> {
     if let Some(file) = named {
         return vec![file];
     }
     if let Some(directory) = docker {
         usual.retain(|file| !file.ends_with(".docker/config.json"));
         usual.push(directory.join("config.json"));
-    }
-    if persona == Persona::Docker {
-        usual.rotate_right(1);
     }
     usual
 }
@@ -301,10 +287,8 @@ mod tests {
     fn credentials_are_sought_where_the_user_says() {
         let files = |docker: Option<&str>, named: Option<&str>| {
             let usual = vec!["/c/auth.json".into(), "/h/.docker/config.json".into()];
-            auth_files(usual, Persona::Coracle, docker.map(PathBuf::from), named.map(PathBuf::from))
+            auth_files(usual, docker.map(PathBuf::from), named.map(PathBuf::from))
         };
-        let own = auth_files(vec!["/c/auth.json".into(), "/h/.docker/config.json".into()], Persona::Docker, None, None);
-        assert_eq!(own[0], PathBuf::from("/h/.docker/config.json"));
         assert_eq!(files(None, None).len(), 2);
         assert_eq!(files(Some("/d"), None), [PathBuf::from("/c/auth.json"), "/d/config.json".into()]);
         assert_eq!(files(Some("/d"), Some("/named")), [PathBuf::from("/named")]);

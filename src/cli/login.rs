@@ -6,8 +6,6 @@
 //! `--authfile`, `REGISTRY_AUTH_FILE` or `--compat-auth-file ~/.docker/config.json`. All of these are read by every
 //! command, whatever the name.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::context::{Context, Persona};
@@ -15,10 +13,9 @@ use super::ui::Answer;
 use super::verb::{Codes, Verb, typed};
 use crate::base::{Error, Result, text};
 use crate::engine::Engine;
-use crate::engine::login::{Server, check, kept, log_in};
+use crate::engine::login::{Keep, Kept, Server, Stored, check_kept, kept, log_in};
+use crate::engine::reach::Reach;
 use crate::oci::reference::DOCKER_HUB;
-use crate::registry::settings::session_file;
-use crate::registry::{AuthFile, Credentials, Stored, Style};
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -47,24 +44,34 @@ pub struct Place {
 }
 
 impl Place {
-    /// The file. See the module for which.
-    pub fn file(&self, context: &Context, engine: &Engine) -> AuthFile {
-        let (path, style) = self.path(context, engine);
-        AuthFile { path, style, lock: engine.paths.runtime.join("login.lock") }
+    /// See the module.
+    pub fn keep(&self, context: &Context) -> Keep {
+        match (&self.compat_auth_file, &self.authfile) {
+            (Some(file), _) => Keep::Docker(context.path(file)),
+            (None, Some(file)) => Keep::Containers(context.path(file)),
+            (None, None) if context.persona == Persona::Docker => {
+                Keep::Docker(context.docker_directory().join("config.json"))
+            }
+            (None, None) => match context.environment.path("REGISTRY_AUTH_FILE") {
+                Some(file) => Keep::Containers(file),
+                None => Keep::Session,
+            },
+        }
     }
 
-    fn path(&self, context: &Context, engine: &Engine) -> (PathBuf, Style) {
-        match (&self.compat_auth_file, &self.authfile) {
-            (Some(file), _) => (context.path(file), Style::Docker),
-            (None, Some(file)) => (context.path(file), Style::Containers),
-            (None, None) if context.persona == Persona::Docker => {
-                (context.docker_directory().join("config.json"), Style::Docker)
-            }
-            (None, None) => {
-                let named = context.environment.path("REGISTRY_AUTH_FILE");
-                (named.unwrap_or_else(|| session_file(&engine.paths)), Style::Containers)
-            }
+    /// Whether the user has named the file.
+    fn is_named(&self, context: &Context) -> bool {
+        let named = || context.environment.path("REGISTRY_AUTH_FILE").is_some() && context.persona != Persona::Docker;
+        self.compat_auth_file.is_some() || self.authfile.is_some() || named()
+    }
+
+    /// The engine that looks for credentials where they are kept.
+    pub fn engine(&self, context: &Context, tls_verify: Option<bool>) -> Result<Engine> {
+        let mut engine = context.engine_for_registries(tls_verify, None)?;
+        if self.is_named(context) {
+            engine.seek_only_in(self.keep(context).path(&engine));
         }
+        Ok(engine)
     }
 }
 
@@ -115,29 +122,27 @@ enum Who {
 }
 
 fn login(context: &Context, arguments: &LoginArguments) -> Result<u8> {
-    // The file to write need not be there.
-    let mut engine = context.engine_for_registries(arguments.tls_verify, None)?;
-    engine.registry.certificates = context.certificates(arguments.cert_dir.as_deref())?;
-    let file = arguments.place.file(context, &engine);
-    if arguments.place.authfile.is_some() || arguments.place.compat_auth_file.is_some() {
-        engine.registry.auth_files = vec![file.path.clone()];
-    }
+    let mut engine = arguments.place.engine(context, arguments.tls_verify)?;
+    let certificates = arguments.cert_dir.as_deref().map(|directory| context.path(directory));
+    engine.reach(Reach { certificates, ..Reach::default() })?;
+    let keep = arguments.place.keep(context);
+    let shown = keep.path(&engine).display().to_string();
     let server = server(context, arguments.server.as_ref())?;
     if arguments.get_login {
         return get_login(context, &engine, &server);
     }
     let stored = match who(context, arguments, &engine, &server)? {
         Who::Nobody => return Ok(INTERRUPTED),
-        Who::New(user, password) => Some(log_in(&engine, &file, &server, &user, &password)?),
+        Who::New(user, password) => Some(log_in(&engine, &keep, &server, &user, &password)?),
         Who::Same => None,
     };
     if let Some(stored) = &stored {
-        tell(context, &file, stored);
+        tell(context, &shown, stored);
     }
     if arguments.verbose {
         let place = match stored.as_ref().and_then(|stored| stored.helper.as_ref()) {
             Some(helper) => format!("docker-credential-{helper}"),
-            None => file.path.display().to_string(),
+            None => shown,
         };
         context.ui.line(&format!("Used:  {place}"))?;
     }
@@ -150,7 +155,7 @@ fn login(context: &Context, arguments: &LoginArguments) -> Result<u8> {
 
 fn get_login(context: &Context, engine: &Engine, server: &Server) -> Result<u8> {
     match kept(engine, server)? {
-        Some(credentials) => context.ui.line(&text::clean(credentials.user())).map(|()| 0),
+        Some(kept) => context.ui.line(&text::clean(&kept.user)).map(|()| 0),
         None => Err(Error::not_found(format!("not logged into {}", server.scope))),
     }
 }
@@ -176,7 +181,7 @@ fn who(context: &Context, arguments: &LoginArguments, engine: &Engine, server: &
     if let Some(known) = &known {
         context.ui.line("Authenticating with existing credentials...")?;
         context.ui.flush()?;
-        match check(engine, server, known.clone()) {
+        match check_kept(engine, server, known) {
             Ok(()) => return Ok(Who::Same),
             Err(error) => context.ui.note(&format!("The existing credentials do not work: {}", error.chain())),
         }
@@ -206,8 +211,8 @@ fn who(context: &Context, arguments: &LoginArguments, engine: &Engine, server: &
 }
 
 /// The one that is known is the answer when nothing is typed.
-fn ask_user(context: &Context, known: Option<&Credentials>) -> Result<String> {
-    let known = known.map(|known| known.user().to_owned()).unwrap_or_default();
+fn ask_user(context: &Context, known: Option<&Kept>) -> Result<String> {
+    let known = known.map(|known| known.user.clone()).unwrap_or_default();
     let prompt = match known.as_str() {
         "" => "Username: ".to_owned(),
         known => format!("Username ({}): ", text::clean(known)),
@@ -217,12 +222,11 @@ fn ask_user(context: &Context, known: Option<&Credentials>) -> Result<String> {
 }
 
 /// What the user should know about where the password is now.
-fn tell(context: &Context, file: &AuthFile, stored: &Stored) {
+fn tell(context: &Context, file: &str, stored: &Stored) {
     stored.notes.iter().for_each(|note| context.ui.warning(note));
     if stored.helper.is_none() && context.persona == Persona::Docker {
         context.ui.warning_line(&format!(
-            "\nWARNING! Your credentials are stored unencrypted in '{}'.\nConfigure a credential helper to remove this warning. See\nhttps://docs.docker.com/go/credential-store/\n",
-            file.path.display()
+            "\nWARNING! Your credentials are stored unencrypted in '{file}'.\nConfigure a credential helper to remove this warning. See\nhttps://docs.docker.com/go/credential-store/\n"
         ));
     }
 }

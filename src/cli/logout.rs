@@ -34,16 +34,16 @@ struct LogoutArguments {
 }
 
 fn logout(context: &Context, arguments: &LogoutArguments) -> Result<u8> {
-    let engine = context.engine_for_registries(None, None)?;
-    let file = arguments.place.file(context, &engine);
+    let engine = arguments.place.engine(context, None)?;
+    let keep = arguments.place.keep(context);
     if arguments.all {
-        let erased = log_out_everywhere(&engine, &file)?;
+        let erased = log_out_everywhere(&engine, &keep)?;
         erased.notes.iter().for_each(|note| context.ui.warning(note));
         return context.ui.line("Removed login credentials for all registries").map(|()| 0);
     }
     let server = server(context, arguments.server.as_ref())?;
     let name = server.scope.as_str();
-    let erased = log_out(&engine, &file, &server)?;
+    let erased = log_out(&engine, &keep, &server)?;
     erased.notes.iter().for_each(|note| context.ui.warning(note));
     if erased.servers > 0 {
         context.ui.line(&match context.persona {
@@ -61,7 +61,7 @@ fn logout(context: &Context, arguments: &LogoutArguments) -> Result<u8> {
             Err(if elsewhere {
                 error.hint(format!(
                     "`{}` has no credentials for it, but another file has: --authfile or --compat-auth-file names it, and docker's is the one of `docker logout`",
-                    file.path.display()
+                    keep.path(&engine).display()
                 ))
             } else {
                 error

@@ -21,6 +21,7 @@ mod pattern;
 pub mod ps;
 pub mod pull;
 pub mod push;
+pub mod reach;
 pub mod remove;
 pub mod request;
 pub mod resolve;

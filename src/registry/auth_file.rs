@@ -19,13 +19,16 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::credential_helper;
-use super::credentials::{self, FILE_MAX, HUB_KEY, scope_of};
+use super::credentials::{self, Credentials, scope_of, server_name};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::paths::private_dir;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::reference::DOCKER_HUB;
+
+/// Largest file that is changed, in bytes: no larger one is read.
+const FILE_MAX: u64 = 1 << 20;
 
 /// Whose file it is, which decides how entries are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,7 @@ impl AuthFile {
         let host = scope.split('/').next().unwrap_or(scope);
         let helper = self.read()?.0.helper(host).map(str::to_owned);
         if let Some(helper) = &helper {
-            credential_helper::store(helper, credentials::server_name(host), user, password, patience)
+            credential_helper::store(helper, server_name(host), user, password, patience)
                 .context(|| format!("cannot store the credentials as `{}` demands", self.path.display()))?;
         }
         let notes = self.change(|auths| {
@@ -93,8 +96,7 @@ impl AuthFile {
     pub fn erase(&self, scope: &str, patience: Duration) -> Result<Erased> {
         let host = scope.split('/').next().unwrap_or(scope);
         let (file, _) = self.read()?;
-        let asked =
-            file.helper(host).map(|helper| credential_helper::erase(helper, credentials::server_name(host), patience));
+        let asked = file.helper(host).map(|helper| credential_helper::erase(helper, server_name(host), patience));
         let by_helper = asked.transpose()?.unwrap_or(false);
         let mut found = 0;
         let notes = match file.auths.keys().any(|key| scope_of(key) == scope) {
@@ -129,7 +131,7 @@ impl AuthFile {
     /// The name of an entry.
     fn key_of(&self, scope: &str) -> String {
         match self.style {
-            Style::Docker if scope == DOCKER_HUB => HUB_KEY.to_owned(),
+            Style::Docker if scope == DOCKER_HUB => server_name(scope).to_owned(),
             _ => scope.to_owned(),
         }
     }
@@ -296,6 +298,14 @@ fn indentation(text: &str) -> Option<&str> {
     Some(&inside[..width]).filter(|indent| !indent.is_empty())
 }
 
+/// The user's name; docker's word for it where there is only a token.
+pub fn user_of(credentials: &Credentials) -> &str {
+    match credentials {
+        Credentials::Password { user, .. } => user,
+        Credentials::IdentityToken(_) | Credentials::RegistryToken(_) => credential_helper::TOKEN_USER,
+    }
+}
+
 /// A registry as typed for a login: `host[:port][/path]`, without docker's decoration. `whole_hosts`: docker knows hosts
 /// only, and a path is left out.
 pub fn scope_of_server(server: &str, whole_hosts: bool) -> Result<String> {
@@ -311,7 +321,6 @@ pub fn scope_of_server(server: &str, whole_hosts: bool) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Credentials;
     use super::*;
     use crate::base::publish::Staging;
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -19,9 +19,9 @@ use crate::oci::document;
 use crate::oci::reference::DOCKER_HUB;
 
 /// Largest credentials file, in bytes.
-pub(super) const FILE_MAX: u64 = 1 << 20;
+const FILE_MAX: u64 = 1 << 20;
 /// What docker calls Docker Hub in its files and to its helpers.
-pub(super) const HUB_KEY: &str = "https://index.docker.io/v1/";
+const HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// What proves who the user is.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,14 +57,6 @@ impl Credentials {
                 Ok(Self::Password { user: user.to_owned(), password: password.to_owned() })
             }
             _ => Err(Error::usage("credentials have the form USER:PASSWORD")),
-        }
-    }
-
-    /// The user's name; docker's word for it where there is only a token.
-    pub fn user(&self) -> &str {
-        match self {
-            Self::Password { user, .. } => user,
-            Self::IdentityToken(_) | Self::RegistryToken(_) => credential_helper::TOKEN_USER,
         }
     }
 

@@ -39,7 +39,7 @@ pub mod settings;
 mod transport;
 mod upload;
 
-pub use auth_file::{AuthFile, Erased, Stored, Style, scope_of_server};
+pub use auth_file::{AuthFile, Erased, Stored, Style, scope_of_server, user_of};
 pub use blob::BlobReader;
 pub use client::{Client, RemoteImage};
 pub use credentials::Credentials;

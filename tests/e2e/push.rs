@@ -302,7 +302,7 @@ fn a_push_that_is_killed_leaves_nothing() {
     let running = env.command(&format!("push IMAGE {}/app", registry.host())).spawn();
     eventually("something is sent", || held.load(Ordering::SeqCst));
     running.signal(nix::sys::signal::Signal::SIGKILL);
-    running.wait();
+    assert_eq!(running.wait().code(), 137);
     for directory in ["staging", "store/staging"] {
         let left = fs::read_dir(env.data().join(directory)).expect("our directory").count();
         assert_eq!(left, 0, "{directory}");

@@ -1,18 +1,14 @@
 //! `push`: an image into a registry.
 
-use std::time::Duration;
-
 use clap::{Args, ValueEnum};
 
 use crate::base::{Error, Result, ResultExt, text};
 use crate::cli::context::{Context, Persona};
 use crate::cli::push_progress;
+use crate::cli::registry_options::RegistryOptions;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::push::{Format, Packing, PushReport, PushRequest, has_suffix, push as engine_push};
 use crate::oci::Compression;
-use crate::registry::{Credentials, Patience};
-use crate::rootless::outer;
-use crate::spec::times;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -48,24 +44,17 @@ enum FormatName {
 /// Arguments of `push`.
 #[derive(Debug, Clone, Args)]
 struct PushArguments {
+    #[command(flatten)]
+    registry: RegistryOptions,
     /// Push all tags that are here of the repository
     #[arg(short, long)]
     all_tags: bool,
-    /// File with the registries' credentials
-    #[arg(long, value_name = "FILE")]
-    authfile: Option<String>,
-    /// Directory with certificates for the registry: *.crt, and *.cert with *.key
-    #[arg(long, value_name = "DIR")]
-    cert_dir: Option<String>,
     /// Compress all layers in this way; those that are already are not compressed again
     #[arg(long, value_name = "FORMAT")]
     compression_format: Option<CompressionName>,
     /// Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
     compression_level: Option<i32>,
-    /// User name and password for the registry
-    #[arg(long, value_name = "USER[:PASSWORD]")]
-    creds: Option<String>,
     /// Write the digest of what was pushed to this file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<String>,
@@ -87,15 +76,6 @@ struct PushArguments {
     /// Push no signatures: coracle never does, as it keeps none
     #[arg(long)]
     remove_signatures: bool,
-    /// Try again so many times when the network or the registry fails
-    #[arg(long, value_name = "N")]
-    retry: Option<u32>,
-    /// Wait so long before the first of these: 500ms, 2s
-    #[arg(long, value_name = "DURATION")]
-    retry_delay: Option<String>,
-    /// Require HTTPS and verify certificates
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    tls_verify: Option<bool>,
     /// The image, and where to push it if not to where its name says
     #[arg(value_name = "IMAGE", required = true)]
     names: Vec<String>,
@@ -105,22 +85,16 @@ fn push(context: &Context, arguments: &PushArguments) -> Result<u8> {
     if arguments.disable_content_trust == Some(false) {
         return Err(Error::unsupported("cannot sign images: --disable-content-trust=false is not possible"));
     }
-    let mut engine = context.engine_for_registries(arguments.tls_verify, arguments.authfile.as_deref())?;
-    engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
-    engine.registry.certificates = context.certificates(arguments.cert_dir.as_deref())?;
-    engine.registry.patience = patience(engine.registry.patience, arguments.retry, arguments.retry_delay.as_deref())?;
+    let engine = arguments.registry.engine(context)?;
     let request = request(arguments)?;
     context.tell_of_single_id(&engine)?;
     if !arguments.quiet && !arguments.all_tags && context.persona != Persona::Podman {
         tell_default_tag(context, &arguments.names)?;
     }
-    // Layers belong to the user's subordinate ids. This process is single-threaded still, and does nothing else.
-    engine.paths.ensure()?;
-    outer::enter(&engine.paths)?;
     let progress = push_progress::of_push(context, arguments.quiet);
+    // This process is single-threaded still, and does nothing else.
     let reports = engine_push(&engine, &request, progress.as_ref());
     drop(progress);
-    outer::forget_keeper(&engine.paths);
     let reports = reports?;
     for report in &reports {
         tell(context, report, arguments.quiet)?;
@@ -178,49 +152,4 @@ fn request(arguments: &PushArguments) -> Result<PushRequest> {
             format,
         },
     })
-}
-
-/// Longest pause that `--retry-delay` may ask for.
-const LONGEST_DELAY: Duration = Duration::from_secs(24 * 3600);
-
-/// `--retry` and `--retry-delay`.
-fn patience(usual: Patience, retry: Option<u32>, delay: Option<&str>) -> Result<Patience> {
-    let delay = delay.map(|text| match times::duration(text) {
-        Some((delay, false)) if delay <= LONGEST_DELAY => Ok(delay),
-        _ => Err(Error::usage(format!("invalid --retry-delay `{}`", text::clean(text)))
-            .hint("give a duration such as `500ms` or `2s`")),
-    });
-    let delay = delay.transpose()?;
-    let attempts = retry.map_or(usual.attempts, |retry| retry.saturating_add(1));
-    let backoff = delay.unwrap_or(usual.backoff);
-    // All attempts at a question have to find room in the time for it.
-    let waits = backoff.saturating_mul(1 << attempts.min(7)).min(LONGEST_DELAY);
-    Ok(Patience {
-        attempts,
-        backoff,
-        exchange: if retry.is_some() || delay.is_some() {
-            usual.exchange.saturating_add(waits)
-        } else {
-            usual.exchange
-        },
-        ..usual
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retries_become_attempts() {
-        let usual = Patience::default();
-        let same = patience(usual, None, None).unwrap();
-        assert_eq!((same.attempts, same.exchange), (usual.attempts, usual.exchange));
-        let none = patience(usual, Some(0), None).unwrap();
-        assert_eq!(none.attempts, 1);
-        let slow = patience(usual, Some(2), Some("30s")).unwrap();
-        assert_eq!((slow.attempts, slow.backoff), (3, Duration::from_secs(30)));
-        assert!(slow.exchange >= Duration::from_secs(90), "{:?}", slow.exchange);
-        assert!(patience(usual, None, Some("-1s")).is_err() && patience(usual, None, Some("soon")).is_err());
-    }
 }

@@ -38,6 +38,7 @@ use super::Engine;
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
 use crate::registry::{Client, Destination, Mounted, Patience, Settings};
+use crate::rootless::outer;
 use crate::store::{ImageRecord, ListedImage, NewImage, Store};
 
 /// Layers in work at a time. Packing takes a core each, sending waits.
@@ -101,8 +102,18 @@ pub struct Silent;
 
 impl Progress for Silent {}
 
-/// Pushes an image, or all tags of a repository. Call it as root of the user namespace that owns the layers.
+/// Pushes an image, or all tags of a repository. The calling process must have one thread: it moves into the user's outer
+/// namespace, because layers belong to the subordinate ids, and never leaves it.
 pub fn push(engine: &Engine, request: &PushRequest, progress: &dyn Progress) -> Result<Vec<PushReport>> {
+    engine.paths.ensure()?;
+    outer::enter(&engine.paths)?;
+    let reports = push_inside(engine, request, progress);
+    outer::forget_keeper(&engine.paths);
+    reports
+}
+
+/// [`push`] by the root of the namespace that owns the layers.
+fn push_inside(engine: &Engine, request: &PushRequest, progress: &dyn Progress) -> Result<Vec<PushReport>> {
     request.packing.check()?;
     let store = engine.store()?;
     let images = store.list()?;

@@ -96,7 +96,7 @@ impl Home {
             destination: Some(format!("{}/copy", to.host())),
             ..PushRequest::default()
         };
-        let mut reports = push(&self.engine, &request, &Silent)?;
+        let mut reports = push_inside(&self.engine, &request, &Silent)?;
         assert_eq!(std::fs::read_dir(self.scratch.path().join("data/staging")).unwrap().count(), 0);
         Ok(reports.remove(0))
     }

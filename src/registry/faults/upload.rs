@@ -224,6 +224,7 @@ fn storms_and_circles_end() {
         let (registry, _) = registry(move |request, uploaded, right| match request.method == method {
             true => {
                 uploaded.complete.lock().unwrap().clear();
+                uploaded.arrived.lock().unwrap().clear();
                 reply.clone()
             }
             false => right,
