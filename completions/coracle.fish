@@ -40,18 +40,23 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "exec" -d 'Execute a
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "port" -d 'List port mappings, or one of them, of a container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "ps" -d 'List containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "push" -d 'Upload an image to a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "images" -d 'List images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "create" -d 'Create a new container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "inspect" -d 'Return low-level information on containers, images, networks and volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Kill one or more running containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "login" -d 'Log in to a registry'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "logout" -d 'Log out from a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Fetch the logs of a container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Restart one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove one or more images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start one or more stopped containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop one or more running containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Take names away from an image, all if none is given'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Display information about this installation'
@@ -146,6 +151,27 @@ complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d '
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Show no progress, print the name only'
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-format -d 'Compress all layers in this way; those that are already are not compressed again' -r -f -a "gzip\t'Every registry and tool knows it'
+zstd\t'Faster to unpack'"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-level -d 'Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l disable-content-trust -d 'Do not sign the image: coracle never does' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -s f -l format -d 'Format of the manifest, if it shall be another: oci or v2s2' -r -f -a "oci\t'The OCI image specification\'s'
+v2s2\t'docker\'s schema 2'"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l platform -d 'Refuse the image if it is for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -s a -l all-tags -d 'Push all tags that are here of the repository'
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l force-compression -d 'Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says'
+complete -c coracle -n "__fish_coracle_using_subcommand push" -s q -l quiet -d 'Show no progress'
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l remove-signatures -d 'Push no signatures: coracle never does, as it keeps none'
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand images" -s f -l filter -d 'Filter by dangling, label, before, since, reference or until' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand images" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand images" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
@@ -216,6 +242,21 @@ complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s s -l size -d
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -s s -l signal -d 'The signal, by name or number' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l authfile -d 'Keep the credentials in this file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l compat-auth-file -d 'Keep the credentials in this file, which has docker\'s format' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -s p -l password -d 'Password or access token; others can see it here: rather use --password-stdin' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -s u -l username -d 'User name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l get-login -d 'Print the user name that is logged in'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l password-stdin -d 'Read the password from standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -s v -l verbose -d 'Say where the credentials are kept'
+complete -c coracle -n "__fish_coracle_using_subcommand login" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -l authfile -d 'Keep the credentials in this file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -l compat-auth-file -d 'Keep the credentials in this file, which has docker\'s format' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -s a -l all -d 'Forget all credentials in the file'
+complete -c coracle -n "__fish_coracle_using_subcommand logout" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l since -d 'Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s n -l tail -d 'Number of lines to show from the end' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l until -d 'Show logs until a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r -a "(__fish_coracle_names)"
@@ -239,7 +280,9 @@ complete -c coracle -n "__fish_coracle_using_subcommand start" -l help -d 'Print
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand tag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
@@ -450,13 +493,16 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "inspect" -d 'Display detailed information on one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "ls" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "list" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "pull" -d 'Download an image from a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "rm" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull rm remove" -f -a "remove" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "inspect" -d 'Display detailed information on one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "push" -d 'Upload an image to a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "rm" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "remove" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from inspect ls list pull push rm remove tag untag" -f -a "untag" -d 'Take names away from an image, all if none is given'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Display sizes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
@@ -481,10 +527,33 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Show no progress, print the name only'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-format -d 'Compress all layers in this way; those that are already are not compressed again' -r -f -a "gzip\t'Every registry and tool knows it'
+zstd\t'Faster to unpack'"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Do not sign the image: coracle never does' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'Format of the manifest, if it shall be another: oci or v2s2' -r -f -a "oci\t'The OCI image specification\'s'
+v2s2\t'docker\'s schema 2'"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l platform -d 'Refuse the image if it is for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push all tags that are here of the repository'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Show no progress'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l remove-signatures -d 'Push no signatures: coracle never does, as it keeps none'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove an image with all its names, and the names of one that stopped containers use'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -s f -l force -d 'Remove an image with all its names, and the names of one that stopped containers use'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "connect" -d 'Connect a container to a network'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "create" -d 'Create a network'

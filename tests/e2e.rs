@@ -32,6 +32,8 @@ mod inspect_format;
 mod isolation;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
+#[path = "e2e/login.rs"]
+mod login;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]
@@ -44,6 +46,8 @@ mod personas;
 mod programs;
 #[path = "e2e/pull.rs"]
 mod pull;
+#[path = "e2e/push.rs"]
+mod push;
 #[path = "e2e/rootless.rs"]
 mod rootless;
 #[path = "e2e/run.rs"]

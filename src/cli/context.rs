@@ -184,8 +184,19 @@ impl Context {
         }
     }
 
+    /// A path as typed.
+    pub fn path(&self, typed: &str) -> PathBuf {
+        self.cwd.join(typed)
+    }
+
+    /// The file of `REGISTRY_AUTH_FILE`, which docker does not know. It is not there before the first login.
+    fn authfile(&self) -> Option<PathBuf> {
+        let file = self.environment.path("REGISTRY_AUTH_FILE").filter(|file| file.exists());
+        file.filter(|_| self.persona != Persona::Docker)
+    }
+
     /// docker's client configuration directory.
-    fn docker_directory(&self) -> PathBuf {
+    pub fn docker_directory(&self) -> PathBuf {
         let usual = || self.environment.path("HOME").unwrap_or_default().join(".docker");
         self.docker_directory_given().unwrap_or_else(usual)
     }
@@ -233,8 +244,13 @@ impl Context {
         let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
         let paths = self.environment.paths(&chosen)?;
         self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
-        let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.environment.path("REGISTRY_AUTH_FILE"));
-        Engine::new(paths, Access { tls_verify, auth_file: authfile, docker: self.docker_directory_given() })
+        let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.authfile());
+        let mut engine =
+            Engine::new(paths, Access { tls_verify, auth_file: authfile, docker: self.docker_directory_given() })?;
+        if self.persona == Persona::Docker {
+            engine.docker_first();
+        }
+        Ok(engine)
     }
 
     /// Says, the first time, what a user without subordinate ids has to do without.

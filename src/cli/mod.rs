@@ -20,8 +20,12 @@ mod environment;
 pub mod generate;
 mod image;
 mod inspect;
+mod login;
+mod logout;
 mod network;
 mod progress;
+mod push_progress;
+mod registry_options;
 mod system;
 mod table;
 mod template;
@@ -291,7 +295,7 @@ mod tests {
             ("container foo", "1 unknown command: coracle container foo []"),
             ("rum x", "1 unknown command: coracle rum [\"did you mean `coracle run`?\"]"),
             ("rmm x", "1 unknown command: coracle rmm []"),
-            ("push x", "1 coracle has no command `coracle push` yet []"),
+            ("swarm x", "1 coracle has no command `coracle swarm` yet []"),
             ("image prune", "1 coracle has no command `coracle image prune` yet []"),
         ] {
             assert_eq!(asked(line), expected, "{line}");

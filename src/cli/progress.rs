@@ -122,12 +122,12 @@ impl Bars {
 }
 
 /// A layer that is only spoken of.
-fn words() -> ProgressStyle {
+pub fn words() -> ProgressStyle {
     style("{prefix}: {msg}")
 }
 
 /// A layer that arrives: docker's bar.
-fn bar() -> ProgressStyle {
+pub fn bar() -> ProgressStyle {
     style("{prefix}: {msg} [{bar:40}] {sizes}").progress_chars("=> ").with_key(
         "sizes",
         |state: &ProgressState, out: &mut dyn Write| {

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, network, system, volume};
+use super::{container, image, inspect, login, logout, network, system, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -35,18 +35,23 @@ pub const TOP: &[Entry] = &[
     entry(&["port"], &container::port::VERB),
     entry(&["ps"], &container::list::VERB),
     entry(&["pull"], &image::pull::VERB),
+    entry(&["push"], &image::push::VERB),
     entry(&["images"], &image::list::VERB),
     entry(&["attach"], &container::attach::VERB),
     entry(&["create"], &container::create::VERB),
     entry(&["inspect"], &inspect::VERB),
     entry(&["kill"], &container::kill::VERB),
+    entry(&["login"], &login::VERB),
+    entry(&["logout"], &logout::VERB),
     entry(&["logs"], &container::logs::VERB),
     entry(&["restart"], &container::stop::RESTART),
     entry(&["rm"], &container::remove::VERB),
     entry(&["rmi"], &image::remove::VERB),
     entry(&["start"], &container::start::VERB),
     entry(&["stop"], &container::stop::STOP),
+    entry(&["tag"], &image::tag::TAG),
     entry(&["top"], &container::top::VERB),
+    entry(&["untag"], &image::tag::UNTAG),
     entry(&["wait"], &container::wait::VERB),
     entry(&["doctor"], &system::doctor::VERB),
     entry(&["info"], &system::info::VERB),
@@ -84,7 +89,10 @@ pub const NOUNS: &[Noun] = &[
             entry(&["inspect"], &inspect::IMAGE),
             entry(&["ls", "list"], &image::list::VERB),
             entry(&["pull"], &image::pull::VERB),
+            entry(&["push"], &image::push::VERB),
             entry(&["rm", "remove"], &image::remove::VERB),
+            entry(&["tag"], &image::tag::TAG),
+            entry(&["untag"], &image::tag::UNTAG),
         ],
     },
     Noun {

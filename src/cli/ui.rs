@@ -5,10 +5,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Stdout, Write};
+use std::os::fd::AsFd;
 
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::spec::logs::Stream;
+use crate::sys::tty::RawMode;
 
 /// Which messages on standard error are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +22,50 @@ pub enum Level {
     Warn,
     /// What was decided, too.
     Debug,
+}
+
+/// Most bytes of an answer.
+const ANSWER_MAX: u64 = 64 << 10;
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// This was typed.
+    Given(String),
+    /// The user wants to end it: ^C, or ^D before anything was typed.
+    Interrupted,
+}
+
+/// A line that is typed on a terminal in raw mode.
+#[derive(Debug, Default)]
+struct Secret {
+    bytes: Vec<u8>,
+}
+
+impl Secret {
+    /// One key; the answer when that was the last.
+    fn key(&mut self, key: u8) -> Option<Result<Answer>> {
+        const INTERRUPT: u8 = 3;
+        const END: u8 = 4;
+        const BACKSPACE: u8 = 8;
+        const ERASE_LINE: u8 = 21;
+        const DELETE: u8 = 127;
+        match key {
+            INTERRUPT => return Some(Ok(Answer::Interrupted)),
+            END if self.bytes.is_empty() => return Some(Ok(Answer::Interrupted)),
+            b'\r' | b'\n' | END => {
+                let typed = String::from_utf8(std::mem::take(&mut self.bytes));
+                let typed = typed.map_err(|_| Error::usage("the answer is not UTF-8"));
+                return Some(typed.map(Answer::Given));
+            }
+            ERASE_LINE => self.bytes.clear(),
+            // A character may have several bytes: the last of them that is no continuation begins it.
+            BACKSPACE | DELETE => while self.bytes.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            _ if self.bytes.len() as u64 >= ANSWER_MAX => {}
+            key => self.bytes.push(key),
+        }
+        None
+    }
 }
 
 /// Standard output and standard error.
@@ -47,6 +93,63 @@ impl Ui {
     /// Whether standard output is a terminal.
     pub fn out_is_terminal(&self) -> bool {
         self.out_is_terminal
+    }
+
+    /// Whether somebody can type an answer.
+    pub fn in_is_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
+    /// Asks a question, whose answer is a line. The question goes to standard error: standard output is for results.
+    pub fn ask(&self, question: &str) -> Result<String> {
+        self.prompt(question)?;
+        let mut line = Vec::new();
+        let mut input = io::stdin().lock().take(ANSWER_MAX);
+        input.read_until(b'\n', &mut line).context(|| "cannot read the answer")?;
+        let line = String::from_utf8(line).map_err(|_| Error::usage("the answer is not UTF-8"))?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// Asks for something that must not be seen. The terminal's former mode comes back however it ends: ^C is read here, and
+    /// does not kill.
+    pub fn ask_secret(&self, question: &str) -> Result<Answer> {
+        self.prompt(question)?;
+        let raw = RawMode::enter(io::stdin().as_fd()).context(|| "cannot hide what is typed")?;
+        let mut secret = Secret::default();
+        let answer = loop {
+            let mut byte = [0];
+            // Not through the buffer of standard input: what follows the answer is not ours.
+            match rustix::io::read(io::stdin(), &mut byte) {
+                Ok(0) => break Ok(Answer::Interrupted),
+                Ok(_) => {
+                    if let Some(answer) = secret.key(byte[0]) {
+                        break answer;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => break Err(errno).context(|| "cannot read the answer"),
+            }
+        };
+        drop(raw);
+        self.say("\n");
+        answer
+    }
+
+    /// A secret that another program writes to our standard input, without the end of its line.
+    pub fn secret_from_input(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(ANSWER_MAX + 1).read_to_end(&mut bytes).context(|| "cannot read the password")?;
+        if bytes.len() as u64 > ANSWER_MAX {
+            return Err(Error::usage("the password on standard input is longer than 64 KiB"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| Error::usage("the password is not UTF-8"))?;
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    }
+
+    fn prompt(&self, question: &str) -> Result<()> {
+        self.flush()?;
+        io::stderr().write_all(text::clean(question).as_bytes()).context(|| "cannot ask")
     }
 
     /// One line of a result.
@@ -99,6 +202,13 @@ impl Ui {
     /// Whether debug messages are wanted.
     pub fn shows_debug(&self) -> bool {
         self.level >= Level::Debug
+    }
+
+    /// A warning in the words of docker, which tools may look for.
+    pub fn warning_line(&self, warning: &str) {
+        if self.level >= Level::Warn {
+            self.note(warning);
+        }
     }
 
     /// What `--debug` is for.
@@ -228,6 +338,22 @@ mod tests {
         assert_eq!(first_line("docker", &Error::usage("unknown flag: --x")), "docker: unknown flag: --x");
         assert_eq!(called("docker", missing.hints()[0]), "`docker ps -a` lists them: docker ps -a");
         assert_eq!(called("coracle", "see coracle"), "see coracle");
+    }
+
+    #[test]
+    fn what_is_typed_can_be_corrected_and_given_up() {
+        let typed = |keys: &str| {
+            let mut secret = Secret::default();
+            keys.bytes().find_map(|key| secret.key(key)).map(|answer| answer.unwrap())
+        };
+        let given = |text: &str| Some(Answer::Given(text.into()));
+        assert_eq!(typed("abc\r"), given("abc"));
+        assert_eq!(typed("gr\u{fc}\u{df}\u{7f}\u{8}u\n"), given("gru"));
+        assert_eq!(typed("wrong\u{15}right\r"), given("right"));
+        assert_eq!(typed("\u{7f}\u{7f}\r"), given(""));
+        assert_eq!(typed("ab\u{3}"), Some(Answer::Interrupted));
+        assert_eq!((typed("\u{4}"), typed("x\u{4}")), (Some(Answer::Interrupted), given("x")));
+        assert_eq!(typed("no end"), None);
     }
 
     #[test]

@@ -55,9 +55,9 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
 /// An engine with a store of its own, gone when the second value is dropped.
 pub(crate) fn engine() -> (Engine, Staging) {
     let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+    let below = |name: &str| scratch.path().join(name);
     let data = scratch.path().to_owned();
-    let paths =
-        Paths { data, runtime: "/nonexistent/run".into(), config: "/nonexistent".into(), home: "/nonexistent".into() };
+    let paths = Paths { data, runtime: below("run"), config: below("config"), home: below("home") };
     (Engine { registry: crate::registry::Settings::of(&paths), paths }, scratch)
 }
 

@@ -263,7 +263,7 @@ pub fn prune(engine: &Engine, filters: &Filters, all: bool) -> Result<(Vec<Name>
     let unused: Vec<Listed> =
         listed.into_iter().filter(|listed| listed.users == 0 && (all || listed.volume.anonymous)).collect();
     let ours = unused.iter().filter(|listed| listed.volume.device.is_none());
-    let sizes = usage::volumes(engine, ours.map(|listed| listed.volume.name.clone()).collect())?;
+    let sizes = usage::volumes(engine, ours.map(|listed| listed.volume.name.clone()).collect()).unwrap_or_default();
     let volumes = Volumes::new(&engine.paths);
     let (mut removed, mut freed) = (Vec::new(), 0u64);
     for listed in &unused {

@@ -8,13 +8,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
-use reqwest::{StatusCode, Url};
+use reqwest::{Method, StatusCode, Url};
 use tokio::sync::Mutex;
 
 use super::challenge::{self, Challenge};
+use super::content::Content;
 use super::credentials::{self, Credentials, Found};
 use super::failure;
 use super::registries::Endpoint;
+use super::scopes::Scopes;
 use super::settings::Settings;
 use super::transport::{Ask, Transport, Trust, authority, follow};
 use crate::base::{Error, Kind, Result, ResultExt};
@@ -32,6 +34,9 @@ pub struct Authorizer {
     known: Mutex<HashMap<(String, String), String>>,
     /// By endpoint, because credentials may belong to a part of a registry.
     found: Mutex<HashMap<(String, String), Found>>,
+    /// By endpoint: what tokens are asked for. It only grows, so that requests in parallel that need different things do
+    /// not take each other's token away.
+    scopes: Mutex<HashMap<(String, String), Scopes>>,
 }
 
 fn key(endpoint: &Endpoint) -> (String, String) {
@@ -41,7 +46,12 @@ fn key(endpoint: &Endpoint) -> (String, String) {
 impl Authorizer {
     /// Knows nothing yet.
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, known: Mutex::default(), found: Mutex::default() }
+        Self { settings, known: Mutex::default(), found: Mutex::default(), scopes: Mutex::default() }
+    }
+
+    /// Says that tokens for an endpoint will have to allow this as well: `repository:library/x:pull,push`.
+    pub async fn expect(&self, endpoint: &Endpoint, scope: &str) {
+        self.scopes.lock().await.entry(key(endpoint)).or_default().add(scope);
     }
 
     /// What was accepted last, as the value of an `Authorization` header.
@@ -144,7 +154,17 @@ impl Authorizer {
             true => trust,
             false => Trust::in_host(&authority(&realm), self.settings.tls_verify, endpoint.insecure),
         };
-        let ask = token_request(realm, realm_trust, challenge, &endpoint.repository, credentials);
+        let scopes = {
+            let mut scopes = self.scopes.lock().await;
+            let scopes = scopes.entry(key(endpoint)).or_default();
+            match challenge.parameter("scope") {
+                Some(scope) => scopes.add(scope),
+                None if endpoint.repository.is_empty() => {}
+                None => scopes.add(&format!("repository:{}:pull", endpoint.repository)),
+            }
+            scopes.list()
+        };
+        let ask = token_request(realm, realm_trust, challenge, &scopes, credentials);
         let response = transport.send(&ask).await.context(|| format!("cannot get a token for `{}`", endpoint.host))?;
         match response.status() {
             StatusCode::OK => {}
@@ -177,11 +197,9 @@ fn token_request(
     mut realm: Url,
     trust: Trust,
     challenge: &Challenge,
-    repository: &str,
+    scopes: &[String],
     credentials: Option<&Credentials>,
 ) -> Ask {
-    let own_scope = format!("repository:{repository}:pull");
-    let scope = challenge.parameter("scope").unwrap_or(&own_scope);
     let service = challenge.parameter("service");
     if let Some(Credentials::IdentityToken(token)) = credentials {
         let mut form = realm.clone();
@@ -189,17 +207,21 @@ fn token_request(
         form.query_pairs_mut()
             .append_pair("grant_type", "refresh_token")
             .append_pair("service", service.unwrap_or_default())
-            .append_pair("scope", scope)
+            .append_pair("scope", &scopes.join(" "))
             .append_pair("client_id", CLIENT_ID)
             .append_pair("refresh_token", token);
-        return Ask { form: form.query().map(str::to_owned), ..Ask::get(realm, trust) };
+        let content = Content::Form(form.query().unwrap_or_default().to_owned());
+        return Ask { method: Method::POST, content, ..Ask::get(realm, trust) };
     }
     {
         let mut query = realm.query_pairs_mut();
         if let Some(service) = service {
             query.append_pair("service", service);
         }
-        query.append_pair("scope", scope).append_pair("client_id", CLIENT_ID);
+        for scope in scopes {
+            query.append_pair("scope", scope);
+        }
+        query.append_pair("client_id", CLIENT_ID);
         if let Some(Credentials::Password { user, .. }) = credentials {
             query.append_pair("account", user);
         }
@@ -229,7 +251,8 @@ mod tests {
     fn ask(header: &str, credentials: Option<Credentials>) -> Ask {
         let challenge = &challenge::parse(header)[0];
         let realm = challenge.parameter("realm").unwrap().parse().unwrap();
-        token_request(realm, Trust::Verified, challenge, "library/x", credentials.as_ref())
+        let scope = challenge.parameter("scope").unwrap_or("repository:library/x:pull").to_owned();
+        token_request(realm, Trust::Verified, challenge, &[scope], credentials.as_ref())
     }
 
     #[test]
@@ -240,15 +263,16 @@ mod tests {
             anonymous.url.as_str(),
             "https://a.io/t?x=1&service=s+v&scope=repository%3Ay%3Apull&client_id=coracle"
         );
-        assert_eq!((anonymous.authorization, anonymous.form), (None, None));
+        assert_eq!((anonymous.authorization, anonymous.method), (None, Method::GET));
         let password = Credentials::Password { user: "u&v".into(), password: "p".into() };
         let named = ask(r#"Bearer realm="https://a.io/t""#, Some(password.clone()));
         assert_eq!(named.url.query().unwrap(), "scope=repository%3Alibrary%2Fx%3Apull&client_id=coracle&account=u%26v");
         assert_eq!(named.authorization, password.basic());
         let token = ask(header, Some(Credentials::IdentityToken("t&u".into())));
         assert_eq!(token.url.as_str(), "https://a.io/t?x=1");
+        let Content::Form(form) = token.content else { panic!("not a form") };
         assert_eq!(
-            token.form.unwrap(),
+            form,
             "grant_type=refresh_token&service=s+v&scope=repository%3Ay%3Apull&client_id=coracle&refresh_token=t%26u"
         );
     }

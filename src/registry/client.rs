@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use reqwest::{Response, StatusCode, Url};
@@ -29,6 +30,9 @@ const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
 /// How deep indexes may be nested, and how many documents they may lead to before one fits.
 const INDEX_DEPTH: usize = 8;
 const INDEX_DOCUMENTS: usize = 64;
+
+/// How often whoever waits for the network thread looks around.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A client for all registries of one command.
 pub struct Client {
@@ -69,9 +73,9 @@ pub(super) struct Source {
 /// What the background thread works with.
 pub(super) struct Shared {
     pub settings: Arc<Settings>,
-    registries: Registries,
+    pub registries: Registries,
+    pub authorizer: Authorizer,
     transport: Transport,
-    authorizer: Authorizer,
     /// By host and trust: the scheme that was found to work.
     schemes: Mutex<HashMap<(String, Trust), &'static str>>,
 }
@@ -152,8 +156,18 @@ impl Client {
         progress: blob::Progress,
         limit: Option<Duration>,
     ) -> BlobReader {
+        self.start_from(image.sources.clone(), descriptor, progress, limit)
+    }
+
+    fn start_from(
+        &self,
+        sources: Vec<Source>,
+        descriptor: &Descriptor,
+        progress: blob::Progress,
+        limit: Option<Duration>,
+    ) -> BlobReader {
         let (sender, reader) = blob::channel(descriptor);
-        let transfer = blob::Transfer { shared: self.shared.clone(), sources: image.sources.clone(), limit };
+        let transfer = blob::Transfer { shared: self.shared.clone(), sources, limit };
         self.runtime.spawn(transfer.run(descriptor.clone(), progress, sender));
         reader
     }
@@ -171,12 +185,56 @@ impl Client {
         self.start(image, descriptor, progress, Some(document + exchange)).into_bytes()
     }
 
-    fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    /// Does something on the network thread and waits for it.
+    pub(super) fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        self.run_watched(work, || true)
+    }
+
+    /// Like [`Client::run`], but calls `look` now and then; the work ends when that says no.
+    pub(super) fn run_watched<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+        mut look: impl FnMut() -> bool,
+    ) -> Result<T> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.runtime.spawn(async move {
+        let task = self.runtime.spawn(async move {
             let _ = sender.send(work.await);
         });
-        receiver.recv().map_err(|_| Error::system("the network thread has ended"))
+        loop {
+            match receiver.recv_timeout(LOOK_EVERY) {
+                Ok(done) => return Ok(done),
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::system("the network thread has ended")),
+                Err(RecvTimeoutError::Timeout) if look() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    task.abort();
+                    return Err(Error::new(Kind::Network, "the transfer was given up"));
+                }
+            }
+        }
+    }
+
+    /// Starts to fetch a blob that is known to be in the repository of `reference`, wherever a pull would look for it. For
+    /// an image whose manifest is known already.
+    pub fn blob_in(&self, reference: &Reference, descriptor: &Descriptor) -> Result<BlobReader> {
+        let (shared, wanted) = (self.shared.clone(), reference.clone());
+        let sources = self.run(async move {
+            let mut sources = Vec::new();
+            let mut failed = Vec::new();
+            for endpoint in shared.registries.endpoints(&wanted)? {
+                match shared.source(endpoint).await {
+                    Ok(source) => sources.push(source),
+                    Err(error) => failed.push(error),
+                }
+            }
+            if sources.is_empty() { Err(last_of(failed)) } else { Ok(sources) }
+        })??;
+        let progress = blob::Progress { offset: 0, hasher: DigestHasher::like(&descriptor.digest) };
+        Ok(self.start_from(sources, descriptor, progress, None))
+    }
+
+    /// What the network thread works with.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
     }
 }
 
@@ -360,21 +418,30 @@ impl Shared {
         accept: Option<String>,
         from: u64,
     ) -> Result<Response, Failure> {
-        let url = source.base.join(&format!("v2/{}/{path}", source.endpoint.repository)).map_err(|_| {
-            Failure::lasting(Error::invalid(format!("`{}` is not a host", text::clean(&source.endpoint.host))))
-        })?;
+        let url = source.url(path).map_err(Failure::lasting)?;
+        let response = self.exchange(source, Ask { accept, from, ..Ask::get(url, source.trust) }).await?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(failure::of_status(response).await),
+        }
+    }
+
+    /// One request to a registry, authorized as it demands; and its answer, which may be a failure. A URL of another origin
+    /// is not shown who we are.
+    pub(super) async fn exchange(&self, source: &Source, ask: Ask) -> Result<Response, Failure> {
+        let url = ask.url.clone();
+        let at_home = url.origin() == source.base.origin();
         let mut renewed = false;
         loop {
-            let authorization = self.authorizer.current(&source.endpoint).await;
-            let ask = Ask { accept: accept.clone(), from, authorization, ..Ask::get(url.clone(), source.trust) };
-            let response = self.transport.send(&ask).await.map_err(Failure::lasting)?;
-            let status = response.status();
-            if status.is_success() {
+            let authorization = match at_home {
+                true => self.authorizer.current(&source.endpoint).await,
+                false => None,
+            };
+            let ask = Ask { authorization, ..ask.clone() };
+            let response = self.transport.send_piece(&ask).await?;
+            let own = at_home && response.url().origin() == url.origin();
+            if response.status() != StatusCode::UNAUTHORIZED || !own {
                 return Ok(response);
-            }
-            let own = response.url().origin() == url.origin();
-            if status != StatusCode::UNAUTHORIZED || !own {
-                return Err(failure::of_status(response).await);
             }
             let shown = ask.authorization.as_deref();
             if renewed {
@@ -390,7 +457,7 @@ impl Shared {
     }
 
     /// Finds out how to speak to an endpoint.
-    async fn source(&self, endpoint: Endpoint) -> Result<Source> {
+    pub(super) async fn source(&self, endpoint: Endpoint) -> Result<Source> {
         let trust = Trust::in_host(&endpoint.host, self.settings.tls_verify, endpoint.insecure);
         let host = if endpoint.host == DOCKER_HUB { DOCKER_HUB_HOST } else { &endpoint.host };
         let scheme = match trust {
@@ -426,6 +493,14 @@ impl Shared {
         }
         Err(failed
             .map_or_else(|| Error::new(Kind::Network, format!("`{host}` speaks neither HTTP nor HTTPS")), |f| f.error))
+    }
+}
+
+impl Source {
+    /// Something below `/v2/<repository>/`.
+    pub(super) fn url(&self, path: &str) -> Result<Url> {
+        let joined = self.base.join(&format!("v2/{}/{path}", self.endpoint.repository));
+        joined.map_err(|_| Error::invalid(format!("`{}` is not a host", text::clean(&self.endpoint.host))))
     }
 }
 

@@ -1,5 +1,6 @@
 //! docker's credential helpers: programs `docker-credential-NAME` that keep secrets in a key ring
-//! (<https://github.com/docker/docker-credential-helpers>). We only ever `get`.
+//! (<https://github.com/docker/docker-credential-helpers>). A question goes to the program's standard input, never to its
+//! command line, which others can see.
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +13,7 @@ use crate::base::{Error, Kind, Result, ResultExt, text};
 /// Most bytes that a helper may answer.
 const ANSWER_MAX: u64 = 64 << 10;
 /// The user name that marks the secret as an identity token.
-const TOKEN_USER: &str = "<token>";
+pub const TOKEN_USER: &str = "<token>";
 /// What helpers print, with exit status 1, when they know nothing about a server.
 const UNKNOWN: &str = "credentials not found";
 
@@ -25,8 +26,44 @@ struct Answer {
     secret: String,
 }
 
+/// What is stored.
+#[derive(serde::Serialize)]
+struct Secret<'a> {
+    #[serde(rename = "ServerURL")]
+    server: &'a str,
+    #[serde(rename = "Username")]
+    user: &'a str,
+    #[serde(rename = "Secret")]
+    secret: &'a str,
+}
+
 /// Asks the helper `name` for the credentials for `server`; `None` when it has none. It has `patience` to answer.
 pub fn get(name: &str, server: &str, patience: Duration) -> Result<Option<Credentials>> {
+    let (program, answer, success) = ask(name, "get", &format!("{server}\n"), patience)?;
+    interpret(&program, &answer, success)
+}
+
+/// Gives the helper `name` user and password for `server`.
+pub fn store(name: &str, server: &str, user: &str, secret: &str, patience: Duration) -> Result<()> {
+    let question = serde_json::to_string(&Secret { server, user, secret }).context(|| "cannot write credentials")?;
+    let (program, answer, success) = ask(name, "store", &question, patience)?;
+    if success { Ok(()) } else { Err(failed(&program, &answer)) }
+}
+
+/// Makes the helper `name` forget `server`. False when it knew nothing about it.
+pub fn erase(name: &str, server: &str, patience: Duration) -> Result<bool> {
+    let known = get(name, server, patience)?.is_some();
+    if known {
+        let (program, answer, success) = ask(name, "erase", &format!("{server}\n"), patience)?;
+        if !success {
+            return Err(failed(&program, &answer));
+        }
+    }
+    Ok(known)
+}
+
+/// Runs the helper: its full name, what it answers, and whether it succeeds.
+fn ask(name: &str, action: &str, question: &str, patience: Duration) -> Result<(String, Vec<u8>, bool)> {
     let is_name =
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     if !is_name {
@@ -34,7 +71,7 @@ pub fn get(name: &str, server: &str, patience: Duration) -> Result<Option<Creden
     }
     let program = format!("docker-credential-{name}");
     let mut child = Command::new(&program)
-        .arg("get")
+        .arg(action)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -46,7 +83,7 @@ pub fn get(name: &str, server: &str, patience: Duration) -> Result<Option<Creden
                 .hint(format!("install `{program}`, or remove its mention from the file if it is not needed any more")),
             _ => error,
         })?;
-    let answer = converse(&mut child, server, patience);
+    let answer = converse(&mut child, question, patience);
     // It has closed its output, or it has lost our patience: in neither case do we wait for it to end by itself.
     let status = match &answer {
         Ok(_) => wait_a_little(&mut child),
@@ -56,17 +93,20 @@ pub fn get(name: &str, server: &str, patience: Duration) -> Result<Option<Creden
         let _ = child.kill();
         let _ = child.wait();
     }
-    interpret(
-        &program,
-        &answer.context(|| format!("`{program}` failed"))?,
-        status.is_some_and(|status| status.success()),
-    )
+    let answer = answer.context(|| format!("`{program}` failed"))?;
+    Ok((program, answer, status.is_some_and(|status| status.success())))
+}
+
+/// A failure in the helper's own words.
+fn failed(program: &str, answer: &[u8]) -> Error {
+    let message: String = String::from_utf8_lossy(answer).trim().chars().take(300).collect();
+    Error::system(format!("`{program}` failed: {}", text::clean(&message)))
 }
 
 /// Writes the question and reads the bounded answer in a thread, so that a silent program cannot hold us.
-fn converse(child: &mut Child, server: &str, patience: Duration) -> io::Result<Vec<u8>> {
+fn converse(child: &mut Child, question: &str, patience: Duration) -> io::Result<Vec<u8>> {
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let question = format!("{server}\n");
+    let question = question.to_owned();
     let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().name("credential-helper".into()).spawn(move || {
         // A helper that ends without reading is judged by its answer.
@@ -96,10 +136,7 @@ fn interpret(program: &str, answer: &[u8], success: bool) -> Result<Option<Crede
         let message = String::from_utf8_lossy(answer);
         return match message.contains(UNKNOWN) {
             true => Ok(None),
-            false => Err(Error::system(format!(
-                "`{program}` failed: {}",
-                text::clean(message.trim().chars().take(300).collect::<String>().as_str())
-            ))),
+            false => Err(failed(program, answer)),
         };
     }
     // serde's message could quote the secret.

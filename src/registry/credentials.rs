@@ -1,4 +1,5 @@
-//! Who the user is to a registry: docker's `config.json`, containers-auth.json(5) and credential helpers.
+//! Who the user is to a registry: docker's `config.json`, containers-auth.json(5) and credential helpers. What writes them
+//! is `auth_file`.
 //!
 //! Secrets never appear in errors or `Debug` output.
 
@@ -33,18 +34,18 @@ pub struct Found {
 
 #[derive(serde::Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct File {
+pub(super) struct File {
     #[serde(default)]
-    auths: BTreeMap<String, Auth>,
+    pub auths: BTreeMap<String, Auth>,
     #[serde(default)]
-    cred_helpers: BTreeMap<String, String>,
+    pub cred_helpers: BTreeMap<String, String>,
     #[serde(default)]
     creds_store: String,
 }
 
 #[derive(serde::Deserialize, Default)]
 #[serde(default)]
-struct Auth {
+pub(super) struct Auth {
     auth: String,
     username: String,
     password: String,
@@ -101,7 +102,8 @@ fn load(path: &Path) -> Result<Option<File>> {
 }
 
 impl File {
-    fn helper(&self, host: &str) -> Option<&str> {
+    /// The helper for a host.
+    pub fn helper(&self, host: &str) -> Option<&str> {
         let own = self.cred_helpers.iter().find(|(key, _)| host_of(key) == host).map(|(_, helper)| helper.as_str());
         own.or(Some(self.creds_store.as_str())).filter(|helper| !helper.is_empty())
     }
@@ -139,13 +141,13 @@ impl Auth {
 }
 
 /// What a helper is asked for.
-fn server_name(host: &str) -> &str {
+pub(super) fn server_name(host: &str) -> &str {
     if host == DOCKER_HUB { HUB_KEY } else { host }
 }
 
 /// A key without docker's legacy decoration: `https://host/v1/` is `host`, and Docker Hub has one name. A key without a
 /// scheme may have a path (containers-auth.json(5)).
-fn scope_of(key: &str) -> String {
+pub(super) fn scope_of(key: &str) -> String {
     let (had_scheme, rest) = match key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")) {
         Some(rest) => (true, rest),
         None => (false, key),

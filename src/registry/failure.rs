@@ -194,9 +194,8 @@ fn from_status(status: StatusCode, host: &str, wait: Option<Duration>, body: &[u
 
 /// The 401 that is left after everything was tried. Registries answer so for what does not exist, too.
 pub fn denied(host: &str) -> Error {
-    Error::new(Kind::Denied, format!("the registry `{host}` refuses access (401)")).hint(format!(
-        "it does not exist, or needs a login: `podman login {host}` and `docker login {host}` write the file that is read here"
-    ))
+    Error::new(Kind::Denied, format!("the registry `{host}` refuses access (401)"))
+        .hint(format!("it does not exist, or needs a login by somebody who may do this: `coracle login {host}`"))
 }
 
 /// `90 seconds`, `7 minutes`, `3 hours`.

@@ -1,7 +1,9 @@
 //! Tests of the client against a registry that misbehaves: each failure has its error, its bound and, where the network is
 //! to blame, its recovery.
 
+mod login;
 mod tls;
+mod upload;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ fn settings() -> Settings {
             stall: Duration::from_secs(2),
             answer: Duration::from_secs(2),
             document: Duration::from_secs(2),
+            settle: Duration::from_secs(2),
             exchange: Duration::from_secs(10),
             window: Duration::from_secs(2),
             least: 1000,

@@ -1,7 +1,8 @@
-//! Rank 2: fetching images from registries over HTTP(S), after the OCI distribution specification.
+//! Rank 2: images from and to registries over HTTP(S), after the OCI distribution specification.
 //!
 //! [`Client`] offers blocking calls: [`Client::resolve`] turns a reference into an image's manifest, [`Client::blob`] gives a
-//! verified stream of one blob. Behind them is the only async code of the program, on one thread.
+//! verified stream of one blob; [`Client::destination`] and what follows in [`upload`] send images, [`Client::log_in`] checks
+//! who the user is. Behind them is the only async code of the program, on one thread.
 //!
 //! # What is promised
 //!
@@ -16,6 +17,7 @@
 //! * Certificates must lead to an anchor of the system or the host, or be one, see [`anchors`].
 
 mod anchors;
+mod auth_file;
 mod authorizer;
 #[cfg(test)]
 #[path = "../../tests/support/bad_registry.rs"]
@@ -23,18 +25,24 @@ pub(crate) mod bad_registry;
 mod blob;
 mod challenge;
 mod client;
+mod content;
 mod credential_helper;
 pub mod credentials;
 mod failure;
 #[cfg(test)]
 mod faults;
+mod login;
 mod registries;
 mod resolver;
+mod scopes;
 pub mod settings;
 mod transport;
+mod upload;
 
+pub use auth_file::{AuthFile, Erased, Stored, Style, scope_of_server, user_of};
 pub use blob::BlobReader;
 pub use client::{Client, RemoteImage};
 pub use credentials::Credentials;
 pub use settings::{Patience, Settings};
 pub use transport::is_loopback;
+pub use upload::{Destination, Mounted};

@@ -32,6 +32,8 @@ pub struct Settings {
     /// `*.key` (what we show), see containers-certs.d(5).
     #[serde(with = "lossless_list")]
     pub certificate_dirs: Vec<PathBuf>,
+    /// `--cert-dir`: the directory with such files for the registry of this command, whatever its name.
+    pub certificates: Option<PathBuf>,
     /// Where the machine says how it finds names.
     pub names: Places,
     /// How long to wait, and how often to try.
@@ -51,6 +53,8 @@ pub struct Patience {
     pub answer: Duration,
     /// For the body of a document: a manifest, a token, an image configuration.
     pub document: Duration,
+    /// For a registry to take in what it was sent entirely: large blobs are copied once more there.
+    pub settle: Duration,
     /// For all attempts at a question, the waits between them counted.
     pub exchange: Duration,
     /// A blob arrives too slowly when fewer than `least` bytes have come in so much time of waiting for the network. Like
@@ -75,6 +79,7 @@ impl Default for Patience {
             stall: Duration::from_secs(30),
             answer: Duration::from_secs(45),
             document: Duration::from_secs(60),
+            settle: Duration::from_secs(300),
             exchange: Duration::from_secs(120),
             window: Duration::from_secs(60),
             least: 64 << 10,
@@ -86,19 +91,25 @@ impl Default for Patience {
     }
 }
 
+/// `${XDG_RUNTIME_DIR}/containers/auth.json`, where podman keeps logins: gone with the session. Without such a directory
+/// it is in ours: what is beside that (`/tmp`) is everybody's.
+pub fn session_file(paths: &Paths) -> PathBuf {
+    let session = match (paths.runtime.parent(), paths.runtime.file_name()) {
+        (Some(session), Some(name)) if name == "coracle" => session,
+        _ => &paths.runtime,
+    };
+    session.join("containers/auth.json")
+}
+
 impl Settings {
     /// The places where docker and podman keep these files.
     pub fn of(paths: &Paths) -> Self {
         let containers = paths.config.join("containers");
         let system = PathBuf::from("/etc/containers");
-        let session = paths.runtime.parent().map(|runtime| runtime.join("containers/auth.json"));
         Self {
             tls_verify: None,
             credentials: None,
-            auth_files: session
-                .into_iter()
-                .chain([containers.join("auth.json"), paths.home.join(".docker/config.json")])
-                .collect(),
+            auth_files: vec![session_file(paths), containers.join("auth.json"), paths.home.join(".docker/config.json")],
             registries_conf: vec![
                 containers.join("registries.conf"),
                 system.join("registries.conf"),
@@ -115,6 +126,7 @@ impl Settings {
                 system.join("certs.d"),
                 "/etc/docker/certs.d".into(),
             ],
+            certificates: None,
             names: Places::default(),
             patience: Patience::default(),
             user_agent: concat!("coracle/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -2,17 +2,19 @@
 //! the server hiccups.
 //!
 //! Redirects are followed here and not in reqwest, because what is allowed changes with each hop: credentials go to the
-//! first origin only, and nothing goes from HTTPS to plain HTTP.
+//! first origin only, and nothing goes from HTTPS to plain HTTP. What carries content is redirected with the statuses that
+//! keep method and content (307, 308) only, and a form never, because a secret is in it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::anchors::{self, OwnCertificates};
+use super::content::{Content, Watch};
 use super::failure::{self, Failure};
 use super::resolver::Resolver;
 use super::settings::{Patience, Settings};
@@ -55,9 +57,11 @@ pub fn is_loopback(host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// One GET (or POST, with a form) and how to send it.
+/// One request and how to send it.
 #[derive(Debug, Clone)]
 pub struct Ask {
+    /// What to do there.
+    pub method: Method,
     /// Where.
     pub url: Url,
     /// Of this origin; others met by redirects are trusted as usual.
@@ -68,14 +72,23 @@ pub struct Ask {
     pub from: u64,
     /// Value of `Authorization`.
     pub authorization: Option<String>,
-    /// An `application/x-www-form-urlencoded` body: makes it a POST, which is not redirected.
-    pub form: Option<String>,
+    /// What goes along.
+    pub content: Content,
 }
 
 impl Ask {
     /// A plain GET.
     pub fn get(url: Url, trust: Trust) -> Self {
-        Self { url, trust, accept: None, from: 0, authorization: None, form: None }
+        Self { method: Method::GET, url, trust, accept: None, from: 0, authorization: None, content: Content::None }
+    }
+
+    /// Whether an answer with this status is followed.
+    fn follows(&self, status: StatusCode) -> bool {
+        match (&self.method, &self.content) {
+            (_, Content::Form(_)) => false,
+            (&Method::GET | &Method::HEAD, _) => is_redirect(status),
+            _ => matches!(status.as_u16(), 307 | 308),
+        }
     }
 }
 
@@ -92,8 +105,10 @@ struct ClientKey {
     verify: bool,
     /// Without the proxy of the environment.
     direct: bool,
-    /// The host that has certificates of its own.
-    certificates: Option<String>,
+    /// For what [`Watch`] watches over: silence while much is sent is no reason to hang up.
+    uploads: bool,
+    /// The directory with the host's own certificates.
+    certificates: Option<PathBuf>,
 }
 
 impl Transport {
@@ -130,6 +145,13 @@ impl Transport {
         }
     }
 
+    /// One attempt at an upload. It may take as long as it takes, but must go on: see [`Watch`].
+    pub async fn send_piece(&self, ask: &Ask) -> Result<Response, Failure> {
+        let Content::Piece(piece) = &ask.content else { return self.send(ask).await.map_err(Failure::lasting) };
+        let watch = Watch::new(piece, &self.settings.patience, authority(&ask.url));
+        watch.over(self.send_once(ask)).await
+    }
+
     /// Bounds the time of one attempt: a server that sends a byte of its header now and then must not hold us.
     async fn in_time<T>(&self, ask: &Ask, attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let limit = self.settings.patience.answer;
@@ -145,7 +167,7 @@ impl Transport {
         for _ in 0..=REDIRECTS_MAX {
             let response = self.hop(ask, &url).await?;
             let location = match (response.status(), response.headers().get(LOCATION)) {
-                (status, Some(location)) if is_redirect(status) && ask.form.is_none() => location,
+                (status, Some(location)) if ask.follows(status) => location,
                 _ => return Ok(response),
             };
             let plain = self.trust_at(&url, ask) == Trust::Any;
@@ -162,15 +184,11 @@ impl Transport {
 
     /// One request and the beginning of its answer.
     async fn hop(&self, ask: &Ask, url: &Url) -> Result<Response, Failure> {
-        let client = self.client(url, self.trust_at(url, ask)).map_err(Failure::lasting)?;
-        let request = match &ask.form {
-            Some(form) => {
-                client.post(url.clone()).header("content-type", "application/x-www-form-urlencoded").body(form.clone())
-            }
-            None => client.get(url.clone()),
-        };
+        let client = self.client(url, ask).map_err(Failure::lasting)?;
         let same_origin = url.origin() == ask.url.origin();
+        let request = client.request(ask.method.clone(), url.clone());
         let request = request.headers(headers(ask, same_origin).map_err(Failure::lasting)?);
+        let request = ask.content.clone().put_into(request);
         request.send().await.map_err(|error| failure::of_transport(&error, &authority(url)))
     }
 
@@ -182,28 +200,36 @@ impl Transport {
         }
     }
 
-    fn client(&self, url: &Url, trust: Trust) -> Result<Client> {
+    /// The certificates of a host: of the registry that the command is about, those that the user named.
+    fn certificates(&self, url: &Url, ask: &Ask) -> Option<PathBuf> {
+        let named = self.settings.certificates.clone().filter(|_| url.host_str() == ask.url.host_str());
+        let host = authority(url);
+        let usual = || self.settings.certificate_dirs.iter().map(|directory| directory.join(&host));
+        named.or_else(|| usual().find(|path| path.is_dir()))
+    }
+
+    fn client(&self, url: &Url, ask: &Ask) -> Result<Client> {
+        let trust = self.trust_at(url, ask);
         let host = authority(url);
         let plain = url.scheme() == "http";
-        let directory =
-            self.settings.certificate_dirs.iter().map(|directory| directory.join(&host)).find(|path| path.is_dir());
         let key = ClientKey {
             // Certificates do not matter to a client that only ever sees plain HTTP: do not load them for it.
             verify: trust != Trust::Any && !plain,
             direct: is_loopback(&host),
-            certificates: directory.as_ref().filter(|_| !plain).map(|_| host.clone()),
+            uploads: matches!(ask.content, Content::Piece(_)),
+            certificates: if plain { None } else { self.certificates(url, ask) },
         };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(&key, directory.as_deref(), &self.settings, self.resolver.clone())?;
+        let client = build(&key, &self.settings, self.resolver.clone())?;
         clients.insert(key, client.clone());
         Ok(client)
     }
 }
 
-fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings, resolver: Resolver) -> Result<Client> {
+fn build(key: &ClientKey, settings: &Settings, resolver: Resolver) -> Result<Client> {
     static PROVIDER: OnceLock<()> = OnceLock::new();
     // An error means that there is one already, which serves as well.
     PROVIDER.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -213,7 +239,6 @@ fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings, resolve
         .redirect(reqwest::redirect::Policy::none())
         .dns_resolver(Arc::new(resolver))
         .connect_timeout(connect)
-        .read_timeout(stall)
         .tcp_nodelay(true)
         // Bounds what is in flight per connection and per blob, and still fills a line of 1 Gbit/s and 50 ms.
         .http2_initial_stream_window_size(2 << 20)
@@ -222,10 +247,10 @@ fn build(key: &ClientKey, directory: Option<&Path>, settings: &Settings, resolve
     if key.direct {
         builder = builder.no_proxy();
     }
-    let own = match (&key.certificates, directory) {
-        (Some(_), Some(directory)) => OwnCertificates::read(directory)?,
-        _ => OwnCertificates::default(),
-    };
+    if !key.uploads {
+        builder = builder.read_timeout(stall);
+    }
+    let own = key.certificates.as_deref().map(OwnCertificates::read).transpose()?.unwrap_or_default();
     builder = match key.verify {
         true => builder.tls_backend_preconfigured(anchors::client_config(&own)?),
         false => {

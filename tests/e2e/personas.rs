@@ -58,7 +58,7 @@ fn errors_have_the_words_that_tools_look_for() {
     called(&env, "podman", "frobnicate").run().exits_with(125);
     called(&env, "docker", "frobnicate").run().exits_with(1);
     called(&env, "docker", "rum x").run().fails_with(1).stderr_has("did you mean `docker run`?");
-    called(&env, "docker", "push x").run().fails_with(1).stderr_has("no command `docker push` yet");
+    called(&env, "docker", "swarm x").run().fails_with(1).stderr_has("no command `docker swarm` yet");
 }
 
 /// As docker 28.2 and podman 4.3 exit; docker's 125 is for options, 1 for a wrong number of arguments.

@@ -2,4 +2,6 @@
 
 pub mod list;
 pub mod pull;
+pub mod push;
 pub mod remove;
+pub mod tag;

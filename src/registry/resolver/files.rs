@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(found("registry.example"), "192.0.2.7");
         assert_eq!(found("registry"), "192.0.2.7 2001:db8::7");
         assert_eq!((found("last").as_str(), found("reg").as_str()), ("192.0.2.10", "NotFound"));
-        assert_eq!(in_hosts(Path::new("/nonexistent"), "x"), Status::Unavailable);
+        assert_eq!(in_hosts(&scratch.path().join("absent"), "x"), Status::Unavailable);
     }
 
     proptest! {

@@ -33,9 +33,14 @@ fn serve(
     port: u16,
     reply: impl Fn(&str, RecordType) -> Reply + Send + 'static,
 ) -> (u16, Arc<AtomicUsize>) {
-    let udp = UdpSocket::bind((address, port)).unwrap();
+    // A free port of one protocol may be taken in the other.
+    let both = || {
+        let udp = UdpSocket::bind((address, port))?;
+        let tcp = TcpListener::bind(udp.local_addr()?)?;
+        Ok::<_, std::io::Error>((udp, tcp))
+    };
+    let (udp, tcp) = (0..100).find_map(|_| both().ok()).expect("a free port");
     let port = udp.local_addr().unwrap().port();
-    let tcp = TcpListener::bind((address, port)).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
     std::thread::spawn(move || {
