@@ -3,6 +3,7 @@
 //! process with threads cannot do is done in a [`worker`].
 
 pub mod access;
+pub mod archives;
 pub mod attach;
 pub mod builtin;
 pub mod create;
@@ -10,6 +11,7 @@ pub mod doctor;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod history;
 pub mod images;
 pub mod info;
 pub mod inspect;
