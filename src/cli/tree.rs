@@ -77,6 +77,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["logs"], &container::logs::VERB),
             entry(&["ls", "list", "ps"], &container::list::VERB),
             entry(&["port"], &container::port::VERB),
+            entry(&["prune"], &container::prune::VERB),
             entry(&["restart"], &container::stop::RESTART),
             entry(&["rm", "remove"], &container::remove::VERB),
             entry(&["run"], &container::run::VERB),
@@ -95,6 +96,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["import"], &image::load::IMPORT),
             entry(&["inspect"], &inspect::IMAGE),
             entry(&["load"], &image::load::VERB),
+            entry(&["prune"], &image::prune::VERB),
             entry(&["ls", "list"], &image::list::VERB),
             entry(&["pull"], &image::pull::VERB),
             entry(&["push"], &image::push::VERB),
@@ -134,7 +136,12 @@ pub const NOUNS: &[Noun] = &[
     Noun {
         name: "system",
         about: "Manage this installation",
-        entries: &[entry(&["doctor"], &system::doctor::VERB), entry(&["info"], &system::info::VERB)],
+        entries: &[
+            entry(&["df"], &system::df::VERB),
+            entry(&["doctor"], &system::doctor::VERB),
+            entry(&["info"], &system::info::VERB),
+            entry(&["prune"], &system::prune::VERB),
+        ],
     },
 ];
 

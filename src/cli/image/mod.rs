@@ -4,6 +4,7 @@ pub mod exists;
 pub mod history;
 pub mod list;
 pub mod load;
+pub mod prune;
 pub mod pull;
 pub mod push;
 pub mod remove;
