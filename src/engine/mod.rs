@@ -18,6 +18,7 @@ pub mod login;
 pub mod logs;
 mod names;
 pub mod network;
+pub mod progress;
 pub mod ps;
 pub mod pull;
 pub mod push;

@@ -45,7 +45,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::protocol::{Hello, Message};
-use super::pull::{Progress, PullRequest, Silent};
+use super::progress::{Progress, Silent};
+use super::pull::PullRequest;
+use super::push::PushRequest;
 use super::{Engine, builtin, doctor, reclaim, start, top, usage};
 use crate::base::process::signal_name;
 use crate::base::{Error, Result, ResultExt};
@@ -122,6 +124,8 @@ macro_rules! jobs {
 jobs! {
     /// Fetches an image.
     Pull(PullRequest),
+    /// Sends an image to a registry.
+    Push(PushRequest),
     /// Stores the image that is built into the executable.
     InstallHello(builtin::InstallHello),
     /// Adds up what containers wrote.
