@@ -145,10 +145,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand ps" -s q -l quiet -d 'On
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'User name and password for the registry' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Show no progress, print the name only'
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
@@ -521,10 +524,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only show image IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password for the registry' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Show no progress, print the name only'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"

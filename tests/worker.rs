@@ -17,7 +17,8 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use bad_registry::Fault;
-use coracle::engine::pull::{self, Outcome, Progress, PullRequest, Silent};
+use coracle::engine::progress::{Progress, Silent};
+use coracle::engine::pull::{self, Outcome, PullRequest};
 use coracle::engine::{doctor, images, info, rmi};
 use coracle::oci::{Digest, Reference};
 use coracle::spec::image::PullPolicy;
@@ -117,7 +118,7 @@ impl Progress for Diary {
     fn layer_started(&self, _: &Digest, _: u64) {
         self.add("started");
     }
-    fn layer_received(&self, _: &Digest, _: u64) {
+    fn layer_moved(&self, _: &Digest, _: u64) {
         self.add("received");
     }
     fn layer_extracting(&self, _: &Digest) {

@@ -8,7 +8,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use super::context::Context;
 use super::ui::Lines;
-use crate::engine::pull::{Outcome, Progress, PullReport, Silent};
+use crate::engine::progress::{Progress, Silent};
+use crate::engine::pull::{Outcome, PullReport};
 use crate::oci::{Digest, Reference};
 use crate::spec::units::human_size;
 
@@ -178,7 +179,7 @@ impl Progress for Bars {
         });
     }
 
-    fn layer_received(&self, layer: &Digest, bytes: u64) {
+    fn layer_moved(&self, layer: &Digest, bytes: u64) {
         self.with(layer, |bar| bar.set_position(bytes));
     }
 
@@ -203,8 +204,8 @@ impl Progress for Loading {
         self.0.layers().insert(layer.clone(), self.0.all.add(new.with_message("Loading layer")));
     }
 
-    fn layer_received(&self, layer: &Digest, bytes: u64) {
-        self.0.layer_received(layer, bytes);
+    fn layer_moved(&self, layer: &Digest, bytes: u64) {
+        self.0.layer_moved(layer, bytes);
     }
 
     fn layer_done(&self, layer: &Digest) {

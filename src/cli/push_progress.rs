@@ -9,7 +9,8 @@ use super::context::{Context, Persona};
 use super::progress::{bar, words};
 use super::ui::Lines;
 use crate::base::text;
-use crate::engine::push::{Progress, PushReport, Silent};
+use crate::engine::progress::{Progress, Silent};
+use crate::engine::push::PushReport;
 use crate::oci::{Digest, Reference};
 
 /// For `push`: on standard output, where docker has it. podman's standard output stays empty.
@@ -51,7 +52,7 @@ impl Plain {
 }
 
 impl Progress for Plain {
-    fn began(&self, to: &Reference, layers: &[(Digest, u64)]) {
+    fn push_began(&self, to: &Reference, layers: &[(Digest, u64)]) {
         self.lines.say(&heading(to));
         layers.iter().for_each(|(layer, _)| self.layer(layer, "Preparing"));
     }
@@ -112,7 +113,7 @@ impl Bars {
 }
 
 impl Progress for Bars {
-    fn began(&self, to: &Reference, layers: &[(Digest, u64)]) {
+    fn push_began(&self, to: &Reference, layers: &[(Digest, u64)]) {
         self.lines.say(&heading(to));
         let mut bars = self.layers();
         bars.clear();
@@ -146,7 +147,7 @@ impl Progress for Bars {
         });
     }
 
-    fn layer_sent(&self, layer: &Digest, bytes: u64) {
+    fn layer_moved(&self, layer: &Digest, bytes: u64) {
         self.with(layer, |bar| bar.set_position(bytes));
     }
 

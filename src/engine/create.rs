@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use super::progress::Progress;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
 use super::{Engine, builtin, names, pull, userns};
@@ -34,7 +35,7 @@ pub(super) struct Created {
 }
 
 /// Creates a container and returns its id.
-pub fn create(engine: &Engine, request: &CreateRequest, progress: &dyn pull::Progress) -> Result<ContainerId> {
+pub fn create(engine: &Engine, request: &CreateRequest, progress: &dyn Progress) -> Result<ContainerId> {
     create_guarded(engine, request, None, progress).map(|created| created.config.id)
 }
 
@@ -43,7 +44,7 @@ pub(super) fn create_guarded(
     engine: &Engine,
     request: &CreateRequest,
     starter: Option<ProcessIdentity>,
-    progress: &dyn pull::Progress,
+    progress: &dyn Progress,
 ) -> Result<Created> {
     let store = engine.store()?;
     let image = find_image(engine, &store, &request.image, progress)?;
@@ -101,12 +102,7 @@ pub(super) fn create_guarded(
 }
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.
-fn find_image(
-    engine: &Engine,
-    store: &Store,
-    request: &ImageRequest,
-    progress: &dyn pull::Progress,
-) -> Result<ImageRecord> {
+fn find_image(engine: &Engine, store: &Store, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
     if request.pull != PullPolicy::Always
         && let Some(image) = store.lookup(&request.name)?
         && request.platform.as_ref().is_none_or(|wanted| wanted.matches(&image.platform))

@@ -23,6 +23,7 @@ pub mod login;
 pub mod logs;
 mod names;
 pub mod network;
+pub mod progress;
 pub mod ps;
 pub mod pull;
 pub mod push;

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use self::partial::Partial;
 use super::Engine;
+use super::progress::Progress;
 use super::rmi::layers_in_use;
 use super::worker::{self, Given, Job, Place};
 use crate::archive::Limits;
@@ -93,34 +94,6 @@ pub enum Outcome {
     /// Something new came.
     Fetched,
 }
-
-/// Told what happens, from several threads. Layers are named by the digest of their blob ([`Digest::short`] is what
-/// people see), sizes are bytes. Whoever does not care implements nothing.
-pub trait Progress: Sync {
-    /// A container needs an image that is not here: it will be pulled.
-    fn absent(&self, _image: &str) {}
-    /// The image that was absent is here.
-    fn arrived(&self, _report: &PullReport) {}
-    /// The registry has answered; `layers` are to come, lowest first, with their compressed sizes.
-    fn resolved(&self, _reference: &Reference, _layers: &[(Digest, u64)]) {}
-    /// The store has this layer.
-    fn layer_exists(&self, _layer: &Digest) {}
-    /// Its transfer begins.
-    fn layer_started(&self, _layer: &Digest, _total: u64) {}
-    /// So many bytes of it have been received in all. Called often.
-    fn layer_received(&self, _layer: &Digest, _bytes: u64) {}
-    /// All bytes are here; the rest is being unpacked.
-    fn layer_extracting(&self, _layer: &Digest) {}
-    /// It is unpacked and verified.
-    fn layer_done(&self, _layer: &Digest) {}
-    /// Everything is unpacked and is being made durable.
-    fn storing(&self) {}
-}
-
-/// No progress is shown.
-pub struct Silent;
-
-impl Progress for Silent {}
 
 /// A layer of the image to pull.
 #[derive(Debug, Clone)]
@@ -539,7 +512,7 @@ impl Read for Arriving<'_> {
             }
         }
         self.received += count as u64;
-        self.progress.layer_received(&self.layer.digest, self.received);
+        self.progress.layer_moved(&self.layer.digest, self.received);
         if self.received == self.layer.size {
             self.progress.layer_extracting(&self.layer.digest);
         }

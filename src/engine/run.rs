@@ -3,11 +3,12 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::Engine;
 use super::create::{Created, create_guarded};
+use super::progress::Progress;
 use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
 use super::start::supervisor;
-use super::{Engine, pull};
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::state::ContainerConfig;
@@ -28,7 +29,7 @@ pub fn run(
     engine: &Engine,
     request: &CreateRequest,
     terminal: Option<&Terminal<'_>>,
-    progress: &dyn pull::Progress,
+    progress: &dyn Progress,
     created: &mut dyn FnMut(&ContainerId) -> Result<()>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ran> {

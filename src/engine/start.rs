@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::create::layer_trees;
-use super::pull::Silent;
+use super::progress::Silent;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
 use super::wait::settled;

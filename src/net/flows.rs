@@ -11,6 +11,7 @@
 //! its share, with whichever of its addresses, gives up its own. In a full table, whoever has most gives up what would end
 //! first: so neither one busy container nor several can take the flows of others.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -185,9 +186,9 @@ impl<K: Key, F> Flows<K, F> {
         }
     }
 
-    /// Takes out a flow of the member that has most.
+    /// Takes out a flow of the member that has most; of several such, of the one whose flow would end first.
     pub fn evict_largest(&mut self, now: Instant) -> Option<(K, F)> {
-        let (holder, _) = self.members.iter().max_by_key(|(_, own)| own.len())?;
+        let (holder, _) = self.members.iter().max_by_key(|(_, own)| (own.len(), Reverse(own.first().copied())))?;
         self.evict(*holder, now)
     }
 

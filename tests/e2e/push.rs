@@ -188,6 +188,9 @@ fn certificates_are_named_on_the_command_line() {
     let cert_dir = format!("--cert-dir {}", own.display());
     env.coracle(&format!("push --tls-verify=true {cert_dir} IMAGE {name}")).succeeds();
     env.coracle(&format!("push --tls-verify=false IMAGE {name}")).succeeds();
+    env.coracle(&format!("pull --tls-verify=true {name}")).fails_with(1);
+    env.coracle(&format!("pull --tls-verify=true {cert_dir} {name}")).succeeds();
+    env.coracle(&format!("pull --creds user {cert_dir} {name}")).fails().explains();
     env.coracle(&format!("push --cert-dir {}/absent IMAGE {name}", own.display())).fails_with(1).explains();
 }
 

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use coracle::base::ContainerId;
 use coracle::engine::network::{self, Filters, membership};
-use coracle::engine::pull::{self, Outcome, Silent};
+use coracle::engine::progress::Silent;
+use coracle::engine::pull::{self, Outcome};
 use coracle::engine::remove::{self as rm, Removal};
 use coracle::engine::request::{CreateRequest, ExecRequest};
 use coracle::engine::session::{End, Terminal};

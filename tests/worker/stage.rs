@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use coracle::base::Paths;
 use coracle::engine::Engine;
-use coracle::engine::pull::{self, PullRequest, Silent};
+use coracle::engine::progress::Silent;
+use coracle::engine::pull::{self, PullRequest};
 use coracle::oci::Platform;
 use coracle::registry::Settings;
 use coracle::spec::image::PullPolicy;

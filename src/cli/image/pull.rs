@@ -5,11 +5,11 @@ use clap::Args;
 use crate::base::{Result, text};
 use crate::cli::context::Context;
 use crate::cli::progress;
+use crate::cli::registry_options::RegistryOptions;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
 use crate::engine::pull::{PullReport, PullRequest, pull as engine_pull};
 use crate::oci::Platform;
-use crate::spec::credentials::Credentials;
 use crate::spec::image::PullPolicy;
 
 /// The command.
@@ -27,21 +27,14 @@ pub const VERB: Verb = Verb {
 /// Arguments of `pull`.
 #[derive(Debug, Clone, Args)]
 struct PullArguments {
-    /// File with the registries' credentials
-    #[arg(long, value_name = "FILE")]
-    authfile: Option<String>,
-    /// User name and password for the registry
-    #[arg(long, value_name = "USER[:PASSWORD]")]
-    creds: Option<String>,
+    #[command(flatten)]
+    registry: RegistryOptions,
     /// The platform of the image, if it has several: os/architecture[/variant]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
     /// Show no progress, print the name only
     #[arg(short, long)]
     quiet: bool,
-    /// Require HTTPS and verify certificates
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    tls_verify: Option<bool>,
     /// Names of images
     #[arg(value_name = "IMAGE", required = true)]
     names: Vec<String>,
@@ -50,9 +43,8 @@ struct PullArguments {
 fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     let platform = arguments.platform.as_deref().or_else(|| context.environment.get("DOCKER_DEFAULT_PLATFORM"));
     let platform: Option<Platform> = platform.filter(|text| !text.is_empty()).map(str::parse).transpose()?;
-    let mut engine = context.engine_for_registries(arguments.tls_verify, arguments.authfile.as_deref())?;
+    let engine = arguments.registry.engine(context)?;
     context.tell_of_single_id(&engine)?;
-    engine.registry.credentials = arguments.creds.as_deref().map(Credentials::parse).transpose()?;
     each(context, &arguments.names, |name| one(context, &engine, name, platform.clone(), arguments.quiet))
 }
 

@@ -92,7 +92,6 @@ fn push(context: &Context, arguments: &PushArguments) -> Result<u8> {
         tell_default_tag(context, &arguments.names)?;
     }
     let progress = push_progress::of_push(context, arguments.quiet);
-    // This process is single-threaded still, and does nothing else.
     let reports = engine_push(&engine, &request, progress.as_ref());
     drop(progress);
     let reports = reports?;

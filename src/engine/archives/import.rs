@@ -9,7 +9,7 @@ use super::write;
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, time};
 use crate::engine::Engine;
-use crate::engine::pull::Progress;
+use crate::engine::progress::Progress;
 use crate::engine::push::{Format, Placed};
 use crate::engine::worker::{self, Given, Job, Place};
 use crate::oci::config::{Defaults, History, RootFs};

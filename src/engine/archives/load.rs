@@ -14,7 +14,7 @@ use super::write;
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt};
 use crate::engine::Engine;
-use crate::engine::pull::Progress;
+use crate::engine::progress::Progress;
 use crate::engine::push::{Format, Placed};
 use crate::engine::worker::{self, Given, Job, Place};
 use crate::oci::{Compression, Digest, Platform, Reference, media};
@@ -202,7 +202,7 @@ impl<R: std::io::Read> std::io::Read for Counted<'_, R> {
         let count = self.inner.read(buffer)?;
         self.count += count as u64;
         if count > 0 {
-            self.progress.layer_received(self.layer, self.count);
+            self.progress.layer_moved(self.layer, self.count);
         }
         Ok(count)
     }

@@ -6,6 +6,7 @@ use crate::registry::bad_registry::{self, BadRegistry, Content, Fault, Reply};
 use super::*;
 use crate::base::Paths;
 use crate::base::publish::Staging;
+use crate::engine::progress::Silent;
 use crate::registry::{Patience, Settings};
 
 /// A layer with one file.
@@ -295,7 +296,7 @@ fn progress_is_told_in_order() {
         fn layer_started(&self, _: &Digest, total: u64) {
             self.say(format!("started {total}"));
         }
-        fn layer_received(&self, _: &Digest, bytes: u64) {
+        fn layer_moved(&self, _: &Digest, bytes: u64) {
             self.say(format!("received {bytes}"));
         }
         fn layer_extracting(&self, _: &Digest) {

@@ -30,16 +30,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use self::places::Places;
 use self::plan::NewManifest;
 pub use self::plan::{Format, Packing};
 pub(super) use self::plan::{Placed, layer_type};
 use self::spool::Spool;
 use super::Engine;
+use super::progress::Progress;
+use super::worker::{self, Given, Job, Place};
 use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
 use crate::registry::{Client, Destination, Mounted, Patience, Settings};
-use crate::rootless::outer;
 use crate::store::{ImageRecord, ListedImage, NewImage, Store};
 
 /// Layers in work at a time. Packing takes a core each, sending waits.
@@ -48,7 +51,7 @@ const LAYERS_AT_ONCE: usize = 3;
 const TRIES: usize = 3;
 
 /// What to push.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PushRequest {
     /// The image: a name, or an id when there is a destination.
     pub image: String,
@@ -63,7 +66,7 @@ pub struct PushRequest {
 }
 
 /// What a push did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushReport {
     /// Where the image is now.
     pub reference: Reference,
@@ -76,41 +79,20 @@ pub struct PushReport {
     pub repacked: Vec<Digest>,
 }
 
-/// Told what happens, from several threads. Layers are named by their diff ids, sizes are bytes.
-pub trait Progress: Sync {
-    /// It begins; `layers`, lowest first, with the sizes of their blobs.
-    fn began(&self, _to: &Reference, _layers: &[(Digest, u64)]) {}
-    /// The destination has this layer.
-    fn layer_exists(&self, _layer: &Digest) {}
-    /// The registry has taken it from another repository.
-    fn layer_mounted(&self, _layer: &Digest, _from: &Reference) {}
-    /// It is not meant to be distributed, and stays where it is.
-    fn layer_skipped(&self, _layer: &Digest) {}
-    /// Its blob is being made or fetched.
-    fn layer_preparing(&self, _layer: &Digest) {}
-    /// Its transfer begins.
-    fn layer_started(&self, _layer: &Digest, _total: u64) {}
-    /// So many bytes of it have gone. Called often.
-    fn layer_sent(&self, _layer: &Digest, _bytes: u64) {}
-    /// The registry has confirmed it.
-    fn layer_done(&self, _layer: &Digest) {}
-    /// The image is there.
-    fn pushed(&self, _report: &PushReport) {}
+/// Pushes an image, or all tags of a repository.
+pub fn push(engine: &Engine, request: &PushRequest, progress: &dyn Progress) -> Result<Vec<PushReport>> {
+    // Layers belong to the user's subordinate ids.
+    worker::call(engine, request.clone(), progress)
 }
 
-/// No progress is shown.
-pub struct Silent;
+impl Job for PushRequest {
+    const NAME: &'static str = "push";
+    const PLACE: Place = Place::Outer;
+    type Report = Vec<PushReport>;
 
-impl Progress for Silent {}
-
-/// Pushes an image, or all tags of a repository. The calling process must have one thread: it moves into the user's outer
-/// namespace, because layers belong to the subordinate ids, and never leaves it.
-pub fn push(engine: &Engine, request: &PushRequest, progress: &dyn Progress) -> Result<Vec<PushReport>> {
-    engine.paths.ensure()?;
-    outer::enter(&engine.paths)?;
-    let reports = push_inside(engine, request, progress);
-    outer::forget_keeper(&engine.paths);
-    reports
+    fn run(self, engine: &Engine, given: Given<'_>) -> Result<Vec<PushReport>> {
+        push_inside(engine, &self, given.progress)
+    }
 }
 
 /// [`push`] by the root of the namespace that owns the layers.
@@ -222,7 +204,10 @@ fn one(
     let config_bytes = store.image_config_bytes(image)?;
     let layers = layers(&manifest, image)?;
     let published = images.iter().any(|listed| listed.record.id == image.id && !listed.digests.is_empty());
-    progress.began(reference, &layers.iter().map(|layer| (layer.diff_id.clone(), layer.blob.size)).collect::<Vec<_>>());
+    progress.push_began(
+        reference,
+        &layers.iter().map(|layer| (layer.diff_id.clone(), layer.blob.size)).collect::<Vec<_>>(),
+    );
     let work = Work {
         engine,
         store,
@@ -493,7 +478,7 @@ impl Work<'_> {
     fn upload(&self, layer: &LayerPlan, blob: &Descriptor, file: File) -> Result<()> {
         self.progress.layer_started(&layer.diff_id, blob.size);
         self.client.upload(&self.to, blob, file, |sent| {
-            self.progress.layer_sent(&layer.diff_id, sent);
+            self.progress.layer_moved(&layer.diff_id, sent);
             !self.failed.load(Ordering::Relaxed)
         })
     }

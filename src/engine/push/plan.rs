@@ -8,7 +8,7 @@ use crate::base::{Error, Result, ResultExt};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, document, media};
 
 /// In which of the two formats a manifest is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
     /// The OCI image specification's.
     Oci,
@@ -17,7 +17,7 @@ pub enum Format {
 }
 
 /// How the user wants an image to be packed. Nothing: as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packing {
     /// `--compression-format`: every layer gets this compression.
     pub compression: Option<Compression>,

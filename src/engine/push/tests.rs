@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::*;
 use crate::base::Paths;
 use crate::base::publish::Staging;
-use crate::engine::pull::{self, PullRequest};
+use crate::engine::progress::Silent;
+use crate::engine::pull::PullRequest;
 use crate::registry::bad_registry::{self, BadRegistry, Content, Fault, OCI_CONFIG, OCI_MANIFEST, Reply, Request};
 use crate::spec::image::PullPolicy;
 
@@ -86,7 +87,7 @@ impl Home {
         let engine = Engine { paths, registry };
         let request =
             PullRequest { image: format!("{}/app", source.host()), platform: None, policy: PullPolicy::Always };
-        pull::pull(&engine, &request, &pull::Silent).unwrap();
+        request.run(&engine, Given { progress: &Silent, descriptor: None }).unwrap();
         Self { scratch, engine }
     }
 

@@ -48,7 +48,9 @@ use self::protocol::{Hello, Message};
 use super::archives::import::ImportRequest;
 use super::archives::load::LoadRequest;
 use super::archives::save::SaveRequest;
-use super::pull::{Progress, PullRequest, Silent};
+use super::progress::{Progress, Silent};
+use super::pull::PullRequest;
+use super::push::PushRequest;
 use super::{Engine, builtin, doctor, reclaim, start, top, usage};
 use crate::base::process::signal_name;
 use crate::base::{Error, Result, ResultExt};
@@ -138,6 +140,8 @@ jobs! {
     Import(ImportRequest),
     /// Writes images into an archive.
     Save(SaveRequest),
+    /// Sends an image to a registry.
+    Push(PushRequest),
     /// Stores the image that is built into the executable.
     InstallHello(builtin::InstallHello),
     /// Adds up what containers wrote.

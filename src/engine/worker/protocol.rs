@@ -19,7 +19,8 @@ use super::Request;
 use crate::base::error::WireError;
 use crate::base::lock;
 use crate::engine::Engine;
-use crate::engine::pull::Progress;
+use crate::engine::progress::Progress;
+use crate::engine::push::PushReport;
 use crate::oci::{Digest, Reference};
 use crate::sys::socket;
 
@@ -62,10 +63,15 @@ pub(super) enum Event {
     Resolved(Reference, Vec<(Digest, u64)>),
     LayerExists(Digest),
     LayerStarted(Digest, u64),
-    LayerReceived(Digest, u64),
+    LayerMoved(Digest, u64),
     LayerExtracting(Digest),
     LayerDone(Digest),
     Storing,
+    PushBegan(Reference, Vec<(Digest, u64)>),
+    LayerMounted(Digest, Reference),
+    LayerSkipped(Digest),
+    LayerPreparing(Digest),
+    Pushed(PushReport),
     /// It waits long for a lock.
     Waits(String),
 }
@@ -77,10 +83,15 @@ impl Event {
             Self::Resolved(reference, layers) => progress.resolved(reference, layers),
             Self::LayerExists(layer) => progress.layer_exists(layer),
             Self::LayerStarted(layer, total) => progress.layer_started(layer, *total),
-            Self::LayerReceived(layer, bytes) => progress.layer_received(layer, *bytes),
+            Self::LayerMoved(layer, bytes) => progress.layer_moved(layer, *bytes),
             Self::LayerExtracting(layer) => progress.layer_extracting(layer),
             Self::LayerDone(layer) => progress.layer_done(layer),
             Self::Storing => progress.storing(),
+            Self::PushBegan(to, layers) => progress.push_began(to, layers),
+            Self::LayerMounted(layer, from) => progress.layer_mounted(layer, from),
+            Self::LayerSkipped(layer) => progress.layer_skipped(layer),
+            Self::LayerPreparing(layer) => progress.layer_preparing(layer),
+            Self::Pushed(report) => progress.pushed(report),
             Self::Waits(words) => lock::pass_on_wait(words),
         }
     }
@@ -135,9 +146,9 @@ impl Progress for Teller {
         self.event(Event::LayerStarted(layer.clone(), total));
     }
 
-    fn layer_received(&self, layer: &Digest, bytes: u64) {
+    fn layer_moved(&self, layer: &Digest, bytes: u64) {
         if self.is_due(layer, bytes) {
-            self.event(Event::LayerReceived(layer.clone(), bytes));
+            self.event(Event::LayerMoved(layer.clone(), bytes));
         }
     }
 
@@ -151,6 +162,26 @@ impl Progress for Teller {
 
     fn storing(&self) {
         self.event(Event::Storing);
+    }
+
+    fn push_began(&self, to: &Reference, layers: &[(Digest, u64)]) {
+        self.event(Event::PushBegan(to.clone(), layers.to_vec()));
+    }
+
+    fn layer_mounted(&self, layer: &Digest, from: &Reference) {
+        self.event(Event::LayerMounted(layer.clone(), from.clone()));
+    }
+
+    fn layer_skipped(&self, layer: &Digest) {
+        self.event(Event::LayerSkipped(layer.clone()));
+    }
+
+    fn layer_preparing(&self, layer: &Digest) {
+        self.event(Event::LayerPreparing(layer.clone()));
+    }
+
+    fn pushed(&self, report: &PushReport) {
+        self.event(Event::Pushed(report.clone()));
     }
 }
 
@@ -243,8 +274,8 @@ mod tests {
         fn layer_started(&self, layer: &Digest, total: u64) {
             self.add(Event::LayerStarted(layer.clone(), total));
         }
-        fn layer_received(&self, layer: &Digest, bytes: u64) {
-            self.add(Event::LayerReceived(layer.clone(), bytes));
+        fn layer_moved(&self, layer: &Digest, bytes: u64) {
+            self.add(Event::LayerMoved(layer.clone(), bytes));
         }
         fn layer_extracting(&self, layer: &Digest) {
             self.add(Event::LayerExtracting(layer.clone()));
@@ -268,7 +299,7 @@ mod tests {
         teller.layer_started(&layer, 1000);
         // Far too early to be told, but the last.
         for bytes in [1, 2, 1000] {
-            teller.layer_received(&layer, bytes);
+            teller.layer_moved(&layer, bytes);
         }
         teller.layer_extracting(&layer);
         teller.layer_done(&layer);
@@ -284,12 +315,12 @@ mod tests {
         };
         assert_eq!(report.get(), "7");
         let mut heard = diary.0.into_inner().unwrap();
-        heard.retain(|event| !matches!(event, Event::LayerReceived(_, 1 | 2)));
+        heard.retain(|event| !matches!(event, Event::LayerMoved(_, 1 | 2)));
         let expected = [
             Event::Resolved(reference, vec![(layer.clone(), 1000)]),
             Event::LayerExists(layer.clone()),
             Event::LayerStarted(layer.clone(), 1000),
-            Event::LayerReceived(layer.clone(), 1000),
+            Event::LayerMoved(layer.clone(), 1000),
             Event::LayerExtracting(layer.clone()),
             Event::LayerDone(layer),
             Event::Storing,
