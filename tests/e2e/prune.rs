@@ -96,7 +96,8 @@ fn system_df_adds_up_and_system_prune_frees_it() {
     verbose.stdout_has("data").stdout_has("idle").stdout_has("done");
     let value = env.argv(&["system", "df", "-v", "--format", "{{json .}}"]).succeeds().json();
     assert_eq!(value["Images"].as_array().unwrap().len(), 2);
-    assert_eq!(value["Images"][0]["UniqueSize"].as_str().unwrap(), "3MB", "{value}");
+    let app_row = value["Images"].as_array().unwrap().iter().find(|image| image["Repository"] == "app").unwrap();
+    assert_eq!(app_row["UniqueSize"], "3MB", "{value}");
 
     env.command("system prune")
         .stdin("\n")
