@@ -6,6 +6,7 @@ pub mod access;
 pub mod attach;
 pub mod builtin;
 pub mod create;
+mod devices;
 pub mod doctor;
 pub mod exec;
 #[cfg(test)]
