@@ -10,6 +10,8 @@
 #[macro_use]
 mod support;
 
+#[path = "e2e/archives.rs"]
+mod archives;
 #[path = "e2e/as_root.rs"]
 mod as_root;
 #[path = "e2e/completion.rs"]

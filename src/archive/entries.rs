@@ -6,7 +6,7 @@
 //! Memory is bounded whatever the archive says: extended headers are at most [`META_MAX`] each, contents are never
 //! collected.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Seek, Write};
 
 use super::header::{self, BLOCK, Header, TypeFlag};
 use super::pax::{self, Time};
@@ -163,6 +163,11 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
     /// for reading a recording.
     pub fn contents_elsewhere(&mut self) -> u64 {
         std::mem::take(&mut self.remaining)
+    }
+
+    /// Bytes read so far. What [`Entries::contents_elsewhere`] took does not count.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Where the recording goes.
@@ -358,6 +363,23 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
 
     fn too_large(&self) -> Error {
         Error::invalid(format!("the layer unpacks to more than the limit of {} bytes", self.limits.unpacked_bytes))
+    }
+}
+
+impl<R: BufRead + Seek, W: Write> Entries<'_, R, W> {
+    /// Passes over the contents of the current entry without reading them, and returns where they begin in the stream and
+    /// how long they are, in bytes. That there are so many is the caller's to check.
+    pub fn pass_over(&mut self) -> Result<(u64, u64)> {
+        let (at, mut left) = (self.position, std::mem::take(&mut self.remaining));
+        let length = left;
+        while left > 0 {
+            // At most what the type takes.
+            let step = left.min(1 << 62);
+            self.input.seek_relative(step as i64).map_err(read_error)?;
+            left -= step;
+        }
+        self.position = self.position.saturating_add(length);
+        Ok((at, length))
     }
 }
 

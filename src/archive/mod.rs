@@ -12,6 +12,8 @@ mod directories;
 mod entries;
 mod gzip;
 mod header;
+pub mod index;
+mod inflate;
 mod names;
 pub mod owners;
 mod pax;
@@ -31,7 +33,8 @@ use std::os::fd::BorrowedFd;
 use crate::base::{Error, Kind, Result};
 use crate::oci::{Compression, Digest};
 
-pub use recipe::rebuild;
+pub use inflate::inflate;
+pub use recipe::{rebuild, rebuilt_size};
 
 /// How much a layer may be. A layer that exceeds a limit is refused while it is unpacked. Memory does not grow with either;
 /// docker and podman know no limit but the disk, and layers with models of hundreds of gigabytes or with millions of small
@@ -59,6 +62,8 @@ pub struct Unpacked {
     pub size: u64,
     /// Entries in the archive.
     pub entries: u64,
+    /// Bytes of the whole tar stream.
+    pub tar_size: u64,
     /// Whether the tree and the recipe together hold everything: whether [`rebuild`] can give the stream back. An
     /// archive that has the same file twice, for one, loses the first.
     pub rebuildable: bool,
@@ -78,18 +83,19 @@ pub fn unpack_layer(
     recipe: File,
     limits: &Limits,
 ) -> Result<Unpacked> {
-    let (counts, diff_id) = pipeline::run(blob, compression, |stream| {
+    let ((counts, tar_size), diff_id) = pipeline::run(blob, compression, |stream| {
         let mut entries = entries::Entries::new(stream, recipe::Recorder::new(recipe)?, limits);
         let mut tree = tree::Tree::new(into)?;
         while let Some(entry) = entries.next()? {
             tree.put(&entry, &mut entries)?;
         }
         let counts = tree.finish()?;
+        let tar_size = entries.position();
         entries.into_parts().1.finish()?;
-        Ok(counts)
+        Ok((counts, tar_size))
     })?;
     let tree::Counts { size, entries, rebuildable, hides_lower } = counts;
-    Ok(Unpacked { diff_id, size, entries, rebuildable, hides_lower })
+    Ok(Unpacked { diff_id, size, entries, tar_size, rebuildable, hides_lower })
 }
 
 /// What reading the stream ended with: an error of ours that travelled through `std::io` comes out as it was; a system

@@ -65,16 +65,34 @@ pub fn is_in_tree(subject: &Subject, entry: &Entry) -> bool {
     matches!((subject, entry.kind), (Subject::Entry(name), Kind::File) if !name.is_empty())
 }
 
-/// Writes the tar stream of the layer in `tree` to `out`. Who needs certainty compares its digest with the diff id: this
-/// notices a file that is missing or has another size, not one that was changed.
-pub fn rebuild(mut recipe: impl Read, tree: BorrowedFd<'_>, out: impl Write) -> Result<()> {
+/// How long the tar stream is that [`rebuild`] writes, in bytes. Reads the recipe alone.
+pub fn rebuilt_size(recipe: impl Read) -> Result<u64> {
+    let limits = Limits { unpacked_bytes: u64::MAX, entries: u64::MAX };
+    let mut entries = Entries::new(BufReader::new(headers(recipe)?), io::sink(), &limits);
+    let mut contents = 0u64;
+    while let Some(entry) = entries.next()? {
+        if is_in_tree(&Subject::of(&entry.name)?, &entry) {
+            contents = contents.saturating_add(entries.contents_elsewhere());
+        }
+    }
+    Ok(entries.position().saturating_add(contents))
+}
+
+/// The stream without contents.
+fn headers(mut recipe: impl Read) -> Result<impl Read> {
     let mut magic = [0; MAGIC.len()];
     recipe.read_exact(&mut magic).map_err(read_error)?;
-    if magic != MAGIC {
-        return Err(Error::invalid("the layer's recipe has an unknown format"));
+    match magic == *MAGIC {
+        true => zstd::stream::read::Decoder::new(recipe).map_err(read_error),
+        false => Err(Error::invalid("the layer's recipe has an unknown format")),
     }
+}
+
+/// Writes the tar stream of the layer in `tree` to `out`. Who needs certainty compares its digest with the diff id: this
+/// notices a file that is missing or has another size, not one that was changed.
+pub fn rebuild(recipe: impl Read, tree: BorrowedFd<'_>, out: impl Write) -> Result<()> {
+    let headers = headers(recipe)?;
     let tree = BeneathDir::from_borrowed(tree).context(|| "cannot keep the layer's directory open")?;
-    let headers = zstd::stream::read::Decoder::new(recipe).map_err(read_error)?;
     let limits = Limits { unpacked_bytes: u64::MAX, entries: u64::MAX };
     let mut entries = Entries::new(BufReader::new(headers), out, &limits);
     while let Some(entry) = entries.next()? {

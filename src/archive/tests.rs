@@ -106,8 +106,11 @@ impl Layer {
         assert_eq!(fs::read_to_string(scratch.path().join("outside")).unwrap(), "outside");
         let layer = Self { unpacked: unpacked?, scratch };
         assert_eq!(layer.unpacked.diff_id, Digest::sha256(&bytes));
+        assert_eq!(layer.unpacked.tar_size, bytes.len() as u64);
         if layer.unpacked.rebuildable {
             assert!(layer.rebuilt() == bytes, "the rebuilt archive differs");
+            let recipe = fs::File::open(layer.scratch.path().join("recipe")).unwrap();
+            assert_eq!(rebuilt_size(recipe).unwrap(), bytes.len() as u64);
         }
         Ok(layer)
     }

@@ -74,6 +74,22 @@ fn temporary(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
+/// A new file (0600) without a name, on the file system of `directory`: for bytes on their way, of which a killed process
+/// leaves nothing.
+pub fn nameless(directory: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options.clone().custom_flags(libc::O_TMPFILE).open(directory) {
+        // File systems that do not know it.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {}
+        opened => return opened.at(directory, "cannot write in"),
+    }
+    let path = directory.join(unique());
+    let file = options.create_new(true).open(&path).at(&path, "cannot create")?;
+    fs::remove_file(&path).at(&path, "cannot remove")?;
+    Ok(file)
+}
+
 /// Space on the disk for one record that must be written when the disk is full. It has a name of its own in the directory
 /// of the record and is gone with the value; after a kill, the next one takes its place.
 #[derive(Debug)]

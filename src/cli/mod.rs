@@ -296,7 +296,7 @@ mod tests {
             ("rum x", "1 unknown command: coracle rum [\"did you mean `coracle run`?\"]"),
             ("rmm x", "1 unknown command: coracle rmm []"),
             ("swarm x", "1 coracle has no command `coracle swarm` yet []"),
-            ("image prune", "1 coracle has no command `coracle image prune` yet []"),
+            ("image sign", "1 coracle has no command `coracle image sign` yet []"),
         ] {
             assert_eq!(asked(line), expected, "{line}");
         }

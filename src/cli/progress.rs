@@ -23,6 +23,14 @@ pub fn as_output(context: &Context, quiet: bool) -> Box<dyn Progress> {
     choose(quiet, context.ui.out_is_terminal(), Lines::on_stdout())
 }
 
+/// For `load` and `import`: on standard error, and only on a terminal, as their results are few lines.
+pub fn loading(context: &Context, quiet: bool) -> Box<dyn Progress> {
+    match !quiet && context.ui.err_is_terminal() {
+        true => Box::new(Loading(Bars::new(Lines::on_stderr()))),
+        false => Box::new(Silent),
+    }
+}
+
 fn choose(quiet: bool, is_terminal: bool, lines: Lines) -> Box<dyn Progress> {
     match (quiet, is_terminal) {
         (true, _) => Box::new(Silent),
@@ -184,6 +192,24 @@ impl Progress for Bars {
             bar.set_style(words());
             bar.finish_with_message("Pull complete");
         });
+    }
+}
+
+/// A bar for each layer that is read from an archive.
+struct Loading(Bars);
+
+impl Progress for Loading {
+    fn layer_started(&self, layer: &Digest, total: u64) {
+        let new = ProgressBar::new(total).with_style(bar()).with_prefix(layer.short().to_owned());
+        self.0.layers().insert(layer.clone(), self.0.all.add(new.with_message("Loading layer")));
+    }
+
+    fn layer_moved(&self, layer: &Digest, bytes: u64) {
+        self.0.layer_moved(layer, bytes);
+    }
+
+    fn layer_done(&self, layer: &Digest) {
+        self.0.with(layer, ProgressBar::finish);
     }
 }
 

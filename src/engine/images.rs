@@ -85,6 +85,11 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
     Ok(rows)
 }
 
+/// Whether there is an image of this name or id.
+pub fn exists(engine: &Engine, name: &str) -> Result<bool> {
+    engine.store()?.lookup(name).map(|image| image.is_some())
+}
+
 fn created_of(store: &Store, name: &str) -> Result<Timestamp> {
     let image = store.lookup(name)?;
     let image = image.ok_or_else(|| Error::not_found(format!("no such image: `{}`", text::clean(name))))?;

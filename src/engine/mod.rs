@@ -3,14 +3,19 @@
 //! process with threads cannot do is done in a [`worker`].
 
 pub mod access;
+pub mod archives;
 pub mod attach;
 pub mod builtin;
+pub mod container_prune;
 pub mod create;
 mod devices;
+pub mod df;
 pub mod doctor;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod history;
+pub mod image_prune;
 pub mod images;
 pub mod info;
 pub mod inspect;

@@ -121,16 +121,6 @@ fn refuse(media_type: &str) -> Error {
     )
 }
 
-/// The name of a compression that is known but not supported, by the first bytes of its streams. docker and podman read
-/// these, although no specification names them.
-pub fn unsupported_compression(beginning: &[u8]) -> Option<&'static str> {
-    match beginning {
-        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Some("bzip2"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some("xz"),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,10 +12,11 @@
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
 //! belongs to it; [`userns`] `--userns` and id maps; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
-//! [`variables`] environment and labels; [`filter`] `--filter`, with the [`pattern`]s of names.
+//! [`variables`] environment and labels; [`change`] `--change`; [`filter`] `--filter`, with the [`pattern`]s of names.
 
 pub mod attachment;
 pub mod capabilities;
+pub mod change;
 pub mod container;
 pub mod credentials;
 mod csv;

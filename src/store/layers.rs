@@ -54,12 +54,22 @@ pub struct Layer {
 impl Layer {
     /// Writes the layer's tar stream to `out`.
     pub fn write_tar(&self, out: impl std::io::Write) -> Result<()> {
+        let recipe = self.recipe()?;
+        let tree = File::open(&self.tree).at(&self.tree, "cannot open")?;
+        archive::rebuild(recipe, tree.as_fd(), out)
+    }
+
+    /// How long the tar stream is, in bytes. Does not read the files.
+    pub fn tar_size(&self) -> Result<u64> {
+        archive::rebuilt_size(self.recipe()?)
+    }
+
+    fn recipe(&self) -> Result<File> {
         if !self.rebuildable {
             return Err(Error::unsupported(format!("the archive of the layer `{}` was not kept", self.diff_id)));
         }
         let recipe = self.tree.with_file_name(RECIPE);
-        let tree = File::open(&self.tree).at(&self.tree, "cannot open")?;
-        archive::rebuild(File::open(&recipe).at(&recipe, "cannot open")?, tree.as_fd(), out)
+        File::open(&recipe).at(&recipe, "cannot open")
     }
 }
 
@@ -205,7 +215,7 @@ impl StagedLayer {
 
     /// Says that the layer is complete and verified: it is what `unpacked` tells, and comes from the compressed `blob`.
     pub fn finish(self, unpacked: &Unpacked, blob: Option<&Digest>) -> FinishedLayer {
-        let Unpacked { diff_id, size, entries, rebuildable, hides_lower } = unpacked.clone();
+        let Unpacked { diff_id, size, entries, rebuildable, hides_lower, .. } = unpacked.clone();
         let record = LayerRecord { version: super::VERSION, diff_id, size, entries, rebuildable, hides_lower };
         FinishedLayer { staging: self.staging, record, blob: blob.cloned() }
     }

@@ -156,6 +156,11 @@ impl Store {
         Ok(StoreLock { _lock: lock, _mode: PhantomData })
     }
 
+    /// A directory on the store's file system, for files without a name.
+    pub fn staging(&self) -> PathBuf {
+        self.path("staging")
+    }
+
     /// Something in the store's directory.
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)

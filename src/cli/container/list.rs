@@ -182,7 +182,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("RunningFor", |view, container, _| format!("{} ago", human_duration(container.config.created, view.now))),
     ("Ports", |_, container, _| port::column(container)),
     ("State", |_, container, _| container.status.word().to_owned()),
-    ("Status", |view, container, _| status(&container.status, view.now)),
+    ("Status", |view, container, _| status_words(&container.status, view.now)),
     ("Size", |_, _, sizes| size(sizes)),
     ("Names", |_, container, _| container.name.to_string()),
     ("Labels", |_, container, _| pairs(&container.config.labels)),
@@ -250,7 +250,7 @@ fn is_volume(mount: &Mount) -> bool {
 }
 
 /// docker's words: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.
-fn status(status: &Status, now: Timestamp) -> String {
+pub fn status_words(status: &Status, now: Timestamp) -> String {
     match status {
         Status::Created => "Created".into(),
         Status::Running { started, .. } => format!("Up {}", human_duration(*started, now)),

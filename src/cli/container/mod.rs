@@ -9,6 +9,7 @@ pub mod logs;
 pub mod options;
 pub mod port;
 mod proxies;
+pub mod prune;
 pub mod remove;
 pub mod run;
 pub mod start;

@@ -1,7 +1,12 @@
 //! Commands about images, one file each.
 
+pub mod exists;
+pub mod history;
 pub mod list;
+pub mod load;
+pub mod prune;
 pub mod pull;
 pub mod push;
 pub mod remove;
+pub mod save;
 pub mod tag;

@@ -1,6 +1,8 @@
 //! Commands about the program and the machine, one file each.
 
 pub mod completion;
+pub mod df;
 pub mod doctor;
 pub mod info;
+pub mod prune;
 pub mod version;

@@ -21,7 +21,7 @@
 
 mod places;
 mod plan;
-mod spool;
+pub(super) mod spool;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -33,8 +33,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::places::Places;
+use self::plan::NewManifest;
 pub use self::plan::{Format, Packing};
-use self::plan::{NewManifest, Placed};
+pub(super) use self::plan::{Placed, layer_type};
 use self::spool::Spool;
 use super::Engine;
 use super::progress::Progress;

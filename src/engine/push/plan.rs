@@ -144,7 +144,7 @@ pub fn manifest(
 }
 
 /// The type of a layer.
-fn layer_type(format: Format, compression: Compression) -> &'static str {
+pub fn layer_type(format: Format, compression: Compression) -> &'static str {
     match (format, compression) {
         (Format::Oci, Compression::None) => media::OCI_LAYER,
         (Format::Oci, Compression::Gzip) => media::OCI_LAYER_GZIP,

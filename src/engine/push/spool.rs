@@ -3,13 +3,13 @@
 //! A blob is sent only after it is complete and verified here, so that a registry never gets half of one under a digest
 //! that would have to be guessed, and a broken connection can go on from any byte.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::plan::Placed;
+use crate::base::publish::nameless;
 use crate::base::{Error, Kind, Result, ResultExt};
 use crate::oci::{Compression, Descriptor, DigestHasher};
 use crate::store::Layer;
@@ -95,27 +95,6 @@ pub fn hold(directory: &Path, bytes: &[u8]) -> Result<File> {
     let mut file = nameless(directory)?;
     file.write_all(bytes).at(directory, "cannot write in")?;
     Ok(file)
-}
-
-/// A new file without a name, on the file system of `directory`.
-fn nameless(directory: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    match options.clone().custom_flags(libc::O_TMPFILE).open(directory) {
-        // File systems that do not know it.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::ENOENT)) => {}
-        opened => return opened.at(directory, "cannot write in"),
-    }
-    let path = directory.join(format!("spool-{}", crate::base::id::hex(&random()?)));
-    let file = options.create_new(true).open(&path).at(&path, "cannot create")?;
-    std::fs::remove_file(&path).at(&path, "cannot remove")?;
-    Ok(file)
-}
-
-fn random() -> Result<[u8; 16]> {
-    let mut bytes = [0; 16];
-    crate::base::id::random_bytes(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Writes to a file, counts and hashes.

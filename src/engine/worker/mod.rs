@@ -45,6 +45,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::protocol::{Hello, Message};
+use super::archives::import::ImportRequest;
+use super::archives::load::LoadRequest;
+use super::archives::save::SaveRequest;
 use super::progress::{Progress, Silent};
 use super::pull::PullRequest;
 use super::push::PushRequest;
@@ -89,6 +92,13 @@ pub(super) struct Given<'a> {
     pub(super) descriptor: Option<OwnedFd>,
 }
 
+impl Given<'_> {
+    /// A descriptor, for a job that tells nothing.
+    pub(super) fn of_descriptor(descriptor: OwnedFd) -> Self {
+        Self { progress: &Silent, descriptor: Some(descriptor) }
+    }
+}
+
 /// Makes the [`Request`] of all jobs.
 macro_rules! jobs {
     ($($(#[$doc:meta])* $name:ident($job:ty),)+) => {
@@ -124,6 +134,12 @@ macro_rules! jobs {
 jobs! {
     /// Fetches an image.
     Pull(PullRequest),
+    /// Reads images from an archive.
+    Load(LoadRequest),
+    /// Makes an image of an archive of files.
+    Import(ImportRequest),
+    /// Writes images into an archive.
+    Save(SaveRequest),
     /// Sends an image to a registry.
     Push(PushRequest),
     /// Stores the image that is built into the executable.
