@@ -16,7 +16,7 @@ use std::process::Command;
 use coracle::spec::idmap::IdMap;
 use coracle::sys::process::Cloned;
 use coracle::union::fuse::{self, Owners};
-use coracle::union::overlay::{self, Union};
+use coracle::union::{Union, overlay};
 use nix::mount::{MntFlags, umount2};
 use rustix::fs::{CWD, RenameFlags, XattrFlags};
 use rustix::mount::MoveMountFlags;

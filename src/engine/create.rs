@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::progress::Progress;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, names, pull, userns};
+use super::{Engine, builtin, devices, names, pull, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -66,6 +66,7 @@ pub(super) fn create_guarded(
     for mount in &request.storage.mounts {
         prepare_source(mount)?;
     }
+    let devices = devices::expand(&request.security.devices)?;
     for attempt in 0.. {
         let name = match &request.name {
             Some(name) => name.clone(),
@@ -87,6 +88,7 @@ pub(super) fn create_guarded(
         };
         let mut config = resolve(request, &image_config, facts)?;
         config.creator = starter.clone().filter(|_| config.lifecycle.remove);
+        config.security.devices.clone_from(&devices);
         let _volumes = make_volumes(engine, &config)?;
         // The supervisor fills the other two, at every start anew.
         let hostname = format!("{}\n", config.identity.hostname);

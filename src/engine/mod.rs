@@ -8,6 +8,7 @@ pub mod attach;
 pub mod builtin;
 pub mod container_prune;
 pub mod create;
+mod devices;
 pub mod df;
 pub mod doctor;
 pub mod exec;

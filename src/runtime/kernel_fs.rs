@@ -59,8 +59,8 @@ pub struct Masks {
 
 impl Masks {
     /// Sorts absolute paths below `/proc` and `/sys` by their file system. Others are refused with `EINVAL`.
-    pub fn new(hidden: &[&str], read_only: &[&str]) -> io::Result<Self> {
-        let sort = |paths: &[&str]| -> io::Result<[Vec<CString>; 2]> {
+    pub fn new(hidden: &[String], read_only: &[String]) -> io::Result<Self> {
+        let sort = |paths: &[String]| -> io::Result<[Vec<CString>; 2]> {
             let mut sorted = [Vec::new(), Vec::new()];
             for path in paths {
                 let (at, rest) = match (path.strip_prefix("/proc/"), path.strip_prefix("/sys/")) {
@@ -301,11 +301,15 @@ fn open_if_present(mount: BorrowedFd<'_>, path: &CStr) -> io::Result<Option<Owne
 mod tests {
     use super::*;
 
+    fn owned(paths: &[&str]) -> Vec<String> {
+        paths.iter().map(|path| (*path).to_owned()).collect()
+    }
+
     #[test]
     fn masks_are_sorted_by_file_system() {
-        let masks = Masks::new(&["/proc/keys", "/sys/firmware"], &["/proc/sys"]).unwrap();
+        let masks = Masks::new(&owned(&["/proc/keys", "/sys/firmware"]), &owned(&["/proc/sys"])).unwrap();
         assert_eq!(masks.hidden, [vec![c"keys".to_owned()], vec![c"firmware".to_owned()]]);
         assert_eq!(masks.read_only, [vec![c"sys".to_owned()], vec![]]);
-        assert!(Masks::new(&["/etc/passwd"], &[]).is_err());
+        assert!(Masks::new(&owned(&["/etc/passwd"]), &owned(&[])).is_err());
     }
 }

@@ -250,7 +250,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         root: resources.root,
         devices: devices()?,
         mounts: plan.mounts.iter().map(prepare_mount).collect::<Result<_>>()?,
-        masks: Masks::new(plan.masked, plan.read_only_paths)
+        masks: Masks::new(&plan.masked, &plan.read_only_paths)
             .context(|| "cannot prepare the masks of /proc and /sys")?,
         hostname: plan.hostname.clone(),
         own_network: plan.own_network,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::process::ProcessPlan;
 use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
+use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
 use crate::spec::volume::Directory;
 
@@ -32,9 +33,9 @@ pub struct LaunchPlan {
     /// Mounts over the standard ones, parents before children.
     pub mounts: Vec<MountPlan>,
     /// Paths hidden behind an empty file or directory.
-    pub masked: &'static [&'static str],
+    pub masked: Vec<String>,
     /// Paths made read-only.
-    pub read_only_paths: &'static [&'static str],
+    pub read_only_paths: Vec<String>,
     /// `/sys` and the cgroups writable, all devices allowed that can be.
     pub privileged: bool,
 }
@@ -71,25 +72,6 @@ pub enum MountPlanSource {
     },
 }
 
-/// Hidden by docker (moby's `oci/defaults.go`, a published list).
-pub const MASKED: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-];
-
-/// Read-only in docker (the same source).
-pub const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 /// The devices every container has, bound from the host: name, major and minor number (Linux's devices.txt).
 pub const DEVICES: &[(&str, u32, u32)] =
     &[("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
@@ -102,6 +84,8 @@ pub struct Facts {
     pub etc: PathBuf,
     /// Where the files of the container's volumes are.
     pub volumes: BTreeMap<Name, Directory>,
+    /// The host's devices, for a container that gets all of them.
+    pub devices: Vec<Device>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
 }
@@ -119,8 +103,8 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         read_only: config.storage.read_only,
         shm_size: config.storage.shm_size,
         mounts: mounts(config, facts),
-        masked: if privileged { &[] } else { MASKED },
-        read_only_paths: if privileged { &[] } else { READ_ONLY },
+        masked: config.security.masked(),
+        read_only_paths: config.security.read_only(),
         privileged,
     }
 }
@@ -133,7 +117,7 @@ fn is_read_only(mount: &Mount, facts: &Facts) -> bool {
     }
 }
 
-/// The container's own `/etc` files, then what the user asked for; a user's mount on the same place wins.
+/// The container's own `/etc` files and devices, then what the user asked for; a user's mount on the same place wins.
 fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
     let asked = config.storage.mounts.iter().map(|mount| MountPlan {
         source: match &mount.source {
@@ -166,7 +150,21 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
         read_only: config.storage.read_only,
         slave: false,
     });
+    // What was asked for by name comes before what comes with all.
+    let mut devices: Vec<&Device> = Vec::new();
+    for device in config.security.devices.iter().chain(&facts.devices) {
+        if !devices.iter().any(|known| known.path == device.path) {
+            devices.push(device);
+        }
+    }
+    let devices = devices.into_iter().map(|device| MountPlan {
+        source: MountPlanSource::Bind { path: device.host.clone(), recursive: false },
+        target: device.path.clone(),
+        read_only: false,
+        slave: false,
+    });
     let mut mounts: Vec<MountPlan> = own
+        .chain(devices)
         .filter(|mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target))
         .chain(asked)
         .collect();
@@ -240,7 +238,7 @@ mod tests {
     fn planned(config: &ContainerConfig) -> LaunchPlan {
         let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
         let volumes = [("data".parse().unwrap(), data)].into();
-        let facts = Facts { etc: "/c".into(), volumes, terminal: (80, 25) };
+        let facts = Facts { etc: "/c".into(), volumes, devices: Vec::new(), terminal: (80, 25) };
         plan(config, ProcessPlan::default(), &facts)
     }
 
@@ -284,7 +282,7 @@ mod tests {
     #[test]
     fn privileges_lift_the_masks() {
         let mut config = config(vec![]);
-        assert_eq!(planned(&config).masked, MASKED);
+        assert_eq!(planned(&config).masked, crate::spec::security::MASKED);
         assert_eq!(planned(&config).terminal, Some((80, 25)));
         config.security.privileged = true;
         config.namespaces.network = NetworkMode::Host;

@@ -1,10 +1,32 @@
 //! What the processes of a container may do. Needs no decision against image or machine: the same value is asked for and
 //! kept.
 
+use std::path::PathBuf;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::capabilities::CapSet;
 use crate::base::{Error, Result, text};
+
+/// Hidden by docker (moby's `oci/defaults.go`, a published list).
+pub const MASKED: &[&str] = &[
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+/// Read-only in docker (the same source).
+pub const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Capabilities, seccomp and the like.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +45,57 @@ pub struct Security {
     pub no_new_privileges: bool,
     /// Which system calls are filtered.
     pub seccomp: Seccomp,
+    /// Devices of the host (`--device`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// Files of `/proc` and `/sys` to hide, beyond [`MASKED`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mask: Vec<String>,
+    /// Those of [`MASKED`] and [`READ_ONLY`] that are left as they are: `ALL`, paths, or paths that end with `/*`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmask: Vec<String>,
+}
+
+/// A device of the host in the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// On the host, absolute: a device, or a directory with devices.
+    pub host: PathBuf,
+    /// In the container, absolute.
+    pub path: String,
+}
+
+impl FromStr for Device {
+    type Err = Error;
+
+    /// `HOST[:CONTAINER][:PERMISSIONS]`. What a process may do with a device is decided by its owner and mode: an
+    /// unprivileged user cannot set the kernel's device filter, so that permissions which take something away are refused.
+    fn from_str(given: &str) -> Result<Self> {
+        let shown = text::clean(given);
+        let is_mode = |part: &&str| !part.is_empty() && part.bytes().all(|byte| b"rwm".contains(&byte));
+        let parts: Vec<&str> = given.split(':').collect();
+        let (host, path, mode) = match parts.as_slice() {
+            [host] => (*host, *host, None),
+            [host, mode] if is_mode(mode) => (*host, *host, Some(*mode)),
+            [host, path] => (*host, *path, None),
+            [host, path, mode] if is_mode(mode) => (*host, *path, Some(*mode)),
+            _ => return Err(Error::usage(format!("bad mode specified or bad format of the device: `{shown}`"))),
+        };
+        if !host.starts_with('/') && host.contains('/') && host.contains('=') {
+            return Err(Error::unsupported(format!("the CDI device `{shown}` cannot be added"))
+                .hint("give the devices that it stands for: --device /dev/…"));
+        }
+        if !host.starts_with('/') || !path.starts_with('/') {
+            return Err(Error::usage(format!("the device `{shown}` is not an absolute path")));
+        }
+        if mode.is_some_and(|mode| !(mode.contains('r') && mode.contains('w'))) {
+            return Err(Error::unsupported(format!(
+                "the permissions of the device `{shown}` cannot be enforced without root"
+            ))
+            .hint("leave them out: owner and mode of the device decide who may use it"));
+        }
+        Ok(Self { host: host.into(), path: path.to_owned() })
+    }
 }
 
 impl Default for Security {
@@ -34,6 +107,9 @@ impl Default for Security {
             privileged: false,
             no_new_privileges: false,
             seccomp: Seccomp::Default,
+            devices: Vec::new(),
+            mask: Vec::new(),
+            unmask: Vec::new(),
         }
     }
 }
@@ -72,15 +148,54 @@ impl Security {
             // Containers are never confined by label: asking for that changes nothing.
             ("label", Some("disable")) | ("apparmor", Some("unconfined")) => {}
             ("label", Some(_)) if !host.has_selinux => {}
-            ("label" | "apparmor" | "systempaths" | "mask" | "unmask" | "proc-opts", Some(_)) => {
+            // docker's word for podman's `unmask=ALL`.
+            ("systempaths", Some("unconfined")) => self.unmask.push(EVERYTHING.into()),
+            ("unmask", Some(paths)) if !paths.is_empty() => self.unmask.extend(paths.split(':').map(String::from)),
+            ("mask", Some(paths)) if !paths.is_empty() => {
+                for path in paths.split(':') {
+                    let below = ["/proc/", "/sys/"].iter().find_map(|root| path.strip_prefix(root));
+                    if below.is_none_or(|rest| rest.split('/').any(|part| matches!(part, "" | "." | ".."))) {
+                        return Err(Error::unsupported(format!("cannot mask `{}`", text::clean(path)))
+                            .hint("paths in /proc and /sys can be masked; a mount hides others: -v /dev/null:PATH"));
+                    }
+                    self.mask.push(path.to_owned());
+                }
+            }
+            ("label" | "apparmor" | "systempaths" | "proc-opts", Some(_)) => {
                 return Err(Error::unsupported(format!("security option `{}` is not supported", text::clean(option)))
-                    .hint("`no-new-privileges`, `seccomp=FILE`, `seccomp=unconfined`, `label=disable` and `apparmor=unconfined` are"));
+                    .hint("`no-new-privileges`, `seccomp=FILE`, `seccomp=unconfined`, `systempaths=unconfined`, `mask=PATH`, `unmask=PATH`, `label=disable` and `apparmor=unconfined` are"));
             }
             _ => return Err(Error::usage(format!("invalid security option: `{}`", text::clean(option)))),
         }
         Ok(())
     }
 }
+
+impl Security {
+    /// The files of `/proc` and `/sys` that are hidden.
+    pub fn masked(&self) -> Vec<String> {
+        let usual = if self.privileged { &[][..] } else { MASKED };
+        let usual = usual.iter().filter(|path| !self.unmasks(path)).map(|path| (*path).to_owned());
+        usual.chain(self.mask.iter().cloned()).collect()
+    }
+
+    /// Those that nobody may write to.
+    pub fn read_only(&self) -> Vec<String> {
+        let usual = if self.privileged { &[][..] } else { READ_ONLY };
+        usual.iter().filter(|path| !self.unmasks(path)).map(|path| (*path).to_owned()).collect()
+    }
+
+    fn unmasks(&self, path: &str) -> bool {
+        self.unmask.iter().any(|given| match given.strip_suffix("/*") {
+            _ if given.eq_ignore_ascii_case(EVERYTHING) => true,
+            Some(directory) => path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')),
+            None => given == path,
+        })
+    }
+}
+
+/// Of `unmask`.
+const EVERYTHING: &str = "ALL";
 
 /// The seccomp filter of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +232,26 @@ mod tests {
     }
 
     #[test]
+    fn devices_are_named_as_docker_and_podman_have_it() {
+        let device = |host: &str, path: &str| Some(Device { host: host.into(), path: path.into() });
+        for (given, expected) in [
+            ("/dev/fuse", device("/dev/fuse", "/dev/fuse")),
+            ("/dev/fuse:rwm", device("/dev/fuse", "/dev/fuse")),
+            ("/dev/sda:/dev/xvda", device("/dev/sda", "/dev/xvda")),
+            ("/dev/sda:/dev/xvda:rw", device("/dev/sda", "/dev/xvda")),
+            ("/dev/sda:/dev/xvda:r", None),
+            ("/dev/sda:m", None),
+            ("/dev/sda:xvda", None),
+            ("fuse", None),
+            ("vendor.com/net=eth0", None),
+            ("/dev/a:/dev/b:rw:c", None),
+            ("", None),
+        ] {
+            assert_eq!(given.parse::<Device>().ok(), expected, "{given}");
+        }
+    }
+
+    #[test]
     fn options_are_dockers() {
         let plain = Security::default();
         let no_new = Security { no_new_privileges: true, ..plain.clone() };
@@ -133,7 +268,20 @@ mod tests {
             assert_eq!(apply(options, true).unwrap(), *expected, "{options:?}");
         }
         assert!(apply(&["label=type:x"], false).is_ok() && apply(&["label=type:x"], true).is_err());
+        let masks = |options: &[&str]| {
+            let security = apply(options, true).unwrap();
+            (security.masked().len(), security.read_only().len())
+        };
+        let (hidden, fixed) = (MASKED.len(), READ_ONLY.len());
+        assert_eq!(masks(&[]), (hidden, fixed));
+        assert_eq!(masks(&["systempaths=unconfined"]), (0, 0));
+        assert_eq!(masks(&["unmask=all", "mask=/proc/uptime"]), (1, 0));
+        assert_eq!(masks(&["unmask=/proc/kcore:/proc/sys"]), (hidden - 1, fixed - 1));
+        assert_eq!(masks(&["unmask=/sys/*"]), (hidden - 2, fixed));
         for (bad, reason) in [
+            ("mask=/etc/passwd", "cannot mask"),
+            ("mask=/proc/../etc", "cannot mask"),
+            ("proc-opts=hidepid=2", "is not supported"),
             ("apparmor=strict", "is not supported"),
             ("frob", "invalid security option: `frob`"),
             ("seccomp=", "invalid security option"),

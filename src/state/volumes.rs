@@ -5,7 +5,7 @@
 //! ```text
 //! <data>/volumes/NAME/volume.json   what it is; immutable
 //!                    /_data         what containers see; not used by a volume that is a directory of the host
-//!               /.lock              shared by who is making a container, alone for who removes
+//! <data>/volumes.lock               shared by who is making a container, alone for who removes
 //! ```
 //!
 //! A directory without a record was made before there were records: it has no labels, and is anonymous if its name is 64
@@ -168,7 +168,7 @@ impl Volumes {
 
     fn lock(&self, mode: Mode) -> Result<Lock> {
         paths::private_dir(&self.paths.volumes())?;
-        Lock::wait(&self.paths.volumes().join(".lock"), mode)
+        Lock::wait(&self.paths.volumes().with_extension("lock"), mode)
     }
 }
 

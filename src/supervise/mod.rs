@@ -25,6 +25,7 @@
 mod account;
 mod added;
 mod attached;
+mod devices;
 mod ids;
 mod network;
 mod prepare;

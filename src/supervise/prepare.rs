@@ -26,7 +26,7 @@ use crate::spec::variables::{merged, name};
 use crate::spec::volume::Directory;
 use crate::state::Volumes;
 use crate::sys::process::Cloned;
-use crate::union::overlay::Union;
+use crate::union::Union;
 use crate::union::{fuse, mountpoints, overlay};
 
 /// Mounts the container's root file system, attached nowhere yet; with the process that serves it, if one does.

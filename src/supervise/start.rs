@@ -11,7 +11,7 @@ use super::ids::ContainerIds;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, prepare};
+use super::{account, devices, prepare};
 use crate::base::{Error, Paths, Result, ResultExt, private};
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
@@ -50,7 +50,12 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     }
     account::add(config, root.as_fd())?;
     let process = prepare::main_process(config, root.as_fd())?;
-    let facts = plan::Facts { etc: network::etc_directory(paths, config), volumes, terminal: request.terminal };
+    let facts = plan::Facts {
+        etc: network::etc_directory(paths, config),
+        volumes,
+        devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
+        terminal: request.terminal,
+    };
     let plan = plan::plan(config, process, &facts);
     let listener = listen_at(&paths.container_socket(&config.id))?;
     let terminations = termination_signals()?;

@@ -10,27 +10,15 @@ use std::fmt::Write;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
+use super::Union;
 use crate::base::{Error, Kind, Result, ResultExt};
-
-/// Layers and the directory that takes the changes.
-#[derive(Debug, Clone)]
-pub struct Union {
-    /// Layer trees, base first.
-    pub layers: Vec<PathBuf>,
-    /// The container's directory with `upper` and `work`; it is also the place to mount at, for a moment and in this
-    /// process's mount namespace alone.
-    pub container: PathBuf,
-    /// Nothing of the upper needs to survive a power cut: no sync at unmount and none at copy-up. Such an upper cannot
-    /// be mounted again before overlayfs's mark is removed from its work directory.
-    pub volatile: bool,
-}
 
 /// The most layers overlayfs stacks (OVL_MAX_STACK is 500; a page of options holds fewer).
 pub const MAX_LAYERS: usize = 200;

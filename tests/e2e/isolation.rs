@@ -212,3 +212,45 @@ fn no_descriptor_of_ours_is_left_open() {
     env.coracle(&format!("exec {id} ls /proc/self/fd")).succeeds().stdout_is("0\n1\n2\n3\n");
     env.coracle(&format!("exec {id} ls /proc/1/fd")).succeeds().stdout_is("0\n1\n2\n");
 }
+
+/// As docker and rootless podman: the host's devices are there, and may be used by whom their owner and mode allow.
+#[test]
+fn devices_of_the_host() {
+    let env = ready!(busybox);
+    let list = "run --rm --network none {} IMAGE sh -c 'find /dev -type c; test -c /dev/fuse && : <>/dev/fuse && echo opened; true'";
+    let run = |options: &str| env.coracle(&list.replace("{}", options));
+    run("").stdout_lacks("/dev/fuse").stdout_lacks("opened");
+    run("--device /dev/fuse").succeeds().stdout_has("/dev/fuse\n").stdout_has("opened");
+    run("--privileged").succeeds().stdout_has("/dev/fuse\n").stdout_has("/dev/net/tun\n").stdout_has("opened");
+    let renamed = "run --rm --network none --device /dev/zero:/dev/nested/name:rwm IMAGE head -c 3 /dev/nested/name";
+    env.coracle(renamed).succeeds().stdout_is("\0\0\0");
+    env.coracle("create --name one --device /dev/net IMAGE true").succeeds();
+    let shown = "{{range .HostConfig.Devices}}{{.PathOnHost}} {{.PathInContainer}} {{.CgroupPermissions}}{{end}}";
+    assert_eq!(env.inspect("one", shown), "/dev/net/tun /dev/net/tun rwm");
+    for (wrong, said) in [
+        ("/dev/nosuch", "no such file"),
+        ("/etc/passwd", "not a device node"),
+        ("/dev/null:/dev/x:r", "cannot be enforced"),
+        ("vendor.com/net=eth0", "CDI"),
+        ("null", "absolute"),
+    ] {
+        env.coracle(&format!("run --rm --device {wrong} IMAGE true")).fails_with(125).explains().stderr_has(said);
+    }
+}
+
+#[test]
+fn the_kernels_files_are_masked_as_asked() {
+    let env = ready!(busybox);
+    let run = |options: &str, script: &str| {
+        env.coracle(&format!("run --rm --network none {options} IMAGE sh -c '{script}'")).succeeds().stdout
+    };
+    let look = "wc -c </proc/interrupts; wc -c </proc/uptime; grep -c \" /proc/sys \" /proc/self/mountinfo; true";
+    let sizes = |options: &str| -> Vec<bool> { run(options, look).lines().map(|line| line.trim() != "0").collect() };
+    // Whether there is something in each, and whether /proc/sys is a mount of its own.
+    assert_eq!(sizes(""), [false, true, true]);
+    assert_eq!(sizes("--security-opt unmask=/proc/interrupts"), [true, true, true]);
+    assert_eq!(sizes("--security-opt systempaths=unconfined --security-opt mask=/proc/uptime"), [true, false, false]);
+    env.coracle("create --name one --security-opt unmask=ALL IMAGE true").succeeds();
+    assert_eq!(env.inspect("one", "{{len .HostConfig.MaskedPaths}} {{len .HostConfig.ReadonlyPaths}}"), "0 0");
+    env.coracle("run --rm --security-opt mask=/etc/passwd IMAGE true").fails_with(125).explains();
+}

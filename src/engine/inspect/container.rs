@@ -11,7 +11,6 @@ use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
 use crate::rootless::outer;
-use crate::runtime::plan::{MASKED, READ_ONLY};
 use crate::spec::container::ContainerConfig;
 use crate::spec::network::HostEntry;
 use crate::spec::security::Seccomp;
@@ -123,8 +122,8 @@ struct HostConfig {
     isolation: &'static str,
     #[serde(flatten)]
     resources: Resources,
-    masked_paths: Option<&'static [&'static str]>,
-    readonly_paths: Option<&'static [&'static str]>,
+    masked_paths: Option<Vec<String>>,
+    readonly_paths: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     init: Option<bool>,
 }
@@ -332,9 +331,9 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         shm_size: config.storage.shm_size,
         runtime: "coracle",
         isolation: "",
-        resources: Resources::default(),
-        masked_paths: if security.privileged { None } else { Some(MASKED) },
-        readonly_paths: if security.privileged { None } else { Some(READ_ONLY) },
+        resources: Resources::of(config),
+        masked_paths: Some(security.masked()).filter(|_| !security.privileged),
+        readonly_paths: Some(security.read_only()).filter(|_| !security.privileged),
         init: config.lifecycle.init.then_some(true),
     }
 }

@@ -1,7 +1,9 @@
-//! The limits and devices of a container, with docker's names (`Resources` of its API). None is in force: coracle sets no
-//! limits yet, so that each has the value that docker shows for a container without any.
+//! The limits and devices of a container, with docker's names (`Resources` of its API). No limit is in force: coracle sets
+//! none yet, so that each has the value that docker shows for a container without any.
 
 use serde::Serialize;
+
+use crate::spec::container::ContainerConfig;
 
 /// The part of `HostConfig` that is about limits and devices, in docker's order.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -25,7 +27,7 @@ pub(super) struct Resources {
     cpu_realtime_runtime: u64,
     cpuset_cpus: &'static str,
     cpuset_mems: &'static str,
-    devices: [(); 0],
+    devices: Vec<Device>,
     device_cgroup_rules: Option<[(); 0]>,
     device_requests: Option<[(); 0]>,
     memory_reservation: u64,
@@ -40,4 +42,25 @@ pub(super) struct Resources {
     io_maximum_iops: u64,
     #[serde(rename = "IOMaximumBandwidth")]
     io_maximum_bandwidth: u64,
+}
+
+/// A device of the host.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Device {
+    path_on_host: String,
+    path_in_container: String,
+    cgroup_permissions: &'static str,
+}
+
+impl Resources {
+    /// Those of a container.
+    pub(super) fn of(config: &ContainerConfig) -> Self {
+        let devices = config.security.devices.iter().map(|device| Device {
+            path_on_host: device.host.display().to_string(),
+            path_in_container: device.path.clone(),
+            cgroup_permissions: "rwm",
+        });
+        Self { devices: devices.collect(), ..Self::default() }
+    }
 }

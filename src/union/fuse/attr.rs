@@ -1,87 +1,15 @@
 //! Attributes: where a node's real inode is, and changing owner, mode and times there.
 
-use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Stat, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
-use super::layer::LayerDir;
-use super::name::Name;
-use super::node::{Lacks, Node, Place, Res, State, lock};
+use super::location::Location;
+use super::node::{Lacks, Node, Place, State};
+use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
-
-/// Where an inode is, valid while the node's state is locked.
-pub(super) enum Spot {
-    /// By name in a directory.
-    Named(Arc<LayerDir>, Name),
-    /// Open, without a name.
-    Open(Arc<OwnedFd>),
-    /// A directory itself.
-    Dir(Arc<LayerDir>),
-}
-
-/// A path to `name` in `directory` for calls that have no variant with a directory.
-pub(super) fn path_of(directory: &LayerDir, name: &OsStr) -> PathBuf {
-    let mut path = OsString::with_capacity(32 + name.len());
-    path.push(format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()));
-    path.push(name);
-    path.into()
-}
-
-impl Spot {
-    /// The attributes of the inode.
-    pub fn stat(&self) -> Res<Stat> {
-        match self {
-            Spot::Named(layer, name) => layer.stat_at(name),
-            Spot::Open(fd) => rustix::fs::fstat(fd),
-            Spot::Dir(layer) => layer.stat(),
-        }
-    }
-
-    /// A path to the inode, and whether a symbolic link at its end must be followed.
-    pub fn path(&self) -> (PathBuf, bool) {
-        match self {
-            Spot::Named(layer, name) => (path_of(layer, name), false),
-            Spot::Open(fd) => (format!("/proc/self/fd/{}", fd.as_raw_fd()).into(), true),
-            Spot::Dir(layer) => (format!("/proc/self/fd/{}", layer.as_fd().as_raw_fd()).into(), true),
-        }
-    }
-
-    /// Makes another name for the inode.
-    pub fn link_to(&self, directory: impl AsFd, name: &OsStr) -> Res<()> {
-        match self {
-            Spot::Named(layer, old) => rustix::fs::linkat(layer, &**old, directory, name, AtFlags::empty()),
-            _ => rustix::fs::linkat(CWD, self.path().0, directory, name, AtFlags::SYMLINK_FOLLOW),
-        }
-    }
-
-    fn chmod(&self, mode: u32) -> Res<()> {
-        let mode = Mode::from_raw_mode(mode & 0o7777);
-        match self {
-            Spot::Named(layer, name) => rustix::fs::chmodat(layer, &**name, mode, AtFlags::empty()),
-            _ => rustix::fs::chmodat(CWD, self.path().0, mode, AtFlags::empty()),
-        }
-    }
-
-    fn chown(&self, uid: Option<u32>, gid: Option<u32>) -> Res<()> {
-        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        match self {
-            Spot::Named(layer, name) => rustix::fs::chownat(layer, &**name, uid, gid, AtFlags::SYMLINK_NOFOLLOW),
-            _ => rustix::fs::chownat(CWD, self.path().0, uid, gid, AtFlags::empty()),
-        }
-    }
-
-    fn set_times(&self, times: &Timestamps) -> Res<()> {
-        match self {
-            Spot::Named(layer, name) => rustix::fs::utimensat(layer, &**name, times, AtFlags::SYMLINK_NOFOLLOW),
-            _ => rustix::fs::utimensat(CWD, self.path().0, times, AtFlags::empty()),
-        }
-    }
-}
 
 /// What SETATTR asks for.
 #[derive(Debug, Default)]
@@ -101,26 +29,26 @@ pub(super) const KEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _
 
 impl Fs {
     /// Where a file is, with its state locked.
-    pub fn spot_in(&self, node: &Node, state: &State) -> Res<Spot> {
+    pub fn spot_in(&self, node: &Node, state: &State) -> Res<Location> {
         match &state.place {
             _ if node.kind == FileType::Directory => Err(Errno::ISDIR),
             Place::Upper => {
                 let link = state.first().ok_or(Errno::STALE)?;
                 let upper = link.parent.upper().ok_or(Errno::STALE)?;
-                Ok(Spot::Named(upper.open()?, link.name.clone()))
+                Ok(Location::Named(upper.open()?, link.name.clone()))
             }
             Place::Lower(_) | Place::LowerAs(_) => {
                 let (layer, name) = state.lower().ok_or(Errno::STALE)?;
-                Ok(Spot::Named(layer.open()?, name.clone()))
+                Ok(Location::Named(layer.open()?, name.clone()))
             }
-            Place::Detached(fd) => Ok(Spot::Open(Arc::clone(fd))),
+            Place::Detached(fd) => Ok(Location::Open(Arc::clone(fd))),
         }
     }
 
     /// Does `work` at the place of any node, while that cannot change.
-    pub fn at<T>(&self, node: &Arc<Node>, work: impl FnOnce(&Spot) -> Res<T>) -> Res<T> {
+    pub fn at<T>(&self, node: &Arc<Node>, work: impl FnOnce(&Location) -> Res<T>) -> Res<T> {
         if node.kind == FileType::Directory {
-            return work(&Spot::Dir(self.layers(node)?.top()?.open()?));
+            return work(&Location::Dir(self.layers(node)?.top()?.open()?));
         }
         let state = lock(&node.state);
         work(&self.spot_in(node, &state)?)
@@ -189,10 +117,10 @@ impl Fs {
             return Err(Errno::INVAL);
         }
         self.at(node, |spot| match spot {
-            Spot::Named(layer, name) => Ok(rustix::fs::readlinkat(layer, &**name, Vec::new())?.into_bytes()),
+            Location::Named(layer, name) => Ok(rustix::fs::readlinkat(layer, &**name, Vec::new())?.into_bytes()),
             // An empty path reads the link that the file itself is (readlinkat(2)).
-            Spot::Open(fd) => Ok(rustix::fs::readlinkat(fd, "", Vec::new())?.into_bytes()),
-            Spot::Dir(_) => Err(Errno::INVAL),
+            Location::Open(fd) => Ok(rustix::fs::readlinkat(fd, "", Vec::new())?.into_bytes()),
+            Location::Dir(_) => Err(Errno::INVAL),
         })
     }
 }

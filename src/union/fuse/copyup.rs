@@ -22,15 +22,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, SeekFrom, Stat, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use super::attr::{Spot, path_of};
-use super::layer::{DirHandle, LayerDir};
-use super::node::{Link, Node, Place, Res, lock};
+use super::layer::{DirHandle, LayerDir, path_of};
+use super::location::{Location, times};
+use super::node::{Link, Node, Place};
 use super::placement;
+use super::primitives::{Res, lock};
 use super::tree::{Fs, only_link};
 use super::unsynced::{Change, Marked};
 use super::xattr::{OWN_PREFIX, names_at};
@@ -290,14 +289,25 @@ impl Fs {
 }
 
 impl Fs {
-    fn spot_of(&self, copy: &Copy) -> Res<Spot> {
+    fn spot_of(&self, copy: &Copy) -> Res<Location> {
         match copy {
-            Copy::Unnamed(fd) => Ok(Spot::Open(Arc::clone(fd))),
+            Copy::Unnamed(fd) => Ok(Location::Open(Arc::clone(fd))),
             Copy::Named(temporary) => {
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let fd = rustix::fs::openat(&self.work, temporary, flags, Mode::empty())?;
-                Ok(Spot::Open(Arc::new(fd)))
+                Ok(Location::Open(Arc::new(fd)))
             }
+        }
+    }
+}
+
+impl Fs {
+    /// To be called before a change of the data of a file in the upper.
+    pub fn before_change(&self, node: &Arc<Node>, change: Change) -> Res<()> {
+        let Some(unsynced) = &self.unsynced else { return Ok(()) };
+        match unsynced.is_altered(node.ino, change) {
+            true => unsynced.sync_copy(node.ino, &*self.data(node)?),
+            false => Ok(()),
         }
     }
 }
@@ -305,15 +315,6 @@ impl Fs {
 /// The path of an open file.
 fn proc_path(fd: BorrowedFd<'_>) -> std::path::PathBuf {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
-}
-
-/// The times of a file, to be set.
-pub(super) fn times(stat: &Stat) -> Timestamps {
-    let spec = |seconds: i64, nanoseconds: u64| Timespec { tv_sec: seconds, tv_nsec: nanoseconds as _ };
-    Timestamps {
-        last_access: spec(stat.st_atime, stat.st_atime_nsec),
-        last_modification: spec(stat.st_mtime, stat.st_mtime_nsec),
-    }
 }
 
 /// Gives an open file what `stat` says of the one at `from`, and its attributes.

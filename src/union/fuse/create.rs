@@ -7,12 +7,13 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Uid, XattrFlags};
 use rustix::io::Errno;
 
+use super::entries::Entries;
 use super::layer::LayerDir;
-use super::listing::Entries;
 use super::name::Name;
-use super::node::{Lacks, Link, Node, Place, Res, lock, write};
+use super::node::{Lacks, Link, Node, Place};
+use super::primitives::{NAME_MAX, Res, lock, write};
 use super::quota::NAME_COST;
-use super::tree::{Fs, NAME_MAX};
+use super::tree::Fs;
 use super::unsynced::Change;
 use super::whiteout::whiteout_at;
 use super::xattr::DEFAULT_ACL;

@@ -4,79 +4,19 @@
 //! asked for, and a bounded number stays open (second-chance order). Because input and output go by node, whoever opened a
 //! file before it was copied up sees what is written afterwards.
 
-use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::{FallocateFlags, FileType, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 
-use super::attr::Spot;
-use super::node::{Node, Place, Res, State, lock};
+use super::location::Location;
+use super::node::{Node, Place, State};
+use super::open_files;
+use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
-
-/// Files that stay open for their data, at most; fewer when the limit of open files is low.
-const MAX_OPEN: usize = 1024;
-
-/// Which nodes have an open file, oldest first.
-pub(super) struct OpenFiles {
-    order: Mutex<VecDeque<Weak<Node>>>,
-    limit: usize,
-}
-
-impl OpenFiles {
-    pub fn new() -> Self {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-        let limit = usize::try_from(limit / 8).unwrap_or(MAX_OPEN).clamp(16, MAX_OPEN);
-        Self { order: Mutex::new(VecDeque::new()), limit }
-    }
-
-    /// Notes that `node` has an open file now, and closes another if there are too many.
-    pub fn opened(&self, node: &Arc<Node>) {
-        let mut order = lock(&self.order);
-        order.push_back(Arc::downgrade(node));
-        let mut chances = order.len();
-        while order.len() > self.limit && chances > 0 {
-            chances -= 1;
-            let Some(oldest) = order.pop_front() else { break };
-            let Some(victim) = oldest.upgrade() else { continue };
-            match (victim.used.swap(false, Ordering::Relaxed), victim.state.try_lock()) {
-                (false, Ok(mut state)) => state.set_data(None),
-                _ => order.push_back(oldest),
-            }
-        }
-    }
-}
-
-/// Fills `buffer` from `offset` on, up to the end of the file; returns the length.
-pub(super) fn read(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Res<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::pread(&file, rest, offset + filled as u64) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(filled)
-}
-
-/// Writes all of `bytes` from `offset` on.
-pub(super) fn write(file: impl AsFd, offset: u64, bytes: &[u8]) -> Res<()> {
-    let mut written = 0;
-    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-        match rustix::io::pwrite(&file, rest, offset + written as u64) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(length) => written += length,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
 
 impl Fs {
     /// The open file of a regular file: writable once it is in the upper.
@@ -109,11 +49,11 @@ impl Fs {
             Place::Lower(_) | Place::LowerAs(_) => OFlags::RDONLY,
         };
         match self.spot_in(node, state)? {
-            Spot::Named(layer, name) => {
+            Location::Named(layer, name) => {
                 Ok(Arc::new(rustix::fs::openat(layer, &*name, common | access, Mode::empty())?))
             }
-            Spot::Open(fd) => Ok(fd),
-            Spot::Dir(_) => Err(Errno::ISDIR),
+            Location::Open(fd) => Ok(fd),
+            Location::Dir(_) => Err(Errno::ISDIR),
         }
     }
 
@@ -121,7 +61,7 @@ impl Fs {
     pub fn write(&self, node: &Arc<Node>, offset: u64, bytes: &[u8]) -> Res<()> {
         self.copy_up(node, Change::From(offset))?;
         let fd = self.data(node)?;
-        self.metered(&fd, offset, bytes.len() as u64, || write(&fd, offset, bytes))
+        self.metered(&fd, offset, bytes.len() as u64, || open_files::write(&fd, offset, bytes))
     }
 
     /// fallocate(2) with its flags as the program gave them.

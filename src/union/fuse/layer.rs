@@ -12,8 +12,8 @@
 //! time, then the shelf. None of the union's own locks is taken under them.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::name::Name;
-use super::node::{Res, lock};
+use super::primitives::{Res, lock};
 use super::recorded;
 
 /// `y`: hides what lower layers have; `x`: may hold whiteouts that are attributes of empty files.
@@ -95,7 +95,7 @@ impl LayerDir {
         let stat = rustix::fs::statat(self, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match self.recorded {
             true => {
-                let path = super::attr::path_of(self, name);
+                let path = path_of(self, name);
                 Ok(self.with_recorded(stat, |name, value| rustix::fs::lgetxattr(&path, name, value)))
             }
             false => Ok(stat),
@@ -159,6 +159,14 @@ impl LayerDir {
         self.marked.store(false, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// A path to `name` in `directory` for calls that have no variant with a directory.
+pub(super) fn path_of(directory: &LayerDir, name: &OsStr) -> PathBuf {
+    let mut path = OsString::with_capacity(32 + name.len());
+    path.push(format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()));
+    path.push(name);
+    path.into()
 }
 
 /// The directories that are open, oldest first.

@@ -25,7 +25,7 @@
 //! itself runs as root of the namespace that owns the mount and acts for everybody, in a sandbox ([`sandbox`]) that leaves
 //! it the layers and the container's directory.
 //!
-//! Subjects: [`node`] names and places, [`numbers`] how the kernel knows them; [`tree`] looking up; [`listing`],
+//! Subjects: [`node`] names and places, [`inodes`] how the kernel knows them; [`tree`] looking up; [`listing`],
 //! [`relist`] directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
 //! [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol;
 //! [`owners`] and [`recorded`] whose files they are; [`quota`] how many; [`placement`] which thread serves, and where,
@@ -35,15 +35,21 @@ mod attr;
 mod copyup;
 mod create;
 mod data;
+mod entries;
 mod fault;
+mod inodes;
 mod layer;
 mod listing;
+mod location;
+mod lookups;
+mod metering;
 mod name;
 mod node;
-mod numbers;
+mod open_files;
 mod ops;
 mod owners;
 mod placement;
+mod primitives;
 mod quota;
 mod recorded;
 mod relist;
@@ -74,7 +80,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 use serde::{Deserialize, Serialize};
 
-use super::overlay::Union;
+use super::Union;
 use crate::base::lock::Lock;
 use crate::base::sandbox::{Access, Sandbox};
 use crate::base::{Error, Result, ResultExt, fault_log};

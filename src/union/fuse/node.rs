@@ -1,4 +1,4 @@
-//! The nodes of the union: their names, and where their bytes are. By number the kernel knows them ([`super::numbers`]).
+//! The nodes of the union: their names, and where their bytes are. By number the kernel knows them ([`super::inodes`]).
 //!
 //! # Theory of operation
 //!
@@ -14,21 +14,16 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::entries::Entries;
 use super::layer::DirHandle;
-use super::listing::Entries;
+use super::lookups::Lookups;
 use super::name::Name;
-use super::numbers::Lookups;
-
-/// The result of an operation: a failure is the number the kernel gets as the answer.
-pub(super) type Res<T> = Result<T, Errno>;
-
-/// The number of the root, given by the protocol.
-pub(super) const ROOT: u64 = 1;
+use super::primitives::{Res, lock, read};
 
 /// One name of a node.
 #[derive(Clone)]
@@ -80,7 +75,7 @@ struct Extra {
     /// Names that lower layers still show while the inode was copied up, less those that were removed: what to add to the
     /// link count of the real inode.
     more_links: i64,
-    /// An open file for its data, owned by [`super::data::OpenFiles`].
+    /// An open file for its data, owned by [`super::open_files::OpenFiles`].
     data: Option<Arc<OwnedFd>>,
 }
 
@@ -285,21 +280,6 @@ impl Drop for Claim<'_> {
         lock(&self.0.busy).remove(&self.1);
         self.0.done.notify_all();
     }
-}
-
-/// Takes a lock; a thread that panicked with it has left nothing half-done that matters: the disk decides.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// As [`lock`].
-pub(super) fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// As [`lock`].
-pub(super) fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

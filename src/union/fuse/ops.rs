@@ -40,10 +40,11 @@ use rustix::io::Errno;
 
 use super::attr::Changes;
 use super::create::{Maker, New};
-use super::data;
 use super::fault;
-use super::node::{Node, Res, lock};
+use super::node::Node;
+use super::open_files;
 use super::placement::{Placement, Turn};
+use super::primitives::{Res, lock};
 use super::relist::Kernel;
 use super::spliced::Splicer;
 use super::tree::Fs;
@@ -180,7 +181,7 @@ impl Server {
         &self,
         ino: INodeNo,
         offset: u64,
-        mut add: impl FnMut(&Arc<Node>, u64, Option<&super::listing::Entry>) -> Res<bool>,
+        mut add: impl FnMut(&Arc<Node>, u64, Option<&super::entries::Entry>) -> Res<bool>,
     ) -> Res<()> {
         let node = self.node(ino)?;
         self.fs.list(&node)?;
@@ -397,7 +398,7 @@ impl Filesystem for Server {
             if buffer.len() < size {
                 buffer.resize(size, 0);
             }
-            match guard(|| data::read(&file, offset, &mut buffer[..size])) {
+            match guard(|| open_files::read(&file, offset, &mut buffer[..size])) {
                 Ok(length) => reply.data(&buffer[..length]),
                 Err(errno) => reply.error(errno),
             }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::node::Res;
+use super::primitives::Res;
 use crate::spec::idmap::IdMap;
 
 /// An id that no user namespace but the initial one can map; shown as `nobody` in all others.

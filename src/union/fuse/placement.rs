@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, Pid};
 
-use super::node::lock;
+use super::primitives::lock;
 use super::watch::Watch;
 
 /// How often the steward looks, and how often it does without anything having been asked for before it sleeps.

@@ -12,17 +12,14 @@
 //! a union with a limit does not have it.
 
 use std::collections::HashSet;
-use std::os::fd::AsFd;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Stat, StatVfs};
-use rustix::io::Errno;
 
 use super::layer::{LayerDir, walk};
-use super::node::{ROOT, Res, lock};
-use super::tree::Fs;
+use super::primitives::{Res, lock};
 
 /// What a name may cost: an inode's block of its own, or one more in its directory.
 pub(super) const NAME_COST: u64 = 4096;
@@ -36,12 +33,12 @@ pub(super) struct Quota {
 }
 
 /// The bytes that a file takes.
-fn taken(stat: &Stat) -> u64 {
+pub(super) fn taken(stat: &Stat) -> u64 {
     u64::try_from(stat.st_blocks).unwrap_or(0) * 512
 }
 
 /// By how much a write of `length` bytes at `offset` can make a file larger at most.
-fn growth(stat: &Stat, offset: u64, length: u64) -> u64 {
+pub(super) fn growth(stat: &Stat, offset: u64, length: u64) -> u64 {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let end = offset.saturating_add(length);
     match taken(stat) >= size {
@@ -58,14 +55,27 @@ impl Quota {
         Ok(Self { limit, used, next_count: Mutex::new(Instant::now()) })
     }
 
-    fn charge(&self, before: u64, after: u64) {
+    /// Notes that a file took `before` bytes and takes `after` now.
+    pub fn charge(&self, before: u64, after: u64) {
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
             Some(used.saturating_add(after).saturating_sub(before))
         });
     }
 
-    fn has_room(&self, more: u64) -> bool {
+    /// Whether `more` bytes fit.
+    pub fn has_room(&self, more: u64) -> bool {
         self.used.load(Ordering::Relaxed).saturating_add(more) <= self.limit
+    }
+
+    /// Sums the upper up again, unless that was done a moment ago.
+    pub fn recount(&self, upper: impl FnOnce() -> Res<Arc<LayerDir>>) -> Res<()> {
+        let mut next = lock(&self.next_count);
+        let start = Instant::now();
+        if start >= *next {
+            self.used.store(sum(&*upper()?)?, Ordering::Relaxed);
+            *next = Instant::now() + Duration::from_secs(1).max(start.elapsed() * 10);
+        }
+        Ok(())
     }
 
     /// What statfs(2) says.
@@ -76,51 +86,6 @@ impl Quota {
         real.f_bfree = left.min(real.f_bfree);
         real.f_bavail = left.min(real.f_bavail);
         real
-    }
-}
-
-impl Fs {
-    /// Whether there is room for `more` bytes.
-    pub fn admit(&self, more: u64) -> Res<()> {
-        let Some(quota) = &self.quota else { return Ok(()) };
-        if quota.has_room(more) {
-            return Ok(());
-        }
-        {
-            let mut next = lock(&quota.next_count);
-            let start = Instant::now();
-            if start >= *next {
-                let root = self.nodes.get(ROOT)?;
-                quota.used.store(sum(&*root.upper().ok_or(Errno::STALE)?.open()?)?, Ordering::Relaxed);
-                *next = Instant::now() + Duration::from_secs(1).max(start.elapsed() * 10);
-            }
-        }
-        match quota.has_room(more) {
-            true => Ok(()),
-            false => Err(Errno::NOSPC),
-        }
-    }
-
-    /// Does what may change how much an open file takes: writes `length` bytes at `offset`, or none.
-    pub fn metered<T>(&self, file: impl AsFd, offset: u64, length: u64, work: impl FnOnce() -> Res<T>) -> Res<T> {
-        let Some(quota) = &self.quota else { return work() };
-        let before = rustix::fs::fstat(&file)?;
-        self.admit(growth(&before, offset, length))?;
-        let done = work();
-        if let Ok(after) = rustix::fs::fstat(&file) {
-            quota.charge(taken(&before), taken(&after));
-        }
-        done
-    }
-
-    /// A file of the upper came into being or lost its last name.
-    pub fn count(&self, stat: &Stat, appeared: bool) {
-        if let Some(quota) = &self.quota {
-            match appeared {
-                true => quota.charge(0, taken(stat)),
-                false => quota.charge(taken(stat), 0),
-            }
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::layer::LayerDir;
-use super::node::{Node, Place, Res, State, lock};
+use super::node::{Node, Place, State};
+use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::whiteout::remove_whiteouts;
 
@@ -53,7 +54,7 @@ impl Fs {
             (FileType::RegularFile, None) => self.open_data(node, state).map(Some),
             _ => {
                 let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let super::attr::Spot::Named(layer, name) = self.spot_in(node, state)? else { return Ok(None) };
+                let super::location::Location::Named(layer, name) = self.spot_in(node, state)? else { return Ok(None) };
                 Ok(Some(Arc::new(rustix::fs::openat(layer, &*name, flags, Mode::empty())?)))
             }
         }

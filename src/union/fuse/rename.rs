@@ -17,12 +17,13 @@ use std::sync::{Arc, MutexGuard};
 use rustix::fs::{AtFlags, FileType, RenameFlags};
 use rustix::io::Errno;
 
+use super::entries::Entries;
 use super::layer::{LayerDir, Moving};
-use super::listing::Entries;
 use super::name::Name;
-use super::node::{Link, Node, Place, Res, State, lock, write};
+use super::node::{Link, Node, Place, State};
+use super::primitives::{NAME_MAX, Res, lock, write};
 use super::remove::hide_and_clear;
-use super::tree::{Fs, NAME_MAX};
+use super::tree::Fs;
 use super::unsynced::Change;
 use super::whiteout::{remove_whiteouts, whiteout_at};
 

@@ -23,9 +23,9 @@ use std::sync::Mutex;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
-use super::attr::Spot;
 use super::layer::LayerDir;
-use super::node::{Res, lock};
+use super::location::Location;
+use super::primitives::{Res, lock};
 
 /// `<size> <mtime> <nanoseconds> <names left>` of the original.
 const ATTRIBUTE: &str = "user.overlay.coracle.original";
@@ -106,7 +106,7 @@ impl Siblings {
     }
 
     /// Puts a copy, which has no name yet, into the index. False where it cannot be: on file systems without what it takes.
-    pub fn add(&self, copy: &Spot, stat: &Stat, original: &Stat, left: i64) -> Res<bool> {
+    pub fn add(&self, copy: &Location, stat: &Stat, original: &Stat, left: i64) -> Res<bool> {
         let Some(work) = &self.work else { return Ok(false) };
         let mut index = lock(&self.index);
         if index.directory.is_none() {
@@ -216,7 +216,7 @@ impl Entry {
         Self::parse(std::str::from_utf8(value.get(..length)?).ok()?, copy)
     }
 
-    fn write(&self, copy: &Spot) -> Res<()> {
+    fn write(&self, copy: &Location) -> Res<()> {
         let (path, follow) = copy.path();
         let text = self.text();
         match follow {

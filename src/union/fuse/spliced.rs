@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
-use super::node::{Res, lock};
+use super::primitives::{Res, lock};
 
 /// The fewest bytes that are worth it.
 const WORTH: usize = 32 << 10;

@@ -12,21 +12,19 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
-use super::attr::Spot;
-use super::data::OpenFiles;
+use super::entries::Known;
+use super::inodes::{Nodes, Origins};
 use super::layer::{DirHandle, LayerDir, Opened, Shelf};
-use super::listing::Known;
+use super::location::Location;
 use super::name::Name;
-use super::node::{Copying, Link, Node, Place, ROOT, Res, lock, read, write};
-use super::numbers::{Nodes, Origins};
+use super::node::{Copying, Link, Node, Place};
+use super::open_files::OpenFiles;
 use super::owners::Owners;
+use super::primitives::{NAME_MAX, ROOT, Res, lock, read, write};
 use super::quota::Quota;
 use super::siblings::Siblings;
 use super::unsynced::Unsynced;
 use super::whiteout::{Work, is_whiteout};
-
-/// The longest name (NAME_MAX): what no layer can have, none of them is asked for.
-pub(super) const NAME_MAX: usize = 255;
 
 /// A mounted union.
 pub(super) struct Fs {
@@ -408,7 +406,7 @@ impl Fs {
     /// The attributes of a node.
     pub fn stat(&self, node: &Arc<Node>) -> Res<Stat> {
         let (stat, more_links) = match node.kind {
-            FileType::Directory => (Spot::Dir(self.layers(node)?.top()?.open()?).stat()?, 0),
+            FileType::Directory => (Location::Dir(self.layers(node)?.top()?.open()?).stat()?, 0),
             _ => {
                 let state = lock(&node.state);
                 (self.spot_in(node, &state)?.stat()?, state.more_links())

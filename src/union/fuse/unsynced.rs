@@ -28,11 +28,10 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{FileType, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
-use super::copyup::times;
-use super::data;
 use super::layer::{LayerDir, walk};
-use super::node::{Node, Res, lock};
-use super::tree::Fs;
+use super::location::times;
+use super::open_files;
+use super::primitives::{Res, lock};
 use crate::base::error::if_absent;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Result, ResultExt, id};
@@ -227,6 +226,24 @@ impl Unsynced {
         }
     }
 
+    /// Whether a change alters bytes of a copy that are not on the disk yet.
+    pub fn is_altered(&self, ino: u64, change: Change) -> bool {
+        change != Change::Nothing && self.length(ino).is_some_and(|length| change.alters(length))
+    }
+
+    /// Writes one copy, open as `file`, to the disk and removes its mark.
+    pub fn sync_copy(&self, ino: u64, file: &OwnedFd) -> Res<()> {
+        rustix::fs::fdatasync(file)?;
+        match rustix::fs::fremovexattr(file, ATTRIBUTE) {
+            Ok(()) | Err(Errno::NODATA) => {}
+            Err(errno) => return Err(errno),
+        }
+        // A later write may reach the disk at any time: the mark must be gone from the disk before it.
+        rustix::fs::fsync(file)?;
+        lock(&self.copies).lengths.remove(&ino);
+        Ok(())
+    }
+
     /// Waits until everything is on the disk, and closes the list. If that fails, it stays open.
     pub fn sync(&self) {
         {
@@ -252,31 +269,6 @@ impl Unsynced {
             // Without a thread it is done at the end.
             let _ = std::thread::Builder::new().name("sync".into()).stack_size(64 << 10).spawn(move || this.sync());
         }
-    }
-}
-
-impl Fs {
-    /// To be called before a change of the data of a file in the upper.
-    pub fn before_change(&self, node: &Arc<Node>, change: Change) -> Res<()> {
-        let Some(unsynced) = &self.unsynced else { return Ok(()) };
-        match change != Change::Nothing && unsynced.length(node.ino).is_some_and(|length| change.alters(length)) {
-            true => self.sync_copy(unsynced, node),
-            false => Ok(()),
-        }
-    }
-
-    /// Ends the mark of one copy.
-    fn sync_copy(&self, unsynced: &Unsynced, node: &Arc<Node>) -> Res<()> {
-        let file = self.data(node)?;
-        rustix::fs::fdatasync(&file)?;
-        match rustix::fs::fremovexattr(&file, ATTRIBUTE) {
-            Ok(()) | Err(Errno::NODATA) => {}
-            Err(errno) => return Err(errno),
-        }
-        // What is written from now on may be on the disk soon, and reported to be: before that the mark must be gone.
-        rustix::fs::fsync(&file)?;
-        lock(&unsynced.copies).lengths.remove(&node.ino);
-        Ok(())
     }
 }
 
@@ -410,10 +402,10 @@ fn fill(original: &File, copy: &OwnedFd, length: u64, size: i64) -> Res<bool> {
     let mut at = 0;
     while at < length {
         let piece = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
-        let read = data::read(original, at, &mut wanted[..piece])?;
-        let there = data::read(copy, at, &mut got[..read])?;
+        let read = open_files::read(original, at, &mut wanted[..piece])?;
+        let there = open_files::read(copy, at, &mut got[..read])?;
         if wanted[..read] != got[..there] {
-            data::write(copy, at, &wanted[..read])?;
+            open_files::write(copy, at, &wanted[..read])?;
             changed = true;
         }
         if read < piece {

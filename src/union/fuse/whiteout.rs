@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, XattrFlags}
 use rustix::io::Errno;
 
 use super::layer::LayerDir;
-use super::node::{Res, lock};
+use super::primitives::{Res, lock};
 
 const MARK: &str = "user.overlay.whiteout";
 
@@ -153,7 +153,7 @@ pub(super) fn is_whiteout(directory: &LayerDir, name: &OsStr, stat: &Stat) -> bo
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::CharacterDevice => stat.st_rdev == 0,
         FileType::RegularFile if stat.st_size == 0 && directory.has_marked_whiteouts() => {
-            let path = super::attr::path_of(directory, name);
+            let path = super::layer::path_of(directory, name);
             rustix::fs::lgetxattr(path, MARK, &mut [0u8; 1][..]).is_ok()
         }
         _ => false,

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use rustix::fs::{FileType, XattrFlags};
 use rustix::io::Errno;
 
-use super::node::{Lacks, Node, Res, lock};
+use super::node::{Lacks, Node};
+use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
 

@@ -208,6 +208,7 @@ mod tests {
                 privileged: true,
                 no_new_privileges: true,
                 seccomp: Seccomp::Unconfined,
+                ..Security::default()
             },
             lifecycle: LifecycleRequest {
                 remove: true,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Around;
 use crate::base::{Kind, Result, ResultExt};
-use crate::spec::security::{Security, SecurityHost};
+use crate::spec::security::{Device, Security, SecurityHost};
 
 /// Options about capabilities, seccomp and the like.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -16,10 +16,13 @@ pub struct SecurityOptions {
     /// Drop a Linux capability
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_drop: Vec<String>,
+    /// Add a device of the host, or all in a directory
+    #[arg(long, value_name = "HOST-DEVICE[:CONTAINER-DEVICE]")]
+    pub device: Vec<Device>,
     /// Take off the limits on what the container may do within its user namespace
     #[arg(long)]
     pub privileged: bool,
-    /// Security options: no-new-privileges, seccomp=FILE|unconfined, label=…, apparmor=unconfined
+    /// Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, label=…, apparmor=unconfined
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
 }
@@ -32,6 +35,7 @@ impl SecurityOptions {
             has_selinux: Path::new("/sys/fs/selinux/enforce").exists(),
         };
         let mut security = Security::new(&self.cap_add, &self.cap_drop, self.privileged)?;
+        security.devices = self.device;
         self.security_opt.iter().try_for_each(|option| security.set(option, &host))?;
         Ok(security)
     }

@@ -8,39 +8,13 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
 use rustix::fs::Stat;
 use rustix::io::Errno;
 
-use super::node::{Node, ROOT, Res, lock, read, write};
-
-/// How many answers named a node to the kernel, less those that it forgot. One that was named four billion times is never
-/// forgotten.
-#[derive(Default)]
-pub(super) struct Lookups(AtomicU32);
-
-impl Lookups {
-    /// One more.
-    pub fn add(&self) {
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_add(1));
-    }
-
-    /// Takes `count` away; returns whether none is left.
-    pub fn take(&self, count: u64) -> bool {
-        let less = |known: u32| match known {
-            u32::MAX => known,
-            _ => u32::try_from(u64::from(known).saturating_sub(count)).unwrap_or(u32::MAX),
-        };
-        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |known| Some(less(known)));
-        less(before.unwrap_or_else(|known| known)) == 0
-    }
-
-    pub fn none(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
-    }
-}
+use super::node::Node;
+use super::primitives::{ROOT, Res, lock, read, write};
 
 /// Spreads inode numbers, which nobody chooses with bad intent, over a table.
 #[derive(Default)]
@@ -273,23 +247,6 @@ mod tests {
         assert!(nodes.get(9).is_ok());
         nodes.forget(9, 1);
         assert!(matches!(nodes.get(9), Err(Errno::STALE)));
-    }
-
-    #[test]
-    fn who_was_named_too_often_to_count_stays() {
-        let lookups = Lookups(AtomicU32::new(u32::MAX - 2));
-        lookups.add();
-        assert!(!lookups.take(1) && !lookups.none());
-        assert_eq!(lookups.0.load(Ordering::Relaxed), u32::MAX - 2);
-        for _ in 0..5 {
-            lookups.add();
-        }
-        assert!(!lookups.take(u64::MAX) && !lookups.none());
-        let few = Lookups::default();
-        few.add();
-        few.add();
-        assert!(!few.take(1) && few.take(1) && few.none());
-        assert!(few.take(1) && few.none());
     }
 
     #[test]
