@@ -46,6 +46,8 @@ mod parallel;
 mod personas;
 #[path = "e2e/programs.rs"]
 mod programs;
+#[path = "e2e/prune.rs"]
+mod prune;
 #[path = "e2e/pull.rs"]
 mod pull;
 #[path = "e2e/push.rs"]

@@ -83,7 +83,7 @@ fn every_verb_two_at_a_time() {
     stage.both(move |scene, user| life::of_a_user(scene, &host, user));
     stage.both(move |scene, user| {
         let image = [image.as_str(), "hello"][user].to_owned();
-        let removed = rmi::remove(&scene.engine, &[image], false).unwrap().remove(0).unwrap();
+        let removed = rmi::remove(&scene.engine, &[image], &rmi::How::default()).unwrap().remove(0).unwrap();
         assert_eq!(removed.deleted.len(), 2, "the image and its layer");
     });
     stage.both(|scene, _| {
@@ -146,7 +146,7 @@ fn progress_comes_in_order() {
         assert_eq!(report.outcome, outcome);
         assert_eq!(diary.0.into_inner().unwrap().join(", "), expected);
     }
-    rmi::remove(&stage.engine, &[request.image], true).unwrap();
+    rmi::remove(&stage.engine, &[request.image], &rmi::How { force: true, ..Default::default() }).unwrap();
 }
 
 fn errors_keep_their_kind_and_hints() {
@@ -208,7 +208,7 @@ fn nothing_of_the_caller_is_held() {
     drop(write);
     assert!(is_closed(read), "while the container runs");
     life::remove(&stage, container.as_str());
-    rmi::remove(&stage.engine, &[request.image], true).unwrap();
+    rmi::remove(&stage.engine, &[request.image], &rmi::How { force: true, ..Default::default() }).unwrap();
 
     let silent = stage.registry(Fault::StallAfter(1000));
     let (read, write) = left_open();
@@ -261,5 +261,5 @@ fn a_worker_ends_with_its_caller() {
     let request = pull_request(&good.host(), "one");
     pull::pull(&stage.engine, &request, &Silent).unwrap();
     assert_eq!(std::fs::read_dir(stage.engine.paths.store().join("staging")).unwrap().count(), 0);
-    rmi::remove(&stage.engine, &[request.image], true).unwrap();
+    rmi::remove(&stage.engine, &[request.image], &rmi::How { force: true, ..Default::default() }).unwrap();
 }

@@ -50,7 +50,6 @@ const COMMANDS: &[&str] = &[
     "image scp",
     "image search",
     "image sign",
-    "image tree",
     "image trust",
     "image unmount",
     "init",

@@ -102,6 +102,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["push"], &image::push::VERB),
             entry(&["rm", "remove"], &image::remove::VERB),
             entry(&["save"], &image::save::VERB),
+            entry(&["tree"], &image::tree::VERB),
             entry(&["tag"], &image::tag::TAG),
             entry(&["untag"], &image::tag::UNTAG),
         ],

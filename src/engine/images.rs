@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Engine;
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Reference};
-use crate::spec::filter::{Filter, Keys, Labels};
+use crate::spec::filter::{Any, Filter, Keys, Labels};
 use crate::store::{ImageRecord, ListedImage, Store};
 
 /// Which images to list. References are alternatives; so are the values of one key, but all labels must fit.
@@ -20,6 +20,12 @@ pub struct Query {
     before: Vec<String>,
     since: Vec<String>,
     until: Option<Timestamp>,
+    /// Beginnings of ids.
+    ids: Any<String>,
+    /// Whether a container was made from it.
+    used: Option<bool>,
+    /// An answer that is the same for all images here: `intermediate`, `readonly` and `manifest`, which only other stores have.
+    none: bool,
 }
 
 impl Query {
@@ -33,14 +39,32 @@ impl Query {
             "since" => self.since.push(filter.value),
             "reference" => self.references.push(filter.value),
             "until" => self.until = Some(time(&filter.value)?),
+            "id" => self.ids.push(filter.value.trim_start_matches("sha256:").to_owned()),
+            "containers" => self.used = Some(filter.switch()?),
+            "intermediate" | "readonly" | "manifest" => self.none |= filter.switch()?,
             _ => return Err(filter.wrong()),
         }
         Ok(())
     }
 }
 
-/// docker's keys.
-const KEYS: Keys = Keys { known: &["dangling", "label", "before", "since", "reference", "until"], excludable: &[] };
+/// docker's keys, then podman's.
+const KEYS: Keys = Keys {
+    known: &[
+        "dangling",
+        "label",
+        "before",
+        "since",
+        "reference",
+        "until",
+        "id",
+        "containers",
+        "intermediate",
+        "readonly",
+        "manifest",
+    ],
+    excludable: &["label"],
+};
 
 /// One row: an image under one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,14 +96,17 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
         engine.containers().list()?.into_iter().flatten().map(|container| container.config.image.id).collect();
     for mut image in images {
         let made = image.record.created.unwrap_or_default();
-        let fits = before.is_none_or(|before| made < before)
+        let containers = used.iter().filter(|id| **id == image.record.id.to_string()).count();
+        let fits = !query.none
+            && query.ids.fits(|id| image.record.id.hex().starts_with(id.as_str()))
+            && query.used.is_none_or(|used| used == (containers > 0))
+            && before.is_none_or(|before| made < before)
             && since.is_none_or(|since| made > since)
             && query.until.is_none_or(|until| made < until)
             && (query.labels.is_empty() || query.labels.fit(&store.image_config(&image.record)?.config.labels));
         if !fits || !select_names(&mut image, query) {
             continue;
         }
-        let containers = used.iter().filter(|id| **id == image.record.id.to_string()).count();
         rows.extend(rows_of(&image, query.digests, containers));
     }
     Ok(rows)
@@ -270,6 +297,12 @@ mod tests {
             (&["label=name=old"], "app localhost:5000/app"),
             (&["label=name", "label=absent"], ""),
             (&["until=x"], ""),
+            (&["label!=name=old"], "- base"),
+            (&["containers=true"], ""),
+            (&["containers=false", "reference=app"], "app"),
+            (&["intermediate=true"], ""),
+            (&["readonly=false", "manifest=false", "reference=base"], "base"),
+            (&["id=zz"], ""),
         ] {
             assert_eq!(names(filters), expected, "{filters:?}");
         }

@@ -16,6 +16,7 @@ pub mod exec;
 pub(crate) mod fixtures;
 pub mod history;
 pub mod image_prune;
+pub mod image_tree;
 pub mod images;
 pub mod info;
 pub mod inspect;

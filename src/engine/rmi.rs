@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Engine;
 use super::reclaim::reclaim;
 use crate::base::{Error, Result, text};
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Platform, Reference};
 use crate::state::{Container, Containers};
 use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
 
@@ -22,27 +22,69 @@ pub struct Removed {
     pub deleted: Vec<Digest>,
 }
 
-/// Removes each of the images `names`, by name or id. `force`: an id with several names goes with all of them, an image that
-/// only stopped containers use goes, too (its layers stay as long as the containers), and one that a running container uses
-/// loses the name.
-pub fn remove(engine: &Engine, names: &[String], force: bool) -> Result<Vec<Result<Removed>>> {
+/// How to remove.
+#[derive(Debug, Clone, Default)]
+pub struct How {
+    /// An id with several names goes with all of them, an image that only stopped containers use goes, too (its layers stay
+    /// as long as the containers), and one that a running container uses loses the name.
+    pub force: bool,
+    /// Refuse images for another platform.
+    pub platform: Option<Platform>,
+}
+
+/// Removes each of the images `names`, by name or id.
+pub fn remove(engine: &Engine, names: &[String], how: &How) -> Result<Vec<Result<Removed>>> {
     let store = engine.store()?;
     let results: Vec<Result<Removed>> = names
         .iter()
         .map(|name| {
             let lock = store.lock_exclusive()?;
-            remove_one(engine, &store, &lock, name, force)
+            remove_one(engine, &store, &lock, name, how)
         })
         .collect();
+    reclaim_after(engine, &results);
+    Ok(results)
+}
+
+/// Removes all images with all their names, each for itself: one that a container uses stays, unless `force` says otherwise
+/// and the container does not run.
+pub fn remove_all(engine: &Engine, force: bool) -> Result<Vec<(Digest, Result<Removed>)>> {
+    let store = engine.store()?;
+    let lock = store.lock_exclusive()?;
+    let mut results = Vec::new();
+    for listed in store.list()? {
+        let users = users(engine, &listed.record)?;
+        let running = users.iter().find(|container| container.status.is_running());
+        let removed = match (running.or(users.first()), running.is_some()) {
+            (Some(user), running) if running || !force => Err(in_use(&listed, user, running)),
+            _ => delete(engine, &store, &lock, &listed.record),
+        };
+        results.push((listed.record.id, removed));
+    }
+    drop(lock);
+    let (ids, results): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    reclaim_after(engine, &results);
+    Ok(ids.into_iter().zip(results).collect())
+}
+
+fn reclaim_after(engine: &Engine, results: &[Result<Removed>]) {
     if results.iter().flatten().any(|removed| !removed.deleted.is_empty()) {
         // Nobody waits for it, and what it cannot do now the next sweep does. Who removes images wants the space: what
         // failed pulls left goes as well, however new it is.
         let _ = reclaim(engine, Duration::ZERO);
     }
-    Ok(results)
 }
 
-fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name: &str, force: bool) -> Result<Removed> {
+/// An image goes with all its names, and with the layers that nothing else needs.
+fn delete(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, image: &ImageRecord) -> Result<Removed> {
+    let gone = store.remove_image(lock, image, &layers_in_use(&engine.containers())?)?;
+    Ok(Removed {
+        untagged: gone.references.iter().map(Reference::familiar).collect(),
+        deleted: std::iter::once(image.id.clone()).chain(gone.layers).collect(),
+    })
+}
+
+fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name: &str, how: &How) -> Result<Removed> {
     let reference = name.parse::<Reference>().ok();
     let by_name = match &reference {
         Some(reference) => store.resolve(reference)?.map(|image| (image, Some(reference))),
@@ -54,8 +96,15 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
     };
     let listed = store.list()?.into_iter().find(|listed| listed.record.id == image.id);
     let listed = listed.ok_or_else(|| no_such_image(name))?;
+    if let Some(wanted) = how.platform.as_ref().filter(|wanted| !wanted.matches(&image.platform)) {
+        return Err(Error::not_found(format!(
+            "the image `{}` is for `{}`, not for `{wanted}`",
+            text::clean(name),
+            image.platform
+        )));
+    }
     let users = users(engine, &image)?;
-    match plan(&listed, reference, &users, force)? {
+    match plan(&listed, reference, &users, how.force)? {
         Plan::Untag(names) => {
             let mut removed = Removed::default();
             for name in names {
@@ -65,13 +114,7 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
             }
             Ok(removed)
         }
-        Plan::Delete => {
-            let gone = store.remove_image(lock, &image, &layers_in_use(&engine.containers())?)?;
-            Ok(Removed {
-                untagged: gone.references.iter().map(Reference::familiar).collect(),
-                deleted: std::iter::once(image.id).chain(gone.layers).collect(),
-            })
-        }
+        Plan::Delete => delete(engine, store, lock, &image),
     }
 }
 
@@ -204,12 +247,20 @@ mod tests {
         let image = fixtures::image(&engine, "a", &["app:one", "app:two"]);
         let store = engine.store().unwrap();
         let lock = store.lock_exclusive().unwrap();
-        let remove = |name: &str| remove_one(&engine, &store, &lock, name, false);
+        let remove = |name: &str| remove_one(&engine, &store, &lock, name, &How::default());
         let first = remove("app:one").unwrap();
         assert_eq!((first.untagged.as_slice(), first.deleted.len()), (&["app:one".to_owned()][..], 0));
         let short = image.id.hex()[..12].to_owned();
         let second = remove(&short).unwrap();
         assert_eq!((second.untagged, second.deleted), (vec!["app:two".to_owned()], vec![image.id]));
         assert!(remove("app:two").unwrap_err().message().starts_with("no such image"));
+        fixtures::image(&engine, "b", &["other:one", "other:two"]);
+        let elsewhere = How { platform: Some("linux/mips".parse().unwrap()), ..How::default() };
+        assert!(
+            remove_one(&engine, &store, &lock, "other:one", &elsewhere).unwrap_err().message().contains("linux/mips")
+        );
+        drop(lock);
+        let all = remove_all(&engine, false).unwrap();
+        assert_eq!(all.iter().map(|(_, removed)| removed.as_ref().unwrap().untagged.len()).collect::<Vec<_>>(), [2]);
     }
 }

@@ -4,6 +4,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 
 use coracle::base::ContainerId;
+use coracle::engine::archives::import::{self, ImportRequest};
+use coracle::engine::archives::load::{self, LoadRequest};
+use coracle::engine::archives::save::{self, Output, SaveRequest};
 use coracle::engine::network::{self, Filters, membership};
 use coracle::engine::progress::Silent;
 use coracle::engine::pull::{self, Outcome};
@@ -11,7 +14,9 @@ use coracle::engine::remove::{self as rm, Removal};
 use coracle::engine::request::{CreateRequest, ExecRequest};
 use coracle::engine::session::{End, Terminal};
 use coracle::engine::stop::{self, How};
-use coracle::engine::{attach, create, exec, images, inspect, kill, logs, ps, run, start, top, usage, wait};
+use coracle::engine::{
+    attach, create, df, exec, history, images, inspect, kill, logs, ps, rmi, run, start, top, usage, wait,
+};
 use coracle::net::networks::NewNetwork;
 use coracle::spec::image::{ImageRequest, PullPolicy};
 use coracle::spec::namespaces::NetworkRequest;
@@ -34,6 +39,25 @@ pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
     run_at_once(scene, image, &format!("run{user}"));
     networks(scene, image, user);
     the_built_in_image(scene, user);
+    archives(scene, image, user);
+}
+
+fn archives(scene: &Scene, image: &str, user: usize) {
+    let engine = &scene.engine;
+    let path = engine.paths.data.join(format!("archive{user}.tar"));
+    let request = SaveRequest { images: vec![image.to_owned()], ..SaveRequest::default() };
+    save::save(engine, &request, Output::File(path.clone())).unwrap();
+    let open = || std::fs::File::open(&path).unwrap().into();
+    let loaded = load::load(engine, &LoadRequest::default(), open(), &Silent).unwrap();
+    assert_eq!(loaded.len(), 1);
+    assert_eq!(loaded[0].names.iter().map(|name| name.familiar()).collect::<Vec<_>>(), [image]);
+    let tree = ImportRequest { name: Some(format!("tree{user}")), ..ImportRequest::default() };
+    import::import(engine, &tree, open(), &Silent).unwrap();
+    assert_eq!(history::history(engine, &format!("tree{user}"), None).unwrap().len(), 1);
+    let usage = df::df(engine).unwrap();
+    assert!(usage.image_sum.total >= 2 && usage.image_sum.size > 100_000, "{:?}", usage.image_sum);
+    let how = rmi::How::default();
+    rmi::remove(engine, &[format!("tree{user}")], &how).unwrap().remove(0).unwrap();
 }
 
 fn request(scene: &Scene, image: &str, name: &str, command: &[&str]) -> CreateRequest {

@@ -55,8 +55,8 @@ struct HistoryArguments {
     #[arg(long, value_name = "TEMPLATE")]
     format: Option<String>,
     /// Print sizes and dates in human readable format
-    #[arg(short = 'H', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
-    human: bool,
+    #[arg(short = 'H', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    human: Option<bool>,
     /// Don't truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -74,16 +74,17 @@ struct HistoryArguments {
 fn history(context: &Context, arguments: &HistoryArguments) -> Result<u8> {
     let platform: Option<Platform> = arguments.platform.as_deref().map(str::parse).transpose()?;
     let given = arguments.format.as_deref().unwrap_or_default();
+    let human = arguments.human.unwrap_or(true);
     let format = match arguments.quiet {
         true => Format::parse("{{.ID}}", "")?,
-        false => Format::parse(given, if arguments.human { DEFAULT } else { PLAIN })?,
+        false => Format::parse(given, if human { DEFAULT } else { PLAIN })?,
     };
     let steps = engine_history(&context.engine()?, &arguments.image, platform.as_ref())?;
     if given == "json" && context.persona == Persona::Podman && !arguments.quiet {
         let reports: Vec<PodmanStep> = steps.iter().map(PodmanStep::of).collect();
         return context.ui.text(&indented(&reports)?).map(|()| 0);
     }
-    let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc, human: arguments.human };
+    let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc, human };
     let rows = steps.iter().map(|step| view.row(step)).collect();
     context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -51,6 +51,35 @@ const HEADERS: &[(&str, &str)] = &[
     ("UniqueSize", "UNIQUE SIZE"),
 ];
 
+/// `--sort`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum SortKey {
+    /// The newest first
+    #[default]
+    Created,
+    /// By ID
+    Id,
+    /// By name
+    Repository,
+    /// The smallest first
+    Size,
+    /// By tag
+    Tag,
+}
+
+impl SortKey {
+    /// The engine has put the newest first; equals stay so.
+    fn sort(self, images: &mut [NamedImage]) {
+        match self {
+            Self::Created => {}
+            Self::Id => images.sort_by(|a, b| a.record.id.cmp(&b.record.id)),
+            Self::Repository => images.sort_by(|a, b| a.repository.cmp(&b.repository)),
+            Self::Size => images.sort_by_key(|image| image.record.size),
+            Self::Tag => images.sort_by(|a, b| a.tag.cmp(&b.tag)),
+        }
+    }
+}
+
 /// Arguments of `images`.
 #[derive(Debug, Clone, Default, Args)]
 struct ListArguments {
@@ -60,7 +89,7 @@ struct ListArguments {
     /// Show digests
     #[arg(long)]
     digests: bool,
-    /// Filter by dangling, label, before, since, reference or until
+    /// Filter by dangling, label, before, since, reference, until, id, containers, intermediate, readonly or manifest
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
@@ -69,9 +98,15 @@ struct ListArguments {
     /// Don't truncate output
     #[arg(long)]
     no_trunc: bool,
+    /// Leave out the headers of a table
+    #[arg(short, long)]
+    noheading: bool,
     /// Only show image IDs
     #[arg(short, long)]
     quiet: bool,
+    /// Sort by created (the newest first), id, repository, size or tag
+    #[arg(long, value_name = "KEY", default_value = "created")]
+    sort: SortKey,
     /// Only images of this name
     #[arg(value_name = "REPOSITORY[:TAG]")]
     name: Option<String>,
@@ -97,9 +132,16 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         false => Format::parse_list(given, if arguments.digests { WITH_DIGESTS } else { DEFAULT }, RAW)?,
     };
     query.digests = arguments.digests || format.names("Digest");
-    let images = engine_list(&context.engine()?, &query)?;
+    let mut images = engine_list(&context.engine()?, &query)?;
+    arguments.sort.sort(&mut images);
     let rows = images.iter().map(|image| view.row(image)).collect();
-    context.ui.text(&format.render(HEADERS, rows)?).map(|()| 0)
+    let rendered = format.render(HEADERS, rows)?;
+    let is_table = !arguments.quiet && (given.is_empty() || given.starts_with("table"));
+    let shown = match arguments.noheading && is_table {
+        true => rendered.split_once('\n').map_or("", |(_, rest)| rest),
+        false => &rendered,
+    };
+    context.ui.text(shown).map(|()| 0)
 }
 
 /// How rows are shown.
@@ -162,6 +204,30 @@ mod tests {
         assert_eq!(render("{{.Containers}} {{.Digest}}").lines().next(), Some("2 <none>"));
         for (field, header) in HEADERS {
             assert!(render(&format!("table {{{{.{field}}}}}")).starts_with(header), "{field}");
+        }
+    }
+
+    #[test]
+    fn rows_are_sorted() {
+        let (engine, _scratch) = fixtures::engine();
+        let image = |name: &str, tag: &str, size| {
+            let mut record = fixtures::image(&engine, name, &[]);
+            record.size = size;
+            NamedImage {
+                record,
+                repository: Some(name.to_owned()),
+                tag: Some(tag.to_owned()),
+                digest: None,
+                containers: 0,
+            }
+        };
+        let images = [image("b", "1", 3), image("c", "3", 1), image("a", "2", 2)];
+        for (key, expected) in
+            [(SortKey::Created, "bca"), (SortKey::Repository, "abc"), (SortKey::Size, "cab"), (SortKey::Tag, "bac")]
+        {
+            let mut sorted = images.clone();
+            key.sort(&mut sorted);
+            assert_eq!(sorted.iter().filter_map(|image| image.repository.clone()).collect::<String>(), expected);
         }
     }
 

@@ -10,3 +10,4 @@ pub mod push;
 pub mod remove;
 pub mod save;
 pub mod tag;
+pub mod tree;

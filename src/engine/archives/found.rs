@@ -123,9 +123,9 @@ fn from_layout(source: &Source, index: &[u8], wanted: Option<&Platform>) -> Resu
     if index.manifests.len() > IMAGES_MAX {
         return Err(Error::invalid(format!("the archive has more than {IMAGES_MAX} images")));
     }
-    let mut found: Vec<(Digest, Found)> = Vec::new();
+    let (mut found, mut offered) = (Vec::<(Digest, Found)>::new(), Vec::new());
     for group in groups(&index)? {
-        let Some(descriptor) = leads_to(source, &group.index, wanted, 0)? else { continue };
+        let Some(descriptor) = leads_to(source, &group.index, wanted, &mut offered, 0)? else { continue };
         // The same image under another name.
         if let Some((_, known)) = found.iter_mut().find(|(digest, _)| *digest == descriptor.digest) {
             known.names.extend(group.name);
@@ -138,7 +138,7 @@ fn from_layout(source: &Source, index: &[u8], wanted: Option<&Platform>) -> Resu
     }
     match found.is_empty() {
         true => match wanted {
-            Some(wanted) => Err(no_variant(wanted, index.platforms())),
+            Some(wanted) => Err(no_variant(wanted, &offered)),
             None => Err(Error::invalid("the archive has no image")),
         },
         false => Ok(found.into_iter().map(|(_, image)| image).collect()),
@@ -192,7 +192,16 @@ fn name_in(name: &str) -> Result<Reference> {
 
 /// The manifest of an image that an index leads to: the best for the platform whose blob is there, because archives may
 /// leave out platforms. Without a wish for one, an image for another machine is better than none.
-fn leads_to(source: &Source, index: &Index, wanted: Option<&Platform>, depth: usize) -> Result<Option<Descriptor>> {
+///
+/// The platforms that there are go to `offered`.
+fn leads_to(
+    source: &Source,
+    index: &Index,
+    wanted: Option<&Platform>,
+    offered: &mut Vec<Platform>,
+    depth: usize,
+) -> Result<Option<Descriptor>> {
+    offered.extend(index.platforms().into_iter().cloned());
     if depth == DEPTH_MAX {
         return Err(Error::invalid(format!("the archive has indexes more than {DEPTH_MAX} levels deep")));
     }
@@ -216,7 +225,7 @@ fn leads_to(source: &Source, index: &Index, wanted: Option<&Platform>, depth: us
         }
         let bytes = verified(source, Place::Blobs, descriptor, MANIFEST_MAX)?;
         if let Parsed::Index(inner) = parse_manifest(&bytes, Some(&descriptor.media_type))?
-            && let Some(found) = leads_to(source, &inner, wanted, depth + 1)?
+            && let Some(found) = leads_to(source, &inner, wanted, offered, depth + 1)?
         {
             return Ok(Some(found));
         }

@@ -21,6 +21,7 @@
 mod found;
 pub mod import;
 pub mod load;
+mod origin;
 mod output;
 pub mod save;
 mod source;

@@ -6,11 +6,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
+use super::origin;
 pub use super::output::Output;
 use super::write::{self, Listed, Naming, Target, blob_path};
 use crate::base::{Error, Result, ResultExt, text};
@@ -78,7 +78,7 @@ impl Job for SaveRequest {
         let out = given.descriptor.ok_or_else(|| Error::system("no output was passed on"))?;
         let store = engine.store()?;
         let images = selected(&store, &self)?;
-        write(&store, &self, &images, out)
+        write((engine, &store), &self, &images, out)
     }
 }
 
@@ -157,11 +157,12 @@ fn no_such_image(name: &str) -> Error {
 }
 
 /// Writes everything, the documents that refer to others last.
-fn write(store: &Store, request: &SaveRequest, images: &[Selected], out: OwnedFd) -> Result<()> {
+fn write((engine, store): (&Engine, &Store), request: &SaveRequest, images: &[Selected], out: OwnedFd) -> Result<()> {
     let compression = if request.gzip { Compression::Gzip } else { Compression::None };
     let mut archive = Archive {
         target: if request.format.is_directory() { Target::Directory(out) } else { Target::tar(out) },
-        spool: store.staging(),
+        engine,
+        store,
         beside: request.format == Format::DockerDirectory,
         written: HashMap::new(),
         blobs: HashSet::new(),
@@ -214,10 +215,10 @@ fn incomplete(image: &ImageRecord) -> Error {
 }
 
 /// An archive in the making.
-struct Archive {
+struct Archive<'a> {
+    engine: &'a Engine,
+    store: &'a Store,
     target: Target,
-    /// Where compressed layers wait until their size is known.
-    spool: std::path::PathBuf,
     /// Whether blobs lie beside the manifest.
     beside: bool,
     /// The layers that are in it, by diff id.
@@ -226,7 +227,7 @@ struct Archive {
     blobs: HashSet<Digest>,
 }
 
-impl Archive {
+impl Archive<'_> {
     fn path(&self, digest: &Digest) -> String {
         if self.beside { digest.hex().to_owned() } else { blob_path(digest) }
     }
@@ -248,14 +249,14 @@ impl Archive {
         if let Some(placed) = self.written.get(&layer.diff_id) {
             return Ok(placed.clone());
         }
-        if !layer.rebuildable {
-            return Err(Error::unsupported("its files cannot be put together to the archive that they came from")
-                .hint("`skopeo copy docker://… docker-archive:…` makes an archive from the image in the registry"));
-        }
         let placed = match compression {
+            compression if !layer.rebuildable => {
+                let fetched = origin::fetch(self.engine, self.store, layer, compression != Compression::None)?;
+                self.packed(fetched)?
+            }
             Compression::None => self.plain(layer)?,
             compression => {
-                let packed = spool::pack(Path::new(&self.spool), layer, compression, None, &AtomicBool::new(false))?;
+                let packed = spool::pack(&self.store.staging(), layer, compression, None, &AtomicBool::new(false))?;
                 self.packed(packed)?
             }
         };
