@@ -24,6 +24,8 @@ mod escape;
 mod exec_attach;
 #[path = "e2e/failures.rs"]
 mod failures;
+#[path = "e2e/health.rs"]
+mod health;
 #[path = "e2e/images.rs"]
 mod images;
 #[path = "e2e/inspect_format.rs"]
@@ -44,6 +46,8 @@ mod personas;
 mod programs;
 #[path = "e2e/pull.rs"]
 mod pull;
+#[path = "e2e/restart.rs"]
+mod restart;
 #[path = "e2e/rootless.rs"]
 mod rootless;
 #[path = "e2e/run.rs"]

@@ -44,7 +44,6 @@ const COMMANDS: &[&str] = &[
     "export",
     "farm",
     "generate",
-    "healthcheck",
     "history",
     "image build",
     "image diff",

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod healthcheck;
 pub mod images;
 pub mod info;
 pub mod inspect;
