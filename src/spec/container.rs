@@ -65,7 +65,7 @@ pub struct ContainerConfig {
     /// How it stops and goes away.
     pub lifecycle: Lifecycle,
     /// How it is seen to do its work.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Health::is_default")]
     pub health: Health,
 }
 

@@ -205,6 +205,11 @@ pub struct Plan {
 }
 
 impl Health {
+    /// Whether nothing was said about it.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The check that is made; none where there is none, it is switched off, or it is of a kind that nobody knows.
     pub fn plan(&self) -> Option<Plan> {
         let check = self.check.as_ref()?;

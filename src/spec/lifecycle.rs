@@ -26,6 +26,7 @@ pub struct Lifecycle<S = StopSignal> {
     /// Seconds between that signal and SIGKILL.
     pub stop_timeout: u32,
     /// What follows when it ends by itself.
+    #[serde(skip_serializing_if = "RestartPolicy::is_no")]
     pub restart: RestartPolicy,
 }
 

@@ -51,6 +51,11 @@ impl RestartPolicy {
         }
     }
 
+    /// Whether nothing follows.
+    pub fn is_no(&self) -> bool {
+        *self == Self::No
+    }
+
     /// docker's word, one of [`NAMES`].
     pub fn name(self) -> &'static str {
         match self {

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
 use crate::support::env::Env;
 use crate::support::{eventually, holds_within};
 
@@ -21,6 +25,14 @@ fn ps(env: &Env, name: &str) -> String {
         .to_owned()
 }
 
+/// The supervisors of this environment.
+fn supervisors(env: &Env) -> Vec<Pid> {
+    let is_one = |pid: &Pid| {
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-supervise"))
+    };
+    env.processes().into_iter().filter(is_one).collect()
+}
+
 #[test]
 fn a_container_that_fails_is_started_again_with_its_files_and_its_log() {
     let env = ready!(busybox);
@@ -28,10 +40,8 @@ fn a_container_that_fails_is_started_again_with_its_files_and_its_log() {
     env.logged("web", "stays");
     assert_eq!((restarts(&env, "web"), env.status("web").as_str()), (2, "running"));
     env.coracle("exec web cat /runs").succeeds().stdout_is("run\nrun\nrun\n");
-    assert_eq!(
-        env.inspect("web", "{{json .HostConfig.RestartPolicy}}"),
-        r#"{"Name":"on-failure","MaximumRetryCount":0}"#
-    );
+    let policy = env.argv(&["inspect", "--format", "{{json .HostConfig.RestartPolicy}}", "web"]).succeeds().json();
+    assert_eq!(policy, json!({"Name": "on-failure", "MaximumRetryCount": 0}));
     // Somebody who starts it begins to count anew.
     env.coracle("stop -t 0 web").succeeds();
     assert_eq!(env.status("web"), "exited");
@@ -67,7 +77,7 @@ fn always_starts_what_has_succeeded_and_stop_ends_it() {
     env.coracle("stop tick").succeeds();
     let runs = env.coracle("logs tick").succeeds().lines().len();
     assert_eq!(env.status("tick"), "exited");
-    assert!(env.processes().is_empty(), "its supervisor has ended");
+    assert!(supervisors(&env).is_empty(), "its supervisor has ended");
     assert_eq!(env.coracle("logs tick").succeeds().lines().len(), runs);
 }
 
@@ -106,11 +116,13 @@ fn who_is_attached_leaves_with_the_end_of_the_run() {
     env.coracle(&format!("run --name web --restart on-failure IMAGE {}", fails_until(2))).fails_with(7).stdout_is("");
     env.logged("web", "stays");
     assert_eq!(restarts(&env, "web"), 1);
-    let attached = env.command("attach --no-stdin web").spawn();
-    let waiting = env.command("wait web").spawn();
-    env.coracle("kill web").succeeds();
-    waiting.wait().succeeds().stdout_is("137\n");
-    attached.wait();
+    let beats = "sh -c 'trap \"exit 5\" USR1; while :; do echo beat; sleep 0.1; done'";
+    env.run_detached(&format!("--name beats --restart always IMAGE {beats}"));
+    let attached = env.command("attach --no-stdin beats").spawn();
+    attached.prints("beat");
+    env.coracle("exec beats kill -USR1 1").succeeds();
+    attached.wait().fails_with(5);
+    eventually("another run follows", || restarts(&env, "beats") == 1 && env.status("beats") == "running");
 }
 
 #[test]
@@ -126,7 +138,7 @@ fn wait_hears_of_the_end_of_a_run_that_another_one_follows() {
         holds_within(Duration::from_millis(200), || waiting.stdout() == "5\n")
     });
     waiting.wait().succeeds();
-    assert!(restarts(&env, "web") >= 1);
+    eventually("another run follows", || restarts(&env, "web") >= 1);
 }
 
 #[test]
@@ -135,16 +147,14 @@ fn a_supervisor_that_was_killed_or_stopped_leaves_no_riddle() {
     env.run_detached("--name web --restart always IMAGE sh -c 'echo run; exit 4'");
     eventually("its pauses are long", || restarts(&env, "web") >= 4);
     env.reaches("web", "restarting");
-    let supervisors = env.processes();
-    assert_eq!(supervisors.len(), 1, "between two runs there is the supervisor alone");
-    nix::sys::signal::kill(supervisors[0], nix::sys::signal::Signal::SIGKILL).unwrap();
+    kill(supervisors(&env)[0], Signal::SIGKILL).expect("it lives");
     env.reaches("web", "exited");
     assert!(ps(&env, "web").starts_with("Exited (4) "));
     env.coracle("start web").succeeds();
     eventually("it runs again and again", || restarts(&env, "web") >= 2);
     // As at the end of a login session: nobody has stopped it.
     env.reaches("web", "restarting");
-    nix::sys::signal::kill(env.processes()[0], nix::sys::signal::Signal::SIGTERM).unwrap();
+    kill(supervisors(&env)[0], Signal::SIGTERM).expect("it lives");
     env.reaches("web", "exited");
     env.argv(&["ps", "-aq", "--filter", "should-start-on-boot=true"]).succeeds().stdout_has("\n");
 }
