@@ -268,14 +268,11 @@ impl Supervisor {
 
     /// Between two runs: records it, tells those who have waited for the end of this one, and lets go what was its own.
     fn rest(&mut self, over: Over, pause: Duration) -> Result<()> {
-        let Over { code, disaster, added, namespaces, file_server, .. } = over;
+        let Over { code, added, namespaces, file_server, .. } = over;
         self.ending = Ending::Policy;
         self.timers.set(Timer::NextRun, Instant::now() + pause);
         self.state.phase = Phase::Restarting { code, finished: time::now() };
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
-        if !disaster.is_empty() {
-            self.attached.announce(&format!("coracle: {disaster}\n"));
-        }
         added.iter().for_each(Added::finish);
         self.attached.tell_end_of_run(code);
         // With its mounts its root file system goes, which the next run mounts anew.

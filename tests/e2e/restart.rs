@@ -1,5 +1,6 @@
 //! Restart policies: what follows the end of a run, and who ends it for good.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +32,19 @@ fn supervisors(env: &Env) -> Vec<Pid> {
         std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-supervise"))
     };
     env.processes().into_iter().filter(is_one).collect()
+}
+
+/// Whether a web server, which has no pages, answers at this address.
+fn answers(address: &str) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    ask().is_ok_and(|text| text.contains("404"))
 }
 
 #[test]
@@ -188,23 +202,49 @@ fn addresses_and_ports_stay_while_it_restarts() {
     let address =
         || env.inspect("web", "{{.NetworkSettings.IPAddress}}{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}");
     let before = (port(), address());
-    let answers = || {
-        std::net::TcpStream::connect(before.0.as_str()).is_ok_and(|mut stream| {
-            use std::io::{Read, Write};
-            let mut text = String::new();
-            stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
-                && stream.write_all(b"GET / HTTP/1.0\r\n\r\n").is_ok()
-                && stream.read_to_string(&mut text).is_ok()
-                && text.contains("404")
-        })
-    };
-    eventually("it answers", answers);
+    eventually("it answers", || answers(&before.0));
     for run in 1..=2 {
         env.coracle("exec web touch /go").succeeds();
         eventually("it runs again", || restarts(&env, "web") == run && env.status("web") == "running");
         assert_eq!((port(), address()), before);
-        eventually("it answers again", answers);
+        eventually("it answers again", || answers(&before.0));
     }
+}
+
+#[test]
+fn a_netd_that_dies_meanwhile_is_replaced() {
+    let env = ready!(busybox);
+    let serve = "sh -c 'httpd -p 80; while [ ! -e /go ]; do sleep 0.05; done; exit 9'";
+    env.run_detached(&format!("--name web --restart always -p 127.0.0.1::80 IMAGE {serve}"));
+    let port = || env.coracle("port web 80").succeeds().line().to_owned();
+    let before = port();
+    let kill_netd = || {
+        let is_netd = |pid: &Pid| {
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"coracle-netd"))
+        };
+        let pid = env.processes().into_iter().find(is_netd).expect("a container with a network has a netd");
+        kill(pid, Signal::SIGKILL).expect("it lives");
+    };
+    eventually("it answers", || answers(&before));
+    // Before the end of a run, which the next one then begins with the successor.
+    kill_netd();
+    eventually("it answers again", || answers(&before));
+    env.coracle("exec web touch /go").succeeds();
+    // /go stays: it ends again and again, with ever longer pauses.
+    eventually("its pauses are long", || restarts(&env, "web") >= 4);
+    env.reaches("web", "restarting");
+    // Between two runs.
+    kill_netd();
+    let runs = restarts(&env, "web");
+    eventually("it runs again", || restarts(&env, "web") > runs);
+    assert_eq!(port(), before);
+    env.coracle("stop -t 0 web").succeeds();
+    // And at the very end of a pause.
+    env.run_detached(&format!("--name late --restart always -p {before}:80 IMAGE sh -c 'httpd -p 80; [ -e /once ] || {{ touch /once; sleep 0.5; exit 9; }}; exec sleep 1000'"));
+    eventually("the first run is over", || env.status("late") == "restarting" || restarts(&env, "late") > 0);
+    kill_netd();
+    eventually("it runs again", || restarts(&env, "late") == 1 && env.status("late") == "running");
+    eventually("it answers", || answers(&before));
 }
 
 #[test]
