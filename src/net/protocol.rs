@@ -52,7 +52,7 @@ pub enum Request {
     /// Reserves addresses, opens ports. The answer is [`Reply::Joined`] with a descriptor of the router's namespace.
     Join(Box<Join>),
     /// Makes the interfaces in the container's network namespace, given as a descriptor, and its names known. The answer
-    /// is [`Reply::Plugged`].
+    /// is [`Reply::Plugged`]. Once more for each further run of the container, which keeps its addresses and ports.
     Plug(OwnedFd),
     /// Adds a network to a plugged container; with its network namespace. The answer is [`Reply::Connected`].
     Connect(Box<(Network, Wish)>, OwnedFd),

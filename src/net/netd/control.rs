@@ -36,7 +36,7 @@ pub struct Client {
 /// The container of a supervisor.
 struct Member {
     container: ContainerId,
-    /// It says that it has its interfaces already.
+    /// It says that it has its interfaces already, and has not plugged in since.
     before: bool,
     ports: Vec<PublishedPort>,
     rate: Option<Rate>,
@@ -47,6 +47,10 @@ enum Pending {
     Connect(Box<Endpoint>),
     Disconnect,
     Count,
+}
+
+fn not_joined() -> Error {
+    Error::conflict("the container has not joined")
 }
 
 impl Client {
@@ -97,8 +101,11 @@ impl Netd {
                 self.reply(id, &Reply::Joined(Box::new(joined), namespace));
             }
             Request::Plug(namespace) => {
-                let member = self.member(id)?;
-                let (container, again, rate) = (member.container.clone(), member.before, member.rate);
+                let member = self.clients.get_mut(&id).and_then(|client| client.member.as_mut());
+                let member = member.ok_or_else(not_joined)?;
+                // Only the first time: whoever plugs in once more is a new run of the container, with a new namespace.
+                let again = std::mem::take(&mut member.before);
+                let (container, rate) = (member.container.clone(), member.rate);
                 let endpoints = self.table.endpoints(&container).to_vec();
                 let plug = Plug { container, missing: endpoints.clone(), endpoints, rate, again };
                 self.inside.order(Job::Plug(id, Box::new(plug), namespace));
@@ -260,7 +267,7 @@ impl Netd {
 
     fn member(&self, id: u64) -> Result<&Member> {
         let member = self.clients.get(&id).and_then(|client| client.member.as_ref());
-        member.ok_or_else(|| Error::conflict("the container has not joined"))
+        member.ok_or_else(not_joined)
     }
 
     fn reply(&self, id: u64, reply: &Reply) {
