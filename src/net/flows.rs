@@ -17,7 +17,7 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::part::Holder;
+use super::handler::Holder;
 
 /// How long a flow is remembered after its last packet when nobody answered or it was short.
 pub const SHORT: Duration = Duration::from_secs(30);

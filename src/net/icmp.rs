@@ -15,8 +15,8 @@ use rustix::net::{AddressFamily, SocketType, ipproto, sockopt};
 
 use super::flows::{self, Flows, Limits};
 use super::packet::{self, Echo, Envelope, Ip, Pair, Refusal, Transport};
-use super::part::{Context, Interest, Offload, Outside, Part, Token};
-use super::udp::outgoing::Manner;
+use super::handler::{Context, Interest, Offload, Outside, Handler, Token};
+use super::udp::outgoing::SendOptions;
 use super::udp::{is_lost, relayed};
 use crate::sys::datagram::{self, Inbox, Sending};
 
@@ -45,7 +45,7 @@ impl flows::Key for Key {
 struct Flow {
     socket: OwnedFd,
     peer: IpAddr,
-    manner: Option<Manner>,
+    manner: Option<SendOptions>,
 }
 
 /// Echo from containers to the outside.
@@ -137,7 +137,7 @@ impl Icmp {
     }
 
     /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
-    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+    pub fn recheck_policy(&mut self, cx: &mut Context<'_>) {
         self.flows.remove_if(|key, flow| {
             let outside = || cx.policy.outside(key.member, key.remote, None);
             cx.policy.stands_for_host(key.remote) && outside() != Outside::To(flow.peer)
@@ -161,7 +161,7 @@ impl Icmp {
             },
         };
         self.flows.touch(index, cx.now, false);
-        let manner = Manner::of(ip, cx.policy.mtu(key.member));
+        let manner = SendOptions::of(ip, cx.policy.mtu(key.member));
         let kind = if to.is_ipv6() { 128 } else { 8 };
         let [high, low] = echo.sequence.to_be_bytes();
         let message = [&[kind, 0, 0, 0, 0, 0, high, low], echo.payload].concat();
@@ -213,7 +213,7 @@ impl Icmp {
         let socket = socket?;
         datagram::keep_errors(socket.as_fd(), peer.is_ipv6())?;
         rustix::net::connect(&socket, &SocketAddr::new(peer, 0))?;
-        let token = Token::new(Part::Icmp, self.flows.next_index() as u64);
+        let token = Token::new(Handler::Icmp, self.flows.next_index() as u64);
         cx.wakes.watch(socket.as_fd(), Interest::READ, token)?;
         self.denied = false;
         let flow = Flow { socket, peer, manner: None };
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
     use crate::net::fake::{World, host, loopback, member};
     use crate::net::packet::{Reassembly, echo_request};
-    use crate::net::part::{Holder, Sockets};
+    use crate::net::handler::{Holder, Sockets};
 
     fn may_ping() -> bool {
         socket_allowed(AddressFamily::INET)
@@ -304,7 +304,7 @@ mod tests {
                 continue;
             }
             let (part, index, what) = world.wait();
-            assert_eq!(part, Part::Icmp);
+            assert_eq!(part, Handler::Icmp);
             icmp.ready(&mut world.context(), index, what);
             let mut reassembly = Reassembly::default();
             let mut packets: Vec<_> = world.wire.sent.drain(..).map(|(packet, _)| packet).collect();
@@ -326,9 +326,9 @@ mod tests {
     }
 
     /// Sockets of UDP, which take a flow's place alike: not everybody may have ping sockets.
-    struct StandIns;
+    struct UdpSockets;
 
-    impl Sockets for StandIns {
+    impl Sockets for UdpSockets {
         fn host(&self, family: AddressFamily, kind: SocketType, _: Option<Protocol>) -> std::io::Result<OwnedFd> {
             Ok(rustix::net::socket(family, kind, None)?)
         }
@@ -360,7 +360,7 @@ mod tests {
             let pair = Pair::new(source(last, v6), host(v6)).unwrap();
             let echo = Echo { identifier: number, sequence: 1, payload: b"" };
             assert!(echo_request(&mut packet, &Envelope::new(pair), &echo));
-            let cx = &mut Context { sockets: &StandIns, ..world.context() };
+            let cx = &mut Context { sockets: &UdpSockets, ..world.context() };
             icmp.packet(cx, &Ip::parse(&packet, Offload::default()).unwrap());
             world.pass(1);
             let there = (1..).zip(pings).map(|(number, (last, v6, _))| {

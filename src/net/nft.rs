@@ -32,7 +32,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 /// The name of the tables, one in each family.
 const TABLE: &[u8] = b"coracle\0";
 /// Where the gate's rules are.
-const GATE: Place<'static> = Place { family: INET, chain: b"gate\0" };
+const TPROXY: Place<'static> = Place { family: INET, chain: b"gate\0" };
 
 /// NFPROTO_INET: both families.
 const INET: u8 = 1;
@@ -83,7 +83,7 @@ const ACKNOWLEDGED: u8 = 16;
 
 /// What the rules name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gate {
+pub struct Tproxy {
     /// The TUN device's number in R.
     pub device: u32,
     /// The listeners' port on the loopback addresses.
@@ -94,9 +94,9 @@ pub struct Gate {
 
 /// Puts the rules into force in the network namespace of this thread. Where the kernel lacks what they need, the error says
 /// so (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT), and nothing has changed.
-pub fn install(gate: Gate) -> io::Result<()> {
-    match execute(&transaction(gate, false)) {
-        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => execute(&transaction(gate, true)),
+pub fn install(tproxy: Tproxy) -> io::Result<()> {
+    match execute(&transaction(tproxy, false)) {
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => execute(&transaction(tproxy, true)),
         result => result,
     }
 }
@@ -313,10 +313,10 @@ impl Writer {
     }
 
     /// Openings from the device go to the listener.
-    fn gate_rule(&mut self, gate: Gate, listener: IpAddr) {
-        self.rule(&GATE, 0, |writer| {
+    fn tproxy_rule(&mut self, tproxy: Tproxy, listener: IpAddr) {
+        self.rule(&TPROXY, 0, |writer| {
             writer.load_meta(META_IIF);
-            writer.compare(EQUAL, &gate.device.to_ne_bytes());
+            writer.compare(EQUAL, &tproxy.device.to_ne_bytes());
             writer.tcp_flags(FIN | SYN | RST | ACKNOWLEDGED, EQUAL, SYN);
             let family = match listener {
                 IpAddr::V4(address) => {
@@ -328,21 +328,21 @@ impl Writer {
                     libc::AF_INET6 as u32
                 }
             };
-            writer.load(REGISTER_PORT, &gate.port.to_be_bytes());
+            writer.load(REGISTER_PORT, &tproxy.port.to_be_bytes());
             writer.expression(b"tproxy\0", |writer| {
                 writer.number(1, family);
                 writer.number(2, REGISTER);
                 writer.number(3, REGISTER_PORT);
             });
-            writer.mark_and_accept(gate.mark);
+            writer.mark_and_accept(tproxy.mark);
         });
     }
 
     /// What is no opening goes to the transparent socket that it belongs to.
-    fn socket_rule(&mut self, gate: Gate) {
-        self.rule(&GATE, ACK, |writer| {
+    fn socket_rule(&mut self, tproxy: Tproxy) {
+        self.rule(&TPROXY, ACK, |writer| {
             writer.load_meta(META_IIF);
-            writer.compare(NOT_EQUAL, &gate.device.to_ne_bytes());
+            writer.compare(NOT_EQUAL, &tproxy.device.to_ne_bytes());
             writer.tcp_flags(SYN | ACKNOWLEDGED, NOT_EQUAL, SYN);
             writer.expression(b"socket\0", |writer| {
                 // NFT_SOCKET_TRANSPARENT.
@@ -350,13 +350,13 @@ impl Writer {
                 writer.number(2, REGISTER);
             });
             writer.compare(EQUAL, &[1]);
-            writer.mark_and_accept(gate.mark);
+            writer.mark_and_accept(tproxy.mark);
         });
     }
 }
 
 /// The whole batch, and the number of the message that is acknowledged. Unless it replaces them, the rules must not exist.
-fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
+fn transaction(tproxy: Tproxy, replace: bool) -> (Vec<u8>, u32) {
     let mut writer = Writer::default();
     writer.message(BATCH_BEGIN, 0, 0, SUBSYSTEM, |_| {});
     let table = |writer: &mut Writer| writer.bytes(1, TABLE);
@@ -365,7 +365,7 @@ fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
     }
     writer.message(SUBSYSTEM << 8 | NEW_TABLE, CREATE | EXCLUSIVE, INET, 0, table);
     writer.message(SUBSYSTEM << 8 | NEW_CHAIN, CREATE, INET, 0, |writer| {
-        writer.chain(&GATE);
+        writer.chain(&TPROXY);
         writer.nested(4, |writer| {
             // NF_INET_PRE_ROUTING.
             writer.number(1, 0);
@@ -374,10 +374,10 @@ fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
         writer.number(5, ACCEPT);
         writer.bytes(7, b"filter\0");
     });
-    writer.gate_rule(gate, Ipv4Addr::LOCALHOST.into());
-    writer.gate_rule(gate, Ipv6Addr::LOCALHOST.into());
+    writer.tproxy_rule(tproxy, Ipv4Addr::LOCALHOST.into());
+    writer.tproxy_rule(tproxy, Ipv6Addr::LOCALHOST.into());
     let last = writer.sequence;
-    writer.socket_rule(gate);
+    writer.socket_rule(tproxy);
     writer.message(BATCH_END, 0, 0, SUBSYSTEM, |_| {});
     (writer.bytes, last)
 }
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn every_length_adds_up() {
-        let (bytes, last) = transaction(Gate { device: 2, port: 6, mark: 1 }, true);
+        let (bytes, last) = transaction(Tproxy { device: 2, port: 6, mark: 1 }, true);
         assert_eq!((messages_of(&bytes), last), (8, 6));
     }
 

@@ -20,12 +20,12 @@ use rustix::net::{SocketType, bind, connect, sockopt};
 
 use super::flows::{self, Flows, Limits};
 use super::packet::{Ip, Transport};
-use super::part::{Context, Interest, Part, Token};
+use super::handler::{Context, Interest, Handler, Token};
 use super::tcp::family;
 use super::tcp_ports::{Target, describe, in_use, listen_on};
 use super::udp::delivery::{Delivery, Label};
 use super::udp::is_lost;
-use super::udp::outgoing::{self, Manner, Outgoing};
+use super::udp::outgoing::{self, SendOptions, Outgoing};
 use super::udp::pace::{Pace, Resting, Turn};
 use crate::base::{Error, Result};
 use crate::spec::network::PublishedPort;
@@ -144,7 +144,7 @@ impl UdpPorts {
             for index in &open.listeners {
                 let Some(listener) = self.listeners.get(index) else { continue };
                 cx.wakes
-                    .watch(listener.socket.as_fd(), Interest::READ, Token::new(Part::UdpPorts, *index))
+                    .watch(listener.socket.as_fd(), Interest::READ, Token::new(Handler::UdpPorts, *index))
                     .map_err(|error| Error::system(format!("cannot wait for {}", describe(port))).caused_by(error))?;
             }
         }
@@ -172,11 +172,11 @@ impl UdpPorts {
         let (member, client) = ip.pair.with_ports(udp.source_port, udp.destination_port);
         let Some(index) = self.clients.find(&Key::Itself { member, client }) else { return false };
         self.clients.touch(index, cx.now, true);
-        let manner = Manner { class: ip.traffic_class, hops: None, may_fragment: true };
+        let send_options = SendOptions { class: ip.traffic_class, hops: None, may_fragment: true };
         let size = outgoing::size(ip, udp.payload);
-        if !self.outgoing.add(index, manner, udp.payload, size) {
+        if !self.outgoing.add(index, send_options, udp.payload, size) {
             self.flush(cx);
-            let _ = self.outgoing.add(index, manner, udp.payload, size);
+            let _ = self.outgoing.add(index, send_options, udp.payload, size);
         }
         self.outgoing_since.get_or_insert(cx.now);
         true
@@ -189,8 +189,8 @@ impl UdpPorts {
         if let Some((_, client)) = self.clients.get(batch.flow)
             && let Some(listener) = self.listeners.get_mut(&client.listener)
         {
-            listener.pace.went(batch.count);
-            answer(listener.socket.as_fd(), client, &batch.payload, batch.size, batch.manner.class);
+            listener.pace.note_sent(batch.count);
+            answer(listener.socket.as_fd(), client, &batch.payload, batch.size, batch.send_options.class);
         }
         self.outgoing.recycle(batch);
     }
@@ -233,8 +233,8 @@ impl UdpPorts {
     fn arrived(&mut self, cx: &mut Context<'_>, index: u64) {
         let count = self.receive(cx, index);
         let Some(listener) = self.listeners.get_mut(&index) else { return };
-        let token = Token::new(Part::UdpPorts, index);
-        let _ = match listener.pace.came(count, cx.now) {
+        let token = Token::new(Handler::UdpPorts, index);
+        let _ = match listener.pace.note_received(count, cx.now) {
             Turn::Stay => Ok(()),
             Turn::Rest => cx.wakes.change(listener.socket.as_fd(), Interest::empty(), token),
             Turn::Watch => cx.wakes.change(listener.socket.as_fd(), Interest::READ, token),
@@ -333,7 +333,7 @@ impl UdpPorts {
         while self.clients.crowded(holder, cx.now).is_some() {}
         let index = self.clients.next_index();
         if let Some(socket) = &client.socket {
-            let token = Token::new(Part::UdpPorts, CLIENT | index as u64);
+            let token = Token::new(Handler::UdpPorts, CLIENT | index as u64);
             cx.wakes.watch(socket.as_fd(), Interest::READ, token).ok()?;
         }
         self.clients.insert(key, client, holder, cx.now).ok()
@@ -423,7 +423,7 @@ mod tests {
     use super::*;
     use crate::base::error::Kind;
     use crate::net::fake::{World, loopback, member};
-    use crate::net::part::Offload;
+    use crate::net::handler::Offload;
     use crate::spec::network::Protocol;
 
     const LIMITS: Limits = Limits { flows: 8, per_member: 8 };
@@ -461,7 +461,7 @@ mod tests {
                 client.send(b"early").unwrap();
             }
             let (part, index, what) = world.wait();
-            assert_eq!(part, Part::UdpPorts);
+            assert_eq!(part, Handler::UdpPorts);
             ports.ready(&mut world.context(), index, what);
             let (seen, server) = (client.local_addr().unwrap(), SocketAddr::new(member(v6), 53));
             assert_eq!(world.datagrams(), [(seen, server, b"early".to_vec())]);

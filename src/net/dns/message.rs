@@ -48,15 +48,15 @@ pub const CLASS_ANY: u16 = 255;
 #[repr(u16)]
 pub enum Code {
     /// Here it is, or: the name exists, but not with this type.
-    Fine = 0,
+    NoError = 0,
     /// The question is malformed.
-    Format = 1,
+    FormErr = 1,
     /// Nobody could be asked.
-    Failure = 2,
+    ServFail = 2,
     /// The name does not exist.
-    Absent = 3,
+    NxDomain = 3,
     /// Not a question that is answered here.
-    Unknown = 4,
+    NotImp = 4,
 }
 
 /// The EDNS part of a question.
@@ -92,7 +92,7 @@ pub struct Question {
 
 /// Why a message is not relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
+pub enum Rejected {
     /// Not a question at all: nothing is said to it.
     Noise,
     /// A question that gets this answer.
@@ -109,20 +109,20 @@ pub enum Data {
 }
 
 /// Reads a question.
-pub fn parse(message: &[u8]) -> Result<Question, Wrong> {
-    let header = Header::read(message).ok_or(Wrong::Noise)?;
+pub fn parse(message: &[u8]) -> Result<Question, Rejected> {
+    let header = Header::read(message).ok_or(Rejected::Noise)?;
     if header.flags & FLAG_RESPONSE != 0 {
-        return Err(Wrong::Noise);
+        return Err(Rejected::Noise);
     }
     if header.flags & OPCODES != 0 {
-        return Err(Wrong::Answer(Code::Unknown));
+        return Err(Rejected::Answer(Code::NotImp));
     }
     if header.questions != 1 || header.answers != 0 {
-        return Err(Wrong::Answer(Code::Format));
+        return Err(Rejected::Answer(Code::FormErr));
     }
     let mut reader = Reader { message, at: HEADER };
     let question = (|| Some((reader.question_name()?, reader.u16()?, reader.u16()?)))();
-    let Some((name, kind, class)) = question else { return Err(Wrong::Answer(Code::Format)) };
+    let Some((name, kind, class)) = question else { return Err(Rejected::Answer(Code::FormErr)) };
     let end = reader.at;
     let records = usize::from(header.authorities) + usize::from(header.additional);
     let edns = reader.find_edns(records.min(RECORDS_MAX));
@@ -159,7 +159,7 @@ impl Question {
         }
         let kept = self.flags & (FLAG_RECURSION_DESIRED | FLAG_CHECKING_DISABLED);
         let mut flags = FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | kept | code as u16;
-        if matches!(code, Code::Fine | Code::Absent) {
+        if matches!(code, Code::NoError | Code::NxDomain) {
             flags |= FLAG_AUTHORITATIVE;
         }
         if truncated {
@@ -423,19 +423,19 @@ pub(super) mod tests {
             message
         };
         for (message, wrong) in [
-            (good[..11].to_vec(), Wrong::Noise),
-            (with(2, 0x81), Wrong::Noise),
-            (with(2, 0x28), Wrong::Answer(Code::Unknown)),
-            (with(5, 0), Wrong::Answer(Code::Format)),
-            (with(5, 2), Wrong::Answer(Code::Format)),
-            (with(12, 0xc0), Wrong::Answer(Code::Format)),
-            (with(12, 64), Wrong::Answer(Code::Format)),
-            (good[..good.len() - 1].to_vec(), Wrong::Answer(Code::Format)),
+            (good[..11].to_vec(), Rejected::Noise),
+            (with(2, 0x81), Rejected::Noise),
+            (with(2, 0x28), Rejected::Answer(Code::NotImp)),
+            (with(5, 0), Rejected::Answer(Code::FormErr)),
+            (with(5, 2), Rejected::Answer(Code::FormErr)),
+            (with(12, 0xc0), Rejected::Answer(Code::FormErr)),
+            (with(12, 64), Rejected::Answer(Code::FormErr)),
+            (good[..good.len() - 1].to_vec(), Rejected::Answer(Code::FormErr)),
         ] {
             assert_eq!(parse(&message), Err(wrong), "{message:?}");
         }
         assert_eq!(parse(&with(13, b' ')).unwrap().name, None);
-        assert_eq!(refuse(&with(2, 0x29), Code::Unknown).unwrap(), [0, 7, 0xa9, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(refuse(&with(2, 0x29), Code::NotImp).unwrap(), [0, 7, 0xa9, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -443,21 +443,21 @@ pub(super) mod tests {
         let message = question(7, "web", TYPE_A, None);
         let parsed = parse(&message).unwrap();
         let addresses: Vec<Data> = (0..100u8).map(|n| Data::Address(IpAddr::from([10, 0, 0, n]))).collect();
-        let one = parsed.answer(&message, Code::Fine, &addresses[..1], UDP_PLAIN);
+        let one = parsed.answer(&message, Code::NoError, &addresses[..1], UDP_PLAIN);
         let expected = [
             &[0, 7, 0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..],
             &[3, b'w', b'e', b'b', 0, 0, 1, 0, 1],
             &[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 10, 0, 0, 0],
         ];
         assert_eq!(one, expected.concat());
-        let many = parsed.answer(&message, Code::Fine, &addresses, UDP_PLAIN);
+        let many = parsed.answer(&message, Code::NoError, &addresses, UDP_PLAIN);
         assert!(many.len() <= UDP_PLAIN);
         assert_eq!(outcome(&many), (0, true, 30));
-        assert_eq!(outcome(&parsed.answer(&message, Code::Fine, &addresses, MESSAGE_MAX)), (0, false, 100));
+        assert_eq!(outcome(&parsed.answer(&message, Code::NoError, &addresses, MESSAGE_MAX)), (0, false, 100));
         let names = [Data::Name("web.bridge".into()), Data::Name("x".repeat(64)), Data::Name("a..b".into())];
-        assert_eq!(outcome(&parsed.answer(&message, Code::Fine, &names, UDP_PLAIN)), (0, false, 1));
+        assert_eq!(outcome(&parsed.answer(&message, Code::NoError, &names, UDP_PLAIN)), (0, false, 1));
         let message = question(7, "web", TYPE_A, Some(100));
-        let answer = parse(&message).unwrap().answer(&message, Code::Absent, &[], UDP_PLAIN);
+        let answer = parse(&message).unwrap().answer(&message, Code::NxDomain, &[], UDP_PLAIN);
         assert_eq!(answer[answer.len() - 11..], [0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
     }
 
@@ -466,16 +466,16 @@ pub(super) mod tests {
         let message = question(7, "web.example", TYPE_A, None);
         let parsed = parse(&message).unwrap();
         let section = parsed.section(&message);
-        let good = parsed.answer(&message, Code::Fine, &[], UDP_PLAIN);
+        let good = parsed.answer(&message, Code::NoError, &[], UDP_PLAIN);
         assert_eq!(judge(&good, 7, section), Answer::Good);
         assert_eq!(judge(&good, 8, section), Answer::Foreign);
         assert_eq!(judge(&message, 7, section), Answer::Foreign);
-        assert_eq!(judge(&parsed.answer(&message, Code::Absent, &[], UDP_PLAIN), 7, section), Answer::Good);
-        assert_eq!(judge(&parsed.answer(&message, Code::Failure, &[], UDP_PLAIN), 7, section), Answer::Useless);
-        assert_eq!(judge(&refuse(&message, Code::Unknown).unwrap(), 7, section), Answer::Useless);
-        assert_eq!(judge(&refuse(&message, Code::Fine).unwrap(), 7, section), Answer::Foreign);
+        assert_eq!(judge(&parsed.answer(&message, Code::NxDomain, &[], UDP_PLAIN), 7, section), Answer::Good);
+        assert_eq!(judge(&parsed.answer(&message, Code::ServFail, &[], UDP_PLAIN), 7, section), Answer::Useless);
+        assert_eq!(judge(&refuse(&message, Code::NotImp).unwrap(), 7, section), Answer::Useless);
+        assert_eq!(judge(&refuse(&message, Code::NoError).unwrap(), 7, section), Answer::Foreign);
         let other = question(7, "bad.example", TYPE_A, None);
-        let poisoned = parse(&other).unwrap().answer(&other, Code::Fine, &[], UDP_PLAIN);
+        let poisoned = parse(&other).unwrap().answer(&other, Code::NoError, &[], UDP_PLAIN);
         assert_eq!(judge(&poisoned, 7, section), Answer::Foreign);
         assert_eq!(judge(&good.to_ascii_uppercase(), 7, section), Answer::Good);
     }
@@ -503,12 +503,12 @@ pub(super) mod tests {
         #[test]
         fn no_message_breaks_the_reader(message in proptest::collection::vec(any::<u8>(), 0..600), id: u16) {
             if let Ok(question) = parse(&message) {
-                let answer = question.answer(&message, Code::Fine, &[Data::Address(IpAddr::from([1, 2, 3, 4]))], UDP_PLAIN);
+                let answer = question.answer(&message, Code::NoError, &[Data::Address(IpAddr::from([1, 2, 3, 4]))], UDP_PLAIN);
                 prop_assert!(answer.len() <= UDP_PLAIN);
                 prop_assert!(judge(&answer, question.id, question.section(&message)) == Answer::Good);
             }
             let _ = judge(&message, id, &message);
-            let _ = refuse(&message, Code::Format);
+            let _ = refuse(&message, Code::FormErr);
         }
 
         #[test]

@@ -38,11 +38,11 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, sockopt};
 
-use super::part::{Context, Holder, Interest, Part, Token};
+use super::handler::{Context, Holder, Interest, Handler, Token};
 use super::table::Table;
 use crate::base::{Error, Result, ResultExt};
 use local::Decision;
-use message::Wrong;
+use message::Rejected;
 use relay::Query;
 pub use resolv::Resolv;
 use slots::{Key, Slots};
@@ -82,7 +82,7 @@ const LIFE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long nobody is accepted after a lack of descriptors.
-const DEAF: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The longest question that is read.
 const QUESTION_MAX: usize = 4096;
 /// Messages that are taken from a socket before others have their turn.
@@ -124,7 +124,7 @@ struct Listener {
 
 /// Where an answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
+enum ReplyTo {
     Udp { listener: Key, peer: SocketAddr },
     Tcp { connection: Key },
 }
@@ -149,7 +149,7 @@ impl Source {
             Source::Connection(key) => (2, key, 0),
             Source::Attempt(key, attempt) => (3, key, attempt as u64),
         };
-        Token::new(Part::Dns, kind << (Key::BITS + 4) | attempt << Key::BITS | key.raw())
+        Token::new(Handler::Dns, kind << (Key::BITS + 4) | attempt << Key::BITS | key.raw())
     }
 
     fn from_index(index: u64) -> Option<Self> {
@@ -209,8 +209,8 @@ impl Dns {
         match Source::from_index(index) {
             Some(Source::Udp(listener)) => self.receive(cx, table, listener),
             Some(Source::Accept(listener)) => self.accept(cx, table, listener),
-            Some(Source::Connection(connection)) => self.converse(cx, table, connection, what),
-            Some(Source::Attempt(query, attempt)) => self.hear(cx, query, attempt, what),
+            Some(Source::Connection(connection)) => self.connection_ready(cx, table, connection, what),
+            Some(Source::Attempt(query, attempt)) => self.attempt_ready(cx, query, attempt, what),
             None => {}
         }
     }
@@ -225,9 +225,9 @@ impl Dns {
         while let Some((_, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= cx.now) {
             self.timers.pop_first();
             match timer {
-                Timer::Query(query) => self.hurry(cx, query),
-                Timer::Connection(connection) => self.tire(cx.now, connection),
-                Timer::Listener(listener) => self.hear_again(cx, listener),
+                Timer::Query(query) => self.attempt_timeout(cx, query),
+                Timer::Connection(connection) => self.close_if_idle(cx.now, connection),
+                Timer::Listener(listener) => self.resume_accepting(cx, listener),
             }
         }
     }
@@ -242,7 +242,7 @@ impl Dns {
         let connections = self.connections.iter().filter(|(_, connection)| is_theirs(&connection.asker));
         let connections: Vec<Key> = connections.map(|(key, _)| key).collect();
         for key in connections {
-            self.hang_up(key);
+            self.close_connection(key);
         }
     }
 
@@ -294,26 +294,26 @@ impl Dns {
                 Err(rustix::io::Errno::AGAIN) | Err(_) => break,
             };
             if let (Some(question), Some(peer)) = (buffer.get(..length), peer) {
-                self.question(cx, table, question, peer.ip(), Back::Udp { listener, peer });
+                self.question(cx, table, question, peer.ip(), ReplyTo::Udp { listener, peer });
             }
         }
         self.buffer = buffer;
     }
 
     /// One question, wherever it came from.
-    fn question(&mut self, cx: &mut Context<'_>, table: &Table, message: &[u8], asker: IpAddr, back: Back) {
+    fn question(&mut self, cx: &mut Context<'_>, table: &Table, message: &[u8], asker: IpAddr, back: ReplyTo) {
         if table.owner(asker).is_none() {
             return;
         }
         let question = match message::parse(message) {
             Ok(question) => question,
-            Err(Wrong::Noise) => {
-                if let Back::Tcp { connection } = back {
-                    self.hang_up(connection);
+            Err(Rejected::Noise) => {
+                if let ReplyTo::Tcp { connection } = back {
+                    self.close_connection(connection);
                 }
                 return;
             }
-            Err(Wrong::Answer(code)) => {
+            Err(Rejected::Answer(code)) => {
                 if let Some(answer) = message::refuse(message, code) {
                     self.deliver(cx, back, &answer);
                 }
@@ -321,8 +321,8 @@ impl Dns {
             }
         };
         let limit = match back {
-            Back::Udp { .. } => question.udp_limit(),
-            Back::Tcp { .. } => message::MESSAGE_MAX,
+            ReplyTo::Udp { .. } => question.udp_limit(),
+            ReplyTo::Tcp { .. } => message::MESSAGE_MAX,
         };
         let servers = match local::decide(table, asker, &question, self.turn) {
             Decision::Answer(code, data) => {
@@ -338,15 +338,15 @@ impl Dns {
     }
 
     /// Sends an answer to whom it belongs, if it is still there.
-    fn deliver(&mut self, cx: &mut Context<'_>, back: Back, answer: &[u8]) {
+    fn deliver(&mut self, cx: &mut Context<'_>, back: ReplyTo, answer: &[u8]) {
         match back {
-            Back::Udp { listener, peer } => {
+            ReplyTo::Udp { listener, peer } => {
                 if let Some(listener) = self.listeners.get(listener) {
                     // What is lost is asked for again.
                     let _ = rustix::net::sendto(&listener.udp, answer, SendFlags::DONTWAIT, &peer);
                 }
             }
-            Back::Tcp { connection } => self.answer_on(cx, connection, answer),
+            ReplyTo::Tcp { connection } => self.answer_on(cx, connection, answer),
         }
     }
 }

@@ -11,10 +11,10 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
 use super::message::{self, Answer, Code, MESSAGE_MAX, Question};
 use super::slots::Key;
 use super::{
-    ATTEMPTS_MAX, Back, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, oldest_of_largest,
+    ATTEMPTS_MAX, ReplyTo, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, oldest_of_largest,
     random_id,
 };
-use crate::net::part::{Context, Holder, Interest};
+use crate::net::handler::{Context, Holder, Interest};
 
 /// How often each resolver is asked over UDP, where questions may be lost.
 const ROUNDS: usize = 3;
@@ -24,7 +24,7 @@ const ROUNDS: usize = 3;
 pub(super) struct Query {
     pub(super) asker: IpAddr,
     holder: Holder,
-    back: Back,
+    back: ReplyTo,
     question: Question,
     /// As it is sent: with our own number.
     message: Vec<u8>,
@@ -56,7 +56,7 @@ pub(super) struct Stream {
 }
 
 /// What came of an attempt.
-enum Heard {
+enum Received {
     /// Nothing yet.
     Nothing,
     /// A message.
@@ -67,7 +67,7 @@ enum Heard {
 
 impl Query {
     fn is_tcp(&self) -> bool {
-        matches!(self.back, Back::Tcp { .. })
+        matches!(self.back, ReplyTo::Tcp { .. })
     }
 
     /// How many attempts there may be.
@@ -99,10 +99,10 @@ impl Dns {
         message: &[u8],
         question: Question,
         asker: IpAddr,
-        back: Back,
+        back: ReplyTo,
         servers: Vec<SocketAddr>,
     ) {
-        if let Back::Udp { listener, peer } = back
+        if let ReplyTo::Udp { listener, peer } = back
             && self.pending.contains_key(&(listener, peer, question.id))
         {
             return;
@@ -118,8 +118,8 @@ impl Dns {
             || self.queries.iter().filter(|(_, query)| query.holder == holder).count() >= QUERIES_EACH;
         let (Ok(id), false) = (random_id(), full) else {
             // Over a connection somebody waits; over UDP it is asked again.
-            if let Back::Tcp { .. } = back {
-                let answer = question.answer(message, Code::Failure, &[], MESSAGE_MAX);
+            if let ReplyTo::Tcp { .. } = back {
+                let answer = question.answer(message, Code::ServFail, &[], MESSAGE_MAX);
                 self.deliver(cx, back, &answer);
             }
             return;
@@ -144,14 +144,14 @@ impl Dns {
         };
         let key = self.queries.insert(query);
         self.timers.insert((end, Timer::Query(key)));
-        if let Back::Udp { listener, peer } = back {
+        if let ReplyTo::Udp { listener, peer } = back {
             self.pending.insert((listener, peer, number), key);
         }
         self.try_next(cx, key);
     }
 
     /// Something happened to an attempt.
-    pub(super) fn hear(&mut self, cx: &mut Context<'_>, key: Key, number: usize, what: Interest) {
+    pub(super) fn attempt_ready(&mut self, cx: &mut Context<'_>, key: Key, number: usize, what: Interest) {
         // More than one message may wait, and those that are not ours are skipped.
         for _ in 0..super::BATCH {
             let mut buffer = std::mem::take(&mut self.buffer);
@@ -160,12 +160,12 @@ impl Dns {
             let Some(heard) = heard else { return };
             let Some(query) = self.queries.get_mut(key) else { return };
             match heard {
-                Heard::Nothing => return,
-                Heard::Failure => {
+                Received::Nothing => return,
+                Received::Failure => {
                     query.attempts.get_mut(number).and_then(Option::take);
                     return self.go_on(cx, key);
                 }
-                Heard::Message(answer) => match message::judge(&answer, query.id, query.section()) {
+                Received::Message(answer) => match message::judge(&answer, query.id, query.section()) {
                     Answer::Good => return self.finish(cx, key, Some(answer)),
                     Answer::Foreign if !query.is_tcp() => {}
                     verdict => {
@@ -181,7 +181,7 @@ impl Dns {
     }
 
     /// The time of a question has come: another resolver is asked, or it ends.
-    pub(super) fn hurry(&mut self, cx: &mut Context<'_>, key: Key) {
+    pub(super) fn attempt_timeout(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get(key) else { return };
         match query.end <= cx.now {
             true => self.fail(cx, key),
@@ -193,7 +193,7 @@ impl Dns {
     pub(super) fn forget(&mut self, key: Key) -> Option<Query> {
         let query = self.queries.remove(key)?;
         self.timers.remove(&(query.timer, Timer::Query(key)));
-        if let Back::Udp { listener, peer } = query.back {
+        if let ReplyTo::Udp { listener, peer } = query.back {
             self.pending.remove(&(listener, peer, query.question.id));
         }
         Some(query)
@@ -249,7 +249,7 @@ impl Dns {
     fn fail(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get_mut(key) else { return };
         let said = query.useless.take();
-        let failure = || query.question.answer(&query.message, Code::Failure, &[], message::UDP_PLAIN);
+        let failure = || query.question.answer(&query.message, Code::ServFail, &[], message::UDP_PLAIN);
         let answer = said.unwrap_or_else(failure);
         self.finish(cx, key, Some(answer));
     }
@@ -262,8 +262,8 @@ impl Dns {
                 message::set_id(&mut answer, query.question.id);
                 self.deliver(cx, back, &answer);
             }
-            (None, Back::Tcp { connection }) => self.hang_up(connection),
-            (None, Back::Udp { .. }) => {}
+            (None, ReplyTo::Tcp { connection }) => self.close_connection(connection),
+            (None, ReplyTo::Udp { .. }) => {}
         }
     }
 }
@@ -287,16 +287,16 @@ impl Query {
         Ok(Attempt { socket, stream: self.is_tcp().then(Stream::default) })
     }
 
-    fn listen_to(&mut self, cx: &Context<'_>, key: Key, number: usize, what: Interest, buffer: &mut Vec<u8>) -> Heard {
+    fn listen_to(&mut self, cx: &Context<'_>, key: Key, number: usize, what: Interest, buffer: &mut Vec<u8>) -> Received {
         let message = &self.message;
-        let Some(Some(attempt)) = self.attempts.get_mut(number) else { return Heard::Nothing };
+        let Some(Some(attempt)) = self.attempts.get_mut(number) else { return Received::Nothing };
         buffer.resize(MESSAGE_MAX, 0);
         let Some(stream) = &mut attempt.stream else {
             return match rustix::net::recv(&attempt.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
-                Ok((_, length)) => Heard::Message(buffer.get(..length).unwrap_or_default().to_vec()),
-                Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
+                Ok((_, length)) => Received::Message(buffer.get(..length).unwrap_or_default().to_vec()),
+                Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
                 // Nobody listens there, or there is no way: told by ICMP.
-                Err(_) => Heard::Failure,
+                Err(_) => Received::Failure,
             };
         };
         if what.contains(Interest::WRITE) {
@@ -304,11 +304,11 @@ impl Query {
                 Ok(true) => {
                     let token = Source::Attempt(key, number).token();
                     if cx.wakes.change(attempt.socket.as_fd(), Interest::READ, token).is_err() {
-                        return Heard::Failure;
+                        return Received::Failure;
                     }
                 }
                 Ok(false) => {}
-                Err(_) => return Heard::Failure,
+                Err(_) => return Received::Failure,
             }
         }
         stream.receive(&attempt.socket, buffer)
@@ -320,8 +320,8 @@ impl Stream {
     #[cfg(test)]
     pub(super) fn take(&mut self, socket: &OwnedFd) -> Option<Vec<u8>> {
         match self.receive(socket, &mut [0; 512]) {
-            Heard::Message(message) => Some(message),
-            Heard::Nothing | Heard::Failure => None,
+            Received::Message(message) => Some(message),
+            Received::Nothing | Received::Failure => None,
         }
     }
 
@@ -339,18 +339,18 @@ impl Stream {
         Ok(true)
     }
 
-    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Heard {
+    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Received {
         loop {
             if let Some(message) = super::stream::first(&self.received) {
-                return Heard::Message(message.to_vec());
+                return Received::Message(message.to_vec());
             }
             match rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return Heard::Failure,
+                Ok((_, 0)) => return Received::Failure,
                 Ok((_, length)) => self.received.extend(buffer.get(..length).unwrap_or_default()),
                 Err(Errno::INTR) => {}
                 // Not connected yet, or nothing there yet.
-                Err(Errno::AGAIN) => return Heard::Nothing,
-                Err(_) => return Heard::Failure,
+                Err(Errno::AGAIN) => return Received::Nothing,
+                Err(_) => return Received::Failure,
             }
         }
     }

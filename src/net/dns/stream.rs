@@ -10,9 +10,9 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::slots::Key;
 use super::{
-    BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, DEAF, Dns, IDLE, QUESTION_MAX, Source, Timer, oldest_of_largest,
+    BATCH, ReplyTo, CONNECTIONS_EACH, CONNECTIONS_MAX, ACCEPT_PAUSE, Dns, IDLE, QUESTION_MAX, Source, Timer, oldest_of_largest,
 };
-use crate::net::part::{Context, Holder, Interest};
+use crate::net::handler::{Context, Holder, Interest};
 use crate::net::table::Table;
 
 /// Questions of one connection that are under way; more are not read before.
@@ -106,7 +106,7 @@ impl Dns {
                 Ok(accepted) => accepted,
                 // Of a connection that was given up meanwhile; the others are still there.
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.deafen(cx, key),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accepting(cx, key),
                 Err(_) => return,
             };
             let Some(asker) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).map(|peer| peer.ip()) else {
@@ -116,7 +116,7 @@ impl Dns {
             if self.connections.len() >= CONNECTIONS_MAX {
                 let connections = self.connections.iter().map(|(key, it)| (key, it.holder, it.last));
                 if let Some(oldest) = oldest_of_largest(connections, holder) {
-                    self.hang_up(oldest);
+                    self.close_connection(oldest);
                 }
             }
             let theirs = self.connections.iter().filter(|(_, connection)| connection.holder == holder).count();
@@ -140,45 +140,45 @@ impl Dns {
             self.timers.insert((timer, Timer::Connection(key)));
             let Some(connection) = self.connections.get(key) else { continue };
             if cx.wakes.watch(connection.socket.as_fd(), Interest::READ, Source::Connection(key).token()).is_err() {
-                self.hang_up(key);
+                self.close_connection(key);
             }
         }
     }
 
     /// There is no descriptor for another connection: who connects waits a moment, and the loop is not kept busy.
-    pub(super) fn deafen(&mut self, cx: &Context<'_>, key: Key) {
+    pub(super) fn pause_accepting(&mut self, cx: &Context<'_>, key: Key) {
         if let Some(listener) = self.listeners.get(key)
             && cx.wakes.ignore(listener.tcp.as_fd()).is_ok()
         {
-            self.timers.insert((cx.now + DEAF, Timer::Listener(key)));
+            self.timers.insert((cx.now + ACCEPT_PAUSE, Timer::Listener(key)));
         }
     }
 
     /// Hears of connections again.
-    pub(super) fn hear_again(&mut self, cx: &Context<'_>, key: Key) {
+    pub(super) fn resume_accepting(&mut self, cx: &Context<'_>, key: Key) {
         let Some(listener) = self.listeners.get(key) else { return };
         let token = Source::Accept(key).token();
         if cx.wakes.watch(listener.tcp.as_fd(), Interest::READ, token).is_err() {
-            self.timers.insert((cx.now + DEAF, Timer::Listener(key)));
+            self.timers.insert((cx.now + ACCEPT_PAUSE, Timer::Listener(key)));
         }
     }
 
     /// A connection is ready.
-    pub(super) fn converse(&mut self, cx: &mut Context<'_>, table: &Table, key: Key, what: Interest) {
+    pub(super) fn connection_ready(&mut self, cx: &mut Context<'_>, table: &Table, key: Key, what: Interest) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.last = cx.now;
         let is_broken = what.intersects(Interest::ERROR | Interest::CLOSED);
         let reads = !is_broken && connection.takes() && !connection.ended;
         if is_broken || !connection.write() || reads && !connection.read() {
-            return self.hang_up(key);
+            return self.close_connection(key);
         }
         loop {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let asker = connection.asker;
             match connection.next_question() {
-                Ok(Some(question)) => self.question(cx, table, &question, asker, Back::Tcp { connection: key }),
+                Ok(Some(question)) => self.question(cx, table, &question, asker, ReplyTo::Tcp { connection: key }),
                 Ok(None) => break,
-                Err(()) => return self.hang_up(key),
+                Err(()) => return self.close_connection(key),
             }
         }
         self.settle(cx, key);
@@ -192,22 +192,22 @@ impl Dns {
         connection.output.extend(framed(answer));
         match connection.write() {
             true => self.settle(cx, key),
-            false => self.hang_up(key),
+            false => self.close_connection(key),
         }
     }
 
     /// Whether a connection was silent for too long. Questions under way have a time of their own.
-    pub(super) fn tire(&mut self, now: Instant, key: Key) {
+    pub(super) fn close_if_idle(&mut self, now: Instant, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.waiting == 0 && connection.last + IDLE <= now {
-            return self.hang_up(key);
+            return self.close_connection(key);
         }
         connection.timer = (connection.last + IDLE).max(now + IDLE / 10);
         self.timers.insert((connection.timer, Timer::Connection(key)));
     }
 
     /// Ends a connection. What was asked over it is answered to nobody.
-    pub(super) fn hang_up(&mut self, key: Key) {
+    pub(super) fn close_connection(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.timers.remove(&(connection.timer, Timer::Connection(key)));
         }
@@ -217,7 +217,7 @@ impl Dns {
     fn settle(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.is_over() {
-            return self.hang_up(key);
+            return self.close_connection(key);
         }
         let mut interest = Interest::empty();
         interest.set(Interest::READ, connection.takes() && !connection.ended);
@@ -227,7 +227,7 @@ impl Dns {
         }
         connection.interest = interest;
         if cx.wakes.change(connection.socket.as_fd(), interest, Source::Connection(key).token()).is_err() {
-            self.hang_up(key);
+            self.close_connection(key);
         }
     }
 }

@@ -11,7 +11,7 @@ use rustix::net::{Protocol, SocketFlags};
 use super::message::tests::{outcome, question};
 use super::message::{TYPE_A, TYPE_AAAA};
 use super::*;
-use crate::net::part::{Link, Offload, Sockets, Wakes};
+use crate::net::handler::{Link, Offload, Sockets, Wakes};
 use crate::net::table::fixtures;
 
 /// The gateway, and the container that asks.
@@ -68,7 +68,7 @@ impl Link for Nowhere {
 }
 
 /// The forwarder with a container on its network, and the time as the test wants it.
-struct Scene {
+struct Fixture {
     dns: Dns,
     table: Table,
     wakes: Loop,
@@ -77,7 +77,7 @@ struct Scene {
     server: SocketAddr,
 }
 
-impl Scene {
+impl Fixture {
     fn new(servers: Vec<SocketAddr>) -> Self {
         let mut table = Table::new();
         let network = fixtures::network('a', "net", &["127.5.0.0/16"]);
@@ -134,7 +134,7 @@ impl Scene {
         for event in events {
             let (data, flags) = (event.data, event.flags);
             let (part, index) = Token::from_raw(data.u64()).unwrap();
-            assert_eq!(part, Part::Dns);
+            assert_eq!(part, Handler::Dns);
             let what = Interest::from_bits_retain(flags.bits());
             self.with(|dns, cx, table| dns.ready(cx, table, index, what));
         }
@@ -148,7 +148,7 @@ impl Scene {
 }
 
 /// The container's socket for questions.
-fn client(scene: &Scene) -> UdpSocket {
+fn client(scene: &Fixture) -> UdpSocket {
     let socket = UdpSocket::bind((CONTAINER, 0)).unwrap();
     socket.connect(scene.server).unwrap();
     socket
@@ -169,13 +169,13 @@ fn take(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
 
 fn answer_to(message: &[u8], code: message::Code, address: &str) -> Vec<u8> {
     let data = [message::Data::Address(address.parse().unwrap())];
-    let data = if code == message::Code::Fine { &data[..] } else { &[] };
+    let data = if code == message::Code::NoError { &data[..] } else { &[] };
     message::parse(message).unwrap().answer(message, code, data, message::MESSAGE_MAX)
 }
 
 #[test]
 fn containers_are_answered_here_and_strangers_not_at_all() {
-    let mut scene = Scene::new(Vec::new());
+    let mut scene = Fixture::new(Vec::new());
     let client = client(&scene);
     client.send(&question(9, "web", TYPE_A, None)).unwrap();
     client.send(&question(10, "WEB", TYPE_AAAA, Some(4096))).unwrap();
@@ -196,7 +196,7 @@ fn containers_are_answered_here_and_strangers_not_at_all() {
 #[test]
 fn everything_else_is_relayed_as_it_is() {
     let (upstream, address) = resolver();
-    let mut scene = Scene::new(vec![address]);
+    let mut scene = Fixture::new(vec![address]);
     let client = client(&scene);
     let asked = question(77, "Host.Example", 65, Some(1400));
     client.send(&asked).unwrap();
@@ -209,12 +209,12 @@ fn everything_else_is_relayed_as_it_is() {
     upstream.set_nonblocking(true).unwrap();
     assert!(upstream.recv_from(&mut [0; 512]).is_err());
     // A guess with another number or question counts for nothing; nor does one of somebody else.
-    let good = answer_to(&relayed, message::Code::Fine, "192.0.2.1");
+    let good = answer_to(&relayed, message::Code::NoError, "192.0.2.1");
     let mut guess = good.clone();
     message::set_id(&mut guess, u16::from_be_bytes([relayed[0], relayed[1]]).wrapping_add(1));
     upstream.send_to(&guess, peer).unwrap();
     let other = question(u16::from_be_bytes([relayed[0], relayed[1]]), "bad.example", 65, None);
-    upstream.send_to(&answer_to(&other, message::Code::Fine, "192.0.2.66"), peer).unwrap();
+    upstream.send_to(&answer_to(&other, message::Code::NoError, "192.0.2.66"), peer).unwrap();
     UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&good, peer).unwrap();
     upstream.send_to(&good, peer).unwrap();
     scene.serve_until(&client);
@@ -230,17 +230,17 @@ fn the_next_resolver_is_asked_when_one_cannot_or_is_silent() {
     let (dead, third) = resolver();
     drop(dead);
     let (good, fourth) = resolver();
-    let mut scene = Scene::new(vec![first, second, third, fourth]);
+    let mut scene = Fixture::new(vec![first, second, third, fourth]);
     let client = client(&scene);
     client.send(&question(5, "host.example", TYPE_A, None)).unwrap();
     scene.serve_until(&silent);
     scene.wait();
     let (relayed, peer) = take(&refusing);
-    refusing.send_to(&answer_to(&relayed, message::Code::Failure, "192.0.2.1"), peer).unwrap();
+    refusing.send_to(&answer_to(&relayed, message::Code::ServFail, "192.0.2.1"), peer).unwrap();
     scene.serve_until(&good);
     // The silent one speaks after all.
     let (relayed, peer) = take(&silent);
-    silent.send_to(&answer_to(&relayed, message::Code::Fine, "192.0.2.9"), peer).unwrap();
+    silent.send_to(&answer_to(&relayed, message::Code::NoError, "192.0.2.9"), peer).unwrap();
     scene.serve_until(&client);
     assert_eq!(outcome(&take(&client).0), (0, false, 1));
 }
@@ -249,7 +249,7 @@ fn the_next_resolver_is_asked_when_one_cannot_or_is_silent() {
 fn a_failure_is_told_with_what_the_resolver_said() {
     let (dead, address) = resolver();
     drop(dead);
-    let mut scene = Scene::new(vec![address]);
+    let mut scene = Fixture::new(vec![address]);
     let client = client(&scene);
     client.send(&question(5, "host.example", TYPE_A, None)).unwrap();
     scene.serve_until(&client);
@@ -260,7 +260,7 @@ fn a_failure_is_told_with_what_the_resolver_said() {
     client.send(&question(6, "host.example", TYPE_A, None)).unwrap();
     scene.serve_until(&refusing);
     let (relayed, peer) = take(&refusing);
-    refusing.send_to(&message::refuse(&relayed, message::Code::Unknown).unwrap(), peer).unwrap();
+    refusing.send_to(&message::refuse(&relayed, message::Code::NotImp).unwrap(), peer).unwrap();
     scene.serve_until(&client);
     assert_eq!(outcome(&take(&client).0), (4, false, 0));
 
@@ -284,7 +284,7 @@ fn a_failure_is_told_with_what_the_resolver_said() {
 #[test]
 fn without_descriptors_nothing_is_answered_and_it_works_again_later() {
     let (upstream, address) = resolver();
-    let mut scene = Scene::new(vec![address]);
+    let mut scene = Fixture::new(vec![address]);
     let client = client(&scene);
     scene.sockets.left.set(0);
     client.send(&question(5, "host.example", TYPE_A, None)).unwrap();
@@ -299,20 +299,20 @@ fn without_descriptors_nothing_is_answered_and_it_works_again_later() {
 
 #[test]
 fn without_descriptors_connections_wait_and_nobody_is_kept_busy() {
-    let mut scene = Scene::new(Vec::new());
+    let mut scene = Fixture::new(Vec::new());
     let listener = scene.dns.listeners.iter().next().unwrap().0;
-    scene.with(|dns, cx, _| dns.deafen(cx, listener));
+    scene.with(|dns, cx, _| dns.pause_accepting(cx, listener));
     let mut client = dial(&scene);
     client.write_all(&stream::framed(&question(1, "web", TYPE_A, None))).unwrap();
     scene.settle();
     assert_eq!(scene.dns.connections.len(), 0);
-    assert_eq!(scene.dns.deadline(), Some(scene.now + DEAF));
+    assert_eq!(scene.dns.deadline(), Some(scene.now + ACCEPT_PAUSE));
     scene.wait();
     scene.serve_until(&client);
     assert_eq!(read_message(&mut client)[..2], [0, 1]);
     // A gateway that goes meanwhile is not waited for.
     scene.with(|dns, cx, _| {
-        dns.deafen(cx, listener);
+        dns.pause_accepting(cx, listener);
         dns.listen(cx, &[]).unwrap();
     });
     while scene.dns.deadline().is_some() {
@@ -324,7 +324,7 @@ fn without_descriptors_connections_wait_and_nobody_is_kept_busy() {
 #[test]
 fn the_tables_are_bounded() {
     let (upstream, address) = resolver();
-    let mut scene = Scene::new(vec![address]);
+    let mut scene = Fixture::new(vec![address]);
     let client = client(&scene);
     for id in 0..QUERIES_EACH as u16 + 20 {
         client.send(&question(id, "host.example", TYPE_A, None)).unwrap();
@@ -345,7 +345,7 @@ fn read_message(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// The container's connection.
-fn dial(scene: &Scene) -> TcpStream {
+fn dial(scene: &Fixture) -> TcpStream {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&socket, &SocketAddr::new(CONTAINER.parse().unwrap(), 0)).unwrap();
     rustix::net::connect(&socket, &scene.server).unwrap();
@@ -355,7 +355,7 @@ fn dial(scene: &Scene) -> TcpStream {
 #[test]
 fn questions_over_tcp_are_relayed_over_tcp() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut scene = Scene::new(vec![listener.local_addr().unwrap()]);
+    let mut scene = Fixture::new(vec![listener.local_addr().unwrap()]);
     let mut client = dial(&scene);
     // Two at once, the first in pieces.
     let two =
@@ -372,7 +372,7 @@ fn questions_over_tcp_are_relayed_over_tcp() {
     // What is known here need not wait.
     assert_eq!(read_message(&mut client)[..2], [0, 2]);
     let large: Vec<message::Data> = (0..2000).map(|_| message::Data::Address([192, 0, 2, 1].into())).collect();
-    let large = message::parse(&relayed).unwrap().answer(&relayed, message::Code::Fine, &large, message::MESSAGE_MAX);
+    let large = message::parse(&relayed).unwrap().answer(&relayed, message::Code::NoError, &large, message::MESSAGE_MAX);
     assert!(large.len() > 30_000);
     let framed = stream::framed(&large);
     upstream.write_all(&framed[..1]).unwrap();
@@ -392,7 +392,7 @@ fn questions_over_tcp_are_relayed_over_tcp() {
 
 #[test]
 fn idle_and_senseless_connections_end() {
-    let mut scene = Scene::new(Vec::new());
+    let mut scene = Fixture::new(Vec::new());
     let mut senseless = dial(&scene);
     senseless.write_all(&[0xff; 10]).unwrap();
     scene.serve_until(&senseless);
@@ -420,7 +420,7 @@ fn idle_and_senseless_connections_end() {
 
 #[test]
 fn gateways_come_and_go() {
-    let mut scene = Scene::new(Vec::new());
+    let mut scene = Fixture::new(Vec::new());
     let (one, two) = (IpAddr::from([127, 5, 0, 1]), IpAddr::from([127, 6, 0, 1]));
     scene.with(|dns, cx, _| dns.listen(cx, &[one, two, "::1".parse().unwrap()]).unwrap());
     assert_eq!(scene.dns.listeners.len(), 3);

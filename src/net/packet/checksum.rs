@@ -1,9 +1,9 @@
 //! The checksum of the internet protocols (RFC 1071), whole and in parts.
 
 use super::Pair;
-use crate::net::part::Offload;
+use crate::net::handler::Offload;
 
-/// A running sum. Parts may be added in any order, but all except the last one added must have an even length.
+/// A running sum. Handlers may be added in any order, but all except the last one added must have an even length.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sum(u64);
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::checksum::Sum;
 use super::ip::{FRAGMENT_HEADER, Ip, Malformed, Transport, V4_HEADER, V6_HEADER};
 use super::{MAX_PACKET, Pair, u16_at};
-use crate::net::part::Holder;
+use crate::net::handler::Holder;
 
 /// How long fragments wait for the rest of their packet: Linux' `ipfrag_time`.
 pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use super::checksum::Sum;
 use super::fragment::Piece;
 use super::{Icmp, Pair, Tcp, Udp, protocol, u16_at};
-use crate::net::part::{Offload, Segments};
+use crate::net::handler::{Offload, Segments};
 
 /// The smallest IPv4 header.
 pub(super) const V4_HEADER: usize = 20;

@@ -2,7 +2,7 @@
 //! bytes in the machine's own order).
 
 use super::ip::Malformed;
-use crate::net::part::{Offload, Segments};
+use crate::net::handler::{Offload, Segments};
 
 /// Its length in bytes, unless TUNSETVNETHDRSZ changes it.
 pub const VNET_HEADER: usize = 10;

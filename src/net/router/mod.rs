@@ -18,7 +18,7 @@
 //!
 //! A [`Router`] is used by one thread, which lives in R.
 
-mod gone;
+mod cleanup;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ use super::nft;
 use super::nft::guard::{self, Former, Guard};
 use super::protocol::Counters;
 use super::table::addresses;
-use super::tcp::GATE_PORT;
+use super::tcp::TPROXY_PORT;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::spec::network::{Endpoint, Network, Rate};
@@ -65,8 +65,8 @@ pub struct Device {
     pub fd: OwnedFd,
     /// Its interface's number in R.
     pub index: u32,
-    /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses.
-    pub has_gate: bool,
+    /// Whether connections from containers are handed to listeners in R, at [`TPROXY_PORT`] of the loopback addresses.
+    pub has_tproxy: bool,
     /// Whether the kernel cuts large packets of UDP that are written to it (since Linux 6.2).
     pub cuts_udp: bool,
 }
@@ -150,8 +150,8 @@ impl Router {
             batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, default);
         }
         self.netlink.run(&batch)?;
-        let gate = nft::Gate { device: index, port: GATE_PORT, mark: MARK };
-        let has_gate = nft::install(gate).is_ok();
+        let tproxy = nft::Tproxy { device: index, port: TPROXY_PORT, mark: MARK };
+        let has_tproxy = nft::install(tproxy).is_ok();
         // netd reads packets as containers' kernels made them, large and without checksums.
         let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
         let cuts_udp = tun::set_offloads(&fd, offloads | libc::TUN_F_USO4 | libc::TUN_F_USO6).is_ok();
@@ -159,7 +159,7 @@ impl Router {
             // Without any, the kernel does the work.
             let _ = tun::set_offloads(&fd, offloads);
         }
-        Ok(Device { fd, index, has_gate, cuts_udp })
+        Ok(Device { fd, index, has_tproxy, cuts_udp })
     }
 
     /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
@@ -193,7 +193,7 @@ impl Router {
     /// want to be plugged in.
     pub fn add_network(&mut self, network: &Network) -> Result<()> {
         let known = self.networks.contains_key(&network.id);
-        let displaced = if known { Ok(()) } else { self.displace(network) };
+        let displaced = if known { Ok(()) } else { self.remove_overlapping(network) };
         let made = displaced.and_then(|()| self.make_network(network));
         let kept = match &made {
             Ok(index) => Ok(Bridge { network: network.clone(), index: *index }),

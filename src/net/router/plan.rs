@@ -29,7 +29,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("bridge/bridge-nf-call-ip6tables", "0"),
     ("bridge/bridge-nf-call-arptables", "0"),
     ("ipv4/ip_forward", "1"),
-    // All that sockets of R send, they send within this machine (see net::tcp::be_bold).
+    // All that sockets of R send, they send within this machine (see net::tcp::use_reno).
     ("ipv4/tcp_congestion_control", "reno"),
     // Of both families: a packet that is tied to a socket is not forwarded (see the head of net::tcp).
     ("ipv4/ip_early_demux", "0"),

@@ -28,7 +28,7 @@ pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
 use pool::{Pool, Refusal};
 
 use super::networks::share_addresses;
-use super::part::Holder;
+use super::handler::Holder;
 use super::protocol::Join;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, text};

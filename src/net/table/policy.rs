@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Table;
 use crate::base::ContainerId;
-use crate::net::part::{Holder, Outside, Policy};
+use crate::net::handler::{Holder, Outside, Policy};
 use crate::spec::network::{Network, Protocol, PublishedPort};
 
 /// What `host.docker.internal` and `host.containers.internal` are. It is on no container network, so that containers send

@@ -3,7 +3,7 @@
 use super::fixtures::{id, join, network};
 use super::*;
 use crate::base::Kind;
-use crate::net::part::{Outside, Policy};
+use crate::net::handler::{Outside, Policy};
 use crate::spec::network::Joined;
 use crate::spec::network::Protocol;
 

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use crate::net::packet::{self, Envelope, Headers, Pair};
-use crate::net::part::{Link, Offload};
+use crate::net::handler::{Link, Offload};
 use crate::sys::datagram::HEADROOM;
 
 /// Datagrams in one large packet, as in the kernel (UDP_MAX_SEGMENTS before Linux 6.9).

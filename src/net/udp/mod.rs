@@ -30,11 +30,11 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use self::delivery::{Delivery, Label};
-use self::outgoing::{Batch, Manner, Outgoing};
+use self::outgoing::{Batch, SendOptions, Outgoing};
 use self::pace::{Pace, Resting, Turn};
 use super::flows::{self, Flows, Limits};
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
-use super::part::{Context, Holder, Interest, Outside, Part, Token};
+use super::handler::{Context, Holder, Interest, Outside, Handler, Token};
 use crate::spec::network::Protocol;
 use crate::sys::datagram::{self, Inbox, SendError, Sending};
 
@@ -75,7 +75,7 @@ struct Flow {
     /// The host's address that the socket has.
     local: IpAddr,
     /// How the socket sends, once it was told.
-    manner: Option<Manner>,
+    send_options: Option<SendOptions>,
     /// Datagrams of at least this size are not sent together.
     never_joined: usize,
     /// The state of the host's network that it was made in.
@@ -139,12 +139,12 @@ impl Udp {
         let (member, remote) = ip.pair.with_ports(udp.source_port, udp.destination_port);
         let Some(index) = self.flow(cx, ip, Key { member, remote }) else { return };
         self.flows.touch(index, cx.now, false);
-        let manner = Manner::of(ip, cx.policy.mtu(member.ip()));
+        let send_options = SendOptions::of(ip, cx.policy.mtu(member.ip()));
         let size = outgoing::size(ip, udp.payload);
-        if !self.outgoing.add(index, manner, udp.payload, size) {
+        if !self.outgoing.add(index, send_options, udp.payload, size) {
             self.flush(cx);
             // Empty now: it always takes one.
-            let _ = self.outgoing.add(index, manner, udp.payload, size);
+            let _ = self.outgoing.add(index, send_options, udp.payload, size);
         }
         self.outgoing_since.get_or_insert(cx.now);
     }
@@ -154,8 +154,8 @@ impl Udp {
         self.outgoing_since = None;
         let Some(batch) = self.outgoing.take() else { return };
         if let Some((_, flow)) = self.flows.get(batch.flow) {
-            flow.apply(batch.manner);
-            flow.pace.went(batch.count);
+            flow.apply(batch.send_options);
+            flow.pace.note_sent(batch.count);
             let joined = batch.count > 1 && batch.size < flow.never_joined;
             let segment = u16::try_from(batch.size).ok().filter(|_| joined);
             let sent = segment.map(|_| {
@@ -185,8 +185,8 @@ impl Udp {
         }
         let count = self.receive(cx, index);
         let Some((_, flow)) = self.flows.get(index) else { return };
-        let token = Token::new(Part::Udp, index as u64);
-        let _ = match flow.pace.came(count, cx.now) {
+        let token = Token::new(Handler::Udp, index as u64);
+        let _ = match flow.pace.note_received(count, cx.now) {
             Turn::Stay => Ok(()),
             Turn::Rest => cx.wakes.change(flow.socket.as_fd(), Interest::empty(), token),
             Turn::Watch => cx.wakes.change(flow.socket.as_fd(), Interest::READ, token),
@@ -264,7 +264,7 @@ impl Udp {
     }
 
     /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
-    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+    pub fn recheck_policy(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
         let is_over = |key: &Key, flow: &Flow| {
             cx.policy.stands_for_host(key.remote.ip()) && key.outside(cx) != Outside::To(flow.peer.ip())
@@ -343,13 +343,13 @@ impl Udp {
         let local = SocketAddr::try_from(rustix::net::getsockname(fd)?)?;
         // Only now: a port that the kernel chooses for a socket that may share could be another one's.
         let _ = sockopt::set_socket_reuseport(fd, true);
-        cx.wakes.watch(fd, Interest::READ, Token::new(Part::Udp, index as u64))?;
+        cx.wakes.watch(fd, Interest::READ, Token::new(Handler::Udp, index as u64))?;
         let generation = self.generation;
         Ok(Flow {
             socket,
             peer,
             local: local.ip(),
-            manner: None,
+            send_options: None,
             never_joined: usize::MAX,
             generation,
             pace: Pace::default(),
@@ -393,19 +393,19 @@ impl Udp {
     /// Sends each datagram by itself, and tells the container what is wrong with it.
     fn send_singly(&mut self, cx: &mut Context<'_>, batch: &Batch) {
         for payload in batch.datagrams() {
-            self.send_one(cx, batch.flow, batch.manner, payload);
+            self.send_one(cx, batch.flow, batch.send_options, payload);
         }
     }
 
-    fn send_one(&mut self, cx: &mut Context<'_>, index: usize, manner: Manner, payload: &[u8]) {
+    fn send_one(&mut self, cx: &mut Context<'_>, index: usize, send_options: SendOptions, payload: &[u8]) {
         let mut renewed = false;
         // Errors of earlier datagrams come first, one for each of them.
         for _ in 0..MAX_ERRORS {
             let Some((key, flow)) = self.flows.get(index) else { return };
-            flow.apply(manner);
+            flow.apply(send_options);
             let Err(error) = datagram::send(flow.socket.as_fd(), payload, Sending::default()) else { return };
             match error.raw_os_error() {
-                Some(libc::EMSGSIZE) => return self.too_big(cx, index, manner, payload),
+                Some(libc::EMSGSIZE) => return self.too_big(cx, index, send_options, payload),
                 _ if is_lost(&error) => return,
                 _ if self.take_errors(cx, index) => {}
                 // The address that it sends from is gone, or the way.
@@ -425,13 +425,13 @@ impl Udp {
 
     /// A datagram that the host's way cannot take in one piece: the container learns how much would fit. With IPv6, where
     /// the container cannot tell whether it is the one who fragments, it is sent all the same.
-    fn too_big(&mut self, cx: &mut Context<'_>, index: usize, manner: Manner, payload: &[u8]) {
+    fn too_big(&mut self, cx: &mut Context<'_>, index: usize, send_options: SendOptions, payload: &[u8]) {
         self.take_errors(cx, index);
         let Some((key, flow)) = self.flows.get(index) else { return };
         let v6 = flow.peer.is_ipv6();
         let mtu = if v6 { sockopt::ipv6_mtu(&flow.socket) } else { sockopt::ip_mtu(&flow.socket) };
         if v6 {
-            flow.apply(Manner { may_fragment: true, ..manner });
+            flow.apply(SendOptions { may_fragment: true, ..send_options });
             let _ = datagram::send(flow.socket.as_fd(), payload, Sending::default());
         }
         if let Ok(mtu) = mtu {
@@ -483,9 +483,9 @@ impl Flow {
     }
 
     /// Makes the socket send as a packet was sent.
-    fn apply(&mut self, manner: Manner) {
-        if self.manner != Some(manner) {
-            manner.apply(self.manner.replace(manner), self.socket.as_fd(), self.peer.is_ipv6());
+    fn apply(&mut self, send_options: SendOptions) {
+        if self.send_options != Some(send_options) {
+            send_options.apply(self.send_options.replace(send_options), self.socket.as_fd(), self.peer.is_ipv6());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery as V4, Ipv6PathMtuDiscovery as V6};
 
 use crate::net::packet::{Ip, Pair};
-use crate::net::part::Segments;
+use crate::net::handler::Segments;
 
 /// A TTL below this is meant, by traceroute; others are defaults, less the routers on the way here.
 const MEANT_HOPS: u8 = 32;
@@ -17,7 +17,7 @@ const MAX_PAYLOAD: usize = 65_000;
 
 /// How datagrams are sent, as their IP headers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct SendOptions {
     /// DSCP and ECN.
     pub class: u8,
     /// How many routers may be passed, when the container has limited that on purpose.
@@ -26,7 +26,7 @@ pub struct Manner {
     pub may_fragment: bool,
 }
 
-impl Manner {
+impl SendOptions {
     /// As a packet of a container was sent, on a network of that MTU.
     pub fn of(ip: &Ip<'_>, mtu: usize) -> Self {
         Self {
@@ -77,7 +77,7 @@ pub fn size(ip: &Ip<'_>, payload: &[u8]) -> usize {
 /// Datagrams that wait to be sent together.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    what: Option<(usize, Manner)>,
+    what: Option<(usize, SendOptions)>,
     size: usize,
     count: usize,
     payload: Vec<u8>,
@@ -89,7 +89,7 @@ pub struct Batch {
     /// The number of the flow.
     pub flow: usize,
     /// How they are sent.
-    pub manner: Manner,
+    pub send_options: SendOptions,
     /// Of each datagram except the last one; 0 for a single empty one.
     pub size: usize,
     /// How many there are.
@@ -112,16 +112,16 @@ impl Outgoing {
     /// Takes a datagram, or several of `size` bytes each, of which the last may be shorter. False when what waits has to
     /// be sent first.
     #[must_use]
-    pub fn add(&mut self, flow: usize, manner: Manner, payload: &[u8], size: usize) -> bool {
+    pub fn add(&mut self, flow: usize, send_options: SendOptions, payload: &[u8], size: usize) -> bool {
         let count = if size == 0 { 1 } else { payload.len().div_ceil(size) };
         if self.what.is_none() {
-            self.what = Some((flow, manner));
+            self.what = Some((flow, send_options));
             self.size = size;
         } else {
             let complete = self.size > 0 && self.payload.len() == self.size * self.count;
             let same_size = size == self.size || (count == 1 && size > 0 && size < self.size);
             let fits = self.count + count <= MAX_SEGMENTS && self.payload.len() + payload.len() <= MAX_PAYLOAD;
-            if self.what != Some((flow, manner)) || !complete || !same_size || !fits {
+            if self.what != Some((flow, send_options)) || !complete || !same_size || !fits {
                 return false;
             }
         }
@@ -132,9 +132,9 @@ impl Outgoing {
 
     /// What waits. Its memory is given back with [`Outgoing::recycle`].
     pub fn take(&mut self) -> Option<Batch> {
-        let (flow, manner) = self.what.take()?;
+        let (flow, send_options) = self.what.take()?;
         let count = std::mem::take(&mut self.count);
-        Some(Batch { flow, manner, size: self.size, count, payload: std::mem::take(&mut self.payload) })
+        Some(Batch { flow, send_options, size: self.size, count, payload: std::mem::take(&mut self.payload) })
     }
 
     /// Takes memory back.

@@ -48,7 +48,7 @@ impl Pace {
     }
 
     /// It was looked at, and so many datagrams were there.
-    pub fn came(&mut self, count: usize, now: Instant) -> Turn {
+    pub fn note_received(&mut self, count: usize, now: Instant) -> Turn {
         if !self.is_close(now) {
             self.unanswered = 0;
         }
@@ -69,7 +69,7 @@ impl Pace {
     }
 
     /// So many went the other way.
-    pub fn went(&mut self, count: usize) {
+    pub fn note_sent(&mut self, count: usize) {
         self.unanswered = self.unanswered.saturating_sub(count.saturating_mul(ANSWER));
     }
 
@@ -121,35 +121,35 @@ mod tests {
         let mut pace = Pace::default();
         for round in 0..1000 {
             assert!(!pace.expects_more(at(10 * round)));
-            assert_eq!(pace.came(1, at(10 * round)), Turn::Stay);
-            pace.went(1);
+            assert_eq!(pace.note_received(1, at(10 * round)), Turn::Stay);
+            pace.note_sent(1);
         }
         // Slowly.
         for round in 0..1000 {
-            assert_eq!(pace.came(1, at(20_000 + 250 * round)), Turn::Stay);
+            assert_eq!(pace.note_received(1, at(20_000 + 250 * round)), Turn::Stay);
         }
         // One after the other, until they come slowly or not at all.
         let mut pace = Pace::default();
         for round in 0..31 {
-            assert_eq!(pace.came(1, at(10 * round)), Turn::Stay);
+            assert_eq!(pace.note_received(1, at(10 * round)), Turn::Stay);
             assert!(pace.expects_more(at(10 * round + 5)) && !pace.is_resting());
         }
-        assert_eq!(pace.came(1, at(310)), Turn::Rest);
-        assert_eq!(pace.came(5, at(360)), Turn::Stay);
+        assert_eq!(pace.note_received(1, at(310)), Turn::Rest);
+        assert_eq!(pace.note_received(5, at(360)), Turn::Stay);
         assert!(pace.is_resting());
-        assert_eq!(pace.came(1, at(410)), Turn::Watch);
+        assert_eq!(pace.note_received(1, at(410)), Turn::Watch);
         assert!(!pace.is_resting());
-        assert_eq!(pace.came(64, at(460)), Turn::Rest);
-        assert_eq!(pace.came(0, at(510)), Turn::Watch);
+        assert_eq!(pace.note_received(64, at(460)), Turn::Rest);
+        assert_eq!(pace.note_received(0, at(510)), Turn::Watch);
         // A stream that is acknowledged is one; a conversation that goes on after it is not.
-        assert_eq!(pace.came(32, at(560)), Turn::Rest);
+        assert_eq!(pace.note_received(32, at(560)), Turn::Rest);
         for round in 0..100 {
-            pace.went(1);
-            assert_eq!(pace.came(8, at(600 + 50 * round)), Turn::Stay);
+            pace.note_sent(1);
+            assert_eq!(pace.note_received(8, at(600 + 50 * round)), Turn::Stay);
         }
-        pace.went(20);
-        assert_eq!(pace.came(2, at(5650)), Turn::Stay);
-        pace.went(2);
-        assert_eq!(pace.came(1, at(5700)), Turn::Watch);
+        pace.note_sent(20);
+        assert_eq!(pace.note_received(2, at(5650)), Turn::Stay);
+        pace.note_sent(2);
+        assert_eq!(pace.note_received(1, at(5700)), Turn::Watch);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::net::fake::{self, World, host, loopback, member};
 use crate::net::packet::{Icmp, Quoted, Reassembly};
-use crate::net::part::Offload;
+use crate::net::handler::Offload;
 
 const LIMITS: Limits = Limits { flows: 100, per_member: 50 };
 
@@ -37,7 +37,7 @@ fn receive(server: &UdpSocket) -> (Vec<u8>, SocketAddr) {
 fn until_sent(world: &mut World, udp: &mut Udp) {
     while world.wire.sent.is_empty() {
         let (part, index, what) = world.wait();
-        assert_eq!(part, Part::Udp);
+        assert_eq!(part, Handler::Udp);
         udp.ready(&mut world.context(), index, what);
     }
 }
@@ -213,7 +213,7 @@ fn what_does_not_fit_and_must_not_be_cut_is_told() {
     udp.flush(&mut world.context());
     let (_, flow) = udp.flows.get(0).unwrap();
     assert_eq!((sockopt::ip_ttl(&flow.socket).unwrap(), sockopt::ip_tos(&flow.socket).unwrap()), (64, 0));
-    udp.too_big(&mut world.context(), 0, Manner { class: 0, hops: None, may_fragment: false }, &[0; 3000]);
+    udp.too_big(&mut world.context(), 0, SendOptions { class: 0, hops: None, may_fragment: false }, &[0; 3000]);
     let (told, _) = world.wire.sent.pop().unwrap();
     let quoted = error(&told).1;
     assert_eq!((quoted.kind, quoted.code, quoted.value), (3, 4, 65_535));

@@ -6,7 +6,7 @@ use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::location::Location;
-use super::node::{Lacks, Node, Place, State};
+use super::node::{KnownAbsent, Node, Place, State};
 use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
@@ -72,7 +72,7 @@ impl Fs {
                 match node.kind {
                     FileType::Symlink => return Err(Errno::OPNOTSUPP),
                     _ => {
-                        node.lacks.note(Lacks::SET_ID, false);
+                        node.known_absent.note(KnownAbsent::SET_ID, false);
                         spot.chmod(mode)?;
                     }
                 }
@@ -92,13 +92,13 @@ impl Fs {
     /// Removes set-id bits as the kernel does after a write by one who may not keep them: in a user namespace nobody may. It
     /// is remembered that there are none.
     pub fn kill_privileges(&self, node: &Arc<Node>) -> Res<()> {
-        if node.lacks.has_none(Lacks::SET_ID) {
+        if node.known_absent.has_none(KnownAbsent::SET_ID) {
             return Ok(());
         }
         self.at(node, |spot| {
             let mode = spot.stat()?.st_mode;
             if mode & (libc::S_ISUID | libc::S_ISGID) == 0 && node.kind != FileType::Directory {
-                node.lacks.note(Lacks::SET_ID, true);
+                node.known_absent.note(KnownAbsent::SET_ID, true);
             }
             let mut kept = mode & !libc::S_ISUID;
             if mode & libc::S_IXGRP != 0 {

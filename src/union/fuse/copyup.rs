@@ -34,7 +34,7 @@ use super::tree::{Fs, only_link};
 use super::unsynced::{Change, Marked};
 use super::xattr::{OWN_PREFIX, names_at};
 
-/// As many bytes are copied at once; more are carried ([`placement`]).
+/// As many bytes are copied at once; more are run_on_monitor ([`placement`]).
 const QUICK: u64 = 256 * 1024;
 
 /// As many bytes are worth to be allocated beforehand.
@@ -188,7 +188,7 @@ impl Fs {
         }
         let _heavy = placement::heavy();
         let (from, to) = (Arc::clone(from), Arc::clone(to));
-        let copied = placement::carried(move || copy_extents(&from, &to, length, dense));
+        let copied = placement::run_on_monitor(move || copy_extents(&from, &to, length, dense));
         copied.unwrap_or(Err(Errno::IO)).map(|()| false)
     }
 
@@ -252,7 +252,7 @@ impl Fs {
             let indexed = node.kind == FileType::RegularFile
                 && original.st_nlink > 1
                 && shown > 0
-                && self.siblings.add(&self.spot_of(copy)?, &stat, original, shown)?;
+                && self.hard_links.add(&self.spot_of(copy)?, &stat, original, shown)?;
             for (link, upper) in names.iter().zip(&uppers) {
                 match copy {
                     Copy::Unnamed(fd) => {
@@ -267,7 +267,7 @@ impl Fs {
                 }
             }
             let left = (shown - names.len() as i64).max(0);
-            let indexed = indexed && self.siblings.set_left(original.st_ino, left)?;
+            let indexed = indexed && self.hard_links.set_left(original.st_ino, left)?;
             // The link in the index is no name.
             state.set_more_links(left - i64::from(indexed));
             state.place = match (names.is_empty(), copy) {

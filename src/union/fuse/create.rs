@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::entries::Entries;
 use super::layer::LayerDir;
 use super::name::Name;
-use super::node::{Lacks, Link, Node, Place};
+use super::node::{KnownAbsent, Link, Node, Place};
 use super::primitives::{NAME_MAX, Res, lock, write};
 use super::quota::NAME_COST;
 use super::tree::Fs;
@@ -164,8 +164,8 @@ impl Fs {
             *write(&dir.lowers) = Some(Arc::from([]));
             *lock(&dir.entries) = Entries::of_new_directory(Some(inherits));
         }
-        node.lacks.note(Lacks::ATTRIBUTES, !inherits);
-        let stat = self.dress(&node, stat, 0);
+        node.known_absent.note(KnownAbsent::ATTRIBUTES, !inherits);
+        let stat = self.shown_attributes(&node, stat, 0);
         Ok((node, stat))
     }
 
@@ -197,7 +197,7 @@ impl Fs {
         entries.set(name, node.ino, node.kind);
         let more = state.more_links();
         let stat = self.spot_in(node, &state)?.stat()?;
-        Ok(self.dress(node, stat, more))
+        Ok(self.shown_attributes(node, stat, more))
     }
 }
 

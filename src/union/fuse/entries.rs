@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::FileType;
 
 use super::name::Name;
-use super::relist::Walk;
+use super::invalidate::ListingWalk;
 
 /// The cookie of the first real entry; those of `.` and `..` come before.
 const FIRST_COOKIE: u64 = 3;
@@ -85,7 +85,7 @@ pub(super) struct Entries {
     hasher: RandomState,
     /// Whether new files get an access control list from this directory; `None` when nobody looked yet.
     pub default_acl: Option<bool>,
-    walk: Walk,
+    walk: ListingWalk,
 }
 
 /// A free place in an index, and one whose name was removed.
@@ -113,7 +113,7 @@ impl Entries {
     }
 
     /// What is known of a name that the kernel asks for, and whether the kernel is to ask for the listing again
-    /// ([`super::relist`]).
+    /// ([`super::invalidate`]).
     pub fn asked(&mut self, name: &OsStr) -> (Known, bool) {
         let found = self.find(name).and_then(|(_, at)| Some((at, self.slots.get(at)?.depth)));
         match (self.complete, found) {

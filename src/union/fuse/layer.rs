@@ -3,7 +3,7 @@
 //! # Theory of operation
 //!
 //! A [`LayerDir`] is open. A [`DirHandle`] stands for a directory for as long as anybody may want it and opens it when it is
-//! used; a bounded number of them are open at a time ([`Shelf`], second-chance order). It is opened again by its name in
+//! used; a bounded number of them are open at a time ([`OpenDirs`], second-chance order). It is opened again by its name in
 //! the directory above, and must then be the same inode. The way there is known at all times: layers do not change, and
 //! whoever renames a directory of the upper holds its way meanwhile ([`DirHandle::moving`]). One that is to be removed is
 //! opened first and stays open ([`DirHandle::keep`]): programs may still be in it.
@@ -170,12 +170,12 @@ pub(super) fn path_of(directory: &LayerDir, name: &OsStr) -> PathBuf {
 }
 
 /// The directories that are open, oldest first.
-pub(super) struct Shelf {
+pub(super) struct OpenDirs {
     order: Mutex<VecDeque<Weak<DirHandle>>>,
     limit: usize,
 }
 
-impl Shelf {
+impl OpenDirs {
     pub fn new() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
         Self::of(usize::try_from(limit / 8).unwrap_or(MAX_OPEN).clamp(16, MAX_OPEN))
@@ -223,12 +223,12 @@ pub(super) struct DirHandle {
     used: AtomicBool,
     /// Whether it is never closed.
     held: AtomicBool,
-    shelf: Arc<Shelf>,
+    open_dirs: Arc<OpenDirs>,
 }
 
 impl DirHandle {
     /// The root of a layer, which stays open. Lower layers are counted from the top; that of the upper means nothing.
-    pub fn root(dir: LayerDir, layer: u32, shelf: &Arc<Shelf>) -> Arc<Self> {
+    pub fn root(dir: LayerDir, layer: u32, open_dirs: &Arc<OpenDirs>) -> Arc<Self> {
         let dir = Arc::new(dir);
         Arc::new(Self {
             device: dir.device,
@@ -240,7 +240,7 @@ impl DirHandle {
             open: Mutex::new(Some(dir)),
             used: AtomicBool::new(true),
             held: AtomicBool::new(true),
-            shelf: Arc::clone(shelf),
+            open_dirs: Arc::clone(open_dirs),
         })
     }
 
@@ -248,7 +248,7 @@ impl DirHandle {
     pub fn child(self: &Arc<Self>, name: &OsStr, dir: LayerDir) -> Arc<Self> {
         let child = self.known_child(name, (dir.device, dir.inode), Arc::clone(&dir.marked));
         *lock(&child.open) = Some(Arc::new(dir));
-        self.shelf.opened(&child);
+        self.open_dirs.opened(&child);
         child
     }
 
@@ -268,7 +268,7 @@ impl DirHandle {
             open: Mutex::new(None),
             used: AtomicBool::new(false),
             held: AtomicBool::new(false),
-            shelf: Arc::clone(&self.shelf),
+            open_dirs: Arc::clone(&self.open_dirs),
         })
     }
 
@@ -291,7 +291,7 @@ impl DirHandle {
         let dir = Arc::new(dir);
         *lock(&self.open) = Some(Arc::clone(&dir));
         drop(way);
-        self.shelf.opened(self);
+        self.open_dirs.opened(self);
         Ok(dir)
     }
 
@@ -397,8 +397,8 @@ mod tests {
     #[test]
     fn few_are_open_and_each_is_found_again_wherever_it_went() {
         let area = Staging::new(&std::env::temp_dir()).unwrap();
-        let shelf = Arc::new(Shelf::of(4));
-        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &shelf);
+        let open_dirs = Arc::new(OpenDirs::of(4));
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &open_dirs);
         let mut handles = Vec::new();
         for number in 0..20 {
             std::fs::create_dir_all(area.path().join(format!("a{number}/b"))).unwrap();
@@ -424,8 +424,8 @@ mod tests {
     #[test]
     fn a_removed_one_stays() {
         let area = Staging::new(&std::env::temp_dir()).unwrap();
-        let shelf = Arc::new(Shelf::of(1));
-        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &shelf);
+        let open_dirs = Arc::new(OpenDirs::of(1));
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &open_dirs);
         for name in ["a", "b", "c"] {
             std::fs::create_dir(area.path().join(name)).unwrap();
         }

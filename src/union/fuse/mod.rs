@@ -26,10 +26,10 @@
 //! it the layers and the container's directory.
 //!
 //! Subjects: [`node`] names and places, [`inodes`] how the kernel knows them; [`tree`] looking up; [`listing`],
-//! [`relist`] directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
-//! [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol;
+//! [`invalidate`] directories; [`copyup`], [`unsynced`], [`hard_links`], [`whiteout`], [`layer`] the format on disk; [`create`],
+//! [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`splice`] the protocol;
 //! [`owners`] and [`recorded`] whose files they are; [`quota`] how many; [`placement`] which thread serves, and where,
-//! [`watch`] why; [`fault`] panics.
+//! [`thread_choice`] why; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -52,15 +52,15 @@ mod placement;
 mod primitives;
 mod quota;
 mod recorded;
-mod relist;
+mod invalidate;
 mod remove;
 mod rename;
 mod sandbox;
-mod siblings;
-mod spliced;
+mod hard_links;
+mod splice;
 mod tree;
 mod unsynced;
-mod watch;
+mod thread_choice;
 mod whiteout;
 mod wire;
 mod xattr;
@@ -87,9 +87,9 @@ use crate::base::{Error, Result, ResultExt, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use layer::LayerDir;
 use ops::Server;
-use relist::Kernel;
+use invalidate::Kernel;
 use tree::Fs;
-use whiteout::Work;
+use whiteout::WorkDir;
 
 /// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, [`Options`] as JSON,
 /// the container's directory and the layers, base first.
@@ -150,10 +150,10 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
     };
     drop(theirs);
     drop(device);
-    match hear(&status, Instant::now() + PATIENCE) {
+    match read_status(&status, Instant::now() + PATIENCE) {
         Ok(answer) if answer == READY => Ok((mount, server)),
         answer => {
-            end(&server);
+            kill(&server);
             let answer = answer?;
             match answer.is_empty() {
                 true => Err(Error::system("the file system's server ended before it served")),
@@ -164,7 +164,7 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
 }
 
 /// Reads what a server says until it closes the pipe.
-fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
+fn read_status(status: &OwnedFd, deadline: Instant) -> Result<String> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let failed = || "cannot hear the file system's server";
     let mut answer = Vec::new();
@@ -190,7 +190,7 @@ fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
 }
 
 /// Ends a server that does not serve.
-fn end(server: &Cloned) {
+fn kill(server: &Cloned) {
     let _ = rustix::process::pidfd_send_signal(&server.pidfd, rustix::process::Signal::KILL);
     let pidfd = rustix::process::WaitId::PidFd(server.pidfd.as_fd());
     let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
@@ -350,14 +350,14 @@ fn with_upper(container: &Path, lowers: Vec<LayerDir>, work: OwnedFd, volatile: 
     fault_log::panics_to(container.join(LOG));
     let upper = container.join("upper");
     let upper = LayerDir::root(&upper).at(&upper, "cannot open the layer")?;
-    let work = Work::new(work).context(|| "cannot use the work directory")?;
+    let work = WorkDir::new(work).context(|| "cannot use the work directory")?;
     let quota = options.size.map(|size| quota::Quota::new(size, &upper));
     let unsynced = match volatile {
         true => None,
         false => unsynced::Unsynced::new(container, &upper).context(|| "cannot use the upper layer")?,
     };
     let mut fs = Fs::new(upper, lowers, work, volatile).context(|| "cannot set up the union")?;
-    fs.remember_siblings(open_work(&container.join("work"))?).context(|| "cannot read the index of hard links")?;
+    fs.load_hard_links(open_work(&container.join("work"))?).context(|| "cannot read the index of hard links")?;
     fs.owners = options.owners;
     fs.unsynced = unsynced.map(Arc::new);
     fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;

@@ -179,9 +179,9 @@ pub(super) struct Dir {
 
 /// What a node is known not to have, so that nobody needs to look. Of a file, it changes with `state` locked.
 #[derive(Default)]
-pub(super) struct Lacks(AtomicU8);
+pub(super) struct KnownAbsent(AtomicU8);
 
-impl Lacks {
+impl KnownAbsent {
     /// Extended attributes.
     pub const ATTRIBUTES: u8 = 1;
     /// Set-id bits.
@@ -205,7 +205,7 @@ pub(super) struct Node {
     pub kind: FileType,
     /// Whether its open file was used since the cache looked last.
     pub used: AtomicBool,
-    pub lacks: Lacks,
+    pub known_absent: KnownAbsent,
     pub lookups: Lookups,
     pub state: Mutex<State>,
     dir: Option<Box<Dir>>,
@@ -220,7 +220,7 @@ impl Node {
             ino,
             kind,
             used: AtomicBool::new(false),
-            lacks: Lacks::default(),
+            known_absent: KnownAbsent::default(),
             lookups: Lookups::default(),
             state: Mutex::new(State { first: name, extra: None, place }),
             dir,

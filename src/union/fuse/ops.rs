@@ -13,7 +13,7 @@
 //! The price: a small write is a message, and one that ends in a page which nobody has read, and was begun by another, two.
 //!
 //! Attributes come with the first part of a listing and where a program uses them (`FUSE_READDIRPLUS_AUTO`), also if the
-//! kernel has the names of a long one from before ([`super::relist`]). With all of each, the first listing of 5,000 files
+//! kernel has the names of a long one from before ([`super::invalidate`]). With all of each, the first listing of 5,000 files
 //! takes five times as long (33 instead of 6.5 ms), and looking at each of them after a mere listing a third (20 instead of
 //! some 60 ms): not taken, since who lists a large directory need not look at what is in it.
 //!
@@ -45,8 +45,8 @@ use super::node::Node;
 use super::open_files;
 use super::placement::{Placement, Turn};
 use super::primitives::{Res, lock};
-use super::relist::Kernel;
-use super::spliced::Splicer;
+use super::invalidate::Kernel;
+use super::splice::Splicer;
 use super::tree::Fs;
 use super::wire::{attributes, attributes_of_nothing, kind_of, spec_or_now};
 

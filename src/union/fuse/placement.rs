@@ -14,7 +14,7 @@
 //! So there are two kinds of threads. *Ordinary* ones serve in the usual way. The *light* one is bound to the client's
 //! CPU and has the policy `SCHED_IDLE`, for good: without privilege there is no way back. That policy also means that
 //! anything else on that CPU goes first, so it may serve only while nothing else runs. One kind reads requests, the other
-//! waits at the end of its last one ([`Turn`]): who serves is decided by [`Watch`], from what requests tell (the client's
+//! waits at the end of its last one ([`Turn`]): who serves is decided by [`ThreadChoice`], from what requests tell (the client's
 //! thread: several in turn mean parallel clients, which ordinary threads serve better), and from samples: every few
 //! requests or milliseconds the number of runnable tasks (proc_loadavg(5)) and the CPU the client is on
 //! (proc_pid_stat(5)), for the scheduler does move it now and then; at once when an answer seems to have woken it
@@ -22,8 +22,8 @@
 //!
 //! While the light thread serves, a third, the *steward*, looks every two milliseconds whether it is still with the same
 //! request: waiting for a disk, or starved by others. Then ordinary threads take over, and it may go to any CPU. What
-//! certainly takes the CPU for long ([`heavy`], [`carried`]) is left to the steward from the start, and so is what may have
-//! to wait for a client ([`leave`]). After a while without requests the steward puts ordinary threads back in charge, a few
+//! certainly takes the CPU for long ([`heavy`], [`run_on_monitor`]) is left to the monitor from the start, and so is what may have
+//! to wait for a client ([`leave`]). After a while without requests the monitor puts ordinary threads back in charge, a few
 //! seconds later gives memory back, and sleeps: an idle mount wakes nobody.
 //!
 //! Tried without a gain: a longer slice for the server (sched_setattr(2)), so that who is woken by it runs at once.
@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, Pid};
 
 use super::primitives::lock;
-use super::watch::Watch;
+use super::thread_choice::ThreadChoice;
 
 /// How often the steward looks, and how often it does without anything having been asked for before it sleeps.
 const TICK: Duration = Duration::from_millis(2);
@@ -53,14 +53,14 @@ const QUIET_TICKS: u32 = 25;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// The steward's stack, in bytes.
-const STEWARD_STACK: usize = 128 * 1024;
+const MONITOR_STACK: usize = 128 * 1024;
 
 /// What the light thread does not do itself.
-type Load = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Who serves one mount.
 pub(super) struct Placement {
-    watch: Mutex<Watch>,
+    choice: Mutex<ThreadChoice>,
     began: Instant,
     /// proc_loadavg(5).
     load: File,
@@ -84,7 +84,7 @@ pub(super) struct Placement {
 struct Threads {
     light: Option<Pid>,
     /// What the steward is to do.
-    loads: VecDeque<Load>,
+    jobs: VecDeque<Job>,
     /// The mount is gone, or will soon be, or there can be no light thread: everybody reads.
     closing: bool,
 }
@@ -144,10 +144,10 @@ pub(super) fn heavy() -> Heavy {
 
 /// Does work that takes the CPU for long, where this thread would have to wait for anybody else who wants it. `None` if
 /// the work panicked.
-pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) fn run_on_monitor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let Some(placement) = LIGHT.get().then(placement_of_this_thread).flatten() else { return Some(work()) };
     let (done, result) = channel();
-    let load: Load = Box::new(move || {
+    let load: Job = Box::new(move || {
         let _ = done.send(work());
     });
     let mut threads = lock(&placement.threads);
@@ -156,7 +156,7 @@ pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
         drop(threads);
         load();
     } else {
-        threads.loads.push_back(load);
+        threads.jobs.push_back(load);
         drop(threads);
         placement.changed.notify_all();
     }
@@ -164,11 +164,11 @@ pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 }
 
 /// Leaves something to the steward that no request waits for. Not done where there is no steward.
-pub(super) fn leave(work: impl FnOnce() + Send + 'static) {
+pub(super) fn defer(work: impl FnOnce() + Send + 'static) {
     let Some(placement) = placement_of_this_thread() else { return };
     let mut threads = lock(&placement.threads);
     if !threads.closing {
-        threads.loads.push_back(Box::new(work));
+        threads.jobs.push_back(Box::new(work));
         drop(threads);
         placement.changed.notify_all();
     }
@@ -182,7 +182,7 @@ impl Placement {
         let mut set = (0..CpuSet::MAX_CPU).filter(|cpu| cpus.is_set(*cpu));
         let only = if cpus.count() == 1 { set.next().and_then(|cpu| u32::try_from(cpu).ok()) } else { None };
         let placement = Arc::new(Self {
-            watch: Mutex::new(Watch::new(cpus.count(), only)),
+            choice: Mutex::new(ThreadChoice::new(cpus.count(), only)),
             began: Instant::now(),
             load: File::open("/proc/loadavg").ok()?,
             client: Mutex::new(Client::default()),
@@ -195,16 +195,16 @@ impl Placement {
             threads: Mutex::new(Threads::default()),
             changed: Condvar::new(),
         });
-        let steward = Arc::clone(&placement);
-        let thread = std::thread::Builder::new().name("steward".into()).stack_size(STEWARD_STACK);
-        thread.spawn(move || steward.attend(&idle)).ok()?;
+        let monitor = Arc::clone(&placement);
+        let thread = std::thread::Builder::new().name("monitor".into()).stack_size(MONITOR_STACK);
+        thread.spawn(move || monitor.attend(&idle)).ok()?;
         Some(placement)
     }
 
     /// A request of `pid` begins.
     pub fn turn(self: &Arc<Self>, pid: u32) -> Turn<'_> {
-        if let Ok(mut watch) = self.watch.try_lock() {
-            self.consider(&mut watch, pid);
+        if let Ok(mut choice) = self.choice.try_lock() {
+            self.consider(&mut choice, pid);
         }
         self.take_place(self.mode.load(Ordering::Relaxed));
         Turn(Some(self))
@@ -219,17 +219,17 @@ impl Placement {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn consider(&self, watch: &mut Watch, pid: u32) {
+    fn consider(&self, choice: &mut ThreadChoice, pid: u32) {
         if self.heavy.load(Ordering::Relaxed) != 0 {
             return;
         }
         let now = self.now();
         let gap = now.saturating_sub(self.answered.load(Ordering::Relaxed));
-        if watch.observe(pid, now, gap) {
+        if choice.observe(pid, now, gap) {
             let cpu = lock(&self.client).cpu_of(pid).filter(|cpu| self.cpus.is_set(*cpu as usize));
-            watch.answer(self.running().unwrap_or(u32::MAX), cpu, now);
+            choice.answer(self.running().unwrap_or(u32::MAX), cpu, now);
         }
-        let mode = watch.beside.map_or(0, |cpu| cpu + 1);
+        let mode = choice.beside.map_or(0, |cpu| cpu + 1);
         if mode != self.mode.load(Ordering::Relaxed) {
             self.set_mode(mode);
         }
@@ -317,7 +317,7 @@ impl Placement {
         let (mut step, mut quiet, mut tidy) = (0, 0, false);
         let mut threads = lock(&self.threads);
         loop {
-            if let Some(load) = threads.loads.pop_front() {
+            if let Some(load) = threads.jobs.pop_front() {
                 drop(threads);
                 let _ = catch_unwind(AssertUnwindSafe(load));
                 threads = lock(&self.threads);
@@ -365,8 +365,8 @@ impl Placement {
             let _ = rustix::thread::sched_setaffinity(Some(light), &self.cpus);
             self.bound.store(0, Ordering::Relaxed);
             // Whoever has it is not stuck.
-            if let Ok(mut watch) = self.watch.try_lock() {
-                watch.give_up(self.now());
+            if let Ok(mut choice) = self.choice.try_lock() {
+                choice.give_up(self.now());
             }
         }
         self.changed.notify_all();
@@ -431,6 +431,6 @@ mod tests {
     #[test]
     fn heavy_work_outside_a_mount_is_just_done() {
         let _heavy = heavy();
-        assert_eq!(carried(|| 5), Some(5));
+        assert_eq!(run_on_monitor(|| 5), Some(5));
     }
 }

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::entries::Known;
 use super::inodes::{Nodes, Origins};
-use super::layer::{DirHandle, LayerDir, Opened, Shelf};
+use super::layer::{DirHandle, LayerDir, Opened, OpenDirs};
 use super::location::Location;
 use super::name::Name;
 use super::node::{Copying, Link, Node, Place};
@@ -22,15 +22,15 @@ use super::open_files::OpenFiles;
 use super::owners::Owners;
 use super::primitives::{NAME_MAX, ROOT, Res, lock, read, write};
 use super::quota::Quota;
-use super::siblings::Siblings;
+use super::hard_links::HardLinks;
 use super::unsynced::Unsynced;
-use super::whiteout::{Work, is_whiteout};
+use super::whiteout::{WorkDir, is_whiteout};
 
 /// A mounted union.
 pub(super) struct Fs {
     pub nodes: Nodes,
     pub origins: Origins,
-    pub work: Work,
+    pub work: WorkDir,
     pub files: OpenFiles,
     /// As programs see them; on disk are those of the image.
     pub owners: Owners,
@@ -41,7 +41,7 @@ pub(super) struct Fs {
     /// Copies that are not on the disk yet; none where they need not be.
     pub unsynced: Option<Arc<Unsynced>>,
     /// Copies of files that have further names in lower layers.
-    pub siblings: Siblings,
+    pub hard_links: HardLinks,
     /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
     pub clones: AtomicBool,
     /// There is no upper, and nothing can change.
@@ -99,7 +99,7 @@ impl Fs {
     /// Layers alone, topmost first: every attempt to change something fails.
     pub fn of_layers(lowers: Vec<LayerDir>) -> Res<Self> {
         let top = lowers.first().ok_or(Errno::NOENT)?;
-        let mut fs = Self::without_roots(Work::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
+        let mut fs = Self::without_roots(WorkDir::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
         fs.read_only = true;
         fs.origins.shown(top.device, ROOT);
         fs.set_roots(None, lowers)?;
@@ -113,7 +113,7 @@ impl Fs {
     }
 
     /// A union with these roots. Lower layers are given topmost first.
-    pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: Work, volatile: bool) -> Res<Self> {
+    pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: WorkDir, volatile: bool) -> Res<Self> {
         let fs = Self::without_roots(work, volatile);
         // The upper's device gets the plain numbers.
         fs.origins.shown(upper.device, ROOT);
@@ -124,16 +124,16 @@ impl Fs {
     fn set_roots(&self, upper: Option<LayerDir>, lowers: Vec<LayerDir>) -> Res<()> {
         let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, None, Place::Upper));
         let dir = root.dir()?;
-        let shelf = Arc::new(Shelf::new());
-        let lowers = (0u32..).zip(lowers).map(|(number, lower)| DirHandle::root(lower, number, &shelf));
+        let open_dirs = Arc::new(OpenDirs::new());
+        let lowers = (0u32..).zip(lowers).map(|(number, lower)| DirHandle::root(lower, number, &open_dirs));
         *write(&dir.lowers) = Some(lowers.collect());
         if let Some(upper) = upper {
-            let _ = dir.upper.set(DirHandle::root(upper, 0, &shelf));
+            let _ = dir.upper.set(DirHandle::root(upper, 0, &open_dirs));
         }
         Ok(())
     }
 
-    fn without_roots(work: Work, volatile: bool) -> Self {
+    fn without_roots(work: WorkDir, volatile: bool) -> Self {
         Self {
             nodes: Nodes::default(),
             origins: Origins::default(),
@@ -143,7 +143,7 @@ impl Fs {
             quota: None,
             volatile,
             unsynced: None,
-            siblings: Siblings::default(),
+            hard_links: HardLinks::default(),
             clones: AtomicBool::new(true),
             renames: Mutex::new(()),
             stacks: Mutex::new(()),
@@ -153,11 +153,11 @@ impl Fs {
     }
 
     /// Reads which copies have names that are not linked yet. They are shown with the numbers of their originals.
-    pub fn remember_siblings(&mut self, work: OwnedFd) -> Res<()> {
-        self.siblings = Siblings::open(work)?;
+    pub fn load_hard_links(&mut self, work: OwnedFd) -> Res<()> {
+        self.hard_links = HardLinks::open(work)?;
         let root = self.nodes.get(ROOT)?;
         let device = root.upper().ok_or(Errno::STALE)?.device;
-        for (copy, original) in self.siblings.copies() {
+        for (copy, original) in self.hard_links.copies() {
             self.origins.copied_as((device, copy), original);
         }
         Ok(())
@@ -274,7 +274,7 @@ impl Fs {
         }
         let more = state.more_links();
         drop(state);
-        let stat = self.dress(&node, copy.stat, more);
+        let stat = self.shown_attributes(&node, copy.stat, more);
         (node, stat)
     }
 
@@ -282,7 +282,7 @@ impl Fs {
     fn node_of(&self, parent: &Arc<Node>, name: &OsStr, found: Found) -> Res<(Arc<Node>, Stat)> {
         let kind = FileType::from_raw_mode(found.stat.st_mode);
         let linked = kind == FileType::RegularFile && found.stat.st_nlink > 1;
-        if linked && !found.in_upper && self.siblings.has_copy_of(&found.stat) {
+        if linked && !found.in_upper && self.hard_links.has_copy_of(&found.stat) {
             return self.adopt(parent, name, &found.stat);
         }
         let ino = self.origins.shown_stat(&found.stat);
@@ -299,10 +299,10 @@ impl Fs {
             let mut more = 0;
             if linked && in_upper {
                 // One link is the index's.
-                more = self.siblings.left(found.stat.st_ino).map_or(0, |left| left - 1);
+                more = self.hard_links.left(found.stat.st_ino).map_or(0, |left| left - 1);
                 lock(&node.state).set_more_links(more);
             }
-            let stat = self.dress(&node, found.stat, more);
+            let stat = self.shown_attributes(&node, found.stat, more);
             return Ok((node, stat));
         }
         if node.kind != kind {
@@ -310,7 +310,7 @@ impl Fs {
             return Err(Errno::STALE);
         }
         if kind == FileType::Directory {
-            let stat = self.dress(&node, found.stat, 0);
+            let stat = self.shown_attributes(&node, found.stat, 0);
             return Ok((node, stat));
         }
         let copied_since = {
@@ -329,12 +329,12 @@ impl Fs {
         match copied_since {
             None => {
                 let more = lock(&node.state).more_links();
-                let stat = self.dress(&node, found.stat, more);
+                let stat = self.shown_attributes(&node, found.stat, more);
                 Ok((node, stat))
             }
             Some(known) => {
                 if !known {
-                    self.link_sibling(&node, link)?;
+                    self.link_further_name(&node, link)?;
                 }
                 let stat = self.stat(&node)?;
                 Ok((node, stat))
@@ -345,11 +345,11 @@ impl Fs {
     /// Gives the copy that the index has of a file the further name which that has in a lower layer.
     fn adopt(&self, parent: &Arc<Node>, name: &OsStr, original: &Stat) -> Res<(Arc<Node>, Stat)> {
         let upper = self.upper_of(parent)?;
-        let copy = self.siblings.copy_of(original.st_ino).ok_or(Errno::STALE)?;
+        let copy = self.hard_links.copy_of(original.st_ino).ok_or(Errno::STALE)?;
         let node = self.nodes.find(self.origins.shown(upper.device, copy));
         let linked = {
             let mut state = node.as_ref().map(|node| lock(&node.state));
-            let linked = self.siblings.link(original.st_ino, &upper, name);
+            let linked = self.hard_links.link(original.st_ino, &upper, name);
             if let (Ok(true), Some(state)) = (linked, &mut state) {
                 // One more link, one less of those that are left. The last one takes the place of the index's.
                 let more = state.more_links() - 1;
@@ -372,7 +372,7 @@ impl Fs {
     }
 
     /// Gives the copy of a file the further name that its original has in a lower layer: they stay one file.
-    fn link_sibling(&self, node: &Arc<Node>, link: Link) -> Res<()> {
+    fn link_further_name(&self, node: &Arc<Node>, link: Link) -> Res<()> {
         let upper = self.upper_of(&link.parent)?;
         let mut state = lock(&node.state);
         let linked = self.spot_in(node, &state)?.link_to(&upper, &link.name);
@@ -390,7 +390,7 @@ impl Fs {
     }
 
     /// The attributes to show for a node whose real inode has `stat`.
-    pub fn dress(&self, node: &Node, mut stat: Stat, more_links: i64) -> Stat {
+    pub fn shown_attributes(&self, node: &Node, mut stat: Stat, more_links: i64) -> Stat {
         stat.st_ino = node.ino;
         if node.kind == FileType::Directory {
             // As overlayfs shows a merged directory: its subdirectories are not worth counting. 1 means unknown.
@@ -412,7 +412,7 @@ impl Fs {
                 (self.spot_in(node, &state)?.stat()?, state.more_links())
             }
         };
-        Ok(self.dress(node, stat, more_links))
+        Ok(self.shown_attributes(node, stat, more_links))
     }
 }
 

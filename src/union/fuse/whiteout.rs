@@ -18,7 +18,7 @@ use super::primitives::{Res, lock};
 const MARK: &str = "user.overlay.whiteout";
 
 /// The place for what is not ready to be seen, on the same file system as the upper. Emptied at each start.
-pub(super) struct Work {
+pub(super) struct WorkDir {
     fd: OwnedFd,
     serial: AtomicU64,
     /// The whiteout to link; renewed when it has as many links as the file system allows.
@@ -27,13 +27,13 @@ pub(super) struct Work {
     marked: bool,
 }
 
-impl AsFd for Work {
+impl AsFd for WorkDir {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl Work {
+impl WorkDir {
     /// Finds out which whiteouts this file system can have.
     pub fn new(fd: OwnedFd) -> Res<Self> {
         let probe = rustix::fs::mknodat(&fd, "probe", FileType::CharacterDevice, Mode::empty(), 0);

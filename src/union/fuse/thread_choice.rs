@@ -29,7 +29,7 @@ const LASTED: u64 = 50_000;
 
 /// Decides who serves, from what is observed. Times are in microseconds.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct ThreadChoice {
     /// The CPU, if there is but one: then nothing needs to be known.
     only: Option<u32>,
     /// As many runnable tasks as there may be besides the client.
@@ -55,7 +55,7 @@ pub(super) struct Watch {
     pause: u64,
 }
 
-impl Watch {
+impl ThreadChoice {
     /// Of so many CPUs; or of that one.
     pub fn new(cpus: u32, only: Option<u32>) -> Self {
         Self {
@@ -152,13 +152,13 @@ mod tests {
     use super::*;
 
     /// One request each `step` microseconds; samples as given; tells how many were taken.
-    fn run(watch: &mut Watch, pids: &[u32], now: &mut u64, step: u64, running: u32, cpu: u32) -> usize {
+    fn run(choice: &mut ThreadChoice, pids: &[u32], now: &mut u64, step: u64, running: u32, cpu: u32) -> usize {
         let mut taken = 0;
         for pid in pids {
             *now += step;
-            if watch.observe(*pid, *now, step / 2) {
+            if choice.observe(*pid, *now, step / 2) {
                 taken += 1;
-                watch.answer(running, Some(cpu), *now);
+                choice.answer(running, Some(cpu), *now);
             }
         }
         taken
@@ -166,100 +166,100 @@ mod tests {
 
     #[test]
     fn a_single_client_is_followed_at_little_cost() {
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
-        run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
-        assert_eq!(watch.beside, Some(1));
-        assert!(run(&mut watch, &[7; 1000], &mut now, 10, 1, 1) < 80);
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
+        run(&mut choice, &[7; 6], &mut now, 10, 1, 1);
+        assert_eq!(choice.beside, Some(1));
+        assert!(run(&mut choice, &[7; 1000], &mut now, 10, 1, 1) < 80);
         // It moves, and so does who serves it.
-        run(&mut watch, &[7; 20], &mut now, 10, 1, 0);
-        assert_eq!(watch.beside, Some(0));
+        run(&mut choice, &[7; 20], &mut now, 10, 1, 0);
+        assert_eq!(choice.beside, Some(0));
     }
 
     #[test]
     fn a_client_that_was_moved_is_noticed_at_once_and_one_that_thinks_is_left_alone() {
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
-        run(&mut watch, &[7; 6], &mut now, 10, 1, 1);
-        run(&mut watch, &[7], &mut now, 60, 1, 0);
-        assert_eq!(watch.beside, Some(0));
-        assert!(run(&mut watch, &[7; 32], &mut now, 500, 1, 0) < 16);
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
+        run(&mut choice, &[7; 6], &mut now, 10, 1, 1);
+        run(&mut choice, &[7], &mut now, 60, 1, 0);
+        assert_eq!(choice.beside, Some(0));
+        assert!(run(&mut choice, &[7; 32], &mut now, 500, 1, 0) < 16);
     }
 
     #[test]
     fn short_processes_one_after_another_are_followed() {
-        let (mut watch, mut now) = (Watch::new(4, None), 0);
+        let (mut choice, mut now) = (ThreadChoice::new(4, None), 0);
         for pid in 1..50 {
-            run(&mut watch, &[pid; 20], &mut now, 10, 1, pid % 4);
-            assert_eq!(watch.beside, Some(pid % 4));
+            run(&mut choice, &[pid; 20], &mut now, 10, 1, pid % 4);
+            assert_eq!(choice.beside, Some(pid % 4));
         }
     }
 
     #[test]
     fn clients_in_parallel_are_not() {
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
         let both: Vec<u32> = (0..400).map(|i| 5 + i % 2).collect();
-        run(&mut watch, &both, &mut now, 10, 1, 0);
-        assert_eq!(watch.beside, None);
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
-        run(&mut watch, &[5; 50], &mut now, 10, 1, 0);
-        assert_eq!(watch.beside, Some(0));
-        run(&mut watch, &both[..40], &mut now, 10, 1, 0);
-        assert_eq!(watch.beside, None);
+        run(&mut choice, &both, &mut now, 10, 1, 0);
+        assert_eq!(choice.beside, None);
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
+        run(&mut choice, &[5; 50], &mut now, 10, 1, 0);
+        assert_eq!(choice.beside, Some(0));
+        run(&mut choice, &both[..40], &mut now, 10, 1, 0);
+        assert_eq!(choice.beside, None);
     }
 
     #[test]
     fn with_one_cpu_there_is_nothing_to_find_out() {
-        let (mut watch, mut now) = (Watch::new(1, Some(3)), 0);
-        assert_eq!(run(&mut watch, &[5, 6, 5, 6, 5, 6, 5, 6], &mut now, 10, 9, 0), 0);
-        assert_eq!(watch.beside, Some(3));
-        watch.give_up(now);
-        run(&mut watch, &[5; 10], &mut now, 10, 9, 0);
-        assert_eq!(watch.beside, None);
-        run(&mut watch, &[5; 10], &mut now, PAUSE.1, 9, 0);
-        assert_eq!(watch.beside, Some(3));
+        let (mut choice, mut now) = (ThreadChoice::new(1, Some(3)), 0);
+        assert_eq!(run(&mut choice, &[5, 6, 5, 6, 5, 6, 5, 6], &mut now, 10, 9, 0), 0);
+        assert_eq!(choice.beside, Some(3));
+        choice.give_up(now);
+        run(&mut choice, &[5; 10], &mut now, 10, 9, 0);
+        assert_eq!(choice.beside, None);
+        run(&mut choice, &[5; 10], &mut now, PAUSE.1, 9, 0);
+        assert_eq!(choice.beside, Some(3));
     }
 
     #[test]
     fn other_work_ends_it_soon_and_for_longer_each_time() {
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
-        run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
-        assert_eq!(watch.beside, Some(1));
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
+        run(&mut choice, &[7; 10], &mut now, 10, 1, 1);
+        assert_eq!(choice.beside, Some(1));
         // Slow now, for somebody else has the CPU: time alone brings the samples.
-        run(&mut watch, &[7; 2], &mut now, SAMPLE_AFTER, 3, 1);
-        assert_eq!(watch.beside, None);
+        run(&mut choice, &[7; 2], &mut now, SAMPLE_AFTER, 3, 1);
+        assert_eq!(choice.beside, None);
         let mut pauses = Vec::new();
         for _ in 0..8 {
             let begun = now;
-            while watch.beside.is_none() {
-                run(&mut watch, &[7], &mut now, 1000, 1, 1);
+            while choice.beside.is_none() {
+                run(&mut choice, &[7], &mut now, 1000, 1, 1);
             }
             pauses.push(now - begun);
-            run(&mut watch, &[7; 3], &mut now, SAMPLE_AFTER, 3, 1);
-            assert_eq!(watch.beside, None);
+            run(&mut choice, &[7; 3], &mut now, SAMPLE_AFTER, 3, 1);
+            assert_eq!(choice.beside, None);
         }
         assert!(pauses.is_sorted() && (PAUSE.1 * 9 / 10..PAUSE.1 * 11 / 10).contains(&pauses[7]), "{pauses:?}");
     }
 
     #[test]
     fn one_noisy_sample_is_no_reason() {
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
-        run(&mut watch, &[7; 10], &mut now, 10, 1, 1);
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
+        run(&mut choice, &[7; 10], &mut now, 10, 1, 1);
         let mut samples = 0;
         for _ in 0..200 {
             now += 10;
-            if watch.observe(7, now, 5) {
+            if choice.observe(7, now, 5) {
                 samples += 1;
-                watch.answer(if samples % 2 == 0 { 1 } else { 4 }, Some(1), now);
+                choice.answer(if samples % 2 == 0 { 1 } else { 4 }, Some(1), now);
             }
         }
         assert!(samples > 4);
-        assert_eq!(watch.beside, Some(1));
+        assert_eq!(choice.beside, Some(1));
     }
 
     #[test]
     fn requests_that_nobody_waits_for_do_not_count() {
-        let (mut watch, mut now) = (Watch::new(2, None), 0);
+        let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
         let mixed: Vec<u32> = (0..40).map(|i| if i % 2 == 0 { 7 } else { 0 }).collect();
-        run(&mut watch, &mixed, &mut now, 10, 1, 1);
-        assert_eq!(watch.beside, Some(1));
+        run(&mut choice, &mixed, &mut now, 10, 1, 1);
+        assert_eq!(choice.beside, Some(1));
     }
 }

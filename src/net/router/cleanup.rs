@@ -2,7 +2,7 @@
 //!
 //! A network's bridge outlives its last member for a while, and its netd, when that one was killed. Meanwhile the network may
 //! be removed and made again with the same addresses: two bridges would claim them, and the main table would know the
-//! former one first. So whoever comes takes the addresses from whoever had them ([`Router::displace`]), and a netd that has adopted
+//! former one first. So whoever comes takes the addresses from whoever had them ([`Router::remove_overlapping`]), and a netd that has adopted
 //! R removes what nobody has come back for ([`Router::sweep`]). Both go by what is there, and not by what this netd remembers.
 
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ impl Router {
 
     /// Removes every other bridge that has addresses of this network. Its network has no members any more, or this one
     /// could not be used.
-    pub(super) fn displace(&mut self, network: &Network) -> Result<()> {
+    pub(super) fn remove_overlapping(&mut self, network: &Network) -> Result<()> {
         let own = self.netlink.get(message::get_link(&bridge_name(&network.id)));
         let own = own.context(|| "cannot look for a bridge")?.as_ref().and_then(message::link_index);
         let clashes = |net: &IpNet| network.subnets.iter().any(|subnet| overlap(&subnet.net, net));

@@ -59,7 +59,7 @@ impl Original {
 
 /// The index.
 #[derive(Default)]
-pub(super) struct Siblings {
+pub(super) struct HardLinks {
     /// The directory above it.
     work: Option<OwnedFd>,
     index: Mutex<Index>,
@@ -74,7 +74,7 @@ struct Index {
     copies: HashMap<u64, u64>,
 }
 
-impl Siblings {
+impl HardLinks {
     /// Reads the index beside the work directory.
     pub fn open(work: OwnedFd) -> Res<Self> {
         let mut index = Index::default();

@@ -28,7 +28,7 @@ const AHEAD: usize = 1024;
 
 /// How somebody goes through the listing of a directory, as far as look-ups tell.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct ListingWalk {
     /// Whether the kernel may have the names, and was not told to drop them.
     kept: bool,
     steps: u8,
@@ -36,7 +36,7 @@ pub(super) struct Walk {
     last: u16,
 }
 
-impl Walk {
+impl ListingWalk {
     /// The kernel was given a part of the listing, and its end or not.
     pub fn given(&mut self, end: bool) {
         *self = Self { kept: end, ..Self::default() };
@@ -67,7 +67,7 @@ impl Kernel {
     /// answer of ours to have room for them: no thread that serves does it.
     pub fn drop_names(&self, directory: u64) {
         let kernel = self.clone();
-        placement::leave(move || {
+        placement::defer(move || {
             // Names that are not dropped are no error.
             let _ = kernel.0.get().map(|notifier| notifier.inval_inode(INodeNo(directory), 0, 0));
         });
@@ -81,12 +81,12 @@ mod tests {
     const NEVER: [usize; 0] = [];
 
     /// At which look-ups of these positions the names are to be dropped.
-    fn dropped(walk: &mut Walk, positions: impl Iterator<Item = usize>, entries: usize) -> Vec<usize> {
+    fn dropped(walk: &mut ListingWalk, positions: impl Iterator<Item = usize>, entries: usize) -> Vec<usize> {
         positions.filter(|position| walk.looked_up(*position, entries)).collect()
     }
 
-    fn given() -> Walk {
-        let mut walk = Walk::default();
+    fn given() -> ListingWalk {
+        let mut walk = ListingWalk::default();
         walk.given(true);
         walk
     }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn others_do_not() {
-        assert_eq!(dropped(&mut Walk::default(), 0..5000, 5000), NEVER, "never listed");
+        assert_eq!(dropped(&mut ListingWalk::default(), 0..5000, 5000), NEVER, "never listed");
         assert_eq!(dropped(&mut given(), 0..1000, 1000), NEVER, "short");
         assert_eq!(dropped(&mut given(), 4000..5000, 5000), NEVER, "at the end");
         assert_eq!(dropped(&mut given(), (0..5000).rev(), 5000), NEVER, "backwards");
