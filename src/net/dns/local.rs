@@ -1,8 +1,8 @@
-//! What is answered here, and what is asked of others. Pure.
+//! Which queries are answered here, and which are relayed to which resolver. Pure.
 //!
-//! A container has its name alone, with that of its network, or in the domain of containers ([`DOMAIN`]). It has none in
-//! the host's domains: a container `www` does not hide `www.corp.example`. A name that exists with another type only is
-//! answered as such (NOERROR without data), never as absent: programs that ask for both families would stop.
+//! A container has its bare name, its name with that of its network, and one in the domain of containers ([`DOMAIN`]).
+//! It has none in the host's domains: a container `www` does not hide `www.corp.example`. If a name exists with another
+//! type only, the answer is NOERROR without data, never NXDOMAIN, which would stop programs that ask for both families.
 
 use std::net::IpAddr;
 
@@ -10,18 +10,18 @@ use super::message::{self, Code, Data, Question};
 use crate::net::etc::DOMAIN;
 use crate::net::table::{Table, Upstream};
 
-/// What to do with a question.
+/// What to do with a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Answer it with these.
+    /// Answer it with this code and data.
     Answer(Code, Vec<Data>),
     /// Ask the host's resolvers.
     AskHost,
-    /// Ask these.
+    /// Ask these resolvers.
     Ask(Vec<IpAddr>),
 }
 
-/// Decides. `turn` says which of several addresses is the first.
+/// Decides. `turn` selects which of several addresses comes first.
 pub fn decide(table: &Table, asker: IpAddr, question: &Question, turn: usize) -> Decision {
     if question.edns.is_some_and(|edns| edns.version > 0) {
         return relay(table, asker);
@@ -47,7 +47,7 @@ pub fn decide(table: &Table, asker: IpAddr, question: &Question, turn: usize) ->
             }
             Decision::Answer(Code::NoError, data)
         }
-        // Names that mean something to containers alone.
+        // Names that only containers know.
         None if name.ends_with(".docker.internal") || name.ends_with(".containers.internal") => {
             Decision::Answer(Code::NxDomain, Vec::new())
         }
@@ -55,7 +55,7 @@ pub fn decide(table: &Table, asker: IpAddr, question: &Question, turn: usize) ->
     }
 }
 
-/// The name of a member, or of nobody within the networks of the one who asks.
+/// Reverse lookup: the name of a member, or NXDOMAIN within the client's networks.
 fn reverse(table: &Table, asker: IpAddr, address: IpAddr, question: &Question) -> Option<Decision> {
     match table.reverse(asker, address) {
         Some(names) => {
@@ -72,7 +72,7 @@ fn relay(table: &Table, asker: IpAddr) -> Decision {
     match table.upstream(asker) {
         Upstream::Host => Decision::AskHost,
         Upstream::Servers(servers) => Decision::Ask(servers),
-        // From where it is, there is nothing else.
+        // The client has no way out, so no other name exists.
         Upstream::Nobody => Decision::Answer(Code::NxDomain, Vec::new()),
     }
 }

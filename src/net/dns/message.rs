@@ -1,22 +1,23 @@
-//! DNS messages (RFC 1035, RFC 6891): as much of them as a forwarder reads, and the answers it makes itself.
+//! DNS messages (RFC 1035, RFC 6891): the parts that a forwarder reads, and the answers it makes.
 //!
 //! Messages come from containers and from the network: nothing here panics on any of them, and names are bounded by the
-//! format. Of a question only the first one is read; what follows it is relayed unread, but for the OPT record of EDNS.
+//! format. Only the first question of a message is parsed; the rest is relayed as it is, except for the EDNS OPT
+//! record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The fixed part of a message, in bytes.
+/// The size of the header, in bytes.
 pub const HEADER: usize = 12;
-/// What an answer over UDP may have without EDNS.
+/// The largest UDP answer without EDNS.
 pub const UDP_PLAIN: usize = 512;
-/// What ours have at most with EDNS: it passes every link unfragmented (the size of DNS flag day 2020).
+/// The largest UDP answer of this forwarder with EDNS: it passes every link unfragmented (DNS flag day 2020).
 pub const UDP_EDNS: usize = 1232;
-/// The largest message: TCP's length has 16 bits.
+/// The largest message: the length over TCP has 16 bits.
 pub const MESSAGE_MAX: usize = u16::MAX as usize;
 
-/// Records behind the question that are looked through for EDNS.
+/// How many records behind the question are searched for EDNS.
 const RECORDS_MAX: usize = 8;
-/// How long our answers hold, in seconds: containers come and go.
+/// The TTL of answers made here, in seconds: containers come and go.
 const TTL: u32 = 5;
 
 const FLAG_RESPONSE: u16 = 0x8000;
@@ -27,79 +28,79 @@ const FLAG_RECURSION_AVAILABLE: u16 = 0x0080;
 const FLAG_CHECKING_DISABLED: u16 = 0x0010;
 const OPCODES: u16 = 0x7800;
 const TYPE_OPT: u16 = 41;
-/// Where the name of the question is, as a pointer.
+/// The name of the question, as a compression pointer.
 const NAME_OF_QUESTION: u16 = 0xc000 | HEADER as u16;
 
-/// Types that are answered here.
+/// Types that are answered here: an IPv4 address.
 pub const TYPE_A: u16 = 1;
 /// A name for an address.
 pub const TYPE_PTR: u16 = 12;
-/// IPv6.
+/// An IPv6 address.
 pub const TYPE_AAAA: u16 = 28;
-/// Whatever there is.
+/// Any type.
 pub const TYPE_ANY: u16 = 255;
 /// The Internet.
 pub const CLASS_IN: u16 = 1;
 /// Any class.
 pub const CLASS_ANY: u16 = 255;
 
-/// What an answer says of the question (RFC 1035, 4.1.1).
+/// The response code (RFC 1035, 4.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Code {
-    /// Here it is, or: the name exists, but not with this type.
+    /// The name exists, perhaps without this type.
     NoError = 0,
     /// The question is malformed.
     FormErr = 1,
-    /// Nobody could be asked.
+    /// No resolver could be asked.
     ServFail = 2,
     /// The name does not exist.
     NxDomain = 3,
-    /// Not a question that is answered here.
+    /// A kind of query that is not supported.
     NotImp = 4,
 }
 
-/// The EDNS part of a question.
+/// The EDNS record of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
-    /// How large an answer over UDP may be.
+    /// The largest UDP answer that the client takes.
     pub size: u16,
     /// The version asked for.
     pub version: u8,
-    /// The sender wants signatures, too.
+    /// The client wants signatures (DO).
     pub dnssec: bool,
 }
 
-/// A question as it is understood.
+/// A parsed query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The sender's number for it.
+    /// The client's id for it.
     pub id: u16,
     /// The flags of the header.
     flags: u16,
-    /// Lower case, labels joined by dots, without one at the end; none when a label has other bytes than printable ASCII,
+    /// Lower case, labels joined by dots, without a final dot; `None` if a label has bytes other than printable ASCII,
     /// or a dot.
     pub name: Option<String>,
     /// The type asked for.
     pub kind: u16,
     /// The class asked for.
     pub class: u16,
-    /// How many bytes header and question have.
+    /// The length of header and question in bytes.
     end: usize,
-    /// Its EDNS part.
+    /// The EDNS record.
     pub edns: Option<Edns>,
 }
 
 /// Why a message is not relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejected {
-    /// Not a question at all: nothing is said to it.
+    /// Not a query: ignore it.
     Noise,
-    /// A question that gets this answer.
+    /// A query that gets this response code.
     Answer(Code),
 }
 
-/// Data of an answer.
+/// The data of an answer record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
     /// An address.
@@ -108,7 +109,7 @@ pub enum Data {
     Name(String),
 }
 
-/// Reads a question.
+/// Parses a query.
 pub fn parse(message: &[u8]) -> Result<Question, Rejected> {
     let header = Header::read(message).ok_or(Rejected::Noise)?;
     if header.flags & FLAG_RESPONSE != 0 {
@@ -130,19 +131,19 @@ pub fn parse(message: &[u8]) -> Result<Question, Rejected> {
 }
 
 impl Question {
-    /// The question's part of the message it was read from: name, type and class.
+    /// The question section of the message it was parsed from: name, type and class.
     pub fn section<'a>(&self, message: &'a [u8]) -> &'a [u8] {
         message.get(HEADER..self.end).unwrap_or_default()
     }
 
-    /// How large an answer over UDP may be.
+    /// The largest UDP answer that the client takes.
     pub fn udp_limit(&self) -> usize {
         let asked = self.edns.map_or(0, |edns| usize::from(edns.size));
         asked.clamp(UDP_PLAIN, UDP_EDNS)
     }
 
-    /// An answer to the question in `message` with these data, as long as `limit` bytes at most; what does not fit is left
-    /// out and said to be.
+    /// An answer to the query in `message` with these data, of at most `limit` bytes; if some do not fit, it is marked
+    /// as truncated.
     pub fn answer(&self, message: &[u8], code: Code, data: &[Data], limit: usize) -> Vec<u8> {
         let section = self.section(message);
         let edns = self.edns.map_or(0, |_| 11);
@@ -173,7 +174,7 @@ impl Question {
         answer.extend(section);
         answer.extend(records);
         if let Some(edns) = self.edns {
-            // The root's name, the type, our size, no extended code, version 0, the flag DO as it came, no options.
+            // Root name, type OPT, our size, no extended code, version 0, the DO flag as received, no options.
             answer.push(0);
             answer.extend(TYPE_OPT.to_be_bytes());
             answer.extend((UDP_EDNS as u16).to_be_bytes());
@@ -183,7 +184,7 @@ impl Question {
     }
 }
 
-/// The answer to a message that could not be read: its header, with the code.
+/// The answer to an unparsable query: its header, with the code.
 pub fn refuse(message: &[u8], code: Code) -> Option<Vec<u8>> {
     let header = Header::read(message)?;
     let flags = FLAG_RESPONSE | header.flags & (OPCODES | FLAG_RECURSION_DESIRED) | code as u16;
@@ -191,41 +192,41 @@ pub fn refuse(message: &[u8], code: Code) -> Option<Vec<u8>> {
     Some(fields.into_iter().flat_map(u16::to_be_bytes).collect())
 }
 
-/// What a resolver answered, as far as it matters for relaying it.
+/// What an answer of a resolver is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// To be relayed.
+    /// Relay it.
     Good,
-    /// This resolver cannot answer: another one may.
+    /// This resolver failed: another may answer.
     Useless,
-    /// Not an answer to our question: somebody's guess, or late.
+    /// Not an answer to this query: forged, or late.
     Foreign,
 }
 
-/// Judges `answer` to a question that was sent under `id` with this `section`.
+/// Classifies `answer` to a query that was sent with this `id` and question `section`.
 pub fn judge(answer: &[u8], id: u16, section: &[u8]) -> Answer {
     let Some(header) = Header::read(answer) else { return Answer::Foreign };
     if header.id != id || header.flags & FLAG_RESPONSE == 0 {
         return Answer::Foreign;
     }
     let code = header.flags & 0xf;
-    // Some resolvers leave out the question when they refuse it.
+    // Some resolvers omit the question when they refuse a query.
     let echoed = answer.get(HEADER..HEADER + section.len()).is_some_and(|echo| echo.eq_ignore_ascii_case(section));
     if !(header.questions == 1 && echoed || header.questions == 0 && code != 0) {
         return Answer::Foreign;
     }
-    // SERVFAIL, NOTIMP, REFUSED: those for which resolv.conf(5)'s next server is asked.
+    // SERVFAIL, NOTIMP, REFUSED: stub resolvers ask the next server of resolv.conf(5) on these.
     if matches!(code, 2 | 4 | 5) { Answer::Useless } else { Answer::Good }
 }
 
-/// Puts another number into a message.
+/// Replaces the id of a message.
 pub fn set_id(message: &mut [u8], id: u16) {
     if let Some(field) = message.first_chunk_mut() {
         *field = id.to_be_bytes();
     }
 }
 
-/// The address whose name is asked for by `4.3.2.1.in-addr.arpa` (RFC 1035, 3.5) or its like of IPv6 (RFC 3596, 2.5).
+/// The address in a reverse lookup name: `4.3.2.1.in-addr.arpa` (RFC 1035, 3.5) or an IPv6 name (RFC 3596, 2.5).
 pub fn reversed(name: &str) -> Option<IpAddr> {
     if let Some(labels) = name.strip_suffix(".in-addr.arpa") {
         let mut octets = [0; 4];
@@ -248,7 +249,7 @@ pub fn reversed(name: &str) -> Option<IpAddr> {
     (count == 32).then(|| Ipv6Addr::from_bits(bits).into())
 }
 
-/// One record about the name in the question; none for a name that does not fit the format.
+/// One record about the name in the question; `None` for a name that does not fit the format.
 fn record(data: &Data) -> Option<Vec<u8>> {
     let (kind, data) = match data {
         Data::Address(IpAddr::V4(address)) => (TYPE_A, address.octets().to_vec()),
@@ -322,8 +323,8 @@ impl<'a> Reader<'a> {
         self.take(2)?.first_chunk().copied().map(u16::from_be_bytes)
     }
 
-    /// The name of the first question, which has nothing before it to point to. `Some(None)`: well formed, but not a name
-    /// that a container can have.
+    /// The name of the first question, which cannot be compressed. `Some(None)`: well formed, but no possible name of a
+    /// container.
     fn question_name(&mut self) -> Option<Option<String>> {
         let (mut name, mut plain, mut total) = (String::new(), true, 1);
         loop {
@@ -344,7 +345,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Looks for the OPT record among the next ones. What cannot be read has none.
+    /// Looks for the OPT record among the next records. An unparsable one counts as absent.
     fn find_edns(&mut self, records: usize) -> Option<Edns> {
         for _ in 0..records {
             let is_root = self.skip_name()?;
@@ -359,7 +360,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Whether the name that was skipped is the root's.
+    /// Skips a name; whether it is the root.
     fn skip_name(&mut self) -> Option<bool> {
         let start = self.at;
         loop {
@@ -380,7 +381,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A question as a stub resolver sends it.
+    /// A query of a stub resolver.
     pub fn question(id: u16, name: &str, kind: u16, edns: Option<u16>) -> Vec<u8> {
         let mut message = Vec::new();
         for field in [id, FLAG_RECURSION_DESIRED, 1, 0, 0, u16::from(edns.is_some())] {

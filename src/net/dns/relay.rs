@@ -1,4 +1,4 @@
-//! Questions that are asked of resolvers, and their answers on the way back.
+//! Relays queries to resolvers, and their answers back.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,52 +16,52 @@ use super::{
 };
 use crate::net::handler::{Context, Holder, Interest};
 
-/// How often each resolver is asked over UDP, where questions may be lost.
+/// How often each resolver is asked over UDP, where packets may be lost.
 const ROUNDS: usize = 3;
 
-/// A question under way.
+/// A pending query.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) asker: IpAddr,
     holder: Holder,
     back: ReplyTo,
     question: Question,
-    /// As it is sent: with our own number.
+    /// As it is sent: with the random id.
     message: Vec<u8>,
     id: u16,
     servers: Vec<SocketAddr>,
-    /// How many attempts there were.
+    /// How many attempts were made.
     tried: usize,
     attempts: Vec<Option<Attempt>>,
-    /// What a resolver said that could not answer.
+    /// The answer of a resolver that failed.
     useless: Option<Vec<u8>>,
     end: Instant,
-    /// When it is looked at next, as the timers have it.
+    /// When its timer is due.
     timer: Instant,
 }
 
-/// One resolver that was asked.
+/// One attempt: a resolver and its socket.
 #[derive(Debug)]
 struct Attempt {
     socket: OwnedFd,
-    /// Over TCP.
+    /// State of a TCP attempt.
     stream: Option<Stream>,
 }
 
-/// What has gone over a connection.
+/// Progress of a TCP attempt.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     sent: usize,
     received: Vec<u8>,
 }
 
-/// What came of an attempt.
+/// The result of reading from an attempt.
 enum Received {
     /// Nothing yet.
     Nothing,
     /// A message.
     Message(Vec<u8>),
-    /// It leads nowhere.
+    /// The attempt has failed.
     Failure,
 }
 
@@ -70,13 +70,13 @@ impl Query {
         matches!(self.back, ReplyTo::Tcp { .. })
     }
 
-    /// How many attempts there may be.
+    /// The most attempts of this query.
     fn attempts_max(&self) -> usize {
         let rounds = if self.is_tcp() { 1 } else { ROUNDS };
         (self.servers.len() * rounds).min(ATTEMPTS_MAX)
     }
 
-    /// Whether somebody may still answer.
+    /// Whether an answer may still arrive.
     fn is_hopeful(&self) -> bool {
         self.attempts.iter().any(Option::is_some)
     }
@@ -92,7 +92,7 @@ impl Query {
 }
 
 impl Dns {
-    /// Asks resolvers, unless the same is being asked already or too much is under way.
+    /// Relays a query, unless the same one is pending or a limit is reached.
     pub(super) fn relay(
         &mut self,
         cx: &mut Context<'_>,
@@ -117,7 +117,7 @@ impl Dns {
         let full = self.queries.len() >= QUERIES_MAX
             || self.queries.iter().filter(|(_, query)| query.holder == holder).count() >= QUERIES_EACH;
         let (Ok(id), false) = (random_id(), full) else {
-            // Over a connection somebody waits; over UDP it is asked again.
+            // A TCP client waits for an answer; a UDP client retries.
             if let ReplyTo::Tcp { .. } = back {
                 let answer = question.answer(message, Code::ServFail, &[], MESSAGE_MAX);
                 self.deliver(cx, back, &answer);
@@ -150,9 +150,9 @@ impl Dns {
         self.try_next(cx, key);
     }
 
-    /// Something happened to an attempt.
+    /// Handles events of an attempt.
     pub(super) fn attempt_ready(&mut self, cx: &mut Context<'_>, key: Key, number: usize, what: Interest) {
-        // More than one message may wait, and those that are not ours are skipped.
+        // Several messages may wait, and answers to other queries are skipped.
         for _ in 0..super::BATCH {
             let mut buffer = std::mem::take(&mut self.buffer);
             let heard = self.queries.get_mut(key).map(|query| query.listen_to(cx, key, number, what, &mut buffer));
@@ -180,7 +180,7 @@ impl Dns {
         }
     }
 
-    /// The time of a question has come: another resolver is asked, or it ends.
+    /// The timer of a query is due: asks another resolver, or ends the query.
     pub(super) fn attempt_timeout(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get(key) else { return };
         match query.end <= cx.now {
@@ -189,7 +189,7 @@ impl Dns {
         }
     }
 
-    /// A question is not answered any more.
+    /// Drops a query.
     pub(super) fn forget(&mut self, key: Key) -> Option<Query> {
         let query = self.queries.remove(key)?;
         self.timers.remove(&(query.timer, Timer::Query(key)));
@@ -199,7 +199,7 @@ impl Dns {
         Some(query)
     }
 
-    /// After one has failed: who was not asked yet is, else the others are waited for.
+    /// After a failed attempt: asks a resolver that was not asked yet, else waits for the others.
     fn go_on(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get(key) else { return };
         match (query.has_others(), query.is_hopeful()) {
@@ -209,7 +209,7 @@ impl Dns {
         }
     }
 
-    /// Asks the next resolver that can be asked.
+    /// Asks the next resolver that can be reached.
     fn try_next(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get_mut(key) else { return };
         let mut starved = false;
@@ -232,7 +232,7 @@ impl Dns {
                 let end = query.end;
                 self.look_again(key, end);
             }
-            // It will be asked again, and then there may be descriptors.
+            // The client retries, and there may be descriptors then.
             (false, true) => self.finish(cx, key, None),
             (false, false) => self.fail(cx, key),
         }
@@ -245,7 +245,7 @@ impl Dns {
         self.timers.insert((at, Timer::Query(key)));
     }
 
-    /// Nobody has answered: what a resolver said instead, or that nobody did.
+    /// No resolver has answered: relays a failure answer, or SERVFAIL.
     fn fail(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get_mut(key) else { return };
         let said = query.useless.take();
@@ -254,7 +254,7 @@ impl Dns {
         self.finish(cx, key, Some(answer));
     }
 
-    /// The end of a question, with an answer or without one.
+    /// Ends a query, with an answer or without.
     fn finish(&mut self, cx: &mut Context<'_>, key: Key, answer: Option<Vec<u8>>) {
         let Some(query) = self.forget(key) else { return };
         match (answer, query.back) {
@@ -295,7 +295,7 @@ impl Query {
             return match rustix::net::recv(&attempt.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                 Ok((_, length)) => Received::Message(buffer.get(..length).unwrap_or_default().to_vec()),
                 Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
-                // Nobody listens there, or there is no way: told by ICMP.
+                // The port is closed or unreachable, as ICMP reported.
                 Err(_) => Received::Failure,
             };
         };
@@ -316,7 +316,7 @@ impl Query {
 }
 
 impl Stream {
-    /// The answer, if it is there as a whole.
+    /// The answer, once it is complete.
     #[cfg(test)]
     pub(super) fn take(&mut self, socket: &OwnedFd) -> Option<Vec<u8>> {
         match self.receive(socket, &mut [0; 512]) {
@@ -325,7 +325,7 @@ impl Stream {
         }
     }
 
-    /// Sends what is left of length and message; true when that was all.
+    /// Sends the rest of length and message; true once all is sent.
     fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<bool, Errno> {
         let framed = super::stream::framed(message);
         while let Some(rest) = framed.get(self.sent..).filter(|rest| !rest.is_empty()) {
@@ -348,7 +348,7 @@ impl Stream {
                 Ok((_, 0)) => return Received::Failure,
                 Ok((_, length)) => self.received.extend(buffer.get(..length).unwrap_or_default()),
                 Err(Errno::INTR) => {}
-                // Not connected yet, or nothing there yet.
+                // Not connected yet, or no data yet.
                 Err(Errno::AGAIN) => return Received::Nothing,
                 Err(_) => return Received::Failure,
             }
@@ -356,7 +356,7 @@ impl Stream {
     }
 }
 
-/// Errors that have to do with this machine being short of something, not with the resolver.
+/// Errors of a local shortage rather than of the resolver.
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN))
 }

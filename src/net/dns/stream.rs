@@ -1,5 +1,5 @@
-//! Questions over TCP: connections of containers. Each message has its length before it (RFC 1035, 4.2.2); several may
-//! come at once, and their answers go back in the order in which they are found (RFC 7766, 6.2.1.1).
+//! DNS over TCP for containers. Each message follows its length (RFC 1035, 4.2.2); several queries may be pipelined,
+//! and answers go back in the order in which they are found (RFC 7766, 6.2.1.1).
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +15,7 @@ use super::{
 use crate::net::handler::{Context, Holder, Interest};
 use crate::net::table::Table;
 
-/// Questions of one connection that are under way; more are not read before.
+/// The most pending queries of one connection; further ones are not read.
 const PIPELINE: usize = 8;
 
 /// A connection of a container.
@@ -26,19 +26,19 @@ pub(super) struct Connection {
     socket: OwnedFd,
     input: Vec<u8>,
     output: Vec<u8>,
-    /// Questions without an answer yet.
+    /// Pending queries.
     waiting: usize,
-    /// No more questions will come.
+    /// The client has ended its stream.
     ended: bool,
-    /// What epoll is told to wait for.
+    /// The events that epoll waits for.
     interest: Interest,
     last: Instant,
-    /// When it is looked at next, as the timers have it.
+    /// When its timer is due.
     timer: Instant,
 }
 
 impl Connection {
-    /// Whether questions may be taken now.
+    /// Whether a query may be read now.
     fn takes(&self) -> bool {
         self.waiting < PIPELINE && self.output.is_empty()
     }
@@ -47,12 +47,12 @@ impl Connection {
         self.ended && self.waiting == 0 && self.output.is_empty() && !self.has_more()
     }
 
-    /// Whether a whole question waits that may be taken now: then the descriptor's being writable brings us back.
+    /// Whether a complete query is buffered that may be taken now. Then writability resumes the connection.
     fn has_more(&self) -> bool {
         self.takes() && first(&self.input).is_some()
     }
 
-    /// Reads what is there; false when the connection is broken.
+    /// Reads what is there; false if the connection is broken.
     fn read(&mut self) -> bool {
         let mut buffer = [0; QUESTION_MAX + 2];
         let room = buffer.len().saturating_sub(self.input.len());
@@ -66,7 +66,7 @@ impl Connection {
         true
     }
 
-    /// Writes what it can; false when the connection is broken.
+    /// Writes what it can; false if the connection is broken.
     fn write(&mut self) -> bool {
         while !self.output.is_empty() {
             match rustix::net::send(&self.socket, &self.output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
@@ -79,7 +79,7 @@ impl Connection {
         true
     }
 
-    /// The next whole question; an error when it is longer than any is.
+    /// The next complete query; an error if it is too long.
     fn next_question(&mut self) -> Result<Option<Vec<u8>>, ()> {
         if !self.takes() {
             return Ok(None);
@@ -97,14 +97,14 @@ impl Connection {
 }
 
 impl Dns {
-    /// Connections of containers.
+    /// Accepts connections of containers.
     pub(super) fn accept(&mut self, cx: &mut Context<'_>, table: &Table, key: Key) {
         for _ in 0..BATCH {
             let Some(listener) = self.listeners.get(key) else { return };
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let (socket, peer) = match rustix::net::acceptfrom_with(&listener.tcp, flags) {
                 Ok(accepted) => accepted,
-                // Of a connection that was given up meanwhile; the others are still there.
+                // The client has closed this one; others may wait.
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accepting(cx, key),
                 Err(_) => return,
@@ -145,7 +145,7 @@ impl Dns {
         }
     }
 
-    /// There is no descriptor for another connection: who connects waits a moment, and the loop is not kept busy.
+    /// Pauses accepting for lack of file descriptors, so that the loop does not spin.
     pub(super) fn pause_accepting(&mut self, cx: &Context<'_>, key: Key) {
         if let Some(listener) = self.listeners.get(key)
             && cx.wakes.ignore(listener.tcp.as_fd()).is_ok()
@@ -154,7 +154,7 @@ impl Dns {
         }
     }
 
-    /// Hears of connections again.
+    /// Resumes accepting.
     pub(super) fn resume_accepting(&mut self, cx: &Context<'_>, key: Key) {
         let Some(listener) = self.listeners.get(key) else { return };
         let token = Source::Accept(key).token();
@@ -163,7 +163,7 @@ impl Dns {
         }
     }
 
-    /// A connection is ready.
+    /// Handles events of a connection.
     pub(super) fn connection_ready(&mut self, cx: &mut Context<'_>, table: &Table, key: Key, what: Interest) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.last = cx.now;
@@ -196,7 +196,7 @@ impl Dns {
         }
     }
 
-    /// Whether a connection was silent for too long. Questions under way have a time of their own.
+    /// Closes a connection that was idle for too long. Pending queries have a timer of their own.
     pub(super) fn close_if_idle(&mut self, now: Instant, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.waiting == 0 && connection.last + IDLE <= now {
@@ -206,14 +206,14 @@ impl Dns {
         self.timers.insert((connection.timer, Timer::Connection(key)));
     }
 
-    /// Ends a connection. What was asked over it is answered to nobody.
+    /// Closes a connection. Answers to its queries are dropped.
     pub(super) fn close_connection(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.timers.remove(&(connection.timer, Timer::Connection(key)));
         }
     }
 
-    /// Waits for what the connection needs next, or ends it.
+    /// Waits for the events that the connection needs next, or closes it.
     fn settle(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.is_over() {
@@ -239,7 +239,7 @@ pub(super) fn framed(message: &[u8]) -> Vec<u8> {
     length.to_be_bytes().into_iter().chain(body.iter().copied()).collect()
 }
 
-/// The first message of a stream, if it is there as a whole.
+/// The first message of a stream, once it is complete.
 pub(super) fn first(stream: &[u8]) -> Option<&[u8]> {
     let (length, rest) = stream.split_first_chunk()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
@@ -273,7 +273,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes come, questions are what they hold, and no more is kept than one question needs.
+        /// Queries are parsed from any split of the stream, and the buffer holds one query at most.
         #[test]
         fn questions_come_out_of_any_stream(
             questions in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..20),
@@ -286,7 +286,7 @@ mod tests {
             let mut found = Vec::new();
             for part in bytes.chunks(cut) {
                 there.write_all(part).unwrap();
-                // Twice: what did not fit at first is still there.
+                // Twice: what did not fit at first is still buffered.
                 for _ in 0..2 {
                     prop_assert!(connection.read());
                     prop_assert!(connection.input.len() <= QUESTION_MAX + 2);
@@ -300,7 +300,7 @@ mod tests {
             prop_assert_eq!(&found[..questions.len()], &questions[..]);
         }
 
-        /// What a resolver sends over TCP, in whatever pieces.
+        /// Answers of a resolver over TCP, in any split.
         #[test]
         fn answers_come_out_of_any_stream(bytes in proptest::collection::vec(any::<u8>(), 0..2000), cut in 1usize..700, short: bool) {
             let mut bytes = bytes;
