@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
+use super::handler::{Context, Handler, Holder, Interest, Link, Offload, Outside, Policy, Sockets, Token, Wakes};
 use super::packet::{Envelope, Headers, Ip, Pair, Transport, checksum, udp_headers};
-use super::handler::{Context, Holder, Interest, Link, Offload, Outside, Handler, Policy, Sockets, Token, Wakes};
 use crate::spec::network;
 
 /// The container's address.

@@ -31,13 +31,13 @@ pub mod etc;
 #[cfg(test)]
 mod fake;
 mod flows;
+pub mod handler;
 pub mod icmp;
 pub mod netd;
 mod netlink;
 pub mod networks;
 mod nft;
 pub mod packet;
-pub mod handler;
 pub mod protocol;
 mod router;
 pub mod table;

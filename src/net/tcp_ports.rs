@@ -19,8 +19,8 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
-use super::handler::{Context, Holder, Interest, Handler, Token};
-use super::tcp::{Called, RETRY, Tcp, use_reno, listen_host, reset};
+use super::handler::{Context, Handler, Holder, Interest, Token};
+use super::tcp::{Called, RETRY, Tcp, listen_host, reset, use_reno};
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
 use crate::spec::network::{Publish, PublishedPort};

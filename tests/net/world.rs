@@ -14,9 +14,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use coracle::net::handler::{
+    Context, Handler, Holder, Interest, Link, Offload, Outside, Policy, Sockets, Token, Wakes,
+};
 use coracle::net::packet::{self, Flags, Ip, Transport};
-use coracle::net::handler::{Context, Holder, Interest, Link, Offload, Outside, Handler, Policy, Sockets, Token, Wakes};
-use coracle::net::tcp::{TPROXY_PORT, Limits, Tcp};
+use coracle::net::tcp::{Limits, TPROXY_PORT, Tcp};
 use coracle::net::tcp_ports::TcpPorts;
 use coracle::spec::network;
 use coracle::sys::tun;

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, sockopt};
 
-use super::handler::{Context, Holder, Interest, Handler, Token};
+use super::handler::{Context, Handler, Holder, Interest, Token};
 use super::table::Table;
 use crate::base::{Error, Result, ResultExt};
 use local::Decision;

@@ -11,8 +11,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
 use super::message::{self, Answer, Code, MESSAGE_MAX, Question};
 use super::slots::Key;
 use super::{
-    ATTEMPTS_MAX, ReplyTo, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, oldest_of_largest,
-    random_id,
+    ATTEMPTS_MAX, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, ReplyTo, Source, Timer,
+    oldest_of_largest, random_id,
 };
 use crate::net::handler::{Context, Holder, Interest};
 
@@ -287,7 +287,14 @@ impl Query {
         Ok(Attempt { socket, stream: self.is_tcp().then(Stream::default) })
     }
 
-    fn listen_to(&mut self, cx: &Context<'_>, key: Key, number: usize, what: Interest, buffer: &mut Vec<u8>) -> Received {
+    fn listen_to(
+        &mut self,
+        cx: &Context<'_>,
+        key: Key,
+        number: usize,
+        what: Interest,
+        buffer: &mut Vec<u8>,
+    ) -> Received {
         let message = &self.message;
         let Some(Some(attempt)) = self.attempts.get_mut(number) else { return Received::Nothing };
         buffer.resize(MESSAGE_MAX, 0);

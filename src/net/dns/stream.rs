@@ -10,7 +10,8 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::slots::Key;
 use super::{
-    BATCH, ReplyTo, CONNECTIONS_EACH, CONNECTIONS_MAX, ACCEPT_PAUSE, Dns, IDLE, QUESTION_MAX, Source, Timer, oldest_of_largest,
+    ACCEPT_PAUSE, BATCH, CONNECTIONS_EACH, CONNECTIONS_MAX, Dns, IDLE, QUESTION_MAX, ReplyTo, Source, Timer,
+    oldest_of_largest,
 };
 use crate::net::handler::{Context, Holder, Interest};
 use crate::net::table::Table;
@@ -106,7 +107,9 @@ impl Dns {
                 Ok(accepted) => accepted,
                 // The client has closed this one; others may wait.
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accepting(cx, key),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    return self.pause_accepting(cx, key);
+                }
                 Err(_) => return,
             };
             let Some(asker) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).map(|peer| peer.ip()) else {

@@ -372,7 +372,8 @@ fn questions_over_tcp_are_relayed_over_tcp() {
     // What is known here need not wait.
     assert_eq!(read_message(&mut client)[..2], [0, 2]);
     let large: Vec<message::Data> = (0..2000).map(|_| message::Data::Address([192, 0, 2, 1].into())).collect();
-    let large = message::parse(&relayed).unwrap().answer(&relayed, message::Code::NoError, &large, message::MESSAGE_MAX);
+    let large =
+        message::parse(&relayed).unwrap().answer(&relayed, message::Code::NoError, &large, message::MESSAGE_MAX);
     assert!(large.len() > 30_000);
     let framed = stream::framed(&large);
     upstream.write_all(&framed[..1]).unwrap();

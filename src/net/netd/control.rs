@@ -14,7 +14,7 @@ use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::private::check_peer;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::handler::{Context, Interest, Handler, Token, Wakes};
+use crate::net::handler::{Context, Handler, Interest, Token, Wakes};
 use crate::net::protocol::{Counters, Join, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;

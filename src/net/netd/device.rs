@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, read, writev};
 
+use crate::net::handler::{Handler, Interest, Link, Offload, Token, Wakes};
 use crate::net::packet::{self, MAX_PACKET, VNET_HEADER};
-use crate::net::handler::{Interest, Link, Offload, Handler, Token, Wakes};
 use crate::net::udp::pace::{Pace, REST, Turn};
 
 /// How many packets are read before other descriptors have their turn.

@@ -20,9 +20,9 @@
 
 mod control;
 mod device;
+mod handlers;
 mod host;
 mod router_threads;
-mod handlers;
 mod sandbox;
 pub mod spawn;
 mod wakes;
@@ -37,9 +37,9 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use super::handler::{Context, Handler, Interest, Token, Wakes};
 use super::networks::{Networks, share_addresses};
 use super::packet::Ip;
-use super::handler::{Context, Interest, Handler, Token, Wakes};
 use super::router::Device;
 use super::table::{self, Table};
 use crate::base::error::WireError;
@@ -51,10 +51,10 @@ use crate::spec::network::Network;
 use crate::sys::process::inherited_fd;
 use control::Client;
 use device::Tun;
-use host::Host;
-use router_threads::{RouterThreads, Job, Outcome};
 use handlers::Handlers;
-use wakes::{Epoll, BusyPoll};
+use host::Host;
+use router_threads::{Job, Outcome, RouterThreads};
+use wakes::{BusyPoll, Epoll};
 
 /// The program name that makes coracle netd. Its arguments: the data and the runtime directory, the path of its socket,
 /// and whether it adopts a namespace.

@@ -56,7 +56,12 @@ impl Epoll {
     }
 
     /// Polls without sleeping until an event arrives or the time is over.
-    fn poll_busily(&self, events: &mut Vec<(u64, Interest)>, most: Duration, busy_poll: &mut BusyPoll) -> io::Result<()> {
+    fn poll_busily(
+        &self,
+        events: &mut Vec<(u64, Interest)>,
+        most: Duration,
+        busy_poll: &mut BusyPoll,
+    ) -> io::Result<()> {
         let start = Instant::now();
         let mut last = start;
         loop {

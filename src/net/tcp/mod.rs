@@ -29,15 +29,15 @@
 //! a SYN is tied to the socket in TIME_WAIT, and forwarding drops packets that belong to a socket (ip_forward in
 //! net/ipv4/ip_forward.c, ip6_forward in net/ipv6/ip6_output.c) for the minute of TIME_WAIT.
 
-mod tproxy;
 mod keys;
 mod pipes;
 mod pump;
 mod shares;
 mod slab;
 mod sockets;
-mod userspace_flows;
+mod tproxy;
 mod userspace;
+mod userspace_flows;
 
 use std::collections::VecDeque;
 use std::io;
@@ -45,19 +45,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use tproxy::{Tproxy, Syn};
 use keys::{Key, Keys};
 use pump::{Tools, Turn, Way};
 use shares::{Place, Shares};
 use slab::{Id, Slab};
-use userspace_flows::UserspaceFlows;
+use tproxy::{Syn, Tproxy};
 use userspace::Connection;
+use userspace_flows::UserspaceFlows;
 
+pub(in crate::net) use sockets::{Called, family, listen_host, use_reno};
 pub use tproxy::TPROXY_PORT;
-pub(in crate::net) use sockets::{Called, use_reno, family, listen_host};
 
+use super::handler::{Context, Handler, Holder, Interest, Outside, Token};
 use super::packet::{Ip, Transport};
-use super::handler::{Context, Holder, Interest, Outside, Handler, Token};
 
 /// The events that every descriptor of a flow is registered for, once.
 const ALL: Interest =
@@ -469,8 +469,8 @@ mod tests {
 
     use super::*;
     use crate::net::fake::{self, World, host, loopback};
-    use crate::net::packet::{Envelope, Flags, Options, Pair, Segment};
     use crate::net::handler::Offload;
+    use crate::net::packet::{Envelope, Flags, Options, Pair, Segment};
 
     #[test]
     fn indexes_come_back() {

@@ -13,8 +13,8 @@ use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 use super::keys::{self, Key};
 use super::sockets::{call_outside, listen_transparent};
 use super::{FAR, Flow, Index, NEAR, NewFlow, Origin, Progress, RETRY, Tcp, reset};
-use crate::net::packet::{self, Envelope, Flags, Ip, Refusal, Segment, Transport, checksum};
 use crate::net::handler::{Context, Interest, Offload, Outside};
+use crate::net::packet::{self, Envelope, Flags, Ip, Refusal, Segment, Transport, checksum};
 
 /// The port of the listeners in R, on the loopback address of each family. The tproxy rules name it.
 pub const TPROXY_PORT: u16 = 6;
@@ -216,7 +216,9 @@ impl Tcp {
         let count = self.tproxy.as_ref().map_or(0, |tproxy| tproxy.listeners.len());
         for which in 0..count {
             for _ in 0..ACCEPTS {
-                let Some(listener) = self.tproxy.as_ref().and_then(|tproxy| tproxy.listeners.get(which)) else { return };
+                let Some(listener) = self.tproxy.as_ref().and_then(|tproxy| tproxy.listeners.get(which)) else {
+                    return;
+                };
                 match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                     Ok((near, peer)) => {
                         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());

@@ -29,8 +29,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::net::packet::{Envelope, Flags, Headers, Options, Pair, Segment, Tcp};
 use crate::net::handler::Link;
+use crate::net::packet::{Envelope, Flags, Headers, Options, Pair, Segment, Tcp};
 use incoming::Piece;
 
 /// The scale of the windows announced here, in bits: enough for 16 MiB.

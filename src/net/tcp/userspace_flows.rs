@@ -13,13 +13,13 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_send_buffer_size;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
-use super::tproxy::Syn;
 use super::keys::Key;
 use super::slab::Id;
-use super::userspace::{BUFFER, Connection, Verdict, Env, Upstream};
+use super::tproxy::Syn;
+use super::userspace::{BUFFER, Connection, Env, Upstream, Verdict};
 use super::{FAR, Flow, NewFlow, Origin, Progress, Tcp};
-use crate::net::packet::{self, Pair};
 use crate::net::handler::{Context, Interest};
+use crate::net::packet::{self, Pair};
 use crate::sys::tcp::{discard, set_peek_offset, unacknowledged};
 
 /// How many source ports are tried for a client, and the distance between them.

@@ -13,8 +13,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::FileType;
 
-use super::name::Name;
 use super::invalidate::ListingWalk;
+use super::name::Name;
 
 /// The cookie of the first real entry; those of `.` and `..` come before.
 const FIRST_COOKIE: u64 = 3;

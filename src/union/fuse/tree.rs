@@ -13,8 +13,9 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::entries::Known;
+use super::hard_links::HardLinks;
 use super::inodes::{Nodes, Origins};
-use super::layer::{DirHandle, LayerDir, Opened, OpenDirs};
+use super::layer::{DirHandle, LayerDir, OpenDirs, Opened};
 use super::location::Location;
 use super::name::Name;
 use super::node::{Copying, Link, Node, Place};
@@ -22,7 +23,6 @@ use super::open_files::OpenFiles;
 use super::owners::Owners;
 use super::primitives::{NAME_MAX, ROOT, Res, lock, read, write};
 use super::quota::Quota;
-use super::hard_links::HardLinks;
 use super::unsynced::Unsynced;
 use super::whiteout::{WorkDir, is_whiteout};
 

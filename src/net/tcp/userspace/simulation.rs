@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
-use crate::net::packet::{Ip, Transport};
 use crate::net::handler::Offload;
+use crate::net::packet::{Ip, Transport};
 
 /// xorshift64*: the same accidents in every run.
 struct Random(u64);
@@ -350,7 +350,18 @@ impl Simulation {
         let wire = wire(seed + 77, accidents);
         let buffer = vec![0; BUFFER];
         let now = Instant::now();
-        Self { now, client, near: None, far, wire, verdict: Verdict::Continue, pace: 20_000, buffer, kept: 0, packets: 0 }
+        Self {
+            now,
+            client,
+            near: None,
+            far,
+            wire,
+            verdict: Verdict::Continue,
+            pace: 20_000,
+            buffer,
+            kept: 0,
+            packets: 0,
+        }
     }
 
     fn with(&mut self, what: impl FnOnce(&mut Connection, &mut Env<'_>) -> io::Result<Verdict>) {
