@@ -1,7 +1,7 @@
-//! The union itself: what all operations share, and how a name becomes a node.
+//! The union: its shared state, and lookup of names.
 //!
-//! A name is looked for in the upper, then in the lower layers from the top; the first layer that has it decides, and a
-//! whiteout says no. Once a directory has been listed, names that are not in it are answered without a system call.
+//! A name is looked up in the upper, then in the lower layers from the top. The first layer that has it decides; a
+//! whiteout means that it does not exist. Once a directory was listed, absent names are answered without a system call.
 
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -32,29 +32,29 @@ pub(super) struct Fs {
     pub origins: Origins,
     pub work: WorkDir,
     pub files: OpenFiles,
-    /// As programs see them; on disk are those of the image.
+    /// The id map between programs and the disk, which has the image's ids.
     pub owners: Owners,
     /// The limit of what the upper may take.
     pub quota: Option<Quota>,
     /// Nothing needs to survive a power cut.
     pub volatile: bool,
-    /// Copies that are not on the disk yet; none where they need not be.
+    /// Copies that are not on the disk yet; `None` if they need not be.
     pub unsynced: Option<Arc<Unsynced>>,
-    /// Copies of files that have further names in lower layers.
+    /// Copies whose originals have further names in lower layers.
     pub hard_links: HardLinks,
-    /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
+    /// Whether layers and upper are known to share blocks (`FICLONE`).
     pub clones: AtomicBool,
     /// There is no upper, and nothing can change.
     pub read_only: bool,
     /// One rename at a time.
     pub renames: Mutex<()>,
-    /// Held while directories are opened, copied up or moved, so that the way to each stays as it is.
+    /// Held while directories are opened, copied up or moved, so that their paths stay the same.
     pub stacks: Mutex<()>,
-    /// What is being copied up.
+    /// Copy-ups in progress.
     pub copying: Copying,
 }
 
-/// The parts of a directory.
+/// The directory in each layer that has it.
 #[derive(Clone)]
 pub(super) struct Layers {
     pub upper: Option<Arc<DirHandle>>,
@@ -62,20 +62,20 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// The part whose owner, mode and times are shown.
+    /// The topmost one, whose owner, mode and times are shown.
     pub fn top(&self) -> Res<&Arc<DirHandle>> {
         self.upper.as_ref().or_else(|| self.lowers.first()).ok_or(Errno::NOENT)
     }
 }
 
-/// What a name stands for on disk.
+/// What a name is on disk.
 pub(super) struct Found {
     pub layer: Arc<DirHandle>,
     pub in_upper: bool,
     pub stat: Stat,
 }
 
-/// A node that an operation looked up for itself; forgotten when it is done.
+/// A node that an operation has looked up for itself; dropping it forgets the lookup.
 pub(super) struct Held<'a> {
     nodes: &'a Nodes,
     node: Arc<Node>,
@@ -96,7 +96,7 @@ impl Drop for Held<'_> {
 }
 
 impl Fs {
-    /// Layers alone, topmost first: every attempt to change something fails.
+    /// Layers alone, topmost first: a read-only union.
     pub fn of_layers(lowers: Vec<LayerDir>) -> Res<Self> {
         let top = lowers.first().ok_or(Errno::NOENT)?;
         let mut fs = Self::without_roots(WorkDir::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
@@ -115,7 +115,7 @@ impl Fs {
     /// A union with these roots. Lower layers are given topmost first.
     pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: WorkDir, volatile: bool) -> Res<Self> {
         let fs = Self::without_roots(work, volatile);
-        // The upper's device gets the plain numbers.
+        // Inode numbers of the upper's device are shown unchanged.
         fs.origins.shown(upper.device, ROOT);
         fs.set_roots(Some(upper), lowers)?;
         Ok(fs)
@@ -152,7 +152,7 @@ impl Fs {
         }
     }
 
-    /// Reads which copies have names that are not linked yet. They are shown with the numbers of their originals.
+    /// Reads which copies have names that are not linked yet. They are shown with the inode numbers of their originals.
     pub fn load_hard_links(&mut self, work: OwnedFd) -> Res<()> {
         self.hard_links = HardLinks::open(work)?;
         let root = self.nodes.get(ROOT)?;
@@ -163,7 +163,7 @@ impl Fs {
         Ok(())
     }
 
-    /// The parts of a directory, opened if need be.
+    /// The directory in each layer, opened if need be.
     pub fn layers(&self, node: &Arc<Node>) -> Res<Layers> {
         if let Some(layers) = known_layers(node)? {
             return Ok(layers);
@@ -207,7 +207,7 @@ impl Fs {
         known_layers(node)?.filter(|layers| layers.top().is_ok()).ok_or(Errno::NOENT)
     }
 
-    /// What is at `name`, asking only the layers that can have it.
+    /// Looks up `name` in the layers that may have it.
     pub fn find(&self, layers: &Layers, name: &OsStr, known: Known) -> Res<Option<Found>> {
         if name.len() > NAME_MAX {
             return Err(Errno::NAMETOOLONG);
@@ -225,12 +225,12 @@ impl Fs {
         find_lower(layers, name, from)
     }
 
-    /// Whether lower layers show something at `name`, so that its removal needs a whiteout.
+    /// Whether lower layers show something at `name`: then removing it needs a whiteout.
     pub fn lower_has(&self, layers: &Layers, name: &OsStr) -> Res<bool> {
         Ok(find_lower(layers, name, 0)?.is_some())
     }
 
-    /// The node at `name`, with one look-up to be forgotten, and its attributes.
+    /// The node at `name`, with one more lookup to be forgotten, and its attributes.
     pub fn lookup(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<(Arc<Node>, Stat)>> {
         let known = lock(&parent.dir()?.entries).known(name);
         self.lookup_known(parent, name, known)
@@ -249,7 +249,7 @@ impl Fs {
         }))
     }
 
-    /// As [`Fs::lookup`], for use within an operation. A name that is listed and a node that is known need no system call.
+    /// As [`Fs::lookup`], within an operation. A listed name of a known node needs no system call.
     pub fn resolve(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<Held<'_>>> {
         let number = lock(&parent.dir()?.entries).number(name);
         if let Some(node) = number.and_then(|number| self.nodes.hold(number)) {
@@ -261,8 +261,8 @@ impl Fs {
         Ok(self.lookup(parent, name)?.map(|(node, _)| Held { nodes: &self.nodes, node }))
     }
 
-    /// The node of a file that was found in a lower layer while files were copied up. The copy may be one of it, and forgotten
-    /// by whoever copied it ([`Fs::rename`] of a directory): then the node has just been made again, as of the lower one.
+    /// Looks again at a file that was found in a lower layer while copy-ups finished. It may have been copied, and its
+    /// node forgotten ([`Fs::rename`] of a directory): then the node was just made again, for the lower file.
     fn seen_again(&self, layers: &Layers, node: Arc<Node>, name: &OsStr, stat: Stat) -> (Arc<Node>, Stat) {
         let is_copy = |found: &Found| found.in_upper && self.origins.shown_stat(&found.stat) == node.ino;
         let Some(copy) = self.find(layers, name, Known::Unknown).ok().flatten().filter(is_copy) else {
@@ -298,7 +298,7 @@ impl Fs {
         if made {
             let mut more = 0;
             if linked && in_upper {
-                // One link is the index's.
+                // One link is that of the index.
                 more = self.hard_links.left(found.stat.st_ino).map_or(0, |left| left - 1);
                 lock(&node.state).set_more_links(more);
             }
@@ -320,7 +320,7 @@ impl Fs {
             if !known && !copied_since {
                 state.add_name(link.clone());
                 if in_upper {
-                    // It may have lost the name it was known by.
+                    // The node may have lost the name it was known by.
                     state.place = Place::Upper;
                 }
             }
@@ -342,7 +342,7 @@ impl Fs {
         }
     }
 
-    /// Gives the copy that the index has of a file the further name which that has in a lower layer.
+    /// Links the copy that the index has of a file to a further name of its original.
     fn adopt(&self, parent: &Arc<Node>, name: &OsStr, original: &Stat) -> Res<(Arc<Node>, Stat)> {
         let upper = self.upper_of(parent)?;
         let copy = self.hard_links.copy_of(original.st_ino).ok_or(Errno::STALE)?;
@@ -351,14 +351,14 @@ impl Fs {
             let mut state = node.as_ref().map(|node| lock(&node.state));
             let linked = self.hard_links.link(original.st_ino, &upper, name);
             if let (Ok(true), Some(state)) = (linked, &mut state) {
-                // One more link, one less of those that are left. The last one takes the place of the index's.
+                // One more link, one fewer name left. The last one replaces the index's link.
                 let more = state.more_links() - 1;
                 state.set_more_links(more);
             }
             linked
         };
         match linked {
-            // Somebody else was faster.
+            // Another thread was faster.
             Ok(_) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }
@@ -371,7 +371,7 @@ impl Fs {
         self.node_of(parent, name, Found { layer, in_upper: true, stat })
     }
 
-    /// Gives the copy of a file the further name that its original has in a lower layer: they stay one file.
+    /// Links the copy of a file to a further name of its original in a lower layer, so that they stay one file.
     fn link_further_name(&self, node: &Arc<Node>, link: Link) -> Res<()> {
         let upper = self.upper_of(&link.parent)?;
         let mut state = lock(&node.state);
@@ -383,7 +383,7 @@ impl Fs {
                 state.set_more_links(more);
                 Ok(())
             }
-            // It lost its last name in the meantime: it is read and written through its open file.
+            // Its last name was removed in the meantime: it is read and written through its open file.
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno),
         }
@@ -393,7 +393,7 @@ impl Fs {
     pub fn shown_attributes(&self, node: &Node, mut stat: Stat, more_links: i64) -> Stat {
         stat.st_ino = node.ino;
         if node.kind == FileType::Directory {
-            // As overlayfs shows a merged directory: its subdirectories are not worth counting. 1 means unknown.
+            // As overlayfs does for a merged directory: counting its subdirectories costs too much. 1 means unknown.
             if !node.is_pure() {
                 stat.st_nlink = 1;
             }
@@ -435,7 +435,7 @@ fn find_lower(layers: &Layers, name: &OsStr, from: usize) -> Res<Option<Found>> 
     Ok(None)
 }
 
-/// What one layer says of a name: nothing, or what it has, or that it is a whiteout.
+/// What one layer says about a name: nothing, a file, or a whiteout.
 fn probe(layer: &Arc<DirHandle>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
     let open = layer.open()?;
     match open.stat_at(name) {
