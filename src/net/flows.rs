@@ -56,8 +56,8 @@ struct Slot<K, F> {
 
 impl<K, F> Slot<K, F> {
     fn ends(&self) -> Instant {
-        let conversation = self.answered && self.used.saturating_duration_since(self.created) > LONG_LIVED;
-        self.used + if conversation { LONG } else { SHORT }
+        let is_long = self.answered && self.used.saturating_duration_since(self.created) > LONG_LIVED;
+        self.used + if is_long { LONG } else { SHORT }
     }
 }
 

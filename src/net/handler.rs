@@ -145,7 +145,7 @@ pub enum Outside {
     /// Nowhere: it is for the host itself, which has no address that containers may reach. Answered as "network
     /// unreachable".
     Unreachable,
-    /// Nowhere: the network is internal, or the address belongs to nobody. Answered as "administratively prohibited".
+    /// Nowhere: the network is internal, or no member has the address. Answered as "administratively prohibited".
     Prohibited,
     /// Nowhere, and without an answer: multicast, broadcast, and packets with a source that no member has.
     Nothing,

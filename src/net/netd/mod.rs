@@ -469,8 +469,8 @@ impl Netd {
     }
 }
 
-/// Detaches from the login session, whose end must not cut containers off, and raises the limit of open files, which it
-/// returns.
+/// Blocks the signals that end a login session, which must not cut containers off. Raises the limit of open files, and
+/// returns it.
 fn become_background() -> Result<u64> {
     use nix::sys::signal::{SigSet, Signal};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();

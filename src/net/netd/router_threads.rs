@@ -77,9 +77,9 @@ pub struct RouterThreads {
 /// Makes sockets in either namespace.
 #[derive(Debug)]
 pub struct Factory {
-    wishes: Sender<(SocketSpec, usize)>,
+    requests: Sender<(SocketSpec, usize)>,
     made: Receiver<(SocketSpec, io::Result<OwnedFd>)>,
-    stock: RefCell<SocketPool>,
+    pool: RefCell<SocketPool>,
 }
 
 type SocketSpec = (AddressFamily, SocketType, Option<Protocol>);
@@ -104,7 +104,7 @@ impl RouterThreads {
         let signal = event.try_clone().context(|| "cannot duplicate an event")?;
         let (jobs, orders) = mpsc::channel();
         let (reports, outcomes) = mpsc::channel();
-        let (wishes, wanted) = mpsc::channel();
+        let (requests, wanted) = mpsc::channel();
         let (makes, made) = mpsc::channel();
         let (entered, entry) = mpsc::channel();
         let run = move || {
@@ -121,7 +121,7 @@ impl RouterThreads {
         };
         thread::Builder::new().stack_size(STACK).spawn(run).context(|| "cannot start a thread")?;
         let namespace = entry.recv().unwrap_or_else(|_| Err(Error::system("the router's thread has ended")))?;
-        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory::new(wishes, made) })
+        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory::new(requests, made) })
     }
 
     /// The namespace R, which exists as long as the descriptor is open.
@@ -160,56 +160,56 @@ impl Sockets for Factory {
 
     fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd> {
         let spec = (family, kind, protocol);
-        let mut stock = self.stock.borrow_mut();
+        let mut pool = self.pool.borrow_mut();
         while let Ok(made) = self.made.try_recv() {
-            stock.take_in(made);
+            pool.take_in(made);
         }
-        let socket = match stock.ready.iter().position(|(of, _)| *of == spec) {
-            Some(at) => Ok(stock.ready.swap_remove(at).1),
-            None => self.wait_for(spec, &mut stock),
+        let socket = match pool.ready.iter().position(|(of, _)| *of == spec) {
+            Some(at) => Ok(pool.ready.swap_remove(at).1),
+            None => self.wait_for(spec, &mut pool),
         };
         if kind == SocketType::STREAM && socket.is_ok() {
-            self.restock(spec, &mut stock);
+            self.refill(spec, &mut pool);
         }
         socket
     }
 }
 
 impl Factory {
-    fn new(wishes: Sender<(SocketSpec, usize)>, made: Receiver<(SocketSpec, io::Result<OwnedFd>)>) -> Self {
-        Self { wishes, made, stock: RefCell::default() }
+    fn new(requests: Sender<(SocketSpec, usize)>, made: Receiver<(SocketSpec, io::Result<OwnedFd>)>) -> Self {
+        Self { requests, made, pool: RefCell::default() }
     }
 
-    fn order(&self, spec: SocketSpec, count: usize, stock: &mut SocketPool) -> io::Result<()> {
-        self.wishes.send((spec, count)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        stock.ordered += count;
+    fn order(&self, spec: SocketSpec, count: usize, pool: &mut SocketPool) -> io::Result<()> {
+        self.requests.send((spec, count)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        pool.ordered += count;
         Ok(())
     }
 
     /// Orders a socket, unless one is on its way, and waits for it.
-    fn wait_for(&self, spec: SocketSpec, stock: &mut SocketPool) -> io::Result<OwnedFd> {
-        self.order(spec, 1, stock)?;
+    fn wait_for(&self, spec: SocketSpec, pool: &mut SocketPool) -> io::Result<OwnedFd> {
+        self.order(spec, 1, pool)?;
         loop {
             let (of, socket) = self.made.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
             if of == spec {
-                stock.ordered = stock.ordered.saturating_sub(1);
+                pool.ordered = pool.ordered.saturating_sub(1);
                 return socket;
             }
-            stock.take_in((of, socket));
+            pool.take_in((of, socket));
         }
     }
 
     /// Orders many sockets at once where one was wanted, so that the other thread wakes up rarely.
-    fn restock(&self, spec: SocketSpec, stock: &mut SocketPool) {
-        stock.wanted = POOL.min(stock.wanted + 1);
-        if stock.ready.len() + stock.ordered > stock.wanted / 4 {
+    fn refill(&self, spec: SocketSpec, pool: &mut SocketPool) {
+        pool.wanted = POOL.min(pool.wanted + 1);
+        if pool.ready.len() + pool.ordered > pool.wanted / 4 {
             return;
         }
         // Sockets of a family that is not in demand any more are dropped.
-        stock.ready.retain(|(of, _)| *of == spec);
-        let there = stock.ready.len() + stock.ordered;
+        pool.ready.retain(|(of, _)| *of == spec);
+        let there = pool.ready.len() + pool.ordered;
         // If the thread is gone, the next caller that wants a socket gets the error.
-        let _ = self.order(spec, stock.wanted.saturating_sub(there), stock);
+        let _ = self.order(spec, pool.wanted.saturating_sub(there), pool);
     }
 }
 
@@ -225,8 +225,8 @@ fn make_socket((family, kind, protocol): SocketSpec) -> io::Result<OwnedFd> {
     Ok(socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, protocol)?)
 }
 
-fn make_sockets(wishes: &Receiver<(SocketSpec, usize)>, made: &Sender<(SocketSpec, io::Result<OwnedFd>)>) {
-    for (spec, count) in wishes {
+fn make_sockets(requests: &Receiver<(SocketSpec, usize)>, made: &Sender<(SocketSpec, io::Result<OwnedFd>)>) {
+    for (spec, count) in requests {
         for _ in 0..count {
             if made.send((spec, make_socket(spec))).is_err() {
                 return;
@@ -315,9 +315,9 @@ mod tests {
     /// The test plays the thread in R: a call that waited for it would never return.
     #[test]
     fn sockets_lie_ready() {
-        let (wishes, wanted) = mpsc::channel();
+        let (requests, wanted) = mpsc::channel();
         let (makes, made) = mpsc::channel();
-        let factory = Factory::new(wishes, made);
+        let factory = Factory::new(requests, made);
         let stream: SocketSpec = (AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP));
         let datagram: SocketSpec = (AddressFamily::INET, SocketType::DGRAM, None);
         let make = |spec| makes.send((spec, make_socket(spec))).unwrap();
@@ -327,8 +327,8 @@ mod tests {
             let socket = factory.router(stream.0, stream.1, stream.2).unwrap();
             assert_eq!(socket_type(&socket).unwrap(), SocketType::STREAM);
             wanted.try_iter().for_each(|(spec, count)| (0..count).for_each(|_| make(spec)));
-            let stock = factory.stock.borrow();
-            most = most.max(stock.ready.len() + stock.ordered);
+            let pool = factory.pool.borrow();
+            most = most.max(pool.ready.len() + pool.ordered);
         }
         assert_eq!(most, POOL);
         // The pool serves only what was asked for, and an old failure is not reported later.

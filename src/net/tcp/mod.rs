@@ -407,7 +407,7 @@ impl Tcp {
         match (out, back) {
             (Turn::Over, Turn::Over) => self.finish(cx.now, id),
             (Turn::More, _) | (_, Turn::More) => self.queue(cx.now, id),
-            // What had arrived before the error was moved as far as the other end takes it, or its direction is closed.
+            // Bytes from before the error were moved as far as the other end takes them, or its direction is closed.
             _ if broken.is_some() => self.abort(cx, id),
             _ => {}
         }
@@ -510,7 +510,7 @@ mod tests {
             tcp.packet(&mut world.context(), &Ip::parse(&packet, Offload::default()).unwrap());
             tcp.flows()
         };
-        // Who has its share gives up its own oldest one; when there is no room at all, who has most does.
+        // At its limit a container loses its own oldest flow; in a full table, the one with the most flows does.
         assert_eq!([call(2, false, 1), call(2, true, 1), call(2, false, 2), call(2, true, 2)], [1, 2, 3, 3]);
         assert_eq!([call(3, false, 1), call(3, true, 1), call(4, true, 1), call(5, true, 1)], [4, 5, 6, 6]);
         drop((server, server6));

@@ -382,7 +382,7 @@ mod tests {
         assert!(bench.way.over);
     }
 
-    /// A pseudo-random stream of so many bytes, larger than all buffers, arrives whole.
+    /// A pseudo-random stream of `length` bytes, larger than all buffers, arrives whole.
     fn stream(mut bench: Bench, length: usize) -> Bench {
         let bytes: Vec<u8> =
             (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();

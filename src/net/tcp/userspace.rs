@@ -1,4 +1,4 @@
-//! TCP in userspace, spoken with a container on the TUN device where the kernel has no tproxy.
+//! TCP in userspace, with a container on the TUN device where the kernel has no tproxy.
 //!
 //! # Theory of operation
 //!

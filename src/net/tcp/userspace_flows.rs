@@ -48,8 +48,8 @@ impl UserspaceFlows {
 
     /// A flow has ended: its buffered bytes no longer count.
     pub(super) fn release(&mut self, progress: &Progress) {
-        if let Progress::Userspace(conversation) = progress {
-            self.kept = self.kept.saturating_sub(conversation.kept());
+        if let Progress::Userspace(connection) = progress {
+            self.kept = self.kept.saturating_sub(connection.kept());
         }
     }
 
@@ -153,8 +153,8 @@ impl Tcp {
         let (Origin::Outward(key), Some(far)) = (flow.origin, &flow.ends[FAR]) else { return };
         self.userspace.buffer.resize(BUFFER, 0);
         let start = self.userspace.start(&key, cx.now);
-        let conversation = self.userspace.play(cx, far, |env| Connection::begin(pair, &syn, start, env));
-        flow.progress = Progress::Userspace(Box::new(conversation));
+        let connection = self.userspace.play(cx, far, |env| Connection::begin(pair, &syn, start, env));
+        flow.progress = Progress::Userspace(Box::new(connection));
         // Events of the far end while it was connecting are not reported again.
         self.userspace_ready(cx, id, Interest::READ | Interest::WRITE);
     }
@@ -181,9 +181,9 @@ impl Tcp {
         self.userspace.buffer.resize(BUFFER, 0);
         let start = self.userspace.start(&key, cx.now);
         let ports = (key.destination.1, key.source.1);
-        let conversation = self.userspace.play(cx, &far, |env| Connection::call(pair, ports, start, env));
+        let connection = self.userspace.play(cx, &far, |env| Connection::call(pair, ports, start, env));
         let holder = cx.policy.holder(target.ip());
-        let progress = Progress::Userspace(Box::new(conversation));
+        let progress = Progress::Userspace(Box::new(connection));
         let (origin, ends) = (Origin::Called(key, other), [None, Some(far)]);
         let Some(id) = self.add(NewFlow { holder, origin, progress, ends }, cx.now) else { return Ok(()) };
         self.keys.called(key, id);
@@ -197,8 +197,8 @@ impl Tcp {
     /// The SYN of a userspace flow was retransmitted.
     pub(super) fn userspace_syn(&mut self, cx: &mut Context<'_>, id: Id, syn: &Syn) {
         if let Some((_, syn)) = syn.packet() {
-            self.drive(cx, id, |conversation, env| {
-                conversation.again(&syn, env);
+            self.drive(cx, id, |connection, env| {
+                connection.again(&syn, env);
                 Ok(Verdict::Continue)
             });
         }
@@ -206,17 +206,17 @@ impl Tcp {
 
     /// A segment of a userspace flow.
     pub(super) fn userspace_segment(&mut self, cx: &mut Context<'_>, id: Id, tcp: &packet::Tcp<'_>) {
-        self.drive(cx, id, |conversation, env| conversation.segment(tcp, env));
+        self.drive(cx, id, |connection, env| connection.segment(tcp, env));
     }
 
     /// Events of the far end of a userspace flow.
     pub(super) fn userspace_ready(&mut self, cx: &mut Context<'_>, id: Id, what: Interest) {
         let ending = what.intersects(Interest::READ_CLOSED | Interest::CLOSED | Interest::ERROR);
         let broken = what.contains(Interest::ERROR);
-        self.drive(cx, id, |conversation, env| {
-            let was_blocked = conversation.is_blocked();
-            conversation.note(what.contains(Interest::READ), what.contains(Interest::WRITE), ending);
-            let verdict = conversation.proceed(was_blocked, env)?;
+        self.drive(cx, id, |connection, env| {
+            let was_blocked = connection.is_blocked();
+            connection.note(what.contains(Interest::READ), what.contains(Interest::WRITE), ending);
+            let verdict = connection.proceed(was_blocked, env)?;
             // Bytes before the reset were sent as far as the container's window allowed.
             if broken { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(verdict) }
         });
@@ -225,8 +225,8 @@ impl Tcp {
     /// Sends the container of a userspace flow a reset.
     pub(super) fn reset_userspace(&mut self, cx: &mut Context<'_>, id: Id) {
         if matches!(self.flows.get(id), Some(Flow { progress: Progress::Userspace(_), .. })) {
-            self.drive(cx, id, |conversation, env| {
-                conversation.reset(env);
+            self.drive(cx, id, |connection, env| {
+                connection.reset(env);
                 Ok(Verdict::Continue)
             });
         }
@@ -253,23 +253,23 @@ impl Tcp {
         what: impl FnOnce(&mut Connection, &mut Env<'_>) -> io::Result<Verdict>,
     ) {
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let (Progress::Userspace(conversation), Some(far)) = (&mut flow.progress, &flow.ends[FAR]) else { return };
-        let was_open = conversation.is_open();
-        let verdict = self.userspace.play(cx, far, |env| what(conversation, env));
+        let (Progress::Userspace(connection), Some(far)) = (&mut flow.progress, &flow.ends[FAR]) else { return };
+        let was_open = connection.is_open();
+        let verdict = self.userspace.play(cx, far, |env| what(connection, env));
         flow.used = cx.now;
-        if let (false, true, Some(key)) = (was_open, conversation.is_open(), flow.origin.key()) {
+        if let (false, true, Some(key)) = (was_open, connection.is_open(), flow.origin.key()) {
             self.keys.accept(key);
             self.made(cx.now, id);
         }
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let Progress::Userspace(conversation) = &mut flow.progress else { return };
+        let Progress::Userspace(connection) = &mut flow.progress else { return };
         match verdict {
             Ok(Verdict::Continue) => self.set_alarm(id),
             Ok(Verdict::Closed) => self.finish(cx.now, id),
             Ok(Verdict::Aborted) => {
                 // The container has forgotten the connection: no more packets.
                 let other = match flow.origin {
-                    Origin::Called(_, other) if !conversation.is_open() => other,
+                    Origin::Called(_, other) if !connection.is_open() => other,
                     _ => None,
                 };
                 let progress = std::mem::replace(&mut flow.progress, Progress::Reaching(other));
@@ -282,8 +282,8 @@ impl Tcp {
 
     fn set_alarm(&mut self, id: Id) {
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let Progress::Userspace(conversation) = &flow.progress else { return };
-        if let Some(when) = conversation.deadline()
+        let Progress::Userspace(connection) = &flow.progress else { return };
+        if let Some(when) = connection.deadline()
             && flow.alarm.is_none_or(|alarm| when < alarm)
         {
             flow.alarm = Some(when);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_rest_and_conversations_do_not() {
+    fn streams_are_polled_and_request_response_traffic_is_not() {
         let start = Instant::now();
         let at = |micros: u64| start + Duration::from_micros(micros);
         // Request and response.

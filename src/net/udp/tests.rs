@@ -89,7 +89,7 @@ fn a_closed_port_is_told_with_the_packet_that_met_it() {
         assert_eq!(quoted.ports, Some((member.port(), remote.port())));
         assert!(quoted.packet.ends_with(b"anybody there"));
         assert!(world.wire.sent.is_empty());
-        // The flow goes on: somebody may listen now.
+        // The flow goes on: a server may listen now.
         let server = UdpSocket::bind((loopback(v6), remote.port())).unwrap();
         send(&mut world, &mut udp, &packet);
         udp.flush(&mut world.context());
@@ -401,7 +401,7 @@ fn a_stream_is_looked_at_now_and_then() {
     server.send_to(b"again", client).unwrap();
     until_sent(&mut world, &mut udp);
     assert_eq!(world.datagrams().len(), 1);
-    // A flow that ends while it rests takes nobody else's place.
+    // A flow that ends while it is polled does not affect others.
     for _ in 0..40 {
         server.send_to(b"more", client).unwrap();
     }

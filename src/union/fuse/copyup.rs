@@ -302,7 +302,7 @@ impl Fs {
 }
 
 impl Fs {
-    /// To be called before a change of the data of a file in the upper.
+    /// Call this before a change of a file's data in the upper.
     pub fn before_change(&self, node: &Arc<Node>, change: Change) -> Res<()> {
         let Some(unsynced) = &self.unsynced else { return Ok(()) };
         match unsynced.is_altered(node.ino, change) {

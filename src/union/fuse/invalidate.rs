@@ -1,17 +1,16 @@
-//! Which listings the kernel should ask for again, because somebody goes through them and looks at each entry.
+//! Invalidates cached directory listings that are being walked with stat.
 //!
 //! # Theory of operation
 //!
-//! The kernel keeps the names of a directory that was listed to its end, without attributes, and answers the next listing
-//! from them. Who then looks at each entry makes a message for each that the kernel does not know. If it is known early
-//! enough that somebody does, the cheaper way is that the kernel throws the names away (`FUSE_NOTIFY_INVAL_INODE`): it
-//! then asks for the rest of the listing that is going on, by the cookie where that is, and, because of the look-ups, with
-//! attributes (`FUSE_READDIRPLUS_AUTO`; fuse_readdir_cached and fuse_use_readdirplus in fs/fuse/readdir.c).
+//! When a directory was listed to its end, the kernel caches the names, without attributes, and serves the next listing
+//! from this cache. A program that stats each entry then sends a message for each unknown one. If the server notices
+//! this early, it is cheaper to drop the cache (`FUSE_NOTIFY_INVAL_INODE`): the kernel then asks for the rest of the
+//! current listing by its readdir cookie, and, because of the lookups, with attributes (`FUSE_READDIRPLUS_AUTO`;
+//! fuse_readdir_cached and fuse_use_readdirplus in fs/fuse/readdir.c).
 //!
-//! The sign is [`STEPS`] look-ups of listed names, each further on in the listing than the one before. A program has a
-//! part of the listing already, so nothing is won in a directory that is not longer than that ([`AHEAD`]). The price, if it
-//! had all of it, is that the next listing is asked for once more; so this happens once for each time that the kernel was
-//! given the end of the listing.
+//! The sign is [`STEPS`] lookups of listed names in the order of the listing. The program has a part of the listing
+//! already, so a directory that is not longer than that gains nothing ([`AHEAD`]). If the program had all of it, one
+//! more listing is requested; so the cache is dropped once per time that the kernel got the end of the listing.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,30 +18,31 @@ use fuser::{INodeNo, Notifier};
 
 use super::placement;
 
-/// Look-ups of entries in the order of the listing that mean that somebody goes through it.
+/// How many lookups in the order of the listing mean that a program walks it.
 const STEPS: u8 = 32;
 
-/// Entries that a program may have taken already: as many short names as there are in 32 KiB of struct linux_dirent64, the
-/// buffer of readdir(3) in glibc.
+/// Entries that a program may hold already: the short names that fit 32 KiB of struct linux_dirent64, the buffer of
+/// readdir(3) in glibc.
 const AHEAD: usize = 1024;
 
-/// How somebody goes through the listing of a directory, as far as look-ups tell.
+/// The progress of a walk through a directory's listing, as lookups show it.
 #[derive(Debug, Default)]
 pub(super) struct ListingWalk {
-    /// Whether the kernel may have the names, and was not told to drop them.
+    /// Whether the kernel may cache the names, and was not told to drop them.
     kept: bool,
     steps: u8,
-    /// The lower half of the position of the last entry that was looked up: there is one of this for each directory.
+    /// The lower half of the position of the last lookup; small, as there is one per directory.
     last: u16,
 }
 
 impl ListingWalk {
-    /// The kernel was given a part of the listing, and its end or not.
+    /// The kernel got a part of the listing; `end` if it was the last.
     pub fn given(&mut self, end: bool) {
         *self = Self { kept: end, ..Self::default() };
     }
 
-    /// The entry at a position in a listing with so many was looked up. Returns whether the kernel is to drop the names.
+    /// Notes a lookup of the entry at a position of a listing with this many entries. Returns whether to drop the
+    /// cache.
     pub fn looked_up(&mut self, position: usize, entries: usize) -> bool {
         let further = (position as u16).wrapping_sub(self.last);
         self.steps = if (1..=u16::MAX / 2).contains(&further) { self.steps.saturating_add(1) } else { 1 };
@@ -53,22 +53,22 @@ impl ListingWalk {
     }
 }
 
-/// Who is to be told to drop names. Copies are one.
+/// The kernel's end of the session, for notifications. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Kernel(Arc<OnceLock<Notifier>>);
 
 impl Kernel {
-    /// There is a session, and this is the way to talk in it.
+    /// Sets the session's notifier.
     pub fn listens(&self, notifier: Notifier) {
         let _ = self.0.set(notifier);
     }
 
-    /// Has the names dropped that are kept of a directory. That waits for who is just reading them, who may wait for an
-    /// answer of ours to have room for them: no thread that serves does it.
+    /// Drops the cached names of a directory, on the monitor thread: the call waits for readers of the cache, which may
+    /// wait for an answer of this server.
     pub fn drop_names(&self, directory: u64) {
         let kernel = self.clone();
         placement::defer(move || {
-            // Names that are not dropped are no error.
+            // A failure is harmless.
             let _ = kernel.0.get().map(|notifier| notifier.inval_inode(INodeNo(directory), 0, 0));
         });
     }

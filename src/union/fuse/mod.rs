@@ -11,15 +11,16 @@
 //! output. The server answers the kernel's first message, writes `ready` or its error to the pipe, and serves until the
 //! mount is gone: then reading the device fails and it exits. It needs no signal and leaves nothing behind. If it dies,
 //! every access to the mount fails with ENOTCONN; its starter has its pidfd.
-//! A union has one server at a time: it holds a lock in the work directory until its last write, which comes after the
+//!
 //! A union has one server at a time. It holds a lock in the work directory until its last write, which comes after the
 //! container's last process has ended. The next server waits for the lock, and its starter waits for it: at most
 //! [`PATIENCE`], longer only while copies are being written to the disk ([`unsynced`]).
-//! Where it is not a plain file system: files without a name (`O_TMPFILE`) are not supported, since the version of fuser
+//!
 //! Differences from an ordinary file system: unnamed files (`O_TMPFILE`) are not supported, since this version of fuser
 //! does not know the message (programs fall back to a named file). Unsynced changes through a mapping are lost with the
 //! server, since they are in the mount's page cache. Hard links of symbolic links, pipes and devices in a lower layer
 //! become separate files if one is copied up and another is first looked up in a later mount.
+//!
 //! The kernel checks permissions (`default_permissions`) with the owners that the server reports. The server itself
 //! runs as root of the namespace that owns the mount, in a sandbox ([`sandbox`]) that leaves it the layers and the
 //! container's directory.
@@ -364,8 +365,8 @@ fn with_upper(container: &Path, lowers: Vec<LayerDir>, work: OwnedFd, volatile: 
     Ok(fs)
 }
 
-/// Detaches from the login session: its end must not cut off a container that is being stopped properly. Also clears
-/// the umask, and raises the limit of open files.
+/// Blocks the signals that end a login session, which must not cut off a container that is being stopped properly.
+/// Clears the umask, and raises the limit of open files.
 fn become_background() -> Result<()> {
     use nix::sys::signal::{SigSet, Signal};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();

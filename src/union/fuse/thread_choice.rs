@@ -1,54 +1,54 @@
-//! Decides whether the light thread or ordinary ones serve, from what requests tell and what was sampled. Nothing is done
-//! here: times and samples come from [`super::placement`], which also says what for. Times are in microseconds.
+//! Decides whether the light thread or ordinary threads serve. Pure: [`super::placement`], which explains the two
+//! kinds, supplies times and samples. Times are in microseconds.
 
-/// Requests of one client in a row after which it is followed.
+/// Consecutive requests of one client after which it is followed.
 const STREAK: u32 = 4;
 
-/// Microseconds between an answer and the next request that raise the suspicion that the client was moved: at first, and
-/// after as many false alarms as it takes.
+/// Microseconds between an answer and the next request that suggest that the client was moved: at first, and at most,
+/// as false alarms raise it.
 const SUSPICIOUS: (u64, u64) = (20, 2_000);
 
-/// Changes of the client within the last 32 requests that mean clients in parallel.
+/// Changes of the client within 32 requests that mean parallel clients.
 const PARALLEL: u32 = 8;
 
-/// Requests between two samples, at most.
+/// The most requests between two samples.
 const SAMPLE_EVERY: u32 = 16;
 
-/// Microseconds after which the next request takes a sample anyway.
+/// Microseconds after which the next request triggers a sample anyway.
 const SAMPLE_AFTER: u64 = 2_000;
 
-/// Microseconds for which other tasks must have been seen in every sample until ordinary threads take over: about what a
-/// request takes that has to wait for somebody else's turn. The kernel's own short work is no reason.
+/// Microseconds for which every sample must have seen other tasks before ordinary threads take over: about the time of
+/// a request that waits for another task's slice. Short kernel work does not count.
 const NOISE: u64 = 2_000;
 
-/// Microseconds for which ordinary threads serve after the light one had to give up: at first, and at most.
+/// Microseconds for which ordinary threads serve after the light one gave up: at first, and at most.
 const PAUSE: (u64, u64) = (4_000, 200_000);
 
-/// Microseconds after which the light one has lasted: the next pause is a short one.
+/// Microseconds after which the light thread counts as lasting: the next pause is short again.
 const LASTED: u64 = 50_000;
 
-/// Decides who serves, from what is observed. Times are in microseconds.
+/// Decides from observations which threads serve. Times are in microseconds.
 #[derive(Debug)]
 pub(super) struct ThreadChoice {
-    /// The CPU, if there is but one: then nothing needs to be known.
+    /// The only CPU, if there is one: then nothing needs to be observed.
     only: Option<u32>,
-    /// As many runnable tasks as there may be besides the client.
+    /// The number of runnable tasks, besides the client, that still counts as quiet.
     quiet: u32,
     pid: u32,
-    /// For each of the last 32 requests whether it came from another client than the one before.
+    /// A bit for each of the last 32 requests: whether its client differed from the one before.
     changes: u32,
     streak: u32,
     /// Requests until the next sample.
     left: u32,
     sampled: u64,
-    /// When the first of the last samples was taken that all saw other tasks.
+    /// When the first sample was taken since which all saw other tasks.
     noisy: Option<u64>,
-    /// As [`SUSPICIOUS`], and whether the sample is taken for that reason.
+    /// The present threshold of [`SUSPICIOUS`], and whether a sample is taken for that reason.
     suspicious: u64,
     suspected: bool,
     /// The client whose CPU was asked for last.
     followed: u32,
-    /// The CPU beside whose client the light thread serves; none while ordinary threads do.
+    /// The CPU on which the light thread serves; `None` while ordinary threads do.
     pub beside: Option<u32>,
     since: u64,
     not_before: u64,
@@ -56,7 +56,7 @@ pub(super) struct ThreadChoice {
 }
 
 impl ThreadChoice {
-    /// Of so many CPUs; or of that one.
+    /// For this many CPUs, or for only this one.
     pub fn new(cpus: u32, only: Option<u32>) -> Self {
         Self {
             only,
@@ -77,8 +77,8 @@ impl ThreadChoice {
         }
     }
 
-    /// A request of `pid`, which is 0 if nobody waits for it, so long after the last answer. Whether a sample is to be
-    /// taken.
+    /// Notes a request of `pid` (0 if no process waits for it), `gap` after the last answer. Returns whether to take a
+    /// sample.
     pub fn observe(&mut self, pid: u32, now: u64, gap: u64) -> bool {
         if pid == 0 {
             return false;
@@ -111,7 +111,7 @@ impl ThreadChoice {
         true
     }
 
-    /// The sample: runnable tasks, this one included, and the CPU of the client if it is known.
+    /// Notes a sample: runnable tasks, this thread included, and the client's CPU if known.
     pub fn answer(&mut self, running: u32, cpu: Option<u32>, now: u64) {
         if running > self.quiet {
             let first = *self.noisy.get_or_insert(now);
@@ -134,7 +134,7 @@ impl ThreadChoice {
         self.beside = cpu;
     }
 
-    /// Back to ordinary threads for a while: the longer, the less often the other way lasted.
+    /// Falls back to ordinary threads, with exponential back-off.
     pub fn give_up(&mut self, now: u64) {
         self.noisy = None;
         if self.beside.take().is_some() {
@@ -151,7 +151,7 @@ impl ThreadChoice {
 mod tests {
     use super::*;
 
-    /// One request each `step` microseconds; samples as given; tells how many were taken.
+    /// One request every `step` microseconds, with these samples; returns how many were taken.
     fn run(choice: &mut ThreadChoice, pids: &[u32], now: &mut u64, step: u64, running: u32, cpu: u32) -> usize {
         let mut taken = 0;
         for pid in pids {
@@ -170,7 +170,7 @@ mod tests {
         run(&mut choice, &[7; 6], &mut now, 10, 1, 1);
         assert_eq!(choice.beside, Some(1));
         assert!(run(&mut choice, &[7; 1000], &mut now, 10, 1, 1) < 80);
-        // It moves, and so does who serves it.
+        // The client moves, and the light thread follows.
         run(&mut choice, &[7; 20], &mut now, 10, 1, 0);
         assert_eq!(choice.beside, Some(0));
     }
@@ -223,7 +223,7 @@ mod tests {
         let (mut choice, mut now) = (ThreadChoice::new(2, None), 0);
         run(&mut choice, &[7; 10], &mut now, 10, 1, 1);
         assert_eq!(choice.beside, Some(1));
-        // Slow now, for somebody else has the CPU: time alone brings the samples.
+        // Slow now, since another task has the CPU: only time triggers samples.
         run(&mut choice, &[7; 2], &mut now, SAMPLE_AFTER, 3, 1);
         assert_eq!(choice.beside, None);
         let mut pauses = Vec::new();

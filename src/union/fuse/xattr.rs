@@ -16,13 +16,13 @@ use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
 
-/// The names that are the union's.
+/// The prefix of the union's own attributes.
 pub(super) const OWN_PREFIX: &[u8] = b"user.overlay.";
 const ESCAPED_PREFIX: &[u8] = b"user.overlay.overlay.";
-/// What a directory gives to what is made in it.
+/// The ACL that new files in a directory inherit.
 pub(super) const DEFAULT_ACL: &str = "system.posix_acl_default";
 
-/// What names begin with that every file system has (xattr(7)).
+/// Prefixes of attribute names that every file system has (xattr(7)).
 const ORDINARY: [&[u8]; 4] = [b"user.", b"security.", b"trusted.", b"system.posix_acl_"];
 
 /// The longest list of names and the longest value (XATTR_LIST_MAX, XATTR_SIZE_MAX).

@@ -29,7 +29,7 @@ struct Memory {
     /// What it got.
     got: Vec<u8>,
     finished: bool,
-    /// What it takes until it is asked again, and how much more it says that it would take.
+    /// How much it takes until it is asked again, and how much more it announces.
     room: usize,
     boast: usize,
 }
@@ -458,7 +458,7 @@ impl Simulation {
         }
     }
 
-    /// The server sends back what it gets, and has room for so many bytes in each direction. What waits on room, and what is
+    /// The server echoes, with room for `room` bytes in each direction. What waits on room, and what is
     /// new, is told.
     fn echo(&mut self, room: usize) {
         let far = &mut self.far;

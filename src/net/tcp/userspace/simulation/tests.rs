@@ -1,4 +1,4 @@
-//! What becomes of conversations on a wire with accidents, with slow readers, and with nobody at the other end.
+//! Connections over a lossy wire, with slow readers, and without a peer.
 
 use super::super::incoming::MAX_KEPT;
 use super::*;
@@ -29,7 +29,7 @@ fn both_directions_may_be_full() {
     }
     for seed in 1..=10 {
         let mut play = Simulation::new(seed, 0, 100_000, 0);
-        // What the container sends overtakes itself, and nothing is lost.
+        // Reordering without loss.
         play.client.wire.late = 200;
         let took = full_in_both_directions(play, 0);
         assert!(took < Duration::from_secs(2), "{took:?}, as what comes too early is sent again");
@@ -39,7 +39,7 @@ fn both_directions_may_be_full() {
     }
 }
 
-/// What was promised is taken, and what was not is not: memory is bounded by the window.
+/// Bytes within the announced window are taken, others are not: the window bounds memory.
 #[test]
 fn no_more_is_kept_than_was_promised() {
     let mut play = Simulation::new(1, 0, 200_000, 0);
