@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::checksum::Sum;
-use super::ip::{FRAGMENT_HEADER, Ip, Malformed, Transport, V4_HEADER, V6_HEADER};
+use super::ip::{FRAGMENT_HEADER, Ip, Transport, V4_HEADER, V6_HEADER};
+use super::piece::Piece;
 use super::{MAX_PACKET, Pair, u16_at};
 use crate::net::handler::Holder;
 
@@ -18,45 +19,6 @@ const MAX_PIECES: usize = 256;
 const PIECE_COST: usize = 64;
 /// The overhead of a stored packet, estimated.
 const PACKET_COST: usize = 256;
-
-/// A fragment of a packet.
-#[derive(Debug, Clone, Copy)]
-pub struct Piece<'a> {
-    identification: u32,
-    /// The offset of its data behind the headers of the whole packet, in bytes.
-    offset: usize,
-    /// Whether more fragments follow.
-    more: bool,
-    /// The headers before the fragment header.
-    head: &'a [u8],
-    /// The offset in `head` of the next-header field that names the fragment header; `None` for IPv4, which has no such
-    /// header.
-    named_at: Option<usize>,
-    data: &'a [u8],
-}
-
-impl<'a> Piece<'a> {
-    pub(super) fn new(
-        identification: u32,
-        offset: usize,
-        more: bool,
-        head: &'a [u8],
-        named_at: Option<usize>,
-        data: &'a [u8],
-    ) -> Result<Self, Malformed> {
-        // All except the last one are a multiple of eight bytes (RFC 791 section 3.2, RFC 8200 section 4.5); an empty
-        // one is useless; a packet that would become too large is the "ping of death".
-        if data.is_empty() || (more && !data.len().is_multiple_of(8)) || offset + data.len() > 65_535 {
-            return Err(Malformed("extent of a fragment"));
-        }
-        Ok(Self { identification, offset, more, head, named_at, data })
-    }
-
-    /// Whether it has the transport header.
-    pub fn is_first(&self) -> bool {
-        self.offset == 0
-    }
-}
 
 /// The key of the fragments of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -19,6 +19,7 @@ mod fragment;
 mod icmp;
 mod ip;
 mod offload;
+mod piece;
 mod tcp;
 mod udp;
 
@@ -26,10 +27,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub use fragment::{REASSEMBLY_TIMEOUT, Reassembly, split};
 pub use icmp::{Echo, Icmp, Quoted, Refusal, echo_reply, echo_request, refuse};
-pub use ip::{Envelope, Headers, Ip, Malformed, Transport};
+pub use ip::{Envelope, Headers, Ip, Transport};
 pub use offload::{VNET_HEADER, decode, encode};
 pub use tcp::{Flags, Options, Segment, Tcp};
 pub use udp::{Udp, udp_headers};
+
+/// A packet that no sender should have sent, or that was damaged on its way: it is dropped without an answer, as the kernel
+/// does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed(
+    /// What is wrong, for counters and tests.
+    pub &'static str,
+);
 
 /// The largest packet of either family: 40 bytes of IPv6 header and 65,535 behind it.
 pub const MAX_PACKET: usize = 65_575;
