@@ -32,7 +32,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::paths::private_dir;
-use crate::base::{Error, Kind, Paths, Result, ResultExt, private};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, private};
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Wish};
 
@@ -335,7 +335,8 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
         return Ok(connected);
     }
     private_dir(&paths.runtime.join("netd"))?;
-    let _starting = Lock::wait(&paths.runtime.join("netd.lock"), Mode::Exclusive)?;
+    let lock = paths.runtime.join("netd.lock");
+    let _starting = Lock::wait_at_most(&lock, Mode::Exclusive, PATIENCE).context(|| "cannot start netd")?;
     if let Some(connected) = attempt(&address)? {
         return Ok(connected);
     }
@@ -344,7 +345,9 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     private::close_to_others(listener.as_fd()).at(&path, "cannot close to others")?;
     bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(&path, "cannot make the socket")?;
     listen(&listener, Backlog::MAXCONN).at(&path, "cannot listen on")?;
+    failpoint::here("netd.listening")?;
     spawn::spawn(paths, &path, program, listener.as_fd(), router)?;
+    failpoint::here("netd.spawned")?;
     attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
 }
 

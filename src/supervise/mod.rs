@@ -48,7 +48,7 @@ pub use spawn::{ROLE, spawn};
 use crate::base::error::WireError;
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, limits, lock, private, time};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, failpoint, limits, lock, private, time, trace};
 use crate::rootless::outer;
 use crate::runtime::enter;
 use crate::spec::namespaces::NetworkMode;
@@ -67,6 +67,7 @@ use start::Started;
 pub fn main(paths: &Paths) -> i32 {
     // Neither a core dump nor a debugger of another user shows what it holds.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    failpoint::watch(&paths.runtime);
     limits::raise();
     limits::ignore_file_size_signal();
     let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {
@@ -162,6 +163,7 @@ impl Supervisor {
                 None => error,
             }
         })?;
+        failpoint::here("supervisor.locked")?;
         let first = containers.state(&guard.id)?.is_none();
         let reserve = if config.lifecycle.remove { None } else { Some(containers.reserve_state(&guard)?) };
         match start::start(paths, launch, &config, first) {
@@ -176,6 +178,7 @@ impl Supervisor {
                     restarter: None,
                 };
                 containers.set_state(&guard, &state, Durability::Volatile)?;
+                failpoint::pass("supervisor.recorded");
                 if let Some(network) = &mut network {
                     network.recorded();
                 }
@@ -476,6 +479,8 @@ impl Supervisor {
     }
 
     fn stop(&mut self, signal: i32, patience: i64) {
+        failpoint::pass("supervisor.stop_heard");
+        trace::step(|| format!("sends signal {signal}; SIGKILL follows after {patience} ms"));
         self.signal(signal);
         if patience >= 0 {
             let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
@@ -490,6 +495,7 @@ impl Supervisor {
 
     /// Pid 1 has ended: drain, record, remove, tell, let go.
     fn finish(mut self) -> Result<()> {
+        failpoint::pass("supervisor.ended");
         let code = exit_code(self.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         // Those who have connected in the last moment hear of it, too; the next ones are refused.
         self.accept();
@@ -514,6 +520,8 @@ impl Supervisor {
                 recorded
             }
         };
+        failpoint::pass("supervisor.finished");
+        trace::step(|| format!("ended with {code}, removed: {goes}, recorded: {}", recorded.is_ok()));
         self.added.iter().for_each(Added::finish);
         self.attached.tell_end(code);
         self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());

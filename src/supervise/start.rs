@@ -12,7 +12,7 @@ use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
 use super::{account, prepare};
-use crate::base::{Error, Paths, Result, ResultExt, private};
+use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan;
@@ -34,8 +34,15 @@ pub(super) struct Started {
 /// Starts a container; `first` when it never ran. On failure nothing of it is left running.
 pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, first: bool) -> Result<Started> {
     let container = paths.container(&config.id);
+    if request.traced {
+        trace::listen_in_log(&Paths::logs_in(&paths.data), "supervisor.log", config.id.short().to_owned());
+    }
+    trace::step(|| format!("starts container `{}`", config.name));
     let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
+    failpoint::here("supervisor.reserved")?;
     let mut network = Networked::join(paths, config, &exe)?;
+    failpoint::here("supervisor.joined")?;
+    trace::step(|| joined(network.as_ref()));
     network::share(paths, &config.namespaces.network)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
     let ids = ContainerIds::new(&config.namespaces.user, &outer::current_maps()?)?;
@@ -44,6 +51,12 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     }
     let volumes = prepare::volumes(paths, config)?;
     let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
+    failpoint::here("supervisor.mounted")?;
+    trace::step(|| {
+        let server =
+            file_server.as_ref().map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
+        format!("the root of {} layers is served by {server}", request.layers.len())
+    });
     if first {
         prepare::fill_volumes(&volumes, config, &ids, root.as_fd())?;
         account::give_files(&container, config, &ids)?;
@@ -52,7 +65,17 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     let process = prepare::main_process(config, root.as_fd())?;
     let facts = plan::Facts { etc: network::etc_directory(paths, config), volumes, terminal: request.terminal };
     let plan = plan::plan(config, process, &facts);
+    for mount in &plan.mounts {
+        trace::step(|| {
+            let source = match &mount.source {
+                plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
+                plan::MountPlanSource::Tmpfs { .. } => "a tmpfs".into(),
+            };
+            format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })
+        });
+    }
     let listener = listen_at(&paths.container_socket(&config.id))?;
+    failpoint::here("supervisor.listening")?;
     let terminations = termination_signals()?;
     let (streams, ours) = match config.process.tty {
         true => (None, None),
@@ -64,6 +87,8 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     let resources = Resources { root, streams, exe: &exe, maps: ids.nested };
     let mut launched =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
+    failpoint::here("supervisor.launched")?;
+    trace::step(|| format!("the first process is {}: {}", launched.init.pid, config.process.argv().join(" ")));
     let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
@@ -79,6 +104,15 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
     };
     let attached = Attached::new(outputs, stdin, terminal, container.join("log"));
     Ok(Started { launched, file_server, network, listener, attached, terminations })
+}
+
+/// What a container has on its networks, in words.
+fn joined(network: Option<&Networked>) -> String {
+    let Some(network) = network else { return "is on no network of its own".into() };
+    let joined = network.joined();
+    let endpoints = joined.endpoints.iter().map(|endpoint| format!("network `{}`", endpoint.network));
+    let ports = joined.ports.iter().map(|port| format!("port {} as {}", port.host_port, port.container()));
+    format!("netd gave it {}", endpoints.chain(ports).collect::<Vec<_>>().join(", "))
 }
 
 /// The ends of the container's pipes that stay here.

@@ -17,7 +17,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
-use crate::base::{Error, Kind, Result, ResultExt};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint};
 
 /// Layers and the directory that takes the changes.
 #[derive(Debug, Clone)]
@@ -94,6 +94,7 @@ fn mount_lowers(place: &Path, volatile: bool, upper: &Upper, lowers: &[File]) ->
     }
     mount(Some("overlay"), place, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
         .map_err(|errno| refused(errno, place))?;
+    failpoint::here("overlay.mounted")?;
     let path = CString::new(place.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::usage(format!("`{}` holds a zero byte", place.display())))?;
     let detached = rustix::mount::open_tree(

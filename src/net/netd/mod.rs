@@ -45,7 +45,7 @@ use super::table::{self, Table};
 use crate::base::error::WireError;
 use crate::base::lock::{Lock, Mode};
 use crate::base::private::check_peer;
-use crate::base::{ContainerId, Result, ResultExt, fault_log};
+use crate::base::{ContainerId, Paths, Result, ResultExt, failpoint, fault_log, trace};
 use crate::spec::network::Joined;
 use crate::spec::network::Network;
 use crate::sys::process::inherited_fd;
@@ -57,11 +57,10 @@ use parts::Parts;
 use wakes::{Epoll, Vigil};
 
 /// The program name that makes coracle netd; followed by the data and the runtime directory, the address of its socket,
-/// and whether it takes over a namespace.
+/// whether it takes over a namespace, and whether its steps are traced in its log.
 pub const ROLE: &str = "coracle-netd";
 
-/// Where it writes what ended it before its time: a directory and a file in it, in the data directory.
-const LOGS: &str = "logs";
+/// Where it writes what ended it before its time, and its steps with `--debug`: a file among the logs of the data directory.
 const LOG: &str = "netd.log";
 
 /// How long it waits for the next container after the last one has gone; also how long a bridge without members stays.
@@ -91,15 +90,21 @@ pub type Running = BTreeMap<ContainerId, Joined>;
 /// The role's entry, with the arguments after its name. `running` tells which containers run on networks when it starts:
 /// they had an earlier netd and are about to come back. Returns the exit status.
 pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
-    let [data, runtime, address, adoption] = args else { return 125 };
+    let [data, runtime, address, adoption, traced] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
     let address = PathBuf::from(address);
     let lock = Path::new(runtime).join("netd.lock");
     let Ok(spare) = listener.try_clone() else { return 125 };
-    let logs = Path::new(data).join(LOGS);
+    failpoint::watch(Path::new(runtime));
+    failpoint::pass("netd.begin");
+    let logs = Paths::logs_in(Path::new(data));
     let log = logs.join(LOG);
     // A log that cannot be written is done without.
     let _ = fs::create_dir(&logs);
+    if traced.as_encoded_bytes() == spawn::TRACED {
+        trace::listen_in_log(&logs, LOG, format!("netd {}", std::process::id()));
+    }
+    trace::step(|| format!("begins; its namespace is {}", adoption.display()));
     fault_log::fatal_panics_to(log.clone());
     let networks = Networks::below(Path::new(data));
     let running = running();
@@ -465,6 +470,7 @@ impl Netd {
             return Ok(false);
         }
         let _ = fs::remove_file(address);
+        trace::step(|| "nobody needs it: it goes".into());
         Ok(true)
     }
 }

@@ -5,13 +5,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use super::ROLE;
-use crate::base::{Error, Paths, Result, ResultExt};
+use crate::base::{Error, Paths, Result, ResultExt, trace};
 use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit_now, fork, place_at};
 
 /// Where netd finds its listening socket.
 pub const LISTENER: i32 = 3;
 /// Where it finds the router's namespace of its predecessor.
 pub const ROUTER: i32 = 4;
+/// The last argument when its steps go to its log.
+pub const TRACED: &[u8] = b"traced";
 
 /// Starts netd with the listening socket bound at `address`. It is nobody's child afterwards, in a session of its own and
 /// holds nothing of the caller's, which must have one thread. What fails from here on shows as an end of the connections.
@@ -28,6 +30,7 @@ pub fn spawn(
         paths.runtime.as_os_str().as_encoded_bytes(),
         address.as_os_str().as_encoded_bytes(),
         if router.is_some() { b"adopt" } else { b"new" },
+        if trace::is_on() { TRACED } else { b"quiet" },
     ];
     let argv = StringArray::new(argv).context(|| "a directory name holds a zero byte")?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
