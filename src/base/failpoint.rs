@@ -61,6 +61,7 @@ pub const POINTS: &[(&str, Effect)] = &[
     ("netd.begin", Never),
     ("netd.join", Never),
     ("netd.listening", Fails),
+    ("netd.locked", Fails),
     ("netd.plug", Never),
     ("netd.spawned", Fails),
     ("network.connected", Fails),

@@ -30,11 +30,14 @@ use super::netd::spawn;
 use super::protocol::{self, Counters, Join, MAX_MESSAGE, Reply, Request};
 use crate::base::error::if_absent;
 use crate::base::id::Name;
-use crate::base::lock::{Lock, Mode};
+use crate::base::lock::{self, Lock, Mode};
 use crate::base::paths::private_dir;
 use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, private};
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Wish};
+
+/// Held by whoever starts netd, in the runtime directory.
+pub(super) const LOCK: &str = "netd.lock";
 
 /// How long netd may take for one answer: a busy machine with a hundred containers starting, and much more.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,7 +136,13 @@ impl Membership {
                 Ok(None) => continue,
                 Ok(Some(Reply::Failed(error))) => return Err(error.into()),
                 Ok(Some(_)) => return Err(misunderstood()),
-                Err(error) => return Err(error),
+                // Its socket is there before it is.
+                Err(error) => {
+                    return Err(match lock::holder(&paths.runtime.join(LOCK)) {
+                        Some(starter) => error.hint(format!("it is being started by {starter}")),
+                        None => error,
+                    });
+                }
             }
         }
         Err(Error::system("netd, coracle's network process, ends as soon as it has started")
@@ -335,8 +344,9 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
         return Ok(connected);
     }
     private_dir(&paths.runtime.join("netd"))?;
-    let lock = paths.runtime.join("netd.lock");
-    let _starting = Lock::wait_at_most(&lock, Mode::Exclusive, PATIENCE).context(|| "cannot start netd")?;
+    let _starting =
+        Lock::wait_at_most(&paths.runtime.join(LOCK), Mode::Exclusive, PATIENCE).context(|| "cannot start netd")?;
+    failpoint::here("netd.locked")?;
     if let Some(connected) = attempt(&address)? {
         return Ok(connected);
     }

@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::protocol::{self, CHUNK, Reply};
 use crate::base::error::WireError;
-use crate::base::{Error, Result, ResultExt, time};
+use crate::base::{Error, Result, ResultExt, time, trace};
 use crate::logs::Writer;
 use crate::spec::logs::Stream;
 
@@ -398,6 +398,7 @@ impl Attached {
 
     /// The last message to everyone. Who can take it has it when this returns.
     pub(super) fn tell_end(&mut self, code: i32) {
+        trace::step(|| format!("the container has ended with {code}"));
         for client in &mut self.clients {
             client.queue.push_back(Message::Other(Reply::Exited(code)));
             client.closing = true;

@@ -521,7 +521,7 @@ impl Supervisor {
             }
         };
         failpoint::pass("supervisor.finished");
-        trace::step(|| format!("ended with {code}, removed: {goes}, recorded: {}", recorded.is_ok()));
+        let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         self.added.iter().for_each(Added::finish);
         self.attached.tell_end(code);
         self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());

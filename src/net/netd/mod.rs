@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use super::client;
 use super::networks::{Networks, share_addresses};
 use super::packet::Ip;
 use super::part::{Context, Interest, Part, Token, Wakes};
@@ -93,7 +94,7 @@ pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let [data, runtime, address, adoption, traced] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
     let address = PathBuf::from(address);
-    let lock = Path::new(runtime).join("netd.lock");
+    let lock = Path::new(runtime).join(client::LOCK);
     let Ok(spare) = listener.try_clone() else { return 125 };
     failpoint::watch(Path::new(runtime));
     failpoint::pass("netd.begin");
