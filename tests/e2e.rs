@@ -24,6 +24,8 @@ mod crash;
 mod escape;
 #[path = "e2e/exec_attach.rs"]
 mod exec_attach;
+#[path = "e2e/failpoints.rs"]
+mod failpoints;
 #[path = "e2e/failures.rs"]
 mod failures;
 #[path = "e2e/health.rs"]

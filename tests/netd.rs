@@ -85,7 +85,7 @@ const TESTS: &[(&str, fn())] = &[
     ("others_keep_room_for_connections_without_a_gate", trouble::others_keep_room_for_connections_without_a_gate),
     ("idle_netd_is_small_and_asleep", trouble::idle_netd_is_small_and_asleep),
     ("nothing_runs_when_nothing_runs", members::nothing_runs_when_nothing_runs),
-    ("attaching_is_quick", members::attaching_is_quick),
+    ("attaching_waits_for_no_timer", members::attaching_waits_for_no_timer),
 ];
 
 fn main() {

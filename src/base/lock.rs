@@ -22,7 +22,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use rustix::fs::FlockOperation;
 
 use super::error::{Result, ResultExt, if_absent};
-use super::text;
+use super::{Error, failpoint, text, trace};
 use crate::sys::interrupt::Interrupts;
 
 /// How long a waiter waits before it reports the holder.
@@ -79,16 +79,33 @@ impl Lock {
     /// Waits for the lock on the file at `path`, which is made when absent. It must be held for a short time only, and
     /// dropped by the thread that took it. See the module for what a long wait does.
     pub fn wait(path: &Path, mode: Mode) -> Result<Self> {
+        Self::take(path, mode, None)
+    }
+
+    /// The same, for a lock whose holder may be stopped or hang: not longer than `limit`, after which it is an error that
+    /// names the holder.
+    pub fn wait_at_most(path: &Path, mode: Mode, limit: Duration) -> Result<Self> {
+        Self::take(path, mode, Some(limit))
+    }
+
+    fn take(path: &Path, mode: Mode, limit: Option<Duration>) -> Result<Self> {
         let file = open(path)?;
         let steady = Steady::begin();
         match attempt(&file, mode) {
-            Ok(()) => return Ok(Self { file, _steady: Some(steady) }),
+            Ok(()) => {
+                failpoint::here("lock.held")?;
+                return Ok(Self { file, _steady: Some(steady) });
+            }
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error).at(path, "cannot lock"),
         }
         // A waiter holds nothing: ^Z may stop it.
         drop(steady);
-        wait_long(&file, path, mode).at(path, "cannot lock")?;
+        trace::step(|| format!("waits for the lock `{}`", path.display()));
+        match wait_long(&file, path, mode, limit) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(held_too_long(path)),
+            waited => waited.at(path, "cannot lock")?,
+        }
         Ok(Self { file, _steady: Some(Steady::begin()) })
     }
 
@@ -150,12 +167,26 @@ fn describe(pid: u32) -> Option<String> {
     Some(format!("process {pid}, `{}{dots}`{stopped}", text::clean(&short)))
 }
 
-fn wait_long(file: &File, path: &Path, mode: Mode) -> io::Result<()> {
+/// The error of a wait that was given up.
+fn held_too_long(path: &Path) -> Error {
+    let holder = holder(path).unwrap_or_else(|| "another process".into());
+    Error::conflict(format!("cannot lock `{}`: it is held by {holder}", path.display()))
+        .hint("let that process go on, or end it, and try again")
+}
+
+/// [`io::ErrorKind::TimedOut`] when the limit has passed.
+fn wait_long(file: &File, path: &Path, mode: Mode, limit: Option<Duration>) -> io::Result<()> {
     let begun = Instant::now();
     let mut told = false;
-    // Without a timer the wait is the same, but silent.
-    let _interrupts = Interrupts::every(PATIENCE);
+    // Without a timer the wait is the same, but silent; one with a limit needs it.
+    let interrupts = Interrupts::every(limit.map_or(PATIENCE, |limit| limit.min(PATIENCE)));
+    if let (Some(_), Err(error)) = (limit, interrupts.as_ref()) {
+        return Err(io::Error::new(error.kind(), error.to_string()));
+    }
     loop {
+        if limit.is_some_and(|limit| begun.elapsed() >= limit) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         match rustix::fs::flock(file, mode.blocking()) {
             Err(rustix::io::Errno::INTR) if !told && begun.elapsed() >= PATIENCE => {
                 told = true;
@@ -283,6 +314,27 @@ mod tests {
         assert!(said.starts_with("waiting for process ") && said.contains("`flock "), "{said}");
         assert!(said.ends_with(&format!("which holds `{}`", path.display())), "{said}");
         holder.wait().unwrap();
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_ends_with_the_name_of_the_holder() {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let path = scratch.path().join("lock");
+        fs::write(&path, "").unwrap();
+        let mut holder = std::process::Command::new("flock")
+            .arg(&path)
+            .args(["sh", "-c", "echo held; read line"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut [0; 5]).unwrap();
+        let wait = || Lock::wait_at_most(&path, Mode::Exclusive, Duration::from_millis(20));
+        let error = wait().unwrap_err();
+        assert!(error.message().contains("it is held by process ") && error.message().contains("`flock "), "{error:?}");
+        drop(holder.stdin.take());
+        holder.wait().unwrap();
+        wait().unwrap();
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! directories, locks, limits, times, logs of faults, least privilege for our own servers, and text made safe for a terminal. Nothing here knows what a container is.
 
 pub mod error;
+pub mod failpoint;
 pub mod fault_log;
 pub mod id;
 pub mod keyring;
@@ -14,6 +15,7 @@ pub mod publish;
 pub mod sandbox;
 pub mod text;
 pub mod time;
+pub mod trace;
 
 pub use error::{Error, Kind, Result, ResultExt};
 pub use id::ContainerId;

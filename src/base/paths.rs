@@ -60,6 +60,11 @@ impl Paths {
         data.join("networks")
     }
 
+    /// Logs of our own processes, below [`Self::data`].
+    pub fn logs_in(data: &Path) -> PathBuf {
+        data.join("logs")
+    }
+
     /// Directories being made; whatever is here after a crash is garbage.
     pub fn staging(&self) -> PathBuf {
         self.data.join("staging")

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Result, ResultExt, if_absent};
+use super::failpoint;
 use super::lock::Lock;
 use crate::sys::beneath;
 
@@ -45,12 +46,14 @@ pub fn file(path: &Path, contents: &[u8], durability: Durability) -> Result<()> 
         if durability == Durability::Durable {
             file.sync_all()?;
         }
+        failpoint::here_io("publish.file.rename")?;
         fs::rename(&staged, path)
     })();
     if let Err(error) = written {
         let _ = fs::remove_file(&staged);
         return Err(error).at(path, "cannot write");
     }
+    failpoint::here("publish.file.renamed")?;
     match durability {
         Durability::Durable => sync_parent(path),
         Durability::Volatile => Ok(()),
@@ -209,6 +212,7 @@ impl Staging {
         if durability == Durability::Durable {
             sync_dir(&self.path)?;
         }
+        failpoint::here("publish.directory")?;
         match renameat2(AT_FDCWD, &self.path, AT_FDCWD, target, RenameFlags::RENAME_NOREPLACE) {
             Ok(()) => {}
             Err(nix::errno::Errno::EEXIST) => return Ok(None),
@@ -233,6 +237,7 @@ impl Drop for Staging {
 /// Takes `path` out of everyone's sight by moving it into `trash`. False when it was not there.
 pub fn discard(path: &Path, trash: &Path, durability: Durability) -> Result<bool> {
     let hidden = trash.join(unique());
+    failpoint::here("publish.discard")?;
     match if_absent(fs::rename(path, &hidden)).at(path, "cannot remove")? {
         None => return Ok(false),
         Some(()) if durability == Durability::Durable => sync_parent(path)?,

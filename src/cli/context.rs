@@ -8,7 +8,7 @@ use super::container::options::Around;
 use super::elsewhere::refuse_other_engines;
 use super::environment::{Chosen, Environment};
 use super::ui::{Level, Ui};
-use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::engine::Engine;
 use crate::engine::access::Access;
 use crate::spec::storage::StorageDriver;
@@ -243,7 +243,8 @@ impl Context {
         refuse_other_engines(self.persona, &self.environment, &self.docker_directory())?;
         let chosen = Chosen { data: directory(&self.globals.root), runtime: directory(&self.globals.runroot) };
         let paths = self.environment.paths(&chosen)?;
-        self.ui.debug(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
+        failpoint::watch(&paths.runtime);
+        trace::step(|| format!("data is in {}, sockets are in {}", paths.data.display(), paths.runtime.display()));
         let authfile = authfile.map(|file| self.cwd.join(file)).or_else(|| self.authfile());
         let mut engine =
             Engine::new(paths, Access { tls_verify, auth_file: authfile, docker: self.docker_directory_given() })?;

@@ -39,7 +39,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
-use crate::base::{Error, Result, fault_log, limits, lock, text};
+use crate::base::{Error, Result, fault_log, limits, lock, text, trace};
 use context::{Context, Globals, Persona};
 use environment::Environment;
 use ui::{Level, Ui};
@@ -156,6 +156,10 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
         Asked::Verb(verb, called_by, arguments) => {
             let command = verb.command(program, &called_by);
             let called = std::iter::once(program).chain(called_by).collect::<Vec<_>>().join(" ");
+            if level >= Level::Debug {
+                let lines = ui::Lines::on_stderr();
+                trace::listen(Box::new(move |words| lines.say(&format!("debug: {words}"))));
+            }
             let context = Context::new(persona, Environment::of_process(), globals, level);
             run(verb, command, &called, arguments, &context)
         }

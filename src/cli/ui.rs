@@ -211,13 +211,6 @@ impl Ui {
         }
     }
 
-    /// What `--debug` is for.
-    pub fn debug(&self, message: impl FnOnce() -> String) {
-        if self.level >= Level::Debug {
-            self.say(&format!("debug: {}\n", text::clean(&message())));
-        }
-    }
-
     /// Lines about the work, on standard error.
     pub fn note(&self, note: &str) {
         self.say(&format!("{}\n", text::clean_lines(note)));

@@ -14,7 +14,7 @@ use crate::base::id::random_hex;
 use crate::base::lock::Lock;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish::Durability;
-use crate::base::{ContainerId, Error, Kind, Result, ResultExt, time};
+use crate::base::{ContainerId, Error, Kind, Result, ResultExt, failpoint, time, trace};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
@@ -48,6 +48,8 @@ pub(super) fn create_guarded(
 ) -> Result<Created> {
     let store = engine.store()?;
     let image = find_image(engine, &store, &request.image, progress)?;
+    failpoint::here("create.image.found")?;
+    trace::step(|| format!("the image is {} with {} layers", image.id, image.layers.len()));
     // From here to the container's publication its layers must not be removed.
     let _using = store.lock_shared()?;
     let image_config = store.image_config(&image)?;
@@ -61,6 +63,9 @@ pub(super) fn create_guarded(
     let (network, hostname) = network_mode(engine, &request.namespaces)?;
     let decided = userns::decide(engine, request, &layers)?;
     let namespaces = Namespaces { network, user: decided.namespace.clone() };
+    trace::step(|| {
+        format!("its network is {}, its user namespace is {:?}", namespaces.network.name(), namespaces.user)
+    });
     // From a time when the user had a single id: now they can be shown.
     let recorded_owners = owners::recorded_in(&layers) && !outer::has_single_id()?;
     for mount in &request.storage.mounts {
@@ -94,7 +99,10 @@ pub(super) fn create_guarded(
         let hostname = format!("{}\n", config.identity.hostname);
         let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
         match engine.containers().create(&config, root_mode, &own) {
-            Ok(guard) => return Ok(Created { config, guard, layers }),
+            Ok(guard) => {
+                trace::step(|| format!("container `{}` is {}", config.name, config.id));
+                return Ok(Created { config, guard, layers });
+            }
             // A generated name that is taken already.
             Err(error) if error.kind() == Kind::Conflict && request.name.is_none() && attempt < 20 => {}
             Err(error) => return Err(error),

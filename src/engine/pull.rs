@@ -36,7 +36,7 @@ use super::progress::Progress;
 use super::rmi::layers_in_use;
 use super::worker::{self, Given, Job, Place};
 use crate::archive::Limits;
-use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
 use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
@@ -185,6 +185,8 @@ fn from_registry(
     let client = Client::new(engine.registry.clone())?;
     let remote = client.resolve(reference, wanted.unwrap_or(&Platform::host()))?;
     let plan = plan(store, &client, remote)?;
+    failpoint::here("pull.planned")?;
+    trace::step(|| format!("{reference} is {} with {} layers", plan.remote.digest, plan.layers.len()));
     // What this pull needs of old leftovers is fetched again. What cannot be reclaimed now can wait.
     let _ = store.reclaim_layers(KEEP_LAYERS, || layers_in_use(&engine.containers()));
     let _adding = store.begin_adding()?;
@@ -203,6 +205,7 @@ fn from_registry(
             }
         })?;
         fetched |= !missing.is_empty();
+        trace::step(|| format!("{} of them are not here and will be fetched", missing.len()));
         let layers = fetch(store, (&client, &plan.remote), partials, missing, progress)?;
         progress.storing();
         if let Some(image) = publish(store, &plan, layers)? {
@@ -472,6 +475,8 @@ impl Work<'_> {
             ))
             .hint("whoever made the image made a mistake, or worse; nothing of it was kept"));
         }
+        failpoint::here("pull.layer.unpacked")?;
+        trace::step(|| format!("the layer {} is unpacked as {}", blob.short(), layer.diff_id.short()));
         Ok(staged.finish(&unpacked, Some(blob)))
     }
 }

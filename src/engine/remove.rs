@@ -4,7 +4,7 @@ use super::reclaim::reclaim;
 use super::stop::{How, stop};
 use super::{Engine, pull};
 use crate::base::id::Name;
-use crate::base::{ContainerId, Error, Kind, Result, lock};
+use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
 use crate::state::{Container, ContainerGuard, durability};
 
 /// How to remove.
@@ -35,6 +35,7 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
         Err(error) if removal.force && error.kind() == Kind::NotFound => return Ok(id),
         container => container?,
     };
+    trace::step(|| format!("removes container `{}`, {}", container.name, id));
     let Some(guard) = stopped(engine, &container, removal.force)? else { return Ok(id) };
     let durability = durability(&container.config);
     match removal.volumes {

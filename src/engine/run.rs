@@ -10,7 +10,7 @@ use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
 use super::start::supervisor;
 use crate::base::process::ProcessIdentity;
-use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, trace};
 use crate::state::ContainerConfig;
 use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
 
@@ -57,6 +57,7 @@ pub(super) fn launch_request(
         attach: terminal.is_some(),
         stdin: stdin && terminal.is_some_and(|terminal| terminal.stdin.is_some()),
         terminal: size,
+        traced: trace::is_on(),
     }
 }
 
@@ -69,6 +70,7 @@ pub(super) fn start_with(
     terminal: Option<&Terminal<'_>>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Option<End>> {
+    failpoint::here("start.launch")?;
     // A supervisor that could not get ready has closed the socket after saying why.
     let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
     let mut buffer = vec![0; MAX_MESSAGE];
@@ -79,7 +81,7 @@ pub(super) fn start_with(
         }
     };
     match answer {
-        Some(Reply::Started(..)) => {}
+        Some(Reply::Started(pid, _)) => trace::step(|| format!("container `{}` runs as process {pid}", config.name)),
         Some(Reply::Failed(error)) => return Err(error.into()),
         Some(_) => return Err(Error::system("the container's supervisor answered out of turn")),
         None => {
@@ -88,7 +90,10 @@ pub(super) fn start_with(
         }
     }
     match terminal {
-        Some(terminal) => relay(supervisor, terminal, config.process.tty).map(Some),
+        Some(terminal) => {
+            trace::step(|| "relays its streams and waits for its end".into());
+            relay(supervisor, terminal, config.process.tty).map(Some)
+        }
         None => Ok(None),
     }
 }

@@ -13,6 +13,7 @@ use super::wait::settled;
 use super::worker::{self, Given, Job, Place};
 use crate::base::{ContainerId, Error, Result};
 use crate::oci::Digest;
+use crate::state::Container;
 use crate::supervise::{control_pair, spawn};
 
 /// Starts a container: attached to `terminal` until it ends, or in the background. Starting a running one is no error,
@@ -25,7 +26,7 @@ pub fn start(
     note: &mut dyn FnMut(&str),
 ) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
-    let container = settled(engine, &id)?;
+    let container = supervised(engine, &id)?;
     if container.status.is_running() {
         return match terminal {
             None => Ok((id, None)),
@@ -40,6 +41,23 @@ pub fn start(
     let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
     let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
+}
+
+/// The container, once what a killed supervisor has left of it has ended: its processes die with it, but not at once.
+fn supervised(engine: &Engine, id: &ContainerId) -> Result<Container> {
+    for _ in 0..1000 {
+        let container = settled(engine, id)?;
+        let state = engine.containers().state(id)?;
+        if !container.status.is_running() || state.is_some_and(|state| state.supervisor.is_alive()) {
+            return Ok(container);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Err(Error::conflict(format!(
+        "the supervisor of container `{}` is gone, but its first process lives on",
+        id.short()
+    ))
+    .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())))
 }
 
 /// A supervisor that waits for its `Launch` on the returned socket. Returns before it is ready: what fails in the meantime

@@ -6,7 +6,7 @@ use super::Engine;
 use super::kill::signal_orphan;
 use super::start::start;
 use super::wait::{ask, end_of, settled};
-use crate::base::{ContainerId, Kind, Result};
+use crate::base::{ContainerId, Kind, Result, failpoint, trace};
 use crate::supervise::protocol::Request;
 
 /// How to stop.
@@ -37,6 +37,12 @@ fn stop_and(engine: &Engine, name: &str, how: How, keep: bool) -> Result<Contain
     if let Some(supervisor) = crate::supervise::connect(&socket)? {
         let asked = (!keep || ask(&supervisor, &Request::Keep)?)
             && ask(&supervisor, &Request::Stop(signal, seconds.saturating_mul(1000)))?;
+        failpoint::here("stop.sent")?;
+        trace::step(|| {
+            format!(
+                "asked the supervisor of {name} for signal {signal}, waits for its end for {seconds} s until SIGKILL"
+            )
+        });
         if asked && end_of(&supervisor)?.is_some() {
             return Ok(id);
         }

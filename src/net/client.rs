@@ -30,11 +30,14 @@ use super::netd::spawn;
 use super::protocol::{self, Counters, Join, MAX_MESSAGE, Reply, Request};
 use crate::base::error::if_absent;
 use crate::base::id::Name;
-use crate::base::lock::{Lock, Mode};
+use crate::base::lock::{self, Lock, Mode};
 use crate::base::paths::private_dir;
-use crate::base::{Error, Kind, Paths, Result, ResultExt, private};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, private};
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Wish};
+
+/// Held by whoever starts netd, in the runtime directory.
+pub(super) const LOCK: &str = "netd.lock";
 
 /// The timeout of one answer: ample for a busy machine on which a hundred containers start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,7 +136,13 @@ impl Membership {
                 Ok(None) => continue,
                 Ok(Some(Reply::Failed(error))) => return Err(error.into()),
                 Ok(Some(_)) => return Err(misunderstood()),
-                Err(error) => return Err(error),
+                // Its socket is there before it is.
+                Err(error) => {
+                    return Err(match lock::holder(&paths.runtime.join(LOCK)) {
+                        Some(starter) => error.hint(format!("it is being started by {starter}")),
+                        None => error,
+                    });
+                }
             }
         }
         Err(Error::system("netd, coracle's network process, ends as soon as it has started")
@@ -334,7 +343,9 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
         return Ok(connected);
     }
     private_dir(&paths.runtime.join("netd"))?;
-    let _starting = Lock::wait(&paths.runtime.join("netd.lock"), Mode::Exclusive)?;
+    let _starting =
+        Lock::wait_at_most(&paths.runtime.join(LOCK), Mode::Exclusive, PATIENCE).context(|| "cannot start netd")?;
+    failpoint::here("netd.locked")?;
     if let Some(connected) = attempt(&address)? {
         return Ok(connected);
     }
@@ -343,7 +354,9 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     private::close_to_others(listener.as_fd()).at(&path, "cannot close to others")?;
     bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address).at(&path, "cannot make the socket")?;
     listen(&listener, Backlog::MAXCONN).at(&path, "cannot listen on")?;
+    failpoint::here("netd.listening")?;
     spawn::spawn(paths, &path, program, listener.as_fd(), router)?;
+    failpoint::here("netd.spawned")?;
     attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
 }
 

@@ -35,7 +35,7 @@ use super::map_programs::write_maps;
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::process::{ProcessIdentity, signal_name};
-use crate::base::{Error, Kind, Paths, Result, ResultExt, keyring};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, keyring, trace};
 use crate::spec::idmap::{IdMap, IdRange};
 use crate::sys::process::{Forked, close_all_but, exit_now, fork, require_one_thread};
 
@@ -57,6 +57,8 @@ pub fn enter(paths: &Paths) -> Result<()> {
     {
         let _joining = Lock::wait(&lock, Mode::Shared)?;
         if join(paths)? {
+            failpoint::here("outer.joined")?;
+            trace::step(|| "joined the user's namespace, which another process keeps".into());
             record_keeper(paths)?;
             return leave_session();
         }
@@ -65,6 +67,8 @@ pub fn enter(paths: &Paths) -> Result<()> {
         let _creating = Lock::wait(&lock, Mode::Exclusive)?;
         if !join(paths)? {
             create()?;
+            failpoint::here("outer.created")?;
+            trace::step(|| "made the user's namespace".into());
         }
         record_keeper(paths)?;
     }

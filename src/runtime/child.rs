@@ -33,6 +33,7 @@ use rustix::mount::MountAttrFlags;
 use super::kernel_fs::{Detached, KernelFs, Masks, SharedSys, make, mask_replacement};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal, take_streams};
 use super::rootfs::{MountPoint, Rootfs, attach};
+use crate::base::failpoint;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{StringArray, close_all_but, exec_fd, exit_now};
 use crate::sys::socket;
@@ -187,6 +188,7 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
     drop(kept);
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     wait_for_parent(parent).and_then(|()| super::process::become_root()).map_err(failed(Setup::Start))?;
+    failpoint::here_io("runtime.child.begin").map_err(self::failed(Setup::Start))?;
     let (process, init) = set_up(child, parent)?;
     let failed = |(stage, errno)| (stage as u16, 0, errno);
     let Some((program, argv, env)) = init else { return Err(failed(process.become_program(parent))) };

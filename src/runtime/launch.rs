@@ -28,7 +28,7 @@ use super::child::{self, PreparedChild, PreparedMount, Setup, Streams};
 use super::kernel_fs::{self, Masks, SharedSys};
 use super::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
-use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint, text};
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
 use crate::sys::mount::{MountAttr, set_attributes};
@@ -89,8 +89,10 @@ pub fn launch(
     drop(theirs);
     drop(child);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
-    let woken = write_maps(init.pid, &maps).and_then(|()| go()).and_then(|()| match plan.networks {
-        true => plug(init.pid).and_then(|()| go()),
+    let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
+    let woken = woken.and_then(|()| match plan.networks {
+        true => plug(init.pid).and_then(|()| failpoint::here("runtime.plugged")).and_then(|()| go()),
         false => Ok(()),
     });
     let started = match woken {

@@ -49,7 +49,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Reserve, Staging};
-use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, text};
 use crate::spec::health::HealthStatus;
 use crate::spec::network::Joined;
 use crate::spec::storage::MountSource;
@@ -98,13 +98,19 @@ impl Containers {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).at(&path, "cannot set the mode of")?;
         }
         publish::json(&staging.path().join(CONFIG), config, durability)?;
+        failpoint::here("container.create.staged")?;
         let directory = self.paths.container(&config.id);
         let lock = staging
             .publish(&directory, durability)?
             .ok_or_else(|| Error::conflict(format!("container {} exists already", config.id)))?;
         let guard = ContainerGuard { _lock: lock, id: config.id.clone() };
-        match self.link_name(&config.name, &config.id, durability) {
-            Ok(()) => Ok(guard),
+        let linked = failpoint::here("container.create.published")
+            .and_then(|()| self.link_name(&config.name, &config.id, durability));
+        match linked {
+            Ok(()) => {
+                failpoint::pass("container.create.named");
+                Ok(guard)
+            }
             Err(error) => {
                 publish::discard(&directory, &self.paths.trash(), Durability::Volatile)?;
                 Err(error)
@@ -272,6 +278,7 @@ impl Containers {
 
     /// Removes a container that the guard's holder has stopped. Its files go to the trash.
     pub fn remove(&self, guard: ContainerGuard, durability: Durability) -> Result<()> {
+        failpoint::here("container.remove.locked")?;
         let first = self.config(&guard.id).ok().map(|config| config.name);
         let names = match first {
             Some(name) if self.named(&name)?.as_ref() == Some(&guard.id) => vec![(name, guard.id.clone())],
@@ -284,6 +291,7 @@ impl Containers {
         if durability == Durability::Durable {
             publish::sync_dir(&self.paths.names())?;
         }
+        failpoint::here("container.remove.unnamed")?;
         publish::discard(&self.paths.container(&guard.id), &self.paths.trash(), Durability::Volatile)?;
         // A supervisor that was killed has left its socket.
         let _ = fs::remove_file(self.paths.container_socket(&guard.id));

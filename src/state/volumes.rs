@@ -27,7 +27,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, paths, text};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, failpoint, paths, text};
 use crate::spec::storage::MountSource;
 use crate::spec::volume::{Directory, FORMAT, Volume};
 
@@ -63,7 +63,10 @@ impl Volumes {
         let data = staging.path().join(DATA);
         fs::create_dir(&data).at(&data, "cannot create the directory")?;
         publish::json(&staging.path().join(RECORD), volume, durability)?;
-        staging.publish(&self.directory(&volume.name), durability).map(|lock| lock.is_some())
+        failpoint::here("volume.create.staged")?;
+        let made = staging.publish(&self.directory(&volume.name), durability)?.is_some();
+        failpoint::pass("volume.create.published");
+        Ok(made)
     }
 
     /// One volume; none when there is no such.
@@ -149,6 +152,7 @@ impl Volumes {
     /// Removes a volume that no container has. Its files go to the trash; those of a directory of the host stay.
     pub fn remove(&self, name: &Name, durability: Durability) -> Result<()> {
         let _lock = self.lock(Mode::Exclusive)?;
+        failpoint::here("volume.remove.locked")?;
         let users = self.users(name)?;
         if !users.is_empty() {
             let ids: Vec<&str> = users.iter().map(|(_, id)| id.as_str()).collect();

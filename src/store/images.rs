@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Layer, Store, StoreLock, digest_of_name, stack};
 use crate::base::error::if_absent;
 use crate::base::publish::{self, Durability};
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, failpoint};
 use crate::oci::{Digest, ImageConfig, Parsed, Platform, Reference, parse_manifest};
 
 /// `images/<id>.json`: what is asked about an image without reading its configuration.
@@ -89,6 +89,7 @@ impl Store {
         let earlier = self.image(&record.id)?;
         if earlier.as_ref() != Some(&record) {
             publish::json(&self.image_path(&record.id), &record, Durability::Durable)?;
+            failpoint::pass("store.image.recorded");
         }
         if let Some(earlier) = earlier.filter(|earlier| earlier.manifest != record.manifest) {
             self.discard_blob(&earlier.manifest)?;

@@ -13,7 +13,7 @@ use crate::archive::{self, Limits, Unpacked};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, failpoint};
 use crate::oci::{Compression, Digest};
 
 const TREE: &str = "tree";
@@ -150,6 +150,7 @@ impl Store {
             let directory = File::open(&staging).at(&staging, "cannot open")?;
             rustix::fs::syncfs(directory).at(&staging, "cannot sync the file system of")?;
         }
+        failpoint::here("store.layers.synced")?;
         Ok(SyncedLayers { store: self.clone(), layers })
     }
 
@@ -175,6 +176,7 @@ impl Store {
         }
         // Who comes second gives way: the layer is the same.
         layer.staging.publish(&target, Durability::Volatile)?;
+        failpoint::here("store.layer.published")?;
         drop(mending);
         if let Some(blob) = &layer.blob {
             self.remember_blob(blob, &diff_id)?;

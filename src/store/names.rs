@@ -9,7 +9,7 @@ use super::images::names_in;
 use super::{Exclusive, ImageRecord, Store, StoreLock};
 use crate::base::error::if_absent;
 use crate::base::publish::{self, Durability};
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::{Error, Result, ResultExt, failpoint, text};
 use crate::oci::{Digest, Reference};
 
 const TAGS: &str = "_tags";
@@ -35,6 +35,7 @@ impl Store {
         if let Some(parent) = path.parent() {
             make_durable_dirs(parent)?;
         }
+        failpoint::here("store.tag")?;
         publish::file(&path, &text, Durability::Durable)
     }
 
@@ -44,6 +45,7 @@ impl Store {
         if if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?.is_none() {
             return Ok(false);
         }
+        failpoint::here("store.untagged")?;
         // Directories that are empty now; the first that is not ends it.
         let refs = self.path("refs");
         let mut directories = path.ancestors().skip(1).take_while(|directory| **directory != *refs);

@@ -10,7 +10,7 @@ use super::{Exclusive, ImageRecord, Store, StoreLock};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability};
-use crate::base::{Result, ResultExt};
+use crate::base::{Result, ResultExt, failpoint};
 use crate::oci::{Digest, Reference};
 
 /// What a removal took away.
@@ -46,6 +46,7 @@ impl Store {
         if if_absent(fs::rename(&from, &to)).at(&from, "cannot remove")?.is_some() {
             publish::sync_dir(&self.path("images"))?;
         }
+        failpoint::here("store.removal.begun")?;
         let layers = self.complete_removal(image, in_use)?;
         Ok(Removed { references, layers })
     }
@@ -120,6 +121,7 @@ impl Store {
     /// record stays, too.
     fn complete_removal(&self, image: &ImageRecord, in_use: &HashSet<Digest>) -> Result<Vec<Digest>> {
         let (layers, kept) = self.discard_layers(image.layers.iter().rev().cloned().collect(), in_use)?;
+        failpoint::here("store.removal.layers_gone")?;
         // The same image may have been pulled again since.
         let again = self.image(&image.id)?;
         if again.is_none() {

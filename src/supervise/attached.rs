@@ -20,7 +20,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::protocol::{self, CHUNK, Reply};
 use crate::base::error::WireError;
-use crate::base::{Error, Result, ResultExt, time};
+use crate::base::{Error, Result, ResultExt, time, trace};
 use crate::logs::Writer;
 use crate::spec::logs::Stream;
 
@@ -440,6 +440,7 @@ impl Attached {
 
     /// The last message to everyone. Who can take it has it when this returns.
     pub(super) fn tell_end(&mut self, code: i32) {
+        trace::step(|| format!("the container has ended with {code}"));
         self.clients.iter_mut().filter(|client| !client.closing).for_each(|client| client.end(code));
         self.clients.retain_mut(Client::flush);
     }

@@ -17,7 +17,7 @@ use super::timers::{Timer, Timers};
 use super::{exit_code, sweep_dead, take_lock, this_process};
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
-use crate::base::{Error, Paths, Result, lock, time};
+use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
 use crate::state::record::{FORMAT, Phase};
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
 use crate::sys::process::Cloned;
@@ -121,11 +121,15 @@ impl Supervisor {
                 None => error,
             }
         })?;
+        failpoint::here("supervisor.locked")?;
         let first = containers.state(&guard.id)?.is_none();
         let reserve = if config.lifecycle.remove { None } else { Some(containers.reserve_state(&guard)?) };
         let begun = || -> Result<_> {
+            failpoint::here("supervisor.reserved")?;
             let mut network = Networked::join(paths, &config, &start::own_program()?)?;
+            failpoint::here("supervisor.joined")?;
             let listener = start::listen_at(&paths.container_socket(&config.id))?;
+            failpoint::here("supervisor.listening")?;
             let terminations = start::termination_signals()?;
             let started = start::start(paths, &launch, &config, &mut network, first)?;
             Ok((network, listener, terminations, started))
@@ -231,6 +235,7 @@ impl Supervisor {
         }
         self.run = Some(run);
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
+        failpoint::pass("supervisor.recorded");
         if let Some(network) = &mut self.network {
             network.recorded();
         }
@@ -291,6 +296,7 @@ impl Supervisor {
         // A run that could not be recorded is not one.
         self.signal(libc::SIGKILL);
         drop(self.end_run());
+        failpoint::pass("supervisor.ended");
         // Those who connect from now on are refused.
         self.accept();
         drop(self.listener);
@@ -316,6 +322,8 @@ impl Supervisor {
                 recorded
             }
         };
+        failpoint::pass("supervisor.finished");
+        let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         if let Some(over) = &over {
             over.added.iter().for_each(Added::finish);
         }
@@ -338,6 +346,8 @@ impl Supervisor {
 
     /// Asks the run to end, and makes sure after `patience` milliseconds; never when that is negative.
     pub(super) fn stop(&mut self, signal: i32, patience: i64) {
+        failpoint::pass("supervisor.stop_heard");
+        trace::step(|| format!("sends signal {signal}; SIGKILL follows after {patience} ms"));
         self.signal(signal);
         if patience >= 0 {
             let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());

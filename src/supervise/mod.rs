@@ -69,7 +69,7 @@ pub use spawn::{ROLE, spawn};
 
 use crate::base::error::WireError;
 use crate::base::process::ProcessIdentity;
-use crate::base::{ContainerId, Error, Paths, Result, ResultExt, limits, lock};
+use crate::base::{ContainerId, Error, Paths, Result, ResultExt, failpoint, limits, lock};
 use crate::rootless::outer;
 use crate::state::{ContainerGuard, Containers, Status};
 use crate::sys::process::inherited_fd;
@@ -81,6 +81,7 @@ use protocol::{Launch, MAX_MESSAGE, Reply, Request};
 pub fn main(paths: &Paths) -> i32 {
     // Neither a core dump nor a debugger of another user shows what it holds.
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    failpoint::watch(&paths.runtime);
     limits::raise();
     limits::ignore_file_size_signal();
     let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {

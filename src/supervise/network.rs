@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::Lock;
-use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, text};
 use crate::net::client::{self, Membership, REVIVALS, Revival};
 use crate::net::etc::{self, Around, Names};
 use crate::net::networks::Networks;
@@ -163,13 +163,15 @@ impl Networked {
         let network = definitions.find(member.network.as_str())?;
         self.held = Some(definitions.hold([&network].into_iter())?);
         let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
-        self.membership.connect(&network, &member.wish, netns.as_fd()).map(drop)
+        self.membership.connect(&network, &member.wish, netns.as_fd())?;
+        failpoint::here("network.connected")
     }
 
     /// Takes one away.
     pub(super) fn disconnect(&mut self, network: &Name) -> Result<()> {
         let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
-        self.membership.disconnect(network, netns.as_fd())
+        self.membership.disconnect(network, netns.as_fd())?;
+        failpoint::here("network.disconnected")
     }
 }
 

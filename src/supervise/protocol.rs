@@ -33,6 +33,9 @@ pub struct Launch {
     pub stdin: bool,
     /// Columns and rows of the sender's terminal; zeros when it has none.
     pub terminal: (u16, u16),
+    /// Its steps are traced in a log.
+    #[serde(default)]
+    pub traced: bool,
 }
 
 /// A process to add to the container.
@@ -230,6 +233,7 @@ mod tests {
         let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
         let mut buffer = vec![0; MAX_MESSAGE];
         let launch = Launch {
+            traced: true,
             id: ContainerId::random().unwrap(),
             layers: vec!["/l".into()],
             attach: true,

@@ -11,7 +11,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use super::protocol::{Reply, send_reply};
 use crate::base::error::WireError;
-use crate::base::{Error, Paths, Result, ResultExt};
+use crate::base::{Error, Paths, Result, ResultExt, failpoint, trace};
 use crate::rootless::outer;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{
@@ -21,12 +21,19 @@ use crate::sys::process::{
 /// The program name that makes coracle a supervisor; followed by the data and the runtime directory.
 pub const ROLE: &str = "coracle-supervise";
 
+/// Where supervisors write their steps with `--debug`, in the data directory.
+pub const LOG: &str = "logs/supervisor.log";
+
 /// Forks a supervisor that waits for its `Launch` on the socket `control`. Returns before it is ready: what fails in the
 /// meantime comes back as `Failed`. The caller must have one thread.
 pub fn spawn(paths: &Paths, control: OwnedFd) -> Result<()> {
     paths.ensure()?;
+    failpoint::here("start.spawn")?;
     match fork().context(|| "cannot fork")? {
-        Forked::Parent(_) => Ok(()),
+        Forked::Parent(pid) => {
+            trace::step(|| format!("the supervisor is process {pid}; its steps are in {LOG} of the data directory"));
+            Ok(())
+        }
         Forked::Child => {
             // The other end above all: it is the command's.
             let alone = close_all_but(&[control.as_fd()]).context(|| "cannot close the command's files");
@@ -58,6 +65,7 @@ fn become_supervisor(paths: &Paths, control: &OwnedFd) -> Result<std::convert::I
         [ROLE.as_bytes(), paths.data.as_os_str().as_encoded_bytes(), paths.runtime.as_os_str().as_encoded_bytes()];
     let argv = StringArray::new(argv).context(|| "a directory name holds a zero byte")?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
+    failpoint::here("supervisor.exec")?;
     let errno = exec_fd(program.as_fd(), &argv, &env);
     Err(Error::system("cannot run coracle's supervisor").caused_by(std::io::Error::from(errno)))
 }

@@ -13,7 +13,7 @@ use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
 use super::{account, devices, prepare};
-use crate::base::{Error, Paths, Result, ResultExt, private};
+use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan;
@@ -39,6 +39,11 @@ pub(super) fn start(
     first: bool,
 ) -> Result<Started> {
     let container = paths.container(&config.id);
+    if request.traced {
+        trace::listen_in_log(&Paths::logs_in(&paths.data), "supervisor.log", config.id.short().to_owned());
+    }
+    trace::step(|| format!("starts container `{}`", config.name));
+    trace::step(|| joined(network.as_ref()));
     let exe = own_program()?;
     network::share(paths, &config.namespaces.network)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
@@ -48,6 +53,12 @@ pub(super) fn start(
     }
     let volumes = prepare::volumes(paths, config)?;
     let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
+    failpoint::here("supervisor.mounted")?;
+    trace::step(|| {
+        let server =
+            file_server.as_ref().map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
+        format!("the root of {} layers is served by {server}", request.layers.len())
+    });
     if first {
         prepare::fill_volumes(&volumes, config, &ids, root.as_fd())?;
         account::give_files(&container, config, &ids)?;
@@ -61,6 +72,15 @@ pub(super) fn start(
         terminal: request.terminal,
     };
     let plan = plan::plan(config, process, &facts);
+    for mount in &plan.mounts {
+        trace::step(|| {
+            let source = match &mount.source {
+                plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
+                plan::MountPlanSource::Tmpfs { .. } => "a tmpfs".into(),
+            };
+            format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })
+        });
+    }
     let (streams, ours) = match config.process.tty {
         true => (None, None),
         false => {
@@ -71,6 +91,8 @@ pub(super) fn start(
     let resources = Resources { root, streams, exe: &exe, maps: ids.nested };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
+    failpoint::pass("supervisor.launched");
+    trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
     let streams = match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
@@ -90,6 +112,15 @@ pub(super) fn start(
 /// This program, to be started in other roles.
 pub(super) fn own_program() -> Result<fs::File> {
     fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")
+}
+
+/// What a container has on its networks, in words.
+fn joined(network: Option<&Networked>) -> String {
+    let Some(network) = network else { return "is on no network of its own".into() };
+    let joined = network.joined();
+    let endpoints = joined.endpoints.iter().map(|endpoint| format!("network `{}`", endpoint.network));
+    let ports = joined.ports.iter().map(|port| format!("port {} as {}", port.host_port, port.container()));
+    format!("netd gave it {}", endpoints.chain(ports).collect::<Vec<_>>().join(", "))
 }
 
 /// The ends of the container's pipes that stay here.

@@ -18,7 +18,7 @@ use rustix::fs::CWD;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use super::Union;
-use crate::base::{Error, Kind, Result, ResultExt};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint};
 
 /// The most layers overlayfs stacks (OVL_MAX_STACK is 500; a page of options holds fewer).
 pub const MAX_LAYERS: usize = 200;
@@ -82,6 +82,7 @@ fn mount_lowers(place: &Path, volatile: bool, upper: &Upper, lowers: &[File]) ->
     }
     mount(Some("overlay"), place, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
         .map_err(|errno| refused(errno, place))?;
+    failpoint::here("overlay.mounted")?;
     let path = CString::new(place.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::usage(format!("`{}` holds a zero byte", place.display())))?;
     let detached = rustix::mount::open_tree(

@@ -138,42 +138,6 @@ fn after_a_reboot() {
 }
 
 #[test]
-fn a_start_that_is_killed_anywhere() {
-    let env = ready!(busybox);
-    for step in 0..25 {
-        let running = env.command(&format!("run -d --name n{step} IMAGE sleep 1000")).spawn();
-        // No condition to wait for: every moment of a start is to be hit by one of these.
-        std::thread::sleep(Duration::from_micros(700 * step));
-        running.signal(Signal::SIGKILL);
-        let _ = running.wait();
-        env.coracle("ps -a").succeeds();
-        // Its name is not lost.
-        let removed = env.coracle(&format!("rm -f n{step}"));
-        let again = env.coracle(&format!("run --rm --name n{step} IMAGE true"));
-        assert_eq!(again.code(), 0, "the name is lost: {removed:?}\n{again:?}");
-    }
-    all_is_well(&env);
-    eventually("nothing runs when nothing runs", || env.processes().is_empty());
-}
-
-#[test]
-fn a_stop_and_a_removal_that_are_killed() {
-    let env = ready!(busybox);
-    for step in 0..8 {
-        env.run_detached("--name one IMAGE sleep 1000");
-        for command in ["stop -t 0 one", "rm -f one"] {
-            let running = env.command(command).spawn();
-            std::thread::sleep(Duration::from_millis(step));
-            running.signal(Signal::SIGKILL);
-            let _ = running.wait();
-        }
-        let _ = env.coracle("rm -f one");
-        env.coracle("ps -aq").succeeds().stdout_is("");
-    }
-    all_is_well(&env);
-}
-
-#[test]
 fn what_the_dead_left_is_cleaned_up() {
     let env = ready!(busybox);
     for _ in 0..3 {

@@ -388,6 +388,33 @@ fn top_shows_the_processes() {
 }
 
 #[test]
+fn debug_tells_the_steps_of_all_processes() {
+    let env = ready!(busybox);
+    let output = env.coracle("--debug run -d --name one IMAGE sleep 1000").succeeds();
+    let id = output.line()[..12].to_owned();
+    for words in
+        ["data is in ", "the supervisor is process ", "the image is sha256:", "container `one` runs as process "]
+    {
+        assert!(output.stderr.lines().any(|line| line.starts_with(&format!("debug: {words}"))), "{}", output.stderr);
+    }
+    let log = |name: &str| std::fs::read_to_string(env.data().join("logs").join(name)).unwrap_or_default();
+    let supervisors = log("supervisor.log");
+    for words in ["starts container `one`", "netd gave it network `bridge`", "the first process is "] {
+        assert!(supervisors.contains(&format!(" {id}: {words}")), "{words}: {supervisors}");
+    }
+    assert!(log("netd.log").contains(&format!(": container {id} joins 1 networks")), "{}", log("netd.log"));
+    // Of a worker.
+    env.coracle("--log-level debug pull IMAGE")
+        .succeeds()
+        .stderr_has("debug: the worker for `pull` is process ")
+        .stderr_has(" layers\n");
+    env.coracle("--debug stop -t 0 one").succeeds().stderr_has("debug: asked the supervisor of one");
+    // And none of those that were not asked.
+    let quiet = env.coracle("run -d --name two IMAGE sleep 1000").succeeds().stderr_is("");
+    assert!(!log("supervisor.log").contains(&quiet.line()[..12]), "{}", log("supervisor.log"));
+}
+
+#[test]
 fn a_supervisor_outlives_the_command_line() {
     let env = ready!(busybox);
     let id = env.run_detached("IMAGE sh -c 'sleep 0.5; echo after; exit 7'");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::base::id::Name;
-use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text};
+use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text, trace};
 use crate::net::networks::Networks;
 use crate::spec::container::ContainerConfig;
 use crate::spec::namespaces::{Member, NetworkMode};
@@ -53,6 +53,7 @@ fn change(engine: &Engine, id: &ContainerId, change: &NetworkChange) -> Result<(
     let containers = engine.containers();
     for _ in 0..ATTEMPTS {
         if let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(id))? {
+            trace::step(|| format!("asks the supervisor of {}: {change:?}", id.short()));
             match ask(&socket, change)? {
                 Some(()) => return Ok(()),
                 // It has gone without an answer: what has become of the container is looked up again.
@@ -64,6 +65,7 @@ fn change(engine: &Engine, id: &ContainerId, change: &NetworkChange) -> Result<(
                 return Err(Error::conflict(format!("the supervisor of container `{}` is gone", id.short()))
                     .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())));
             }
+            trace::step(|| format!("{} does not run: changes its record", id.short()));
             let mut config = containers.config(id)?;
             apply(&mut config, change)?;
             return containers.set_config(&guard, &config);

@@ -40,7 +40,7 @@ use self::spool::Spool;
 use super::Engine;
 use super::progress::Progress;
 use super::worker::{self, Given, Job, Place};
-use crate::base::{Error, Kind, Result, ResultExt, text};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
 use crate::registry::{Client, Destination, Mounted, Patience, Settings};
 use crate::store::{ImageRecord, ListedImage, NewImage, Store};
@@ -230,6 +230,8 @@ fn one(
     let (placed, repacked) = work.layers()?;
     let new = plan::manifest((&manifest, &manifest_bytes), &config, &placed, packing)?;
     let tag = reference.tag().unwrap_or(crate::oci::reference::DEFAULT_TAG);
+    failpoint::here("push.manifest")?;
+    trace::step(|| format!("all blobs are at {reference}: sends the manifest"));
     let digest = client.put_manifest(&work.to, tag, &new.media_type, &new.bytes)?;
     remember(store, image, reference, (&new, &digest, &config_bytes), published)?;
     Ok(PushReport { reference: reference.clone(), digest, size: new.bytes.len(), repacked })
@@ -477,6 +479,10 @@ impl Work<'_> {
 
     fn upload(&self, layer: &LayerPlan, blob: &Descriptor, file: File) -> Result<()> {
         self.progress.layer_started(&layer.diff_id, blob.size);
+        failpoint::here("push.blob")?;
+        trace::step(|| {
+            format!("uploads the layer {} as the blob {} of {} bytes", layer.diff_id.short(), blob.digest, blob.size)
+        });
         self.client.upload(&self.to, blob, file, |sent| {
             self.progress.layer_moved(&layer.diff_id, sent);
             !self.failed.load(Ordering::Relaxed)

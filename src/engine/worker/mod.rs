@@ -53,7 +53,7 @@ use super::pull::PullRequest;
 use super::push::PushRequest;
 use super::{Engine, builtin, doctor, reclaim, start, top, usage};
 use crate::base::process::signal_name;
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, failpoint, trace};
 use crate::sys::process::has_one_thread;
 
 pub use role::main;
@@ -208,6 +208,7 @@ impl Worker {
             .stdout(Stdio::null())
             .spawn()
             .context(|| format!("cannot start a worker for `{job}`"))?;
+        trace::step(|| format!("the worker for `{job}` is process {}", process.id()));
         Ok(Self { job, process, socket, ended: None })
     }
 
@@ -215,6 +216,7 @@ impl Worker {
     /// own.
     fn converse(&mut self, hello: &Hello<'_>, given: &Given<'_>) -> Result<Result<Box<RawValue>>> {
         let descriptor = given.descriptor.as_ref().map(AsFd::as_fd);
+        failpoint::here("worker.spawned")?;
         match protocol::send_hello(&self.socket, hello, descriptor) {
             // It has said why, or it has died: both are told below.
             Err(error) if protocol::is_gone(&error) => {}

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::Request;
 use crate::base::error::WireError;
-use crate::base::lock;
+use crate::base::{lock, trace};
 use crate::engine::Engine;
 use crate::engine::progress::Progress;
 use crate::engine::push::PushReport;
@@ -40,11 +40,13 @@ pub(super) struct Hello<'a> {
     pub(super) engine: Cow<'a, Engine>,
     /// What to do.
     pub(super) request: Request,
+    /// Whether the caller wants to hear of the steps.
+    pub(super) traced: bool,
 }
 
 impl<'a> Hello<'a> {
     pub(super) fn new(engine: &'a Engine, request: Request) -> Self {
-        Self { engine: Cow::Borrowed(engine), request }
+        Self { engine: Cow::Borrowed(engine), request, traced: trace::is_on() }
     }
 }
 
@@ -74,6 +76,8 @@ pub(super) enum Event {
     Pushed(PushReport),
     /// It waits long for a lock.
     Waits(String),
+    /// A step, for `--debug`.
+    Step(String),
 }
 
 impl Event {
@@ -93,6 +97,7 @@ impl Event {
             Self::LayerPreparing(layer) => progress.layer_preparing(layer),
             Self::Pushed(report) => progress.pushed(report),
             Self::Waits(words) => lock::pass_on_wait(words),
+            Self::Step(words) => trace::pass_on(words),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::protocol::{self, Event, Hello, Message, Teller};
 use super::{Given, Place};
 use crate::base::error::WireError;
 use crate::base::id::random_bytes;
-use crate::base::{Error, Paths, Result, ResultExt, fault_log, limits, lock};
+use crate::base::{Error, Paths, Result, ResultExt, failpoint, fault_log, limits, lock, trace};
 use crate::rootless::outer;
 use crate::sys::process::{close_all_but, exit_now};
 
@@ -51,6 +51,11 @@ fn serve(socket: &UnixStream) -> Result<()> {
         Err(error) => return report(&teller, Err(error)),
     };
     let given = Given { progress: &*teller, descriptor };
+    failpoint::watch(&hello.engine.paths.runtime);
+    if hello.traced {
+        let ears = teller.clone();
+        trace::listen(Box::new(move |words| ears.event(Event::Step(words.to_owned()))));
+    }
     let outcome = match hello.request.place() {
         Place::Here => fault_log::caught(|| hello.request.run(&hello.engine, given)).and_then(|outcome| outcome),
         Place::Outer => {
@@ -69,6 +74,7 @@ fn serve(socket: &UnixStream) -> Result<()> {
 
 /// Sends the report and ends the process, with whatever threads it has.
 fn report(teller: &Teller, outcome: Result<Box<RawValue>>) -> Result<()> {
+    failpoint::pass("worker.done");
     let report = outcome.map_err(|error| WireError::from(&error));
     let sent = teller.send(&Message::Report(report)).or_else(|error| {
         // Larger than a message may be: the caller should know at least that.
@@ -81,6 +87,7 @@ fn report(teller: &Teller, outcome: Result<Box<RawValue>>) -> Result<()> {
 fn in_outer(hello: Hello<'static>, given: Given<'_>, caller: UnixStream) -> Result<Box<RawValue>> {
     let paths = &hello.engine.paths;
     paths.ensure()?;
+    failpoint::here("worker.begin")?;
     // Connections to registries and trees of layers need more files than some shells allow.
     limits::raise();
     // What jobs use panics without random numbers, and says less clearly why.

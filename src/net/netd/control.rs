@@ -13,7 +13,7 @@ use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::private::check_peer;
-use crate::base::{ContainerId, Error, Result};
+use crate::base::{ContainerId, Error, Result, failpoint, trace};
 use crate::net::handler::{Context, Handler, Interest, Token, Wakes};
 use crate::net::protocol::{Counters, Join, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
@@ -95,14 +95,24 @@ impl Netd {
         match request {
             Request::Join(join) => {
                 let joined = self.join(id, &join)?;
+                failpoint::pass("netd.join");
+                trace::step(|| {
+                    let (endpoints, ports) = (joined.endpoints.len(), joined.ports.len());
+                    format!(
+                        "container {} joins {endpoints} networks and publishes {ports} ports",
+                        join.container.short()
+                    )
+                });
                 let namespace = self.router_threads.namespace().try_clone_to_owned();
                 let namespace =
                     namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
                 self.reply(id, &Reply::Joined(Box::new(joined), namespace));
             }
             Request::Plug(namespace) => {
+                failpoint::pass("netd.plug");
                 let member = self.clients.get_mut(&id).and_then(|client| client.member.as_mut());
                 let member = member.ok_or_else(not_joined)?;
+                trace::step(|| format!("plugs in container {}", member.container.short()));
                 // Only the first time: whoever plugs in once more is a new run of the container, with a new namespace.
                 let again = std::mem::take(&mut member.before);
                 let (container, rate) = (member.container.clone(), member.rate);
@@ -113,9 +123,13 @@ impl Netd {
             }
             Request::Connect(what, namespace) => {
                 let (network, wish) = *what;
+                trace::step(|| format!("connects another network: `{}`", network.name));
                 self.connect(id, &network, &wish, namespace)?;
             }
-            Request::Disconnect(network, namespace) => self.disconnect(id, &network, namespace)?,
+            Request::Disconnect(network, namespace) => {
+                trace::step(|| format!("disconnects the network `{network}`"));
+                self.disconnect(id, &network, namespace)?;
+            }
             Request::Count => {
                 let container = self.member(id)?.container.clone();
                 let endpoints = self.table.endpoints(&container).to_vec();
@@ -124,6 +138,10 @@ impl Netd {
             }
             Request::Leave => {
                 let member = self.clients.get_mut(&id).and_then(|client| client.member.take());
+                trace::step(|| match &member {
+                    Some(member) => format!("container {} leaves", member.container.short()),
+                    None => "somebody leaves who was no member".into(),
+                });
                 self.leave(member);
                 self.reply(id, &Reply::Done);
             }

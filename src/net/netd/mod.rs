@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use super::client;
 use super::handler::{Context, Handler, Interest, Token, Wakes};
 use super::networks::{Networks, share_addresses};
 use super::packet::Ip;
@@ -45,7 +46,7 @@ use super::table::{self, Table};
 use crate::base::error::WireError;
 use crate::base::lock::{Lock, Mode};
 use crate::base::private::check_peer;
-use crate::base::{ContainerId, Result, ResultExt, fault_log};
+use crate::base::{ContainerId, Paths, Result, ResultExt, failpoint, fault_log, trace};
 use crate::spec::network::Joined;
 use crate::spec::network::Network;
 use crate::sys::process::inherited_fd;
@@ -57,11 +58,10 @@ use router_threads::{Job, Outcome, RouterThreads};
 use wakes::{BusyPoll, Epoll};
 
 /// The program name that makes coracle netd. Its arguments: the data and the runtime directory, the path of its socket,
-/// and whether it adopts a namespace.
+/// whether it adopts a namespace, and whether its steps are traced in its log.
 pub const ROLE: &str = "coracle-netd";
 
-/// The log of panics and fatal errors: a directory and a file in it, below the data directory.
-const LOGS: &str = "logs";
+/// The log of panics, fatal errors and, with `--debug`, steps: a file among the logs of the data directory.
 const LOG: &str = "netd.log";
 
 /// How long netd waits for another container after the last one has gone, and how long a bridge without members stays.
@@ -91,15 +91,21 @@ pub type Running = BTreeMap<ContainerId, Joined>;
 /// The role's entry, with the arguments after its name. `running` lists the containers on networks that run when netd
 /// starts: they had an earlier netd and are about to reconnect. Returns the exit status.
 pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
-    let [data, runtime, address, adoption] = args else { return 125 };
+    let [data, runtime, address, adoption, traced] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
     let address = PathBuf::from(address);
-    let lock = Path::new(runtime).join("netd.lock");
+    let lock = Path::new(runtime).join(client::LOCK);
     let Ok(spare) = listener.try_clone() else { return 125 };
-    let logs = Path::new(data).join(LOGS);
+    failpoint::watch(Path::new(runtime));
+    failpoint::pass("netd.begin");
+    let logs = Paths::logs_in(Path::new(data));
     let log = logs.join(LOG);
     // If the log cannot be written, netd runs without one.
     let _ = fs::create_dir(&logs);
+    if traced.as_encoded_bytes() == spawn::TRACED {
+        trace::listen_in_log(&logs, LOG, format!("netd {}", std::process::id()));
+    }
+    trace::step(|| format!("begins; its namespace is {}", adoption.display()));
     fault_log::fatal_panics_to(log.clone());
     let networks = Networks::below(Path::new(data));
     let running = running();
@@ -465,6 +471,7 @@ impl Netd {
             return Ok(false);
         }
         let _ = fs::remove_file(address);
+        trace::step(|| "nobody needs it: it goes".into());
         Ok(true)
     }
 }

@@ -5,13 +5,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use super::ROLE;
-use crate::base::{Error, Paths, Result, ResultExt};
+use crate::base::{Error, Paths, Result, ResultExt, trace};
 use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit_now, fork, place_at};
 
 /// The descriptor of the listening socket in netd.
 pub const LISTENER: i32 = 3;
 /// The descriptor of the former router namespace in netd.
 pub const ROUTER: i32 = 4;
+/// The last argument when its steps go to its log.
+pub const TRACED: &[u8] = b"traced";
 
 /// Starts netd with the listening socket that is bound at `address`. It gets a session of its own, no parent that waits
 /// for it, and no other descriptors. The caller must have one thread. Later failures show as closed connections.
@@ -28,6 +30,7 @@ pub fn spawn(
         paths.runtime.as_os_str().as_encoded_bytes(),
         address.as_os_str().as_encoded_bytes(),
         if router.is_some() { b"adopt" } else { b"new" },
+        if trace::is_on() { TRACED } else { b"quiet" },
     ];
     let argv = StringArray::new(argv).context(|| "a directory name holds a zero byte")?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;

@@ -30,7 +30,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability};
-use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, paths, text, time};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, paths, text, time};
 use crate::spec::network::{DEFAULT, FORMAT, Network};
 
 /// Other names of the default network: docker's in `--network default`, podman's everywhere. A network with exactly
@@ -159,6 +159,7 @@ impl Networks {
         if self.load(&network.name)?.is_none_or(|now| now.id != network.id) {
             return Ok(false);
         }
+        failpoint::here("network.remove")?;
         let path = self.record(&network.name);
         let removed = if_absent(fs::remove_file(&path)).at(&path, "cannot remove")?;
         publish::sync_dir(&self.directory)?;
@@ -195,6 +196,7 @@ impl Networks {
 
     /// The caller holds the lock.
     fn define(&self, new: &NewNetwork) -> Result<Network> {
+        failpoint::here("network.define")?;
         let others: Vec<Network> = self.list()?.into_iter().flatten().collect();
         let network = plan::plan(new, ContainerId::random()?, time::now(), &others, &(self.routes)())?;
         publish::json(&self.record(&network.name), &network, Durability::Durable)?;

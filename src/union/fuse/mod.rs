@@ -84,7 +84,7 @@ use serde::{Deserialize, Serialize};
 use super::Union;
 use crate::base::lock::Lock;
 use crate::base::sandbox::{Access, Sandbox};
-use crate::base::{Error, Result, ResultExt, fault_log};
+use crate::base::{Error, Result, ResultExt, failpoint, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use invalidate::Kernel;
 use layer::LayerDir;
@@ -139,12 +139,16 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
                 .hint("the kernel's FUSE module is needed: sudo modprobe fuse; or use --storage-driver overlay")
         })?;
     let mount = mount_device(&device)?;
+    failpoint::here("fused.mounted")?;
     let (status, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
     let argv = arguments(union, options)?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
     let server = match clone3(CloneFlags::empty()).context(|| "cannot start the file system's server")? {
         Forked::Child => {
-            let _ = become_server(&device, &theirs, program, &argv, &env);
+            if let Err(error) = become_server(&device, &theirs, program, &argv, &env) {
+                let why = Error::system("its program cannot be run").caused_by(error).chain();
+                let _ = rustix::io::write(&theirs, why.as_bytes());
+            }
             exit_now(127);
         }
         Forked::Parent(server) => server,
@@ -248,6 +252,7 @@ fn become_server(
     rustix::stdio::dup2_stdin(device)?;
     rustix::stdio::dup2_stdout(status)?;
     close_on_exec_from(3)?;
+    failpoint::here_io("fused.exec")?;
     Err(exec_fd(program.as_fd(), argv, env).into())
 }
 
