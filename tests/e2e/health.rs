@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::support::env::Env;
@@ -237,6 +238,31 @@ fn many_who_ask_share_one_check() {
     asking.into_iter().for_each(|one| drop(one.wait().succeeds()));
     let runs = env.coracle("exec web cat /runs").succeeds().lines().len();
     assert!(runs < 20, "{runs} checks");
+}
+
+/// A number of a process's `/proc/PID/FILE`, which stands behind `key`.
+fn number(pid: Pid, file: &str, key: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a process of ours");
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("the kernel's words");
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+}
+
+#[test]
+fn a_supervisor_sleeps_between_two_checks_and_gives_its_memory_back() {
+    let env = ready!(busybox);
+    env.run_detached("--name plain IMAGE sleep 1000");
+    env.run_detached("--name web --health-interval 1h --health-cmd true IMAGE sleep 1000");
+    env.coracle("healthcheck run web").succeeds();
+    let supervisors = ["plain", "web"].map(|name| env.supervisor(name));
+    for pid in supervisors {
+        let switches = || number(pid, "status", "voluntary_ctxt_switches:");
+        eventually("it sleeps", || {
+            let before = switches();
+            !holds_within(Duration::from_millis(2500), || switches() != before)
+        });
+    }
+    let [plain, checking] = supervisors.map(|pid| number(pid, "smaps_rollup", "Rss:"));
+    assert!(checking <= plain + 1024, "{checking} KiB with a check, {plain} KiB without");
 }
 
 #[test]
