@@ -26,6 +26,8 @@ mod escape;
 mod exec_attach;
 #[path = "e2e/failures.rs"]
 mod failures;
+#[path = "e2e/health.rs"]
+mod health;
 #[path = "e2e/images.rs"]
 mod images;
 #[path = "e2e/inspect_format.rs"]
@@ -52,6 +54,8 @@ mod prune;
 mod pull;
 #[path = "e2e/push.rs"]
 mod push;
+#[path = "e2e/restart.rs"]
+mod restart;
 #[path = "e2e/rootless.rs"]
 mod rootless;
 #[path = "e2e/run.rs"]

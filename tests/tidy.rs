@@ -5,7 +5,7 @@
 //! it can fail.
 #![allow(clippy::expect_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -506,6 +506,218 @@ fn no_test_file_is_forgotten() {
         .filter(|name| !listed.contains(&format!("#[path = \"{name}\"]")))
         .collect();
     none("tests/e2e.rs does not list these files", &forgotten);
+}
+
+// --- ratchets ---------------------------------------------------------------------------------------------------------
+
+/// Words that only this tree gives their meaning. The field has terms for what they say.
+const PRIVATE_WORDS: &[&str] = &[
+    "conversation",
+    "conversations",
+    "fate",
+    "midwife",
+    "scene",
+    "scenes",
+    "shelf",
+    "speech",
+    "spoken",
+    "steward",
+    "vigil",
+];
+/// The same in names of several words, and phrases that leave a quantity or an owner open.
+const PRIVATE_PHRASES: &[&str] = &["be_bold", "of ours", "so many", "stand-in"];
+/// Occurrences of these in each room. A room that is not listed has none.
+const WORDS_LEFT: &[(&str, usize)] = &[
+    ("archive", 21),
+    ("base", 3),
+    ("cli", 8),
+    ("engine", 7),
+    ("oci", 2),
+    ("registry", 6),
+    ("rootless", 1),
+    ("runtime", 1),
+    ("spec", 4),
+    ("state", 2),
+    ("store", 1),
+    ("supervise", 4),
+    ("sys", 4),
+];
+/// Lines of a function, signature and braces included.
+const MAX_FUNCTION_LINES: usize = 80;
+/// Longer functions in each room.
+const LONG_FUNCTIONS_LEFT: &[(&str, usize)] = &[("engine", 1)];
+/// Files and directories in circles of imports, by the directory that they are in.
+const CIRCLES_LEFT: &[(&str, usize)] = &[("cli", 8), ("engine", 15), ("registry", 8)];
+
+/// What was found in each place may only become less: `left` has the numbers to lower then.
+#[track_caller]
+fn shrinks(rule: &str, found: &BTreeMap<String, Vec<String>>, left: &[(&str, usize)]) {
+    let allowed = |place: &str| left.iter().find(|(name, _)| *name == place).map_or(0, |(_, count)| *count);
+    let worse = found.iter().filter(|(place, what)| what.len() > allowed(place));
+    let lines =
+        worse.map(|(place, what)| format!("{place}: {}, not {}\n{}", what.len(), allowed(place), what.join("\n")));
+    none(rule, &lines.collect::<Vec<_>>());
+}
+
+/// The lines with private words, in code, comments and strings; and comments that begin with a headless "who".
+fn private_words(code: &str) -> Vec<usize> {
+    let bad = |line: &str| {
+        let lower = line.to_lowercase();
+        let comment = line.trim_start().strip_prefix("//").map(|rest| rest.trim_start_matches(['/', '!', ' ']));
+        lower.split(|c: char| !c.is_alphanumeric()).any(|word| PRIVATE_WORDS.contains(&word))
+            || PRIVATE_PHRASES.iter().any(|phrase| lower.contains(phrase))
+            || comment.is_some_and(|text| text.starts_with("Who ") || text.starts_with("Whom "))
+    };
+    code.lines().enumerate().filter(|(_, line)| bad(line)).map(|(number, _)| number + 1).collect()
+}
+
+#[test]
+fn private_words_are_found() {
+    assert_eq!(private_words("/// Who waits.\nfn be_bold() {}\n/// The Scene of a test."), [1, 2, 3]);
+    assert_eq!(private_words("// so many bytes\nlet the_fate = 1;"), [1, 2]);
+    assert_eq!(private_words("/// The obscene bookshelf.\n/// Whoever waits.\nlet whose = 1;"), [0; 0]);
+}
+
+/// Functions with more lines than allowed: line, name and length.
+fn long_functions(code: &str) -> Vec<(usize, String, usize)> {
+    let all = tokens(code);
+    let tests = test_lines(&all);
+    let mut found = Vec::new();
+    for (at, pair) in all.windows(2).enumerate() {
+        if pair[0].text != "fn" || tests.contains(&pair[0].line) {
+            continue;
+        }
+        let (mut round, mut curly) = (0, 0);
+        for token in &all[at..] {
+            match token.text {
+                "(" | "[" => round += 1,
+                ")" | "]" => round -= 1,
+                ";" if round == 0 && curly == 0 => break,
+                "{" => curly += 1,
+                "}" => curly -= 1,
+                _ => continue,
+            }
+            if token.text == "}" && curly == 0 {
+                let length = token.line + 1 - pair[0].line;
+                if length > MAX_FUNCTION_LINES {
+                    found.push((pair[0].line, pair[1].text.to_owned(), length));
+                }
+                break;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn long_functions_are_found() {
+    let lines = "\n".repeat(MAX_FUNCTION_LINES);
+    let code = format!("trait T {{ fn a(x: [u8; 2]); }}\nfn b() {{ if x {{ }} {lines} }}\nfn c() {{}}");
+    assert_eq!(long_functions(&code), [(2, "b".to_owned(), MAX_FUNCTION_LINES + 1)]);
+    assert_eq!(long_functions(&format!("#[cfg(test)] mod tests {{ fn a() {{ {lines} }} }}")), []);
+}
+
+/// The modules that the code of a file names, as far as their paths go: `crate::a::b`, and `super::b` seen from `module`.
+fn named_modules(code: &str, module: &[String]) -> Vec<Vec<String>> {
+    let all = tokens(code);
+    let tests = test_lines(&all);
+    let text = |at: usize| all.get(at).map_or("", |token| token.text);
+    let mut found = Vec::new();
+    for (at, token) in all.iter().enumerate() {
+        if !matches!(token.text, "crate" | "super") || at > 0 && text(at - 1) == ":" || tests.contains(&token.line) {
+            continue;
+        }
+        let up = if token.text == "super" { 1 } else { module.len() };
+        let mut path: Vec<String> = module[..module.len().saturating_sub(up)].to_vec();
+        let mut end = at + 1;
+        while text(end) == ":" && text(end + 1) == ":" && text(end + 2) != "{" {
+            match text(end + 2) {
+                "super" => drop(path.pop()),
+                name => path.push(name.to_owned()),
+            }
+            end += 3;
+        }
+        let mut group = Vec::new();
+        if text(end + 2) == "{" {
+            names_at(&all, end + 2, &mut group);
+        }
+        let in_group = group.iter().map(|name| path.iter().cloned().chain([name.text.to_owned()]).collect());
+        found.extend(in_group);
+        found.push(path);
+    }
+    found
+}
+
+#[test]
+fn named_modules_are_found() {
+    let module = ["a".to_owned(), "b".to_owned()];
+    let names = |code| named_modules(code, &module).iter().map(|path| path.join("/")).collect::<Vec<_>>();
+    assert_eq!(names("use super::c::D;"), ["a/c/D"]);
+    assert_eq!(names("use super::{c, d::E}; // super::f"), ["a/c", "a/d", "a"]);
+    assert_eq!(names("fn f() { crate::x::y(); super::super::z(); }"), ["x/y", "z"]);
+    assert_eq!(names("#[cfg(test)] mod tests { use super::c; }"), [""; 0]);
+}
+
+/// Those that reach themselves.
+fn in_circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let circles = |start: &String| {
+        let mut seen = BTreeSet::new();
+        let mut open: Vec<&String> = edges.get(start).into_iter().flatten().collect();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(edges.get(next).into_iter().flatten());
+            }
+        }
+        seen.contains(start)
+    };
+    edges.keys().filter(|name| circles(name)).cloned().collect()
+}
+
+#[test]
+fn circles_are_found() {
+    let edges = |pairs: &[(&str, &str)]| {
+        let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (from, to) in pairs {
+            edges.entry((*from).to_owned()).or_default().insert((*to).to_owned());
+        }
+        edges
+    };
+    assert_eq!(in_circles(&edges(&[("a", "b"), ("b", "c"), ("c", "b"), ("d", "a")])), ["b", "c"]);
+    assert_eq!(in_circles(&edges(&[("a", "b"), ("a", "c"), ("b", "c")])), [""; 0]);
+}
+
+#[test]
+fn ratchets() {
+    let (mut words, mut long) = (BTreeMap::<String, Vec<String>>::new(), BTreeMap::<String, Vec<String>>::new());
+    let mut edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    let files = rust_files(&root().join("src"));
+    let modules: BTreeSet<Vec<String>> = files.iter().map(|file| module_path(file)).collect();
+    let exists = |path: &[String]| modules.range(path.to_vec()..).next().is_some_and(|next| next.starts_with(path));
+    for file in &files {
+        let module = module_path(file);
+        let Some(room) = module.first() else { continue };
+        let code = fs::read_to_string(file).expect("readable");
+        let name = file.strip_prefix(root()).expect("below the root").display().to_string();
+        words.entry(room.clone()).or_default().extend(private_words(&code).iter().map(|line| format!("{name}:{line}")));
+        if module.iter().any(|part| ["tests", "fake", "fixtures"].contains(&part.as_str())) {
+            continue;
+        }
+        let functions = long_functions(&code);
+        let functions = functions.iter().map(|(line, function, lines)| format!("{name}:{line}: `{function}`: {lines}"));
+        long.entry(room.clone()).or_default().extend(functions);
+        for target in named_modules(&code, &module) {
+            // The two part ways in a directory: its files, or directories in it, know each other.
+            let depth = module.iter().zip(&target).take_while(|(a, b)| a == b).count();
+            if depth > 0 && depth < module.len() && depth < target.len() && exists(&target[..=depth]) {
+                let directory = edges.entry(module[..depth].join("/")).or_default();
+                directory.entry(module[depth].clone()).or_default().insert(target[depth].clone());
+            }
+        }
+    }
+    shrinks("words that a stranger does not know: use the terms of the field", &words, WORDS_LEFT);
+    shrinks("functions longer than 80 lines", &long, LONG_FUNCTIONS_LEFT);
+    let circles = edges.iter().map(|(directory, edges)| (directory.clone(), in_circles(edges))).collect();
+    shrinks("files of a room that import each other in circles", &circles, CIRCLES_LEFT);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::base::Result;
 use crate::engine::{Engine, images, network, ps, volume};
 use crate::spec::capabilities::CapSet;
 use crate::spec::container::{Container, Status};
+use crate::spec::restart;
 
 /// The hidden command.
 pub const WORD: &str = "__complete";
@@ -110,6 +111,7 @@ fn what(arg: &Arg, verb: &str, noun: &str) -> Option<What> {
     Some(match value {
         "WHAT" if arg.get_id() == "low_ports" => What::Words(&["refuse", "remap"]),
         "CONTAINER" => What::Containers(match verb {
+            "run" if noun == "healthcheck" => Which::Running,
             "exec" | "attach" | "stop" | "kill" | "top" | "port" | "wait" => Which::Running,
             "start" => Which::Stopped,
             _ => Which::All,
@@ -125,6 +127,11 @@ fn what(arg: &Arg, verb: &str, noun: &str) -> Option<What> {
         },
         "SIGNAL" => What::Signals,
         "CAPABILITY" => What::Capabilities,
+        "POLICY" if arg.get_id() == "restart" => What::Words(&restart::NAMES),
+        "ACTION" if arg.get_id() == "health_on_failure" => What::Words(&["none", "kill", "restart", "stop"]),
+        "CONDITION" => {
+            What::Words(&["not-running", "next-exit", "removed", "created", "running", "healthy", "unhealthy"])
+        }
         "POLICY" => What::Words(&["always", "missing", "never"]),
         "STREAM" => What::Words(&["stdin", "stdout", "stderr"]),
         "MODE" => What::Words(&["auto", "host", "keep-id", "nomap"]),
@@ -213,6 +220,21 @@ mod tests {
             ("run --net=fr", Some(What::Attachments)),
             ("run --cap-add=NET", Some(What::Capabilities)),
             ("run --userns k", Some(What::Words(&["auto", "host", "keep-id", "nomap"]))),
+            ("run --restart u", Some(What::Words(&restart::NAMES))),
+            ("run --pull m", Some(What::Words(&["always", "missing", "never"]))),
+            (
+                "wait --condition h",
+                Some(What::Words(&[
+                    "not-running",
+                    "next-exit",
+                    "removed",
+                    "created",
+                    "running",
+                    "healthy",
+                    "unhealthy",
+                ])),
+            ),
+            ("healthcheck run w", Some(What::Containers(Which::Running))),
             ("run --low-ports r", Some(What::Words(&["refuse", "remap"]))),
             ("kill -s T", Some(What::Signals)),
             ("network rm a", Some(What::Networks)),

@@ -43,7 +43,6 @@ const COMMANDS: &[&str] = &[
     "export",
     "farm",
     "generate",
-    "healthcheck",
     "image build",
     "image diff",
     "image mount",

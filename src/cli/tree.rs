@@ -135,6 +135,11 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "healthcheck",
+        about: "Manage health checks of containers",
+        entries: &[entry(&["run"], &container::healthcheck::RUN)],
+    },
+    Noun {
         name: "system",
         about: "Manage this installation",
         entries: &[

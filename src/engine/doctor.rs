@@ -66,7 +66,7 @@ fn try_networks() -> Option<Check> {
         ("make a user namespace", &probe::unshare_user),
         ("map root in a user namespace", &|| probe::map_root(uid, gid)),
         (OUT, &|| trial::way_out().map_err(probe::errno_of)),
-        (GATE, &|| trial::gate().map_err(probe::errno_of)),
+        (GATE, &|| trial::tproxy().map_err(probe::errno_of)),
         (GUARD, &|| trial::guard().map_err(probe::errno_of)),
     ]);
     judge(refusal.ok()?)

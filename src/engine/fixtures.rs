@@ -8,7 +8,8 @@ use crate::base::id::{Name, hex};
 use crate::base::publish::Staging;
 use crate::oci::Digest;
 use crate::oci::media::{OCI_CONFIG, OCI_MANIFEST};
-use crate::spec::container::{ContainerConfig, FORMAT};
+use crate::spec::container::{ContainerConfig, FORMAT, LastRun};
+use crate::spec::health::Health;
 use crate::spec::identity::Identity;
 use crate::spec::image::ImageOrigin;
 use crate::spec::lifecycle::Lifecycle;
@@ -46,10 +47,11 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         storage: Storage::default(),
         security: Security::default(),
         lifecycle: Lifecycle::default(),
+        health: Health::default(),
         labels: Default::default(),
         creator: None,
     };
-    Container { config, name, status, joined: None }
+    Container { config, name, status, joined: None, run: LastRun::default() }
 }
 
 /// An engine with a store of its own, gone when the second value is dropped.

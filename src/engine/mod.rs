@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod healthcheck;
 pub mod history;
 pub mod image_prune;
 pub mod image_tree;

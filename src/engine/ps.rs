@@ -8,6 +8,7 @@ use super::{Engine, network};
 use crate::base::{Error, Result};
 use crate::spec::filter::{Any, Filter, Keys, Labels};
 use crate::spec::pattern::Pattern;
+use crate::spec::restart;
 use crate::spec::storage::{Mount, MountSource};
 use crate::state::{Container, Status};
 
@@ -48,6 +49,8 @@ pub struct Filters {
     publish: Any<String>,
     health: Any<String>,
     is_task: Any<bool>,
+    restart_policy: Any<String>,
+    starts_on_boot: Any<bool>,
 }
 
 /// docker's words for what a container does.
@@ -56,11 +59,25 @@ const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "pa
 /// docker's words for what a health check found.
 const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
 
-/// docker's keys.
+/// docker's keys, and podman's about restarts.
 const KEYS: Keys = Keys {
     known: &[
-        "id", "name", "label", "exited", "status", "ancestor", "before", "since", "volume", "network", "publish",
-        "expose", "health", "is-task",
+        "id",
+        "name",
+        "label",
+        "exited",
+        "status",
+        "ancestor",
+        "before",
+        "since",
+        "volume",
+        "network",
+        "publish",
+        "expose",
+        "health",
+        "is-task",
+        "restart-policy",
+        "should-start-on-boot",
     ],
     excludable: &[],
 };
@@ -85,6 +102,8 @@ impl Filters {
             "publish" => self.publish.push(value()),
             "health" => self.health.push(filter.one_of(&HEALTHS)?),
             "is-task" => self.is_task.push(filter.switch()?),
+            "restart-policy" => self.restart_policy.push(filter.one_of(&restart::NAMES)?),
+            "should-start-on-boot" => self.starts_on_boot.push(filter.switch()?),
             _ => return Err(filter.wrong()),
         }
         Ok(())
@@ -170,8 +189,14 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && (named.networks.is_empty()
             || config.namespaces.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
         && fits_ports(filters, container)
-        && filters.health.fits(|health| health == "none")
+        && filters
+            .health
+            .fits(|health| container.run.health.as_ref().map_or("none", |known| known.status.word()) == health)
         && filters.is_task.fits(|is_task| !is_task)
+        && filters.restart_policy.fits(|policy| config.lifecycle.restart.name() == policy)
+        && filters
+            .starts_on_boot
+            .fits(|starts| config.lifecycle.restart.starts_on_boot(container.run.stopped) == *starts)
 }
 
 /// `publish` is about ports of the host while the container runs, `expose` about those of the container, published or
@@ -223,6 +248,8 @@ fn is_port(exposed: &str, wanted: &str) -> bool {
 mod tests {
     use super::*;
     use crate::engine::fixtures::container;
+    use crate::spec::health::{HealthState, HealthStatus};
+    use crate::spec::restart::RestartPolicy;
 
     fn filters(list: &[&str]) -> Filters {
         let mut filters = Filters::default();
@@ -237,6 +264,8 @@ mod tests {
         web.config.labels = [("app".into(), "shop".into()), ("tier".into(), "front".into())].into();
         web.config.networking.exposed = vec!["80/tcp".into(), "8000-8010/udp".into()];
         web.config.image.layers = vec!["l1".into(), "l2".into()];
+        web.run.health = Some(HealthState { status: HealthStatus::Healthy, ..HealthState::default() });
+        web.config.lifecycle.restart = RestartPolicy::UnlessStopped;
         let exited = Status::Exited { code: 3, started, finished: Some(started), error: String::new() };
         let mut db = container("db", 20, exited);
         db.config.labels = [("app".into(), "shop".into())].into();
@@ -278,8 +307,13 @@ mod tests {
             (&["expose=80"], true, "web"),
             (&["expose=8005-8020/udp"], true, "web"),
             (&["expose=81"], true, ""),
-            (&["health=none", "is-task=false"], true, "web db web2"),
-            (&["health=healthy"], true, ""),
+            (&["health=none", "is-task=false"], true, "db web2"),
+            (&["health=healthy"], true, "web"),
+            (&["health=starting"], true, ""),
+            (&["restart-policy=unless-stopped"], true, "web"),
+            (&["restart-policy=no"], true, "db web2"),
+            (&["should-start-on-boot=true"], true, "web"),
+            (&["should-start-on-boot=false"], true, "db web2"),
             (&["is-task=true"], true, ""),
             (&["name=web", "label=tier"], true, "web"),
         ] {
@@ -319,7 +353,16 @@ mod tests {
 
     #[test]
     fn wrong_filters_are_refused() {
-        for bad in ["name", "foo=bar", "status=sleeping", "exited=x", "health=ill", "is-task=x", "name=(a)"] {
+        for bad in [
+            "name",
+            "foo=bar",
+            "status=sleeping",
+            "exited=x",
+            "health=ill",
+            "is-task=x",
+            "name=(a)",
+            "restart-policy=x",
+        ] {
             assert!(Filters::default().add(bad).is_err(), "{bad}");
         }
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::Name;
+use crate::spec::health::HealthRequest;
 use crate::spec::identity::IdentityRequest;
 use crate::spec::image::ImageRequest;
 use crate::spec::lifecycle::LifecycleRequest;
@@ -37,6 +38,8 @@ pub struct CreateRequest {
     pub security: Security,
     /// How it stops and goes away.
     pub lifecycle: LifecycleRequest,
+    /// How it is seen to do its work.
+    pub health: HealthRequest,
 }
 
 /// A process to run in a running container.

@@ -46,6 +46,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         storage: request.storage.resolve(image, other_owners, facts.volume_names)?,
         security: request.security.clone(),
         lifecycle: request.lifecycle.resolve(image)?,
+        health: request.health.resolve(image)?,
         namespaces,
         id: facts.id,
         name: facts.name,

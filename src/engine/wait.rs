@@ -1,46 +1,98 @@
-//! `wait`: until a container has ended.
+//! `wait`: until a container has ended, or is healthy, or gone.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::Engine;
-use crate::base::{ContainerId, Kind, Result, ResultExt};
+use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text};
 use crate::spec::container::Status;
+use crate::spec::health::HealthStatus;
 use crate::state::Container;
 use crate::supervise::protocol::{self, MAX_MESSAGE, Reply, Request};
 
-/// What to wait for (docker's `--condition`).
+/// What to wait for (`--condition`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Condition {
-    /// The container does not run: at once for one that never did.
+    /// The container does not run: at once for one that never did. One that restarts does not run in between.
     #[default]
     NotRunning,
     /// The next end of a run: a stopped container must be started first.
     NextExit,
     /// The container does not exist any more.
     Removed,
+    /// It was created: at once.
+    Created,
+    /// It runs.
+    Running,
+    /// Its health check says so.
+    Health(HealthStatus),
 }
 
-/// Waits and returns the exit code.
+impl Condition {
+    /// docker's words, and podman's for the same and more.
+    pub fn parse(word: &str) -> Result<Self> {
+        Ok(match word {
+            "not-running" | "stopped" | "exited" => Self::NotRunning,
+            "next-exit" => Self::NextExit,
+            "removed" => Self::Removed,
+            "created" | "configured" | "initialized" => Self::Created,
+            "running" => Self::Running,
+            "healthy" => Self::Health(HealthStatus::Healthy),
+            "unhealthy" => Self::Health(HealthStatus::Unhealthy),
+            _ => {
+                return Err(Error::usage(format!("invalid condition: `{}`", text::clean(word))).hint(
+                    "wait for not-running (also stopped, exited), next-exit, removed, created, running, healthy or unhealthy",
+                ));
+            }
+        })
+    }
+
+    /// Whether it is about the end of a run, which has an exit code.
+    pub fn has_code(self) -> bool {
+        matches!(self, Self::NotRunning | Self::NextExit | Self::Removed)
+    }
+}
+
+/// Waits and returns the exit code; 0 where there is none.
 pub fn wait(engine: &Engine, name: &str, condition: Condition) -> Result<i32> {
     let id = engine.containers().find(name)?;
     let watch = Watch::of(engine, &id)?;
+    let mut last = 0;
     loop {
-        if let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(&id))?
+        if condition.has_code()
+            && let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(&id))?
+            && (condition == Condition::Removed || ask(&socket, &Request::Await)?)
             && let Some(code) = end_of(&socket)?
-            && condition != Condition::Removed
         {
-            return Ok(code);
+            if condition != Condition::Removed {
+                return Ok(code);
+            }
+            last = code;
         }
-        let status = match engine.containers().load(&id) {
-            Ok(container) => container.status,
-            Err(error) if error.kind() == Kind::NotFound => return Ok(0),
+        let container = match engine.containers().load(&id) {
+            Ok(container) => container,
+            Err(error) if error.kind() == Kind::NotFound && condition.has_code() => return Ok(last),
             Err(error) => return Err(error),
         };
-        match (condition, status) {
+        let health = container.run.health.as_ref().map(|health| health.status);
+        match (condition, container.status) {
+            (Condition::Created, _) => return Ok(0),
             (Condition::NotRunning, Status::Created) => return Ok(0),
             (Condition::NotRunning, Status::Exited { code, .. }) => return Ok(code),
+            (Condition::Running, Status::Running { pid, .. }) if pid > 0 => return Ok(0),
+            (Condition::Health(_), _) if container.config.health.plan().is_none() => {
+                return Err(Error::usage(format!("container `{name}` has no defined healthcheck")));
+            }
+            (Condition::Health(wanted), Status::Running { .. }) if health == Some(wanted) => return Ok(0),
+            (Condition::Health(HealthStatus::Healthy), Status::Exited { code, .. }) => {
+                return Err(Error::conflict(format!("container `{name}` ended with {code} before it was healthy"))
+                    .hint(format!("`coracle logs {name}` shows what it printed")));
+            }
+            (Condition::Removed, Status::Exited { code, .. }) => {
+                last = code;
+                watch.pause_at_most(1000)?;
+            }
             // Its processes live, but nobody listens: it is about to be recorded, or its supervisor was killed.
             (Condition::NotRunning, Status::Running { .. }) => watch.pause_at_most(100)?,
             _ => watch.pause_at_most(1000)?,

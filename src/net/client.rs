@@ -1,16 +1,16 @@
-//! What a supervisor does with netd: finds it or starts it, joins, plugs its container in, notices its death and revives it.
+//! The supervisor's side of netd: finds or starts it, joins, plugs the container in, and rejoins after netd's death.
 //!
 //! # Theory of operation
 //!
-//! netd listens on a socket in the runtime directory, one for each outer user namespace, because a netd has power only
-//! over the containers of its own. Who finds nobody there takes a lock, looks again, listens itself, and starts a netd
-//! that inherits the listening socket. So a connection can be made at once and the first request waits in it while netd
-//! starts; netd answers it with what went wrong if it cannot serve.
+//! netd listens on a socket in the runtime directory, one for each outer user namespace, because it has power only over
+//! the containers of that namespace. A supervisor that finds no listener takes a lock, looks again, listens itself, and
+//! starts a netd that inherits the listening socket. So it can connect at once, and the first request waits in the
+//! socket while netd starts. A netd that cannot serve answers with the reason.
 //!
-//! The connection is the membership. It breaks when netd dies, which the supervisor sees by polling [`Membership::fd`].
-//! Then it joins the next netd, step by step from its own loop ([`Membership::begin_revival`]) or at once
-//! ([`Membership::revive`]). The container keeps its interfaces and addresses all the while, because the descriptor of the
-//! router's namespace, which came with the answer, keeps bridges and all that is plugged into them.
+//! The connection is the membership. It breaks when netd dies; the supervisor polls [`Membership::fd`] to notice. It
+//! then joins the next netd, step by step from its own loop ([`Membership::begin_revival`]) or at once
+//! ([`Membership::revive`]). The container keeps its interfaces and addresses meanwhile: the supervisor holds a file
+//! descriptor of the router's namespace, which keeps the bridges and everything plugged into them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,20 +36,20 @@ use crate::base::{Error, Kind, Paths, Result, ResultExt, private};
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Wish};
 
-/// How long netd may take for one answer: a busy machine with a hundred containers starting, and much more.
+/// The timeout of one answer: ample for a busy machine on which a hundred containers start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The same while somebody may want something else of the supervisor, which waits: to stop the container, above all.
+/// The same while the container runs: other requests to the supervisor wait meanwhile, above all to stop it.
 const PATIENCE_RUNNING: Duration = Duration::from_secs(10);
 
 /// How long the end of a container waits for its ports to be closed.
 const PATIENCE_LEAVING: Duration = Duration::from_secs(5);
 
-/// How often a netd that ends while we ask is replaced: it may just have been about to go.
+/// How often a netd that exits during a request is replaced: it may just have been idle too long.
 const ATTEMPTS: usize = 5;
 
-/// How often, and after which pause each, a revival is tried again soon: the kernel may not be through with the dead netd yet,
-/// and its ports still be open.
+/// How often a revival is retried, with [`PAUSE`] before each: the kernel may still be tearing down the dead netd and
+/// its ports.
 pub const REVIVALS: u32 = 25;
 /// See [`REVIVALS`].
 pub const PAUSE: Duration = Duration::from_millis(20);
@@ -65,13 +65,13 @@ pub struct Membership {
     cut_off: Option<Error>,
 }
 
-/// A membership that is being taken up again after netd's death, while the supervisor does other things.
+/// A membership that is being renewed after netd's death, while the supervisor does other things.
 #[derive(Debug)]
 pub struct Revival {
     socket: OwnedFd,
     deadline: Instant,
     join: Join,
-    /// What the answer to the first request was, when there is one.
+    /// The answer to the first request, once it has arrived.
     joined: Option<(Joined, OwnedFd)>,
 }
 
@@ -81,12 +81,12 @@ impl Revival {
         self.socket.as_fd()
     }
 
-    /// When to call [`Revival::advance`] in any case.
+    /// When to call [`Revival::advance`] at the latest.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Goes on, without waiting; with the container's network namespace. The new membership, when it is complete.
+    /// Takes the next step without waiting. Returns the new membership once it is complete.
     pub fn advance(&mut self, netns: BorrowedFd<'_>) -> Result<Option<Membership>> {
         if !is_readable(self.socket.as_fd(), Duration::ZERO) {
             return if self.deadline > Instant::now() { Ok(None) } else { Err(silent()) };
@@ -112,9 +112,9 @@ impl Revival {
 }
 
 impl Membership {
-    /// Reserves addresses and opens ports with the running netd, or with a new one, which is started from `program`, this
-    /// executable, in the namespace `router` of a netd that has died, or in a new one. The caller must have one thread and
-    /// be in the outer user namespace and the host's network namespace.
+    /// Reserves addresses and opens ports with the running netd, or with a new one: started from `program`, this
+    /// executable, in the namespace `router` of a dead netd if given. The caller must have one thread and be in the
+    /// outer user namespace and the host's network namespace.
     pub fn join(
         paths: &Paths,
         program: BorrowedFd<'_>,
@@ -151,8 +151,7 @@ impl Membership {
         }
     }
 
-    /// Why the plugged container reaches other containers, but not the outside, if it should: something that this machine
-    /// lacks.
+    /// Why the plugged container does not reach the outside although it should: what this machine lacks.
     pub fn cut_off(&self) -> Option<&Error> {
         let has_way_out = |endpoint: &Endpoint| endpoint.gateway4.is_some() || endpoint.gateway6.is_some();
         self.cut_off.as_ref().filter(|_| self.joined.endpoints.iter().any(has_way_out))
@@ -185,7 +184,7 @@ impl Membership {
         }
     }
 
-    /// What the container has sent and received, by the names of its interfaces.
+    /// The traffic counters of the container, by interface name.
     pub fn count(&mut self) -> Result<BTreeMap<String, Counters>> {
         match self.request(&Request::Count)? {
             Reply::Counters(counters) => Ok(counters),
@@ -193,19 +192,19 @@ impl Membership {
         }
     }
 
-    /// Ends the membership, and waits until ports are closed and addresses free. An error when netd does not say so: they are
-    /// when it goes on.
+    /// Ends the membership, and waits until ports are closed and addresses free. An error means that netd did not
+    /// confirm it; it will when it runs again.
     pub fn leave(self) -> Result<()> {
         wait_at_most(self.socket.as_fd(), PATIENCE_LEAVING)?;
         match ask(self.socket.as_fd(), &Request::Leave)? {
-            // With a netd that has ended everything else has.
+            // If netd has ended, so have its ports and addresses.
             None | Some(Reply::Done) => Ok(()),
             Some(Reply::Failed(error)) => Err(error.into()),
             Some(_) => Err(misunderstood()),
         }
     }
 
-    /// Readable, or hung up, when netd has died or was given up because it did not answer, and never before.
+    /// Readable, or hung up, once netd has died or was given up because it did not answer, and never before.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -215,9 +214,9 @@ impl Membership {
         &self.joined
     }
 
-    /// After netd's death: asks the next one, started by us or by another supervisor, for what the container has. The answer
-    /// makes a membership, with interfaces that are repaired where they are gone. When this fails, it can be tried again,
-    /// after a pause.
+    /// After netd's death: asks the next netd, started by this supervisor or another, for what the container has. The
+    /// answer makes a membership, and missing interfaces are made again. After a failure it can be retried, with a
+    /// pause.
     pub fn begin_revival(&self, paths: &Paths, program: BorrowedFd<'_>) -> Result<Revival> {
         let join = Join { before: Some(self.joined.clone()), ..self.join.clone() };
         let socket = find_or_start(paths, program, Some(self.router.as_fd()))?;
@@ -225,7 +224,7 @@ impl Membership {
         Ok(Revival { socket, deadline: Instant::now() + PATIENCE, join, joined: None })
     }
 
-    /// The same, waiting for it and trying again where that makes sense.
+    /// The same, blocking, with retries.
     pub fn revive(&mut self, paths: &Paths, program: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result<()> {
         let mut revived = self.revived(paths, program, netns);
         for _ in 1..REVIVALS {
@@ -275,8 +274,8 @@ fn reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option<Reply>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if is_gone(&error) => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Its late answer must not be taken for that to another question: this conversation is over. Whoever holds
-                // it as a membership learns that from its descriptor, and joins again with what the container has.
+                // The late answer must not be taken for the answer to the next request, so the connection is closed.
+                // The supervisor notices it at the file descriptor, and rejoins with what the container has.
                 let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
                 return Err(silent());
             }
@@ -299,13 +298,13 @@ fn silent() -> Error {
         .hint("the machine may be very busy, or the process `coracle-netd` be stopped: try again, or send it SIGCONT")
 }
 
-/// Whether there is something to read before this time has passed.
+/// Whether the socket becomes readable within the time.
 fn is_readable(socket: BorrowedFd<'_>, limit: Duration) -> bool {
     let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: limit.subsec_nanos().into() };
     poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit)).is_ok_and(|ready| ready > 0)
 }
 
-/// How long to wait for netd from now on.
+/// Sets the timeout of each later exchange with netd.
 fn wait_at_most(socket: BorrowedFd<'_>, patience: Duration) -> Result<()> {
     let patience = TimeVal::milliseconds(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX));
     let set = setsockopt(&socket, sockopt::ReceiveTimeout, &patience);
@@ -321,13 +320,13 @@ fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     fd.try_clone_to_owned().context(|| "cannot duplicate a descriptor")
 }
 
-/// The address of the netd of this user namespace.
+/// The path of the socket of the netd of this user namespace.
 fn address(paths: &Paths) -> Result<PathBuf> {
     let namespace = fs::metadata("/proc/self/ns/user").context(|| "cannot examine the user namespace")?.ino();
     Ok(paths.runtime.join("netd").join(namespace.to_string()))
 }
 
-/// A connection to a netd that lives, or is about to.
+/// Connects to netd, and starts one if none runs.
 fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
     let path = address(paths)?;
     let address = UnixAddr::new(&path).context(|| format!("the name of `{}` is too long", path.display()))?;
@@ -348,8 +347,8 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
     attempt(&address)?.ok_or_else(|| Error::system("cannot reach netd, coracle's network process"))
 }
 
-/// Removes the sockets of netds that were killed, of this user namespace and of others that are gone by now. Only for the
-/// holder of the lock under which netds begin.
+/// Removes the sockets of killed netds, of this user namespace and of others that are gone. The caller must hold the
+/// lock under which netds are started.
 fn remove_dead_sockets(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory).at(directory, "cannot list")? {
         let path = entry.at(directory, "cannot list")?.path();
@@ -362,10 +361,10 @@ fn remove_dead_sockets(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Connects; `None` when nobody listens.
+/// Connects; `None` if there is no listener.
 fn attempt(address: &UnixAddr) -> Result<Option<OwnedFd>> {
     let socket = seqpacket()?;
-    // Before connecting, which waits as well when many have asked a netd that does not answer.
+    // Set before connecting, since connect(2) also blocks when the backlog of a netd that hangs is full.
     wait_at_most(socket.as_fd(), PATIENCE)?;
     match connect(std::os::fd::AsRawFd::as_raw_fd(&socket), address) {
         Ok(()) => private::check_peer(socket.as_fd()).context(|| "cannot trust netd, coracle's network process")?,

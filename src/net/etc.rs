@@ -1,4 +1,4 @@
-//! The files of `/etc` by which a container knows names: hosts and resolv.conf. Pure.
+//! The files of `/etc` for names in a container: hosts and resolv.conf. Pure.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -11,21 +11,21 @@ pub const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.inte
 /// The domain of containers' names: `web` is `web.containers.internal` as well.
 pub const DOMAIN: &str = "containers.internal";
 
-/// Where a container is, as far as names go.
+/// The network situation of a container, for its names.
 #[derive(Debug, Clone, Copy)]
 pub enum Around<'a> {
-    /// In the host's network: its names hold.
+    /// On the host's network: the host's names apply.
     Host {
         /// The host's `/etc/hosts`.
         hosts: &'a str,
         /// The host's `/etc/resolv.conf`.
         resolv_conf: &'a str,
     },
-    /// Alone.
+    /// Without a network.
     Nowhere,
-    /// On networks of ours.
+    /// On container networks.
     Networks {
-        /// What they gave.
+        /// Its endpoints and resolvers.
         joined: &'a Joined,
         /// The container's name, which others use.
         name: &'a str,
@@ -34,7 +34,7 @@ pub enum Around<'a> {
     },
 }
 
-/// What the user said about names.
+/// The user's options for names.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Names<'a> {
     /// `--dns`.
@@ -102,18 +102,18 @@ fn line<'a>(text: &mut String, address: IpAddr, names: impl IntoIterator<Item = 
     }
 }
 
-/// Whether a hosts file has a line for a name.
+/// Whether a hosts file has a name.
 fn knows(hosts: &str, name: &str) -> bool {
     let mut lines = hosts.lines().map(|line| line.split('#').next().unwrap_or_default());
     lines.any(|line| line.split_whitespace().skip(1).any(|known| known == name))
 }
 
-/// `/etc/resolv.conf`: the host's in its network; the gateways of networks that answer questions, with the host's search
-/// list and options; nothing where nobody could be asked, so that look-ups fail at once.
+/// `/etc/resolv.conf`: the host's, on the host's network; else the gateways of networks with DNS, with the host's
+/// search list and options; empty if no resolver is reachable, so that lookups fail at once.
 ///
-/// A search list is tried before the plain name is: [`DOMAIN`] goes before the host's, so that a resolver of
-/// `corp.example` that answers everything does not take a container's name away (as podman has it with `dns.podman`;
-/// docker's `ndots:0` switches search lists off in images with musl). What the user says is taken as it is.
+/// A search list is tried before the plain name. So [`DOMAIN`] goes before the host's list, or a resolver of
+/// `corp.example` that answers everything would take a container's name away (podman does so with `dns.podman`;
+/// docker's `ndots:0` switches search lists off in images with musl). The user's own list is kept as it is.
 pub fn resolv_conf(around: Around<'_>, names: Names<'_>) -> String {
     let (resolvers, host): (Vec<IpAddr>, &str) = match around {
         Around::Nowhere => return "# this container has no network\n".to_owned(),
@@ -125,7 +125,7 @@ pub fn resolv_conf(around: Around<'_>, names: Names<'_>) -> String {
         }
         Around::Networks { joined, resolv_conf, .. } => (joined.resolvers.clone(), resolv_conf),
     };
-    // On our networks the gateway asks the `--dns` servers itself, so that names of containers are still found.
+    // On container networks the gateway asks the `--dns` servers itself, so that container names still resolve.
     let asked = matches!(around, Around::Host { .. }) && !names.dns.is_empty();
     let resolvers = if asked || resolvers.is_empty() { names.dns } else { &resolvers };
     let mut text = String::new();
@@ -144,7 +144,7 @@ pub fn resolv_conf(around: Around<'_>, names: Names<'_>) -> String {
         let _ = writeln!(text, "search {}", search.join(" "));
     }
     let options: Vec<&str> = match names.options {
-        // What the host says about its own resolver (`edns0`, `trust-ad`) is not true of ours; how names are tried is.
+        // The host's options about its own resolver (`edns0`, `trust-ad`) do not apply to the gateway; `ndots` does.
         [] => values(host, "options").filter(|option| option.starts_with("ndots:")).collect(),
         options => options.iter().map(String::as_str).collect(),
     };
@@ -225,7 +225,7 @@ mod tests {
         let text = hosts(around, Names { add_hosts: &add, ..Names::default() }, "box");
         assert!(text.contains("\n192.0.2.7\tdb\n172.17.255.254\thost.docker.internal\n172.17.255.254\tme\n"), "{text}");
         assert!(text.contains("\n172.17.255.254\thost.containers.internal\n"), "{text}");
-        // Where nothing leads to the host, such an entry is left out.
+        // An entry for the host is left out if there is no way to it.
         assert!(!hosts(Around::Nowhere, Names { add_hosts: &add, ..Names::default() }, "box").contains("\tme"));
     }
 

@@ -1,4 +1,4 @@
-//! What parts work with, for their tests: sockets of the test's own namespace, a real epoll, and packets that pile up.
+//! Test doubles for handlers: sockets of the test's own namespace, a real epoll, and a device that stores packets.
 
 use std::cell::Cell;
 use std::io;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{Timespec, epoll};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
+use super::handler::{Context, Handler, Holder, Interest, Link, Offload, Outside, Policy, Sockets, Token, Wakes};
 use super::packet::{Envelope, Headers, Ip, Pair, Transport, checksum, udp_headers};
-use super::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
 use crate::spec::network;
 
 /// The container's address.
@@ -42,15 +42,15 @@ pub struct World {
     pub rules: Rules,
 }
 
-/// Sockets, until there are enough of them.
+/// Makes sockets up to a limit.
 pub struct Limited(pub Cell<usize>);
 
 /// Packets that were sent to containers.
 #[derive(Default)]
 pub struct Wire {
-    /// Not yet looked at.
+    /// Not yet examined.
     pub sent: Vec<(Vec<u8>, Offload)>,
-    /// Large packets of UDP can be sent.
+    /// Whether UDP GSO packets can be sent.
     pub cuts: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct Wire {
 pub struct Rules {
     /// Of all networks.
     pub mtu: usize,
-    /// As what clients of published ports are seen; as themselves when none.
+    /// The source address that containers see for clients of published ports; the client's own if `None`.
     pub visible: Option<IpAddr>,
 }
 
@@ -74,7 +74,7 @@ impl World {
         }
     }
 
-    /// What a part is called with.
+    /// The context for a call of a handler.
     pub fn context(&mut self) -> Context<'_> {
         Context {
             now: self.now,
@@ -90,20 +90,20 @@ impl World {
         self.now += Duration::from_secs(seconds);
     }
 
-    /// Waits until a descriptor has something: whose, its number, what. After ten seconds of nothing the test fails.
-    pub fn wait(&self) -> (Part, u64, Interest) {
+    /// Waits for an event: handler, index, events. The test fails after ten seconds.
+    pub fn wait(&self) -> (Handler, u64, Interest) {
         self.poll(10).expect("nothing happened")
     }
 
-    /// Whether a descriptor has something now.
-    pub fn poll(&self, seconds: i64) -> Option<(Part, u64, Interest)> {
+    /// The event that is ready within a time, if any.
+    pub fn poll(&self, seconds: i64) -> Option<(Handler, u64, Interest)> {
         let mut events = Vec::with_capacity(1);
         let patience = Timespec { tv_sec: seconds, tv_nsec: 0 };
         epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&patience)).unwrap();
         let event = events.first()?;
-        let (part, index) = Token::from_raw(event.data.u64()).unwrap();
+        let (handler, index) = Token::from_raw(event.data.u64()).unwrap();
         let flags = event.flags;
-        Some((part, index, Interest::from_bits_truncate(flags.bits())))
+        Some((handler, index, Interest::from_bits_truncate(flags.bits())))
     }
 
     /// A packet of the container's, with its checksum filled in.
@@ -112,7 +112,7 @@ impl World {
         whole(&udp_headers(&envelope, from.port(), to.port(), payload.len()).unwrap(), payload)
     }
 
-    /// Takes the datagrams that were sent to containers, apart and with their sizes as packets.
+    /// Takes the datagrams that were sent to containers, splitting GSO packets.
     pub fn datagrams(&mut self) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
         let mut all = Vec::new();
         for (packet, offload) in self.wire.sent.drain(..) {
@@ -198,7 +198,7 @@ impl Policy for Rules {
         self.visible.unwrap_or(client)
     }
 
-    /// Addresses that end alike are those of one container.
+    /// Addresses with the same last byte belong to one container.
     fn holder(&self, address: IpAddr) -> Holder {
         let last = match address {
             IpAddr::V4(address) => address.octets()[3],

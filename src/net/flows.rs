@@ -1,15 +1,15 @@
-//! Tables of flows that nobody ends: who talks to whom, since when, and for how long it is remembered.
+//! Tables of connectionless flows: UDP and ICMP echo, with idle timeouts and per-member limits.
 //!
-//! UDP and echo have no connections; a flow is what goes between two ends until nothing does any more. As the kernel's own
-//! tracking has it (net/netfilter/nf_conntrack_proto_udp.c): 30 seconds, or 180 when both sides have sent and it has gone on
-//! for more than two seconds, so that a name that was looked up does not occupy a socket for minutes.
+//! UDP and echo have no connections; a flow ends when it was idle for some time. The timeouts are those of the kernel's
+//! connection tracking (net/netfilter/nf_conntrack_proto_udp.c): 30 seconds, or 180 if both sides have sent and the
+//! flow is older than two seconds. So a DNS lookup does not hold a socket for minutes.
 //!
 //! # Theory of operation
 //!
-//! Using a flow costs no more than noting the time. Each flow stands in the schedule once, at a time when it would have
-//! ended had it not been used since; what comes due and was used goes back into the schedule. A member that wants more than
-//! its share, with whichever of its addresses, gives up its own. In a full table, whoever has most gives up what would end
-//! first: so neither one busy container nor several can take the flows of others.
+//! Using a flow only notes the time. Each flow is in the schedule once, at the time when it would have expired if it
+//! had not been used since; a flow that is due but was used is scheduled again. A member at its limit, over all its
+//! addresses, loses a flow of its own for each new one. In a full table the member with the most flows loses the one
+//! that would expire first. So neither one busy container nor several can take the flows of others.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -17,27 +17,27 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::part::Holder;
+use super::handler::Holder;
 
-/// How long a flow is remembered after its last packet when nobody answered or it was short.
+/// The idle timeout of a flow without answers, or a short one.
 pub const SHORT: Duration = Duration::from_secs(30);
-/// How long when it is a conversation.
+/// The idle timeout of a flow with traffic in both directions.
 pub const LONG: Duration = Duration::from_secs(180);
-/// A flow that goes on for longer than this is no longer short.
-const CONVERSATION: Duration = Duration::from_secs(2);
-/// How many flows are looked at to find one that can be given up.
+/// A flow that lasts longer than this is not short.
+const LONG_LIVED: Duration = Duration::from_secs(2);
+/// How many flows are examined to find one to evict.
 const CANDIDATES: usize = 64;
 
-/// How many flows there may be.
+/// Limits of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Altogether.
     pub flows: usize,
-    /// For one member, with all its addresses.
+    /// Of one member, over all its addresses.
     pub per_member: usize,
 }
 
-/// What identifies a flow.
+/// The key of a flow.
 pub trait Key: Copy + Eq + Hash {
     /// The member's address.
     fn member(&self) -> IpAddr;
@@ -56,12 +56,12 @@ struct Slot<K, F> {
 
 impl<K, F> Slot<K, F> {
     fn ends(&self) -> Instant {
-        let conversation = self.answered && self.used.saturating_duration_since(self.created) > CONVERSATION;
-        self.used + if conversation { LONG } else { SHORT }
+        let is_long = self.answered && self.used.saturating_duration_since(self.created) > LONG_LIVED;
+        self.used + if is_long { LONG } else { SHORT }
     }
 }
 
-/// Flows by their keys, and by small numbers that stay theirs.
+/// Flows by key, and by a small index that stays the same.
 #[derive(Debug)]
 pub struct Flows<K, F> {
     limits: Limits,
@@ -69,7 +69,7 @@ pub struct Flows<K, F> {
     free: Vec<usize>,
     by_key: HashMap<K, usize>,
     schedule: BTreeSet<(Instant, usize)>,
-    /// The schedule of each member's flows alone.
+    /// The schedule of each member's flows.
     members: HashMap<Holder, BTreeSet<(Instant, usize)>>,
 }
 
@@ -96,22 +96,22 @@ impl<K: Key, F> Flows<K, F> {
         self.by_key.is_empty()
     }
 
-    /// The number of a flow.
+    /// The index of a flow.
     pub fn find(&self, key: &K) -> Option<usize> {
         self.by_key.get(key).copied()
     }
 
-    /// The number that the next flow will get.
+    /// The index that the next flow will get.
     pub fn next_index(&self) -> usize {
         self.free.last().copied().unwrap_or(self.slots.len())
     }
 
-    /// A flow by its number.
+    /// A flow by its index.
     pub fn get(&mut self, index: usize) -> Option<(K, &mut F)> {
         self.slots.get_mut(index)?.as_mut().map(|slot| (slot.key, &mut slot.flow))
     }
 
-    /// Notes that a packet went one way or, as an answer, the other.
+    /// Notes a packet, or an answer in the other direction.
     pub fn touch(&mut self, index: usize, now: Instant, is_answer: bool) {
         if let Some(Some(slot)) = self.slots.get_mut(index) {
             slot.used = now;
@@ -119,7 +119,7 @@ impl<K: Key, F> Flows<K, F> {
         }
     }
 
-    /// A flow that has to go before one of that member can be added. To be called until it gives nothing.
+    /// Evicts a flow to make room for one of this member. Call it until it returns `None`.
     pub fn crowded(&mut self, holder: Holder, now: Instant) -> Option<(K, F)> {
         if self.has_share(holder) {
             return self.evict(holder, now);
@@ -127,13 +127,13 @@ impl<K: Key, F> Flows<K, F> {
         if self.by_key.len() >= self.limits.flows { self.evict_largest(now) } else { None }
     }
 
-    /// Whether a member has all that it may have.
+    /// Whether a member is at its limit.
     fn has_share(&self, holder: Holder) -> bool {
         self.members.get(&holder).is_some_and(|own| own.len() >= self.limits.per_member)
     }
 
-    /// Adds a flow and gives its number. When there is no room even though [`Flows::crowded`] was asked, or one of the same
-    /// key, the new one is given back.
+    /// Adds a flow and returns its index. If there is no room even after [`Flows::crowded`], or the key exists, the
+    /// flow is given back.
     pub fn insert(&mut self, key: K, flow: F, holder: Holder, now: Instant) -> Result<usize, F> {
         if self.has_share(holder) || self.by_key.len() >= self.limits.flows || self.by_key.contains_key(&key) {
             return Err(flow);
@@ -158,12 +158,12 @@ impl<K: Key, F> Flows<K, F> {
         Some((slot.key, slot.flow))
     }
 
-    /// Takes out all flows of these members.
+    /// Removes all flows of these members.
     pub fn remove_members(&mut self, addresses: &[IpAddr]) -> Vec<(K, F)> {
         self.remove_if(|key, _| addresses.contains(&key.member()))
     }
 
-    /// Takes out all flows that meet a condition.
+    /// Removes all flows that meet a condition.
     pub fn remove_if(&mut self, condition: impl Fn(&K, &F) -> bool) -> Vec<(K, F)> {
         let meets = |slot: &Option<Slot<K, F>>| slot.as_ref().is_some_and(|slot| condition(&slot.key, &slot.flow));
         (0..self.slots.len())
@@ -171,12 +171,12 @@ impl<K: Key, F> Flows<K, F> {
             .collect()
     }
 
-    /// When [`Flows::expired`] may have something to give.
+    /// When [`Flows::expired`] may return a flow.
     pub fn deadline(&self) -> Option<Instant> {
         self.schedule.first().map(|(at, _)| *at)
     }
 
-    /// Takes out a flow that ended. To be called until it gives nothing.
+    /// Removes an expired flow. Call it until it returns `None`.
     pub fn expired(&mut self, now: Instant) -> Option<(K, F)> {
         loop {
             let &(at, index) = self.schedule.first().filter(|(at, _)| *at <= now)?;
@@ -186,18 +186,18 @@ impl<K: Key, F> Flows<K, F> {
         }
     }
 
-    /// Takes out a flow of the member that has most; of several such, of the one whose flow would end first.
+    /// Evicts a flow of the member with the most flows; among several such members, the flow that would expire first.
     pub fn evict_largest(&mut self, now: Instant) -> Option<(K, F)> {
         let (holder, _) = self.members.iter().max_by_key(|(_, own)| (own.len(), Reverse(own.first().copied())))?;
         self.evict(*holder, now)
     }
 
-    /// Takes out one that is over, or the flow of this member that would end first, as far as a short look shows.
+    /// Evicts an expired flow, or the flow of this member that would expire first, as far as a short look shows.
     fn evict(&mut self, holder: Holder, now: Instant) -> Option<(K, F)> {
         if let Some(expired) = self.expired(now) {
             return Some(expired);
         }
-        // What was used since it was scheduled goes back first.
+        // Flows that were used since they were scheduled are scheduled again first.
         let early: Vec<_> = self.members.get(&holder)?.iter().take(CANDIDATES).copied().collect();
         for (at, index) in early {
             self.reschedule(at, index);
@@ -221,7 +221,7 @@ impl<K: Key, F> Flows<K, F> {
         }
     }
 
-    /// Moves a flow to where it belongs in the schedule; false when it is there.
+    /// Moves a flow to its proper time in the schedule; false if it is there already.
     fn reschedule(&mut self, at: Instant, index: usize) -> bool {
         let Some(Some(slot)) = self.slots.get_mut(index) else { return false };
         let ends = slot.ends();
@@ -250,7 +250,7 @@ mod tests {
         [172, 17, 0, last].into()
     }
 
-    /// Each address with the same end is one member's.
+    /// Addresses with the same last byte belong to one member.
     fn holder(last: u8) -> Holder {
         Holder(last.into())
     }
@@ -289,14 +289,14 @@ mod tests {
         for port in 0..3u16 {
             assert_eq!(flows.insert((member(2), port), port, holder(2), second(port.into())), Ok(usize::from(port)));
         }
-        // Over its share: its own, but not the one that was just used.
+        // At its limit: a flow of its own, but not the one just used.
         flows.touch(0, second(3), false);
         assert_eq!(flows.insert((member(2), 9), 9, holder(2), second(3)), Err(9));
         assert_eq!(flows.crowded(holder(2), second(3)), Some(((member(2), 1), 1)));
         assert_eq!(flows.crowded(holder(2), second(3)), None);
         assert_eq!(flows.next_index(), 1);
         assert_eq!(flows.insert((member(2), 9), 9, holder(2), second(3)), Ok(1));
-        // Another member is not concerned until the table is full.
+        // Another member is not affected until the table is full.
         assert_eq!(flows.crowded(holder(3), second(4)), None);
         assert_eq!(flows.insert((member(3), 1), 1, holder(3), second(4)), Ok(3));
         assert_eq!(flows.crowded(holder(3), second(4)), Some(((member(2), 2), 2)));
@@ -315,7 +315,7 @@ mod tests {
         for port in 0..40 {
             flows.insert((member(9), port), port, holder(9), start).unwrap();
         }
-        // The others use theirs all the time, so that its own would end first.
+        // The others use theirs all the time, so its own would expire first.
         for port in 0..500 {
             for last in [2, 3, 4] {
                 let now = start + Duration::from_secs(port.into());
@@ -327,7 +327,7 @@ mod tests {
             }
         }
         assert_eq!((flows.len(), flows.members[&holder(9)].len()), (300, 40));
-        // And it gets as much as they have.
+        // And it gets as many as they have.
         for port in 40..75 {
             let now = start + Duration::from_secs(20);
             while flows.crowded(holder(9), now).is_some() {}

@@ -1,11 +1,10 @@
-//! "ping" from containers to the outside, and an answer to what cannot go there at all.
+//! Outbound ICMP echo ("ping"), and errors for protocols that do not leave the container networks.
 //!
-//! Echo goes through the kernel's ping sockets (icmp(7), since Linux 3.0), which users may have whose group is in
-//! `net.ipv4.ping_group_range`; the kernel chooses the identifier, so each pinging program has a socket of its own. Where
-//! they are not allowed, pings are not answered, as by a firewall, and [`Icmp::is_denied`] says so.
+//! Echo uses the kernel's ping sockets (icmp(7), since Linux 3.0), which are allowed to groups in
+//! `net.ipv4.ping_group_range`. The kernel chooses the identifier, so each pinging program gets a socket. Where they
+//! are not allowed, pings are dropped, as by a firewall, and [`Icmp::is_denied`] says so.
 //!
-//! Protocols other than TCP, UDP and echo stay within the container networks: whoever tries is told that the protocol is
-//! unreachable.
+//! Protocols other than TCP, UDP and echo stay within the container networks: the sender gets "protocol unreachable".
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,9 +13,9 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketType, ipproto, sockopt};
 
 use super::flows::{self, Flows, Limits};
+use super::handler::{Context, Handler, Interest, Offload, Outside, Token};
 use super::packet::{self, Echo, Envelope, Ip, Pair, Refusal, Transport};
-use super::part::{Context, Interest, Offload, Outside, Part, Token};
-use super::udp::outgoing::Manner;
+use super::udp::outgoing::SendOptions;
 use super::udp::{is_lost, relayed};
 use crate::sys::datagram::{self, Inbox, Sending};
 
@@ -24,10 +23,10 @@ use crate::sys::datagram::{self, Inbox, Sending};
 const HEADER: usize = 8;
 /// The largest message.
 const MAX_MESSAGE: usize = 65_536;
-/// How many kept errors are taken at a time.
+/// How many queued errors are read at a time.
 const MAX_ERRORS: usize = 16;
 
-/// Who pings whom.
+/// The key of an echo flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     member: IpAddr,
@@ -45,7 +44,7 @@ impl flows::Key for Key {
 struct Flow {
     socket: OwnedFd,
     peer: IpAddr,
-    manner: Option<Manner>,
+    manner: Option<SendOptions>,
 }
 
 /// Echo from containers to the outside.
@@ -63,15 +62,15 @@ impl Icmp {
         Self { flows: Flows::new(limits), inbox: Inbox::new(MAX_MESSAGE), scratch: Vec::new(), denied: false }
     }
 
-    /// Whether the last ping could not be sent because this user may not ping: `net.ipv4.ping_group_range`.
+    /// Whether the last ping failed because this user may not ping: `net.ipv4.ping_group_range`.
     pub fn is_denied(&self) -> bool {
         self.denied
     }
 
-    /// A packet of a container that is neither TCP nor UDP nor a fragment, from the TUN device.
+    /// Handles a packet of a container that is neither TCP nor UDP nor a fragment.
     pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) {
         let to = match (ip.transport, cx.policy.outside(ip.pair.source(), ip.pair.destination(), None)) {
-            // Errors of containers about what they were sent: nobody outside can be told.
+            // ICMP errors of containers cannot be forwarded.
             (Transport::Icmp(packet::Icmp::Error(_) | packet::Icmp::EchoReply(_)), _) | (_, Outside::Nothing) => return,
             (_, Outside::Prohibited) => return self.refuse(cx, ip, ip.pair.destination(), Refusal::Prohibited),
             (_, Outside::Unreachable) => return self.refuse(cx, ip, ip.pair.destination(), Refusal::Network),
@@ -84,7 +83,7 @@ impl Icmp {
         }
     }
 
-    /// One of its sockets has something.
+    /// Handles events of a socket.
     pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, what: Interest) {
         let Ok(index) = usize::try_from(index) else { return };
         if what.contains(Interest::ERROR) {
@@ -116,7 +115,7 @@ impl Icmp {
         }
     }
 
-    /// Gives back memory that bursts have used; for quiet times.
+    /// Frees memory that bursts have used, in quiet times.
     pub fn settle(&mut self) {
         self.inbox.release();
     }
@@ -126,18 +125,18 @@ impl Icmp {
         self.flows.deadline()
     }
 
-    /// Ends flows that are over.
+    /// Ends expired flows.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         while self.flows.expired(cx.now).is_some() {}
     }
 
-    /// Ends the flows of addresses that nobody has any more.
+    /// Ends the flows of addresses that no container has any more.
     pub fn member_left(&mut self, _: &mut Context<'_>, addresses: &[IpAddr]) {
         self.flows.remove_members(addresses);
     }
 
-    /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
-    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+    /// Ends flows to the host itself that would not be allowed as new flows, or would reach another address.
+    pub fn recheck_policy(&mut self, cx: &mut Context<'_>) {
         self.flows.remove_if(|key, flow| {
             let outside = || cx.policy.outside(key.member, key.remote, None);
             cx.policy.stands_for_host(key.remote) && outside() != Outside::To(flow.peer)
@@ -161,7 +160,7 @@ impl Icmp {
             },
         };
         self.flows.touch(index, cx.now, false);
-        let manner = Manner::of(ip, cx.policy.mtu(key.member));
+        let manner = SendOptions::of(ip, cx.policy.mtu(key.member));
         let kind = if to.is_ipv6() { 128 } else { 8 };
         let [high, low] = echo.sequence.to_be_bytes();
         let message = [&[kind, 0, 0, 0, 0, 0, high, low], echo.payload].concat();
@@ -183,13 +182,13 @@ impl Icmp {
                     return;
                 }
                 _ if is_lost(&error) => return,
-                // An error of an earlier one.
+                // A queued error of an earlier ping.
                 _ if self.take_errors_of(cx, index) > 0 => {}
                 errno => {
                     if let Some(refusal) = errno.and_then(Refusal::from_errno) {
                         self.refuse(cx, ip, key.remote, refusal);
                     }
-                    // The address that it sent from may be gone: the next one is tried anew.
+                    // The source address may be gone: the next ping makes a new socket.
                     self.flows.remove(index);
                     return;
                 }
@@ -213,7 +212,7 @@ impl Icmp {
         let socket = socket?;
         datagram::keep_errors(socket.as_fd(), peer.is_ipv6())?;
         rustix::net::connect(&socket, &SocketAddr::new(peer, 0))?;
-        let token = Token::new(Part::Icmp, self.flows.next_index() as u64);
+        let token = Token::new(Handler::Icmp, self.flows.next_index() as u64);
         cx.wakes.watch(socket.as_fd(), Interest::READ, token)?;
         self.denied = false;
         let flow = Flow { socket, peer, manner: None };
@@ -224,14 +223,14 @@ impl Icmp {
         self.take_errors_of(cx, index);
     }
 
-    /// Passes on the errors that the kernel kept; how many.
+    /// Reports the queued errors; returns how many.
     fn take_errors_of(&mut self, cx: &mut Context<'_>, index: usize) -> usize {
         let mut buffer = [0; 2048];
         for count in 0..MAX_ERRORS {
             let Some((key, flow)) = self.flows.get(index) else { return count };
             let Ok(Some(error)) = datagram::receive_error(flow.socket.as_fd(), &mut buffer) else { return count };
             let Some((from, refusal)) = relayed(&error, flow.peer, key.remote) else { continue };
-            // What is given is the message as it was sent: the request is put together again with the container's identifier.
+            // The error has the message as it was sent: the request is rebuilt with the container's identifier.
             let message = buffer.get(..error.length).and_then(|message| message.split_first_chunk::<HEADER>());
             let Some(([_, _, _, _, _, _, high, low], payload)) = message else { continue };
             let Some(pair) = Pair::new(key.member, key.remote) else { continue };
@@ -254,7 +253,7 @@ impl Icmp {
     }
 }
 
-/// Sends a whole packet to a member; routers do not fragment IPv6.
+/// Sends a whole packet to a member; fragments it if need be, since routers do not fragment IPv6.
 fn send(cx: &mut Context<'_>, packet: &[u8], member: IpAddr, identification: u16) {
     if member.is_ipv4() {
         cx.link.send(packet, Offload::default());
@@ -272,8 +271,8 @@ mod tests {
 
     use super::*;
     use crate::net::fake::{World, host, loopback, member};
+    use crate::net::handler::{Holder, Sockets};
     use crate::net::packet::{Reassembly, echo_request};
-    use crate::net::part::{Holder, Sockets};
 
     fn may_ping() -> bool {
         socket_allowed(AddressFamily::INET)
@@ -304,7 +303,7 @@ mod tests {
                 continue;
             }
             let (part, index, what) = world.wait();
-            assert_eq!(part, Part::Icmp);
+            assert_eq!(part, Handler::Icmp);
             icmp.ready(&mut world.context(), index, what);
             let mut reassembly = Reassembly::default();
             let mut packets: Vec<_> = world.wire.sent.drain(..).map(|(packet, _)| packet).collect();
@@ -325,10 +324,10 @@ mod tests {
         }
     }
 
-    /// Sockets of UDP, which take a flow's place alike: not everybody may have ping sockets.
-    struct StandIns;
+    /// UDP sockets in place of ping sockets, which not every user may have.
+    struct UdpSockets;
 
-    impl Sockets for StandIns {
+    impl Sockets for UdpSockets {
         fn host(&self, family: AddressFamily, kind: SocketType, _: Option<Protocol>) -> std::io::Result<OwnedFd> {
             Ok(rustix::net::socket(family, kind, None)?)
         }
@@ -345,7 +344,7 @@ mod tests {
         let source = |last: u8, v6: bool| -> IpAddr {
             if v6 { [0xfd00, 0, 0, 0, 0, 0, 0, last.into()].into() } else { [172, 17, 0, last].into() }
         };
-        // Which container pings, with which of its addresses, and which pings have a flow then.
+        // Which container pings, from which of its addresses, and the pings that have a flow afterwards.
         let pings = [
             (2, false, "1......"),
             (2, true, "12....."),
@@ -360,7 +359,7 @@ mod tests {
             let pair = Pair::new(source(last, v6), host(v6)).unwrap();
             let echo = Echo { identifier: number, sequence: 1, payload: b"" };
             assert!(echo_request(&mut packet, &Envelope::new(pair), &echo));
-            let cx = &mut Context { sockets: &StandIns, ..world.context() };
+            let cx = &mut Context { sockets: &UdpSockets, ..world.context() };
             icmp.packet(cx, &Ip::parse(&packet, Offload::default()).unwrap());
             world.pass(1);
             let there = (1..).zip(pings).map(|(number, (last, v6, _))| {

@@ -1,9 +1,9 @@
-//! The packet filter of the router's namespace: nf_tables, written with netlink messages of our own. [`guard`] is what looks
-//! at the frames of containers; this is the gate.
+//! nf_tables rules of the router's namespace, written as netlink messages. This file has the tproxy rules; [`guard`]
+//! filters the frames of containers.
 //!
-//! Its one chain looks at TCP only, before routing: an opening segment that comes from the TUN device, which is netd's doing,
-//! goes to netd's listener whatever its address (tproxy); an opening segment from a container goes its way; anything else of
-//! TCP goes to the socket that R has for it, if that is a transparent one. All else is routing.
+//! The only chain sees TCP before routing. A SYN from the TUN device, written by netd, goes to netd's listener whatever
+//! its destination (tproxy). A SYN from a container is routed. Any other TCP segment goes to its socket in R, if that
+//! is a transparent one; the rest is routed.
 //!
 //! ```text
 //! table inet coracle { chain gate { type filter hook prerouting priority mangle;
@@ -13,10 +13,9 @@
 //! } }
 //! ```
 //!
-//! The messages are a transaction: all or nothing. What an earlier netd has left is replaced by another one; not at once, since
-//! the kernel lets whoever removes a table wait for 10 ms. Their form: linux/netfilter/
-//! nfnetlink.h and nf_tables.h, numbers in network order unless they are data. The kernel loads what it needs by itself,
-//! where it has it.
+//! The messages form a transaction: all or nothing. The table of an earlier netd is replaced only if the new one
+//! collides, since the kernel makes the remover of a table wait for 10 ms. Format: linux/netfilter/nfnetlink.h and
+//! nf_tables.h; numbers are in network order unless they are data. The kernel loads the modules that it needs.
 
 pub mod guard;
 
@@ -31,8 +30,8 @@ use nix::sys::time::{TimeVal, TimeValLike};
 
 /// The name of the tables, one in each family.
 const TABLE: &[u8] = b"coracle\0";
-/// Where the gate's rules are.
-const GATE: Place<'static> = Place { family: INET, chain: b"gate\0" };
+/// The place of the tproxy rules.
+const TPROXY: Place<'static> = Place { family: INET, chain: b"gate\0" };
 
 /// NFPROTO_INET: both families.
 const INET: u8 = 1;
@@ -54,7 +53,7 @@ const APPEND: u16 = 0x800;
 
 /// NLMSG_ERROR.
 const ERROR: u16 = 2;
-/// In an attribute's type: there are attributes in it.
+/// Flag of an attribute's type: it contains attributes.
 const NESTED: u16 = 0x8000;
 
 /// NF_IP_PRI_MANGLE.
@@ -81,27 +80,27 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACKNOWLEDGED: u8 = 16;
 
-/// What the rules name.
+/// The parameters of the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gate {
-    /// The TUN device's number in R.
+pub struct Tproxy {
+    /// Interface index of the TUN device in R.
     pub device: u32,
     /// The listeners' port on the loopback addresses.
     pub port: u16,
-    /// What belongs to sockets is marked so.
+    /// The mark of packets that belong to sockets.
     pub mark: u32,
 }
 
-/// Puts the rules into force in the network namespace of this thread. Where the kernel lacks what they need, the error says
-/// so (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT), and nothing has changed.
-pub fn install(gate: Gate) -> io::Result<()> {
-    match execute(&transaction(gate, false)) {
-        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => execute(&transaction(gate, true)),
+/// Installs the rules in the network namespace of this thread. If the kernel lacks a feature, the error says so
+/// (ENOENT, EOPNOTSUPP, EPROTONOSUPPORT), and nothing has changed.
+pub fn install(tproxy: Tproxy) -> io::Result<()> {
+    match execute(&transaction(tproxy, false)) {
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => execute(&transaction(tproxy, true)),
         result => result,
     }
 }
 
-/// Sends a batch, and waits for its outcome.
+/// Sends a batch and waits for its outcome.
 fn execute((batch, last): &(Vec<u8>, u32)) -> io::Result<()> {
     let kind = SockFlag::SOCK_CLOEXEC;
     let socket = socket(AddressFamily::Netlink, SockType::Raw, kind, SockProtocol::NetlinkNetFilter)?;
@@ -124,7 +123,7 @@ fn execute((batch, last): &(Vec<u8>, u32)) -> io::Result<()> {
     }
 }
 
-/// Numbers and errors of what the kernel answered.
+/// Sequence numbers and errors in the kernel's answer.
 fn answers(bytes: &[u8]) -> Vec<(u32, i32)> {
     let mut answers = Vec::new();
     let mut rest = bytes;
@@ -144,14 +143,14 @@ fn answers(bytes: &[u8]) -> Vec<(u32, i32)> {
     answers
 }
 
-/// Where a rule is: a family, and the name of a chain with its zero byte.
+/// Where a rule goes: a family, and the name of a chain with its zero byte.
 #[derive(Debug, Clone, Copy)]
 struct Place<'a> {
     family: u8,
     chain: &'a [u8],
 }
 
-/// Messages and attributes as they are put together. Lengths are filled in when what they measure is complete.
+/// Builds messages and attributes. A length is filled in when its contents are complete.
 #[derive(Debug, Default)]
 struct Writer {
     bytes: Vec<u8>,
@@ -178,7 +177,7 @@ impl Writer {
         self.patch(start, &length.to_ne_bytes());
     }
 
-    /// Has the kernel acknowledge the last message: its number.
+    /// Requests an acknowledgement of the last message; returns its sequence number.
     fn acknowledge_last(&mut self) -> u32 {
         let at = self.last + 6;
         if let Some(flags) = self.bytes.get(at..at + 2).and_then(|flags| flags.first_chunk().copied()) {
@@ -234,7 +233,7 @@ impl Writer {
         });
     }
 
-    /// An element of a list of expressions: its name and what belongs to it.
+    /// An element of a list of expressions: its name and attributes.
     fn expression(&mut self, name: &[u8], data: impl FnOnce(&mut Self)) {
         self.nested(1, |writer| {
             writer.bytes(1, name);
@@ -249,7 +248,7 @@ impl Writer {
         });
     }
 
-    /// Bytes of a packet, from the beginning of one of its headers on; at most 16.
+    /// Loads bytes of a packet, relative to one of its headers; at most 16.
     fn load_payload(&mut self, header: u32, offset: u32, length: u32) {
         self.expression(b"payload\0", |writer| {
             writer.number(1, REGISTER);
@@ -259,7 +258,7 @@ impl Writer {
         });
     }
 
-    /// Leaves these bits of what was loaded.
+    /// Keeps these bits of what was loaded.
     fn mask(&mut self, mask: &[u8]) {
         self.expression(b"bitwise\0", |writer| {
             writer.number(1, REGISTER);
@@ -278,7 +277,7 @@ impl Writer {
         });
     }
 
-    /// Matches TCP whose flags, of those in `mask`, are or are not `flags`.
+    /// Matches TCP segments whose flags, within `mask`, are or are not `flags`.
     fn tcp_flags(&mut self, mask: u8, how: u32, flags: u8) {
         self.load_meta(META_L4PROTO);
         self.compare(EQUAL, &[libc::IPPROTO_TCP as u8]);
@@ -312,11 +311,11 @@ impl Writer {
         });
     }
 
-    /// Openings from the device go to the listener.
-    fn gate_rule(&mut self, gate: Gate, listener: IpAddr) {
-        self.rule(&GATE, 0, |writer| {
+    /// SYNs from the device go to the listener.
+    fn tproxy_rule(&mut self, tproxy: Tproxy, listener: IpAddr) {
+        self.rule(&TPROXY, 0, |writer| {
             writer.load_meta(META_IIF);
-            writer.compare(EQUAL, &gate.device.to_ne_bytes());
+            writer.compare(EQUAL, &tproxy.device.to_ne_bytes());
             writer.tcp_flags(FIN | SYN | RST | ACKNOWLEDGED, EQUAL, SYN);
             let family = match listener {
                 IpAddr::V4(address) => {
@@ -328,21 +327,21 @@ impl Writer {
                     libc::AF_INET6 as u32
                 }
             };
-            writer.load(REGISTER_PORT, &gate.port.to_be_bytes());
+            writer.load(REGISTER_PORT, &tproxy.port.to_be_bytes());
             writer.expression(b"tproxy\0", |writer| {
                 writer.number(1, family);
                 writer.number(2, REGISTER);
                 writer.number(3, REGISTER_PORT);
             });
-            writer.mark_and_accept(gate.mark);
+            writer.mark_and_accept(tproxy.mark);
         });
     }
 
-    /// What is no opening goes to the transparent socket that it belongs to.
-    fn socket_rule(&mut self, gate: Gate) {
-        self.rule(&GATE, ACK, |writer| {
+    /// Other segments go to the transparent socket that they belong to.
+    fn socket_rule(&mut self, tproxy: Tproxy) {
+        self.rule(&TPROXY, ACK, |writer| {
             writer.load_meta(META_IIF);
-            writer.compare(NOT_EQUAL, &gate.device.to_ne_bytes());
+            writer.compare(NOT_EQUAL, &tproxy.device.to_ne_bytes());
             writer.tcp_flags(SYN | ACKNOWLEDGED, NOT_EQUAL, SYN);
             writer.expression(b"socket\0", |writer| {
                 // NFT_SOCKET_TRANSPARENT.
@@ -350,13 +349,13 @@ impl Writer {
                 writer.number(2, REGISTER);
             });
             writer.compare(EQUAL, &[1]);
-            writer.mark_and_accept(gate.mark);
+            writer.mark_and_accept(tproxy.mark);
         });
     }
 }
 
-/// The whole batch, and the number of the message that is acknowledged. Unless it replaces them, the rules must not exist.
-fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
+/// The whole batch, and the sequence number of the acknowledged message. Without `replace` the rules must not exist.
+fn transaction(tproxy: Tproxy, replace: bool) -> (Vec<u8>, u32) {
     let mut writer = Writer::default();
     writer.message(BATCH_BEGIN, 0, 0, SUBSYSTEM, |_| {});
     let table = |writer: &mut Writer| writer.bytes(1, TABLE);
@@ -365,7 +364,7 @@ fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
     }
     writer.message(SUBSYSTEM << 8 | NEW_TABLE, CREATE | EXCLUSIVE, INET, 0, table);
     writer.message(SUBSYSTEM << 8 | NEW_CHAIN, CREATE, INET, 0, |writer| {
-        writer.chain(&GATE);
+        writer.chain(&TPROXY);
         writer.nested(4, |writer| {
             // NF_INET_PRE_ROUTING.
             writer.number(1, 0);
@@ -374,10 +373,10 @@ fn transaction(gate: Gate, replace: bool) -> (Vec<u8>, u32) {
         writer.number(5, ACCEPT);
         writer.bytes(7, b"filter\0");
     });
-    writer.gate_rule(gate, Ipv4Addr::LOCALHOST.into());
-    writer.gate_rule(gate, Ipv6Addr::LOCALHOST.into());
+    writer.tproxy_rule(tproxy, Ipv4Addr::LOCALHOST.into());
+    writer.tproxy_rule(tproxy, Ipv6Addr::LOCALHOST.into());
     let last = writer.sequence;
-    writer.socket_rule(gate);
+    writer.socket_rule(tproxy);
     writer.message(BATCH_END, 0, 0, SUBSYSTEM, |_| {});
     (writer.bytes, last)
 }
@@ -388,7 +387,7 @@ mod tests {
 
     #[test]
     fn every_length_adds_up() {
-        let (bytes, last) = transaction(Gate { device: 2, port: 6, mark: 1 }, true);
+        let (bytes, last) = transaction(Tproxy { device: 2, port: 6, mark: 1 }, true);
         assert_eq!((messages_of(&bytes), last), (8, 6));
     }
 

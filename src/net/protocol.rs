@@ -1,7 +1,7 @@
-//! What supervisors and netd say to each other: one SOCK_SEQPACKET packet for each message, a tag byte and JSON, with
-//! descriptors beside it. A supervisor asks one thing at a time and waits for its answer; the connection itself is the
-//! membership: when it closes, its container leaves all networks and its ports are closed soon. Who must know that they are
-//! asks for it ([`Request::Leave`]).
+//! The protocol between supervisors and netd: one SOCK_SEQPACKET packet per message, a tag byte and JSON, with file
+//! descriptors attached. A supervisor sends one request at a time and waits for the answer. The connection itself is
+//! the membership: when it closes, its container leaves all networks and its ports are closed soon after. A supervisor
+//! that must know when they are closed sends [`Request::Leave`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,10 +19,10 @@ use crate::sys::socket;
 /// The largest message: a few thousand published ports.
 pub const MAX_MESSAGE: usize = 200 * 1024;
 
-/// A container that wants networks. Nothing of it is visible to others before it is plugged in.
+/// A container that joins networks. Others see nothing of it before it is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
-    /// Whose.
+    /// The container's id.
     pub container: ContainerId,
     /// Its name, for DNS.
     pub name: Name,
@@ -34,15 +34,15 @@ pub struct Join {
     pub ports: Vec<Publish>,
     /// Which host ports below the unprivileged limit are moved up instead of refused.
     pub remap_low_ports: bool,
-    /// Resolvers of this container (`--dns`) instead of the host's.
+    /// Resolvers of this container (`--dns`), used instead of the host's.
     pub dns_servers: Vec<IpAddr>,
-    /// How fast each of its interfaces may send and receive, those of networks that it joins later too.
+    /// The rate limit of each interface, also on networks joined later.
     #[serde(default)]
     pub rate: Option<Rate>,
-    /// Whether it reaches the host's loopback where neither it nor the network says so.
+    /// Whether it reaches the host's loopback if neither the endpoint nor the network says so.
     #[serde(default)]
     pub host_loopback: bool,
-    /// After a netd has died: what the container was given and still has. These are taken over instead of chosen.
+    /// After the death of a netd: what the container was given and still has. netd takes it over as it is.
     pub before: Option<Joined>,
 }
 
@@ -52,7 +52,7 @@ pub enum Request {
     /// Reserves addresses, opens ports. The answer is [`Reply::Joined`] with a descriptor of the router's namespace.
     Join(Box<Join>),
     /// Makes the interfaces in the container's network namespace, given as a descriptor, and its names known. The answer
-    /// is [`Reply::Plugged`].
+    /// is [`Reply::Plugged`]. Once more for each further run of the container, which keeps its addresses and ports.
     Plug(OwnedFd),
     /// Adds a network to a plugged container; with its network namespace. The answer is [`Reply::Connected`].
     Connect(Box<(Network, Wish)>, OwnedFd),
@@ -90,15 +90,15 @@ pub struct Counters {
 pub enum Reply {
     /// See [`Request::Join`]. The descriptor keeps the router's namespace alive and is what a new netd is started with.
     Joined(Box<Joined>, OwnedFd),
-    /// See [`Request::Plug`]. With the reason why containers of this machine reach each other alone, if it is so.
+    /// See [`Request::Plug`]. `Some(reason)` if there is no uplink: containers reach only each other.
     Plugged(Option<WireError>),
     /// See [`Request::Connect`].
     Connected(Box<Endpoint>),
-    /// See [`Request::Count`]: by the names of its interfaces.
+    /// See [`Request::Count`]: by interface name.
     Counters(BTreeMap<String, Counters>),
-    /// It is done.
+    /// The request is done.
     Done,
-    /// It is not.
+    /// The request has failed.
     Failed(WireError),
 }
 
@@ -232,7 +232,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever talks to netd may be of another version: what it says is understood or an error, and never the end of netd.
+        /// A peer of another version must not end netd: its messages are understood or rejected.
         #[test]
         fn any_message_is_harmless(
             tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'N'), Just(b'L'), any::<u8>()],

@@ -2,13 +2,13 @@
 //!
 //! # Theory of operation
 //!
-//! A port is opened before its container starts, so that a clash is known in time, and listens from then on: whoever
-//! connects early waits until the port is aimed at the container. Each accepted connection gets a second one, made in the router's
-//! namespace: that is bound to the client's own address and port (IP_TRANSPARENT, ip(7)), so that the container sees who
-//! calls. Without a gate, whose rules lead answers to such sockets, [`Tcp`] speaks for the client. Where nobody could
-//! answer the client's address, R's own must do: the gateway's. Where nobody listens on the container's address of the
-//! client's family, the other one is called, by the gateway, too: many programs listen on IPv4 alone, while `localhost` is
-//! `::1` for their users. Both are then a flow of [`Tcp`].
+//! A port is opened before its container starts, so that a conflict is reported in time. It listens from then on: a
+//! client that connects early waits until the port is aimed at the container. Each accepted connection gets a second
+//! socket, in the router's namespace, bound to the client's own address and port (IP_TRANSPARENT, ip(7)), so that the
+//! container sees the client. Without tproxy, whose rules deliver answers to such sockets, [`Tcp`] speaks for the
+//! client. If answers to the client's address would not return, the gateway's address is used. If the container refuses
+//! the connection on the client's family, the other family is tried, from the gateway: many programs listen on IPv4
+//! only, while clients take `localhost` for `::1`. Both sockets are then a flow of [`Tcp`].
 
 use std::collections::HashMap;
 use std::io;
@@ -19,38 +19,38 @@ use std::time::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
-use super::part::{Context, Holder, Interest, Part, Token};
-use super::tcp::{Called, RETRY, Tcp, be_bold, listen_host, reset};
+use super::handler::{Context, Handler, Holder, Interest, Token};
+use super::tcp::{Called, RETRY, Tcp, listen_host, reset, use_reno};
 use crate::base::error::Kind;
 use crate::base::{Error, Result};
 use crate::spec::network::{Publish, PublishedPort};
 
-/// How many are accepted at a time.
+/// How many connections are accepted per call.
 const ACCEPTS: usize = 32;
-/// How often any free port is looked for that both families have.
+/// How often a port is searched that is free on both families.
 const ATTEMPTS: usize = 16;
 
 /// All published TCP ports.
 #[derive(Debug, Default)]
 pub struct TcpPorts {
     ports: HashMap<(Option<IpAddr>, u16), Port>,
-    /// By the numbers of their listeners.
+    /// By the indexes of their listeners.
     listeners: HashMap<u64, (Option<IpAddr>, u16)>,
     next: u64,
-    /// When those are watched again that paused after a lack of room.
+    /// When to resume listeners that paused for lack of room.
     retry: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Port {
-    /// With their numbers.
+    /// With their indexes.
     listeners: Vec<(u64, OwnedFd)>,
     container_port: u16,
-    /// Of the container, once it is there.
+    /// The container, once it is known.
     target: Option<Target>,
 }
 
-/// The addresses of a container. While it has none, whoever calls is reset.
+/// The addresses of a container. Without any, connections are reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
     /// Its IPv4 address.
@@ -66,12 +66,12 @@ impl Target {
         if client.is_ipv4() { v4.or(v6) } else { v6.or(v4) }
     }
 
-    /// One of its addresses.
+    /// Either address.
     fn any(&self) -> Option<IpAddr> {
         self.ipv4.map(IpAddr::V4).or(self.ipv6.map(IpAddr::V6))
     }
 
-    /// The address that is not this one.
+    /// The address of the other family.
     fn other(&self, address: IpAddr) -> Option<IpAddr> {
         let (v4, v6) = (self.ipv4.map(IpAddr::V4), self.ipv6.map(IpAddr::V6));
         if address.is_ipv4() { v6 } else { v4 }
@@ -84,7 +84,7 @@ impl TcpPorts {
         Self::default()
     }
 
-    /// Listens on a port of the host, on both families if no address is given: the port with its real number.
+    /// Listens on a port of the host, on both families if no address is given. Returns the port with its real number.
     pub fn open(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
         if self.ports.contains_key(&(port.host_ip, port.host_port)) {
             return Err(in_use(port));
@@ -98,7 +98,7 @@ impl TcpPorts {
         Ok(PublishedPort { host_port: number, ..port.clone() })
     }
 
-    /// Leads an open port to a container, or elsewhere than before: those who wait are let in.
+    /// Aims an open port at a container. Waiting clients are accepted.
     pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
         let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
             return Err(Error::not_found(format!("{} is not open", describe(port))));
@@ -106,14 +106,14 @@ impl TcpPorts {
         if open.target.replace(target).is_none() {
             for (index, listener) in &open.listeners {
                 cx.wakes
-                    .watch(listener.as_fd(), Interest::READ, Token::new(Part::TcpPorts, *index))
+                    .watch(listener.as_fd(), Interest::READ, Token::new(Handler::TcpPorts, *index))
                     .map_err(|error| Error::system(format!("cannot wait for {}", describe(port))).caused_by(error))?;
             }
         }
         Ok(())
     }
 
-    /// Stops listening. Connections that were made go on.
+    /// Stops listening. Established connections go on.
     pub fn close(&mut self, port: &PublishedPort) {
         if let Some(closed) = self.ports.remove(&(port.host_ip, port.host_port)) {
             for (index, _) in closed.listeners {
@@ -122,7 +122,7 @@ impl TcpPorts {
         }
     }
 
-    /// Somebody connects.
+    /// Accepts connections of a listener.
     pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, tcp: &mut Tcp) {
         let Some(key) = self.listeners.get(&index) else { return };
         let Some(port) = self.ports.get(key) else { return };
@@ -151,31 +151,31 @@ impl TcpPorts {
         }
     }
 
-    /// When [`TcpPorts::expire`] wants to be called.
+    /// When [`TcpPorts::expire`] should be called.
     pub fn deadline(&self) -> Option<Instant> {
         self.retry
     }
 
-    /// Goes on with what is due.
+    /// Resumes listeners that are due.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         if self.retry.is_some_and(|when| when <= cx.now) {
             self.retry = None;
             let aimed = self.ports.values().filter(|port| port.target.is_some());
             for (index, listener) in aimed.flat_map(|port| &port.listeners) {
-                // Those that did not pause are watched already.
-                let _ = cx.wakes.watch(listener.as_fd(), Interest::READ, Token::new(Part::TcpPorts, *index));
+                // Those that did not pause are registered already.
+                let _ = cx.wakes.watch(listener.as_fd(), Interest::READ, Token::new(Handler::TcpPorts, *index));
             }
         }
     }
 }
 
-/// There is no room for the container's flows: those who wait for this listener are accepted later.
+/// Pauses a listener: there is no room for the container's flows.
 fn pause(cx: &Context<'_>, listener: &OwnedFd, retry: &mut Option<Instant>) {
     retry.get_or_insert(cx.now + RETRY);
     let _ = cx.wakes.ignore(listener.as_fd());
 }
 
-/// Connects to the container; gives the client's connection back if that fails at once.
+/// Connects to the container; gives the client's socket back if that fails at once.
 fn forward(
     cx: &mut Context<'_>,
     tcp: &mut Tcp,
@@ -188,7 +188,7 @@ fn forward(
         return Err(far);
     };
     if cx.policy.is_on_host(client.ip()) {
-        be_bold(&far);
+        use_reno(&far);
     }
     let Some(member) = target.address(client.ip()) else { return Err(far) };
     let other = target.other(member).map(|other| SocketAddr::new(other, port));
@@ -196,12 +196,12 @@ fn forward(
     let seen = cx.policy.visible(client.ip(), member);
     let own = seen == client.ip();
     if own && !tcp.is_transparent() {
-        return tcp.speak_for(cx, far, client, target, other);
+        return tcp.connect_userspace(cx, far, client, target, other);
     }
-    // While that pair of addresses and ports is in TIME_WAIT in R, another port of the client's must do.
+    // While these addresses and ports are in TIME_WAIT in R, another source port is used.
     let mut called = match own {
         true => Called::from_router(cx, Some(client), target),
-        // An address of R's own, which the kernel chooses.
+        // The kernel chooses an address of R.
         false => Called::from_router(cx, None, target),
     };
     if own && called.as_ref().is_err_and(taken) {
@@ -221,10 +221,10 @@ fn taken(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE))
 }
 
-/// How one socket is made for a published port.
+/// Makes one socket of a published port.
 type Listener = fn(&Context<'_>, SocketAddr) -> io::Result<OwnedFd>;
 
-/// One listening socket, or one for each family with the same number; and that number.
+/// One listening socket, or one per family with the same port number; and that number.
 pub(super) fn listen_on(cx: &Context<'_>, port: &PublishedPort, listener: Listener) -> Result<(u16, Vec<OwnedFd>)> {
     let bound = |socket: &OwnedFd| match getsockname(socket).map(SocketAddr::try_from) {
         Ok(Ok(address)) => Ok(address.port()),
@@ -262,7 +262,7 @@ pub(super) fn in_use(port: &PublishedPort) -> Error {
         .hint("stop what listens there, or publish another port of the host")
 }
 
-/// None of the host's ports for one `-p` is free.
+/// No host port of one `-p` is free.
 pub(super) fn all_in_use(publish: &Publish) -> Error {
     match publish.last_host_port > publish.port.host_port {
         false => in_use(&publish.port),
@@ -275,7 +275,7 @@ pub(super) fn all_in_use(publish: &Publish) -> Error {
     }
 }
 
-/// Why a port of the host cannot be listened on.
+/// Explains why a port of the host cannot be listened on.
 fn explain(port: &PublishedPort, error: io::Error) -> Error {
     match error.raw_os_error() {
         Some(libc::EADDRINUSE) => in_use(port).caused_by(error),
@@ -300,7 +300,7 @@ mod tests {
     use crate::net::tcp::Limits;
     use crate::spec::network::Protocol;
 
-    /// A container at this address of the host's, and a port that leads to it.
+    /// A container at this address of the host, and a published port aimed at it.
     fn publish(world: &mut World, ports: &mut TcpPorts, address: [u8; 4]) -> (TcpListener, PublishedPort) {
         let container = TcpListener::bind((Ipv4Addr::from(address), 0)).unwrap();
         let port = PublishedPort {
@@ -314,11 +314,11 @@ mod tests {
         (container, open)
     }
 
-    /// Does what there is to do now: how many flows there are then.
+    /// Handles all pending events; the number of flows afterwards.
     fn serve(world: &mut World, ports: &mut TcpPorts, tcp: &mut Tcp) -> usize {
         while let Some((part, index, what)) = world.poll(0) {
             match part {
-                Part::TcpPorts => ports.ready(&mut world.context(), index, tcp),
+                Handler::TcpPorts => ports.ready(&mut world.context(), index, tcp),
                 _ => tcp.ready(&mut world.context(), index, what),
             }
         }
@@ -340,7 +340,7 @@ mod tests {
         world.now = ports.deadline().unwrap();
         ports.expire(&mut world.context());
         assert_eq!(serve(&mut world, &mut ports, &mut tcp), 3, "it has not become less");
-        // Those who go make room for who waits.
+        // Flows that end make room for clients that wait.
         let gone = [[127, 0, 0, 3].into()];
         tcp.member_left(&mut world.context(), &gone);
         assert_eq!(serve(&mut world, &mut ports, &mut tcp), 1);

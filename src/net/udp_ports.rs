@@ -1,14 +1,14 @@
-//! Published UDP ports: datagrams from anywhere to a container, which sees who sent them.
+//! Published UDP ports: datagrams from clients to a container, which sees the clients' addresses.
 //!
 //! # Theory of operation
 //!
-//! Each port has one socket of the host for each family, which tells to which of the host's addresses a datagram was sent
-//! (IP_PKTINFO), so that the answer leaves from there. What arrives becomes a packet with the client's own address, which
-//! goes to the container through the TUN device; its answers come back there, because the router namespace has no other
-//! way out, and are recognised by the table of clients.
+//! Each port has one socket of the host per family. It reports the host's address that a datagram was sent to
+//! (IP_PKTINFO), so that the answer leaves from there. A datagram becomes a packet with the client's own address, sent
+//! to the container through the TUN device. Answers come back there, because the router namespace has no other way out,
+//! and are matched by the table of clients.
 //!
-//! A client that the container could not answer, such as the host's loopback, is shown as the gateway, whose address is the
-//! router namespace's own: such a client has a socket there, connected to the container.
+//! A client that the container could not answer, such as the host's loopback, is shown as the gateway. Since the router
+//! namespace owns that address, such a client gets a socket there, connected to the container.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,34 +19,34 @@ use std::time::Instant;
 use rustix::net::{SocketType, bind, connect, sockopt};
 
 use super::flows::{self, Flows, Limits};
+use super::handler::{Context, Handler, Interest, Token};
 use super::packet::{Ip, Transport};
-use super::part::{Context, Interest, Part, Token};
 use super::tcp::family;
 use super::tcp_ports::{Target, describe, in_use, listen_on};
 use super::udp::delivery::{Delivery, Label};
 use super::udp::is_lost;
-use super::udp::outgoing::{self, Manner, Outgoing};
+use super::udp::outgoing::{self, Outgoing, SendOptions};
 use super::udp::pace::{Pace, Resting, Turn};
 use crate::base::{Error, Result};
 use crate::spec::network::PublishedPort;
 use crate::sys::datagram::{self, Datagram, Inbox, Sending};
 
-/// The largest datagram, and the most that the kernel joins.
+/// The largest datagram, and the largest GRO batch.
 const MAX_DATAGRAM: usize = 65_536;
-/// How much may wait in a socket; the kernel cuts it to `net.core.rmem_max`.
+/// The receive buffer of a socket; the kernel limits it to `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
-/// How often one call receives before other parts have their turn.
+/// How often one call receives before other handlers have their turn.
 const ROUNDS: usize = 4;
-/// Set in the number of a descriptor that belongs to a client.
+/// Flag in the index of a descriptor that belongs to a client.
 const CLIENT: u64 = 1 << 48;
 
-/// Who talks to a container, and how that is recognised.
+/// The key of a client of a container's port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Key {
-    /// Seen as itself: by the addresses in packets. A client that uses two published ports for the same port of a
-    /// container at once is answered from the one it used last.
+    /// Seen under its own address: matched by the addresses in packets. If a client uses two published ports for the
+    /// same container port at once, answers come from the one it used last.
     Itself { member: SocketAddr, client: SocketAddr },
-    /// Seen as the gateway: by the socket that it called.
+    /// Seen as the gateway: matched by the socket that it sent to.
     Gateway { member: SocketAddr, client: SocketAddr, listener: u64 },
 }
 
@@ -58,21 +58,21 @@ impl flows::Key for Key {
     }
 }
 
-/// How a client is answered.
+/// How to answer a client.
 #[derive(Debug)]
 struct Client {
     address: SocketAddr,
-    /// The number of the socket that it called.
+    /// The index of the listener that it sent to.
     listener: u64,
-    /// The host's address that it called.
+    /// The host's address that it sent to.
     called: Option<IpAddr>,
-    /// In the router's namespace, connected to the container; none for clients that are seen as themselves.
+    /// In the router's namespace, connected to the container; `None` for clients seen under their own address.
     socket: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
 struct Port {
-    /// Numbers of its listeners.
+    /// Indexes of its listeners.
     listeners: Vec<u64>,
     container_port: u16,
     target: Option<Target>,
@@ -82,7 +82,7 @@ struct Port {
 struct Listener {
     socket: OwnedFd,
     port: (Option<IpAddr>, u16),
-    /// How datagrams of clients come.
+    /// Decides between waiting and polling for datagrams.
     pace: Pace,
 }
 
@@ -97,12 +97,12 @@ pub struct UdpPorts {
     delivery: Delivery,
     outgoing: Outgoing,
     outgoing_since: Option<Instant>,
-    /// Listeners.
+    /// The listeners that are polled.
     resting: Resting,
 }
 
 impl UdpPorts {
-    /// Clients that are seen as the gateway take a descriptor each.
+    /// Clients that are seen as the gateway take one file descriptor each.
     pub fn new(limits: Limits) -> Self {
         Self {
             ports: HashMap::new(),
@@ -117,8 +117,8 @@ impl UdpPorts {
         }
     }
 
-    /// Binds a port of the host, on both families if no address is given: the port with its real number. What arrives
-    /// before [`UdpPorts::aim`] waits.
+    /// Binds a port of the host, on both families if no address is given. Returns the port with its real number.
+    /// Datagrams that arrive before [`UdpPorts::aim`] wait.
     pub fn open(&mut self, cx: &mut Context<'_>, port: &PublishedPort) -> Result<PublishedPort> {
         if self.ports.contains_key(&(port.host_ip, port.host_port)) {
             return Err(in_use(port));
@@ -135,7 +135,7 @@ impl UdpPorts {
         Ok(PublishedPort { host_port: number, ..port.clone() })
     }
 
-    /// Leads an open port to a container, or elsewhere than before.
+    /// Aims an open port at a container.
     pub fn aim(&mut self, cx: &mut Context<'_>, port: &PublishedPort, target: Target) -> Result<()> {
         let Some(open) = self.ports.get_mut(&(port.host_ip, port.host_port)) else {
             return Err(Error::not_found(format!("{} is not open", describe(port))));
@@ -144,17 +144,17 @@ impl UdpPorts {
             for index in &open.listeners {
                 let Some(listener) = self.listeners.get(index) else { continue };
                 cx.wakes
-                    .watch(listener.socket.as_fd(), Interest::READ, Token::new(Part::UdpPorts, *index))
+                    .watch(listener.socket.as_fd(), Interest::READ, Token::new(Handler::UdpPorts, *index))
                     .map_err(|error| Error::system(format!("cannot wait for {}", describe(port))).caused_by(error))?;
             }
         }
         Ok(())
     }
 
-    /// Gives a port back, and forgets its clients.
+    /// Closes a port, and forgets its clients.
     pub fn close(&mut self, port: &PublishedPort) {
         let Some(closed) = self.ports.remove(&(port.host_ip, port.host_port)) else { return };
-        // What waits for one of them would be sent from nowhere.
+        // The pending batch may be for one of them and could not be sent any more.
         let _ = self.outgoing.take();
         self.outgoing_since = None;
         for index in &closed.listeners {
@@ -163,7 +163,7 @@ impl UdpPorts {
         self.clients.remove_if(|_, client| closed.listeners.contains(&client.listener));
     }
 
-    /// A datagram of a container, from the TUN device: whether it answers a client. If not, it is one for the outside.
+    /// Handles a datagram of a container, from the TUN device: whether it answers a client. If not, it is outbound.
     pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) -> bool {
         let Transport::Udp(udp) = ip.transport else { return false };
         if self.clients.is_empty() {
@@ -172,30 +172,30 @@ impl UdpPorts {
         let (member, client) = ip.pair.with_ports(udp.source_port, udp.destination_port);
         let Some(index) = self.clients.find(&Key::Itself { member, client }) else { return false };
         self.clients.touch(index, cx.now, true);
-        let manner = Manner { class: ip.traffic_class, hops: None, may_fragment: true };
+        let send_options = SendOptions { class: ip.traffic_class, hops: None, may_fragment: true };
         let size = outgoing::size(ip, udp.payload);
-        if !self.outgoing.add(index, manner, udp.payload, size) {
+        if !self.outgoing.add(index, send_options, udp.payload, size) {
             self.flush(cx);
-            let _ = self.outgoing.add(index, manner, udp.payload, size);
+            let _ = self.outgoing.add(index, send_options, udp.payload, size);
         }
         self.outgoing_since.get_or_insert(cx.now);
         true
     }
 
-    /// Sends what waits. To be called when no more packets are at hand, before waiting for anything.
+    /// Sends the batch. Called when no more packets are at hand, before the loop waits.
     pub fn flush(&mut self, _: &mut Context<'_>) {
         self.outgoing_since = None;
         let Some(batch) = self.outgoing.take() else { return };
         if let Some((_, client)) = self.clients.get(batch.flow)
             && let Some(listener) = self.listeners.get_mut(&client.listener)
         {
-            listener.pace.went(batch.count);
-            answer(listener.socket.as_fd(), client, &batch.payload, batch.size, batch.manner.class);
+            listener.pace.note_sent(batch.count);
+            answer(listener.socket.as_fd(), client, &batch.payload, batch.size, batch.send_options.class);
         }
         self.outgoing.recycle(batch);
     }
 
-    /// One of its sockets has something.
+    /// Handles events of a socket.
     pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, _: Interest) {
         match index & CLIENT {
             0 => self.arrived(cx, index),
@@ -203,7 +203,7 @@ impl UdpPorts {
         }
     }
 
-    /// Gives back memory that bursts have used; for quiet times.
+    /// Frees memory that bursts have used, in quiet times.
     pub fn settle(&mut self) {
         self.inbox.release();
     }
@@ -214,7 +214,7 @@ impl UdpPorts {
         rest.or(self.clients.deadline())
     }
 
-    /// Forgets clients that are gone, and looks at listeners that rest.
+    /// Forgets expired clients, and polls listeners that are not watched.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
         for index in self.resting.due(cx.now) {
@@ -223,18 +223,18 @@ impl UdpPorts {
         while self.clients.expired(cx.now).is_some() {}
     }
 
-    /// Forgets the clients of addresses that nobody has any more.
+    /// Forgets the clients of addresses that no container has any more.
     pub fn member_left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
         self.flush(cx);
         self.clients.remove_members(addresses);
     }
 
-    /// Datagrams of clients.
+    /// Handles datagrams of clients.
     fn arrived(&mut self, cx: &mut Context<'_>, index: u64) {
         let count = self.receive(cx, index);
         let Some(listener) = self.listeners.get_mut(&index) else { return };
-        let token = Token::new(Part::UdpPorts, index);
-        let _ = match listener.pace.came(count, cx.now) {
+        let token = Token::new(Handler::UdpPorts, index);
+        let _ = match listener.pace.note_received(count, cx.now) {
             Turn::Stay => Ok(()),
             Turn::Rest => cx.wakes.change(listener.socket.as_fd(), Interest::empty(), token),
             Turn::Watch => cx.wakes.change(listener.socket.as_fd(), Interest::READ, token),
@@ -244,7 +244,7 @@ impl UdpPorts {
         }
     }
 
-    /// Passes on what a listener has; how many datagrams, of which those that the kernel has joined are one.
+    /// Forwards the datagrams of a listener; returns how many, a GRO batch counting as one.
     fn receive(&mut self, cx: &mut Context<'_>, index: u64) -> usize {
         let mut all = 0;
         for _ in 0..ROUNDS {
@@ -254,7 +254,7 @@ impl UdpPorts {
             let count = match self.inbox.receive(listener.socket.as_fd()) {
                 Ok(count) => count,
                 Err(error) if is_lost(&error) => return all,
-                // An error of an answer, which is nobody's business here.
+                // A queued error about an earlier answer, which concerns nobody here.
                 Err(_) => continue,
             };
             all += count;
@@ -272,7 +272,7 @@ impl UdpPorts {
         all
     }
 
-    /// One datagram, or several of one size, to the container.
+    /// Sends one datagram, or several of one size, to the container.
     fn forward(
         &mut self,
         cx: &mut Context<'_>,
@@ -296,7 +296,7 @@ impl UdpPorts {
             }
             return;
         }
-        // Whoever it is, the gateway calls: by IPv4, on which more programs listen than on IPv6.
+        // The gateway sends by IPv4 for any client: more programs listen on it than on IPv6.
         let member = SocketAddr::new(target.ipv4.map_or(address, IpAddr::V4), port);
         let key = Key::Gateway { member, client: plain, listener };
         let index = match self.clients.find(&key) {
@@ -313,13 +313,13 @@ impl UdpPorts {
         *called = datagram.to;
         let payload = self.inbox.payload(datagram);
         let how = Sending { segment: datagram.segment, ..Sending::default() };
-        // A container that has closed the port says so to the next datagram: that one is sent again.
+        // The error of an earlier datagram to a closed port is returned for this one: it is sent again.
         if datagram::send(socket.as_fd(), payload, how).is_err_and(|error| !is_lost(&error)) {
             let _ = datagram::send(socket.as_fd(), payload, how);
         }
     }
 
-    /// The number of a client, which is noted if it is new; none when there is no room.
+    /// The index of a client, which is added if it is new; `None` if there is no room.
     fn client(&mut self, cx: &mut Context<'_>, key: Key, client: Client) -> Option<usize> {
         if let Some(index) = self.clients.find(&key) {
             if let Some((_, known)) = self.clients.get(index) {
@@ -333,14 +333,14 @@ impl UdpPorts {
         while self.clients.crowded(holder, cx.now).is_some() {}
         let index = self.clients.next_index();
         if let Some(socket) = &client.socket {
-            let token = Token::new(Part::UdpPorts, CLIENT | index as u64);
+            let token = Token::new(Handler::UdpPorts, CLIENT | index as u64);
             cx.wakes.watch(socket.as_fd(), Interest::READ, token).ok()?;
         }
         self.clients.insert(key, client, holder, cx.now).ok()
     }
 
-    /// A socket of the router's namespace that calls a container. Without a free descriptor, an old client gives up its
-    /// own.
+    /// A socket of the router's namespace that is connected to a container. Without a free descriptor, an old client is
+    /// evicted.
     fn call(&mut self, cx: &Context<'_>, from: IpAddr, member: SocketAddr) -> io::Result<OwnedFd> {
         let socket = || cx.sockets.router(family(member.ip()), SocketType::DGRAM, None);
         let socket = match socket() {
@@ -358,7 +358,7 @@ impl UdpPorts {
         Ok(socket)
     }
 
-    /// Datagrams of the container to a client that it sees as the gateway.
+    /// Forwards datagrams of the container to a client that it sees as the gateway.
     fn answered(&mut self, cx: &mut Context<'_>, index: usize) {
         for _ in 0..ROUNDS {
             let Some((_, client)) = self.clients.get(index) else { return };
@@ -366,7 +366,7 @@ impl UdpPorts {
             let count = match self.inbox.receive(socket.as_fd()) {
                 Ok(count) => count,
                 Err(error) if is_lost(&error) => return,
-                // The container's port is closed: the client cannot be told.
+                // The container's port is closed, which the client cannot be told.
                 Err(_) => continue,
             };
             for datagram in self.inbox.received() {
@@ -382,7 +382,7 @@ impl UdpPorts {
     }
 }
 
-/// Sends datagrams of `size` bytes each, of which the last may be shorter, to a client from the address that it called.
+/// Sends datagrams of `size` bytes each, of which the last may be shorter, to a client from the address that it used.
 fn answer(listener: BorrowedFd<'_>, client: &Client, payload: &[u8], size: usize, class: u8) {
     let are_several = size > 0 && payload.len() > size;
     let how = Sending {
@@ -393,7 +393,7 @@ fn answer(listener: BorrowedFd<'_>, client: &Client, payload: &[u8], size: usize
     };
     let sent = datagram::send(listener, payload, how);
     if are_several && sent.is_err_and(|error| !is_lost(&error)) {
-        // Too large for the route, or a device that cannot do it.
+        // Too large for the route, or no GSO on the device.
         for datagram in payload.chunks(size) {
             let _ = datagram::send(listener, datagram, Sending { segment: None, ..how });
         }
@@ -407,7 +407,7 @@ fn listener(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
         sockopt::set_ipv6_v6only(fd, true)?;
     }
     datagram::tell_destination(fd, v6)?;
-    // What follows makes it faster or more exact; nothing depends on it.
+    // The following options only make it faster or more exact.
     let _ = datagram::coalesce(fd);
     let _ = sockopt::set_socket_recv_buffer_size(fd, RECEIVE_BUFFER);
     let _ = if v6 { sockopt::set_ipv6_recvtclass(fd, true) } else { sockopt::set_ip_recvtos(fd, true) };
@@ -423,7 +423,7 @@ mod tests {
     use super::*;
     use crate::base::error::Kind;
     use crate::net::fake::{World, loopback, member};
-    use crate::net::part::Offload;
+    use crate::net::handler::Offload;
     use crate::spec::network::Protocol;
 
     const LIMITS: Limits = Limits { flows: 8, per_member: 8 };
@@ -461,11 +461,11 @@ mod tests {
                 client.send(b"early").unwrap();
             }
             let (part, index, what) = world.wait();
-            assert_eq!(part, Part::UdpPorts);
+            assert_eq!(part, Handler::UdpPorts);
             ports.ready(&mut world.context(), index, what);
             let (seen, server) = (client.local_addr().unwrap(), SocketAddr::new(member(v6), 53));
             assert_eq!(world.datagrams(), [(seen, server, b"early".to_vec())]);
-            // Answers in a row; the client, being connected, takes them from the address that it called only.
+            // Several answers; the client's socket is connected, so it takes them from the address that it used only.
             for payload in [&b"answer"[..], b"second", b"end"] {
                 let answer = world.datagram(server, seen, payload);
                 assert!(ports.packet(&mut world.context(), &Ip::parse(&answer, Offload::default()).unwrap()));
@@ -562,12 +562,12 @@ mod tests {
             ports.expire(&mut world.context());
             assert_eq!(world.datagrams().len(), count);
         }
-        // The last look brought one alone.
+        // The last call received a single datagram.
         send(1);
         let (_, index, what) = world.wait();
         ports.ready(&mut world.context(), index, what);
         assert_eq!(world.datagrams().len(), 1);
-        // Each answer counts against a stream: a conversation is not kept waiting.
+        // Each answer counts against a stream: request-response traffic is not delayed.
         let (server, seen) = (SocketAddr::new(member(false), 53), client.local_addr().unwrap());
         for _ in 0..100 {
             send(1);

@@ -222,6 +222,7 @@ mod tests {
             creator: None,
             security: Security::default(),
             lifecycle: Lifecycle::default(),
+            health: Default::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::health::{Health, HealthState};
 use super::identity::Identity;
 use super::image::ImageOrigin;
 use super::lifecycle::Lifecycle;
@@ -63,6 +64,9 @@ pub struct ContainerConfig {
     pub security: Security,
     /// How it stops and goes away.
     pub lifecycle: Lifecycle,
+    /// How it is seen to do its work.
+    #[serde(default, skip_serializing_if = "Health::is_default")]
+    pub health: Health,
 }
 
 /// A container as its records show it.
@@ -76,6 +80,19 @@ pub struct Container {
     pub status: Status,
     /// What its networks gave it, while it runs.
     pub joined: Option<Joined>,
+    /// The rest of what is known of its last run.
+    pub run: LastRun,
+}
+
+/// What is known of the last run of a container besides its status and its networks.
+#[derive(Debug, Clone, Default)]
+pub struct LastRun {
+    /// What its health checks have found, if it has any.
+    pub health: Option<HealthState>,
+    /// How often its restart policy has started it again.
+    pub restarts: u32,
+    /// Somebody has stopped it.
+    pub stopped: bool,
 }
 
 /// What a container is doing, as seen now.
@@ -89,6 +106,15 @@ pub enum Status {
         started: Timestamp,
         /// pid 1 in the host's numbers.
         pid: i32,
+    },
+    /// It ended, and its supervisor is about to start it again.
+    Restarting {
+        /// As a shell sees it: the exit code, or 128 + the signal.
+        code: i32,
+        /// When the run began.
+        started: Timestamp,
+        /// When it ended.
+        finished: Timestamp,
     },
     /// It ended.
     Exited {
@@ -104,17 +130,18 @@ pub enum Status {
 }
 
 impl Status {
-    /// docker's word: `created`, `running` or `exited`.
+    /// docker's word: `created`, `running`, `restarting` or `exited`.
     pub fn word(&self) -> &'static str {
         match self {
             Status::Created => "created",
             Status::Running { .. } => "running",
+            Status::Restarting { .. } => "restarting",
             Status::Exited { .. } => "exited",
         }
     }
 
-    /// Whether it runs.
+    /// Whether it runs; as with docker, that is true between the runs of one that is restarting, too.
     pub fn is_running(&self) -> bool {
-        matches!(self, Status::Running { .. })
+        matches!(self, Status::Running { .. } | Status::Restarting { .. })
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::restart::RestartPolicy;
 use super::signal;
 use crate::base::{Error, Result, text};
 use crate::oci::config::Defaults;
@@ -24,6 +25,9 @@ pub struct Lifecycle<S = StopSignal> {
     pub stop_signal: S,
     /// Seconds between that signal and SIGKILL.
     pub stop_timeout: u32,
+    /// What follows when it ends by itself.
+    #[serde(skip_serializing_if = "RestartPolicy::is_no")]
+    pub restart: RestartPolicy,
 }
 
 /// The life as it was asked for: without a signal, it is the image's.
@@ -42,7 +46,8 @@ impl Default for StopSignal {
 
 impl<S: Default> Default for Lifecycle<S> {
     fn default() -> Self {
-        Self { remove: false, init: false, stop_signal: S::default(), stop_timeout: STOP_TIMEOUT }
+        let restart = RestartPolicy::No;
+        Self { remove: false, init: false, stop_signal: S::default(), stop_timeout: STOP_TIMEOUT, restart }
     }
 }
 
@@ -54,7 +59,8 @@ impl LifecycleRequest {
             (None, None | Some("")) => StopSignal::default(),
             (None, Some(name)) => StopSignal(signal::parse(name)?),
         };
-        Ok(Lifecycle { remove: self.remove, init: self.init, stop_signal, stop_timeout: self.stop_timeout })
+        let Self { remove, init, stop_timeout, restart, .. } = *self;
+        Ok(Lifecycle { remove, init, stop_signal, stop_timeout, restart })
     }
 }
 

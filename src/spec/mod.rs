@@ -3,7 +3,7 @@
 //! looks at the machine.
 //!
 //! A container: [`container`] is the whole record, made of the groups [`image`], [`process`], [`identity`], [`namespaces`],
-//! [`networking`], [`storage`], [`security`] and [`lifecycle`]. Each has its value as asked for, its value as decided, and
+//! [`networking`], [`storage`], [`security`], [`lifecycle`] with its [`restart`] policy, and [`health`]. Each has its value as asked for, its value as decided, and
 //! the function between them.
 //!
 //! Other values: [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
@@ -21,6 +21,7 @@ pub mod container;
 pub mod credentials;
 mod csv;
 pub mod filter;
+pub mod health;
 pub mod identity;
 pub mod idmap;
 pub mod ids;
@@ -35,6 +36,7 @@ pub mod pattern;
 pub mod ports;
 pub mod process;
 pub mod range;
+pub mod restart;
 pub mod security;
 pub mod signal;
 pub mod storage;

@@ -18,6 +18,7 @@ use crate::base::id::Name;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Result, ResultExt};
 use crate::spec::container::{ContainerConfig, FORMAT};
+use crate::spec::health::Health;
 use crate::spec::identity::Identity;
 use crate::spec::ids::UserNamespace;
 use crate::spec::image::ImageOrigin;
@@ -124,6 +125,7 @@ impl From<Format1> for ContainerConfig {
                 stop_timeout: old.stop_timeout,
                 ..Lifecycle::default()
             },
+            health: Health::default(),
         }
     }
 }
@@ -229,7 +231,8 @@ mod tests {
             ..Security::default()
         };
         assert_eq!(config.security, security);
-        let lifecycle = Lifecycle { remove: true, init: true, stop_signal: StopSignal(3), stop_timeout: 4 };
+        let lifecycle =
+            Lifecycle { remove: true, init: true, stop_signal: StopSignal(3), stop_timeout: 4, ..Lifecycle::default() };
         assert_eq!(config.lifecycle, lifecycle);
         assert_eq!(config.labels.into_iter().collect::<Vec<_>>(), [("a".into(), "b".into())]);
         assert_eq!(config.creator.map(|creator| creator.pid), Some(7));

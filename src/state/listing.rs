@@ -82,8 +82,8 @@ impl Containers {
         if record::is_abandoned(&config, state.as_ref()) && self.sweep_abandoned(&id).unwrap_or(false) {
             return Ok(None);
         }
-        let (status, joined) = now(state);
-        Ok(Some(Container { config, name, status, joined }))
+        let (status, joined, run) = now(state);
+        Ok(Some(Container { config, name, status, joined, run }))
     }
 
     /// Reads a record into `buffer`; false when there is none.

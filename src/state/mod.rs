@@ -41,7 +41,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-pub use crate::spec::container::{Container, ContainerConfig, Status};
+pub use crate::spec::container::{Container, ContainerConfig, LastRun, Status};
 pub use record::RunState;
 pub use volumes::Volumes;
 
@@ -50,6 +50,7 @@ use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Reserve, Staging};
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, text};
+use crate::spec::health::HealthStatus;
 use crate::spec::network::Joined;
 use crate::spec::storage::MountSource;
 
@@ -143,7 +144,7 @@ impl Containers {
     pub fn load(&self, id: &ContainerId) -> Result<Container> {
         let directory = self.paths.container(id);
         let config = self.config(id)?;
-        let (status, joined) = now(self.state(id)?);
+        let (status, joined, run) = now(self.state(id)?);
         let name = match self.named(&config.name)?.as_ref() == Some(id) {
             true => config.name.clone(),
             false => self
@@ -153,7 +154,7 @@ impl Containers {
                 .map(|(name, _)| name)
                 .ok_or_else(|| Error::not_found(format!("`{}` is not a container any more", directory.display())))?,
         };
-        Ok(Container { config, name, status, joined })
+        Ok(Container { config, name, status, joined, run })
     }
 
     /// What a container is.
@@ -419,9 +420,14 @@ fn id_of_target(target: &Path) -> Option<ContainerId> {
 }
 
 /// What the record of a run means now.
-fn now(state: Option<RunState>) -> (Status, Option<Joined>) {
-    let Some(state) = state else { return (Status::Created, None) };
+fn now(state: Option<RunState>) -> (Status, Option<Joined>, LastRun) {
+    let Some(state) = state else { return (Status::Created, None, LastRun::default()) };
     let status = state.status();
-    let joined = state.joined.filter(|_| status.is_running());
-    (status, joined)
+    let runs = status.is_running();
+    let mut health = state.health;
+    // A supervisor that was killed has left what it knew.
+    if let Some(health) = health.as_mut().filter(|_| !runs) {
+        health.status = HealthStatus::Unhealthy;
+    }
+    (status, state.joined.filter(|_| runs), LastRun { health, restarts: state.restarts, stopped: state.stopped })
 }

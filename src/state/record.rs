@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::process::ProcessIdentity;
 use crate::base::{Error, Kind, Result};
 use crate::spec::container::{ContainerConfig, Status};
+use crate::spec::health::HealthState;
 use crate::spec::network::Joined;
 
 /// The newest format of this record that this program reads, and the one it writes.
@@ -17,7 +18,7 @@ pub const FORMAT: u32 = 1;
 pub struct RunState {
     /// [`FORMAT`] of the writer.
     pub format: u32,
-    /// Running or over.
+    /// Running, over, or between two runs.
     pub phase: Phase,
     /// The supervising process of this run.
     pub supervisor: ProcessIdentity,
@@ -31,6 +32,15 @@ pub struct RunState {
     /// After the end of a run of a container that is to be removed: the command that is about to start it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarter: Option<ProcessIdentity>,
+    /// How often the restart policy has started the container again since somebody did.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Whether somebody has stopped it.
+    #[serde(default)]
+    pub stopped: bool,
+    /// What its health checks have found, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthState>,
 }
 
 /// Where a run is.
@@ -39,6 +49,13 @@ pub struct RunState {
 pub enum Phase {
     /// pid 1 runs.
     Running,
+    /// A run is over, and the supervisor waits before it begins the next one.
+    Restarting {
+        /// As a shell sees it: the exit code, or 128 + the signal.
+        code: i32,
+        /// When.
+        finished: Timestamp,
+    },
     /// It is over.
     Exited {
         /// As a shell sees it: the exit code, or 128 + the signal.
@@ -56,7 +73,15 @@ pub const LOST_EXIT_CODE: i32 = 255;
 impl RunState {
     /// The status this record stands for, given whether its processes still live.
     pub fn status(&self) -> Status {
+        let lost = || "the container's supervisor was killed or the machine restarted".to_owned();
         match &self.phase {
+            Phase::Restarting { code, finished } => {
+                let (code, started, finished) = (*code, self.started, *finished);
+                match self.supervisor.is_alive() {
+                    true => Status::Restarting { code, started, finished },
+                    false => Status::Exited { code, started, finished: Some(finished), error: lost() },
+                }
+            }
             Phase::Exited { code, finished, error } => {
                 Status::Exited { code: *code, started: self.started, finished: Some(*finished), error: error.clone() }
             }
@@ -64,12 +89,9 @@ impl RunState {
                 let init = self.init.as_ref().filter(|init| init.is_alive());
                 match init.is_some() || self.supervisor.is_alive() {
                     true => Status::Running { started: self.started, pid: init.map_or(0, |init| init.pid) },
-                    false => Status::Exited {
-                        code: LOST_EXIT_CODE,
-                        started: self.started,
-                        finished: None,
-                        error: "the container's supervisor was killed or the machine restarted".into(),
-                    },
+                    false => {
+                        Status::Exited { code: LOST_EXIT_CODE, started: self.started, finished: None, error: lost() }
+                    }
                 }
             }
         }
@@ -116,6 +138,9 @@ mod tests {
             started: now(),
             joined: None,
             restarter: None,
+            restarts: 0,
+            stopped: false,
+            health: None,
         };
         assert!(state(&me, &dead).status().is_running());
         assert!(state(&dead, &me).status().is_running());
@@ -123,5 +148,20 @@ mod tests {
             Status::Exited { code, finished, .. } => assert_eq!((code, finished), (LOST_EXIT_CODE, None)),
             other => panic!("{other:?}"),
         }
+        let between =
+            |supervisor| RunState { phase: Phase::Restarting { code: 3, finished: now() }, ..state(supervisor, &dead) };
+        assert_eq!(between(&me).status().word(), "restarting");
+        match between(&dead).status() {
+            Status::Exited { code: 3, finished: Some(_), .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn records_of_before_are_read() {
+        let old = r#"{"format":1,"phase":{"exited":{"code":1,"finished":"2026-11-21T09:31:00Z","error":""}},
+            "supervisor":{"pid":1,"start_time":2,"boot_id":"x"},"init":null,"started":"2026-11-21T09:30:00Z"}"#;
+        let state: RunState = serde_json::from_str(old).unwrap();
+        assert_eq!((state.restarts, state.stopped, state.health), (0, false, None));
     }
 }

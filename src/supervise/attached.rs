@@ -46,6 +46,8 @@ pub(super) struct Client {
     socket: OwnedFd,
     /// Gets the output.
     attached: bool,
+    /// Hears of the end of the run, whatever follows it.
+    awaits: bool,
     /// May give input.
     stdin: bool,
     /// Has started the container: its input's end is the container's (a foreground `run -i`), and the container waits
@@ -65,14 +67,26 @@ impl Client {
     pub(super) fn new(socket: OwnedFd) -> Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true).context(|| "cannot set up a client's socket")?;
         let queue = VecDeque::new();
-        let (attached, stdin, owner, closing) = (false, false, false, false);
-        Ok(Self { socket, attached, stdin, owner, queue, queued: 0, stalled: None, closing })
+        let (attached, awaits, stdin, owner, closing) = (false, false, false, false, false);
+        Ok(Self { socket, attached, awaits, stdin, owner, queue, queued: 0, stalled: None, closing })
     }
 
     pub(super) fn attach(&mut self, stdin: bool, owner: bool) {
         self.attached = true;
+        self.awaits = true;
         self.stdin = stdin;
         self.owner = owner;
+    }
+
+    pub(super) fn await_end(&mut self) {
+        self.awaits = true;
+    }
+
+    /// Tells it the last that it hears, after what is queued. It holds nothing up any more.
+    fn end(&mut self, code: i32) {
+        self.queue.push_back(Message::Other(Reply::Exited(code)));
+        (self.attached, self.stdin, self.owner, self.closing) = (false, false, false, true);
+        self.stalled = None;
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
@@ -173,6 +187,14 @@ impl Stdin {
     }
 }
 
+/// Our ends of the streams of one run.
+pub(super) struct Streams {
+    pub(super) outputs: Vec<Output>,
+    pub(super) stdin: Option<Stdin>,
+    /// The master of the terminal, if it has one.
+    pub(super) terminal: Option<OwnedFd>,
+}
+
 /// All streams and clients of a container.
 pub(super) struct Attached {
     outputs: Vec<Output>,
@@ -208,9 +230,16 @@ impl Log {
 }
 
 impl Attached {
-    pub(super) fn new(outputs: Vec<Output>, stdin: Option<Stdin>, terminal: Option<OwnedFd>, log: PathBuf) -> Self {
+    /// Without streams yet.
+    pub(super) fn new(log: PathBuf) -> Self {
         let log = Log { path: log, writer: None };
-        Self { outputs, stdin, terminal, log, clients: Vec::new(), buffer: vec![0; CHUNK] }
+        let (outputs, clients) = (Vec::new(), Vec::new());
+        Self { outputs, stdin: None, terminal: None, log, clients, buffer: vec![0; CHUNK] }
+    }
+
+    /// A run begins, with these streams.
+    pub(super) fn begin(&mut self, Streams { outputs, stdin, terminal }: Streams) {
+        (self.outputs, self.stdin, self.terminal) = (outputs, stdin, terminal);
     }
 
     pub(super) fn add(&mut self, client: Client) {
@@ -225,6 +254,10 @@ impl Attached {
             (index, reads | writes)
         };
         (0..self.clients.len()).map(interest).filter(|(_, interest)| !interest.is_empty()).collect()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.clients.len()
     }
 
     pub(super) fn client(&self, index: usize) -> &Client {
@@ -379,8 +412,8 @@ impl Attached {
         }
     }
 
-    /// Takes everything that ended processes have left in the pipes, for the log and for whoever is attached, who gets it
-    /// in their own time.
+    /// The run is over: takes everything that ended processes have left in the pipes, for the log and for whoever is
+    /// attached, who gets it in their own time, and closes them.
     pub(super) fn drain(&mut self) {
         for at in (0..self.outputs.len()).rev() {
             let mut count = 0;
@@ -394,14 +427,20 @@ impl Attached {
         for stream in self.outputs.iter().map(|output| output.stream).collect::<Vec<_>>() {
             self.log.finish(stream);
         }
+        (self.outputs, self.stdin, self.terminal) = (Vec::new(), None, None);
+    }
+
+    /// The last message to those who have waited for the end of this run; another one follows.
+    pub(super) fn tell_end_of_run(&mut self, code: i32) {
+        for client in self.clients.iter_mut().filter(|client| client.awaits && !client.closing) {
+            client.end(code);
+        }
+        self.clients.retain_mut(|client| !client.closing || client.flush());
     }
 
     /// The last message to everyone. Who can take it has it when this returns.
     pub(super) fn tell_end(&mut self, code: i32) {
-        for client in &mut self.clients {
-            client.queue.push_back(Message::Other(Reply::Exited(code)));
-            client.closing = true;
-        }
+        self.clients.iter_mut().filter(|client| !client.closing).for_each(|client| client.end(code));
         self.clients.retain_mut(Client::flush);
     }
 
@@ -442,7 +481,9 @@ mod tests {
     fn rig() -> Rig {
         let scratch = Staging::new(&std::env::temp_dir()).unwrap();
         let (read, output) = rustix::pipe::pipe().unwrap();
-        let attached = Attached::new(vec![Output::new(read, Stream::Stdout)], None, None, scratch.path().join("log"));
+        let mut attached = Attached::new(scratch.path().join("log"));
+        let outputs = vec![Output::new(read, Stream::Stdout)];
+        attached.begin(Streams { outputs, stdin: None, terminal: None });
         Rig { attached, output, _scratch: scratch }
     }
 
@@ -521,6 +562,33 @@ mod tests {
             rig.attached.drop_stalled(Instant::now());
         }
         assert_eq!(got, 100 * 64 * 4096);
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_to_those_who_wait_for_it() {
+        let mut rig = rig();
+        let (owner, other) = (rig.client(true), rig.client(false));
+        let (stopper, ours) = control_pair().unwrap();
+        rig.attached.add(Client::new(ours).unwrap());
+        while rig.write(4096) {}
+        rig.attached.drain();
+        rig.attached.tell_end_of_run(3);
+        let (read, output) = rustix::pipe::pipe().unwrap();
+        rig.output = output;
+        let outputs = vec![Output::new(read, Stream::Stdout)];
+        rig.attached.begin(Streams { outputs, stdin: None, terminal: None });
+        assert!(rig.write(8 << 20), "what waits for those of the run before holds nothing up");
+        rig.attached.tell_end(4);
+        let readers = [owner, other, stopper].map(|client| std::thread::spawn(move || read_all(&client)));
+        let stop = rustix::pipe::pipe().unwrap();
+        rig.attached.linger(None, stop.0.as_fd());
+        drop(rig.attached);
+        let heard = readers.map(|reader| reader.join().unwrap());
+        for ((length, last), expected) in heard.iter().zip([3, 3, 4]) {
+            assert!(matches!(last, Some(Reply::Exited(code)) if *code == expected), "{length} {last:?}");
+        }
+        assert_eq!(heard[2].0, 0, "it was not attached");
+        assert_eq!(heard[0].0, heard[1].0, "nothing of the second run");
     }
 
     #[test]

@@ -66,17 +66,24 @@ impl Networked {
         Ok(Some(Self { membership, exe, held: Some(held), netns: None, revival: None, lost: None, failures: 0 }))
     }
 
-    /// Makes the interfaces of the new container; its pid 1 waits meanwhile. A netd that dies just now is replaced.
+    /// Makes the interfaces of a new run of the container; its pid 1 waits meanwhile. A netd that dies just now is replaced.
     pub(super) fn plug(&mut self, paths: &Paths, pid: i32) -> Result<()> {
         let path = format!("/proc/{pid}/ns/net");
         let netns = File::open(&path).context(|| format!("cannot open `{path}`"))?;
+        // The answer to a revival that has begun would be for the namespace of the run before.
+        self.revival = None;
         match self.membership.plug(netns.as_fd()) {
             Err(error) if error.kind() == Kind::Network => {
-                self.membership.revive(paths, self.exe.as_fd(), netns.as_fd())?;
+                // What a successor takes over are the interfaces of the run before, which make room for new ones then.
+                let former = self.netns.as_ref().unwrap_or(&netns);
+                self.membership.revive(paths, self.exe.as_fd(), former.as_fd())?;
+                if self.netns.is_some() {
+                    self.membership.plug(netns.as_fd())?;
+                }
             }
             plugged => plugged?,
         }
-        self.netns = Some(netns);
+        (self.netns, self.lost, self.failures) = (Some(netns), None, 0);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::spec::health::HealthState;
 use crate::spec::namespaces::Member;
 use crate::sys::socket;
 
@@ -80,6 +81,10 @@ pub enum Request {
     ChangeNetwork(NetworkChange),
     /// The sender is about to start the container again: a `--rm` container stays for as long as the sender lives.
     Keep,
+    /// Wants to hear of the end of the run: [`Reply::Exited`]. Everybody else hears only of the end of the last one.
+    Await,
+    /// Wants a health check made, or the result of the one that is being made: [`Reply::Health`].
+    Check,
     /// A signal for pid 1.
     Signal(i32),
     /// Signal now, SIGKILL after that many milliseconds; negative: never.
@@ -103,6 +108,8 @@ pub enum Reply {
     Stderr(Vec<u8>),
     /// It ended with this code.
     Exited(i32),
+    /// What the health checks have found, the one that was asked for being the last of them.
+    Health(HealthState),
 }
 
 /// Sends a request; waits while the supervisor is busy.
@@ -123,6 +130,8 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
         }
         Request::ChangeNetwork(change) => socket::send(socket, b"n", &json(serde_json::to_vec(change))?, &[]),
         Request::Keep => socket::send(socket, b"K", &[], &[]),
+        Request::Await => socket::send(socket, b"w", &[], &[]),
+        Request::Check => socket::send(socket, b"c", &[], &[]),
         Request::Signal(signal) => socket::send(socket, b"k", &signal.to_ne_bytes(), &[]),
         Request::Stop(signal, patience) => {
             socket::send(socket, b"s", &[&i64::from(*signal).to_ne_bytes()[..], &patience.to_ne_bytes()].concat(), &[])
@@ -147,6 +156,8 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
         b'r' => Request::Resize(u16_at(0).ok_or_else(bad)?, u16_at(2).ok_or_else(bad)?),
         b'n' => Request::ChangeNetwork(serde_json::from_slice(body).map_err(|_| bad())?),
         b'K' => Request::Keep,
+        b'w' => Request::Await,
+        b'c' => Request::Check,
         b'k' => Request::Signal(body.try_into().map(i32::from_ne_bytes).map_err(|_| bad())?),
         b's' => {
             let signal = i64_at(0).and_then(|signal| i32::try_from(signal).ok());
@@ -169,6 +180,9 @@ pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
         Reply::Stdout(bytes) => socket::send(socket, b"o", bytes, &[]),
         Reply::Stderr(bytes) => socket::send(socket, b"e", bytes, &[]),
         Reply::Exited(code) => socket::send(socket, b"X", &code.to_ne_bytes(), &[]),
+        Reply::Health(health) => {
+            socket::send(socket, b"H", &serde_json::to_vec(health).map_err(io::Error::other)?, &[])
+        }
     }
 }
 
@@ -198,6 +212,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
         b'o' => Reply::Stdout(body.to_vec()),
         b'e' => Reply::Stderr(body.to_vec()),
         b'X' => Reply::Exited(number().map_err(bad)?),
+        b'H' => Reply::Health(serde_json::from_slice(body).context(|| "cannot understand the supervisor's answer")?),
         _ => {
             return Err(Error::system("the container's supervisor speaks a newer protocol")
                 .hint("it was started by another version of coracle: restart the container"));
@@ -229,6 +244,8 @@ mod tests {
             Request::Stdin(b"hello".to_vec()),
             Request::StdinEnd,
             Request::Keep,
+            Request::Await,
+            Request::Check,
             Request::Attach(true),
             Request::ChangeNetwork(NetworkChange::Disconnect("front".parse().unwrap())),
         ] {
@@ -241,6 +258,7 @@ mod tests {
             Reply::Started(7, None),
             Reply::Done,
             Reply::Exited(-3),
+            Reply::Health(HealthState { failing_streak: 3, ..HealthState::default() }),
             Reply::Stderr(vec![0; CHUNK]),
         ] {
             send_reply(b.as_fd(), &reply).unwrap();

@@ -1,4 +1,5 @@
-//! From a `Launch` to a running container: mounts, joins networks, makes the streams, launches.
+//! The beginning of a run: mounts, makes the streams, launches; and what a supervisor has before the first one: its socket,
+//! its signals.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -6,7 +7,7 @@ use std::path::Path;
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 
-use super::attached::{Attached, Output, Stdin};
+use super::attached::{Output, Stdin, Streams};
 use super::ids::ContainerIds;
 use super::network::{self, Networked};
 use super::protocol::Launch;
@@ -20,22 +21,25 @@ use crate::spec::logs::Stream;
 use crate::state::ContainerConfig;
 use crate::sys::process::Cloned;
 
-/// A container that runs, and everything its supervisor holds of it.
+/// A run that has begun, and what its supervisor holds of it.
 pub(super) struct Started {
-    pub(super) launched: Launched,
+    pub(super) init: Cloned,
     /// The process that serves its root file system.
     pub(super) file_server: Option<Cloned>,
-    pub(super) network: Option<Networked>,
-    pub(super) listener: OwnedFd,
-    pub(super) attached: Attached,
-    pub(super) terminations: OwnedFd,
+    pub(super) streams: Streams,
 }
 
-/// Starts a container; `first` when it never ran. On failure nothing of it is left running.
-pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, first: bool) -> Result<Started> {
+/// Begins a run in the networks that were joined; `first` when the container never ran. On failure nothing of it is left
+/// running.
+pub(super) fn start(
+    paths: &Paths,
+    request: &Launch,
+    config: &ContainerConfig,
+    network: &mut Option<Networked>,
+    first: bool,
+) -> Result<Started> {
     let container = paths.container(&config.id);
-    let exe = fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")?;
-    let mut network = Networked::join(paths, config, &exe)?;
+    let exe = own_program()?;
     network::share(paths, &config.namespaces.network)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
     let ids = ContainerIds::new(&config.namespaces.user, &outer::current_maps()?)?;
@@ -57,8 +61,6 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
         terminal: request.terminal,
     };
     let plan = plan::plan(config, process, &facts);
-    let listener = listen_at(&paths.container_socket(&config.id))?;
-    let terminations = termination_signals()?;
     let (streams, ours) = match config.process.tty {
         true => (None, None),
         false => {
@@ -67,23 +69,27 @@ pub(super) fn start(paths: &Paths, request: &Launch, config: &ContainerConfig, f
         }
     };
     let resources = Resources { root, streams, exe: &exe, maps: ids.nested };
-    let mut launched =
+    let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
-    let (outputs, stdin, terminal) = match (ours, launched.terminal.take()) {
+    let streams = match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
-            (outputs, ours.stdin.map(Stdin::new), None)
+            Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None }
         }
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
             let stdin = config.process.stdin.then(|| Stdin::new(write));
-            (vec![Output::new(read, Stream::Stdout)], stdin, Some(terminal))
+            Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
         }
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
-    let attached = Attached::new(outputs, stdin, terminal, container.join("log"));
-    Ok(Started { launched, file_server, network, listener, attached, terminations })
+    Ok(Started { init, file_server, streams })
+}
+
+/// This program, to be started in other roles.
+pub(super) fn own_program() -> Result<fs::File> {
+    fs::File::open("/proc/self/exe").context(|| "cannot open coracle's own program")
 }
 
 /// The ends of the container's pipes that stay here.
@@ -106,7 +112,7 @@ fn pipes(stdin: bool) -> Result<([OwnedFd; 3], OurEnds)> {
 }
 
 /// The supervisor's own socket. A leftover of a killed predecessor is replaced: the container's lock is ours.
-fn listen_at(path: &Path) -> Result<OwnedFd> {
+pub(super) fn listen_at(path: &Path) -> Result<OwnedFd> {
     let listener =
         socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
             .context(|| "cannot make a socket")?;
@@ -119,7 +125,7 @@ fn listen_at(path: &Path) -> Result<OwnedFd> {
 }
 
 /// SIGTERM, SIGINT and SIGHUP as a file.
-fn termination_signals() -> Result<OwnedFd> {
+pub(super) fn termination_signals() -> Result<OwnedFd> {
     use nix::sys::signal::{SigSet, Signal};
     use nix::sys::signalfd::{SfdFlags, SignalFd};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].into_iter().collect();

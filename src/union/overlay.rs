@@ -23,10 +23,10 @@ use crate::base::{Error, Kind, Result, ResultExt};
 /// The most layers overlayfs stacks (OVL_MAX_STACK is 500; a page of options holds fewer).
 pub const MAX_LAYERS: usize = 200;
 
-/// Mounts the union in this process's mount namespace and returns it detached: it goes with the last fd, or becomes
-/// visible where somebody attaches it with move_mount(2).
+/// Mounts the union in this process's mount namespace and returns it detached: it ends with the last fd, or becomes
+/// visible where a caller attaches it with move_mount(2).
 ///
-/// What a power cut may have left unfinished in the upper is made whole first.
+/// Completes first what a power cut may have left unfinished in the upper.
 pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
     if union.layers.len() > MAX_LAYERS {
         return Err(Error::unsupported(format!(
@@ -58,7 +58,7 @@ pub fn mount_over(lower: OwnedFd, container: &Path, volatile: bool) -> Result<Ow
     mounted.and_then(|mount| uncovered.map(|()| mount))
 }
 
-/// Where the changes go.
+/// The directories for changes.
 struct Upper {
     upper: File,
     work: File,

@@ -180,7 +180,7 @@ fn wrong_command_lines_say_why() {
         (format!("login -u x -p y --password-stdin {host}"), "mutually exclusive"),
         ("login -u x -p y notaregistry".into(), "not a registry"),
         (format!("login -u a:b -p y {host}"), "colon"),
-        (format!("login -u x -p y --cert-dir /nonexistent {host}"), "cert"),
+        (format!("login -u x -p y --cert-dir {}/absent {host}", env.home().display()), "cert"),
     ] {
         env.coracle(&line).fails().explains().stderr_has(words);
     }

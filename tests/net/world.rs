@@ -14,9 +14,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use coracle::net::handler::{
+    Context, Handler, Holder, Interest, Link, Offload, Outside, Policy, Sockets, Token, Wakes,
+};
 use coracle::net::packet::{self, Flags, Ip, Transport};
-use coracle::net::part::{Context, Holder, Interest, Link, Offload, Outside, Part, Policy, Sockets, Token, Wakes};
-use coracle::net::tcp::{GATE_PORT, Limits, Tcp};
+use coracle::net::tcp::{Limits, TPROXY_PORT, Tcp};
 use coracle::net::tcp_ports::TcpPorts;
 use coracle::spec::network;
 use coracle::sys::tun;
@@ -190,9 +192,9 @@ impl Netd {
     }
 
     fn run(mut self, orders: &Receiver<Order>, wake: &OwnedFd) {
-        self.epoll.watch(wake.as_fd(), Interest::READ, Token::new(Part::Control, 0)).unwrap();
+        self.epoll.watch(wake.as_fd(), Interest::READ, Token::new(Handler::Control, 0)).unwrap();
         let tun = self.tun.0.try_clone().unwrap();
-        self.epoll.watch(tun.as_fd(), Interest::READ, Token::new(Part::Tun, 0)).unwrap();
+        self.epoll.watch(tun.as_fd(), Interest::READ, Token::new(Handler::Tun, 0)).unwrap();
         let mut buffer = vec![0; packet::MAX_PACKET + packet::VNET_HEADER];
         let mut events = Vec::with_capacity(64);
         while !self.stop {
@@ -207,9 +209,9 @@ impl Netd {
                 let epoll::Event { flags, data } = *event;
                 let what = Interest::from_bits_truncate(flags.bits());
                 match Token::from_raw(data.u64()) {
-                    Some((Part::Tun, _)) => self.read_tun(&tun, &mut buffer),
-                    Some((Part::Tcp, index)) => self.with(|tcp, _, cx| tcp.ready(cx, index, what)),
-                    Some((Part::TcpPorts, index)) => self.with(|tcp, ports, cx| ports.ready(cx, index, tcp)),
+                    Some((Handler::Tun, _)) => self.read_tun(&tun, &mut buffer),
+                    Some((Handler::Tcp, index)) => self.with(|tcp, _, cx| tcp.ready(cx, index, what)),
+                    Some((Handler::TcpPorts, index)) => self.with(|tcp, ports, cx| ports.ready(cx, index, tcp)),
                     _ => {
                         rustix::io::read(wake, &mut [0; 8]).unwrap();
                         while let Ok(order) = orders.try_recv() {
@@ -306,8 +308,8 @@ const HOST: &str = "
 fn rules(device: &str) -> String {
     format!(
         "table inet coracle {{ chain gate {{ type filter hook prerouting priority mangle; policy accept;
-            iifname {device} meta nfproto ipv4 tcp flags & (fin|syn|rst|ack) == syn tproxy ip to 127.0.0.1:{GATE_PORT} meta mark set 1 accept
-            iifname {device} meta nfproto ipv6 tcp flags & (fin|syn|rst|ack) == syn tproxy ip6 to [::1]:{GATE_PORT} meta mark set 1 accept
+            iifname {device} meta nfproto ipv4 tcp flags & (fin|syn|rst|ack) == syn tproxy ip to 127.0.0.1:{TPROXY_PORT} meta mark set 1 accept
+            iifname {device} meta nfproto ipv6 tcp flags & (fin|syn|rst|ack) == syn tproxy ip6 to [::1]:{TPROXY_PORT} meta mark set 1 accept
             tcp flags & (syn|ack) == syn accept
             meta l4proto tcp socket transparent 1 meta mark set 1 accept
         }}
@@ -361,7 +363,7 @@ impl World {
                 stop: false,
             };
             if gate {
-                netd.with(|tcp, _, cx| tcp.open_gate(cx).unwrap());
+                netd.with(|tcp, _, cx| tcp.open_tproxy(cx).unwrap());
             }
             netd.run(&todo, &woken);
         });

@@ -16,6 +16,7 @@ use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
 use crate::spec::container::{Container, ContainerConfig, Status};
+use crate::spec::health::HealthStatus;
 use crate::spec::storage::{Mount, MountSource};
 use crate::spec::units::{ellipsis, human_duration, human_size};
 
@@ -63,7 +64,7 @@ struct ListArguments {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
     all: bool,
-    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose or health
+    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
@@ -182,7 +183,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("RunningFor", |view, container, _| format!("{} ago", human_duration(container.config.created, view.now))),
     ("Ports", |_, container, _| port::column(container)),
     ("State", |_, container, _| container.status.word().to_owned()),
-    ("Status", |view, container, _| status_words(&container.status, view.now)),
+    ("Status", |view, container, _| status_words(container, view.now)),
     ("Size", |_, _, sizes| size(sizes)),
     ("Names", |_, container, _| container.name.to_string()),
     ("Labels", |_, container, _| pairs(&container.config.labels)),
@@ -249,11 +250,21 @@ fn is_volume(mount: &Mount) -> bool {
     matches!(mount.source, MountSource::Volume { .. })
 }
 
-/// docker's words: `Up 3 minutes`, `Exited (0) 2 hours ago`, `Created`.
-pub fn status_words(status: &Status, now: Timestamp) -> String {
-    match status {
+/// docker's words: `Up 3 minutes (healthy)`, `Restarting (1) 5 seconds ago`, `Exited (0) 2 hours ago`, `Created`.
+pub fn status_words(container: &Container, now: Timestamp) -> String {
+    match &container.status {
         Status::Created => "Created".into(),
-        Status::Running { started, .. } => format!("Up {}", human_duration(*started, now)),
+        Status::Running { started, .. } => {
+            let health = container.run.health.as_ref().map(|health| match health.status {
+                HealthStatus::Starting => " (health: starting)",
+                HealthStatus::Healthy => " (healthy)",
+                HealthStatus::Unhealthy => " (unhealthy)",
+            });
+            format!("Up {}{}", human_duration(*started, now), health.unwrap_or_default())
+        }
+        Status::Restarting { code, finished, .. } => {
+            format!("Restarting ({code}) {} ago", human_duration(*finished, now))
+        }
         Status::Exited { code, finished: Some(finished), .. } => {
             format!("Exited ({code}) {} ago", human_duration(*finished, now))
         }

@@ -1,4 +1,4 @@
-//! `wait`: until containers have ended.
+//! `wait`: until containers have ended, or something else holds of them.
 
 use clap::Args;
 
@@ -22,15 +22,20 @@ pub const VERB: Verb = Verb {
 /// Arguments of `wait`.
 #[derive(Debug, Clone, Args)]
 struct WaitArguments {
+    /// What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy
+    #[arg(long, value_name = "CONDITION")]
+    condition: Option<String>,
     /// Names or IDs
     #[arg(value_name = "CONTAINER", required = true)]
     containers: Vec<String>,
 }
 
 fn wait(context: &Context, arguments: &WaitArguments) -> Result<u8> {
+    let condition = arguments.condition.as_deref().map_or(Ok(Condition::NotRunning), Condition::parse)?;
     let engine = context.engine()?;
     each(context, &arguments.containers, |name| {
-        let code = engine_wait(&engine, name, Condition::NotRunning)?;
-        context.ui.line(&code.to_string())
+        let code = engine_wait(&engine, name, condition)?;
+        // podman's for what has no exit code.
+        context.ui.line(&if condition.has_code() { code } else { -1 }.to_string())
     })
 }

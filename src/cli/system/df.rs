@@ -180,7 +180,7 @@ fn container(usage: &ContainerUsage, now: Timestamp) -> ContainerDetails {
         local_volumes: volumes.count().to_string(),
         size: size(usage.size),
         running_for: format!("{} ago", human_duration(config.created, now)),
-        status: status_words(&container.status, now),
+        status: status_words(container, now),
         names: container.name.to_string(),
     }
 }

@@ -10,8 +10,10 @@ use crate::base::time::{self, rfc3339};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
 use crate::engine::usage::{self, Sizes};
+use crate::oci::config::HealthCheck;
 use crate::rootless::outer;
 use crate::spec::container::ContainerConfig;
+use crate::spec::health::{HealthState, OnFailure};
 use crate::spec::network::HostEntry;
 use crate::spec::security::Seccomp;
 use crate::spec::storage::{Mount, MountSource, Propagation};
@@ -75,6 +77,8 @@ struct State {
     error: String,
     started_at: String,
     finished_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<HealthState>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -200,6 +204,10 @@ struct Config {
     entrypoint: Option<Vec<String>>,
     on_build: Option<Vec<String>>,
     labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<HealthCheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck_on_failure_action: Option<&'static str>,
     stop_signal: String,
     stop_timeout: u32,
 }
@@ -228,14 +236,14 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         created: rfc3339(config.created),
         path: argv.first().cloned().unwrap_or_default(),
         args: argv.into_iter().skip(1).collect(),
-        state: state(&container.status),
+        state: state(container),
         image: config.image.id.clone(),
         resolv_conf_path: file("resolv.conf"),
         hostname_path: file("hostname"),
         hosts_path: file("hosts"),
         log_path: file("log"),
         name: format!("/{}", container.name),
-        restart_count: 0,
+        restart_count: container.run.restarts,
         driver: config.storage.driver.name(),
         platform: "linux",
         mount_label: "",
@@ -260,11 +268,15 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
     }
 }
 
-fn state(status: &Status) -> State {
+fn state(container: &Container) -> State {
+    let status = &container.status;
     let zero = || time::ZERO.to_owned();
     let (pid, exit_code, error, started_at, finished_at) = match status {
         Status::Created => (0, 0, String::new(), zero(), zero()),
         Status::Running { started, pid } => (*pid, 0, String::new(), rfc3339(*started), zero()),
+        Status::Restarting { code, started, finished } => {
+            (0, *code, String::new(), rfc3339(*started), rfc3339(*finished))
+        }
         Status::Exited { code, started, finished, error } => {
             (0, *code, error.clone(), rfc3339(*started), finished.map_or_else(zero, rfc3339))
         }
@@ -273,7 +285,7 @@ fn state(status: &Status) -> State {
         status: status.word(),
         running: status.is_running(),
         paused: false,
-        restarting: false,
+        restarting: matches!(status, Status::Restarting { .. }),
         oom_killed: false,
         dead: false,
         pid,
@@ -281,6 +293,7 @@ fn state(status: &Status) -> State {
         error,
         started_at,
         finished_at,
+        health: container.run.health.clone(),
     }
 }
 
@@ -301,7 +314,10 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         log_config: LogConfig { r#type: "json-file", config: Empty {} },
         network_mode: config.namespaces.network.name(),
         port_bindings: network::asked(config),
-        restart_policy: RestartPolicy { name: "no", maximum_retry_count: 0 },
+        restart_policy: RestartPolicy {
+            name: config.lifecycle.restart.name(),
+            maximum_retry_count: config.lifecycle.restart.retries(),
+        },
         auto_remove: config.lifecycle.remove,
         volume_driver: "",
         volumes_from: None,
@@ -434,6 +450,10 @@ fn config_of(config: &ContainerConfig) -> Config {
         entrypoint: list(&process.entrypoint),
         on_build: None,
         labels: config.labels.clone(),
+        healthcheck: config.health.check.clone(),
+        healthcheck_on_failure_action: Some(config.health.on_failure)
+            .filter(|action| *action != OnFailure::None)
+            .map(OnFailure::name),
         stop_signal: signal_name(config.lifecycle.stop_signal.0),
         stop_timeout: config.lifecycle.stop_timeout,
     }
@@ -523,6 +543,43 @@ mod tests {
             assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
         }
         assert!(value.get("SizeRw").is_none());
+    }
+
+    #[test]
+    fn health_and_restarts_are_dockers() {
+        let at: jiff::Timestamp = "2026-11-21T09:30:00Z".parse().unwrap();
+        let mut web = fixture("web", 10, Status::Restarting { code: 3, started: at, finished: at });
+        web.config.lifecycle.restart = crate::spec::restart::RestartPolicy::OnFailure(5);
+        web.config.health.check = Some(HealthCheck {
+            test: vec!["CMD-SHELL".into(), "true".into()],
+            interval: 1_000_000_000,
+            ..HealthCheck::default()
+        });
+        web.run.restarts = 2;
+        let without = value(&web);
+        assert!(
+            without["State"].get("Health").is_none() && without["Config"].get("HealthcheckOnFailureAction").is_none()
+        );
+        let probe = crate::spec::health::Probe { start: at, end: at, exit_code: -1, output: "why".into() };
+        web.run.health = Some(HealthState { log: vec![probe], failing_streak: 1, ..HealthState::default() });
+        let value = value(&web);
+        for (pointer, expected) in [
+            ("/RestartCount", json!(2)),
+            ("/HostConfig/RestartPolicy", json!({"Name": "on-failure", "MaximumRetryCount": 5})),
+            ("/State/Status", json!("restarting")),
+            ("/State/Running", json!(true)),
+            ("/State/Restarting", json!(true)),
+            ("/State/ExitCode", json!(3)),
+            ("/State/Health/Status", json!("starting")),
+            ("/State/Health/FailingStreak", json!(1)),
+            (
+                "/State/Health/Log",
+                json!([{"Start": "2026-11-21T09:30:00Z", "End": "2026-11-21T09:30:00Z", "ExitCode": -1, "Output": "why"}]),
+            ),
+            ("/Config/Healthcheck", json!({"Test": ["CMD-SHELL", "true"], "Interval": 1_000_000_000})),
+        ] {
+            assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
+        }
     }
 
     #[test]

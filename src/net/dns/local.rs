@@ -1,8 +1,8 @@
-//! What is answered here, and what is asked of others. Pure.
+//! Which queries are answered here, and which are relayed to which resolver. Pure.
 //!
-//! A container has its name alone, with that of its network, or in the domain of containers ([`DOMAIN`]). It has none in
-//! the host's domains: a container `www` does not hide `www.corp.example`. A name that exists with another type only is
-//! answered as such (NOERROR without data), never as absent: programs that ask for both families would stop.
+//! A container has its bare name, its name with that of its network, and one in the domain of containers ([`DOMAIN`]).
+//! It has none in the host's domains: a container `www` does not hide `www.corp.example`. If a name exists with another
+//! type only, the answer is NOERROR without data, never NXDOMAIN, which would stop programs that ask for both families.
 
 use std::net::IpAddr;
 
@@ -10,18 +10,18 @@ use super::message::{self, Code, Data, Question};
 use crate::net::etc::DOMAIN;
 use crate::net::table::{Table, Upstream};
 
-/// What to do with a question.
+/// What to do with a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// Answer it with these.
+    /// Answer it with this code and data.
     Answer(Code, Vec<Data>),
     /// Ask the host's resolvers.
     AskHost,
-    /// Ask these.
+    /// Ask these resolvers.
     Ask(Vec<IpAddr>),
 }
 
-/// Decides. `turn` says which of several addresses is the first.
+/// Decides. `turn` selects which of several addresses comes first.
 pub fn decide(table: &Table, asker: IpAddr, question: &Question, turn: usize) -> Decision {
     if question.edns.is_some_and(|edns| edns.version > 0) {
         return relay(table, asker);
@@ -45,25 +45,25 @@ pub fn decide(table: &Table, asker: IpAddr, question: &Question, turn: usize) ->
             if is_asked(message::TYPE_AAAA) {
                 data.extend(rotated(&found.ipv6, turn).map(|address| Data::Address(address.into())));
             }
-            Decision::Answer(Code::Fine, data)
+            Decision::Answer(Code::NoError, data)
         }
-        // Names that mean something to containers alone.
+        // Names that only containers know.
         None if name.ends_with(".docker.internal") || name.ends_with(".containers.internal") => {
-            Decision::Answer(Code::Absent, Vec::new())
+            Decision::Answer(Code::NxDomain, Vec::new())
         }
         None => relay(table, asker),
     }
 }
 
-/// The name of a member, or of nobody within the networks of the one who asks.
+/// Reverse lookup: the name of a member, or NXDOMAIN within the client's networks.
 fn reverse(table: &Table, asker: IpAddr, address: IpAddr, question: &Question) -> Option<Decision> {
     match table.reverse(asker, address) {
         Some(names) => {
             let wanted = matches!(question.kind, message::TYPE_PTR | message::TYPE_ANY);
             let names = names.into_iter().filter(|_| wanted).map(Data::Name).collect();
-            Some(Decision::Answer(Code::Fine, names))
+            Some(Decision::Answer(Code::NoError, names))
         }
-        None if table.is_local(asker, address) => Some(Decision::Answer(Code::Absent, Vec::new())),
+        None if table.is_local(asker, address) => Some(Decision::Answer(Code::NxDomain, Vec::new())),
         None => None,
     }
 }
@@ -72,8 +72,8 @@ fn relay(table: &Table, asker: IpAddr) -> Decision {
     match table.upstream(asker) {
         Upstream::Host => Decision::AskHost,
         Upstream::Servers(servers) => Decision::Ask(servers),
-        // From where it is, there is nothing else.
-        Upstream::Nobody => Decision::Answer(Code::Absent, Vec::new()),
+        // The client has no way out, so no other name exists.
+        Upstream::Nobody => Decision::Answer(Code::NxDomain, Vec::new()),
     }
 }
 
@@ -117,34 +117,34 @@ mod tests {
         fixtures::enter(&mut table, '3', "alone", &inner, &[]);
         let (web, alone) = ("10.1.0.2", "10.2.0.2");
         for (asker, name, kind, turn, expected) in [
-            (web, "db", TYPE_A, 0, "Fine 10.1.0.3"),
-            (web, "DB", TYPE_AAAA, 0, "Fine fd00:1::3"),
-            (web, "db", TYPE_ANY, 0, "Fine 10.1.0.3 fd00:1::3"),
-            (web, "db", MX, 0, "Fine"),
-            (web, "db.front", TYPE_A, 0, "Fine 10.1.0.3"),
-            (web, "db.containers.internal", TYPE_A, 0, "Fine 10.1.0.3"),
-            (web, "db.front.containers.internal", TYPE_AAAA, 0, "Fine fd00:1::3"),
-            (web, "nobody.containers.internal", TYPE_A, 0, "Absent"),
+            (web, "db", TYPE_A, 0, "NoError 10.1.0.3"),
+            (web, "DB", TYPE_AAAA, 0, "NoError fd00:1::3"),
+            (web, "db", TYPE_ANY, 0, "NoError 10.1.0.3 fd00:1::3"),
+            (web, "db", MX, 0, "NoError"),
+            (web, "db.front", TYPE_A, 0, "NoError 10.1.0.3"),
+            (web, "db.containers.internal", TYPE_A, 0, "NoError 10.1.0.3"),
+            (web, "db.front.containers.internal", TYPE_AAAA, 0, "NoError fd00:1::3"),
+            (web, "nobody.containers.internal", TYPE_A, 0, "NxDomain"),
             (web, "containers.internal", TYPE_A, 0, "host"),
             (web, "db.corp.example", TYPE_A, 0, "host"),
-            (web, "www", TYPE_A, 0, "Fine 10.1.0.2 10.1.0.3"),
-            (web, "www", TYPE_A, 1, "Fine 10.1.0.3 10.1.0.2"),
-            (web, "www", TYPE_A, 2, "Fine 10.1.0.2 10.1.0.3"),
+            (web, "www", TYPE_A, 0, "NoError 10.1.0.2 10.1.0.3"),
+            (web, "www", TYPE_A, 1, "NoError 10.1.0.3 10.1.0.2"),
+            (web, "www", TYPE_A, 2, "NoError 10.1.0.2 10.1.0.3"),
             (web, "corp.example", TYPE_A, 0, "host"),
             (web, "nobody", TYPE_A, 0, "host"),
             (web, "example.com", TYPE_A, 0, "host"),
             (web, "", 2, 0, "host"),
-            (web, "host.docker.internal", TYPE_A, 0, "Fine 169.254.1.2"),
-            (web, "host.docker.internal", TYPE_AAAA, 0, "Fine"),
-            (web, "3.0.1.10.in-addr.arpa", TYPE_PTR, 0, "Fine db.front 222222222222.front www.front"),
-            (web, "3.0.1.10.in-addr.arpa", TYPE_A, 0, "Fine"),
-            (web, "99.0.1.10.in-addr.arpa", TYPE_PTR, 0, "Absent"),
+            (web, "host.docker.internal", TYPE_A, 0, "NoError 169.254.1.2"),
+            (web, "host.docker.internal", TYPE_AAAA, 0, "NoError"),
+            (web, "3.0.1.10.in-addr.arpa", TYPE_PTR, 0, "NoError db.front 222222222222.front www.front"),
+            (web, "3.0.1.10.in-addr.arpa", TYPE_A, 0, "NoError"),
+            (web, "99.0.1.10.in-addr.arpa", TYPE_PTR, 0, "NxDomain"),
             (web, "2.0.2.10.in-addr.arpa", TYPE_PTR, 0, "host"),
-            (alone, "alone", TYPE_A, 0, "Fine 10.2.0.2"),
-            (alone, "alone", TYPE_AAAA, 0, "Fine"),
-            (alone, "web", TYPE_A, 0, "Absent"),
-            (alone, "example.com", TYPE_A, 0, "Absent"),
-            (alone, "host.docker.internal", TYPE_A, 0, "Absent"),
+            (alone, "alone", TYPE_A, 0, "NoError 10.2.0.2"),
+            (alone, "alone", TYPE_AAAA, 0, "NoError"),
+            (alone, "web", TYPE_A, 0, "NxDomain"),
+            (alone, "example.com", TYPE_A, 0, "NxDomain"),
+            (alone, "host.docker.internal", TYPE_A, 0, "NxDomain"),
         ] {
             assert_eq!(decided(&table, asker, name, kind, turn), expected, "{asker} {name} {kind}");
         }

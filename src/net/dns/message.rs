@@ -1,22 +1,23 @@
-//! DNS messages (RFC 1035, RFC 6891): as much of them as a forwarder reads, and the answers it makes itself.
+//! DNS messages (RFC 1035, RFC 6891): the parts that a forwarder reads, and the answers it makes.
 //!
 //! Messages come from containers and from the network: nothing here panics on any of them, and names are bounded by the
-//! format. Of a question only the first one is read; what follows it is relayed unread, but for the OPT record of EDNS.
+//! format. Only the first question of a message is parsed; the rest is relayed as it is, except for the EDNS OPT
+//! record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The fixed part of a message, in bytes.
+/// The size of the header, in bytes.
 pub const HEADER: usize = 12;
-/// What an answer over UDP may have without EDNS.
+/// The largest UDP answer without EDNS.
 pub const UDP_PLAIN: usize = 512;
-/// What ours have at most with EDNS: it passes every link unfragmented (the size of DNS flag day 2020).
+/// The largest UDP answer of this forwarder with EDNS: it passes every link unfragmented (DNS flag day 2020).
 pub const UDP_EDNS: usize = 1232;
-/// The largest message: TCP's length has 16 bits.
+/// The largest message: the length over TCP has 16 bits.
 pub const MESSAGE_MAX: usize = u16::MAX as usize;
 
-/// Records behind the question that are looked through for EDNS.
+/// How many records behind the question are searched for EDNS.
 const RECORDS_MAX: usize = 8;
-/// How long our answers hold, in seconds: containers come and go.
+/// The TTL of answers made here, in seconds: containers come and go.
 const TTL: u32 = 5;
 
 const FLAG_RESPONSE: u16 = 0x8000;
@@ -27,79 +28,79 @@ const FLAG_RECURSION_AVAILABLE: u16 = 0x0080;
 const FLAG_CHECKING_DISABLED: u16 = 0x0010;
 const OPCODES: u16 = 0x7800;
 const TYPE_OPT: u16 = 41;
-/// Where the name of the question is, as a pointer.
+/// The name of the question, as a compression pointer.
 const NAME_OF_QUESTION: u16 = 0xc000 | HEADER as u16;
 
-/// Types that are answered here.
+/// Types that are answered here: an IPv4 address.
 pub const TYPE_A: u16 = 1;
 /// A name for an address.
 pub const TYPE_PTR: u16 = 12;
-/// IPv6.
+/// An IPv6 address.
 pub const TYPE_AAAA: u16 = 28;
-/// Whatever there is.
+/// Any type.
 pub const TYPE_ANY: u16 = 255;
 /// The Internet.
 pub const CLASS_IN: u16 = 1;
 /// Any class.
 pub const CLASS_ANY: u16 = 255;
 
-/// What an answer says of the question (RFC 1035, 4.1.1).
+/// The response code (RFC 1035, 4.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Code {
-    /// Here it is, or: the name exists, but not with this type.
-    Fine = 0,
+    /// The name exists, perhaps without this type.
+    NoError = 0,
     /// The question is malformed.
-    Format = 1,
-    /// Nobody could be asked.
-    Failure = 2,
+    FormErr = 1,
+    /// No resolver could be asked.
+    ServFail = 2,
     /// The name does not exist.
-    Absent = 3,
-    /// Not a question that is answered here.
-    Unknown = 4,
+    NxDomain = 3,
+    /// A kind of query that is not supported.
+    NotImp = 4,
 }
 
-/// The EDNS part of a question.
+/// The EDNS record of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
-    /// How large an answer over UDP may be.
+    /// The largest UDP answer that the client takes.
     pub size: u16,
     /// The version asked for.
     pub version: u8,
-    /// The sender wants signatures, too.
+    /// The client wants signatures (DO).
     pub dnssec: bool,
 }
 
-/// A question as it is understood.
+/// A parsed query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The sender's number for it.
+    /// The client's id for it.
     pub id: u16,
     /// The flags of the header.
     flags: u16,
-    /// Lower case, labels joined by dots, without one at the end; none when a label has other bytes than printable ASCII,
+    /// Lower case, labels joined by dots, without a final dot; `None` if a label has bytes other than printable ASCII,
     /// or a dot.
     pub name: Option<String>,
     /// The type asked for.
     pub kind: u16,
     /// The class asked for.
     pub class: u16,
-    /// How many bytes header and question have.
+    /// The length of header and question in bytes.
     end: usize,
-    /// Its EDNS part.
+    /// The EDNS record.
     pub edns: Option<Edns>,
 }
 
 /// Why a message is not relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
-    /// Not a question at all: nothing is said to it.
+pub enum Rejected {
+    /// Not a query: ignore it.
     Noise,
-    /// A question that gets this answer.
+    /// A query that gets this response code.
     Answer(Code),
 }
 
-/// Data of an answer.
+/// The data of an answer record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Data {
     /// An address.
@@ -108,21 +109,21 @@ pub enum Data {
     Name(String),
 }
 
-/// Reads a question.
-pub fn parse(message: &[u8]) -> Result<Question, Wrong> {
-    let header = Header::read(message).ok_or(Wrong::Noise)?;
+/// Parses a query.
+pub fn parse(message: &[u8]) -> Result<Question, Rejected> {
+    let header = Header::read(message).ok_or(Rejected::Noise)?;
     if header.flags & FLAG_RESPONSE != 0 {
-        return Err(Wrong::Noise);
+        return Err(Rejected::Noise);
     }
     if header.flags & OPCODES != 0 {
-        return Err(Wrong::Answer(Code::Unknown));
+        return Err(Rejected::Answer(Code::NotImp));
     }
     if header.questions != 1 || header.answers != 0 {
-        return Err(Wrong::Answer(Code::Format));
+        return Err(Rejected::Answer(Code::FormErr));
     }
     let mut reader = Reader { message, at: HEADER };
     let question = (|| Some((reader.question_name()?, reader.u16()?, reader.u16()?)))();
-    let Some((name, kind, class)) = question else { return Err(Wrong::Answer(Code::Format)) };
+    let Some((name, kind, class)) = question else { return Err(Rejected::Answer(Code::FormErr)) };
     let end = reader.at;
     let records = usize::from(header.authorities) + usize::from(header.additional);
     let edns = reader.find_edns(records.min(RECORDS_MAX));
@@ -130,19 +131,19 @@ pub fn parse(message: &[u8]) -> Result<Question, Wrong> {
 }
 
 impl Question {
-    /// The question's part of the message it was read from: name, type and class.
+    /// The question section of the message it was parsed from: name, type and class.
     pub fn section<'a>(&self, message: &'a [u8]) -> &'a [u8] {
         message.get(HEADER..self.end).unwrap_or_default()
     }
 
-    /// How large an answer over UDP may be.
+    /// The largest UDP answer that the client takes.
     pub fn udp_limit(&self) -> usize {
         let asked = self.edns.map_or(0, |edns| usize::from(edns.size));
         asked.clamp(UDP_PLAIN, UDP_EDNS)
     }
 
-    /// An answer to the question in `message` with these data, as long as `limit` bytes at most; what does not fit is left
-    /// out and said to be.
+    /// An answer to the query in `message` with these data, of at most `limit` bytes; if some do not fit, it is marked
+    /// as truncated.
     pub fn answer(&self, message: &[u8], code: Code, data: &[Data], limit: usize) -> Vec<u8> {
         let section = self.section(message);
         let edns = self.edns.map_or(0, |_| 11);
@@ -159,7 +160,7 @@ impl Question {
         }
         let kept = self.flags & (FLAG_RECURSION_DESIRED | FLAG_CHECKING_DISABLED);
         let mut flags = FLAG_RESPONSE | FLAG_RECURSION_AVAILABLE | kept | code as u16;
-        if matches!(code, Code::Fine | Code::Absent) {
+        if matches!(code, Code::NoError | Code::NxDomain) {
             flags |= FLAG_AUTHORITATIVE;
         }
         if truncated {
@@ -173,7 +174,7 @@ impl Question {
         answer.extend(section);
         answer.extend(records);
         if let Some(edns) = self.edns {
-            // The root's name, the type, our size, no extended code, version 0, the flag DO as it came, no options.
+            // Root name, type OPT, our size, no extended code, version 0, the DO flag as received, no options.
             answer.push(0);
             answer.extend(TYPE_OPT.to_be_bytes());
             answer.extend((UDP_EDNS as u16).to_be_bytes());
@@ -183,7 +184,7 @@ impl Question {
     }
 }
 
-/// The answer to a message that could not be read: its header, with the code.
+/// The answer to an unparsable query: its header, with the code.
 pub fn refuse(message: &[u8], code: Code) -> Option<Vec<u8>> {
     let header = Header::read(message)?;
     let flags = FLAG_RESPONSE | header.flags & (OPCODES | FLAG_RECURSION_DESIRED) | code as u16;
@@ -191,41 +192,41 @@ pub fn refuse(message: &[u8], code: Code) -> Option<Vec<u8>> {
     Some(fields.into_iter().flat_map(u16::to_be_bytes).collect())
 }
 
-/// What a resolver answered, as far as it matters for relaying it.
+/// What an answer of a resolver is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// To be relayed.
+    /// Relay it.
     Good,
-    /// This resolver cannot answer: another one may.
+    /// This resolver failed: another may answer.
     Useless,
-    /// Not an answer to our question: somebody's guess, or late.
+    /// Not an answer to this query: forged, or late.
     Foreign,
 }
 
-/// Judges `answer` to a question that was sent under `id` with this `section`.
+/// Classifies `answer` to a query that was sent with this `id` and question `section`.
 pub fn judge(answer: &[u8], id: u16, section: &[u8]) -> Answer {
     let Some(header) = Header::read(answer) else { return Answer::Foreign };
     if header.id != id || header.flags & FLAG_RESPONSE == 0 {
         return Answer::Foreign;
     }
     let code = header.flags & 0xf;
-    // Some resolvers leave out the question when they refuse it.
+    // Some resolvers omit the question when they refuse a query.
     let echoed = answer.get(HEADER..HEADER + section.len()).is_some_and(|echo| echo.eq_ignore_ascii_case(section));
     if !(header.questions == 1 && echoed || header.questions == 0 && code != 0) {
         return Answer::Foreign;
     }
-    // SERVFAIL, NOTIMP, REFUSED: those for which resolv.conf(5)'s next server is asked.
+    // SERVFAIL, NOTIMP, REFUSED: stub resolvers ask the next server of resolv.conf(5) on these.
     if matches!(code, 2 | 4 | 5) { Answer::Useless } else { Answer::Good }
 }
 
-/// Puts another number into a message.
+/// Replaces the id of a message.
 pub fn set_id(message: &mut [u8], id: u16) {
     if let Some(field) = message.first_chunk_mut() {
         *field = id.to_be_bytes();
     }
 }
 
-/// The address whose name is asked for by `4.3.2.1.in-addr.arpa` (RFC 1035, 3.5) or its like of IPv6 (RFC 3596, 2.5).
+/// The address in a reverse lookup name: `4.3.2.1.in-addr.arpa` (RFC 1035, 3.5) or an IPv6 name (RFC 3596, 2.5).
 pub fn reversed(name: &str) -> Option<IpAddr> {
     if let Some(labels) = name.strip_suffix(".in-addr.arpa") {
         let mut octets = [0; 4];
@@ -248,7 +249,7 @@ pub fn reversed(name: &str) -> Option<IpAddr> {
     (count == 32).then(|| Ipv6Addr::from_bits(bits).into())
 }
 
-/// One record about the name in the question; none for a name that does not fit the format.
+/// One record about the name in the question; `None` for a name that does not fit the format.
 fn record(data: &Data) -> Option<Vec<u8>> {
     let (kind, data) = match data {
         Data::Address(IpAddr::V4(address)) => (TYPE_A, address.octets().to_vec()),
@@ -322,8 +323,8 @@ impl<'a> Reader<'a> {
         self.take(2)?.first_chunk().copied().map(u16::from_be_bytes)
     }
 
-    /// The name of the first question, which has nothing before it to point to. `Some(None)`: well formed, but not a name
-    /// that a container can have.
+    /// The name of the first question, which cannot be compressed. `Some(None)`: well formed, but no possible name of a
+    /// container.
     fn question_name(&mut self) -> Option<Option<String>> {
         let (mut name, mut plain, mut total) = (String::new(), true, 1);
         loop {
@@ -344,7 +345,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Looks for the OPT record among the next ones. What cannot be read has none.
+    /// Looks for the OPT record among the next records. An unparsable one counts as absent.
     fn find_edns(&mut self, records: usize) -> Option<Edns> {
         for _ in 0..records {
             let is_root = self.skip_name()?;
@@ -359,7 +360,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Whether the name that was skipped is the root's.
+    /// Skips a name; whether it is the root.
     fn skip_name(&mut self) -> Option<bool> {
         let start = self.at;
         loop {
@@ -380,7 +381,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A question as a stub resolver sends it.
+    /// A query of a stub resolver.
     pub fn question(id: u16, name: &str, kind: u16, edns: Option<u16>) -> Vec<u8> {
         let mut message = Vec::new();
         for field in [id, FLAG_RECURSION_DESIRED, 1, 0, 0, u16::from(edns.is_some())] {
@@ -423,19 +424,19 @@ pub(super) mod tests {
             message
         };
         for (message, wrong) in [
-            (good[..11].to_vec(), Wrong::Noise),
-            (with(2, 0x81), Wrong::Noise),
-            (with(2, 0x28), Wrong::Answer(Code::Unknown)),
-            (with(5, 0), Wrong::Answer(Code::Format)),
-            (with(5, 2), Wrong::Answer(Code::Format)),
-            (with(12, 0xc0), Wrong::Answer(Code::Format)),
-            (with(12, 64), Wrong::Answer(Code::Format)),
-            (good[..good.len() - 1].to_vec(), Wrong::Answer(Code::Format)),
+            (good[..11].to_vec(), Rejected::Noise),
+            (with(2, 0x81), Rejected::Noise),
+            (with(2, 0x28), Rejected::Answer(Code::NotImp)),
+            (with(5, 0), Rejected::Answer(Code::FormErr)),
+            (with(5, 2), Rejected::Answer(Code::FormErr)),
+            (with(12, 0xc0), Rejected::Answer(Code::FormErr)),
+            (with(12, 64), Rejected::Answer(Code::FormErr)),
+            (good[..good.len() - 1].to_vec(), Rejected::Answer(Code::FormErr)),
         ] {
             assert_eq!(parse(&message), Err(wrong), "{message:?}");
         }
         assert_eq!(parse(&with(13, b' ')).unwrap().name, None);
-        assert_eq!(refuse(&with(2, 0x29), Code::Unknown).unwrap(), [0, 7, 0xa9, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(refuse(&with(2, 0x29), Code::NotImp).unwrap(), [0, 7, 0xa9, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -443,21 +444,21 @@ pub(super) mod tests {
         let message = question(7, "web", TYPE_A, None);
         let parsed = parse(&message).unwrap();
         let addresses: Vec<Data> = (0..100u8).map(|n| Data::Address(IpAddr::from([10, 0, 0, n]))).collect();
-        let one = parsed.answer(&message, Code::Fine, &addresses[..1], UDP_PLAIN);
+        let one = parsed.answer(&message, Code::NoError, &addresses[..1], UDP_PLAIN);
         let expected = [
             &[0, 7, 0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0][..],
             &[3, b'w', b'e', b'b', 0, 0, 1, 0, 1],
             &[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4, 10, 0, 0, 0],
         ];
         assert_eq!(one, expected.concat());
-        let many = parsed.answer(&message, Code::Fine, &addresses, UDP_PLAIN);
+        let many = parsed.answer(&message, Code::NoError, &addresses, UDP_PLAIN);
         assert!(many.len() <= UDP_PLAIN);
         assert_eq!(outcome(&many), (0, true, 30));
-        assert_eq!(outcome(&parsed.answer(&message, Code::Fine, &addresses, MESSAGE_MAX)), (0, false, 100));
+        assert_eq!(outcome(&parsed.answer(&message, Code::NoError, &addresses, MESSAGE_MAX)), (0, false, 100));
         let names = [Data::Name("web.bridge".into()), Data::Name("x".repeat(64)), Data::Name("a..b".into())];
-        assert_eq!(outcome(&parsed.answer(&message, Code::Fine, &names, UDP_PLAIN)), (0, false, 1));
+        assert_eq!(outcome(&parsed.answer(&message, Code::NoError, &names, UDP_PLAIN)), (0, false, 1));
         let message = question(7, "web", TYPE_A, Some(100));
-        let answer = parse(&message).unwrap().answer(&message, Code::Absent, &[], UDP_PLAIN);
+        let answer = parse(&message).unwrap().answer(&message, Code::NxDomain, &[], UDP_PLAIN);
         assert_eq!(answer[answer.len() - 11..], [0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
     }
 
@@ -466,16 +467,16 @@ pub(super) mod tests {
         let message = question(7, "web.example", TYPE_A, None);
         let parsed = parse(&message).unwrap();
         let section = parsed.section(&message);
-        let good = parsed.answer(&message, Code::Fine, &[], UDP_PLAIN);
+        let good = parsed.answer(&message, Code::NoError, &[], UDP_PLAIN);
         assert_eq!(judge(&good, 7, section), Answer::Good);
         assert_eq!(judge(&good, 8, section), Answer::Foreign);
         assert_eq!(judge(&message, 7, section), Answer::Foreign);
-        assert_eq!(judge(&parsed.answer(&message, Code::Absent, &[], UDP_PLAIN), 7, section), Answer::Good);
-        assert_eq!(judge(&parsed.answer(&message, Code::Failure, &[], UDP_PLAIN), 7, section), Answer::Useless);
-        assert_eq!(judge(&refuse(&message, Code::Unknown).unwrap(), 7, section), Answer::Useless);
-        assert_eq!(judge(&refuse(&message, Code::Fine).unwrap(), 7, section), Answer::Foreign);
+        assert_eq!(judge(&parsed.answer(&message, Code::NxDomain, &[], UDP_PLAIN), 7, section), Answer::Good);
+        assert_eq!(judge(&parsed.answer(&message, Code::ServFail, &[], UDP_PLAIN), 7, section), Answer::Useless);
+        assert_eq!(judge(&refuse(&message, Code::NotImp).unwrap(), 7, section), Answer::Useless);
+        assert_eq!(judge(&refuse(&message, Code::NoError).unwrap(), 7, section), Answer::Foreign);
         let other = question(7, "bad.example", TYPE_A, None);
-        let poisoned = parse(&other).unwrap().answer(&other, Code::Fine, &[], UDP_PLAIN);
+        let poisoned = parse(&other).unwrap().answer(&other, Code::NoError, &[], UDP_PLAIN);
         assert_eq!(judge(&poisoned, 7, section), Answer::Foreign);
         assert_eq!(judge(&good.to_ascii_uppercase(), 7, section), Answer::Good);
     }
@@ -503,12 +504,12 @@ pub(super) mod tests {
         #[test]
         fn no_message_breaks_the_reader(message in proptest::collection::vec(any::<u8>(), 0..600), id: u16) {
             if let Ok(question) = parse(&message) {
-                let answer = question.answer(&message, Code::Fine, &[Data::Address(IpAddr::from([1, 2, 3, 4]))], UDP_PLAIN);
+                let answer = question.answer(&message, Code::NoError, &[Data::Address(IpAddr::from([1, 2, 3, 4]))], UDP_PLAIN);
                 prop_assert!(answer.len() <= UDP_PLAIN);
                 prop_assert!(judge(&answer, question.id, question.section(&message)) == Answer::Good);
             }
             let _ = judge(&message, id, &message);
-            let _ = refuse(&message, Code::Format);
+            let _ = refuse(&message, Code::FormErr);
         }
 
         #[test]

@@ -1,25 +1,25 @@
-//! Names for containers: a forwarder on the gateway of every network that has names.
+//! DNS for containers: a forwarder on the gateway of each network with DNS.
 //!
 //! # Theory of operation
 //!
-//! Each gateway has a UDP and a TCP socket in the router's namespace. Who asks is told by the source address, which is
-//! that of a member ([`Table`]); nobody else is answered. [`local`] decides: what is known here is answered at once,
-//! everything else goes unread to a resolver, over the protocol it came with, and its answer goes back unread: EDNS,
-//! signatures and types nobody has thought of yet survive. Two things are changed on the way: the number of the question is
-//! replaced by a random one, since those of some containers can be guessed, and put back in the answer. An answer counts
-//! only if it has that number and repeats the question.
+//! Each gateway has a UDP and a TCP socket in the router's namespace. A client is identified by its source address,
+//! which must be that of a member ([`Table`]); other queries are ignored. [`local`] decides: names of containers are
+//! answered here. Every other query is relayed to a resolver over the protocol it came with, and the answer is relayed
+//! back, both unparsed: EDNS, signatures and future types survive. Only the id of the query is replaced by a random
+//! one, since some containers choose guessable ones, and restored in the answer. An answer counts only if it has that
+//! id and repeats the question.
 //!
-//! Every relayed question has a socket of its own in the host's namespace: a random port, errors that belong to it alone,
-//! and no state when it is closed. A resolver that says that it cannot (SERVFAIL, REFUSED), or where nobody listens, is
-//! followed by the next one at once; one that says nothing, after [`PATIENCE`], while an answer of the first would still
-//! be taken. A container that repeats its question meanwhile changes nothing.
+//! Every relayed query has a socket of its own in the host's namespace: a random port, errors that concern it alone,
+//! and no state when it is closed. If a resolver fails (SERVFAIL, REFUSED) or its port is closed, the next one is asked
+//! at once; if it is silent, after [`PATIENCE`], while a late answer of the first still counts. A query that the
+//! container repeats meanwhile is dropped.
 //!
-//! Nothing is cached: the host's resolver does that, and knows when the network has changed. The host's resolvers are
-//! those of the moment ([`Dns::set_resolv`]).
+//! There is no cache: the host's resolver has one, and knows when the network has changed. The resolvers are the host's
+//! current ones ([`Dns::set_resolv`]).
 //!
-//! Bounds: [`QUERIES_MAX`] questions under way, [`QUERIES_EACH`] of one container; [`CONNECTIONS_MAX`] connections,
-//! [`CONNECTIONS_EACH`] of one container. A question beyond them is not answered, so that it is asked again. When there is no
-//! room for anybody, whoever has most gives up its oldest: so many together cannot keep another one out either.
+//! Limits: [`QUERIES_MAX`] pending queries, [`QUERIES_EACH`] per container; [`CONNECTIONS_MAX`] connections,
+//! [`CONNECTIONS_EACH`] per container. A query beyond them is dropped, so that the client retries. In a full table the
+//! container with the most entries loses its oldest, so several containers together cannot lock another one out.
 
 mod local;
 mod message;
@@ -38,18 +38,18 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, sockopt};
 
-use super::part::{Context, Holder, Interest, Part, Token};
+use super::handler::{Context, Handler, Holder, Interest, Token};
 use super::table::Table;
 use crate::base::{Error, Result, ResultExt};
 use local::Decision;
-use message::Wrong;
+use message::Rejected;
 use relay::Query;
 pub use resolv::Resolv;
 use slots::{Key, Slots};
 use stream::Connection;
 
-/// In a full table, what goes so that `holder` can have one more: the oldest of whoever has most, unless `holder` would then
-/// have as many. Each entry is told with whose it is, and since when.
+/// Chooses the entry of a full table that makes room for `holder`: the oldest of the container with the most entries,
+/// unless `holder` would then have as many. Each entry comes with its container and its age.
 fn oldest_of_largest<K: Copy>(entries: impl Iterator<Item = (K, Holder, Instant)>, holder: Holder) -> Option<K> {
     let mut held: HashMap<Holder, (usize, Instant, K)> = HashMap::new();
     for (key, of, since) in entries {
@@ -63,31 +63,31 @@ fn oldest_of_largest<K: Copy>(entries: impl Iterator<Item = (K, Holder, Instant)
     held.values().max_by_key(|(count, ..)| *count).filter(|(most, ..)| own + 1 < *most).map(|(.., key)| *key)
 }
 
-/// Where questions come in.
+/// The port of the forwarder.
 const PORT: u16 = 53;
-/// Questions under way.
+/// The most pending queries.
 const QUERIES_MAX: usize = 1024;
-/// Those of one container.
+/// The most of one container.
 const QUERIES_EACH: usize = 256;
-/// Connections of containers.
+/// The most connections of containers.
 const CONNECTIONS_MAX: usize = 256;
-/// Those of one container.
+/// The most of one container.
 const CONNECTIONS_EACH: usize = 16;
-/// How long a resolver may be silent before the next one is asked, too.
+/// How long a resolver may be silent before the next one is asked as well.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// The same over TCP, where the kernel repeats what is lost.
+/// The same over TCP, where the kernel retransmits.
 const PATIENCE_TCP: Duration = Duration::from_secs(4);
-/// How long a question is under way at most.
+/// The longest life of a query.
 const LIFE: Duration = Duration::from_secs(10);
-/// How long a connection may be silent.
+/// The idle timeout of a connection.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long nobody is accepted after a lack of descriptors.
-const DEAF: Duration = Duration::from_millis(100);
-/// The longest question that is read.
+/// How long accepting pauses after a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The longest query that is read.
 const QUESTION_MAX: usize = 4096;
-/// Messages that are taken from a socket before others have their turn.
+/// Messages that are read from a socket per call.
 const BATCH: usize = 32;
-/// Waiting connections of one listening socket.
+/// The listen backlog.
 const BACKLOG: i32 = 64;
 
 /// The forwarder.
@@ -98,15 +98,15 @@ pub struct Dns {
     listeners: Slots<Listener>,
     connections: Slots<Connection>,
     queries: Slots<Query>,
-    /// Questions over UDP that are under way, by listener, sender and number.
+    /// Pending UDP queries, by listener, sender and id.
     pending: HashMap<(Key, SocketAddr, u16), Key>,
     timers: BTreeSet<(Instant, Timer)>,
-    /// Which of several addresses comes first.
+    /// Rotates the order of several addresses.
     turn: usize,
     buffer: Vec<u8>,
 }
 
-/// Whose time has come.
+/// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Query(Key),
@@ -124,12 +124,12 @@ struct Listener {
 
 /// Where an answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
+enum ReplyTo {
     Udp { listener: Key, peer: SocketAddr },
     Tcp { connection: Key },
 }
 
-/// A descriptor of this part, as its token tells.
+/// What a descriptor of this handler is, as its token tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Udp(Key),
@@ -138,7 +138,7 @@ enum Source {
     Attempt(Key, usize),
 }
 
-/// Attempts that one question has at most, as far as tokens go.
+/// The most attempts per query, limited by the token.
 const ATTEMPTS_MAX: usize = 16;
 
 impl Source {
@@ -149,7 +149,7 @@ impl Source {
             Source::Connection(key) => (2, key, 0),
             Source::Attempt(key, attempt) => (3, key, attempt as u64),
         };
-        Token::new(Part::Dns, kind << (Key::BITS + 4) | attempt << Key::BITS | key.raw())
+        Token::new(Handler::Dns, kind << (Key::BITS + 4) | attempt << Key::BITS | key.raw())
     }
 
     fn from_index(index: u64) -> Option<Self> {
@@ -166,7 +166,7 @@ impl Source {
 }
 
 impl Dns {
-    /// Listens nowhere yet, and asks the resolvers of `resolv`.
+    /// Without listeners; asks the resolvers of `resolv`.
     pub fn new(resolv: Resolv) -> Self {
         Self {
             port: PORT,
@@ -181,12 +181,12 @@ impl Dns {
         }
     }
 
-    /// The host's resolv.conf has changed. Questions under way go on as they are.
+    /// The host's resolv.conf has changed. Pending queries keep their resolvers.
     pub fn set_resolv(&mut self, resolv: Resolv) {
         self.resolv = resolv;
     }
 
-    /// Listens on these gateways and no others. Goes on after a failure and returns the first one; it may be called again.
+    /// Listens on exactly these gateways. Continues after a failure and returns the first one; a later call retries.
     pub fn listen(&mut self, cx: &mut Context<'_>, gateways: &[IpAddr]) -> Result<()> {
         let gone: Vec<Key> =
             self.listeners.iter().filter(|(_, l)| !gateways.contains(&l.address)).map(|(k, _)| k).collect();
@@ -204,13 +204,13 @@ impl Dns {
         first
     }
 
-    /// A descriptor of this part is ready.
+    /// Handles events of a descriptor.
     pub fn ready(&mut self, cx: &mut Context<'_>, table: &Table, index: u64, what: Interest) {
         match Source::from_index(index) {
             Some(Source::Udp(listener)) => self.receive(cx, table, listener),
             Some(Source::Accept(listener)) => self.accept(cx, table, listener),
-            Some(Source::Connection(connection)) => self.converse(cx, table, connection, what),
-            Some(Source::Attempt(query, attempt)) => self.hear(cx, query, attempt, what),
+            Some(Source::Connection(connection)) => self.connection_ready(cx, table, connection, what),
+            Some(Source::Attempt(query, attempt)) => self.attempt_ready(cx, query, attempt, what),
             None => {}
         }
     }
@@ -220,19 +220,19 @@ impl Dns {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Does what is due.
+    /// Runs the timers that are due.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         while let Some((_, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= cx.now) {
             self.timers.pop_first();
             match timer {
-                Timer::Query(query) => self.hurry(cx, query),
-                Timer::Connection(connection) => self.tire(cx.now, connection),
-                Timer::Listener(listener) => self.hear_again(cx, listener),
+                Timer::Query(query) => self.attempt_timeout(cx, query),
+                Timer::Connection(connection) => self.close_if_idle(cx.now, connection),
+                Timer::Listener(listener) => self.resume_accepting(cx, listener),
             }
         }
     }
 
-    /// Forgets what was asked from these addresses: others may have them next.
+    /// Drops the queries of these addresses: another container may get them next.
     pub fn member_left(&mut self, addresses: &[IpAddr]) {
         let is_theirs = |asker: &IpAddr| addresses.contains(asker);
         let queries: Vec<Key> = self.queries.iter().filter(|(_, q)| is_theirs(&q.asker)).map(|(key, _)| key).collect();
@@ -242,7 +242,7 @@ impl Dns {
         let connections = self.connections.iter().filter(|(_, connection)| is_theirs(&connection.asker));
         let connections: Vec<Key> = connections.map(|(key, _)| key).collect();
         for key in connections {
-            self.hang_up(key);
+            self.close_connection(key);
         }
     }
 
@@ -250,7 +250,7 @@ impl Dns {
         let make = |kind| {
             let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
             let socket = cx.sockets.router(family, kind, None)?;
-            // The bridge may be given its address a moment later (ip(7), IP_FREEBIND).
+            // The bridge may get its address a moment later (ip(7), IP_FREEBIND).
             match address {
                 IpAddr::V4(_) => sockopt::set_ip_freebind(&socket, true)?,
                 IpAddr::V6(_) => sockopt::set_ipv6_freebind(&socket, true)?,
@@ -262,7 +262,7 @@ impl Dns {
         };
         let udp = make(SocketType::DGRAM)?;
         rustix::net::bind(&udp, &SocketAddr::new(address, self.port))?;
-        // Where the port was left to the kernel, both have the same.
+        // If the kernel chose the port, both sockets use the same one.
         let port = local_port(&udp)?;
         let tcp = make(SocketType::STREAM)?;
         rustix::net::bind(&tcp, &SocketAddr::new(address, port))?;
@@ -279,41 +279,41 @@ impl Dns {
         watched
     }
 
-    /// Questions over UDP.
+    /// Reads UDP queries.
     fn receive(&mut self, cx: &mut Context<'_>, table: &Table, listener: Key) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(QUESTION_MAX, 0);
         for _ in 0..BATCH {
             let Some(udp) = self.listeners.get(listener).map(|listener| &listener.udp) else { break };
-            // TRUNC: the real length comes back, and a question that is too long is seen to be.
+            // TRUNC returns the real length, which shows that a query is too long.
             let received = rustix::net::recvfrom(udp, &mut buffer[..], RecvFlags::DONTWAIT | RecvFlags::TRUNC);
             let (length, peer) = match received {
                 Ok((_, length, peer)) => (length, peer.and_then(|peer| SocketAddr::try_from(peer).ok())),
                 Err(rustix::io::Errno::INTR) => continue,
-                // Errors of an earlier answer (ICMP) are taken away by this, and nobody's business.
+                // This also clears errors of an earlier answer (ICMP), which concern nobody.
                 Err(rustix::io::Errno::AGAIN) | Err(_) => break,
             };
             if let (Some(question), Some(peer)) = (buffer.get(..length), peer) {
-                self.question(cx, table, question, peer.ip(), Back::Udp { listener, peer });
+                self.question(cx, table, question, peer.ip(), ReplyTo::Udp { listener, peer });
             }
         }
         self.buffer = buffer;
     }
 
-    /// One question, wherever it came from.
-    fn question(&mut self, cx: &mut Context<'_>, table: &Table, message: &[u8], asker: IpAddr, back: Back) {
+    /// Handles one query, from either protocol.
+    fn question(&mut self, cx: &mut Context<'_>, table: &Table, message: &[u8], asker: IpAddr, back: ReplyTo) {
         if table.owner(asker).is_none() {
             return;
         }
         let question = match message::parse(message) {
             Ok(question) => question,
-            Err(Wrong::Noise) => {
-                if let Back::Tcp { connection } = back {
-                    self.hang_up(connection);
+            Err(Rejected::Noise) => {
+                if let ReplyTo::Tcp { connection } = back {
+                    self.close_connection(connection);
                 }
                 return;
             }
-            Err(Wrong::Answer(code)) => {
+            Err(Rejected::Answer(code)) => {
                 if let Some(answer) = message::refuse(message, code) {
                     self.deliver(cx, back, &answer);
                 }
@@ -321,8 +321,8 @@ impl Dns {
             }
         };
         let limit = match back {
-            Back::Udp { .. } => question.udp_limit(),
-            Back::Tcp { .. } => message::MESSAGE_MAX,
+            ReplyTo::Udp { .. } => question.udp_limit(),
+            ReplyTo::Tcp { .. } => message::MESSAGE_MAX,
         };
         let servers = match local::decide(table, asker, &question, self.turn) {
             Decision::Answer(code, data) => {
@@ -337,16 +337,16 @@ impl Dns {
         self.relay(cx, message, question, asker, back, servers);
     }
 
-    /// Sends an answer to whom it belongs, if it is still there.
-    fn deliver(&mut self, cx: &mut Context<'_>, back: Back, answer: &[u8]) {
+    /// Sends an answer, if the client still waits.
+    fn deliver(&mut self, cx: &mut Context<'_>, back: ReplyTo, answer: &[u8]) {
         match back {
-            Back::Udp { listener, peer } => {
+            ReplyTo::Udp { listener, peer } => {
                 if let Some(listener) = self.listeners.get(listener) {
-                    // What is lost is asked for again.
+                    // If the answer is lost, the client retries.
                     let _ = rustix::net::sendto(&listener.udp, answer, SendFlags::DONTWAIT, &peer);
                 }
             }
-            Back::Tcp { connection } => self.answer_on(cx, connection, answer),
+            ReplyTo::Tcp { connection } => self.answer_on(cx, connection, answer),
         }
     }
 }
@@ -356,7 +356,7 @@ fn local_port(socket: &OwnedFd) -> io::Result<u16> {
     Ok(address.port())
 }
 
-/// The number of a relayed question, from the kernel's random numbers.
+/// A random id for a relayed query, from the kernel.
 fn random_id() -> Result<u16> {
     let mut bytes = [0; 2];
     crate::base::id::random_bytes(&mut bytes).map_err(|error| Error::system("no random number").caused_by(error))?;

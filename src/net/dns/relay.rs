@@ -1,4 +1,4 @@
-//! Questions that are asked of resolvers, and their answers on the way back.
+//! Relays queries to resolvers, and their answers back.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,72 +11,72 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType};
 use super::message::{self, Answer, Code, MESSAGE_MAX, Question};
 use super::slots::Key;
 use super::{
-    ATTEMPTS_MAX, Back, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, Source, Timer, oldest_of_largest,
-    random_id,
+    ATTEMPTS_MAX, Dns, LIFE, PATIENCE, PATIENCE_TCP, QUERIES_EACH, QUERIES_MAX, ReplyTo, Source, Timer,
+    oldest_of_largest, random_id,
 };
-use crate::net::part::{Context, Holder, Interest};
+use crate::net::handler::{Context, Holder, Interest};
 
-/// How often each resolver is asked over UDP, where questions may be lost.
+/// How often each resolver is asked over UDP, where packets may be lost.
 const ROUNDS: usize = 3;
 
-/// A question under way.
+/// A pending query.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) asker: IpAddr,
     holder: Holder,
-    back: Back,
+    back: ReplyTo,
     question: Question,
-    /// As it is sent: with our own number.
+    /// As it is sent: with the random id.
     message: Vec<u8>,
     id: u16,
     servers: Vec<SocketAddr>,
-    /// How many attempts there were.
+    /// How many attempts were made.
     tried: usize,
     attempts: Vec<Option<Attempt>>,
-    /// What a resolver said that could not answer.
+    /// The answer of a resolver that failed.
     useless: Option<Vec<u8>>,
     end: Instant,
-    /// When it is looked at next, as the timers have it.
+    /// When its timer is due.
     timer: Instant,
 }
 
-/// One resolver that was asked.
+/// One attempt: a resolver and its socket.
 #[derive(Debug)]
 struct Attempt {
     socket: OwnedFd,
-    /// Over TCP.
+    /// State of a TCP attempt.
     stream: Option<Stream>,
 }
 
-/// What has gone over a connection.
+/// Progress of a TCP attempt.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     sent: usize,
     received: Vec<u8>,
 }
 
-/// What came of an attempt.
-enum Heard {
+/// The result of reading from an attempt.
+enum Received {
     /// Nothing yet.
     Nothing,
     /// A message.
     Message(Vec<u8>),
-    /// It leads nowhere.
+    /// The attempt has failed.
     Failure,
 }
 
 impl Query {
     fn is_tcp(&self) -> bool {
-        matches!(self.back, Back::Tcp { .. })
+        matches!(self.back, ReplyTo::Tcp { .. })
     }
 
-    /// How many attempts there may be.
+    /// The most attempts of this query.
     fn attempts_max(&self) -> usize {
         let rounds = if self.is_tcp() { 1 } else { ROUNDS };
         (self.servers.len() * rounds).min(ATTEMPTS_MAX)
     }
 
-    /// Whether somebody may still answer.
+    /// Whether an answer may still arrive.
     fn is_hopeful(&self) -> bool {
         self.attempts.iter().any(Option::is_some)
     }
@@ -92,17 +92,17 @@ impl Query {
 }
 
 impl Dns {
-    /// Asks resolvers, unless the same is being asked already or too much is under way.
+    /// Relays a query, unless the same one is pending or a limit is reached.
     pub(super) fn relay(
         &mut self,
         cx: &mut Context<'_>,
         message: &[u8],
         question: Question,
         asker: IpAddr,
-        back: Back,
+        back: ReplyTo,
         servers: Vec<SocketAddr>,
     ) {
-        if let Back::Udp { listener, peer } = back
+        if let ReplyTo::Udp { listener, peer } = back
             && self.pending.contains_key(&(listener, peer, question.id))
         {
             return;
@@ -117,9 +117,9 @@ impl Dns {
         let full = self.queries.len() >= QUERIES_MAX
             || self.queries.iter().filter(|(_, query)| query.holder == holder).count() >= QUERIES_EACH;
         let (Ok(id), false) = (random_id(), full) else {
-            // Over a connection somebody waits; over UDP it is asked again.
-            if let Back::Tcp { .. } = back {
-                let answer = question.answer(message, Code::Failure, &[], MESSAGE_MAX);
+            // A TCP client waits for an answer; a UDP client retries.
+            if let ReplyTo::Tcp { .. } = back {
+                let answer = question.answer(message, Code::ServFail, &[], MESSAGE_MAX);
                 self.deliver(cx, back, &answer);
             }
             return;
@@ -144,15 +144,15 @@ impl Dns {
         };
         let key = self.queries.insert(query);
         self.timers.insert((end, Timer::Query(key)));
-        if let Back::Udp { listener, peer } = back {
+        if let ReplyTo::Udp { listener, peer } = back {
             self.pending.insert((listener, peer, number), key);
         }
         self.try_next(cx, key);
     }
 
-    /// Something happened to an attempt.
-    pub(super) fn hear(&mut self, cx: &mut Context<'_>, key: Key, number: usize, what: Interest) {
-        // More than one message may wait, and those that are not ours are skipped.
+    /// Handles events of an attempt.
+    pub(super) fn attempt_ready(&mut self, cx: &mut Context<'_>, key: Key, number: usize, what: Interest) {
+        // Several messages may wait, and answers to other queries are skipped.
         for _ in 0..super::BATCH {
             let mut buffer = std::mem::take(&mut self.buffer);
             let heard = self.queries.get_mut(key).map(|query| query.listen_to(cx, key, number, what, &mut buffer));
@@ -160,12 +160,12 @@ impl Dns {
             let Some(heard) = heard else { return };
             let Some(query) = self.queries.get_mut(key) else { return };
             match heard {
-                Heard::Nothing => return,
-                Heard::Failure => {
+                Received::Nothing => return,
+                Received::Failure => {
                     query.attempts.get_mut(number).and_then(Option::take);
                     return self.go_on(cx, key);
                 }
-                Heard::Message(answer) => match message::judge(&answer, query.id, query.section()) {
+                Received::Message(answer) => match message::judge(&answer, query.id, query.section()) {
                     Answer::Good => return self.finish(cx, key, Some(answer)),
                     Answer::Foreign if !query.is_tcp() => {}
                     verdict => {
@@ -180,8 +180,8 @@ impl Dns {
         }
     }
 
-    /// The time of a question has come: another resolver is asked, or it ends.
-    pub(super) fn hurry(&mut self, cx: &mut Context<'_>, key: Key) {
+    /// The timer of a query is due: asks another resolver, or ends the query.
+    pub(super) fn attempt_timeout(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get(key) else { return };
         match query.end <= cx.now {
             true => self.fail(cx, key),
@@ -189,17 +189,17 @@ impl Dns {
         }
     }
 
-    /// A question is not answered any more.
+    /// Drops a query.
     pub(super) fn forget(&mut self, key: Key) -> Option<Query> {
         let query = self.queries.remove(key)?;
         self.timers.remove(&(query.timer, Timer::Query(key)));
-        if let Back::Udp { listener, peer } = query.back {
+        if let ReplyTo::Udp { listener, peer } = query.back {
             self.pending.remove(&(listener, peer, query.question.id));
         }
         Some(query)
     }
 
-    /// After one has failed: who was not asked yet is, else the others are waited for.
+    /// After a failed attempt: asks a resolver that was not asked yet, else waits for the others.
     fn go_on(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get(key) else { return };
         match (query.has_others(), query.is_hopeful()) {
@@ -209,7 +209,7 @@ impl Dns {
         }
     }
 
-    /// Asks the next resolver that can be asked.
+    /// Asks the next resolver that can be reached.
     fn try_next(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get_mut(key) else { return };
         let mut starved = false;
@@ -232,7 +232,7 @@ impl Dns {
                 let end = query.end;
                 self.look_again(key, end);
             }
-            // It will be asked again, and then there may be descriptors.
+            // The client retries, and there may be descriptors then.
             (false, true) => self.finish(cx, key, None),
             (false, false) => self.fail(cx, key),
         }
@@ -245,16 +245,16 @@ impl Dns {
         self.timers.insert((at, Timer::Query(key)));
     }
 
-    /// Nobody has answered: what a resolver said instead, or that nobody did.
+    /// No resolver has answered: relays a failure answer, or SERVFAIL.
     fn fail(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(query) = self.queries.get_mut(key) else { return };
         let said = query.useless.take();
-        let failure = || query.question.answer(&query.message, Code::Failure, &[], message::UDP_PLAIN);
+        let failure = || query.question.answer(&query.message, Code::ServFail, &[], message::UDP_PLAIN);
         let answer = said.unwrap_or_else(failure);
         self.finish(cx, key, Some(answer));
     }
 
-    /// The end of a question, with an answer or without one.
+    /// Ends a query, with an answer or without.
     fn finish(&mut self, cx: &mut Context<'_>, key: Key, answer: Option<Vec<u8>>) {
         let Some(query) = self.forget(key) else { return };
         match (answer, query.back) {
@@ -262,8 +262,8 @@ impl Dns {
                 message::set_id(&mut answer, query.question.id);
                 self.deliver(cx, back, &answer);
             }
-            (None, Back::Tcp { connection }) => self.hang_up(connection),
-            (None, Back::Udp { .. }) => {}
+            (None, ReplyTo::Tcp { connection }) => self.close_connection(connection),
+            (None, ReplyTo::Udp { .. }) => {}
         }
     }
 }
@@ -287,16 +287,23 @@ impl Query {
         Ok(Attempt { socket, stream: self.is_tcp().then(Stream::default) })
     }
 
-    fn listen_to(&mut self, cx: &Context<'_>, key: Key, number: usize, what: Interest, buffer: &mut Vec<u8>) -> Heard {
+    fn listen_to(
+        &mut self,
+        cx: &Context<'_>,
+        key: Key,
+        number: usize,
+        what: Interest,
+        buffer: &mut Vec<u8>,
+    ) -> Received {
         let message = &self.message;
-        let Some(Some(attempt)) = self.attempts.get_mut(number) else { return Heard::Nothing };
+        let Some(Some(attempt)) = self.attempts.get_mut(number) else { return Received::Nothing };
         buffer.resize(MESSAGE_MAX, 0);
         let Some(stream) = &mut attempt.stream else {
             return match rustix::net::recv(&attempt.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
-                Ok((_, length)) => Heard::Message(buffer.get(..length).unwrap_or_default().to_vec()),
-                Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
-                // Nobody listens there, or there is no way: told by ICMP.
-                Err(_) => Heard::Failure,
+                Ok((_, length)) => Received::Message(buffer.get(..length).unwrap_or_default().to_vec()),
+                Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
+                // The port is closed or unreachable, as ICMP reported.
+                Err(_) => Received::Failure,
             };
         };
         if what.contains(Interest::WRITE) {
@@ -304,11 +311,11 @@ impl Query {
                 Ok(true) => {
                     let token = Source::Attempt(key, number).token();
                     if cx.wakes.change(attempt.socket.as_fd(), Interest::READ, token).is_err() {
-                        return Heard::Failure;
+                        return Received::Failure;
                     }
                 }
                 Ok(false) => {}
-                Err(_) => return Heard::Failure,
+                Err(_) => return Received::Failure,
             }
         }
         stream.receive(&attempt.socket, buffer)
@@ -316,16 +323,16 @@ impl Query {
 }
 
 impl Stream {
-    /// The answer, if it is there as a whole.
+    /// The answer, once it is complete.
     #[cfg(test)]
     pub(super) fn take(&mut self, socket: &OwnedFd) -> Option<Vec<u8>> {
         match self.receive(socket, &mut [0; 512]) {
-            Heard::Message(message) => Some(message),
-            Heard::Nothing | Heard::Failure => None,
+            Received::Message(message) => Some(message),
+            Received::Nothing | Received::Failure => None,
         }
     }
 
-    /// Sends what is left of length and message; true when that was all.
+    /// Sends the rest of length and message; true once all is sent.
     fn send(&mut self, socket: &OwnedFd, message: &[u8]) -> Result<bool, Errno> {
         let framed = super::stream::framed(message);
         while let Some(rest) = framed.get(self.sent..).filter(|rest| !rest.is_empty()) {
@@ -339,24 +346,24 @@ impl Stream {
         Ok(true)
     }
 
-    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Heard {
+    fn receive(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Received {
         loop {
             if let Some(message) = super::stream::first(&self.received) {
-                return Heard::Message(message.to_vec());
+                return Received::Message(message.to_vec());
             }
             match rustix::net::recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return Heard::Failure,
+                Ok((_, 0)) => return Received::Failure,
                 Ok((_, length)) => self.received.extend(buffer.get(..length).unwrap_or_default()),
                 Err(Errno::INTR) => {}
-                // Not connected yet, or nothing there yet.
-                Err(Errno::AGAIN) => return Heard::Nothing,
-                Err(_) => return Heard::Failure,
+                // Not connected yet, or no data yet.
+                Err(Errno::AGAIN) => return Received::Nothing,
+                Err(_) => return Received::Failure,
             }
         }
     }
 }
 
-/// Errors that have to do with this machine being short of something, not with the resolver.
+/// Errors of a local shortage rather than of the resolver.
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EAGAIN))
 }

@@ -2,20 +2,20 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-/// Resolvers that are asked at most; glibc asks three.
+/// The most resolvers; glibc uses three.
 const SERVERS_MAX: usize = 6;
 /// The port of DNS.
 const PORT: u16 = 53;
 
-/// Which resolvers the host asks.
+/// The resolvers of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolv {
-    /// In this order.
+    /// In the order of use.
     pub servers: Vec<SocketAddr>,
 }
 
 impl Resolv {
-    /// Reads the text of resolv.conf(5). Unknown lines are skipped. Without a server it is the one on this machine, as
+    /// Parses the text of resolv.conf(5). Unknown lines are skipped. Without a server it is the one on this machine, as
     /// for every other program.
     pub fn parse(text: &str) -> Self {
         let mut found = Self::default();
@@ -38,7 +38,7 @@ impl Resolv {
     }
 }
 
-/// An address, of a link-local one with its interface: `fe80::1%eth0`.
+/// An address; a link-local one with its interface: `fe80::1%eth0`.
 fn server(word: &str) -> Option<SocketAddr> {
     match word.split_once('%') {
         None => word.parse().ok().map(|address: IpAddr| SocketAddr::new(address, PORT)),

@@ -1,6 +1,6 @@
-//! Numbered places whose numbers are not used twice: an event of a descriptor that was closed meanwhile finds nobody.
+//! A table whose keys are not reused: an event of a descriptor that was closed meanwhile finds no entry.
 
-/// A number of a place, in the lower [`Key::BITS`] bits.
+/// The key of an entry, in the lower [`Key::BITS`] bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key(u64);
 
@@ -24,10 +24,10 @@ impl Key {
     }
 }
 
-/// The places.
+/// The table.
 #[derive(Debug)]
 pub(super) struct Slots<T> {
-    /// Each with how often it was used.
+    /// Each entry with its generation.
     places: Vec<(u64, Option<T>)>,
     free: Vec<usize>,
 }

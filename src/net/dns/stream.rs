@@ -1,5 +1,5 @@
-//! Questions over TCP: connections of containers. Each message has its length before it (RFC 1035, 4.2.2); several may
-//! come at once, and their answers go back in the order in which they are found (RFC 7766, 6.2.1.1).
+//! DNS over TCP for containers. Each message follows its length (RFC 1035, 4.2.2); several queries may be pipelined,
+//! and answers go back in the order in which they are found (RFC 7766, 6.2.1.1).
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,12 +10,13 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags};
 
 use super::slots::Key;
 use super::{
-    BATCH, Back, CONNECTIONS_EACH, CONNECTIONS_MAX, DEAF, Dns, IDLE, QUESTION_MAX, Source, Timer, oldest_of_largest,
+    ACCEPT_PAUSE, BATCH, CONNECTIONS_EACH, CONNECTIONS_MAX, Dns, IDLE, QUESTION_MAX, ReplyTo, Source, Timer,
+    oldest_of_largest,
 };
-use crate::net::part::{Context, Holder, Interest};
+use crate::net::handler::{Context, Holder, Interest};
 use crate::net::table::Table;
 
-/// Questions of one connection that are under way; more are not read before.
+/// The most pending queries of one connection; further ones are not read.
 const PIPELINE: usize = 8;
 
 /// A connection of a container.
@@ -26,19 +27,19 @@ pub(super) struct Connection {
     socket: OwnedFd,
     input: Vec<u8>,
     output: Vec<u8>,
-    /// Questions without an answer yet.
+    /// Pending queries.
     waiting: usize,
-    /// No more questions will come.
+    /// The client has ended its stream.
     ended: bool,
-    /// What epoll is told to wait for.
+    /// The events that epoll waits for.
     interest: Interest,
     last: Instant,
-    /// When it is looked at next, as the timers have it.
+    /// When its timer is due.
     timer: Instant,
 }
 
 impl Connection {
-    /// Whether questions may be taken now.
+    /// Whether a query may be read now.
     fn takes(&self) -> bool {
         self.waiting < PIPELINE && self.output.is_empty()
     }
@@ -47,12 +48,12 @@ impl Connection {
         self.ended && self.waiting == 0 && self.output.is_empty() && !self.has_more()
     }
 
-    /// Whether a whole question waits that may be taken now: then the descriptor's being writable brings us back.
+    /// Whether a complete query is buffered that may be taken now. Then writability resumes the connection.
     fn has_more(&self) -> bool {
         self.takes() && first(&self.input).is_some()
     }
 
-    /// Reads what is there; false when the connection is broken.
+    /// Reads what is there; false if the connection is broken.
     fn read(&mut self) -> bool {
         let mut buffer = [0; QUESTION_MAX + 2];
         let room = buffer.len().saturating_sub(self.input.len());
@@ -66,7 +67,7 @@ impl Connection {
         true
     }
 
-    /// Writes what it can; false when the connection is broken.
+    /// Writes what it can; false if the connection is broken.
     fn write(&mut self) -> bool {
         while !self.output.is_empty() {
             match rustix::net::send(&self.socket, &self.output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
@@ -79,7 +80,7 @@ impl Connection {
         true
     }
 
-    /// The next whole question; an error when it is longer than any is.
+    /// The next complete query; an error if it is too long.
     fn next_question(&mut self) -> Result<Option<Vec<u8>>, ()> {
         if !self.takes() {
             return Ok(None);
@@ -97,16 +98,18 @@ impl Connection {
 }
 
 impl Dns {
-    /// Connections of containers.
+    /// Accepts connections of containers.
     pub(super) fn accept(&mut self, cx: &mut Context<'_>, table: &Table, key: Key) {
         for _ in 0..BATCH {
             let Some(listener) = self.listeners.get(key) else { return };
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let (socket, peer) = match rustix::net::acceptfrom_with(&listener.tcp, flags) {
                 Ok(accepted) => accepted,
-                // Of a connection that was given up meanwhile; the others are still there.
+                // The client has closed this one; others may wait.
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.deafen(cx, key),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    return self.pause_accepting(cx, key);
+                }
                 Err(_) => return,
             };
             let Some(asker) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).map(|peer| peer.ip()) else {
@@ -116,7 +119,7 @@ impl Dns {
             if self.connections.len() >= CONNECTIONS_MAX {
                 let connections = self.connections.iter().map(|(key, it)| (key, it.holder, it.last));
                 if let Some(oldest) = oldest_of_largest(connections, holder) {
-                    self.hang_up(oldest);
+                    self.close_connection(oldest);
                 }
             }
             let theirs = self.connections.iter().filter(|(_, connection)| connection.holder == holder).count();
@@ -140,45 +143,45 @@ impl Dns {
             self.timers.insert((timer, Timer::Connection(key)));
             let Some(connection) = self.connections.get(key) else { continue };
             if cx.wakes.watch(connection.socket.as_fd(), Interest::READ, Source::Connection(key).token()).is_err() {
-                self.hang_up(key);
+                self.close_connection(key);
             }
         }
     }
 
-    /// There is no descriptor for another connection: who connects waits a moment, and the loop is not kept busy.
-    pub(super) fn deafen(&mut self, cx: &Context<'_>, key: Key) {
+    /// Pauses accepting for lack of file descriptors, so that the loop does not spin.
+    pub(super) fn pause_accepting(&mut self, cx: &Context<'_>, key: Key) {
         if let Some(listener) = self.listeners.get(key)
             && cx.wakes.ignore(listener.tcp.as_fd()).is_ok()
         {
-            self.timers.insert((cx.now + DEAF, Timer::Listener(key)));
+            self.timers.insert((cx.now + ACCEPT_PAUSE, Timer::Listener(key)));
         }
     }
 
-    /// Hears of connections again.
-    pub(super) fn hear_again(&mut self, cx: &Context<'_>, key: Key) {
+    /// Resumes accepting.
+    pub(super) fn resume_accepting(&mut self, cx: &Context<'_>, key: Key) {
         let Some(listener) = self.listeners.get(key) else { return };
         let token = Source::Accept(key).token();
         if cx.wakes.watch(listener.tcp.as_fd(), Interest::READ, token).is_err() {
-            self.timers.insert((cx.now + DEAF, Timer::Listener(key)));
+            self.timers.insert((cx.now + ACCEPT_PAUSE, Timer::Listener(key)));
         }
     }
 
-    /// A connection is ready.
-    pub(super) fn converse(&mut self, cx: &mut Context<'_>, table: &Table, key: Key, what: Interest) {
+    /// Handles events of a connection.
+    pub(super) fn connection_ready(&mut self, cx: &mut Context<'_>, table: &Table, key: Key, what: Interest) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.last = cx.now;
         let is_broken = what.intersects(Interest::ERROR | Interest::CLOSED);
         let reads = !is_broken && connection.takes() && !connection.ended;
         if is_broken || !connection.write() || reads && !connection.read() {
-            return self.hang_up(key);
+            return self.close_connection(key);
         }
         loop {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let asker = connection.asker;
             match connection.next_question() {
-                Ok(Some(question)) => self.question(cx, table, &question, asker, Back::Tcp { connection: key }),
+                Ok(Some(question)) => self.question(cx, table, &question, asker, ReplyTo::Tcp { connection: key }),
                 Ok(None) => break,
-                Err(()) => return self.hang_up(key),
+                Err(()) => return self.close_connection(key),
             }
         }
         self.settle(cx, key);
@@ -192,32 +195,32 @@ impl Dns {
         connection.output.extend(framed(answer));
         match connection.write() {
             true => self.settle(cx, key),
-            false => self.hang_up(key),
+            false => self.close_connection(key),
         }
     }
 
-    /// Whether a connection was silent for too long. Questions under way have a time of their own.
-    pub(super) fn tire(&mut self, now: Instant, key: Key) {
+    /// Closes a connection that was idle for too long. Pending queries have a timer of their own.
+    pub(super) fn close_if_idle(&mut self, now: Instant, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.waiting == 0 && connection.last + IDLE <= now {
-            return self.hang_up(key);
+            return self.close_connection(key);
         }
         connection.timer = (connection.last + IDLE).max(now + IDLE / 10);
         self.timers.insert((connection.timer, Timer::Connection(key)));
     }
 
-    /// Ends a connection. What was asked over it is answered to nobody.
-    pub(super) fn hang_up(&mut self, key: Key) {
+    /// Closes a connection. Answers to its queries are dropped.
+    pub(super) fn close_connection(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.timers.remove(&(connection.timer, Timer::Connection(key)));
         }
     }
 
-    /// Waits for what the connection needs next, or ends it.
+    /// Waits for the events that the connection needs next, or closes it.
     fn settle(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         if connection.is_over() {
-            return self.hang_up(key);
+            return self.close_connection(key);
         }
         let mut interest = Interest::empty();
         interest.set(Interest::READ, connection.takes() && !connection.ended);
@@ -227,7 +230,7 @@ impl Dns {
         }
         connection.interest = interest;
         if cx.wakes.change(connection.socket.as_fd(), interest, Source::Connection(key).token()).is_err() {
-            self.hang_up(key);
+            self.close_connection(key);
         }
     }
 }
@@ -239,7 +242,7 @@ pub(super) fn framed(message: &[u8]) -> Vec<u8> {
     length.to_be_bytes().into_iter().chain(body.iter().copied()).collect()
 }
 
-/// The first message of a stream, if it is there as a whole.
+/// The first message of a stream, once it is complete.
 pub(super) fn first(stream: &[u8]) -> Option<&[u8]> {
     let (length, rest) = stream.split_first_chunk()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
@@ -273,7 +276,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes come, questions are what they hold, and no more is kept than one question needs.
+        /// Queries are parsed from any split of the stream, and the buffer holds one query at most.
         #[test]
         fn questions_come_out_of_any_stream(
             questions in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..20),
@@ -286,7 +289,7 @@ mod tests {
             let mut found = Vec::new();
             for part in bytes.chunks(cut) {
                 there.write_all(part).unwrap();
-                // Twice: what did not fit at first is still there.
+                // Twice: what did not fit at first is still buffered.
                 for _ in 0..2 {
                     prop_assert!(connection.read());
                     prop_assert!(connection.input.len() <= QUESTION_MAX + 2);
@@ -300,7 +303,7 @@ mod tests {
             prop_assert_eq!(&found[..questions.len()], &questions[..]);
         }
 
-        /// What a resolver sends over TCP, in whatever pieces.
+        /// Answers of a resolver over TCP, in any split.
         #[test]
         fn answers_come_out_of_any_stream(bytes in proptest::collection::vec(any::<u8>(), 0..2000), cut in 1usize..700, short: bool) {
             let mut bytes = bytes;

@@ -1,4 +1,4 @@
-//! Supervisors' requests. A connection is a membership: when it closes, the container leaves.
+//! Requests of supervisors. A connection is a membership: when it closes, the container leaves.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 
-use super::inside::Job;
+use super::router_threads::Job;
 use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::private::check_peer;
 use crate::base::{ContainerId, Error, Result};
-use crate::net::part::{Context, Interest, Part, Token, Wakes};
+use crate::net::handler::{Context, Handler, Interest, Token, Wakes};
 use crate::net::protocol::{Counters, Join, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;
@@ -22,21 +22,21 @@ use crate::net::tcp_ports::Target;
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Publish, PublishedPort, Rate, Wish};
 
-/// How long a netd that cannot serve waits for those who ask why.
+/// How long a netd that cannot serve stays to report why.
 const REFUSAL: Duration = Duration::from_millis(500);
 
-/// A supervisor.
+/// A connected supervisor.
 pub struct Client {
     socket: OwnedFd,
     member: Option<Member>,
-    /// What it waits for. Until then nothing more is read from it.
+    /// The request in progress. No further request is read until it is answered.
     pending: Option<Pending>,
 }
 
-/// The container of a supervisor.
+/// The supervisor's container.
 struct Member {
     container: ContainerId,
-    /// It says that it has its interfaces already.
+    /// The container has its interfaces already, and has not plugged in since.
     before: bool,
     ports: Vec<PublishedPort>,
     rate: Option<Rate>,
@@ -49,20 +49,24 @@ enum Pending {
     Count,
 }
 
+fn not_joined() -> Error {
+    Error::conflict("the container has not joined")
+}
+
 impl Client {
-    /// One that has said nothing yet.
+    /// A supervisor that has sent no request yet.
     pub fn new(socket: OwnedFd) -> Self {
         Self { socket, member: None, pending: None }
     }
 
     fn tell(&self, reply: &Reply) {
-        // Who does not take its one answer is about to be seen to hang up.
+        // If the one answer cannot be sent, the supervisor is about to hang up.
         let _ = send_reply(self.socket.as_fd(), reply);
     }
 }
 
 impl Netd {
-    /// A supervisor has asked something, or has gone.
+    /// Handles an event of a supervisor's connection: a request, or its end.
     pub(super) fn serve(&mut self, id: u64, what: Interest) {
         let Some(client) = self.clients.get(&id) else { return };
         if client.pending.is_some() {
@@ -91,17 +95,20 @@ impl Netd {
         match request {
             Request::Join(join) => {
                 let joined = self.join(id, &join)?;
-                let namespace = self.inside.namespace().try_clone_to_owned();
+                let namespace = self.router_threads.namespace().try_clone_to_owned();
                 let namespace =
                     namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
                 self.reply(id, &Reply::Joined(Box::new(joined), namespace));
             }
             Request::Plug(namespace) => {
-                let member = self.member(id)?;
-                let (container, again, rate) = (member.container.clone(), member.before, member.rate);
+                let member = self.clients.get_mut(&id).and_then(|client| client.member.as_mut());
+                let member = member.ok_or_else(not_joined)?;
+                // Only the first time: whoever plugs in once more is a new run of the container, with a new namespace.
+                let again = std::mem::take(&mut member.before);
+                let (container, rate) = (member.container.clone(), member.rate);
                 let endpoints = self.table.endpoints(&container).to_vec();
                 let plug = Plug { container, missing: endpoints.clone(), endpoints, rate, again };
-                self.inside.order(Job::Plug(id, Box::new(plug), namespace));
+                self.router_threads.order(Job::Plug(id, Box::new(plug), namespace));
                 self.wait_for(id, Pending::Plug);
             }
             Request::Connect(what, namespace) => {
@@ -112,7 +119,7 @@ impl Netd {
             Request::Count => {
                 let container = self.member(id)?.container.clone();
                 let endpoints = self.table.endpoints(&container).to_vec();
-                self.inside.order(Job::Count(id, container, endpoints));
+                self.router_threads.order(Job::Count(id, container, endpoints));
                 self.wait_for(id, Pending::Count);
             }
             Request::Leave => {
@@ -131,13 +138,13 @@ impl Netd {
         let endpoints = self.table.join(join)?;
         let wanted = match &join.before {
             None => join.ports.clone(),
-            // Ports that were any free ones have numbers by now, which others know.
+            // Ports that were chosen by the kernel have numbers by now, which clients know.
             Some(before) => before.ports.iter().cloned().map(Publish::from).collect(),
         };
-        // Ports of containers that are about to come back are theirs.
+        // Published ports of containers that are about to reconnect stay reserved.
         let others = self.awaited.iter().filter(|(container, _)| **container != join.container);
         let reserved: Vec<_> = others.flat_map(|(_, joined)| &joined.ports).cloned().collect();
-        let ports = match self.parts.open(&mut context!(self), &wanted, &reserved, join.remap_low_ports) {
+        let ports = match self.handlers.open(&mut context!(self), &wanted, &reserved, join.remap_low_ports) {
             Ok(ports) => ports,
             Err(error) => {
                 self.table.leave(&join.container);
@@ -145,7 +152,7 @@ impl Netd {
             }
         };
         self.table.publish(&join.container, &ports);
-        self.judge_again(&ports);
+        self.recheck_policy(&ports);
         for (network, _) in &join.networks {
             self.need_bridge(network);
         }
@@ -163,10 +170,10 @@ impl Netd {
         Ok(Joined { endpoints, ports, resolvers, host_gateway })
     }
 
-    /// What leads to the host's loopback already may be what these ports are from now on.
-    fn judge_again(&mut self, opened: &[PublishedPort]) {
+    /// Checks flows to the host's loopback again: they may reach ports that are published from now on.
+    fn recheck_policy(&mut self, opened: &[PublishedPort]) {
         if !opened.is_empty() {
-            self.parts.judge_again(&mut context!(self));
+            self.handlers.recheck_policy(&mut context!(self));
         }
     }
 
@@ -177,7 +184,7 @@ impl Netd {
         self.need_bridge(network);
         let endpoints = self.table.endpoints(&container).to_vec();
         let plug = Plug { container, endpoints, missing: vec![endpoint.clone()], rate, again: false };
-        self.inside.order(Job::Plug(id, Box::new(plug), namespace));
+        self.router_threads.order(Job::Plug(id, Box::new(plug), namespace));
         self.wait_for(id, Pending::Connect(Box::new(endpoint)));
         Ok(())
     }
@@ -186,19 +193,19 @@ impl Netd {
         let container = self.member(id)?.container.clone();
         let gone = self.table.disconnect(&container, network)?;
         let addresses: Vec<_> = table::addresses(&gone).collect();
-        self.parts.left(&mut context!(self), &addresses);
-        // Before anybody else may have its address.
+        self.handlers.left(&mut context!(self), &addresses);
+        // Before another container may get its address.
         self.aim_ports(id)?;
-        // Who shared no other network with it reaches its ports no longer, nor it theirs.
-        self.parts.judge_again(&mut context!(self));
+        // Containers that shared only this network with it no longer reach its ports, nor it theirs.
+        self.handlers.recheck_policy(&mut context!(self));
         let left = self.table.endpoints(&container).to_vec();
-        self.inside.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
+        self.router_threads.order(Job::Disconnect(id, container, gone.network_id, left, namespace));
         self.wait_for(id, Pending::Disconnect);
         self.note_unused();
         Ok(())
     }
 
-    /// What a client waited for is done, or has failed.
+    /// The job that a client waited for is done, or has failed.
     pub(super) fn done(&mut self, id: u64, result: Result<()>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let Some(pending) = client.pending.take() else { return };
@@ -225,7 +232,7 @@ impl Netd {
         self.finish(id, &reply);
     }
 
-    /// A container has its interfaces: others find it, and its ports lead to it.
+    /// A container has its interfaces: its names resolve from now on, and its ports are forwarded.
     fn plugged(&mut self, id: u64) -> Result<()> {
         if let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) {
             self.table.plugged(&member.container);
@@ -233,8 +240,8 @@ impl Netd {
         self.aim_ports(id)
     }
 
-    /// The ports of a container are those of the first of its networks that has a way out, and lead nowhere while there
-    /// is none.
+    /// Aims the ports of a container at its first network with a way out. Without such a network, connections to them
+    /// are reset.
     fn aim_ports(&mut self, id: u64) -> Result<()> {
         let Some(member) = self.clients.get(&id).and_then(|client| client.member.as_ref()) else { return Ok(()) };
         let endpoints = self.table.endpoints(&member.container);
@@ -243,10 +250,10 @@ impl Netd {
             ipv4: published.and_then(|endpoint| endpoint.ipv4).map(|v4| v4.addr()),
             ipv6: published.and_then(|endpoint| endpoint.ipv6).map(|v6| v6.addr()),
         };
-        self.parts.aim(&mut context!(self), &member.ports, target)
+        self.handlers.aim(&mut context!(self), &member.ports, target)
     }
 
-    /// What a client wanted to know.
+    /// The counters that a client asked for.
     pub(super) fn counted(&mut self, id: u64, result: Result<BTreeMap<String, Counters>>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         if client.pending.take().is_some() {
@@ -260,7 +267,7 @@ impl Netd {
 
     fn member(&self, id: u64) -> Result<&Member> {
         let member = self.clients.get(&id).and_then(|client| client.member.as_ref());
-        member.ok_or_else(|| Error::conflict("the container has not joined"))
+        member.ok_or_else(not_joined)
     }
 
     fn reply(&self, id: u64, reply: &Reply) {
@@ -273,14 +280,14 @@ impl Netd {
     fn wait_for(&mut self, id: u64, pending: Pending) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.pending = Some(pending);
-            let _ = self.epoll.change(client.socket.as_fd(), Interest::empty(), Token::new(Part::Control, id));
+            let _ = self.epoll.change(client.socket.as_fd(), Interest::empty(), Token::new(Handler::Control, id));
         }
     }
 
     fn finish(&self, id: u64, reply: &Reply) {
         if let Some(client) = self.clients.get(&id) {
             client.tell(reply);
-            let _ = self.epoll.change(client.socket.as_fd(), Interest::READ, Token::new(Part::Control, id));
+            let _ = self.epoll.change(client.socket.as_fd(), Interest::READ, Token::new(Handler::Control, id));
         }
     }
 
@@ -298,15 +305,15 @@ impl Netd {
         let Some(member) = member else { return };
         let endpoints = self.table.endpoints(&member.container).to_vec();
         let addresses = self.table.addresses(&member.container);
-        self.parts.close(&member.ports);
+        self.handlers.close(&member.ports);
         self.table.leave(&member.container);
-        self.parts.left(&mut context!(self), &addresses);
-        self.inside.order(Job::Left(member.container, endpoints));
+        self.handlers.left(&mut context!(self), &addresses);
+        self.router_threads.order(Job::Left(member.container, endpoints));
         self.note_unused();
     }
 }
 
-/// Tells everybody who connects, for a moment, why netd cannot serve.
+/// Reports to every supervisor that connects, for a moment, why netd cannot serve.
 pub fn refuse(listener: &OwnedFd, error: &WireError) {
     let mut buffer = vec![0; MAX_MESSAGE];
     let refusal = Timespec { tv_sec: 0, tv_nsec: REFUSAL.subsec_nanos().into() };

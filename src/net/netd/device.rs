@@ -1,4 +1,4 @@
-//! The TUN device as netd's loop uses it.
+//! The TUN device of netd's event loop.
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, read, writev};
 
+use crate::net::handler::{Handler, Interest, Link, Offload, Token, Wakes};
 use crate::net::packet::{self, MAX_PACKET, VNET_HEADER};
-use crate::net::part::{Interest, Link, Offload, Part, Token, Wakes};
 use crate::net::udp::pace::{Pace, REST, Turn};
 
-/// How many packets are read before everything else has its turn.
+/// How many packets are read before other descriptors have their turn.
 const ROUND: usize = 64;
 
 /// Reads and writes packets.
@@ -20,33 +20,33 @@ pub struct Tun {
     cuts_udp: bool,
     counters: Counters,
     pace: Pace,
-    /// When to look, while it is not waited for.
+    /// When to poll the device, while epoll does not watch it.
     look_at: Option<Instant>,
 }
 
-/// What has happened, for those who look for the reason of something.
+/// Counters for diagnosis.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
-    /// Packets that nobody should have sent.
+    /// Packets that no sender should have sent.
     pub malformed: u64,
-    /// Packets that the device had no room for.
+    /// Packets dropped because the queue of the device was full.
     pub lost: u64,
     /// Packets that were read or written.
     pub passed: u64,
 }
 
 impl Tun {
-    /// No device: what is sent is lost.
+    /// No device: packets sent to it are lost.
     pub fn absent() -> Self {
         Self { fd: None, cuts_udp: false, counters: Counters::default(), pace: Pace::default(), look_at: None }
     }
 
-    /// This device; whether it takes large packets of UDP.
+    /// Wraps a device. `cuts_udp`: whether it takes UDP GSO packets.
     pub fn new(fd: OwnedFd, cuts_udp: bool) -> Self {
         Self { fd: Some(fd), cuts_udp, ..Self::absent() }
     }
 
-    /// Reads the next packet into `buffer`; what is known of it besides its bytes. `None` when there is none.
+    /// Reads the next packet into `buffer`, with its offload information. `None` if there is none.
     pub fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> Option<(Offload, &'a [u8])> {
         let fd = self.fd.as_ref()?;
         for _ in 0..ROUND {
@@ -66,17 +66,17 @@ impl Tun {
         None
     }
 
-    /// How many packets should be read before everything else has its turn. In a conversation, where each waits for the
-    /// one before it, a second one is not looked for: if there is one, epoll(7) will say so.
-    pub fn most(&self, now: Instant, in_conversation: bool) -> usize {
-        if in_conversation && !self.pace.expects_more(now) { 1 } else { ROUND }
+    /// How many packets to read before other descriptors have their turn. In request-response traffic, where each
+    /// packet waits for the one before it, no second packet is looked for: epoll(7) reports one if it comes.
+    pub fn most(&self, now: Instant, is_request_response: bool) -> usize {
+        if is_request_response && !self.pace.expects_more(now) { 1 } else { ROUND }
     }
 
-    /// It was looked at, and there were so many packets: from now on it is waited for, or not.
+    /// Notes how many packets a poll has found, and decides whether epoll watches the device from now on.
     pub fn looked(&mut self, wakes: &dyn Wakes, count: usize, now: Instant) {
         let Some(fd) = &self.fd else { return };
-        let wait_for = |interest| wakes.change(fd.as_fd(), interest, Token::new(Part::Tun, 0));
-        let _ = match self.pace.came(count, now) {
+        let wait_for = |interest| wakes.change(fd.as_fd(), interest, Token::new(Handler::Tun, 0));
+        let _ = match self.pace.note_received(count, now) {
             Turn::Stay => Ok(()),
             Turn::Rest => wait_for(Interest::empty()),
             Turn::Watch => wait_for(Interest::READ),
@@ -84,12 +84,12 @@ impl Tun {
         let rest = if count < ROUND { REST } else { Duration::ZERO };
         self.look_at = self.pace.is_resting().then(|| now + rest);
         if count >= ROUND {
-            // Who receives all this may be waiting for this processor, and has only so much room.
+            // The receiver may be waiting for this processor, and its buffer is bounded.
             std::thread::yield_now();
         }
     }
 
-    /// When to look at it although nothing is said of it.
+    /// When to poll the device without an event.
     pub fn look_at(&self) -> Option<Instant> {
         self.look_at
     }
@@ -99,13 +99,13 @@ impl Tun {
         self.counters.passed
     }
 
-    /// Counts a packet that nobody should have sent.
+    /// Counts a packet that no sender should have sent.
     pub fn count_malformed(&mut self) {
         self.counters.malformed += 1;
     }
 }
 
-/// Room for any packet.
+/// A buffer for any packet.
 pub fn buffer() -> Vec<u8> {
     vec![0; VNET_HEADER + MAX_PACKET]
 }
@@ -122,7 +122,7 @@ impl Link for Tun {
             match writev(fd, &[IoSlice::new(&header), IoSlice::new(packet)]) {
                 Ok(_) => {
                     self.counters.passed += 1;
-                    self.pace.went(1);
+                    self.pace.note_sent(1);
                     return true;
                 }
                 Err(Errno::INTR) => {}

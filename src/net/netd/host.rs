@@ -1,9 +1,9 @@
-//! What changes on the host while netd lives: its addresses and routes, its resolvers, and the definitions of networks.
+//! Watches the host: its addresses and routes, its resolvers, and the definitions of networks.
 //!
-//! Sockets of the host follow its routes by themselves. What must be told: which addresses are the host's own, and that
-//! resolv.conf(5) has another text. That is often a symbolic link, into a directory that may itself be replaced
-//! (systemd-resolved, resolvconf, NetworkManager), so the directories of the link and of its target are both watched; while
-//! that one does not exist, the nearest one above it that does.
+//! Sockets of the host follow its routes by themselves. netd must learn which addresses are the host's own, and when
+//! resolv.conf(5) changes. That file is often a symbolic link into a directory that may itself be replaced
+//! (systemd-resolved, resolvconf, NetworkManager), so the directories of the link and of its target are both watched.
+//! While the target's directory does not exist, its nearest existing ancestor is watched.
 
 use std::fs;
 use std::io;
@@ -18,10 +18,10 @@ use rustix::fs::inotify;
 use crate::net::netlink::{self, Socket, message};
 use crate::net::table::HostAddresses;
 
-/// Where the host's resolvers are written down.
+/// The host's list of resolvers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Looks at the host.
+/// The watches on the host.
 #[derive(Debug)]
 pub struct Host {
     requests: Socket,
@@ -29,12 +29,12 @@ pub struct Host {
     files: OwnedFd,
     watched: Vec<(PathBuf, i32)>,
     text: String,
-    /// Where networks are defined.
+    /// The directory of network definitions.
     definitions: PathBuf,
 }
 
 impl Host {
-    /// Looks at the network namespace of this thread, and at the directory where networks are defined.
+    /// Watches the network namespace of this thread, and the directory of network definitions.
     pub fn new(definitions: &Path) -> io::Result<Self> {
         let changes = netlink::listen(netlink::CHANGES_OF_ROUTES_AND_ADDRESSES)?;
         let files = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
@@ -44,7 +44,7 @@ impl Host {
         Ok(host)
     }
 
-    /// Readable when addresses or routes have changed: then [`Host::drain`] and what follows from it.
+    /// Readable when addresses or routes have changed: then [`Host::drain`], and read them again.
     pub fn changes(&self) -> BorrowedFd<'_> {
         self.changes.as_fd()
     }
@@ -54,15 +54,15 @@ impl Host {
         self.files.as_fd()
     }
 
-    /// Forgets which changes there were; true if there was any.
+    /// Discards the pending change events; true if there were any.
     pub fn drain(&self) -> bool {
         netlink::drain(self.changes.as_fd())
     }
 
-    /// The host's own addresses, and those by which containers call it.
+    /// The host's own addresses, and those that stand for it in containers.
     pub fn addresses(&mut self) -> io::Result<HostAddresses> {
         let found = self.all_addresses()?;
-        // No route but the default one leads to these (RFC 5737, RFC 3849), and nothing is sent there.
+        // Only the default route leads to these (RFC 5737, RFC 3849). Nothing is sent to them.
         let outside = [IpAddr::from([198, 51, 100, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
         let [ipv4, ipv6] = outside.map(|outside| own(&found, outside, address_towards(outside)));
         Ok(HostAddresses {
@@ -83,26 +83,26 @@ impl Host {
                     _ => None,
                 })
             };
-            // Of a point-to-point interface, the other one is its peer's.
+            // On a point-to-point interface, the other address is the peer's.
             found.extend(pick(true).or_else(|| pick(false)));
         }
         Ok(found)
     }
 
-    /// What resolv.conf says now.
+    /// The current text of resolv.conf.
     pub fn resolv_conf(&self) -> &str {
         &self.text
     }
 
-    /// Reads resolv.conf again; true if it says something else.
+    /// Reads resolv.conf again; true if it has changed.
     pub fn reread(&mut self) -> bool {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.files, &mut buffer);
         while events.next().is_ok() {}
         self.watch();
-        // After the watches are in place, or a change in between would be missed.
+        // After the watches are set, or a change in between would be missed.
         let text = match fs::read_to_string(RESOLV_CONF) {
-            // Its target is now in a directory that netd's sandbox does not know: the former resolvers are the best guess.
+            // Its target is now in a directory that the sandbox does not allow: the former resolvers stay.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.text.clone(),
             read => read.unwrap_or_default(),
         };
@@ -111,7 +111,7 @@ impl Host {
         changed
     }
 
-    /// Watches the directories in which resolv.conf, what it links to, and definitions are.
+    /// Watches the directories of resolv.conf, of its link target, and of the definitions.
     fn watch(&mut self) {
         use inotify::WatchFlags;
         let link = Path::new(RESOLV_CONF);
@@ -130,7 +130,8 @@ impl Host {
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
         for directory in wanted {
-            // Again for one that is watched: it may be another directory of the same name, and costs nothing otherwise.
+            // A directory that is watched already may have been replaced by another of the same name; if not, this does
+            // nothing.
             if let Ok(watch) = inotify::add_watch(&self.files, &directory, flags) {
                 self.watched.retain(|(known, _)| *known != directory);
                 self.watched.push((directory, watch));
@@ -139,7 +140,7 @@ impl Host {
     }
 }
 
-/// From which of its addresses the host would call this one.
+/// The source address that the host would use towards this one.
 fn address_towards(outside: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = if outside.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
     let socket = UdpSocket::bind((any, 0)).ok()?;
@@ -147,8 +148,8 @@ fn address_towards(outside: IpAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// The address by which containers call the host, of the family of `outside`: the one that it calls the outside from,
-/// which podman takes too (pasta's `--map-guest-addr`), otherwise any that is not loopback.
+/// The address that stands for the host in containers, of the family of `outside`: the source address of the default
+/// route, as podman chooses it (pasta's `--map-guest-addr`), otherwise any that is not loopback.
 fn own(all: &[IpAddr], outside: IpAddr, towards: Option<IpAddr>) -> Option<IpAddr> {
     let serves = |address: &&IpAddr| {
         let wrong = match address {
@@ -162,7 +163,7 @@ fn own(all: &[IpAddr], outside: IpAddr, towards: Option<IpAddr>) -> Option<IpAdd
     towards.or_else(|| all.iter().filter(serves).min_by_key(is_last_resort)).copied()
 }
 
-/// Where the way to a link's target, which leads nowhere now, begins to be missing.
+/// The nearest existing ancestor of the target of a dangling link.
 fn awaited_directory(link: &Path) -> Option<PathBuf> {
     let target = link.parent()?.join(fs::read_link(link).ok()?);
     target.ancestors().skip(1).find(|directory| directory.is_dir()).map(Path::to_owned)
@@ -181,7 +182,7 @@ mod tests {
         for (count, towards, v4, v6) in [
             (7, None, Some("10.0.0.2"), Some("fd00::2")),
             (7, Some("10.0.0.3"), Some("10.0.0.3"), Some("fd00::2")),
-            // What the kernel chooses for an outside behind loopback, and what is gone by now.
+            // The kernel chooses loopback if the route leads through it; `towards` may also be gone by now.
             (7, Some("127.0.0.1"), Some("10.0.0.2"), Some("fd00::2")),
             (7, Some("192.0.2.1"), Some("10.0.0.2"), Some("fd00::2")),
             (3, None, Some("169.254.7.7"), None),

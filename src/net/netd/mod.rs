@@ -1,28 +1,28 @@
-//! The network process: one for each user with a container that has a network.
+//! netd, the network process: one for each user with a container on a network.
 //!
 //! # Theory of operation
 //!
-//! One thread waits for everything with epoll(7) and calls the part that owns what has happened ([`super::part`]); it
-//! lives in the host's network namespace. Two more live in the router's ([`inside`]). Supervisors' connections are served
-//! by [`control`]; each is a container's membership.
+//! The main thread waits with epoll(7) and calls the handler that owns the ready file descriptor ([`super::handler`]).
+//! It stays in the host's network namespace. Two more threads live in the router's ([`router_threads`]). [`control`]
+//! serves the supervisors' connections; each connection is the membership of one container.
 //!
-//! What a packet costs is mostly waking somebody up for it. Streams are therefore looked at now and then instead of at
-//! each packet ([`super::udp::pace`]), and conversations are waited for awake for a moment ([`wakes::Vigil`]).
+//! Waking a thread costs more than handling a packet. A one-way stream is therefore polled at intervals instead of per
+//! packet ([`super::udp::pace`]), and request-response traffic is busy-polled for a moment ([`wakes::BusyPoll`]).
 //!
-//! A few seconds after the last connection has closed, netd goes: it takes the lock under which supervisors start one, so
-//! that nobody is about to connect, looks for connections once more, and removes its socket. Who connects between that
-//! look and the end sees the connection break unanswered, and tries again.
+//! netd exits a few seconds after the last connection has closed. It takes the lock under which supervisors start a
+//! netd, so that none connects meanwhile, checks for connections once more, and removes its socket. A supervisor that
+//! connects between that check and the exit sees its connection closed without an answer, and tries again.
 //!
-//! Before it starts threads, it enters a sandbox ([`sandbox`]): packets and questions of containers are hostile.
+//! It enters a sandbox before it starts threads ([`sandbox`]): packets and queries of containers are hostile.
 //!
-//! It keeps nothing on disk but a log of its own faults. It may be killed at any time: see [`super::client`] for what
+//! It writes nothing to disk but a log of its own faults. It may be killed at any time; [`super::client`] says what
 //! happens then.
 
 mod control;
 mod device;
+mod handlers;
 mod host;
-mod inside;
-mod parts;
+mod router_threads;
 mod sandbox;
 pub mod spawn;
 mod wakes;
@@ -37,9 +37,9 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
+use super::handler::{Context, Handler, Interest, Token, Wakes};
 use super::networks::{Networks, share_addresses};
 use super::packet::Ip;
-use super::part::{Context, Interest, Part, Token, Wakes};
 use super::router::Device;
 use super::table::{self, Table};
 use crate::base::error::WireError;
@@ -51,45 +51,45 @@ use crate::spec::network::Network;
 use crate::sys::process::inherited_fd;
 use control::Client;
 use device::Tun;
+use handlers::Handlers;
 use host::Host;
-use inside::{Inside, Job, Outcome};
-use parts::Parts;
-use wakes::{Epoll, Vigil};
+use router_threads::{Job, Outcome, RouterThreads};
+use wakes::{BusyPoll, Epoll};
 
-/// The program name that makes coracle netd; followed by the data and the runtime directory, the address of its socket,
-/// and whether it takes over a namespace.
+/// The program name that makes coracle netd. Its arguments: the data and the runtime directory, the path of its socket,
+/// and whether it adopts a namespace.
 pub const ROLE: &str = "coracle-netd";
 
-/// Where it writes what ended it before its time: a directory and a file in it, in the data directory.
+/// The log of panics and fatal errors: a directory and a file in it, below the data directory.
 const LOGS: &str = "logs";
 const LOG: &str = "netd.log";
 
-/// How long it waits for the next container after the last one has gone; also how long a bridge without members stays.
+/// How long netd waits for another container after the last one has gone, and how long a bridge without members stays.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How long nothing must happen before memory is given back.
+/// How long nothing must happen before netd gives memory back.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// How long containers that ran before it are awaited: their supervisors come at once, and try again each second.
+/// How long a new netd waits for containers of the netd before it: supervisors reconnect at once and retry each second.
 const AWAIT: Duration = Duration::from_secs(30);
 
-/// After a lack of descriptors.
+/// The pause after a lack of file descriptors.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Tokens of the host part.
+/// Indexes of the host handler.
 const CHANGES: u64 = 0;
 const FILES: u64 = 1;
 
-/// Tokens of the control part that are no client's.
+/// Indexes of the control handler that are no client's.
 const LISTENER: u64 = 0;
 const OUTCOMES: u64 = 1;
 const FIRST_CLIENT: u64 = 16;
 
-/// Containers, and what they have.
+/// Running containers, and what each has on its networks.
 pub type Running = BTreeMap<ContainerId, Joined>;
 
-/// The role's entry, with the arguments after its name. `running` tells which containers run on networks when it starts:
-/// they had an earlier netd and are about to come back. Returns the exit status.
+/// The role's entry, with the arguments after its name. `running` lists the containers on networks that run when netd
+/// starts: they had an earlier netd and are about to reconnect. Returns the exit status.
 pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let [data, runtime, address, adoption] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
@@ -98,7 +98,7 @@ pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let Ok(spare) = listener.try_clone() else { return 125 };
     let logs = Path::new(data).join(LOGS);
     let log = logs.join(LOG);
-    // A log that cannot be written is done without.
+    // If the log cannot be written, netd runs without one.
     let _ = fs::create_dir(&logs);
     fault_log::fatal_panics_to(log.clone());
     let networks = Networks::below(Path::new(data));
@@ -122,49 +122,49 @@ pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     }
 }
 
-/// The whole of it.
+/// The state of the process.
 struct Netd {
     epoll: Epoll,
     listener: OwnedFd,
-    inside: Inside,
-    /// As they are defined.
+    router_threads: RouterThreads,
+    /// The definitions on disk.
     networks: Networks,
     table: Table,
     host: Host,
-    parts: Parts,
+    handlers: Handlers,
     tun: Tun,
-    vigil: Vigil,
-    /// Of this round.
+    busy_poll: BusyPoll,
+    /// The time of this round of the loop.
     now: Instant,
     /// Why containers do not reach the outside, if they do not.
     cut_off: Option<WireError>,
-    /// Containers of before that are not back yet, and until when they are awaited.
+    /// Containers of the former netd that have not reconnected, and until when they are awaited.
     awaited: Running,
     give_up: Option<Instant>,
-    /// There may be networks in R that nobody comes back to.
+    /// R may hold networks of a former netd that no container uses.
     unswept: bool,
     clients: BTreeMap<u64, Client>,
     next_client: u64,
-    /// Networks whose bridges were asked for.
+    /// Networks whose bridges were requested.
     bridges: BTreeMap<ContainerId, Network>,
-    /// Those without members, and since when.
+    /// Bridges without members, and since when.
     unused: BTreeMap<ContainerId, Instant>,
     /// Since when there is no client.
     idle: Option<Instant>,
-    /// Until when nobody is accepted.
+    /// Until when no connection is accepted.
     deaf: Option<Instant>,
     /// For messages, and for packets.
     buffer: Vec<u8>,
     packet: Vec<u8>,
 }
 
-/// What parts work with, made of what a [`Netd`] has.
+/// Borrows the handlers' context from a `Netd`.
 macro_rules! context {
     ($netd:ident) => {
         Context {
             now: $netd.now,
             wakes: &$netd.epoll,
-            sockets: $netd.inside.sockets(),
+            sockets: $netd.router_threads.sockets(),
             link: &mut $netd.tun,
             policy: &$netd.table,
         }
@@ -179,30 +179,30 @@ impl Netd {
             true => Some(inherited_fd(spawn::ROUTER).context(|| "netd was started without its namespace")?),
             false => None,
         };
-        let inside = Inside::start(adopted)?;
+        let router_threads = RouterThreads::start(adopted)?;
         let epoll = Epoll::new().context(|| "cannot wait for events")?;
         let watch = |fd, index| {
-            epoll.watch(fd, Interest::READ, Token::new(Part::Control, index)).context(|| "cannot wait for events")
+            epoll.watch(fd, Interest::READ, Token::new(Handler::Control, index)).context(|| "cannot wait for events")
         };
         rustix::io::ioctl_fionbio(&listener, true).context(|| "cannot set up the socket")?;
         watch(listener.as_fd(), LISTENER)?;
-        watch(inside.event(), OUTCOMES)?;
+        watch(router_threads.event(), OUTCOMES)?;
         let host = Host::new(networks.directory()).context(|| "cannot look at the host's network")?;
         for (fd, index) in [(host.changes(), CHANGES), (host.files(), FILES)] {
-            epoll.watch(fd, Interest::READ, Token::new(Part::Host, index)).context(|| "cannot wait for events")?;
+            epoll.watch(fd, Interest::READ, Token::new(Handler::Host, index)).context(|| "cannot wait for events")?;
         }
         let addresses = |joined: &Joined| joined.endpoints.iter().flat_map(table::addresses).collect();
         let table = Table::awaiting(running.iter().map(|(id, joined)| (id.clone(), addresses(joined))).collect());
         let mut netd = Self {
             epoll,
             listener,
-            inside,
+            router_threads,
             networks,
             table,
-            parts: Parts::new(descriptors, host.resolv_conf()),
+            handlers: Handlers::new(descriptors, host.resolv_conf()),
             host,
             tun: Tun::absent(),
-            vigil: Vigil::new(),
+            busy_poll: BusyPoll::new(),
             now: Instant::now(),
             cut_off: None,
             give_up: (!running.is_empty()).then(|| Instant::now() + AWAIT),
@@ -221,7 +221,7 @@ impl Netd {
         Ok(netd)
     }
 
-    /// Serves until nobody needs it.
+    /// Serves until no container needs netd.
     fn run(&mut self, address: &Path, lock: &Path) -> Result<()> {
         let mut events = Vec::new();
         let mut settled = false;
@@ -230,91 +230,91 @@ impl Netd {
             let deadline = self.deadline();
             let settle = (!settled).then_some(now + SETTLE);
             let timeout = deadline.into_iter().chain(settle).min().map(|at| at.saturating_duration_since(now));
-            self.epoll.wait(&mut events, timeout, &mut self.vigil).context(|| "cannot wait for events")?;
+            self.epoll.wait(&mut events, timeout, &mut self.busy_poll).context(|| "cannot wait for events")?;
             let waited = now.elapsed();
             let now = now + waited;
             self.now = now;
             if events.is_empty() && !settled && settle.is_some_and(|at| at <= now) {
-                self.parts.settle();
+                self.handlers.settle();
                 crate::sys::memory::trim();
-                // Straight to sleep: what runs next is mapped again.
+                // Gives program pages back before the first sleep: what runs next is mapped again.
                 let _ = crate::sys::memory::release_program_pages();
                 settled = true;
             }
             settled &= events.is_empty();
             let (happened, moved) = (events.len(), self.moved());
             for (raw, what) in events.drain(..) {
-                if let Some((part, index)) = Token::from_raw(raw) {
-                    self.ready(part, index, what);
+                if let Some((handler, index)) = Token::from_raw(raw) {
+                    self.ready(handler, index, what);
                 }
             }
             if self.tun.look_at().is_some_and(|at| at <= now) {
                 self.packets();
             }
             self.expire(now);
-            self.vigil.note(waited, happened, self.moved() - moved);
+            self.busy_poll.note(waited, happened, self.moved() - moved);
             if self.idle.is_some_and(|since| since + IDLE <= now) && self.may_go(address, lock)? {
                 return Ok(());
             }
         }
     }
 
-    /// How many packets and messages netd has had in its hands.
+    /// How many packets and messages netd has moved.
     fn moved(&self) -> u64 {
-        self.tun.passed() + self.parts.messages()
+        self.tun.passed() + self.handlers.messages()
     }
 
-    fn ready(&mut self, part: Part, index: u64, what: Interest) {
-        match (part, index) {
-            (Part::Control, LISTENER) => self.accept(),
-            (Part::Control, OUTCOMES) => {
-                for outcome in self.inside.outcomes() {
+    fn ready(&mut self, handler: Handler, index: u64, what: Interest) {
+        match (handler, index) {
+            (Handler::Control, LISTENER) => self.accept(),
+            (Handler::Control, OUTCOMES) => {
+                for outcome in self.router_threads.outcomes() {
                     self.take(outcome);
                 }
             }
-            (Part::Control, client) => self.serve(client, what),
-            (Part::Tun, _) => self.packets(),
-            (Part::Host, CHANGES) => {
+            (Handler::Control, client) => self.serve(client, what),
+            (Handler::Tun, _) => self.packets(),
+            (Handler::Host, CHANGES) => {
                 if self.host.drain() {
                     self.look_at_host();
                 }
             }
-            (Part::Host, _) => {
+            (Handler::Host, _) => {
                 if self.host.reread() {
-                    self.parts.resolvers_changed(self.host.resolv_conf());
+                    self.handlers.resolvers_changed(self.host.resolv_conf());
                 }
                 self.look_at_definitions();
             }
-            (part, index) => self.parts.ready(&mut context!(self), &self.table, part, index, what),
+            (handler, index) => self.handlers.ready(&mut context!(self), &self.table, handler, index, what),
         }
     }
 
-    /// Takes packets of containers, as many as there are but not for ever.
+    /// Handles packets of containers, up to a limit.
     fn packets(&mut self) {
-        let (most, mut count) = (self.tun.most(self.now, self.vigil.sees_conversation()), 0);
+        let (most, mut count) = (self.tun.most(self.now, self.busy_poll.is_request_response()), 0);
         while count < most {
             let Some((offload, bytes)) = self.tun.receive(&mut self.packet) else { break };
             count += 1;
             match Ip::parse(bytes, offload) {
-                Ok(packet) => self.parts.packet(&mut context!(self), &packet),
+                Ok(packet) => self.handlers.packet(&mut context!(self), &packet),
                 Err(_) => self.tun.count_malformed(),
             }
         }
-        self.parts.flush(&mut context!(self));
+        self.handlers.flush(&mut context!(self));
         self.tun.looked(&self.epoll, count, self.now);
     }
 
-    /// Learns which addresses are the host's.
+    /// Reads the host's addresses again.
     fn look_at_host(&mut self) {
-        // Without an answer, what was known before is the best there is.
+        // On failure the former addresses stay in use.
         if let Ok(addresses) = self.host.addresses() {
             self.table.set_host_addresses(addresses);
         }
-        self.parts.host_changed();
-        self.parts.judge_again(&mut context!(self));
+        self.handlers.host_changed();
+        self.handlers.recheck_policy(&mut context!(self));
     }
 
-    /// Follows `network update`. A definition that is gone or cannot be read leaves things as they are.
+    /// Follows `network update`. A definition that is gone or unreadable changes nothing.
     fn look_at_definitions(&mut self) {
         let used: Vec<Network> = self.table.networks().cloned().collect();
         for network in used {
@@ -329,41 +329,41 @@ impl Netd {
 
     fn take(&mut self, outcome: Outcome) {
         match outcome {
-            // Before anybody is plugged in, so that everybody who is hears of it.
+            // This comes before any `Plug`, so each container learns why it is cut off.
             Outcome::Ready(result) => {
                 let used = result.and_then(|device| self.use_device(device));
                 self.cut_off = used.err().as_ref().map(WireError::from);
             }
-            // A failure comes back when somebody wants to be plugged into it.
+            // A failure is reported when a container is plugged into the network.
             Outcome::Network(result) => drop(result.and_then(|()| self.answer_questions())),
             Outcome::Done(ticket, result) => self.done(ticket, result),
             Outcome::Counted(ticket, result) => self.counted(ticket, result),
         }
     }
 
-    /// From now on there is a way out. Without a gate, TCP is spoken here.
+    /// Starts outbound traffic. Without tproxy, netd speaks TCP itself.
     fn use_device(&mut self, device: Device) -> Result<()> {
-        let token = Token::new(Part::Tun, 0);
+        let token = Token::new(Handler::Tun, 0);
         self.epoll.watch(device.fd.as_fd(), Interest::READ, token).context(|| "cannot wait for packets")?;
         self.tun = Tun::new(device.fd, device.cuts_udp);
-        match device.has_gate {
-            true => self.parts.open_gate(&mut context!(self)),
+        match device.has_tproxy {
+            true => self.handlers.open_tproxy(&mut context!(self)),
             false => Ok(()),
         }
     }
 
-    /// When something is due without anything having happened.
+    /// When the next timer is due.
     fn deadline(&self) -> Option<Instant> {
         let idle = self.idle.map(|since| since + IDLE);
         let unused = self.unused.values().min().map(|since| *since + IDLE);
-        let parts = [self.tun.look_at(), self.parts.deadline()];
-        [idle, unused, self.deaf, self.give_up].into_iter().chain(parts).flatten().min()
+        let handlers = [self.tun.look_at(), self.handlers.deadline()];
+        [idle, unused, self.deaf, self.give_up].into_iter().chain(handlers).flatten().min()
     }
 
     fn expire(&mut self, now: Instant) {
-        self.parts.expire(&mut context!(self));
+        self.handlers.expire(&mut context!(self));
         if self.deaf.is_some_and(|until| until <= now) {
-            let listening = Token::new(Part::Control, LISTENER);
+            let listening = Token::new(Handler::Control, LISTENER);
             let heard = self.epoll.watch(self.listener.as_fd(), Interest::READ, listening);
             self.deaf = heard.is_err().then(|| now + RETRY);
         }
@@ -379,43 +379,43 @@ impl Netd {
         for id in due {
             self.unused.remove(&id);
             self.bridges.remove(&id);
-            self.inside.order(Job::RemoveNetwork(id));
+            self.router_threads.order(Job::RemoveNetwork(id));
         }
         if removed {
             let _ = self.answer_questions();
         }
     }
 
-    /// Everybody who was here before is back, or does not come: networks of an earlier netd that nobody has asked for are
-    /// not needed. Those of containers that could not come yet stay, so that their neighbours do.
+    /// Ends the wait for containers of the former netd. Networks that none of them uses are removed; those of
+    /// containers that could not reconnect yet stay, for the sake of their neighbours.
     fn sweep(&mut self) {
         if std::mem::take(&mut self.unswept) {
             let late = self.awaited.values().flat_map(|joined| &joined.endpoints);
-            self.inside.order(Job::Sweep(late.map(|endpoint| endpoint.network_id.clone()).collect()));
+            self.router_threads.order(Job::Sweep(late.map(|endpoint| endpoint.network_id.clone()).collect()));
         }
     }
 
-    /// Asks for the bridge of a network, unless it is there.
+    /// Requests the bridge of a network, unless it exists.
     fn need_bridge(&mut self, network: &Network) {
         self.unused.remove(&network.id);
         if self.bridges.get(&network.id) != Some(network) {
-            // Whoever had its addresses before loses its bridge (`Router::displace`).
+            // A network that had the same addresses loses its bridge (`Router::remove_overlapping`).
             self.bridges.retain(|id, other| *id == network.id || !share_addresses(other, network));
             self.unused.retain(|id, _| self.bridges.contains_key(id));
             self.table.update(network);
             self.bridges.insert(network.id.clone(), network.clone());
-            self.inside.order(Job::AddNetwork(Box::new(network.clone())));
+            self.router_threads.order(Job::AddNetwork(Box::new(network.clone())));
         }
     }
 
-    /// Listens on the gateways of all networks whose members want names.
+    /// Makes the DNS forwarder listen on the gateways of all networks whose members want names.
     fn answer_questions(&mut self) -> Result<()> {
         let networks = self.bridges.values().filter(|network| network.dns);
         let gateways: Vec<_> = networks.flat_map(|network| &network.subnets).map(|subnet| subnet.gateway).collect();
-        self.parts.answer_on(&mut context!(self), &gateways)
+        self.handlers.answer_on(&mut context!(self), &gateways)
     }
 
-    /// Looks which bridges have no members any more.
+    /// Notes which bridges have no members any more.
     fn note_unused(&mut self) {
         let now = Instant::now();
         for id in self.bridges.keys() {
@@ -426,19 +426,19 @@ impl Netd {
     }
 
     fn accept(&mut self) {
-        // The socket and its directory are the user's alone, and so is who connects.
+        // The socket and its directory are the user's alone, and so are the peers.
         loop {
             let socket = match accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(socket) => socket,
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.deafen(),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause_accepting(),
                 Err(_) => return,
             };
             if check_peer(socket.as_fd()).is_err() {
                 continue;
             }
             let id = self.next_client;
-            let watched = self.epoll.watch(socket.as_fd(), Interest::READ, Token::new(Part::Control, id));
+            let watched = self.epoll.watch(socket.as_fd(), Interest::READ, Token::new(Handler::Control, id));
             if watched.is_ok() {
                 self.next_client += 1;
                 self.clients.insert(id, Client::new(socket));
@@ -447,14 +447,14 @@ impl Netd {
         }
     }
 
-    /// There is no room for another supervisor: who connects waits a moment.
-    fn deafen(&mut self) {
+    /// Pauses accepting: there is no room for another supervisor.
+    fn pause_accepting(&mut self) {
         if self.epoll.ignore(self.listener.as_fd()).is_ok() {
             self.deaf = Some(self.now + RETRY);
         }
     }
 
-    /// Whether nobody is about to connect; then the socket is gone.
+    /// Whether netd may exit: no supervisor is about to connect. The socket is removed then.
     fn may_go(&mut self, address: &Path, lock: &Path) -> Result<bool> {
         let Some(_lock) = Lock::attempt(lock, Mode::Exclusive)? else {
             self.idle = Some(Instant::now());
@@ -469,8 +469,8 @@ impl Netd {
     }
 }
 
-/// netd ends when nobody needs it and not before: what ends a login session must not cut containers off. It opens many
-/// files: so many.
+/// Blocks the signals that end a login session, which must not cut containers off. Raises the limit of open files, and
+/// returns it.
 fn become_background() -> Result<u64> {
     use nix::sys::signal::{SigSet, Signal};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();

@@ -1,4 +1,4 @@
-//! What netd keeps for serving ([`crate::base::sandbox`]): sockets, power over its network namespaces, and a few files.
+//! The sandbox of netd ([`crate::base::sandbox`]): sockets, control of its network namespaces, and a few files.
 
 use std::path::Path;
 
@@ -43,8 +43,8 @@ const CALLS: &[i64] = &[
     libc::SYS_readlink,
 ];
 
-/// For containers' traffic, and for interfaces, routes and rules. Unix sockets, by which other programs of the user could
-/// be talked to, are not among them: netd's own was bound by the supervisor.
+/// For container traffic, interfaces, routes and rules. Unix sockets are left out, since they would reach other
+/// programs of the user; the supervisor has bound netd's own socket.
 const FAMILIES: &[i32] = &[libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
 /// Interfaces, and entering the network namespaces of containers.
@@ -53,14 +53,14 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::NET_ADMIN
     .union(CapabilitySet::NET_BIND_SERVICE)
     .union(CapabilitySet::SYS_ADMIN);
 
-/// Directories to which resolv.conf(5) leads on machines whose resolvers change: systemd-resolved, resolvconf, NetworkManager, ConnMan.
+/// Directories that resolv.conf(5) may link to: systemd-resolved, resolvconf, NetworkManager, ConnMan.
 const RESOLVERS: [&str; 4] = ["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman"];
 
-/// Enters the sandbox. A directory of resolvers that does not exist yet cannot be named: should resolv.conf lead there
-/// later, the former resolvers stay in use until the next netd. `networks` is the directory of their definitions; `runtime` has netd's socket and lock, `logs` the
-/// log of its faults.
+/// Enters the sandbox. A directory of resolvers that does not exist yet cannot be allowed: if resolv.conf later links
+/// there, the former resolvers stay in use until the next netd. `networks` has the definitions, `runtime` the socket
+/// and the lock, `logs` the log of faults.
 pub(super) fn enter(networks: &Path, runtime: &Path, logs: &Path) -> Result<()> {
-    // What resolv.conf is a link to now, wherever that is.
+    // The present target of resolv.conf.
     let resolver = std::fs::canonicalize("/etc/resolv.conf").ok();
     let resolver = resolver.as_deref().and_then(Path::parent);
     let read = ["/etc", "/proc"].into_iter().chain(RESOLVERS).map(Path::new).chain([networks]).chain(resolver);

@@ -1,4 +1,4 @@
-//! How netd comes into being: a supervisor forks it off and leaves it alone.
+//! Starts netd: a supervisor forks it off as a detached process.
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,13 +8,13 @@ use super::ROLE;
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit_now, fork, place_at};
 
-/// Where netd finds its listening socket.
+/// The descriptor of the listening socket in netd.
 pub const LISTENER: i32 = 3;
-/// Where it finds the router's namespace of its predecessor.
+/// The descriptor of the former router namespace in netd.
 pub const ROUTER: i32 = 4;
 
-/// Starts netd with the listening socket bound at `address`. It is nobody's child afterwards, in a session of its own and
-/// holds nothing of the caller's, which must have one thread. What fails from here on shows as an end of the connections.
+/// Starts netd with the listening socket that is bound at `address`. It gets a session of its own, no parent that waits
+/// for it, and no other descriptors. The caller must have one thread. Later failures show as closed connections.
 pub fn spawn(
     paths: &Paths,
     address: &Path,
@@ -61,7 +61,7 @@ fn become_netd(
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
-    // Out of the way of the numbers that netd looks at.
+    // Moves them out of the way of the numbers that netd uses.
     let (program, listener) = (above(program)?, above(listener)?);
     let router = router.map(above).transpose()?;
     close_on_exec_from(3)?;
@@ -72,7 +72,7 @@ fn become_netd(
     Err(exec_fd(program.as_fd(), argv, env).into())
 }
 
-/// A copy of `fd` with a number above those that are handed over.
+/// A copy of `fd` above the numbers that are passed to netd.
 fn above(fd: BorrowedFd<'_>) -> std::io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(fd, 10)?)
 }

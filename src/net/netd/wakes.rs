@@ -1,4 +1,4 @@
-//! Waiting, on epoll(7).
+//! The event loop's wait: epoll(7), and busy-polling before it sleeps.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::net::part::{Interest, Token, Wakes};
+use crate::net::handler::{Interest, Token, Wakes};
 
-/// The most that is handled in one round, so that timers are not kept waiting.
+/// The most events per round, so that timers are not delayed.
 const ROUND: usize = 128;
 
 /// An epoll instance.
@@ -19,28 +19,28 @@ pub struct Epoll {
 }
 
 impl Epoll {
-    /// A new one.
+    /// Makes an epoll instance.
     pub fn new() -> io::Result<Self> {
         Ok(Self { fd: epoll::create(epoll::CreateFlags::CLOEXEC)? })
     }
 
-    /// Waits for something to happen, or for a time, into `events`; at first without going to sleep, if it pays.
+    /// Waits for events or a timeout; busy-polls first, if that pays.
     pub fn wait(
         &self,
         events: &mut Vec<(u64, Interest)>,
         timeout: Option<Duration>,
-        vigil: &mut Vigil,
+        busy_poll: &mut BusyPoll,
     ) -> io::Result<()> {
         let start = Instant::now();
         let mut timeout = timeout;
-        if let Some(most) = vigil.length(start) {
-            self.stay_awake(events, timeout.map_or(most, |timeout| timeout.min(most)), vigil)?;
+        if let Some(most) = busy_poll.length(start) {
+            self.poll_busily(events, timeout.map_or(most, |timeout| timeout.min(most)), busy_poll)?;
             if !events.is_empty() {
                 return Ok(());
             }
             timeout = timeout.map(|left| left.saturating_sub(start.elapsed()));
         }
-        // Rounded up: a timer must be due when we wake for it.
+        // Rounded up, so that the timer is due at wake-up.
         let timeout = timeout.map(|left| left + Duration::from_micros(1));
         match timeout.filter(|left| *left < Duration::from_millis(2)) {
             None => self.take(events, timeout),
@@ -55,19 +55,24 @@ impl Epoll {
         }
     }
 
-    /// Looks again and again, until something has happened or for so long.
-    fn stay_awake(&self, events: &mut Vec<(u64, Interest)>, most: Duration, vigil: &mut Vigil) -> io::Result<()> {
+    /// Polls without sleeping until an event arrives or the time is over.
+    fn poll_busily(
+        &self,
+        events: &mut Vec<(u64, Interest)>,
+        most: Duration,
+        busy_poll: &mut BusyPoll,
+    ) -> io::Result<()> {
         let start = Instant::now();
         let mut last = start;
         loop {
             self.take(events, Some(Duration::ZERO))?;
             let now = Instant::now();
-            let was_stolen = now - last > Vigil::STOLEN;
+            let was_stolen = now - last > BusyPoll::STOLEN;
             if was_stolen {
-                vigil.suspend(now);
+                busy_poll.suspend(now);
             }
             if !events.is_empty() || was_stolen || now - start >= most {
-                vigil.spend(now - start, !events.is_empty());
+                busy_poll.spend(now - start, !events.is_empty());
                 return Ok(());
             }
             last = now;
@@ -96,67 +101,67 @@ fn timespec(time: Duration) -> Timespec {
     Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() }
 }
 
-/// Whether it pays to stay awake for what comes next.
+/// Decides whether to busy-poll for the next event.
 ///
-/// Waking a processor that has gone to sleep takes much longer than everything that netd does for a packet, and in a
-/// conversation, where each packet waits for the one before it, all of that adds up. So netd stays awake for a moment,
-/// but only after a row of single packets or messages that each came soon, and after another row each time that it was for
-/// nothing: what is rare, comes in bulk, or is late costs nothing. All of it together is never more than half of the time:
-/// with a third conversations were slower, with three quarters no faster.
+/// Waking an idle processor takes much longer than all that netd does for a packet. In request-response traffic, where
+/// each packet waits for the one before it, these delays add up. So netd busy-polls for a moment, but only after a row
+/// of single packets or messages in quick succession, and after a longer one each time that the poll found nothing.
+/// Rare, bulk or late traffic costs nothing. At most half of the time is spent polling: with a third request-response
+/// traffic was slower, with three quarters no faster.
 ///
-/// Nor does it happen where others want the processor: what is spent awake counts against netd's share, and it would have
-/// to wait its turn when there is something to do.
+/// netd does not busy-poll where other tasks want the processor: the time would count against its share, and it would
+/// wait for its turn when there is something to do.
 #[derive(Debug)]
-pub struct Vigil {
-    /// Single packets and messages that have come soon.
+pub struct BusyPoll {
+    /// Single packets and messages in quick succession.
     row: u32,
-    /// There is a processor for those that are waited for.
-    has_company: bool,
-    /// For how long netd may still be awake; of the time since then, half is added.
+    /// Whether the peer has another processor to run on.
+    has_idle_cpu: bool,
+    /// The remaining budget for busy-polling. It grows by half of the elapsed time.
     allowance: Duration,
     counted: Instant,
-    /// Not before then.
+    /// No busy-polling before then.
     suspended: Option<Instant>,
 }
 
-impl Vigil {
-    /// How long it is: most answers of programs on this machine come within that.
+impl BusyPoll {
+    /// How long one poll lasts: most answers of programs on this machine arrive within it.
     const LENGTH: Duration = Duration::from_micros(50);
-    /// What is soon, for one who sleeps.
+    /// The delay that still counts as quick succession, for a sleeping netd.
     const SOON: Duration = Duration::from_micros(100);
-    /// How many packets a row has.
+    /// How many packets make a row.
     const ROW: u32 = 8;
-    /// One part in so many of the time.
+    /// The inverse of the share of time.
     const SHARE: u32 = 2;
-    /// What may be saved up.
+    /// The largest budget.
     const MOST: Duration = Duration::from_millis(5);
-    /// One look takes a few microseconds, unless somebody else had the processor for a turn.
+    /// An iteration takes microseconds; a longer one means that another task had the processor.
     const STOLEN: Duration = Duration::from_millis(1);
-    /// How long nobody stays awake after that.
+    /// How long busy-polling stops after that.
     const PAUSE: Duration = Duration::from_secs(1);
 
-    /// Nothing is known yet.
+    /// The state before any traffic.
     pub fn new() -> Self {
-        let has_company = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
-        Self { row: 0, has_company, allowance: Duration::ZERO, counted: Instant::now(), suspended: None }
+        let has_idle_cpu = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
+        Self { row: 0, has_idle_cpu, allowance: Duration::ZERO, counted: Instant::now(), suspended: None }
     }
 
     /// Whether each packet waits for the one before it.
-    pub fn sees_conversation(&self) -> bool {
+    pub fn is_request_response(&self) -> bool {
         self.row >= Self::ROW
     }
 
-    /// For how long to stay awake now.
+    /// How long to busy-poll now.
     fn length(&mut self, now: Instant) -> Option<Duration> {
         let earned = now.saturating_duration_since(self.counted) / Self::SHARE;
         self.allowance = (self.allowance + earned).min(Self::MOST);
         self.counted = now;
         self.suspended.take_if(|until| *until <= now);
-        let may = self.has_company && self.suspended.is_none() && self.allowance >= Self::LENGTH;
-        (may && self.sees_conversation()).then_some(Self::LENGTH)
+        let may = self.has_idle_cpu && self.suspended.is_none() && self.allowance >= Self::LENGTH;
+        (may && self.is_request_response()).then_some(Self::LENGTH)
     }
 
-    /// It took so long, and whether something has come.
+    /// Records the time spent polling and whether an event arrived.
     fn spend(&mut self, spent: Duration, was_useful: bool) {
         self.allowance = self.allowance.saturating_sub(spent);
         if !was_useful {
@@ -164,18 +169,18 @@ impl Vigil {
         }
     }
 
-    /// Somebody else wanted the processor.
+    /// Another task wanted the processor.
     fn suspend(&mut self, now: Instant) {
         self.suspended = Some(now + Self::PAUSE);
     }
 
-    /// After so long, so many descriptors had something, and so many packets and messages were moved.
+    /// Records a round: the time waited, the ready descriptors, and the packets and messages moved.
     pub fn note(&mut self, waited: Duration, happened: usize, moved: u64) {
         self.row = match (happened, moved) {
             _ if waited >= Self::SOON => 0,
-            // What belongs to the making or the end of a connection says nothing of what comes next.
+            // Events that set up or close a connection say nothing about what comes next.
             (..=2, 0) => self.row,
-            // The first packet of a connection is passed on as such, and both its ends may have something to tell.
+            // The first packet of a connection is forwarded as such, and both ends may report an event.
             (..=2, 1..=2) => self.row.saturating_add(1),
             _ => 0,
         };
@@ -207,31 +212,31 @@ mod tests {
     use rustix::event::{EventfdFlags, eventfd};
 
     use super::*;
-    use crate::net::part::Part;
+    use crate::net::handler::Handler;
 
-    /// One that stays awake.
-    fn willing(now: Instant) -> Vigil {
-        Vigil { row: 100, has_company: true, allowance: Vigil::MOST, counted: now, suspended: None }
+    /// A state that busy-polls.
+    fn willing(now: Instant) -> BusyPoll {
+        BusyPoll { row: 100, has_idle_cpu: true, allowance: BusyPoll::MOST, counted: now, suspended: None }
     }
 
     #[test]
     fn staying_awake_ends_with_the_time_or_with_what_happens() {
         let epoll = Epoll::new().unwrap();
         let event = eventfd(0, EventfdFlags::CLOEXEC).unwrap();
-        epoll.watch(event.as_fd(), Interest::READ, Token::new(Part::Host, 7)).unwrap();
+        epoll.watch(event.as_fd(), Interest::READ, Token::new(Handler::Host, 7)).unwrap();
         let mut events = Vec::new();
         let start = Instant::now();
         let short = Duration::from_millis(2);
-        for mut vigil in [Vigil::new(), willing(start)] {
-            epoll.wait(&mut events, Some(short), &mut vigil).unwrap();
-            assert!(events.is_empty() && !vigil.sees_conversation());
+        for mut busy_poll in [BusyPoll::new(), willing(start)] {
+            epoll.wait(&mut events, Some(short), &mut busy_poll).unwrap();
+            assert!(events.is_empty() && !busy_poll.is_request_response());
         }
         assert!(start.elapsed() >= 2 * short);
         rustix::io::write(&event, &1u64.to_ne_bytes()).unwrap();
-        for mut vigil in [Vigil::new(), willing(start)] {
-            let before = vigil.sees_conversation();
-            epoll.wait(&mut events, None, &mut vigil).unwrap();
-            assert_eq!((events.len(), vigil.sees_conversation()), (1, before));
+        for mut busy_poll in [BusyPoll::new(), willing(start)] {
+            let before = busy_poll.is_request_response();
+            epoll.wait(&mut events, None, &mut busy_poll).unwrap();
+            assert_eq!((events.len(), busy_poll.is_request_response()), (1, before));
         }
     }
 
@@ -239,10 +244,10 @@ mod tests {
     fn only_single_packets_that_come_soon_are_waited_for_awake() {
         let (soon, late) = (Duration::from_micros(30), Duration::from_micros(300));
         let now = Instant::now();
-        let mut vigil = Vigil { row: 0, ..willing(now) };
+        let mut busy_poll = BusyPoll { row: 0, ..willing(now) };
         let mut row = |what: &[(Duration, usize, u64)]| {
-            what.iter().for_each(|(waited, happened, moved)| vigil.note(*waited, *happened, *moved));
-            vigil.length(now).is_some()
+            what.iter().for_each(|(waited, happened, moved)| busy_poll.note(*waited, *happened, *moved));
+            busy_poll.length(now).is_some()
         };
         let single = (soon, 1, 1);
         assert!(!row(&[single; 7]));
@@ -250,13 +255,13 @@ mod tests {
         assert!(!row(&[(late, 1, 1)]) && !row(&[single; 7]) && row(&[single]));
         assert!(!row(&[(soon, 1, 64)]) && !row(&[single; 7]) && row(&[single]));
         assert!(!row(&[(soon, 3, 2)]) && !row(&[(late, 1, 1); 100]));
-        // The making and the end of connections are not counted: neither for it, nor against it.
+        // Connection setup and close count neither for busy-polling nor against it.
         assert!(!row(&[(soon, 1, 0); 100]) && !row(&[single; 7]) && !row(&[(soon, 1, 0)]) && row(&[single]));
         assert!(!row(&[(late, 1, 0)]));
-        let mut alone = Vigil { has_company: false, ..willing(now) };
+        let mut alone = BusyPoll { has_idle_cpu: false, ..willing(now) };
         assert_eq!(alone.length(now), None);
         let mut vain = willing(now);
-        vain.spend(Vigil::LENGTH, false);
+        vain.spend(BusyPoll::LENGTH, false);
         assert_eq!(vain.length(now), None);
         (0..8).for_each(|_| vain.note(soon, 1, 1));
         assert!(vain.length(now).is_some());
@@ -265,31 +270,31 @@ mod tests {
     #[test]
     fn staying_awake_is_never_more_than_half_of_the_time() {
         let start = Instant::now();
-        let (mut vigil, mut now, mut awake) = (willing(start), start, Duration::ZERO);
+        let (mut busy_poll, mut now, mut awake) = (willing(start), start, Duration::ZERO);
         while now < start + Duration::from_secs(1) {
-            vigil.note(Vigil::LENGTH, 1, 1);
-            if let Some(length) = vigil.length(now) {
-                vigil.spend(length, true);
+            busy_poll.note(BusyPoll::LENGTH, 1, 1);
+            if let Some(length) = busy_poll.length(now) {
+                busy_poll.spend(length, true);
                 awake += length;
             }
-            now += Vigil::LENGTH;
+            now += BusyPoll::LENGTH;
         }
         let half = Duration::from_secs(1) / 2;
-        assert!(awake <= half + Vigil::MOST && awake >= half - Vigil::MOST, "{awake:?}");
-        // After a long rest, not more than what may be saved up.
-        assert!(vigil.length(now + Duration::from_secs(100)).is_some());
-        assert_eq!(vigil.allowance, Vigil::MOST);
+        assert!(awake <= half + BusyPoll::MOST && awake >= half - BusyPoll::MOST, "{awake:?}");
+        // The budget is capped after a long rest.
+        assert!(busy_poll.length(now + Duration::from_secs(100)).is_some());
+        assert_eq!(busy_poll.allowance, BusyPoll::MOST);
     }
 
     #[test]
     fn where_others_want_the_processor_nobody_stays_awake() {
         let now = Instant::now();
-        let mut vigil = willing(now);
-        assert!(vigil.length(now).is_some());
-        vigil.suspend(now);
-        assert_eq!(vigil.length(now + Vigil::PAUSE / 2), None);
-        vigil.suspend(now + Vigil::PAUSE / 2);
-        assert_eq!(vigil.length(now + Vigil::PAUSE), None);
-        assert!(vigil.length(now + 2 * Vigil::PAUSE).is_some());
+        let mut busy_poll = willing(now);
+        assert!(busy_poll.length(now).is_some());
+        busy_poll.suspend(now);
+        assert_eq!(busy_poll.length(now + BusyPoll::PAUSE / 2), None);
+        busy_poll.suspend(now + BusyPoll::PAUSE / 2);
+        assert_eq!(busy_poll.length(now + BusyPoll::PAUSE), None);
+        assert!(busy_poll.length(now + 2 * BusyPoll::PAUSE).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! The requests that coracle makes, each built from plain values.
+//! The rtnetlink requests of coracle, each built from plain values.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -45,7 +45,7 @@ pub fn bridge(name: &str, mac: Mac, mtu: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewLink(message)
 }
 
-/// A pair of virtual Ethernet interfaces, one here, the other one in another namespace; neither is up.
+/// A pair of virtual Ethernet interfaces, the second in another namespace; neither is up.
 pub fn veth(name: &str, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)) -> RouteNetlinkMessage {
     let (peer_name, peer_mac, namespace) = peer;
     let mut other = LinkMessage::default();
@@ -67,7 +67,7 @@ pub fn veth(name: &str, mtu: u32, peer: (&str, Mac, BorrowedFd<'_>)) -> RouteNet
     RouteNetlinkMessage::NewLink(message)
 }
 
-/// Puts an interface into a bridge.
+/// Adds an interface to a bridge.
 pub fn enslave(index: u32, bridge: u32) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
@@ -75,9 +75,9 @@ pub fn enslave(index: u32, bridge: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::SetLink(message)
 }
 
-/// Has a bridge believe nothing that comes in by one of its ports (bridge(8)): it learns no addresses there, and drops frames
-/// from a hardware address that is not known to be there ([`station`]; since Linux 5.18); nor does it send there what is for
-/// an address that it does not know. The port must be in its bridge already.
+/// Makes a bridge port static (bridge(8)): it learns no addresses, drops frames from unknown hardware addresses (set
+/// with [`station`]; since Linux 5.18), and gets no frames for unknown destinations. The port must be in its bridge
+/// already.
 pub fn distrust(index: u32) -> RouteNetlinkMessage {
     let port = vec![InfoBridgePort::Learning(false), InfoBridgePort::UnicastFlood(false), InfoBridgePort::Locked(true)];
     let mut message = LinkMessage::default();
@@ -86,11 +86,11 @@ pub fn distrust(index: u32) -> RouteNetlinkMessage {
         LinkInfo::PortKind(InfoPortKind::Bridge),
         LinkInfo::PortData(InfoPortData::BridgePort(port)),
     ])];
-    // Not SetLink, which knows nothing of ports (rtnl_changelink in net/core/rtnetlink.c).
+    // Not SetLink, which ignores bridge ports (rtnl_changelink in net/core/rtnetlink.c).
     RouteNetlinkMessage::NewLink(message)
 }
 
-/// Has the kernel make an interface's link-local address of its hardware address, whatever the default is.
+/// Makes the kernel derive an interface's link-local address from its hardware address, whatever the default is.
 pub fn link_local_by_mac(index: u32) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
@@ -102,8 +102,7 @@ fn address_generation(mode: In6AddrGenMode) -> LinkAttribute {
     LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(mode)])])
 }
 
-/// Tells a bridge behind which of its interfaces a hardware address is, before it sends anything and before the interface
-/// is of use. It stays there until it is told otherwise.
+/// Adds a permanent entry to a bridge's forwarding table: the hardware address is behind this port.
 pub fn station(port: u32, mac: Mac) -> RouteNetlinkMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = AddressFamily::Bridge;
@@ -114,7 +113,7 @@ pub fn station(port: u32, mac: Mac) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewNeighbour(message)
 }
 
-/// Forgets where a neighbour is: who has its address is asked again.
+/// Removes a neighbour entry: the address is resolved again.
 pub fn forget_neighbour(index: u32, neighbour: IpAddr) -> RouteNetlinkMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = family(neighbour);
@@ -123,7 +122,7 @@ pub fn forget_neighbour(index: u32, neighbour: IpAddr) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelNeighbour(message)
 }
 
-/// Brings an interface up; with its maximum packet size and no addresses of its own making, where asked.
+/// Brings an interface up; sets its MTU and suppresses automatic addresses, if asked.
 pub fn link_up(index: u32, mtu: Option<u32>, without_link_local: bool) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     up(&mut message);
@@ -135,8 +134,8 @@ pub fn link_up(index: u32, mtu: Option<u32>, without_link_local: bool) -> RouteN
     RouteNetlinkMessage::SetLink(message)
 }
 
-/// Sets an interface's hardware address. The same one again has it announced, of both families, where arp_notify and
-/// ndisc_notify say so (inetdev_event in net/ipv4/devinet.c, ndisc_netdev_event in net/ipv6/ndisc.c).
+/// Sets an interface's hardware address. Setting the same one again announces the addresses of both families where
+/// arp_notify and ndisc_notify are set (inetdev_event in net/ipv4/devinet.c, ndisc_netdev_event in net/ipv6/ndisc.c).
 pub fn hardware_address(index: u32, mac: Mac) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
@@ -163,7 +162,7 @@ pub fn delete_link(name: &str) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelLink(message)
 }
 
-/// Gives an interface an address, ready for use at once: nobody else has it, so IPv6 need not search for a duplicate.
+/// Gives an interface an address that is usable at once: it is unique, so IPv6 skips duplicate address detection.
 pub fn address(index: u32, address: IpAddr, prefix: u8) -> RouteNetlinkMessage {
     let mut message = AddressMessage::default();
     message.header.family = family(address);
@@ -187,16 +186,16 @@ pub fn list_addresses() -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetAddress(AddressMessage::default())
 }
 
-/// Where a route leads.
+/// The next hop of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hop {
-    /// To whoever is there on this interface.
+    /// Directly connected on this interface.
     Link(u32),
     /// To this neighbour on this interface.
     Via(IpAddr, u32),
-    /// To this machine, by this interface.
+    /// This machine, by this interface.
     Local(u32),
-    /// Nowhere: "administratively prohibited".
+    /// None: "administratively prohibited".
     Prohibit,
 }
 
@@ -242,27 +241,27 @@ pub fn delete_route(table: u32, destination: IpNet) -> RouteNetlinkMessage {
     RouteNetlinkMessage::DelRoute(message)
 }
 
-/// Which packets look up a table.
+/// Which packets a rule matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
     /// Those with this mark.
     Mark(u32),
-    /// Those that come in by this interface.
+    /// Those that enter by this interface.
     By(String),
-    /// Those of these that come from these addresses.
+    /// Those that enter by this interface from these addresses.
     ByFrom(String, IpNet),
 }
 
-/// What is done about matching packets.
+/// The action of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// They look up this table.
+    /// Look up this table.
     Table(u32),
-    /// They are dropped.
+    /// Drop the packet.
     Drop,
 }
 
-/// A rule for one family, before those of a higher `priority`.
+/// A rule for one family; lower `priority` comes first.
 pub fn rule(of: AddressFamily, priority: u32, selector: &Selector, verdict: Verdict) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewRule(rule_message(of, priority, selector, verdict))
 }
@@ -295,7 +294,7 @@ fn rule_message(of: AddressFamily, priority: u32, selector: &Selector, verdict: 
     message
 }
 
-/// The number of the interface in an answer to [`get_link`].
+/// The interface index in an answer to [`get_link`].
 pub fn link_index(answer: &RouteNetlinkMessage) -> Option<u32> {
     match answer {
         RouteNetlinkMessage::NewLink(message) => Some(message.header.index),
@@ -303,7 +302,7 @@ pub fn link_index(answer: &RouteNetlinkMessage) -> Option<u32> {
     }
 }
 
-/// The name of the interface in an answer to [`list_links`].
+/// The interface name in an answer to [`list_links`].
 pub fn link_name(answer: &RouteNetlinkMessage) -> Option<&str> {
     let RouteNetlinkMessage::NewLink(message) = answer else { return None };
     message.attributes.iter().find_map(|attribute| match attribute {
@@ -312,7 +311,7 @@ pub fn link_name(answer: &RouteNetlinkMessage) -> Option<&str> {
     })
 }
 
-/// Whether the interface in an answer to [`get_link`] is a port of a bridge that takes frames from it.
+/// Whether the interface in an answer to [`get_link`] is a bridge port in forwarding state.
 pub fn forwards(answer: &RouteNetlinkMessage) -> bool {
     let RouteNetlinkMessage::NewLink(message) = answer else { return false };
     let info = message.attributes.iter().filter_map(|attribute| match attribute {
@@ -326,8 +325,7 @@ pub fn forwards(answer: &RouteNetlinkMessage) -> bool {
     })
 }
 
-/// The network of the address in an answer to [`list_addresses`], and the number of its interface; none of an address that
-/// is valid on its link alone.
+/// The network of the address in an answer to [`list_addresses`], and its interface index; `None` for link-local scope.
 pub fn net_of_address(answer: &RouteNetlinkMessage) -> Option<(u32, IpNet)> {
     let RouteNetlinkMessage::NewAddress(message) = answer else { return None };
     let address = message.attributes.iter().find_map(|attribute| match attribute {
@@ -338,7 +336,7 @@ pub fn net_of_address(answer: &RouteNetlinkMessage) -> Option<(u32, IpNet)> {
     (message.header.scope == AddressScope::Universe).then_some((message.header.index, net))
 }
 
-/// What the other end of the pair in an answer has received and sent: what this end has sent and received.
+/// The counters of the other end of the pair in an answer: this end's, swapped.
 pub fn counters_of_peer(answer: &RouteNetlinkMessage) -> Option<Counters> {
     let RouteNetlinkMessage::NewLink(message) = answer else { return None };
     message.attributes.iter().find_map(|attribute| match attribute {
@@ -356,8 +354,8 @@ pub fn counters_of_peer(answer: &RouteNetlinkMessage) -> Option<Counters> {
     })
 }
 
-/// Lets what leaves an interface pass at a rate (tc-tbf(8)); more waits for a tenth of a second, and is then lost. It may
-/// be there already.
+/// Limits the rate of what leaves an interface (tc-tbf(8)); excess waits for up to a tenth of a second, and is then
+/// dropped. Replaces an existing limit.
 pub fn shaper(index: u32, rate: Rate, mtu: u32) -> RouteNetlinkMessage {
     // Attributes of linux/pkt_sched.h.
     const PARAMETERS: u16 = 1;
@@ -366,7 +364,7 @@ pub fn shaper(index: u32, rate: Rate, mtu: u32) -> RouteNetlinkMessage {
     let rate = rate.bytes_per_second();
     let frame = u64::from(mtu) + ETHERNET_HEADER;
     let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).to_ne_bytes();
-    // What may pass at once: a hundredth of a second's worth, and what one wake-up of a slow sender brings.
+    // The burst: a hundredth of a second's worth, or what one wake-up of a slow sender brings.
     let burst = (rate / 100).max(2 * frame);
     let waiting = (rate / 10).max(8 * frame);
     // struct tc_tbf_qopt: struct tc_ratespec (cell_log, linklayer, overhead, cell_align, mpu, rate) twice, the second one, of
@@ -390,7 +388,7 @@ pub fn shaper(index: u32, rate: Rate, mtu: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::NewQueueDiscipline(message)
 }
 
-/// Which counts at interfaces.
+/// Included in the frame lengths that the limit counts.
 const ETHERNET_HEADER: u64 = 14;
 /// TC_LINKLAYER_ETHERNET: the time that a packet takes is proportional to its length.
 const LINK_LAYER_ETHERNET: u8 = 1;
@@ -401,7 +399,7 @@ mod tests {
 
     use super::*;
 
-    /// As `tc qdisc replace dev 7 root tbf` sends it; the rate, the queue and the burst are what counts.
+    /// As `tc qdisc replace dev 7 root tbf` sends it; checks rate, queue and burst.
     #[test]
     fn shapers_are_token_buckets() {
         let numbers = |rate, mtu| {

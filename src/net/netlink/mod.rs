@@ -1,10 +1,10 @@
-//! rtnetlink(7): requests in batches, lists, and changes as they happen.
+//! rtnetlink(7): batches of requests, lists, and change notifications.
 //!
-//! A [`Batch`] is sent with one system call and executed in order by the kernel. Only its last request asks for an
-//! acknowledgement; the kernel reports those that fail in any case, so one round trip tells the outcome of all. The kernel
-//! goes on after a failure: a batch is for steps that are harmless without each other, and whose failure undoes the lot.
+//! A [`Batch`] is sent with one system call, and the kernel executes it in order. Only the last request asks for an
+//! acknowledgement; the kernel reports failures in any case, so one round trip tells the outcome of all. The kernel
+//! goes on after a failure: the steps of a batch must be harmless alone, and a failure means that all are undone.
 //!
-//! A [`Socket`] belongs to the network namespace of the thread that opens it, whoever uses it afterwards.
+//! A [`Socket`] belongs to the network namespace of the thread that opens it, whichever thread uses it.
 
 pub mod message;
 
@@ -22,7 +22,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
-/// The kernel answers at once, or never.
+/// The timeout of an answer: the kernel answers at once, or never.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most that the kernel puts into one answer (NLMSG_GOODSIZE is 8 KiB, lists use up to 32 KiB).
@@ -34,7 +34,7 @@ const HEADER: usize = 16;
 /// A step of a batch that failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// What was attempted, for people.
+    /// What was attempted, for the message.
     pub step: String,
     /// Why it failed.
     pub error: io::Error,
@@ -57,7 +57,7 @@ struct Step {
     name: String,
     flags: u16,
     message: RouteNetlinkMessage,
-    /// Errors that are none.
+    /// Errors that count as success.
     harmless: &'static [i32],
 }
 
@@ -67,7 +67,7 @@ impl Batch {
         self.push_unless(name, flags, message, &[]);
     }
 
-    /// As [`Batch::push`], but these errors count as success.
+    /// As [`Batch::push`]; `harmless` errors count as success.
     pub fn push_unless(
         &mut self,
         name: impl Into<String>,
@@ -78,7 +78,7 @@ impl Batch {
         self.steps.push(Step { name: name.into(), flags, message, harmless });
     }
 
-    /// Whether there is nothing to do.
+    /// Whether it has no requests.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -124,7 +124,7 @@ impl Socket {
         Ok(Self { fd, sequence: 0, answer: vec![0; ANSWER] })
     }
 
-    /// Executes a batch. The first failure that matters is the result; what could be done is done.
+    /// Executes a batch. Returns the first failure that matters; the other requests were executed.
     pub fn run(&mut self, batch: &Batch) -> Result<(), Failure> {
         let Some(last) = batch.steps.last() else { return Ok(()) };
         let trouble = |error| Failure { step: last.name.clone(), error };
@@ -136,7 +136,7 @@ impl Socket {
             for answer in answers(&self.answer[..length]) {
                 let (sequence, code) = answer.map_err(trouble)?;
                 let at = sequence.wrapping_sub(first) as usize;
-                // An answer to an earlier batch that was given up.
+                // An answer to an earlier batch that was abandoned.
                 let Some(step) = batch.steps.get(at) else { continue };
                 if code != 0 && !step.harmless.contains(&code) && outcome.is_ok() {
                     let error = io::Error::from_raw_os_error(code);
@@ -219,7 +219,7 @@ fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Whether a code of NLMSG_ERROR says that the object is not there.
+/// Whether an NLMSG_ERROR code means that the object does not exist.
 fn absent(code: i32) -> bool {
     [-libc::ENODEV, -libc::ENOENT, -libc::ESRCH, -libc::EADDRNOTAVAIL].contains(&code)
 }
@@ -235,7 +235,7 @@ fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What has been answered to which request: its number, and an errno or 0. Other messages are left out.
+/// The acknowledgements and errors: request number, and errno or 0. Other messages are skipped.
 fn answers(bytes: &[u8]) -> impl Iterator<Item = io::Result<(u32, i32)>> {
     const ERROR: u16 = 2;
     frames(bytes).filter_map(|frame| {
@@ -249,7 +249,7 @@ fn answers(bytes: &[u8]) -> impl Iterator<Item = io::Result<(u32, i32)>> {
     })
 }
 
-/// The messages in what the kernel has sent. Those that this program cannot read are left out.
+/// The messages of the kernel. Those that cannot be parsed are skipped.
 fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkMessage<RouteNetlinkMessage>>> {
     frames(bytes).filter_map(|frame| {
         let message = NetlinkMessage::<RouteNetlinkMessage>::parse(&NetlinkBuffer::new(&frame));
@@ -257,11 +257,11 @@ fn messages(bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkMessage<Rout
     })
 }
 
-/// Groups of changes that can be listened to (RTMGRP_* of rtnetlink(7)).
+/// Groups of change notifications (RTMGRP_* of rtnetlink(7)).
 pub const CHANGES_OF_ROUTES_AND_ADDRESSES: u32 =
     (libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR | libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE) as u32;
 
-/// A socket that hears of changes in the network namespace of this thread. It does not block.
+/// A non-blocking socket for change notifications in the network namespace of this thread.
 pub fn listen(groups: u32) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
@@ -269,13 +269,13 @@ pub fn listen(groups: u32) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Throws away what a listening socket has heard; true when there was anything.
+/// Discards pending notifications; true if there were any.
 pub fn drain(fd: BorrowedFd<'_>) -> bool {
     let mut buffer = [0; 4096];
     let mut heard = false;
     loop {
         match recv(fd.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
-            // More has happened than fits into the queue (netlink(7)): that something has is all that counts.
+            // The queue overflowed (netlink(7)): that something has changed is all that matters.
             Ok(_) | Err(nix::errno::Errno::ENOBUFS | nix::errno::Errno::EINTR) => heard = true,
             Err(_) => return heard,
         }

@@ -1,4 +1,4 @@
-//! The networks that are defined: on disk, found by name or id, created, changed and removed.
+//! The defined networks: their records on disk, lookup by name or id, create, change and remove.
 //!
 //! # Format
 //!
@@ -7,12 +7,12 @@
 //!                 .lock          held while one is created, changed or removed
 //! ```
 //!
-//! Readers take no lock. Creating takes it, because a subnet is chosen that no other network has. A container that starts
-//! shares it until its records say that it runs ([`Networks::hold`]), and removing looks under the lock who runs: so a network
-//! is either refused to go or not there to start on. A definition changes by `network update` alone; whoever runs on the
-//! network has a copy of it (`Join`).
+//! Readers take no lock. Creating takes it, because a subnet is chosen that no other network has. A container that
+//! starts shares it until its records say that it runs ([`Networks::hold`]), and removing checks under the lock which
+//! containers run. So either removing is refused, or the container does not find the network. A definition changes by
+//! `network update` alone; containers on the network have a copy of it (`Join`).
 //!
-//! The default network is defined when it is first asked for.
+//! The default network is created when it is first asked for.
 
 mod plan;
 mod routes;
@@ -33,19 +33,19 @@ use crate::base::publish::{self, Durability};
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, paths, text, time};
 use crate::spec::network::{DEFAULT, FORMAT, Network};
 
-/// Other names of the default network: docker's in `--network default`, podman's everywhere. A network that is really
-/// called so goes first.
+/// Other names of the default network: docker's in `--network default`, podman's everywhere. A network with exactly
+/// such a name takes precedence.
 const DEFAULT_ALIASES: [&str; 2] = ["default", "podman"];
 
 /// The networks of one user.
 #[derive(Debug, Clone)]
 pub struct Networks {
     directory: PathBuf,
-    /// Where the host's routes lead: [`host_routes`], but for tests.
+    /// Reads the host's routes: [`host_routes`], except in tests.
     routes: fn() -> Vec<IpNet>,
 }
 
-/// What tells a record of another version.
+/// Reads the version of a record.
 #[derive(Deserialize)]
 struct Versioned {
     format: u32,
@@ -57,12 +57,12 @@ impl Networks {
         Self { directory: Paths::networks_in(&paths.data), routes: host_routes }
     }
 
-    /// The networks below [`Paths::data`], for who knows no more.
+    /// The networks below [`Paths::data`], for callers that know only this directory.
     pub fn below(data: &Path) -> Self {
         Self { directory: Paths::networks_in(data), routes: host_routes }
     }
 
-    /// Where they are defined.
+    /// The directory of their definitions.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -94,7 +94,7 @@ impl Networks {
         }
     }
 
-    /// The network that containers get without being asked, made when it does not exist yet. One read when it does.
+    /// The network of containers that name none, created if it does not exist. Costs one read if it does.
     pub fn default(&self) -> Result<Network> {
         let name: Name = DEFAULT.parse()?;
         if let Some(network) = self.load(&name)? {
@@ -107,7 +107,7 @@ impl Networks {
         }
     }
 
-    /// Creates a network with addresses that no other has, and none that the host has a route to if they were not given.
+    /// Creates a network with addresses that no other has; automatic ones also avoid the host's routes.
     pub fn create(&self, new: &NewNetwork) -> Result<Network> {
         if is_predefined(new.name.as_str()) {
             return Err(Error::new(
@@ -116,7 +116,7 @@ impl Networks {
             )
             .hint("choose another name"));
         }
-        // The default network first, so that nobody takes its addresses.
+        // The default network first, so that the new one does not take its addresses.
         self.default()?;
         let _lock = self.lock()?;
         if self.load(&new.name)?.is_some() {
@@ -126,7 +126,7 @@ impl Networks {
         self.define(new)
     }
 
-    /// Changes a definition. `change` sees it as it is now.
+    /// Changes a definition. `change` gets the present one.
     pub fn update(&self, name: &Name, change: impl FnOnce(&mut Network) -> Result<()>) -> Result<Network> {
         let _lock = self.lock()?;
         let absent = || Error::not_found(format!("network `{name}` not found"));
@@ -136,8 +136,8 @@ impl Networks {
         Ok(network)
     }
 
-    /// Keeps networks that were found from being removed or changed until the lock is dropped. An error if one of them
-    /// has gone in between.
+    /// Keeps these networks from being removed or changed until the lock is dropped. An error if one of them is gone
+    /// already.
     pub fn hold<'a>(&self, found: impl Iterator<Item = &'a Network>) -> Result<Lock> {
         paths::private_dir(&self.directory)?;
         let lock = Lock::wait(&self.directory.join(".lock"), Mode::Shared)?;
@@ -150,12 +150,12 @@ impl Networks {
         Ok(lock)
     }
 
-    /// Removes a definition, if `check` allows it; false when it was gone already. Nobody starts on the network while
-    /// `check` looks who uses it.
+    /// Removes a definition, if `check` allows it; false if it was gone already. No container starts on the network
+    /// while `check` runs.
     pub fn remove(&self, network: &Network, check: impl FnOnce() -> Result<()>) -> Result<bool> {
         let _lock = self.lock()?;
         check()?;
-        // Not another one of the same name that was made meanwhile.
+        // Another network of the same name may have been made meanwhile.
         if self.load(&network.name)?.is_none_or(|now| now.id != network.id) {
             return Ok(false);
         }
@@ -165,7 +165,7 @@ impl Networks {
         Ok(removed.is_some())
     }
 
-    /// All networks that are defined, by name. One that cannot be read does not hide the others.
+    /// All defined networks, by name. An unreadable one does not hide the others.
     pub fn list(&self) -> Result<Vec<Result<Network>>> {
         let entries = if_absent(fs::read_dir(&self.directory)).at(&self.directory, "cannot list")?;
         let mut names = Vec::new();
@@ -193,7 +193,7 @@ impl Networks {
         serde_json::from_slice(&record).at(&path, "cannot understand the record").map(Some)
     }
 
-    /// Only for the holder of the lock.
+    /// The caller holds the lock.
     fn define(&self, new: &NewNetwork) -> Result<Network> {
         let others: Vec<Network> = self.list()?.into_iter().flatten().collect();
         let network = plan::plan(new, ContainerId::random()?, time::now(), &others, &(self.routes)())?;
@@ -263,7 +263,7 @@ mod tests {
         assert!(networks.remove(&web, || Err(Error::conflict("used"))).is_err());
         let remove = |network: &Network| networks.remove(network, || Ok(())).unwrap();
         let held = networks.hold([&web].into_iter()).unwrap();
-        // Whoever starts on it shares it with others who do, but not with whoever removes it.
+        // Containers that start share the lock with each other, but not with a remover.
         assert!(networks.hold([&web].into_iter()).is_ok());
         assert!(Lock::attempt(&networks.directory.join(".lock"), Mode::Exclusive).unwrap().is_none());
         drop(held);

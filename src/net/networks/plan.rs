@@ -1,6 +1,6 @@
-//! What a new network will be: checked wishes, and subnets that nobody else has. Pure.
+//! Plans a new network: validates the request, and chooses free subnets. Pure.
 //!
-//! Rules and words are docker's (`docker network create`), but that host routes are avoided as podman does.
+//! Rules and messages are docker's (`docker network create`); in addition, host routes are avoided, as podman does.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,11 +13,12 @@ use crate::base::{ContainerId, Error, Result};
 use crate::spec::network::{DEFAULT, FORMAT, Network, Subnet};
 use crate::spec::range::AddressRange;
 
-/// Routes to more than this are not about somebody's network: the halves of a VPN's "everything" among them.
+/// Wider routes than this are ignored: they are not a local network, but for example the two halves of a VPN's default
+/// route.
 const WIDEST_ROUTE_V4: u8 = 8;
-/// The same for IPv6: `fc00::/7` and `fd00::/8` are not.
+/// The same for IPv6: ignores `fc00::/7` and `fd00::/8`.
 const WIDEST_ROUTE_V6: u8 = 16;
-/// The longest prefixes that leave a member an address beside the gateway's and the reserved ones.
+/// The longest prefixes with room for a member beside the gateway and the reserved addresses.
 const LONGEST_V4: u8 = 30;
 const LONGEST_V6: u8 = 126;
 /// The least MTU of IPv4 (RFC 791) and IPv6 (RFC 8200), and the greatest of any device here.
@@ -79,7 +80,7 @@ impl NewNetwork {
     }
 }
 
-/// Whether the name stands for a network that is there without being created, or for a mode of `--network`.
+/// Whether the name is that of a predefined network or of a mode of `--network`.
 pub fn is_predefined(name: &str) -> bool {
     matches!(name, DEFAULT | "host" | "none" | "default" | "private" | "pasta" | "slirp4netns")
 }
@@ -129,7 +130,7 @@ pub(super) fn plan(
     })
 }
 
-/// The subnets that were asked for, with their gateways and ranges.
+/// The requested subnets, with their gateways and ranges.
 fn given(new: &NewNetwork) -> Result<Vec<Subnet>> {
     if new.subnets.len() < new.ranges.len() || new.subnets.len() < new.gateways.len() {
         return Err(Error::usage("every ip-range or gateway must have a corresponding subnet"));
@@ -184,7 +185,7 @@ fn check_subnet(net: &IpNet) -> Result<()> {
         return Err(Error::usage(format!("invalid subnet {net}: it has no room for containers"))
             .hint(format!("its prefix has at most {longest} bits")));
     }
-    // What no host can have, or what a host keeps for itself.
+    // Addresses that no host can have, or that a host uses for itself.
     let unusable =
         |nets: &[&str]| nets.iter().filter_map(|net| net.parse::<IpNet>().ok()).find(|bad| overlap(bad, net));
     let bad = unusable(&[
@@ -270,12 +271,12 @@ fn is_free(net: &IpNet, taken: &[IpNet], routes: &[IpNet]) -> bool {
     !taken.iter().chain(routes).any(|other| overlap(other, net))
 }
 
-/// Whether two networks have addresses in common.
+/// Whether two networks share addresses.
 pub fn share_addresses(a: &Network, b: &Network) -> bool {
     a.subnets.iter().any(|a| b.subnets.iter().any(|b| overlap(&a.net, &b.net)))
 }
 
-/// Whether two networks have addresses in common.
+/// Whether two subnets overlap.
 pub fn overlap(a: &IpNet, b: &IpNet) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
 }
@@ -393,7 +394,7 @@ mod tests {
         assert_eq!(none.message(), "all predefined address pools have been fully subnetted");
         let clash = planned(&new(&["172.18.5.0/24"], &[], &[]), &others, &[]).unwrap_err();
         assert!(clash.message().contains("overlaps"), "{clash}");
-        // Who says which subnet knows why: the host's routes are not in the way.
+        // An explicit subnet may overlap with host routes: the user knows why.
         assert!(planned(&new(&["10.5.0.0/16"], &[], &[]), &others, &["10.0.0.0/8"]).is_ok());
     }
 

@@ -1,12 +1,12 @@
-//! Where the host's routes lead, as procfs shows them (proc_net(5)): networks that new ones shall not hide.
+//! The host's routes, from procfs (proc_net(5)), which new networks avoid.
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The networks that the calling thread's network namespace has routes to: of IPv4 those of the main table, of IPv6 all.
-/// Empty where procfs does not tell.
+/// The destinations of routes in the calling thread's network namespace: the main table for IPv4, all tables for IPv6.
+/// Empty if procfs does not tell.
 pub fn of_host() -> Vec<IpNet> {
     let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
     parse_ipv4(&read("route")).into_iter().chain(parse_ipv6(&read("ipv6_route"))).collect()
@@ -58,7 +58,7 @@ mod tests {
         let nets: Vec<String> = parse_ipv6(ipv6).iter().map(IpNet::to_string).collect();
         assert_eq!(nets, ["fd7a:115c:a1e0::/48"]);
         assert!(parse_ipv4("").is_empty());
-        // Whatever this machine has, it is readable.
+        // Whatever this machine has, it is parsed without a panic.
         let _ = of_host();
     }
 }

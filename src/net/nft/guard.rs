@@ -1,8 +1,8 @@
-//! What a port of a bridge lets in from its container: frames whose hardware and IP addresses are those that the container
-//! was given. So nobody answers for a neighbour, redirects its traffic, or sends in its name.
+//! Filters the frames of a bridge port: hardware and IP source addresses must be those that its container was given. So
+//! no container answers for a neighbour, redirects its traffic, or sends in its name.
 //!
-//! A chain for each port, in the family `netdev`: it sees frames before the bridge does, goes with its device, and costs the
-//! frames of other ports nothing. The first rule of each family takes nearly all; what no rule takes is dropped.
+//! Each port has a chain in the family `netdev`: it sees frames before the bridge does, goes with its device, and costs
+//! the frames of other ports nothing. The first rule of each family accepts nearly all frames; the policy is drop.
 //!
 //! ```text
 //! table netdev coracle { chain PORT { type filter hook ingress device PORT priority 0; policy drop;
@@ -60,7 +60,7 @@ const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const ICMPV6_REDIRECT: u8 = 137;
 
-/// A port, and what its container was given.
+/// A port, and the addresses of its container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard<'a> {
     /// Its name in R, which is also that of its chain.
@@ -73,16 +73,17 @@ pub struct Guard<'a> {
     pub ipv6: Option<Ipv6Addr>,
 }
 
-/// What to do about a chain of the port's that is there already.
+/// What to do if the port has a chain already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Former {
-    /// It is that of the very same port.
+    /// It belongs to the same port: keep it.
     Keep,
-    /// It is that of another port of this name, whose device is gone: since Linux 6.16 a chain waits for the next one.
+    /// It belongs to a removed port of the same name: since Linux 6.16 a chain waits for the next such device. Replace
+    /// it.
     Replace,
 }
 
-/// Guards a port, in the network namespace of this thread. Where the kernel lacks what that needs, the error is one of
+/// Installs the filter in the network namespace of this thread. If the kernel lacks a feature, the error is one of
 /// [`is_unsupported`], and nothing has changed.
 pub fn install(guard: Guard<'_>, former: Former) -> io::Result<()> {
     match execute(&transaction(guard, false)) {
@@ -94,7 +95,7 @@ pub fn install(guard: Guard<'_>, former: Former) -> io::Result<()> {
     }
 }
 
-/// Removes the chain of a port that is gone. Many kernels have done so already.
+/// Removes the chain of a port that is gone. Many kernels have removed it already.
 pub fn remove(port: &str) {
     let mut writer = Writer::default();
     writer.message(BATCH_BEGIN, 0, 0, SUBSYSTEM, |_| {});
@@ -106,13 +107,13 @@ pub fn remove(port: &str) {
     let _ = execute(&(writer.bytes, last));
 }
 
-/// Whether an error says that the kernel has no such rules, rather than that something went wrong.
+/// Whether an error means that the kernel has no such rules, rather than a failure.
 pub fn is_unsupported(error: &io::Error) -> bool {
     let known = [libc::ENOENT, libc::EOPNOTSUPP, libc::EAFNOSUPPORT, libc::EPROTONOSUPPORT];
     error.raw_os_error().is_some_and(|errno| known.contains(&errno))
 }
 
-/// The link-local address that the kernel makes of a hardware address (RFC 4291, appendix A).
+/// The link-local address that the kernel derives from a hardware address (RFC 4291, appendix A).
 pub fn link_local(Mac([a, b, c, d, e, f]): Mac) -> Ipv6Addr {
     Ipv6Addr::from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, a ^ 2, b, c, 0xff, 0xfe, d, e, f])
 }
@@ -121,7 +122,7 @@ fn terminated(name: &str) -> Vec<u8> {
     [name.as_bytes(), b"\0"].concat()
 }
 
-/// The whole batch, and the number of the message that is acknowledged.
+/// The whole batch, and the sequence number of the acknowledged message.
 fn transaction(guard: Guard<'_>, replace: bool) -> (Vec<u8>, u32) {
     let name = terminated(guard.port);
     let place = Place { family: NETDEV, chain: &name };
@@ -151,14 +152,14 @@ fn transaction(guard: Guard<'_>, replace: bool) -> (Vec<u8>, u32) {
     (writer.bytes, last)
 }
 
-/// The rules of a chain as they are written.
+/// Writes the rules of a chain.
 struct Rules<'a> {
     writer: Writer,
     place: Place<'a>,
     mac: Mac,
 }
 
-/// One condition: bytes at a place of the packet are these, or the protocol is.
+/// One condition of a rule: bytes at an offset of the packet, or the protocol.
 #[derive(Clone, Copy)]
 enum Is<'a> {
     Bytes(u32, u32, &'a [u8]),
@@ -170,7 +171,7 @@ enum Is<'a> {
 }
 
 impl Rules<'_> {
-    /// Frames of this type from the container's hardware address that meet all conditions.
+    /// Matches frames of this type from the container's hardware address that meet all conditions.
     fn rule(&mut self, kind: [u8; 2], conditions: &[Is<'_>], verdict: u32) {
         let [a, b, c, d, e, f] = self.mac.0;
         let [high, low] = kind;
@@ -220,7 +221,7 @@ impl Rules<'_> {
         for address in own {
             self.rule(IPV6, &[source(address), Is::NotProtocol(ICMPV6)], ACCEPT);
         }
-        // The fragment header comes first but for options that nobody sends; its offset is in the upper 13 bits.
+        // The fragment header comes first but for options that are not in use; its offset field is the upper 13 bits.
         let (fragment, later) = (Is::Bytes(NETWORK, 6, &[FRAGMENT]), Is::AnyOf(NETWORK, 42, [0xff, 0xf8]));
         for address in own {
             self.rule(IPV6, &[source(address), fragment, later], ACCEPT);
@@ -244,7 +245,7 @@ impl Rules<'_> {
         }
     }
 
-    /// The number of the last message.
+    /// Returns the number of the last message.
     fn arp(&mut self, own: Option<Ipv4Addr>) -> u32 {
         // Ethernet, IPv4, and the lengths of their addresses.
         let kind = Is::Bytes(NETWORK, 0, &[0, 1, 0x08, 0x00, 6, 4]);

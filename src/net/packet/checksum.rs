@@ -1,9 +1,9 @@
-//! The checksum of the internet protocols (RFC 1071), whole and in parts.
+//! The checksum of the internet protocols (RFC 1071), in one go or incrementally.
 
 use super::Pair;
-use crate::net::part::Offload;
+use crate::net::handler::Offload;
 
-/// A running sum. Parts may be added in any order, but all except the last one added must have an even length.
+/// A running sum. Handlers may be added in any order, but all except the last one added must have an even length.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sum(u64);
 
@@ -33,7 +33,7 @@ impl Sum {
         Self((sum & 0xffff_ffff) + (sum >> 32))
     }
 
-    /// As 16 bits, not complemented: what a header's checksum field holds while the rest is left to the device.
+    /// As 16 bits, not complemented: the value of a checksum field that the device completes.
     pub fn folded(self) -> u16 {
         let mut sum = self.0;
         while sum > 0xffff {
@@ -42,7 +42,7 @@ impl Sum {
         u16::try_from(sum).unwrap_or(u16::MAX)
     }
 
-    /// As a header carries it.
+    /// As a header has it.
     pub fn complemented(self) -> u16 {
         !self.folded()
     }

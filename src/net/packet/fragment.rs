@@ -1,100 +1,62 @@
-//! Fragments: whole packets made of them, and large packets cut into them (RFC 791, RFC 8200 section 4.5, RFC 5722).
+//! Reassembly and fragmentation of packets (RFC 791, RFC 8200 section 4.5, RFC 5722).
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::checksum::Sum;
-use super::ip::{FRAGMENT_HEADER, Ip, Malformed, Transport, V4_HEADER, V6_HEADER};
+use super::ip::{FRAGMENT_HEADER, Ip, Transport, V4_HEADER, V6_HEADER};
+use super::piece::Piece;
 use super::{MAX_PACKET, Pair, u16_at};
-use crate::net::part::Holder;
+use crate::net::handler::Holder;
 
-/// How long fragments wait for the rest of their packet: Linux' `ipfrag_time`.
+/// How long fragments wait for the rest of their packet, as Linux' `ipfrag_time`.
 pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of fragments that wait, with what it costs to keep them; Linux allows 4 MiB for each family and namespace.
+/// The most bytes of waiting fragments, overhead included; Linux allows 4 MiB for each family and namespace.
 const MAX_WAITING: usize = 1024 * 1024;
-/// Fragments of one packet: with the smallest MTU of IPv4 in use, 576 bytes, there are 119.
+/// The most fragments of one packet: with the smallest MTU of IPv4 in use, 576 bytes, there are 119.
 const MAX_PIECES: usize = 256;
-/// What it costs to keep a fragment besides its bytes: an estimate.
+/// The overhead of a stored fragment, estimated.
 const PIECE_COST: usize = 64;
-/// What it costs to keep a packet besides its fragments: an estimate.
+/// The overhead of a stored packet, estimated.
 const PACKET_COST: usize = 256;
 
-/// A fragment of a packet.
-#[derive(Debug, Clone, Copy)]
-pub struct Piece<'a> {
-    identification: u32,
-    /// Where its data belongs, in bytes behind the headers of the whole.
-    offset: usize,
-    /// It is not the last one.
-    more: bool,
-    /// The headers before the fragment header.
-    head: &'a [u8],
-    /// Where the number of the fragment header stands in `head`; none with IPv4, which has no such header.
-    named_at: Option<usize>,
-    data: &'a [u8],
-}
-
-impl<'a> Piece<'a> {
-    pub(super) fn new(
-        identification: u32,
-        offset: usize,
-        more: bool,
-        head: &'a [u8],
-        named_at: Option<usize>,
-        data: &'a [u8],
-    ) -> Result<Self, Malformed> {
-        // All except the last one are a multiple of eight bytes (RFC 791 section 3.2, RFC 8200 section 4.5); an empty one
-        // says nothing; a packet that would become too large is an attack as old as ping.
-        if data.is_empty() || (more && !data.len().is_multiple_of(8)) || offset + data.len() > 65_535 {
-            return Err(Malformed("extent of a fragment"));
-        }
-        Ok(Self { identification, offset, more, head, named_at, data })
-    }
-
-    /// Whether it is the one with the transport header.
-    pub fn is_first(&self) -> bool {
-        self.offset == 0
-    }
-}
-
-/// What the fragments of one packet have in common.
+/// The key of the fragments of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     pair: Pair,
-    /// With IPv6, the number alone decides (RFC 8200 section 4.5).
+    /// `None` for IPv6, where the identification alone decides (RFC 8200 section 4.5).
     protocol: Option<u8>,
     identification: u32,
 }
 
-/// A packet of which some is missing.
+/// An incomplete packet.
 #[derive(Debug)]
 struct Waiting {
     since: Instant,
     holder: Holder,
-    /// Its place in the order of packets.
+    /// Its place in the order of arrival.
     number: u64,
-    /// In the order of their offsets, without overlaps.
+    /// Sorted by offset, without overlaps.
     pieces: Vec<(usize, Vec<u8>)>,
-    /// The headers of the first fragment, as they will be.
+    /// The headers of the whole packet, from the first fragment.
     head: Option<Vec<u8>>,
-    /// How much data there is altogether, once the last fragment is there.
+    /// The length of all data, once the last fragment has arrived.
     total: Option<usize>,
     cost: usize,
 }
 
-/// Fragments that wait for the rest of their packets. Bounded in bytes: of the member that has most, the packet that waits
-/// longest gives way.
+/// Incomplete packets, bounded in bytes: at the limit, the member with the most loses its oldest packet.
 #[derive(Debug, Default)]
 pub struct Reassembly {
     waiting: HashMap<Key, Waiting>,
-    /// The same, by their numbers: the first waits longest.
+    /// The packets by arrival, oldest first.
     order: BTreeMap<u64, Key>,
     members: HashMap<Holder, Share>,
     next: u64,
     cost: usize,
 }
 
-/// What one member has.
+/// The incomplete packets of one member.
 #[derive(Debug, Default)]
 struct Share {
     /// Its packets, as in [`Reassembly::order`].
@@ -102,17 +64,17 @@ struct Share {
     cost: usize,
 }
 
-/// What became of a fragment.
+/// What adding a fragment has led to.
 enum Added {
     Known,
     New,
-    /// It contradicts what is there: the whole packet is dropped (RFC 5722 section 4).
+    /// It contradicts earlier fragments: the whole packet is dropped (RFC 5722 section 4).
     Contradicts,
 }
 
 impl Reassembly {
-    /// With a fragment of this member. Gives the whole packet when nothing is missing any more: to be parsed again, without offload.
-    /// Other packets are no fragments and give nothing.
+    /// Adds a fragment of this member. Returns the packet once it is complete: to be parsed again, without offload. A
+    /// packet that is no fragment gives `None`.
     pub fn push(&mut self, packet: &Ip<'_>, holder: Holder, now: Instant) -> Option<Vec<u8>> {
         let Transport::Fragment(piece) = packet.transport else { return None };
         let protocol = piece.named_at.is_none().then_some(packet.protocol);
@@ -147,7 +109,7 @@ impl Reassembly {
         }
     }
 
-    /// Whether nothing waits, and nothing is counted.
+    /// Whether nothing is stored or counted.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.order.is_empty() && self.members.is_empty() && self.cost == 0
@@ -159,7 +121,7 @@ impl Reassembly {
         self.waiting.get(oldest).map(|waiting| waiting.since + REASSEMBLY_TIMEOUT)
     }
 
-    /// Gives up packets that waited too long.
+    /// Drops packets that have waited too long.
     pub fn expire(&mut self, now: Instant) {
         while self.deadline().is_some_and(|at| at <= now)
             && let Some((_, oldest)) = self.order.first_key_value()
@@ -226,12 +188,12 @@ impl Waiting {
         Added::New
     }
 
-    /// There are no overlaps: it is enough to count.
+    /// There are no overlaps, so the sum of the lengths decides.
     fn is_complete(&self) -> bool {
         self.total == Some(self.pieces.iter().map(|(_, data)| data.len()).sum())
     }
 
-    /// Headers and data in one, with the lengths of the whole.
+    /// Joins headers and data, with the lengths of the whole.
     fn join(self) -> Option<Vec<u8>> {
         let mut packet = self.head?;
         let v6 = packet.first()? >> 4 == 6;
@@ -253,8 +215,8 @@ impl Waiting {
     }
 }
 
-/// The headers of the whole packet: with IPv4 no longer a fragment (and the checksum to be filled in), with IPv6 without
-/// the fragment header.
+/// The headers of the whole packet: for IPv4 with the fragment fields cleared (the checksum is filled in later), for
+/// IPv6 without the fragment header.
 fn whole_head(piece: &Piece<'_>, protocol: u8) -> Vec<u8> {
     let mut head = piece.head.to_vec();
     match piece.named_at {
@@ -269,9 +231,9 @@ fn whole_head(piece: &Piece<'_>, protocol: u8) -> Vec<u8> {
     head
 }
 
-/// Cuts a packet into fragments of at most `mtu` bytes, each of which is given to `send` in turn; one that fits is given
-/// as it is. `identification` is what its fragments are known by. False when it cannot be cut: it is malformed, has options or
-/// extension headers (none that this program builds has), or the MTU has no room for data. Its checksum must be complete.
+/// Splits a packet into fragments of at most `mtu` bytes and passes each to `send`; a packet that fits is passed as it
+/// is. `identification` marks its fragments. False if it cannot be split: it is malformed, has options or extension
+/// headers (packets built here have none), or the MTU leaves no room for data. Its checksum must be complete.
 #[must_use]
 pub fn split(packet: &[u8], identification: u32, mtu: usize, mut send: impl FnMut(&[u8])) -> bool {
     if packet.len() <= mtu {

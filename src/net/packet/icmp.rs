@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::Malformed;
 use super::checksum::Sum;
-use super::ip::{Envelope, Ip, Malformed, Transport, V4_HEADER, V6_HEADER};
+use super::ip::{Envelope, Ip, Transport, V4_HEADER, V6_HEADER};
 use super::{Pair, protocol, u16_at, u32_at};
 
 /// The length of the header, which is the same for all messages here.

@@ -1,9 +1,9 @@
 //! IPv4 and IPv6 headers (RFC 791, RFC 8200): read with everything that follows them, and written.
 
 use super::checksum::Sum;
-use super::fragment::Piece;
-use super::{Icmp, Pair, Tcp, Udp, protocol, u16_at};
-use crate::net::part::{Offload, Segments};
+use super::piece::Piece;
+use super::{Icmp, Malformed, Pair, Tcp, Udp, protocol, u16_at};
+use crate::net::handler::{Offload, Segments};
 
 /// The smallest IPv4 header.
 pub(super) const V4_HEADER: usize = 20;
@@ -17,14 +17,6 @@ const MAX_EXTENSIONS: usize = 8;
 const DONT_FRAGMENT: u16 = 0x4000;
 /// "More fragments", in the same word.
 const MORE_FRAGMENTS: u16 = 0x2000;
-
-/// A packet that no sender should have sent, or that was damaged on its way: it is dropped without an answer, as the kernel
-/// does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed(
-    /// What is wrong, for counters and tests.
-    pub &'static str,
-);
 
 /// One IP packet: its bytes, and what they mean. All that it says has been checked.
 #[derive(Debug, Clone, Copy)]
@@ -273,7 +265,7 @@ impl Envelope {
         Self { pair, hops: 64, traffic_class: 0, identification: None }
     }
 
-    /// The header for so many bytes behind it; `None` when they are too many.
+    /// The header in front of `body` bytes; `None` if they are too many.
     pub(super) fn header(&self, protocol: u8, body: usize) -> Option<Headers> {
         let mut headers = Headers::empty();
         match self.pair {

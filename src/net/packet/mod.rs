@@ -1,24 +1,25 @@
-//! IP packets of both families, as bytes and as what they mean.
+//! IP packets of both families: parsing and building.
 //!
 //! # Theory of operation
 //!
-//! Reading: [`Ip::parse`] looks at one packet of the TUN device once, checks every length and checksum, and gives a view
-//! that borrows the bytes: addresses, and a [`Transport`] with its header taken apart and its payload. What cannot be
-//! trusted is no view at all but [`Malformed`], so that nobody later has to check anything. A fragment says only that it
-//! is one: [`Reassembly`] makes whole packets of them, which are parsed like any other.
+//! Parsing: [`Ip::parse`] checks every length and checksum of a packet once, and returns a view that borrows the bytes:
+//! addresses, and a [`Transport`] with its parsed header and payload. An invalid packet gives [`Malformed`], so later
+//! code needs no checks. A fragment is marked as such; [`Reassembly`] makes whole packets of fragments, which are
+//! parsed again.
 //!
-//! Writing: TCP and UDP headers are built for a payload of a given length without looking at it ([`Headers`]); the
-//! checksum over the payload is left to the device ([`Offload`]), or filled in by [`checksum::complete`]. So a payload
-//! can be received directly behind the place where its headers will be. ICMP messages are small and built whole.
+//! Building: TCP and UDP headers are built for a payload of a given length without reading it ([`Headers`]). The
+//! checksum over the payload is left to the device ([`Offload`]) or filled in by [`checksum::complete`]. So a payload
+//! can be received directly behind the place of its headers. ICMP messages are small and built whole.
 //!
-//! Nothing here panics, whatever the bytes are; nothing here does a system call. Memory is bounded: only [`Reassembly`]
-//! keeps anything.
+//! Nothing here panics, whatever the bytes are, and nothing here makes a system call. Memory is bounded: only
+//! [`Reassembly`] stores anything.
 
 pub mod checksum;
 mod fragment;
 mod icmp;
 mod ip;
 mod offload;
+mod piece;
 mod tcp;
 mod udp;
 
@@ -26,10 +27,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 pub use fragment::{REASSEMBLY_TIMEOUT, Reassembly, split};
 pub use icmp::{Echo, Icmp, Quoted, Refusal, echo_reply, echo_request, refuse};
-pub use ip::{Envelope, Headers, Ip, Malformed, Transport};
+pub use ip::{Envelope, Headers, Ip, Transport};
 pub use offload::{VNET_HEADER, decode, encode};
 pub use tcp::{Flags, Options, Segment, Tcp};
 pub use udp::{Udp, udp_headers};
+
+/// A packet that no sender should have sent, or that was damaged on its way: it is dropped without an answer, as the kernel
+/// does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed(
+    /// What is wrong, for counters and tests.
+    pub &'static str,
+);
 
 /// The largest packet of either family: 40 bytes of IPv6 header and 65,535 behind it.
 pub const MAX_PACKET: usize = 65_575;
@@ -91,7 +100,7 @@ impl Pair {
         }
     }
 
-    /// The way back.
+    /// Source and destination swapped.
     #[must_use]
     pub fn reversed(self) -> Self {
         match self {
@@ -111,12 +120,12 @@ impl Pair {
     }
 }
 
-/// Two bytes at a place, if they are there.
+/// Two bytes at an offset, if they are there.
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)
 }
 
-/// Four bytes at a place, if they are there.
+/// Four bytes at an offset, if they are there.
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
 }

@@ -1,8 +1,8 @@
 //! The header before each packet of a device with `IFF_VNET_HDR` (struct virtio_net_hdr in linux/virtio_net.h, legacy: ten
 //! bytes in the machine's own order).
 
-use super::ip::Malformed;
-use crate::net::part::{Offload, Segments};
+use super::Malformed;
+use crate::net::handler::{Offload, Segments};
 
 /// Its length in bytes, unless TUNSETVNETHDRSZ changes it.
 pub const VNET_HEADER: usize = 10;

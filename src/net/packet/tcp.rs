@@ -1,6 +1,7 @@
 //! TCP headers and their options (RFC 9293, RFC 7323, RFC 2018).
 
-use super::ip::{Envelope, Headers, Malformed};
+use super::Malformed;
+use super::ip::{Envelope, Headers};
 use super::{protocol, u16_at, u32_at};
 
 /// The length of the header without options.
@@ -201,7 +202,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// The headers for a payload of so many bytes; `None` when they are too many. For more than one segment's worth of
+    /// The headers for `payload` bytes; `None` if they are too many. For more than one segment's worth of
     /// payload, [`Headers::segmented`] lets the device cut it.
     pub fn headers(&self, envelope: &Envelope, payload: usize) -> Option<Headers> {
         // The length of the options is known only when they are written: twice is simpler than counting.

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::net::part::{Holder, Offload, Segments};
+use crate::net::handler::{Holder, Offload, Segments};
 
 fn v4() -> Pair {
     Pair::V4 { source: [172, 17, 0, 2].into(), destination: [192, 0, 2, 1].into() }

@@ -1,6 +1,7 @@
 //! UDP headers (RFC 768).
 
-use super::ip::{Envelope, Headers, Malformed};
+use super::Malformed;
+use super::ip::{Envelope, Headers};
 use super::{protocol, u16_at};
 
 /// The length of the header.
@@ -27,7 +28,7 @@ impl<'a> Udp<'a> {
         let payload = covered.get(HEADER..).ok_or(Malformed("length of the UDP header"))?;
         let source_port = u16_at(body, 0).ok_or(short)?;
         let destination_port = u16_at(body, 2).ok_or(short)?;
-        // RFC 768 allows a source port of zero, which says that nobody waits for an answer.
+        // RFC 768 allows a source port of zero, which says that no answer is expected.
         match destination_port {
             0 => Err(Malformed("UDP port zero")),
             _ => Ok((Self { source_port, destination_port, payload }, covered, sum)),
@@ -35,7 +36,7 @@ impl<'a> Udp<'a> {
     }
 }
 
-/// The headers of a datagram with so many bytes; `None` when they are too many.
+/// The headers of a datagram with `payload` bytes; `None` if it is too large.
 pub fn udp_headers(envelope: &Envelope, source_port: u16, destination_port: u16, payload: usize) -> Option<Headers> {
     let length = HEADER.checked_add(payload)?;
     let mut headers = envelope.header(protocol::UDP, length)?;

@@ -1,24 +1,24 @@
-//! The router's network namespace R: bridges, virtual Ethernet pairs, the TUN device, and which packets go where.
+//! The router's network namespace R: bridges, virtual Ethernet pairs, the TUN device, and the routes between them.
 //!
 //! # Theory of operation
 //!
-//! R holds one bridge for each network, with the gateway's address, and one TUN device, behind which netd is the rest of
-//! the world. Packets of a network look up a routing table of their own, chosen by the bridge that they come in by: it
-//! holds the network itself, the networks that it may reach, "prohibited" for those that it may not, and the TUN device as
-//! the default route, which internal networks do not have. Packets from addresses that are not the network's are dropped
-//! instead, and so are frames of a port that do not come from the addresses that its container was given: see
-//! [`super::nft::guard`], and [`message::distrust`] for kernels without that. What comes from the TUN device and from sockets in R uses the
-//! main table, which knows all networks.
+//! R holds one bridge per network, with the gateway's address, and one TUN device, behind which netd forwards to the
+//! outside. Packets of a network use a routing table of their own, selected by the incoming bridge. It has routes to
+//! the network itself and to the networks that it may reach, "prohibit" routes to the others, and the TUN device as the
+//! default route; internal networks have no default route. Packets with a source address outside the network are
+//! dropped. So are frames of a port with other addresses than its container was given: see [`super::nft::guard`], and
+//! [`message::distrust`] for kernels without it. Packets from the TUN device and from sockets in R use the main table,
+//! which has all networks.
 //!
-//! A container's interface is one end of a pair whose other end is made in the bridge, with one request; its addresses and
-//! routes are set from within its namespace, which the thread enters for that time.
+//! A container's interface is one end of a pair whose other end is a port of the bridge; one request makes both. Its
+//! addresses and routes are set from within its namespace, which the thread enters for that time.
 //!
-//! All steps can be repeated: a netd that adopts the R of a dead one makes what is missing and leaves what is there. Names
-//! and numbers of tables are the same every time: they come from ids and from numbers of interfaces.
+//! All steps can be repeated: a netd that adopts the R of a dead one makes what is missing and keeps what exists. Names
+//! and table numbers are stable: they are derived from ids and interface indexes.
 //!
 //! A [`Router`] is used by one thread, which lives in R.
 
-mod gone;
+mod cleanup;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -39,54 +39,54 @@ use super::nft;
 use super::nft::guard::{self, Former, Guard};
 use super::protocol::Counters;
 use super::table::addresses;
-use super::tcp::GATE_PORT;
+use super::tcp::TPROXY_PORT;
 use crate::base::error::WireError;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::spec::network::{Endpoint, Network, Rate};
 use crate::sys::tun;
 use plan::{LOCAL_TABLE, MARK, Neighbour, PRIORITY_MARK, Reach, bridge_name, veth_name};
 
-/// So that large datagrams pass whole: the largest multiple of 8 that leaves room in 65,535 bytes for a header.
+/// Large datagrams pass whole: the largest multiple of 8 that leaves room for a header in 65,535 bytes.
 const TUN_MTU: u32 = 65520;
 
-/// Interfaces whose MTU nobody has chosen.
+/// The MTU of a network without a configured one.
 const DEFAULT_MTU: u32 = 1500;
 
-/// How long the interfaces of a container are waited for, so that it can announce them.
+/// How long to wait for a container's interfaces, so that it can announce its addresses.
 const ANNOUNCE: Duration = Duration::from_millis(20);
 
-/// Number of a namespace's loopback interface, always.
+/// Interface index of the loopback interface, the same in every namespace.
 const LOOPBACK: u32 = 1;
 
-/// The TUN device as netd's loop uses it.
+/// The TUN device for netd's event loop.
 #[derive(Debug)]
 pub struct Device {
-    /// Reads and writes packets, each with a struct virtio_net_hdr of 10 bytes in front; does not block.
+    /// Reads and writes packets, each behind a struct virtio_net_hdr of 10 bytes; non-blocking.
     pub fd: OwnedFd,
-    /// Its interface's number in R.
+    /// Its interface index in R.
     pub index: u32,
-    /// Whether connections from containers are handed to listeners in R, at [`GATE_PORT`] of the loopback addresses.
-    pub has_gate: bool,
-    /// Whether the kernel cuts large packets of UDP that are written to it (since Linux 6.2).
+    /// Whether connections of containers are handed to listeners in R, at [`TPROXY_PORT`] of the loopback addresses.
+    pub has_tproxy: bool,
+    /// Whether the kernel segments UDP GSO packets written to it (since Linux 6.2).
     pub cuts_udp: bool,
 }
 
-/// An interface that is to be made for a container.
+/// The interfaces to make for a container.
 #[derive(Debug, Clone)]
 pub struct Plug {
-    /// Whose.
+    /// The container's id.
     pub container: ContainerId,
-    /// All that the container has: which of them are default routes depends on all.
+    /// All endpoints of the container: the default routes depend on all of them.
     pub endpoints: Vec<Endpoint>,
-    /// Those of them to be made; the others are there.
+    /// The endpoints to make; the others exist.
     pub missing: Vec<Endpoint>,
-    /// How fast each of them may send and receive.
+    /// The rate limit of each interface.
     pub rate: Option<Rate>,
-    /// It may be there already, because a netd before this one has made it.
+    /// They may exist already: an earlier netd has made them.
     pub again: bool,
 }
 
-/// R, for the thread in it.
+/// The namespace R, for the thread in it.
 #[derive(Debug)]
 pub struct Router {
     namespace: File,
@@ -103,7 +103,7 @@ struct Bridge {
 }
 
 impl Router {
-    /// Moves this thread into R: into `adopted`, or into a new namespace, which does as well if that one cannot be entered:
+    /// Moves this thread into R: into `adopted`, or into a new namespace if there is none or it cannot be entered;
     /// containers are then plugged in anew.
     pub fn enter(adopted: Option<&OwnedFd>) -> Result<Self> {
         let entered = adopted.map(|namespace| setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET));
@@ -117,12 +117,12 @@ impl Router {
         Ok(Self { namespace, netlink, ipv6, tun: None, networks: BTreeMap::new() })
     }
 
-    /// The namespace: who holds it keeps all that is in it.
+    /// The namespace, which exists as long as the descriptor is open.
     pub fn namespace(&self) -> Result<OwnedFd> {
         self.namespace.as_fd().try_clone_to_owned().context(|| "cannot duplicate the router's network namespace")
     }
 
-    /// Makes the namespace forward packets. Without a TUN device there is no way out, but everything else works.
+    /// Makes the namespace forward packets. Without a TUN device, outbound traffic fails and everything else works.
     pub fn set_up(&mut self) -> Result<Device> {
         self.forward()?;
         let mut batch = Batch::default();
@@ -150,20 +150,20 @@ impl Router {
             batch.push("add the default route", NLM_F_CREATE | NLM_F_REPLACE, default);
         }
         self.netlink.run(&batch)?;
-        let gate = nft::Gate { device: index, port: GATE_PORT, mark: MARK };
-        let has_gate = nft::install(gate).is_ok();
-        // netd reads packets as containers' kernels made them, large and without checksums.
+        let tproxy = nft::Tproxy { device: index, port: TPROXY_PORT, mark: MARK };
+        let has_tproxy = nft::install(tproxy).is_ok();
+        // netd takes packets as containers' kernels made them: large and without checksums.
         let offloads = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
         let cuts_udp = tun::set_offloads(&fd, offloads | libc::TUN_F_USO4 | libc::TUN_F_USO6).is_ok();
         if !cuts_udp {
-            // Without any, the kernel does the work.
+            // Without these offloads the kernel does the work.
             let _ = tun::set_offloads(&fd, offloads);
         }
-        Ok(Device { fd, index, has_gate, cuts_udp })
+        Ok(Device { fd, index, has_tproxy, cuts_udp })
     }
 
-    /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). It inherits the host's for IPv4, which may
-    /// be anything.
+    /// The settings of the namespace (Documentation/networking/ip-sysctl.rst). For IPv4 it inherits those of the host,
+    /// which may be anything.
     fn forward(&self) -> Result<()> {
         for (name, value) in plan::SETTINGS {
             if name.starts_with("ipv6") && !self.ipv6 {
@@ -171,7 +171,7 @@ impl Router {
             }
             let path = Path::new("/proc/sys/net").join(name);
             match fs::write(&path, value) {
-                // Settings of newer kernels, or of those without a feature; the bridge's make it faster, no more.
+                // Settings of newer kernels, or of absent features; those of the bridge only make it faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound || name.starts_with("bridge") => {}
                 result => result.at(&path, "cannot set")?,
             }
@@ -189,11 +189,11 @@ impl Router {
         index_of(&mut self.netlink, name)
     }
 
-    /// Makes the bridge of a network, or brings it up to what the definition says now. A failure is kept for those who
-    /// want to be plugged in.
+    /// Makes the bridge of a network, or updates it to the present definition. A failure is kept and reported when a
+    /// container is plugged in.
     pub fn add_network(&mut self, network: &Network) -> Result<()> {
         let known = self.networks.contains_key(&network.id);
-        let displaced = if known { Ok(()) } else { self.displace(network) };
+        let displaced = if known { Ok(()) } else { self.remove_overlapping(network) };
         let made = displaced.and_then(|()| self.make_network(network));
         let kept = match &made {
             Ok(index) => Ok(Bridge { network: network.clone(), index: *index }),
@@ -221,7 +221,7 @@ impl Router {
             let rule = message::rule(family, priority, &selector, verdict);
             batch.push_unless("add a routing rule", NLM_F_CREATE | NLM_F_EXCL, rule, &[libc::EEXIST]);
         }
-        // What the rules are for packets that are forwarded, this is for those that are for R itself.
+        // The rules check forwarded packets; this checks packets for R itself.
         let strict = Path::new("/proc/sys/net/ipv4/conf").join(&name).join("rp_filter");
         fs::write(&strict, "1").at(&strict, "cannot set")?;
         self.netlink.run(&batch)?;
@@ -251,7 +251,7 @@ impl Router {
         Ok(self.netlink.run(&batch)?)
     }
 
-    /// Makes interfaces of a container, in `namespace`, and the routes there. On failure nothing is left of them.
+    /// Makes interfaces of a container, in `namespace`, and the routes there. After a failure none of them is left.
     pub fn plug(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
         let unplugged = if plug.again { self.unplug_elsewhere(plug, namespace) } else { Ok(()) };
         let made = unplugged.and_then(|()| self.make_pairs(plug, namespace));
@@ -263,9 +263,9 @@ impl Router {
         result
     }
 
-    /// A container that comes back may have its interfaces from another R: a netd that was started in between, by somebody who
-    /// did not know that one, has made this R. The interfaces make room for new ones, which take over all but their other
-    /// end; connections between containers go on.
+    /// A returning container may have interfaces of another R: a netd that did not know that R was started in between
+    /// and made this one. The old interfaces are replaced by new ones with the same settings; connections between
+    /// containers go on.
     fn unplug_elsewhere(&mut self, plug: &Plug, namespace: BorrowedFd<'_>) -> Result<()> {
         let mut batch = Batch::default();
         for endpoint in &plug.missing {
@@ -298,7 +298,7 @@ impl Router {
                 continue;
             }
             let peer = (endpoint.interface.as_str(), endpoint.mac, namespace);
-            // A restarted container may find its former interface, in a namespace that is about to go.
+            // A restarted container may meet its former interface, in a namespace that is about to end.
             let delete = message::delete_link(&name);
             batch.push_unless("remove a former interface", 0, delete, &[libc::ENODEV]);
             let step = format!("make the interface `{}`", endpoint.interface);
@@ -306,16 +306,16 @@ impl Router {
             ports.push((name, endpoint, bridge, mtu, Former::Replace));
         }
         self.netlink.run(&batch)?;
-        // The container may send as soon as both ends are up: not before its port is guarded.
+        // The container may send once both ends are up, so its port is guarded first.
         let mut batch = Batch::default();
         for (name, endpoint, bridge, mtu, former) in ports {
             let port = self.index(&name)?;
             guard_port(&name, endpoint, former)?;
             batch.push("put an interface into its bridge", 0, message::enslave(port, bridge));
             batch.push("have the bridge distrust a port", 0, message::distrust(port));
-            // Somebody who is just going may have had the same address, and the hardware address comes from that.
+            // A container that is just leaving may have had the same address, and so the same hardware address.
             batch.push("tell the bridge", NLM_F_CREATE | NLM_F_REPLACE, message::station(port, endpoint.mac));
-            // With another hardware address, which R would go on sending to.
+            // R may remember another hardware address for this address.
             for address in addresses(endpoint).filter(|address| self.ipv6 || address.is_ipv4()) {
                 let forget = message::forget_neighbour(bridge, address);
                 batch.push_unless("forget a former neighbour", 0, forget, &[libc::ENOENT]);
@@ -344,10 +344,10 @@ impl Router {
             if !plug.missing.contains(endpoint) {
                 continue;
             }
-            // At its source: so a sender is held back, instead of losing what it sends.
+            // Limited at the source: the sender is slowed down instead of losing packets.
             limit(&mut batch, plug.rate, index, self.mtu(endpoint), &endpoint.interface);
             if self.ipv6 {
-                // A network may be too narrow for IPv6.
+                // The MTU may be too small for IPv6.
                 let step = format!("choose how `{}` makes addresses", endpoint.interface);
                 batch.push_unless(step, 0, message::link_local_by_mac(index), &[libc::EAFNOSUPPORT]);
             }
@@ -371,12 +371,12 @@ impl Router {
         Ok(inside)
     }
 
-    /// Has a new container tell its neighbours where its addresses are: one of them may have known another container there,
-    /// and would send to that one's hardware address for seconds. What fails here is no more than that.
+    /// Makes a new container announce its addresses: a neighbour may remember another container's hardware address for
+    /// them, and would send there for seconds. Failures are harmless.
     fn announce(&mut self, plug: &Plug, mut inside: Socket) {
         let limit = Instant::now() + ANNOUNCE;
         for endpoint in plug.missing.iter().filter(|_| !plug.again) {
-            // The bridge takes frames of a new port when the kernel's worker has seen that it is up.
+            // The bridge takes frames of a new port only when a kernel worker has seen it up.
             let port = message::get_link(&veth_name(&plug.container, &endpoint.network_id));
             let mut forwards = || matches!(self.netlink.get(port.clone()), Ok(Some(link)) if message::forwards(&link));
             while !forwards() && Instant::now() < limit {
@@ -389,7 +389,7 @@ impl Router {
         }
     }
 
-    /// Of the interfaces of a network.
+    /// The MTU of the interfaces of a network.
     fn mtu(&self, endpoint: &Endpoint) -> u32 {
         let bridge = self.networks.get(&endpoint.network_id).and_then(|bridge| bridge.as_ref().ok());
         bridge.and_then(|bridge| bridge.network.mtu).unwrap_or(DEFAULT_MTU)
@@ -400,19 +400,19 @@ impl Router {
         self.within(namespace, || Socket::open().context(|| "cannot open a netlink socket"))?
     }
 
-    /// Does something in another namespace. The thread goes there and comes back.
+    /// Runs a function in another namespace. The thread enters it and returns.
     fn within<T>(&self, namespace: BorrowedFd<'_>, what: impl FnOnce() -> T) -> Result<T> {
         setns(namespace, CloneFlags::CLONE_NEWNET).context(|| "cannot enter the container's network namespace")?;
         let done = what();
         if let Err(errno) = setns(self.namespace.as_fd(), CloneFlags::CLONE_NEWNET) {
-            // Nothing that this thread does from here on would be right.
+            // The thread is stuck in the wrong namespace: nothing it does from here on would be right.
             let _ = errno;
             crate::sys::process::exit_now(1);
         }
         Ok(done)
     }
 
-    /// Takes interfaces of a container away. Those that went with the container are as good as removed.
+    /// Removes interfaces of a container. Interfaces that went with the container need no removal.
     pub fn unplug<'a>(&mut self, container: &ContainerId, networks: impl Iterator<Item = &'a ContainerId>) {
         for network in networks {
             let mut batch = Batch::default();
@@ -423,7 +423,7 @@ impl Router {
         }
     }
 
-    /// After a network was taken away: the default routes of what is left.
+    /// Sets the default routes again, after a network was removed.
     pub fn reroute(
         &mut self,
         container: &ContainerId,
@@ -440,7 +440,7 @@ impl Router {
         self.configure(&plug, namespace).map(drop)
     }
 
-    /// What a container has sent and received, by the names of its interfaces.
+    /// The traffic counters of a container, by interface name.
     pub fn count(&mut self, container: &ContainerId, endpoints: &[Endpoint]) -> Result<BTreeMap<String, Counters>> {
         let mut counted = BTreeMap::new();
         for endpoint in endpoints {
@@ -454,8 +454,8 @@ impl Router {
     }
 }
 
-/// The part of IPv6, which a container may have switched off (`--sysctl net.ipv6.conf.all.disable_ipv6=1`): then there is
-/// nothing to do.
+/// The IPv6 settings. A container may have IPv6 switched off (`--sysctl net.ipv6.conf.all.disable_ipv6=1`): then
+/// nothing is done.
 fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -> Result<()> {
     const DISABLED: [i32; 3] = [libc::EACCES, libc::EOPNOTSUPP, libc::EAFNOSUPPORT];
     let disabled = |failure: &Failure| failure.error.raw_os_error().is_some_and(|errno| DISABLED.contains(&errno));
@@ -480,7 +480,7 @@ fn configure6(inside: &mut Socket, plug: &Plug, indexes: &BTreeMap<&str, u32>) -
     }
 }
 
-/// Guards a port, where the kernel can ([`super::trial::guard`] tells the user).
+/// Guards a port, if the kernel can ([`super::trial::guard`] tells the user).
 fn guard_port(port: &str, endpoint: &Endpoint, former: Former) -> Result<()> {
     let (ipv4, ipv6) = (endpoint.ipv4.map(|net| net.addr()), endpoint.ipv6.map(|net| net.addr()));
     match guard::install(Guard { port, mac: endpoint.mac, ipv4, ipv6 }, former) {
@@ -489,12 +489,12 @@ fn guard_port(port: &str, endpoint: &Endpoint, former: Former) -> Result<()> {
     }
 }
 
-/// Writes [`plan::INSIDE`], in the container's namespace, before the interfaces are up. An interface that comes later leaves
-/// alone what the container's own administrator may have changed of the others.
+/// Writes [`plan::INSIDE`] in the container's namespace, before the interfaces are up. For an interface that is added
+/// later, the settings of the others stay: the container's administrator may have changed them.
 fn trust_nobody(plug: &Plug) -> Result<()> {
     let is_first = plug.missing.len() == plug.endpoints.len() && !plug.again;
     if is_first {
-        // The container's first process does so too, but cannot where it has fewer ids than these.
+        // The container's first process does so too, but fails if its user namespace lacks some of these ids.
         let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", "0 65535");
     }
     let all = plan::INSIDE.iter().filter(|_| is_first);
@@ -507,7 +507,7 @@ fn trust_nobody(plug: &Plug) -> Result<()> {
     });
     for (path, value) in all.chain(each) {
         match fs::write(&path, value) {
-            // Without IPv6, or on a network that is too narrow for it.
+            // No IPv6, or an MTU too small for it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result.at(&path, "cannot set")?,
         }
@@ -515,7 +515,7 @@ fn trust_nobody(plug: &Plug) -> Result<()> {
     Ok(())
 }
 
-/// What leaves an interface passes at this rate.
+/// Limits the rate of what leaves an interface.
 fn limit(batch: &mut Batch, rate: Option<Rate>, index: u32, mtu: u32, interface: &str) {
     if let Some(rate) = rate {
         let step = format!("limit the rate of `{interface}` (kernel module sch_tbf)");

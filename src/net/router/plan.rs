@@ -1,4 +1,4 @@
-//! What the router's namespace looks like, as pure functions: names, numbers, settings and routes.
+//! The layout of the router's namespace, as pure functions: names, numbers, settings and routes.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,29 +9,30 @@ use crate::base::ContainerId;
 use crate::net::netlink::message::{Hop, Selector, Verdict};
 use crate::spec::network::{Endpoint, Mac, Network};
 
-/// Packets with this mark belong to sockets in R whatever address they are for (tproxy).
+/// Packets with this mark belong to sockets in R, whatever their destination (tproxy).
 pub const MARK: u32 = 1;
-/// The table that they look up.
+/// The routing table for marked packets.
 pub const LOCAL_TABLE: u32 = 100;
 /// RT_TABLE_MAIN.
 pub const MAIN_TABLE: u32 = 254;
-/// Rules for marked packets come before those of networks.
+/// The rules for marked packets come before those of networks.
 pub const PRIORITY_MARK: u32 = 100;
-/// And these before the main table (32766).
+/// Those of networks come before the main table (32766).
 pub const PRIORITY_NETWORKS: u32 = 1000;
-/// What comes in by a bridge from addresses that are not those of its network: on no kernel is more needed to forge none.
+/// Drops packets that enter by a bridge with a source outside its network. No kernel needs more against forged
+/// addresses.
 pub const PRIORITY_FORGED: u32 = 1001;
 
-/// Below `/proc/sys/net`, in this order: switching forwarding on resets other settings.
+/// Settings below `/proc/sys/net`, in this order: switching forwarding on resets others.
 pub const SETTINGS: &[(&str, &str)] = &[
-    // Where br_netfilter is loaded: packets within a bridge are no business of the rules, which cost each of them time.
+    // With br_netfilter loaded: packets within a bridge skip the rules, which cost time for each.
     ("bridge/bridge-nf-call-iptables", "0"),
     ("bridge/bridge-nf-call-ip6tables", "0"),
     ("bridge/bridge-nf-call-arptables", "0"),
     ("ipv4/ip_forward", "1"),
-    // All that sockets of R send, they send within this machine (see net::tcp::be_bold).
+    // All traffic of R's sockets stays on this machine (see net::tcp::use_reno).
     ("ipv4/tcp_congestion_control", "reno"),
-    // Of both families: a packet that is tied to a socket is not forwarded (see the head of net::tcp).
+    // For both families: a packet tied to a socket is not forwarded (see the head of net::tcp).
     ("ipv4/ip_early_demux", "0"),
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
@@ -47,8 +48,8 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("ipv6/conf/default/accept_redirects", "0"),
 ];
 
-/// Settings of a container's namespace, in the same place: nobody on its networks tells it the way. Of all interfaces, and
-/// of those that are still to come.
+/// Settings of a container's namespace, below the same path: neighbours cannot change its routes. For all present and
+/// future interfaces.
 pub const INSIDE: &[(&str, &str)] = &[
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/conf/all/send_redirects", "0"),
@@ -58,8 +59,8 @@ pub const INSIDE: &[(&str, &str)] = &[
     ("ipv6/conf/default/accept_redirects", "0"),
 ];
 
-/// The same of one interface, below `ipv4/conf/NAME` or `ipv6/conf/NAME`; and it tells its neighbours its hardware address
-/// when that changes, as podman's do (arp_notify in netavark).
+/// The same per interface, below `ipv4/conf/NAME` or `ipv6/conf/NAME`. It also announces a new hardware address, as
+/// podman's do (arp_notify in netavark).
 pub const INSIDE_EACH: &[(&str, &str, &str)] = &[
     ("ipv4", "accept_redirects", "0"),
     ("ipv4", "send_redirects", "0"),
@@ -69,27 +70,27 @@ pub const INSIDE_EACH: &[(&str, &str, &str)] = &[
     ("ipv6", "ndisc_notify", "1"),
 ];
 
-/// The routing table of what comes in by an interface.
+/// The routing table of packets that enter by an interface.
 pub fn table(index: u32) -> u32 {
     1000 + index
 }
 
-/// How names of bridges begin.
+/// The prefix of bridge names.
 pub const BRIDGE: &str = "br-";
 
-/// The bridge of a network: 15 characters, as many as there may be.
+/// The name of a network's bridge: 15 characters, the maximum.
 pub fn bridge_name(network: &ContainerId) -> String {
     format!("{BRIDGE}{}", network.short())
 }
 
-/// The bridge's own hardware address: locally administered, always the same for a network.
+/// The bridge's hardware address: locally administered, the same each time.
 pub fn bridge_mac(network: &ContainerId) -> Mac {
     let bits = bits(network, 10);
     let [.., a, b, c, d, e] = bits.to_be_bytes();
     Mac([0x02, a, b, c, d, e])
 }
 
-/// Our end of a container's interface: 40 bits of the container's id and 28 of the network's.
+/// The name of our end of a container's interface: 40 bits of the container's id and 28 of the network's.
 pub fn veth_name(container: &ContainerId, network: &ContainerId) -> String {
     let mut name = String::from("v");
     for (value, digits) in [(bits(container, 10), 8), (bits(network, 7), 6)] {
@@ -106,27 +107,27 @@ fn bits(id: &ContainerId, digits: usize) -> u64 {
     id.as_str().get(..digits).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
 }
 
-/// A network and the number of its bridge.
+/// A network and the index of its bridge.
 #[derive(Debug, Clone, Copy)]
 pub struct Neighbour<'a> {
     /// The network.
     pub network: &'a Network,
-    /// Its bridge.
+    /// Interface index of its bridge.
     pub index: u32,
 }
 
 /// A route of R.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
-    /// In this table.
+    /// The routing table.
     pub table: u32,
-    /// To these addresses.
+    /// The destination.
     pub destination: IpNet,
-    /// This way.
+    /// The next hop.
     pub hop: Hop,
 }
 
-/// The routes that a network brings: from it to itself, to the outside and to the others, and from the others to it.
+/// The routes that a network adds: from it to itself, to the outside and to other networks, and from those to it.
 pub fn routes(me: Neighbour<'_>, others: &[Neighbour<'_>], tun: Option<u32>) -> Vec<Reach> {
     let mine = table(me.index);
     let outside = tun.filter(|_| !me.network.internal).map_or(Hop::Prohibit, Hop::Link);
@@ -151,8 +152,8 @@ pub fn routes(me: Neighbour<'_>, others: &[Neighbour<'_>], tun: Option<u32>) -> 
     routes
 }
 
-/// Which packets look up the table of a network, and which are dropped: those that come in by its bridge, from addresses of
-/// its own or from others. It is the reverse path rule of both families (RFC 3704), which IPv6 has no setting for.
+/// Which packets use the table of a network, and which are dropped: those that enter by its bridge, by their source
+/// address. This is reverse path filtering for both families (RFC 3704); IPv6 has no setting for it.
 pub fn rules(
     bridge: &str,
     nets: &[IpNet],
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(bridge_mac(&id('a')).to_string(), "02:aa:aa:aa:aa:aa");
     }
 
-    /// Where a packet that comes in by the bridge of `from` goes, as the routes say.
+    /// Follows the routes: where a packet goes that enters by the bridge of `from`.
     #[test]
     fn what_comes_from_elsewhere_is_dropped() {
         let both = [AddressFamily::Inet, AddressFamily::Inet6];
@@ -238,7 +239,7 @@ mod tests {
         };
         assert_eq!(of(&network, both[0]), [own("172.20.0.0/16"), forged.clone()]);
         assert_eq!(of(&network, both[1]), [own("fd00:a::/64"), forged.clone()]);
-        // A network without addresses of a family has no business with it.
+        // A network without addresses of a family gets no routes of it.
         network.subnets.pop();
         assert_eq!(of(&network, both[1]), [forged]);
         assert_eq!(rules(&name, &["172.20.0.0/16".parse().unwrap()], 7, &both[..1]).len(), 2);
@@ -259,7 +260,7 @@ mod tests {
             network('d', "172.21.0.0/16", false, true),
         ];
         let known: Vec<_> = (10..).zip(&all).map(|(index, network)| Neighbour { network, index }).collect();
-        // One after the other, as they come.
+        // Networks are added one by one.
         let made: Vec<Reach> = (0..known.len()).flat_map(|n| routes(known[n], &known[..n], Some(2))).collect();
         let (a, b, c, d) = (10, 11, 12, 13);
         for (from, to, expected) in [

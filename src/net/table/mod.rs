@@ -1,13 +1,12 @@
-//! Who is on which network, with which address and under which names. Pure: netd asks and changes it, nothing here knows
-//! sockets or time.
+//! Networks and their members: addresses and names. Pure: netd reads and changes it; it knows neither sockets nor time.
 //!
 //! # Life of a member
 //!
-//! [`Table::join`] reserves: addresses are taken, names are not known yet. [`Table::plugged`] makes its names known to
-//! the others: its interfaces are there. [`Table::connect`] and [`Table::disconnect`] change the networks of a plugged
-//! member, [`Table::leave`] ends it. Each either does all it says or nothing.
+//! [`Table::join`] reserves addresses; names do not resolve yet. [`Table::plugged`] publishes the member's names: its
+//! interfaces exist. [`Table::connect`] and [`Table::disconnect`] change the networks of a plugged member,
+//! [`Table::leave`] removes it. Each does all of it or nothing.
 //!
-//! A table that starts anew while containers run ([`Table::awaiting`]) keeps their addresses until they come back and name
+//! A new table that starts while containers run ([`Table::awaiting`]) reserves their addresses until they rejoin with
 //! what they have, or are given up.
 
 #[cfg(test)]
@@ -27,16 +26,16 @@ pub use names::{Found, Upstream};
 pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
 use pool::{Pool, Refusal};
 
+use super::handler::Holder;
 use super::networks::share_addresses;
-use super::part::Holder;
 use super::protocol::Join;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, text};
 use crate::spec::network::{Endpoint, Mac, Network, PublishedPort, Wish};
 
-/// Networks without members that are remembered, for the order of their addresses.
+/// The most networks without members that are remembered, for the order of their addresses.
 const UNUSED_MAX: usize = 64;
-/// More names than this on one network are nobody's wish.
+/// The most names of a member on one network.
 const ALIASES_MAX: usize = 128;
 /// The longest name of an interface (IFNAMSIZ without its zero byte).
 const INTERFACE_MAX: usize = 15;
@@ -48,29 +47,29 @@ const RESOLVERS_MAX: usize = 3;
 pub struct Table {
     networks: BTreeMap<ContainerId, Bridge>,
     members: BTreeMap<ContainerId, Member>,
-    /// Which container an address belongs to, and on which network.
+    /// The container that has an address, and on which network.
     owners: HashMap<IpAddr, (ContainerId, ContainerId)>,
     host: HostAddresses,
-    /// Ports of the host that lead to members.
+    /// Published ports of the host, by member.
     published: BTreeMap<ContainerId, Vec<PublishedPort>>,
-    /// Members of before who are not back yet, and their addresses.
+    /// Containers of the former netd that have not rejoined, and their addresses.
     awaited: BTreeMap<ContainerId, Vec<IpAddr>>,
-    /// The number of the latest member.
+    /// The number of the newest member.
     latest: u64,
 }
 
-/// The host's own addresses, on all its interfaces, as they are now.
+/// The host's own addresses on all its interfaces.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct HostAddresses {
-    /// All of them.
+    /// All addresses.
     pub addresses: HashSet<IpAddr>,
-    /// The one that stands for the host where containers call it, which is not loopback; none when it has no such one.
+    /// The non-loopback IPv4 address that stands for the host in containers, if it has one.
     pub ipv4: Option<Ipv4Addr>,
-    /// The same of IPv6.
+    /// The same for IPv6.
     pub ipv6: Option<Ipv6Addr>,
 }
 
-/// One network as it is used.
+/// A network in use.
 #[derive(Debug)]
 struct Bridge {
     network: Network,
@@ -86,26 +85,26 @@ struct Member {
     name: Name,
     hostname: String,
     dns_servers: Vec<IpAddr>,
-    /// Where neither its wish nor the network says whether it reaches the host's loopback.
+    /// Whether it reaches the host's loopback if neither the endpoint nor the network says so.
     host_loopback: bool,
-    /// Its names are known to others.
+    /// Whether its names resolve.
     plugged: bool,
     /// In the order of its networks.
     endpoints: Vec<Endpoint>,
 }
 
 impl Table {
-    /// Nobody is there.
+    /// Without networks.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// These were there before, with these addresses, and are about to come back.
+    /// Reserves the addresses of containers that are about to rejoin.
     pub fn awaiting(awaited: BTreeMap<ContainerId, Vec<IpAddr>>) -> Self {
         Self { awaited, ..Self::default() }
     }
 
-    /// Who is not back by now does not come.
+    /// Ends the reservations: the containers that have not rejoined by now do not come.
     pub fn give_up_awaited(&mut self) {
         while let Some((container, _)) = self.awaited.first_key_value() {
             let container = container.clone();
@@ -120,8 +119,8 @@ impl Table {
         }
     }
 
-    /// Takes addresses on all networks of `join` and returns one endpoint for each, in the same order. What a container
-    /// had before is taken over as it is.
+    /// Reserves addresses on all networks of `join` and returns one endpoint for each, in the same order. What a
+    /// container had before is taken over as it is.
     pub fn join(&mut self, join: &Join) -> Result<Vec<Endpoint>> {
         if self.members.contains_key(&join.container) {
             return Err(Error::conflict(format!("container {} is on its networks already", join.container.short()))
@@ -150,19 +149,19 @@ impl Table {
         Ok(self.endpoints(&join.container).to_vec())
     }
 
-    /// The member's interfaces are there: others find it by its names.
+    /// The member's interfaces exist: its names resolve from now on.
     pub fn plugged(&mut self, container: &ContainerId) {
         if let Some(member) = self.members.get_mut(container) {
             member.plugged = true;
         }
     }
 
-    /// One more network for a member.
+    /// Adds a network to a member.
     pub fn connect(&mut self, container: &ContainerId, network: &Network, wish: &Wish) -> Result<Endpoint> {
         self.attach(container, network, wish, None)
     }
 
-    /// One network less. Returns what the member had there.
+    /// Removes a network from a member, and returns the endpoint.
     pub fn disconnect(&mut self, container: &ContainerId, network: &Name) -> Result<Endpoint> {
         let absent =
             || Error::not_found(format!("container {} is not connected to network `{network}`", container.short()));
@@ -173,7 +172,7 @@ impl Table {
         Ok(endpoint)
     }
 
-    /// A member goes. Returns what it had.
+    /// Removes a member, and returns its endpoints.
     pub fn leave(&mut self, container: &ContainerId) -> Vec<Endpoint> {
         self.published.remove(container);
         let endpoints = self.members.remove(container).map(|member| member.endpoints).unwrap_or_default();
@@ -191,19 +190,19 @@ impl Table {
         }
     }
 
-    /// These ports of the host lead to a member until it leaves.
+    /// Notes the published ports of a member, until it leaves.
     pub fn publish(&mut self, container: &ContainerId, ports: &[PublishedPort]) {
         if !ports.is_empty() {
             self.published.insert(container.clone(), ports.to_vec());
         }
     }
 
-    /// The host has these addresses now.
+    /// Sets the host's present addresses.
     pub fn set_host_addresses(&mut self, host: HostAddresses) {
         self.host = host;
     }
 
-    /// What a member has, in the order of its networks.
+    /// The endpoints of a member, in the order of its networks.
     pub fn endpoints(&self, container: &ContainerId) -> &[Endpoint] {
         self.members.get(container).map_or(&[], |member| &member.endpoints)
     }
@@ -228,14 +227,14 @@ impl Table {
         self.used().map(|bridge| &bridge.network)
     }
 
-    /// What goes into a member's resolv.conf: gateways of its networks that answer questions.
+    /// The nameservers for a member's resolv.conf: gateways of its networks with DNS.
     pub fn resolvers(&self, container: &ContainerId) -> Vec<IpAddr> {
         let networks = self.endpoints(container).iter().filter_map(|endpoint| self.network(&endpoint.network_id));
         let gateways = networks.filter(|network| network.dns).flat_map(|network| &network.subnets);
         gateways.map(|subnet| subnet.gateway).take(RESOLVERS_MAX).collect()
     }
 
-    /// What `host.docker.internal` stands for, seen from a member; none if all its networks are internal.
+    /// The address of `host.docker.internal` for a member; `None` if all its networks are internal.
     pub fn host_gateway(&self, container: &ContainerId) -> Option<IpAddr> {
         let ways_out = || self.endpoints(container).iter();
         match () {
@@ -316,7 +315,7 @@ impl Table {
         Ok(endpoint)
     }
 
-    /// The name of the interface, which no other network of the member has.
+    /// The name of the interface, unique within the member.
     fn interface(
         &self,
         container: &ContainerId,
@@ -351,10 +350,10 @@ impl Table {
         }
     }
 
-    /// Makes a network known, unless its addresses are those of another.
+    /// Adds a network, unless its addresses overlap with those of another.
     fn open(&mut self, network: &Network) -> Result<()> {
         if let Some(bridge) = self.networks.get_mut(&network.id) {
-            // Its addresses cannot have changed; the rest is as the latest one says.
+            // Its subnets cannot have changed; everything else is updated.
             bridge.network = Network { subnets: bridge.network.subnets.clone(), ..network.clone() };
             return Ok(());
         }
@@ -401,7 +400,7 @@ impl Table {
 }
 
 impl Bridge {
-    /// An address of the pool at `at`: what the container had, what it wishes, or the next one.
+    /// Takes an address of the pool at `at`: the former one, the requested one, or the next one.
     fn grant(&mut self, at: usize, wish: &Wish, before: Option<&Endpoint>) -> Result<IpNet> {
         let missing = || Error::system("the network has no such subnet");
         let subnet = self.network.subnets.get(at).ok_or_else(missing)?;
@@ -434,7 +433,7 @@ impl Bridge {
     }
 }
 
-/// An address that was asked for cannot be had.
+/// Explains why a requested address is not available.
 fn refused(network: &Network, address: IpAddr, refusal: Refusal) -> Error {
     let subnets = || network.subnets.iter().map(|subnet| subnet.net.to_string()).collect::<Vec<_>>().join(" and ");
     match refusal {
@@ -453,7 +452,7 @@ fn refused(network: &Network, address: IpAddr, refusal: Refusal) -> Error {
     }
 }
 
-/// An address of a family that the network does not have cannot be granted.
+/// Refuses a requested address of a family that the network does not have.
 fn refuse_lost_wishes(network: &Network, wish: &Wish, has_ipv4: bool, has_ipv6: bool) -> Result<()> {
     let lost4 = wish.ipv4.filter(|_| !has_ipv4).map(IpAddr::V4);
     let lost6 = wish.ipv6.filter(|_| !has_ipv6).map(IpAddr::V6);
@@ -469,8 +468,8 @@ fn refuse_lost_wishes(network: &Network, wish: &Wish, has_ipv4: bool, has_ipv6: 
     }
 }
 
-/// The hardware address: what the container had, what it wishes, or one made from its address, so that neighbours need
-/// not learn a new one when it comes back.
+/// The hardware address: the former one, the requested one, or one derived from the IPv4 address, so that neighbours
+/// need not learn a new one when the container comes back.
 fn choose_mac(
     network: &Network,
     container: &ContainerId,

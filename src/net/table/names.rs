@@ -1,4 +1,4 @@
-//! Names as members see them: who answers to a name on the networks of the one who asks.
+//! Name lookup as members see it: the containers with a name on the client's networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ use crate::spec::network::Endpoint;
 /// Names of the host itself, docker's and podman's.
 const HOST_NAMES: [&str; 3] = ["host.docker.internal", "host.containers.internal", "gateway.docker.internal"];
 
-/// Who answers to a name: never empty.
+/// The addresses of a name: never empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Addresses of type A.
@@ -18,19 +18,18 @@ pub struct Found {
     pub ipv6: Vec<Ipv6Addr>,
 }
 
-/// Whom to ask what is not known here.
+/// The resolvers for names that are not known here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstream {
     /// The host's own resolvers.
     Host,
-    /// These.
+    /// These resolvers.
     Servers(Vec<IpAddr>),
-    /// Nobody: the one who asks has no way out.
+    /// None: the client has no way out.
     Nobody,
 }
 
-/// What kind of name was asked for; the kinds are tried in this order, so that nobody takes another's name by calling
-/// its host so.
+/// The kinds of names, in the order of precedence: a host name cannot take the name of another container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// Container names, ids and aliases.
@@ -40,8 +39,8 @@ enum Kind {
 }
 
 impl Table {
-    /// Who answers to `name` (lower case, without a dot at its end), as the member at `asker` sees it: on its first
-    /// network where somebody does. Also `name.network`, as docker has it.
+    /// Resolves `name` (lower case, without a final dot) for the member at `asker`: on its first network that has the
+    /// name. Also resolves `name.network`, as docker does.
     pub fn lookup(&self, asker: IpAddr, name: &str) -> Option<Found> {
         let (container, endpoints) = self.asking(asker)?;
         if HOST_NAMES.contains(&name) {
@@ -61,7 +60,7 @@ impl Table {
         None
     }
 
-    /// The names of an address, the container's own first, each with its network behind it: `web.bridge`.
+    /// The names of an address, the container's own first, each followed by its network: `web.bridge`.
     pub fn reverse(&self, asker: IpAddr, address: IpAddr) -> Option<Vec<String>> {
         let (_, mut endpoints) = self.asking(asker)?;
         let (owner, network) = self.owners.get(&address)?;
@@ -74,7 +73,7 @@ impl Table {
         })
     }
 
-    /// Whether the address is within a network of the one who asks: then nobody else knows a name for it.
+    /// Whether the address is within a network of the client: then no other resolver knows a name for it.
     pub fn is_local(&self, asker: IpAddr, address: IpAddr) -> bool {
         let Some((_, mut endpoints)) = self.asking(asker) else { return false };
         endpoints.any(|endpoint| {
@@ -84,7 +83,7 @@ impl Table {
         })
     }
 
-    /// Whom to ask what the member at `asker` wants to know: its own resolvers, those of its networks, or the host's.
+    /// The resolvers for the member at `asker`: its own, those of its networks, or the host's.
     pub fn upstream(&self, asker: IpAddr) -> Upstream {
         let Some((container, _)) = self.asking(asker) else { return Upstream::Nobody };
         let Some(member) = self.members.get(container) else { return Upstream::Nobody };
@@ -99,7 +98,7 @@ impl Table {
         if servers.is_empty() { Upstream::Host } else { Upstream::Servers(servers) }
     }
 
-    /// Who asks, and where it is on networks with names.
+    /// The client, and its endpoints on networks with DNS.
     fn asking(&self, asker: IpAddr) -> Option<(&ContainerId, impl Iterator<Item = &Endpoint>)> {
         let (container, _) = self.owners.get(&asker)?;
         let member = self.members.get(container)?;
@@ -111,7 +110,7 @@ impl Table {
         let ways_out = self.endpoints(container);
         let ipv4 = ways_out.iter().any(|endpoint| endpoint.gateway4.is_some()).then_some(HOST_GATEWAY_V4);
         let ipv6 = ways_out.iter().any(|endpoint| endpoint.gateway6.is_some()).then_some(HOST_GATEWAY_V6);
-        // One of both, so that nobody tries an address on which the host's programs do not listen first.
+        // Only one of both, so that programs do not first try an address on which the host's programs do not listen.
         let ipv6 = ipv6.filter(|_| ipv4.is_none());
         let found = Found { ipv4: ipv4.into_iter().collect(), ipv6: ipv6.into_iter().collect() };
         (found != Found::default()).then_some(found)

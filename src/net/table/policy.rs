@@ -1,24 +1,24 @@
-//! What is allowed: [`Policy`] as the table decides it.
+//! The traffic policy: [`Policy`] as the table decides it.
 
 //!
 //! # The host itself
-//!
-//! `host.docker.internal` and `host.containers.internal` are addresses that no machine has, and stand for one of the
-//! host's own that is not loopback, as with docker's `host-gateway` and podman's `--map-guest-addr`: services that listen
-//! on all addresses answer there. Services that listen on loopback alone trust whoever reaches them, so that no container
-//! does. Only an endpoint with `host-loopback` does, and even that reaches no port that is published for a container with
-//! which it shares no network: what is published on 127.0.0.1 is meant for the host alone. What is published on all
-//! addresses is reached by everybody through the host's other addresses, as with docker and podman.
+//! `host.docker.internal` and `host.containers.internal` resolve to addresses that no machine has. They stand for a
+//! non-loopback address of the host, as with docker's `host-gateway` and podman's `--map-guest-addr`: services that
+//! listen on all addresses answer there. Services that listen on loopback only trust every client, so containers do not
+//! reach them. Only an endpoint with `host-loopback` does, and even that reaches no port that is published for a
+//! container with which it shares no network: a port published on 127.0.0.1 is meant for the host alone. A port
+//! published on all addresses is reached by every container through the host's other addresses, as with docker and
+//! podman.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Table;
 use crate::base::ContainerId;
-use crate::net::part::{Holder, Outside, Policy};
+use crate::net::handler::{Holder, Outside, Policy};
 use crate::spec::network::{Network, Protocol, PublishedPort};
 
-/// What `host.docker.internal` and `host.containers.internal` are. It is on no container network, so that containers send
-/// packets to it through their gateway (podman uses the same one).
+/// The address of `host.docker.internal` and `host.containers.internal`. It is in no container network, so containers
+/// send packets for it to their gateway (podman uses the same one).
 pub const HOST_GATEWAY_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 
 /// The same for networks without IPv4: a local address (RFC 4193) that is used nowhere else.
@@ -32,7 +32,7 @@ impl Policy for Table {
             () if source.is_ipv4() != destination.is_ipv4() || goes_nowhere(destination) => Outside::Nothing,
             () if network.internal || is_disguised(destination) => Outside::Prohibited,
             () if is_host_gateway(destination) => self.host_itself(container, network, destination.is_ipv6(), port),
-            // What is reachable on other networks was not sent this way.
+            // Members reach other networks through their bridges, so this is not allowed.
             () if self.is_inside(destination) => Outside::Prohibited,
             () => Outside::To(destination),
         }
@@ -73,7 +73,7 @@ impl Policy for Table {
 }
 
 impl Table {
-    /// Where a container on a network gets by the address that stands for the host.
+    /// The host's address behind the one that stands for the host.
     fn host_itself(
         &self,
         container: &ContainerId,
@@ -83,7 +83,7 @@ impl Table {
     ) -> Outside {
         let endpoint = self.endpoints(container).iter().find(|endpoint| endpoint.network_id == network.id);
         if !endpoint.is_some_and(|endpoint| endpoint.host_loopback) {
-            // Which family the host has is not the container's business: it calls the host by one name.
+            // The container uses one name for the host, so the family that the host has is used.
             let [v4, other] = [self.host.ipv4.map(IpAddr::V4), self.host.ipv6.map(IpAddr::V6)];
             let own = if v6 { other.or(v4) } else { v4.or(other) };
             return own.map_or(Outside::Unreachable, Outside::To);
@@ -95,7 +95,7 @@ impl Table {
         }
     }
 
-    /// Whether this port of the host is published there for a container on none of this one's networks.
+    /// Whether this port of the host is published for a container that shares no network with this one.
     fn is_published_to_others(&self, container: &ContainerId, address: IpAddr, port: (Protocol, u16)) -> bool {
         let is_it = |published: &PublishedPort| {
             (published.protocol, published.host_port) == port
@@ -116,7 +116,7 @@ impl Table {
         self.used().flat_map(|bridge| &bridge.pools).any(|pool| pool.contains(address))
     }
 
-    /// The gateway that a member's address sees.
+    /// The gateway of a member's network.
     fn gateway(&self, member: IpAddr) -> Option<IpAddr> {
         let (_, network) = self.owners.get(&member)?;
         let of =
@@ -129,7 +129,7 @@ fn is_host_gateway(address: IpAddr) -> bool {
     address == IpAddr::V4(HOST_GATEWAY_V4) || address == IpAddr::V6(HOST_GATEWAY_V6)
 }
 
-/// Addresses that no packet is forwarded to: those of nobody, of everybody and of one link; and loopback, which means
+/// Addresses that are never forwarded: unspecified, broadcast, multicast and link-local ones; and loopback, which means
 /// the sender itself (RFC 1122, 3.2.1.3; RFC 4291, 2.5).
 fn goes_nowhere(address: IpAddr) -> bool {
     match address {
@@ -146,7 +146,8 @@ fn goes_nowhere(address: IpAddr) -> bool {
     }
 }
 
-/// Addresses under which the host's sockets would reach other ones, loopback among them (RFC 4291, 2.5.5).
+/// IPv6 addresses that embed an IPv4 address or mean loopback, by which the host's sockets would reach other addresses
+/// (RFC 4291, 2.5.5).
 fn is_disguised(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,

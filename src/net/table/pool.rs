@@ -1,7 +1,7 @@
-//! The addresses of one subnet: which are free, and which one is next. Pure.
+//! Address allocation in one subnet. Pure.
 //!
-//! Addresses are given out in order, and one that came back is not given out again before the others had their turn: what
-//! somebody remembers of a container that has gone (a neighbour entry, a resolver's answer) shall not lead to another.
+//! Addresses are given out in order, and a released one only after all others. A neighbour or a resolver may still
+//! remember it for the container that has gone.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::spec::network::Subnet;
 
-/// Why an address that was asked for cannot be had.
+/// Why a requested address is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// It is outside the subnet.
@@ -27,18 +27,18 @@ pub(super) struct Pool {
     net: IpNet,
     /// Neither given out nor granted: the subnet's own address, broadcast, the gateway.
     reserved: [u128; 3],
-    /// Where addresses are given out, both ends included.
+    /// The range of automatic addresses, both ends included.
     first: u128,
     last: u128,
-    /// Where the search for the next one begins.
+    /// Where the next search begins.
     next: u128,
     taken: BTreeSet<u128>,
-    /// Those of members that are about to come back.
+    /// Addresses reserved for members that are about to rejoin.
     awaited: BTreeSet<u128>,
 }
 
 impl Pool {
-    /// All free, but for those that are kept for members which are `awaited`.
+    /// All addresses are free, except those `awaited`.
     pub(super) fn new<'a>(subnet: &Subnet, awaited: impl Iterator<Item = &'a IpAddr>) -> Self {
         let (lowest, highest) = (number(subnet.net.network()), number(subnet.net.broadcast()));
         let range = subnet.range.as_ref().filter(|range| range.is_in(&subnet.net));
@@ -53,7 +53,7 @@ impl Pool {
     /// The next free address.
     pub(super) fn take_next(&mut self) -> Option<IpAddr> {
         let mut candidate = self.next;
-        // Each step but the last meets an address that is reserved or taken.
+        // Each step but the last meets a reserved or taken address.
         for _ in 0..self.taken.len() + self.awaited.len() + self.reserved.len() + 1 {
             let following = if candidate >= self.last { self.first } else { candidate + 1 };
             if self.is_free(candidate) {
@@ -66,7 +66,7 @@ impl Pool {
         None
     }
 
-    /// This very address.
+    /// Takes this address.
     pub(super) fn take(&mut self, address: IpAddr) -> Result<(), Refusal> {
         let wanted = number(address);
         match () {
@@ -77,14 +77,14 @@ impl Pool {
         }
     }
 
-    /// Whom this address was kept for is here, or does not come.
+    /// Ends the reservation: the owner re-joined or timed out.
     pub(super) fn release_awaited(&mut self, address: IpAddr) {
         if self.net.contains(&address) {
             self.awaited.remove(&number(address));
         }
     }
 
-    /// It is free again.
+    /// Releases an address.
     pub(super) fn give_back(&mut self, address: IpAddr) {
         if self.net.contains(&address) {
             self.taken.remove(&number(address));

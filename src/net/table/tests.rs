@@ -1,9 +1,9 @@
-//! Scenes of members that come and go.
+//! Members that join, connect and leave.
 
 use super::fixtures::{id, join, network};
 use super::*;
 use crate::base::Kind;
-use crate::net::part::{Outside, Policy};
+use crate::net::handler::{Outside, Policy};
 use crate::spec::network::Joined;
 use crate::spec::network::Protocol;
 
@@ -83,7 +83,7 @@ fn wishes_are_granted_or_refused_with_a_reason() {
         assert!(error.message().starts_with(message), "{error}");
         assert!(table.endpoints(&id('2')).is_empty());
     }
-    // What was refused has been given back, and waits for its turn.
+    // A refused request has released its address, which is reused last.
     assert_eq!(enter(&mut table, '2', "db", plain(&a))[0].ipv4.unwrap().addr().to_string(), "172.17.0.4");
 }
 
@@ -151,7 +151,7 @@ fn names_are_those_of_the_networks_of_the_one_who_asks() {
     enter(&mut table, '1', "web", vec![(a.clone(), alias("www"))]);
     enter(&mut table, '2', "db", vec![(b.clone(), alias("Store"))]);
     enter(&mut table, '3', "app", vec![(a.clone(), alias("www")), (b.clone(), Wish::default())]);
-    // A container may call its host as another container, which does not lose its name by that.
+    // A container may use another's name as its host name; the other keeps the name.
     table.join(&Join { hostname: "web".into(), ..join('4', "thief", plain(&a)) }).unwrap();
     let lookup = |asker: &str, name: &str| {
         table
@@ -249,7 +249,7 @@ fn loopback_is_a_choice_and_never_leads_to_others_ports() {
     let wish = |host_loopback| Wish { host_loopback, ..Wish::default() };
     let mut table = Table::new();
     table.set_host_addresses(host(&["192.0.2.10"]));
-    // The container's own word, the network's, what is configured: the first that says something counts.
+    // The container's setting, the network's, the default: the first one that is set counts.
     let opened = Network { host_loopback: Some(true), ..c.clone() };
     let closed = Network { host_loopback: Some(false), ..c.clone() };
     for (wished, network, configured, reached) in [

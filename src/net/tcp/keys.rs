@@ -1,14 +1,13 @@
-//! Which connections of containers are known, and what a SYN of each of them means.
+//! The known connections of containers, and what a SYN means for each.
 //!
 //! # Theory of operation
 //!
-//! A connection is known by its two ends ([`Key`]). A SYN is sent again by the container's kernel when its answer takes
-//! a second, and it may wait in the device's queue while the connection that it asked for is made, used and closed. To
-//! take it for a new connection then would open one at the server on which nobody ever speaks: a server that serves one
-//! client at a time hangs on it. On the other hand a port is used again at once by programs that make many
-//! connections; to take that SYN for an old one would leave the client waiting. Both look alike but for the sequence
-//! number, which Linux, like RFC 6528, takes from a clock. So each key has a stage, and remembers its sequence number
-//! even some time after its end:
+//! A connection is known by its two ends ([`Key`]). The container's kernel retransmits a SYN that is not answered
+//! within a second, and a SYN may wait in the device's queue while its connection is made, used and closed. Taken for a
+//! new one, it would open a connection at the server that no client uses; a server that serves one client at a time
+//! would hang. But programs that make many connections reuse a port at once; to take that SYN for an old one would
+//! leave the client waiting. Both look alike except for the sequence number, which Linux, like RFC 6528, takes from a
+//! clock. So each key has a stage, and remembers its sequence number for some time after its end:
 //!
 //! ```text
 //! stage        SYN with the same number            SYN with another number               accepted by the listener in R
@@ -24,13 +23,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::slab::Id;
-use crate::net::part::{Context, Outside};
+use crate::net::handler::{Context, Outside};
 use crate::spec::network::Protocol;
 
-/// How long a SYN may be late: much longer than one waits in a queue, shorter than the sequence numbers' clock takes to
-/// come around (4.5 minutes, RFC 6528).
+/// How late a SYN may be: much longer than one waits in a queue, shorter than the wrap of the sequence number clock
+/// (4.5 minutes, RFC 6528).
 pub(super) const LATE: Duration = Duration::from_secs(5);
-/// No more closed connections than that are remembered.
+/// The most closed connections that are remembered.
 pub(super) const MAX_CLOSED: usize = 8192;
 
 /// The two ends of a connection as the container sees them.
@@ -38,47 +37,47 @@ pub(super) const MAX_CLOSED: usize = 8192;
 pub(super) struct Key {
     /// The container's end.
     pub source: (IpAddr, u16),
-    /// Whom it called.
+    /// The destination as the container sees it.
     pub destination: (IpAddr, u16),
 }
 
 impl Key {
-    /// Where a connection that a container begins goes.
+    /// Where the policy sends a connection of a container.
     pub(super) fn outside(&self, cx: &Context<'_>) -> Outside {
         let ((source, _), (destination, port)) = (self.source, self.destination);
         cx.policy.outside(source, destination, Some((Protocol::Tcp, port)))
     }
 
     pub(super) fn new(source: SocketAddr, destination: SocketAddr) -> Self {
-        // Not as socket addresses: those of IPv6 have a scope, which packets do not tell.
+        // Not as socket addresses: those of IPv6 have a scope, which packets do not carry.
         let end = |address: SocketAddr| (address.ip().to_canonical(), address.port());
         Self { source: end(source), destination: end(destination) }
     }
 }
 
-/// How far a connection has come.
+/// The stage of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// The host is connecting.
     Pending,
     /// The host has connected; the SYN was given to the listener in R.
     Injected,
-    /// The listener has accepted it, and bytes are moved.
+    /// The listener has accepted it.
     Live,
     /// It has ended.
     Closed,
 }
 
-/// What to do about a SYN.
+/// What to do with a SYN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Syn {
     /// A new connection.
     Begin,
-    /// A new connection in place of this one, which is dead without having told.
+    /// A new connection in place of this one, which died without notice.
     Replace(Id),
-    /// Nothing, but that this SYN is the one to be given to the listener when the host has connected.
+    /// Keep this SYN for the listener; the host is still connecting.
     Remember(Id),
-    /// The listener gets it, again.
+    /// Inject it again.
     Inject(Id),
     /// Nothing.
     Drop,
@@ -88,19 +87,19 @@ pub(super) enum Syn {
 struct Entry {
     stage: Stage,
     sequence: u32,
-    /// Not that of a living flow when `stage` is Closed.
+    /// Invalid if `stage` is Closed.
     flow: Id,
 }
 
-/// All keys.
+/// The table of keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     table: HashMap<Key, Entry>,
-    /// Those of stage Closed in the order in which they were closed; some may have begun anew since.
+    /// Keys of stage Closed in the order of closing; some may have begun anew since.
     closed: VecDeque<(Instant, Key, u32)>,
 }
 
-/// The table of this module's head: what a SYN means at a stage. Pure.
+/// The table in this module's head: what a SYN means at a stage. Pure.
 fn meaning(stage: Option<Stage>, same: bool, flow: Id) -> Syn {
     match (stage, same) {
         (None, _) | (Some(Stage::Closed), false) => Syn::Begin,
@@ -112,7 +111,7 @@ fn meaning(stage: Option<Stage>, same: bool, flow: Id) -> Syn {
 }
 
 impl Keys {
-    /// What a SYN with this sequence number means. What it says of the number is noted here; the rest is the caller's.
+    /// What a SYN with this sequence number means. Records the number; the caller does the rest.
     pub(super) fn syn(&mut self, key: &Key, sequence: u32) -> Syn {
         let Some(entry) = self.table.get_mut(key) else { return Syn::Begin };
         let syn = meaning(Some(entry.stage), entry.sequence == sequence, entry.flow);
@@ -127,7 +126,7 @@ impl Keys {
         self.table.insert(key, Entry { stage: Stage::Pending, sequence, flow });
     }
 
-    /// A new connection to the container, which no SYN asked for: Live.
+    /// An inbound connection: Live.
     pub(super) fn called(&mut self, key: Key, flow: Id) {
         self.begin(key, 0, flow);
         self.inject(&key);
@@ -141,8 +140,8 @@ impl Keys {
         }
     }
 
-    /// The listener has accepted this one: the flow it belongs to, which is Live from now on; none when it belongs to
-    /// nobody, and must be reset.
+    /// The listener has accepted this connection: its flow, Live from now on; `None` if there is none, and it must be
+    /// reset.
     pub(super) fn accept(&mut self, key: &Key) -> Option<Id> {
         let entry = self.table.get_mut(key).filter(|entry| entry.stage == Stage::Injected)?;
         entry.stage = Stage::Live;
@@ -155,12 +154,12 @@ impl Keys {
         Some(entry.flow)
     }
 
-    /// Whether there is, or was a moment ago, a flow of this key.
+    /// Whether there is a flow of this key, or was a moment ago.
     pub(super) fn knows(&self, key: &Key) -> bool {
         self.table.contains_key(key)
     }
 
-    /// A flow has ended, and a late SYN of it is not to begin another one.
+    /// A flow has ended; a late SYN of it must not begin another.
     pub(super) fn close(&mut self, key: &Key, flow: Id, now: Instant) {
         if let Some(entry) = self.table.get_mut(key).filter(|entry| entry.flow == flow && entry.stage != Stage::Closed)
         {
@@ -170,7 +169,7 @@ impl Keys {
         self.expire(now);
     }
 
-    /// A connection was not made, and its next SYN is to try again.
+    /// A connection failed; its next SYN tries again.
     pub(super) fn forget(&mut self, key: &Key, flow: Id) {
         if self.table.get(key).is_some_and(|entry| entry.flow == flow && entry.stage != Stage::Closed) {
             self.table.remove(key);

@@ -1,44 +1,43 @@
-//! TCP between containers and everything outside of their networks.
+//! TCP between containers and the outside.
 //!
 //! # Theory of operation
 //!
-//! The kernel speaks TCP on both sides, netd moves the bytes in between: a flow is two sockets, `near` in the router's
-//! namespace (R) with the container at its other end, `far` in the host's (H) with the rest of the world.
+//! The kernel speaks TCP on both sides, and netd moves bytes in between. A flow is two sockets: `near`, in the router's
+//! namespace (R), whose peer is the container, and `far`, in the host's (H), whose peer is outside.
 //!
-//! *Outward* ([`gate`]): a container's SYN comes out of the TUN device. A socket of H is connected to where it wants to
-//! go; once that has succeeded, the very same SYN is written back into the device, where a tproxy rule hands it to a
-//! listener in R, as if that had the address that was called. The handshake that follows is the kernel's; what the listener accepts
-//! is the near end. If H cannot connect, the container gets what H got: a reset, or an ICMP error with the same meaning.
-//! So a program in a container sees of a connection what a program of the host would see: when it is made, and why not.
+//! *Outbound* ([`tproxy`]): a container's SYN comes out of the TUN device. netd connects a socket of H to the
+//! destination. Once that has succeeded, it writes the same SYN back into the device; a tproxy rule hands it to a
+//! listener in R, as if the listener had the destination's address. The kernel completes the handshake, and the
+//! accepted socket is the near end. If the connection fails, the container gets the equivalent error: a reset, or an
+//! ICMP error. So a container's program learns when a connection is made, or why not, as a program of the host would.
 //!
-//! Without a gate, because the kernel has no tproxy, netd speaks TCP with the container itself ([`spoken`]); the far end is the
-//! same.
+//! If the kernel has no tproxy, netd itself speaks TCP with the container ([`userspace`]); the far end is the same.
 //!
-//! *Inward* ([`super::tcp_ports`]): a socket of H that was accepted is the far end; the near one is connected to the
-//! container from the client's own address, or spoken under that.
+//! *Inbound* ([`super::tcp_ports`]): the far end is a socket accepted in H. The near end is connected to the container
+//! from the client's own address, or is a userspace connection under that address.
 //!
-//! Then bytes are moved ([`pump`]); half-closes, resets and urgent data are passed on. Probes of the kernel's (keepalive)
-//! find out about ends that vanished without a word.
+//! [`pump`] moves the bytes and passes on half-closes, resets and urgent data. The kernel's keepalive probes detect
+//! peers that vanished.
 //!
-//! What is bounded: flows, in all and of one container ([`shares`]); bytes kept for each and for all; work before the others'
-//! turn. A flow is refused by silence when there is no room for it: the container's kernel asks again after a second.
+//! Limits: flows, in all and per container ([`shares`]); buffered bytes, per flow and in all; work per call. If there
+//! is no room for a flow, its SYN is dropped: the container's kernel sends it again after a second.
 //!
-//! Router's part: SYNs from bridges must come out of the device whatever sockets R has, since one that reuses the ports of
-//! a connection in TIME_WAIT would be taken by that; SYNs from the device go to tproxy at [`GATE_PORT`] of the loopback
-//! address of their family; other TCP from bridges goes to the socket that R has for it, if any. And R must not look for
-//! sockets before it routes (`net.ipv4.ip_early_demux` = 0, for both families): otherwise such a SYN is tied to the
-//! socket in TIME_WAIT, and forwarding drops every packet that belongs to a socket (ip_forward in net/ipv4/ip_forward.c,
-//! ip6_forward in net/ipv6/ip6_output.c), for the minute that TIME_WAIT takes.
+//! What this needs of the router: SYNs from bridges must come out of the device whatever sockets R has, since a SYN
+//! that reuses the ports of a connection in TIME_WAIT would be taken by that socket; SYNs from the device go to tproxy
+//! at [`TPROXY_PORT`] of the loopback address of their family; other TCP from bridges goes to its socket in R, if there
+//! is one. R must not look up sockets before routing (`net.ipv4.ip_early_demux` = 0, for both families): otherwise such
+//! a SYN is tied to the socket in TIME_WAIT, and forwarding drops packets that belong to a socket (ip_forward in
+//! net/ipv4/ip_forward.c, ip6_forward in net/ipv6/ip6_output.c) for the minute of TIME_WAIT.
 
-mod gate;
 mod keys;
 mod pipes;
 mod pump;
 mod shares;
 mod slab;
 mod sockets;
-mod speech;
-mod spoken;
+mod tproxy;
+mod userspace;
+mod userspace_flows;
 
 use std::collections::VecDeque;
 use std::io;
@@ -46,24 +45,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use gate::{Gate, Syn};
 use keys::{Key, Keys};
 use pump::{Tools, Turn, Way};
 use shares::{Place, Shares};
 use slab::{Id, Slab};
-use speech::Speech;
-use spoken::Conversation;
+use tproxy::{Syn, Tproxy};
+use userspace::Connection;
+use userspace_flows::UserspaceFlows;
 
-pub use gate::GATE_PORT;
-pub(in crate::net) use sockets::{Called, be_bold, family, listen_host};
+pub(in crate::net) use sockets::{Called, family, listen_host, use_reno};
+pub use tproxy::TPROXY_PORT;
 
+use super::handler::{Context, Handler, Holder, Interest, Outside, Token};
 use super::packet::{Ip, Transport};
-use super::part::{Context, Holder, Interest, Outside, Part, Token};
 
-/// What every descriptor of a flow is watched for, once and for all.
+/// The events that every descriptor of a flow is registered for, once.
 const ALL: Interest =
     Interest::READ.union(Interest::WRITE).union(Interest::READ_CLOSED).union(Interest::URGENT).union(Interest::EDGE);
-/// After a lack of descriptors or memory.
+/// The pause after a lack of file descriptors or memory.
 pub(in crate::net) const RETRY: Duration = Duration::from_millis(100);
 
 /// The end of a flow towards the container.
@@ -71,26 +70,26 @@ const NEAR: usize = 0;
 /// The end of a flow towards the outside.
 const FAR: usize = 1;
 
-/// How much there may be.
+/// Limits of the TCP handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Flows of all containers, in both directions. Each takes two descriptors, and there are up to 48 more for pipes.
+    /// Flows of all containers, in both directions. Each takes two descriptors; pipes take up to 48 more.
     pub flows: usize,
 }
 
 impl Limits {
-    /// For a process that may have so many descriptors open.
+    /// For a process that may have `limit` files open.
     pub fn for_descriptors(limit: u64) -> Self {
         // Two thirds for TCP: UDP flows, listeners and control connections want the rest.
         Self { flows: usize::try_from(limit / 3).unwrap_or(usize::MAX).clamp(16, 1 << 20) }
     }
 
-    /// Flows of one container, whichever of its addresses they use: it may not take all the room that there is.
+    /// Flows of one container, over all its addresses: one container may not take all the room.
     fn per_member(self) -> usize {
         self.flows.div_ceil(2)
     }
 
-    /// Those of one container whose connections are not made yet.
+    /// Flows of one container that are not connected yet.
     fn unmade(self) -> usize {
         (self.flows / 8).max(16)
     }
@@ -100,21 +99,21 @@ impl Limits {
 #[derive(Debug)]
 pub struct Tcp {
     limits: Limits,
-    gate: Option<Gate>,
+    tproxy: Option<Tproxy>,
     keys: Keys,
     flows: Slab<Flow>,
-    /// Whose they are.
+    /// The flows per container.
     shares: Shares,
     tools: Tools,
-    /// Those whose turn ended before their work.
+    /// Flows with work left after their last call.
     again: VecDeque<Id>,
-    /// Since when there are such.
+    /// Since when there are such flows.
     again_since: Option<Instant>,
-    /// When to look after those that the listener should accept, in order.
+    /// When to check SYNs that the listener should have accepted, in order.
     waiting: VecDeque<(Instant, Id)>,
-    /// What spoken flows share.
-    speech: Speech,
-    /// For packets to be sent.
+    /// What all userspace connections share.
+    userspace: UserspaceFlows,
+    /// Buffer for packets.
     out: Vec<u8>,
 }
 
@@ -125,21 +124,21 @@ struct Flow {
     holder: Holder,
     origin: Origin,
     progress: Progress,
-    /// Near and far.
+    /// The near and the far socket.
     ends: [Option<OwnedFd>; 2],
-    /// What the near end says to the far one, and the other way round.
+    /// From near to far, and from far to near.
     ways: [Way; 2],
     /// Whether it is in [`Tcp::again`].
     queued: bool,
-    /// The next entry of a spoken flow in [`Speech`].
+    /// The next timer of a userspace flow in [`UserspaceFlows`].
     alarm: Option<Instant>,
-    /// Among those of its container.
+    /// Its place in [`Shares`].
     place: Place,
-    /// When it last moved something.
+    /// When it last moved a byte.
     used: Instant,
 }
 
-/// What a flow begins as.
+/// The initial state of a flow.
 #[derive(Debug)]
 struct NewFlow {
     holder: Holder,
@@ -151,11 +150,11 @@ struct NewFlow {
 /// How a flow began.
 #[derive(Debug, Clone, Copy)]
 enum Origin {
-    /// A container called.
+    /// Outbound: the container connected.
     Outward(Key),
-    /// Somebody called this address of a container.
+    /// Inbound, to this address of the container.
     Inward(IpAddr),
-    /// The same without a gate: the container's end is the source here, too; and where else it may try.
+    /// Inbound, userspace: the container's end is the key's source; and the other address to try.
     Called(Key, Option<SocketAddr>),
 }
 
@@ -167,7 +166,7 @@ impl Origin {
         }
     }
 
-    /// By which packets out of the device find it.
+    /// The key by which packets from the device are matched.
     fn key(&self) -> Option<&Key> {
         match self {
             Origin::Outward(key) | Origin::Called(key, _) => Some(key),
@@ -176,22 +175,22 @@ impl Origin {
     }
 }
 
-/// How far a flow has come.
+/// The state of a flow.
 #[derive(Debug)]
 enum Progress {
-    /// Outward: the far end is connecting.
+    /// Outbound: the far end is connecting.
     Connecting(Syn),
-    /// Outward: the listener in R has this SYN, or will. So many times it was looked for.
+    /// Outbound: the listener in R has this SYN, or will have it; how often it was checked.
     Injected(Syn, u32),
-    /// Inward: the near end is connecting; where else it may try.
+    /// Inbound: the near end is connecting; the other address to try.
     Reaching(Option<SocketAddr>),
-    /// Bytes are moved.
+    /// Connected: bytes are moved.
     Live,
-    /// Without a gate: this is the near end.
-    Spoken(Box<Conversation>),
+    /// Userspace TCP: the near end is this connection.
+    Userspace(Box<Connection>),
 }
 
-/// Whose descriptor an index means.
+/// What the index of a descriptor means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Index {
     Listener(bool),
@@ -203,7 +202,7 @@ impl Index {
 
     fn token(self) -> Token {
         Token::new(
-            Part::Tcp,
+            Handler::Tcp,
             match self {
                 Index::Listener(v6) => u64::from(v6),
                 Index::End(id, side) => Self::END | (side as u64) << Id::BITS | id.raw(),
@@ -220,11 +219,11 @@ impl Index {
 }
 
 impl Tcp {
-    /// Without any flow, and without a gate ([`Tcp::open_gate`]).
+    /// Without flows and without tproxy ([`Tcp::open_tproxy`]).
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            gate: None,
+            tproxy: None,
             keys: Keys::default(),
             flows: Slab::default(),
             shares: Shares::default(),
@@ -232,29 +231,29 @@ impl Tcp {
             again: VecDeque::new(),
             again_since: None,
             waiting: VecDeque::new(),
-            speech: Speech::default(),
+            userspace: UserspaceFlows::default(),
             out: Vec::new(),
         }
     }
 
-    /// How many flows there are, including those that are being made.
+    /// How many flows there are, including those being connected.
     pub fn flows(&self) -> usize {
         self.flows.len()
     }
 
-    /// How many messages were moved so far; anything larger counts as many.
+    /// How many messages were moved so far; a larger transfer counts as many.
     pub fn messages(&self) -> u64 {
         self.tools.messages()
     }
 
-    /// A TCP packet out of the device.
+    /// Handles a TCP packet from the device.
     pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
         if let Transport::Tcp(tcp) = &packet.transport {
-            self.gate_packet(cx, packet, tcp);
+            self.device_packet(cx, packet, tcp);
         }
     }
 
-    /// Something happened to the descriptor of this index.
+    /// Handles events of the descriptor with this index.
     pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, what: Interest) {
         match Index::of(index) {
             Index::Listener(_) => self.accept_all(cx),
@@ -264,10 +263,10 @@ impl Tcp {
 
     fn end_ready(&mut self, cx: &mut Context<'_>, id: Id, side: usize, what: Interest) {
         let Some(flow) = self.flows.get_mut(id) else { return };
-        // Noted even before bytes are moved: it is reported only once.
+        // Events before the connection is complete are noted too: they are edge-triggered, so reported only once.
         flow.note(side, what);
-        if let Progress::Spoken(_) = &flow.progress {
-            return self.spoken_ready(cx, id, what);
+        if let Progress::Userspace(_) = &flow.progress {
+            return self.userspace_ready(cx, id, what);
         }
         let done = what.intersects(Interest::WRITE | Interest::ERROR | Interest::CLOSED);
         match (&flow.progress, side) {
@@ -278,14 +277,14 @@ impl Tcp {
         }
     }
 
-    /// When [`Tcp::expire`] wants to be called. It may have passed already: there is more to do than one call may.
+    /// When [`Tcp::expire`] should be called. It may be in the past: there is more work than one call may do.
     pub fn deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.front().map(|(when, _)| *when);
-        let accept = self.gate.as_ref().and_then(|gate| gate.retry);
-        [self.again_since, waiting, accept, self.speech.next()].into_iter().flatten().min()
+        let accept = self.tproxy.as_ref().and_then(|tproxy| tproxy.retry);
+        [self.again_since, waiting, accept, self.userspace.next()].into_iter().flatten().min()
     }
 
-    /// Goes on with what is due.
+    /// Runs the timers that are due, and unfinished flows.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         self.again_since = None;
         for _ in 0..self.again.len() {
@@ -295,11 +294,11 @@ impl Tcp {
                 self.pump(cx, id, None);
             }
         }
-        self.look_after_waiting(cx);
-        self.look_after_spoken(cx);
+        self.expire_injected(cx);
+        self.expire_userspace(cx);
     }
 
-    /// A container has gone: its flows are reset.
+    /// A container has left: resets its flows.
     pub fn member_left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
         let theirs = self.flows.iter().filter(|(_, flow)| addresses.contains(&flow.origin.member()));
         let theirs: Vec<Id> = theirs.map(|(id, _)| id).collect();
@@ -308,9 +307,9 @@ impl Tcp {
         }
     }
 
-    /// Ends connections to the host itself that would not be made if they began now. One that is still being made ends in
-    /// any case: whoever answers may not be who was meant, and the container asks again.
-    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+    /// Ends flows to the host that would not be allowed as new ones. One that is still connecting always ends: another
+    /// program may answer than was meant, and the container's kernel tries again.
+    pub fn recheck_policy(&mut self, cx: &mut Context<'_>) {
         let is_over = |flow: &Flow| match &flow.origin {
             Origin::Outward(key) if cx.policy.stands_for_host(key.destination.0) => {
                 matches!(flow.progress, Progress::Connecting(_)) || !matches!(key.outside(cx), Outside::To(_))
@@ -323,9 +322,9 @@ impl Tcp {
         }
     }
 
-    /// Whether sockets of R may have addresses of others: the rules of the gate lead answers to them.
+    /// Whether sockets of R may have foreign addresses: the tproxy rules deliver answers to them.
     pub(super) fn is_transparent(&self) -> bool {
-        self.gate.is_some()
+        self.tproxy.is_some()
     }
 
     fn add(&mut self, new: NewFlow, now: Instant) -> Option<Id> {
@@ -342,7 +341,7 @@ impl Tcp {
         Some(flow)
     }
 
-    /// Takes over a connection from outside: the accepted socket, and one of R that is being connected to a container.
+    /// Adds an inbound flow: the accepted socket, and the socket of R that is connecting to the container.
     pub(super) fn adopt(&mut self, cx: &mut Context<'_>, called: Called, far: OwnedFd) {
         let progress = if called.connected { Progress::Live } else { Progress::Reaching(called.other) };
         let holder = cx.policy.holder(called.member);
@@ -354,7 +353,7 @@ impl Tcp {
         }
     }
 
-    /// Inward: the near end has connected, or not.
+    /// Inbound: the near end has connected, or failed to.
     fn reached(&mut self, cx: &mut Context<'_>, id: Id) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let error = flow.ends[NEAR].as_ref().map(rustix::net::sockopt::socket_error);
@@ -368,14 +367,15 @@ impl Tcp {
         }
     }
 
-    /// Inward: nobody listens there. Many programs listen on one family alone, so the container's other address is tried.
+    /// Inbound: the connection was refused. Many programs listen on one family only, so the container's other address
+    /// is tried.
     fn reach_elsewhere(&mut self, cx: &mut Context<'_>, id: Id) {
         let other = self.flows.get(id).and_then(|flow| match flow.progress {
             Progress::Reaching(other) => other,
             _ => None,
         });
         let called = other.and_then(|other| Called::from_router(cx, None, other).ok());
-        // Otherwise the client learns of a reset; that a port is not in use cannot be told it any more.
+        // Otherwise the client gets a reset; it is too late to refuse the connection.
         let Some(called) = called else { return self.abort(cx, id) };
         let Some(flow) = self.take(id) else { return };
         if let Some(key) = flow.origin.key() {
@@ -383,7 +383,7 @@ impl Tcp {
         }
         flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
         let [_, Some(far)] = flow.ends else { return };
-        // What was noted of it is told again to the next one who asks.
+        // The next registration reports its pending events again.
         let _ = cx.wakes.ignore(far.as_fd());
         self.adopt(cx, called, far);
     }
@@ -407,7 +407,7 @@ impl Tcp {
         match (out, back) {
             (Turn::Over, Turn::Over) => self.finish(cx.now, id),
             (Turn::More, _) | (_, Turn::More) => self.queue(cx.now, id),
-            // What had arrived before the error was moved as far as the other end takes it, or its direction is closed.
+            // Bytes from before the error were moved as far as the other end takes them, or its direction is closed.
             _ if broken.is_some() => self.abort(cx, id),
             _ => {}
         }
@@ -427,21 +427,21 @@ impl Tcp {
         if let Some(key) = flow.origin.key() {
             self.keys.close(key, id, now);
         }
-        self.speech.release(&flow.progress);
+        self.userspace.release(&flow.progress);
         flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
     }
 
     /// Ends a flow with resets on both sides.
     fn abort(&mut self, cx: &mut Context<'_>, id: Id) {
-        self.say_reset(cx, id);
+        self.reset_userspace(cx, id);
         let Some(flow) = self.take(id) else { return };
         if let Some(key) = flow.origin.key() {
             match flow.progress {
                 Progress::Connecting(_) | Progress::Injected(..) => self.keys.forget(key, id),
-                Progress::Reaching(_) | Progress::Live | Progress::Spoken(_) => self.keys.close(key, id, cx.now),
+                Progress::Reaching(_) | Progress::Live | Progress::Userspace(_) => self.keys.close(key, id, cx.now),
             }
         }
-        self.speech.release(&flow.progress);
+        self.userspace.release(&flow.progress);
         flow.ends.into_iter().flatten().for_each(reset);
         flow.ways.into_iter().for_each(|way| way.release(&mut self.tools));
     }
@@ -457,7 +457,7 @@ impl Flow {
     }
 }
 
-/// Closes a socket so that its other end sees a reset (socket(7), SO_LINGER).
+/// Closes a socket so that its peer sees a reset (socket(7),
 pub(in crate::net) fn reset(socket: OwnedFd) {
     // If it fails, the other end sees an ordinary end.
     let _ = rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
@@ -469,8 +469,8 @@ mod tests {
 
     use super::*;
     use crate::net::fake::{self, World, host, loopback};
+    use crate::net::handler::Offload;
     use crate::net::packet::{Envelope, Flags, Options, Pair, Segment};
-    use crate::net::part::Offload;
 
     #[test]
     fn indexes_come_back() {
@@ -480,7 +480,7 @@ mod tests {
         let id = slab.insert(()).unwrap();
         for index in [Index::Listener(false), Index::Listener(true), Index::End(id, NEAR), Index::End(id, FAR)] {
             let (part, raw) = Token::from_raw(index.token().raw()).unwrap();
-            assert_eq!((part, Index::of(raw)), (Part::Tcp, index));
+            assert_eq!((part, Index::of(raw)), (Handler::Tcp, index));
         }
     }
 
@@ -510,7 +510,7 @@ mod tests {
             tcp.packet(&mut world.context(), &Ip::parse(&packet, Offload::default()).unwrap());
             tcp.flows()
         };
-        // Who has its share gives up its own oldest one; when there is no room at all, who has most does.
+        // At its limit a container loses its own oldest flow; in a full table, the one with the most flows does.
         assert_eq!([call(2, false, 1), call(2, true, 1), call(2, false, 2), call(2, true, 2)], [1, 2, 3, 3]);
         assert_eq!([call(3, false, 1), call(3, true, 1), call(4, true, 1), call(5, true, 1)], [4, 5, 6, 6]);
         drop((server, server6));

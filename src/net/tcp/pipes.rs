@@ -1,40 +1,40 @@
 //! Pipes through which splice(2) moves bytes between sockets without copying them.
 //!
-//! The memory of pipes counts against a limit of the user (pipe(7), pipe-user-pages-soft), beyond which new ones hold
-//! two pages only. So there are few: a connection holds one while bytes are stuck in it, and most never do.
+//! The memory of pipes counts against a limit of the user (pipe(7), pipe-user-pages-soft); beyond it new pipes hold two
+//! pages only. So there are few: a connection holds one while bytes are stuck in it, and most never do.
 
 use std::os::fd::OwnedFd;
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
-/// No more of them; connections beyond that copy.
+/// The most pipes; further connections copy.
 const MAX: usize = 24;
-/// What each is asked to hold, in bytes: some rounds of a fast stream.
+/// The requested size, in bytes: several rounds of a fast stream.
 const SIZE: usize = 512 * 1024;
-/// With less than that a pipe is no faster than a copy, in bytes.
+/// A smaller pipe is no faster than a copy, in bytes.
 const WORTHWHILE: usize = 64 * 1024;
 
-/// An empty one, or one with the bytes of the connection that holds it.
+/// A pipe: empty, or with the bytes of the connection that holds it.
 #[derive(Debug)]
 pub(super) struct Pipe {
     pub(super) read: OwnedFd,
     pub(super) write: OwnedFd,
-    /// How many bytes it is good for.
+    /// Its usable size in bytes.
     pub(super) size: usize,
 }
 
-/// Those that exist.
+/// All pipes.
 #[derive(Debug, Default)]
 pub(super) struct Pipes {
     free: Vec<Pipe>,
-    /// How many there are, free ones included.
+    /// How many exist, free ones included.
     count: usize,
-    /// The kernel does not give more.
+    /// The kernel grants no more.
     exhausted: bool,
 }
 
 impl Pipes {
-    /// An empty one, if there is one to be had.
+    /// An empty pipe, if there is one.
     pub(super) fn take(&mut self) -> Option<Pipe> {
         if let Some(pipe) = self.free.pop() {
             return Some(pipe);
@@ -48,7 +48,7 @@ impl Pipes {
         pipe
     }
 
-    /// Gives back one that is empty.
+    /// Returns an empty pipe.
     pub(super) fn give_back(&mut self, pipe: Pipe) {
         self.free.push(pipe);
     }
@@ -65,7 +65,7 @@ impl Pipes {
         Self { free: Vec::new(), count: MAX, exhausted: true }
     }
 
-    /// One that was not empty is gone.
+    /// A pipe with bytes in it was closed.
     pub(super) fn lost(&mut self) {
         self.count = self.count.saturating_sub(1);
         self.exhausted = false;
@@ -74,14 +74,14 @@ impl Pipes {
 
 fn make() -> Option<Pipe> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
-    // The largest that the limits of this user allow.
+    // The largest size that the user's limits allow.
     let sizes = std::iter::successors(Some(SIZE), |size| Some(size / 2)).take_while(|size| *size > WORTHWHILE);
     for size in sizes {
         if fcntl_setpipe_size(&write, size).is_ok() {
             return Some(Pipe { read, write, size });
         }
     }
-    // What a pipe begins with may be less than its usual 64 KiB already.
+    // A new pipe may be smaller than the usual 64 KiB.
     let size = rustix::pipe::fcntl_getpipe_size(&write).ok()?;
     (size >= WORTHWHILE).then_some(Pipe { read, write, size })
 }

@@ -1,22 +1,22 @@
-//! Bytes on their way from one socket to another.
+//! Moves bytes from one socket to another.
 //!
 //! # Theory of operation
 //!
-//! A flow is two [`Way`]s, one for each direction. Descriptors are watched edge-triggered, once and for all: what epoll
-//! reports is noted in the ways (`readable`, `writable`), and stays true until a call says EAGAIN. A short read is taken
-//! for "nothing more" only while neither an end nor an error has been reported, since those come without another edge.
+//! A flow has two [`Way`]s, one per direction. Descriptors are registered edge-triggered, once. An event is noted in
+//! the ways (`readable`, `writable`) and stays true until a call returns EAGAIN. A short read means "no more for now"
+//! only while neither an end nor an error was reported: those come without another edge.
 //!
-//! Small messages are read into one buffer that all flows share and written at once; only what the other socket does not
-//! take is kept. When a read brings much, the way goes over to splice(2) through a pipe, which it holds only while bytes
-//! are stuck in it. When too much is kept in all, bytes stay in the socket they came to: they are looked at (MSG_PEEK),
-//! written, and as many as were taken are thrown away. So memory is bounded, whatever containers and servers do.
+//! Small messages are read into one buffer that all flows share and written at once; only what the other socket does
+//! not take is kept. When a read returns much, the way switches to splice(2) through a pipe, which it holds only while
+//! bytes are stuck in it. At the limit of kept bytes, bytes stay in the source socket: they are peeked (MSG_PEEK),
+//! written, and as many as were taken are removed. So memory is bounded, whatever containers and servers do.
 //!
-//! What ends: the end of one direction is passed on by shutdown(2), in one packet with the last bytes if it has come with
-//! them (MSG_MORE, send(2)), the other goes on; the flow is over when both have ended. An error of either socket is passed
-//! on as a reset, after all that had arrived before it.
+//! The end of one direction is passed on by shutdown(2), in one packet with the last bytes if they arrived together
+//! (MSG_MORE, send(2)); the other direction goes on. The flow ends when both have ended. A socket error is passed on as
+//! a reset, behind all bytes that had arrived before it.
 //!
-//! Urgent data (RFC 9293 section 3.8.5) is one byte beside the stream for Linux: reads stop in front of it, where it is
-//! taken out (MSG_OOB) and sent the same way.
+//! Linux treats urgent data (RFC 9293 section 3.8.5) as one byte beside the stream: reads stop in front of it. It is
+//! read with MSG_OOB and sent the same way.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -25,20 +25,20 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::pipe::{SpliceFlags, splice};
 
 use super::pipes::{Pipe, Pipes};
-use crate::net::part::Interest;
+use crate::net::handler::Interest;
 use crate::sys::tcp::{at_mark, discard};
 
 /// The shared buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
-/// A read of so many bytes is a stream rather than a message.
+/// A read of at least this many bytes is bulk traffic.
 const MANY: usize = 32 * 1024;
-/// A stream that brings less at a time is read into the buffer again.
+/// Bulk traffic with smaller reads goes back to the buffer.
 const FEW: usize = 8 * 1024;
-/// What one way moves before the others' turn, in bytes.
+/// What one way moves per call, in bytes.
 const TURN: usize = 512 * 1024;
-/// A read of so few bytes is a message that somebody may be waiting for.
+/// A read of at most this many bytes is a message that the peer may be waiting for.
 const MESSAGE: usize = 2 * 1024;
-/// What all ways together keep in memory, in bytes.
+/// The most bytes that all ways together keep in memory.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
 /// What all flows share.
@@ -46,10 +46,10 @@ const MAX_KEPT: usize = 16 * 1024 * 1024;
 pub(super) struct Tools {
     buffer: Box<[u8]>,
     pipes: Pipes,
-    /// How many bytes are kept by all ways together, not counting pipes.
+    /// How many bytes all ways keep, pipes not counted.
     kept: usize,
     limit: usize,
-    /// How many messages were moved; anything larger counts as many.
+    /// How many messages were moved; a larger transfer counts as many.
     messages: u64,
 }
 
@@ -58,16 +58,16 @@ impl Tools {
         Self { buffer: vec![0; BUFFER].into(), pipes: Pipes::default(), kept: 0, limit: MAX_KEPT, messages: 0 }
     }
 
-    /// How many messages were moved so far; anything larger counts as many.
+    /// How many messages were moved so far; a larger transfer counts as many.
     pub(super) fn messages(&self) -> u64 {
         self.messages
     }
 }
 
-/// How a turn ended.
+/// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// There is nothing to do until epoll reports something.
+    /// Nothing to do until the next event.
     Idle,
     /// There is more to do.
     More,
@@ -79,12 +79,12 @@ pub(super) enum Turn {
 #[derive(Debug, Default)]
 pub(super) struct Way {
     stuck: Stuck,
-    /// One byte to be sent as urgent, behind what is stuck.
+    /// A byte to be sent as urgent, behind the stuck bytes.
     urgent: Option<u8>,
     readable: bool,
-    /// Reading goes on to the end or the error that was reported.
+    /// Reading continues up to the end or error that was reported.
     ending: bool,
-    /// All that will ever come has come: what is read up to the end is sent together with it.
+    /// The last bytes have arrived: they are sent together with the FIN.
     complete: bool,
     /// Urgent data was reported.
     marked: bool,
@@ -94,7 +94,7 @@ pub(super) struct Way {
     over: bool,
 }
 
-/// What was read and not written.
+/// Bytes that were read and not written.
 #[derive(Debug, Default)]
 enum Stuck {
     #[default]
@@ -113,7 +113,7 @@ fn would<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl Way {
-    /// Epoll reports something of the socket that this way reads from.
+    /// Notes events of the socket that this way reads.
     pub(super) fn note_source(&mut self, what: Interest) {
         let ending = Interest::READ_CLOSED | Interest::CLOSED | Interest::ERROR;
         self.ending |= what.intersects(ending);
@@ -123,14 +123,14 @@ impl Way {
         self.readable |= what.intersects(ending | Interest::READ | Interest::URGENT);
     }
 
-    /// Epoll reports something of the socket that this way writes to.
+    /// Notes events of the socket that this way writes.
     pub(super) fn note_sink(&mut self, what: Interest) {
         if what.intersects(Interest::WRITE | Interest::ERROR | Interest::CLOSED) {
             self.blocked = false;
         }
     }
 
-    /// Moves what can be moved, up to a bound. An error means that the flow is broken.
+    /// Moves bytes, up to a limit. An error means that the flow is broken.
     pub(super) fn run(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, tools: &mut Tools) -> io::Result<Turn> {
         let mut moved = 0;
         loop {
@@ -157,7 +157,7 @@ impl Way {
         }
     }
 
-    /// Writes what is stuck; false while the socket does not take it all.
+    /// Writes the stuck bytes; false while the socket does not take all of them.
     fn flush(&mut self, to: BorrowedFd<'_>, tools: &mut Tools) -> io::Result<bool> {
         while !self.blocked {
             let sent = match &self.stuck {
@@ -200,7 +200,7 @@ impl Way {
         }
     }
 
-    /// Reads once, and writes what was read as far as that goes: how many bytes. Nothing is stuck before.
+    /// Reads once and writes as much as possible: the bytes read. Nothing may be stuck before.
     fn fill(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, tools: &mut Tools) -> io::Result<usize> {
         if self.marked && at_mark(from)? {
             self.take_urgent(from);
@@ -218,8 +218,8 @@ impl Way {
         }
     }
 
-    /// The end of a stream, and a pause, are left to be found by a read: splice says zero for what is in front of urgent
-    /// data as well (tcp_splice_read).
+    /// Leaves the end of a stream to an ordinary read: splice also returns zero in front of urgent data
+    /// (tcp_splice_read).
     fn fill_pipe(&mut self, from: BorrowedFd<'_>, tools: &mut Tools) -> io::Result<usize> {
         let Some(pipe) = tools.pipes.take() else { return Ok(0) };
         match would(splice(from, None, &pipe.write, None, pipe.size, SpliceFlags::NONBLOCK | SpliceFlags::MOVE)) {
@@ -257,10 +257,10 @@ impl Way {
         Ok(count)
     }
 
-    /// As [`Way::copy`], with what is not written staying where it is.
+    /// As [`Way::copy`], but unwritten bytes stay in the socket.
     fn pass(&mut self, from: BorrowedFd<'_>, to: BorrowedFd<'_>, tools: &mut Tools) -> io::Result<usize> {
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        // A look is no read: however short, what comes behind it is not known.
+        // A peek is no read: a short one says nothing about what follows.
         let Some(count) = self.received(recv(from, &mut *tools.buffer, flags), from, 0)? else { return Ok(0) };
         match would(send(to, tools.buffer.get(..count).unwrap_or_default(), SendFlags::NOSIGNAL))? {
             Some(sent) => discard(from, sent),
@@ -271,7 +271,7 @@ impl Way {
         }
     }
 
-    /// What a read into so large a buffer says: how many bytes there are; none at a pause or an end.
+    /// Interprets a read into a buffer of this size: the count, or none at a pause or an end.
     fn received(
         &mut self,
         result: rustix::io::Result<(usize, usize)>,
@@ -280,7 +280,7 @@ impl Way {
     ) -> io::Result<Option<usize>> {
         let count = would(result)?.map(|(count, _)| count);
         match count {
-            // Urgent data that was read past before it was reported, or whose last byte is behind what has come.
+            // Urgent data that was read past before it was reported, or whose last byte has not arrived.
             None | Some(0) if self.marked => self.take_urgent(from),
             None => self.readable = false,
             Some(0) => self.ended = true,
@@ -298,12 +298,12 @@ impl Way {
         self.marked = false;
     }
 
-    /// Gives back what it holds. Its flow is over or broken.
+    /// Frees what it holds: its flow has ended.
     pub(super) fn release(self, tools: &mut Tools) {
         match self.stuck {
             Stuck::Nothing => {}
             Stuck::Bytes(bytes, _) => tools.kept = tools.kept.saturating_sub(bytes.len()),
-            // A pipe with bytes in it is good for nobody else.
+            // A pipe with bytes in it cannot be reused.
             Stuck::Piped(..) => tools.pipes.lost(),
         }
     }
@@ -382,7 +382,7 @@ mod tests {
         assert!(bench.way.over);
     }
 
-    /// A pseudo-random stream of so many bytes, larger than all buffers, arrives whole.
+    /// A pseudo-random stream of `length` bytes, larger than all buffers, arrives whole.
     fn stream(mut bench: Bench, length: usize) -> Bench {
         let bytes: Vec<u8> =
             (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();

@@ -1,33 +1,33 @@
-//! Who holds how many flows, and whose goes when there is no room for another one.
+//! Limits flows per container, and chooses the flow to close when there is no room for another one.
 //!
 //! # Theory of operation
 //!
-//! A flow whose connection is not made yet costs its container nothing but a packet: a container that calls addresses where
-//! nobody answers holds as many as it likes, for minutes. So those have a share of their own, which is small; whoever has it
-//! gives up its oldest one for the next. When the whole table is full, the container with the most flows gives up one: the
-//! oldest of those that are not made, otherwise of the others the one that has moved nothing for longest. Who has as many as
-//! anybody takes nothing from others. So every container can have as many as the table has room for, divided by those who
-//! want so many, however many others there are and whatever they do.
+//! An unconnected flow costs its container one packet: by calling addresses that do not answer, it could hold any
+//! number of flows for minutes. So unconnected flows have a small limit per container; at the limit, the oldest of them
+//! is closed for the next. When the whole table is full, the container with the most flows loses one: the oldest
+//! unconnected, else the connected one that has been idle longest. A container that has as many flows as any other
+//! takes none from others. So each container can have the size of the table, divided by the number of containers that
+//! want as much, whatever the others do.
 //!
-//! Flows stand in the order in which they were made. Using one costs no more than noting the time; those that were used since
-//! they got their place go back to the end before one is chosen, as far as a short look shows.
+//! Flows are kept in the order in which they were made. Using a flow only notes the time. Before one is chosen, flows
+//! that were used since they got their place move to the end, as far as a short look shows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::slab::{Id, Slab};
 use super::{Flow, Tcp};
-use crate::net::part::{Context, Holder};
+use crate::net::handler::{Context, Holder};
 
-/// How many flows are looked at to find one that was not used for long.
+/// How many flows are examined to find an idle one.
 const CANDIDATES: usize = 64;
 
-/// What one container holds: its flows by their places.
+/// The flows of one container, by their places.
 #[derive(Debug, Default)]
 struct Held {
-    /// Not connected, the oldest first.
+    /// Unconnected, oldest first.
     unmade: BTreeMap<u64, Id>,
-    /// The others.
+    /// Connected.
     made: BTreeMap<u64, Id>,
 }
 
@@ -37,7 +37,7 @@ impl Held {
     }
 }
 
-/// The place of a flow.
+/// The place of a flow in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     number: u64,
@@ -46,7 +46,7 @@ pub(super) struct Place {
     since: Instant,
 }
 
-/// Everybody's.
+/// The flows of all containers.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     holders: HashMap<Holder, Held>,
@@ -73,18 +73,18 @@ impl Shares {
         }
     }
 
-    /// How many have flows.
+    /// How many containers have flows.
     #[cfg(test)]
     pub(super) fn holders(&self) -> usize {
         self.holders.len()
     }
 
-    /// How many flows a container has, and how many of them are not connected.
+    /// How many flows a container has, and how many of them are unconnected.
     fn held(&self, holder: Holder) -> (usize, usize) {
         self.holders.get(&holder).map_or((0, 0), |held| (held.len(), held.unmade.len()))
     }
 
-    /// Who has most, and how many.
+    /// The container with the most flows, and how many.
     fn largest(&self) -> Option<(Holder, usize)> {
         self.holders.iter().map(|(holder, held)| (*holder, held.len())).max_by_key(|(_, count)| *count)
     }
@@ -93,7 +93,7 @@ impl Shares {
         self.holders.get(&holder)?.unmade.first_key_value().map(|(_, id)| *id)
     }
 
-    /// The connection of a container that has moved nothing for longest.
+    /// The connected flow of a container that has been idle longest.
     fn least_used(&mut self, holder: Holder, flows: &mut Slab<Flow>) -> Option<Id> {
         let early: Vec<Id> = self.holders.get(&holder)?.made.values().take(CANDIDATES).copied().collect();
         for id in early {
@@ -107,8 +107,8 @@ impl Shares {
 }
 
 impl Tcp {
-    /// Whether there is room for one more flow of a container; some may be given up for it. One that `waits` can come later:
-    /// then nothing of the container's own is given up.
+    /// Makes room for one more flow of a container, if need be by closing one. A new flow that `waits` can come later:
+    /// then no flow of the same container is closed.
     pub(in crate::net) fn make_room(&mut self, cx: &mut Context<'_>, holder: Holder, waits: bool) -> bool {
         let (all, unmade) = self.shares.held(holder);
         let has_share = all >= self.limits.per_member() || unmade >= self.limits.unmade();
@@ -127,7 +127,7 @@ impl Tcp {
         self.flows.len() < self.limits.flows
     }
 
-    /// The connection of a flow is made.
+    /// A flow has connected.
     pub(super) fn made(&mut self, now: Instant, id: Id) {
         if let Some(flow) = self.flows.get_mut(id).filter(|flow| !flow.place.made) {
             self.shares.remove(flow.holder, flow.place);

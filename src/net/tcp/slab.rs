@@ -1,7 +1,6 @@
-//! A table whose entries have numbers that are not confused with those of entries before them in the same place: what
-//! epoll reports may concern a descriptor that was closed a moment ago.
+//! A table whose entry ids are not reused: an epoll event may concern a file descriptor that was closed a moment ago.
 
-/// The number of an entry.
+/// The id of an entry: slot and generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Id {
     slot: u32,
@@ -17,7 +16,7 @@ impl Id {
         u64::from(self.generation) << SLOT_BITS | u64::from(self.slot)
     }
 
-    /// From one number; upper bits do not count.
+    /// From a number; its upper bits are ignored.
     pub(super) fn from_raw(raw: u64) -> Self {
         let bits = |value: u64, count: u32| u32::try_from(value & ((1 << count) - 1)).unwrap_or(0);
         Self { slot: bits(raw, SLOT_BITS), generation: bits(raw >> SLOT_BITS, GENERATION_BITS) }
@@ -33,7 +32,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-/// The table. It grows to the largest number of entries that were there at one time.
+/// The table. It grows to the largest number of simultaneous entries.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -47,7 +46,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// The number that the next entry gets; none when there are four million.
+    /// The id of the next entry; `None` if there are four million.
     pub(super) fn next_id(&self) -> Option<Id> {
         let new = || u32::try_from(self.slots.len()).ok().filter(|slot| slot >> SLOT_BITS == 0);
         let slot = self.free.last().copied().or_else(new)?;
@@ -55,7 +54,7 @@ impl<T> Slab<T> {
         Some(Id { slot, generation })
     }
 
-    /// Adds an entry; none when there are four million.
+    /// Adds an entry; `None` if there are four million.
     pub(super) fn insert(&mut self, value: T) -> Option<Id> {
         let slot = match self.free.pop() {
             Some(slot) => slot,

@@ -1,5 +1,5 @@
-//! The sockets that flows and their listeners are made of: all send at once what they have (RFC 896 is the programs' own
-//! matter), probe ends that say nothing, and are bold where no network is in between ([`be_bold`]).
+//! Sockets of flows and their listeners: no Nagle delay (RFC 896 is the programs' own matter), keepalive, and no pacing
+//! on host-local connections ([`use_reno`]).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,10 +11,10 @@ use rustix::net::sockopt::{
 };
 use rustix::net::{AddressFamily, SocketType, bind, connect, ipproto, listen};
 
-use crate::net::part::Context;
+use crate::net::handler::Context;
 use crate::sys::tcp::set_transparent;
 
-/// How many clients may wait to be accepted; the limit of Linux (net.core.somaxconn) is 4096 by default.
+/// The listen backlog; Linux limits it (net.core.somaxconn, 4096 by default).
 const BACKLOG: i32 = 4096;
 
 /// The family of an address.
@@ -25,13 +25,13 @@ pub(in crate::net) fn family(address: IpAddr) -> AddressFamily {
     }
 }
 
-/// A socket of H that listens on an address of one family alone. What it accepts inherits its options (tcp(7)).
+/// A socket of H that listens on one family only. Accepted sockets inherit its options (tcp(7)).
 pub(in crate::net) fn listen_host(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
     listening(cx.sockets.host(family(address.ip()), SocketType::STREAM, Some(ipproto::TCP))?, address)
 }
 
-/// A socket of R that takes what a tproxy rule gives it.
-pub(super) fn listen_gate(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
+/// A socket of R that accepts what a tproxy rule hands it.
+pub(super) fn listen_transparent(cx: &Context<'_>, address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = cx.sockets.router(family(address.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
     set_transparent(socket.as_fd(), address.is_ipv6())?;
     listening(socket, address)
@@ -44,7 +44,7 @@ fn listening(socket: OwnedFd, address: SocketAddr) -> io::Result<OwnedFd> {
     }
     set_options(&socket)?;
     bind(&socket, &address)?;
-    // With SO_REUSEADDR, two sockets may be bound to one port, but not listen.
+    // SO_REUSEADDR lets two sockets bind one port, but not listen.
     listen(&socket, BACKLOG)?;
     Ok(socket)
 }
@@ -54,7 +54,7 @@ fn set_options(socket: &OwnedFd) -> io::Result<()> {
     Ok(set_socket_keepalive(socket, true)?)
 }
 
-/// Whether it has connected already.
+/// Connects; whether it has connected already.
 fn call(socket: &OwnedFd, target: SocketAddr) -> io::Result<bool> {
     match connect(socket, &target) {
         Ok(()) => Ok(true),
@@ -63,11 +63,11 @@ fn call(socket: &OwnedFd, target: SocketAddr) -> io::Result<bool> {
     }
 }
 
-/// Sends as fast as the other end takes it: for a socket of H whose other end is on this machine, too. The host's own
-/// choice of congestion control is for networks; one that paces what is sent (BBR) takes a timer for each packet, and with
-/// that half as much processor time again as the bytes themselves. R and containers are set up that way as a whole.
-pub(in crate::net) fn be_bold(socket: &OwnedFd) {
-    // Linux always has this one, and lets everybody use it. It slows down for losses, which there are none of.
+/// No pacing on host-local connections. The host's congestion control is made for networks; one that paces (BBR) arms a
+/// timer for each packet, which costs half as much processor time again as the bytes. R and containers are set up with
+/// Reno as a whole.
+pub(in crate::net) fn use_reno(socket: &OwnedFd) {
+    // Linux always has Reno and allows it to everybody. It slows down for losses, and there are none.
     let _ = set_tcp_congestion(socket, "reno");
 }
 
@@ -76,26 +76,26 @@ pub(super) fn call_outside(cx: &Context<'_>, target: SocketAddr) -> io::Result<(
     let socket = cx.sockets.host(family(target.ip()), SocketType::STREAM, Some(ipproto::TCP))?;
     set_options(&socket)?;
     if cx.policy.is_on_host(target.ip()) {
-        be_bold(&socket);
+        use_reno(&socket);
     }
     let connected = call(&socket, target)?;
     Ok((socket, connected))
 }
 
-/// A socket of R that calls a container.
+/// A socket of R that connects to a container.
 #[derive(Debug)]
 pub(in crate::net) struct Called {
     pub(super) socket: OwnedFd,
     /// The container's address.
     pub(super) member: IpAddr,
-    /// It has answered already.
+    /// It has connected already.
     pub(super) connected: bool,
-    /// Where else to call when nobody answers.
+    /// The address to try if the connection is refused.
     pub(in crate::net) other: Option<SocketAddr>,
 }
 
 impl Called {
-    /// Calls from an address of the client's, or from one of R's own.
+    /// Connects from the client's address, or from one of R's own.
     pub(in crate::net) fn from_router(
         cx: &Context<'_>,
         from: Option<SocketAddr>,

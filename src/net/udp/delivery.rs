@@ -1,48 +1,48 @@
-//! Datagrams on their way to containers: consecutive ones of one flow and size become one large packet, which the
-//! container's kernel takes apart; what exceeds the MTU of a network is sent in fragments.
+//! Datagrams to containers. Consecutive ones of one flow and size become one GSO packet, which the container's kernel
+//! splits; a datagram that exceeds the MTU of a network is sent in fragments.
 //!
-//! IPv4 packets that are too large for a bridge are fragmented by the router namespace, like by any router. Routers do not
-//! fragment IPv6: there it happens here.
+//! IPv4 packets that are too large for a bridge are fragmented by the router namespace, as by any router. Routers do
+//! not fragment IPv6, so this file does.
 
 use std::net::SocketAddr;
 
+use crate::net::handler::{Link, Offload};
 use crate::net::packet::{self, Envelope, Headers, Pair};
-use crate::net::part::{Link, Offload};
 use crate::sys::datagram::HEADROOM;
 
-/// Datagrams in one large packet, as in the kernel (UDP_MAX_SEGMENTS before Linux 6.9).
+/// The most datagrams in one GSO packet, as in the kernel (UDP_MAX_SEGMENTS before Linux 6.9).
 const MAX_SEGMENTS: usize = 64;
-/// Bytes in it, so that any headers fit.
+/// The most payload of one GSO packet; leaves room for any headers.
 const MAX_PAYLOAD: usize = 65_000;
 
-/// From where, to where and how a datagram goes.
+/// Addresses and headers of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
-    /// Whom the container sees as its sender.
+    /// The source that the container sees.
     pub from: SocketAddr,
-    /// The container's end.
+    /// The container's address and port.
     pub to: SocketAddr,
     /// DSCP and ECN.
     pub class: u8,
-    /// What reaches the container in one piece, in bytes.
+    /// The MTU on the way to the container, in bytes.
     pub mtu: usize,
 }
 
-/// Datagrams that wait to be sent together. Nothing waits longer than the call that brought it: [`Delivery::flush`].
+/// The pending batch. A datagram waits no longer than the call that brought it: see [`Delivery::flush`].
 #[derive(Debug, Default)]
 pub struct Delivery {
     label: Option<Label>,
-    /// Of each datagram except the last one.
+    /// The size of each datagram except the last one.
     size: usize,
     count: usize,
-    /// Room for headers, then all datagrams behind each other.
+    /// Room for headers, then the datagrams back to back.
     buffer: Vec<u8>,
-    /// Of the next packet, which tells its fragments from others.
+    /// The identification of the next packet, for its fragments.
     identification: u32,
 }
 
 impl Delivery {
-    /// Takes one datagram, or with `segment` several of that size, of which the last may be shorter.
+    /// Adds one datagram, or with `segment` several of that size, of which the last may be shorter.
     pub fn add(&mut self, link: &mut dyn Link, label: Label, payload: &[u8], segment: Option<u16>) {
         let size = segment.map_or(payload.len(), usize::from);
         let count = if size == 0 { 1 } else { payload.len().div_ceil(size) };
@@ -54,20 +54,20 @@ impl Delivery {
         }
         self.count += count;
         self.buffer.extend_from_slice(payload);
-        // A short one ends the row, and an empty one cannot be in any.
+        // A short datagram ends a batch, and an empty one cannot be in a batch.
         if size == 0 || !(self.buffer.len() - HEADROOM).is_multiple_of(self.size) {
             self.flush(link);
         }
     }
 
-    /// Whether it can be appended to what waits. What waits has no short datagram at its end.
+    /// Whether the datagram can join the batch, whose datagrams all have the full size.
     fn continues(&self, label: &Label, size: usize, count: usize, length: usize) -> bool {
         let fits = self.count + count <= MAX_SEGMENTS && self.buffer.len() + length <= HEADROOM + MAX_PAYLOAD;
         let same_size = size == self.size || (count == 1 && size > 0 && size < self.size);
         self.label == Some(*label) && fits && same_size
     }
 
-    /// Sends what waits.
+    /// Sends the batch.
     pub fn flush(&mut self, link: &mut dyn Link) {
         let Some(label) = self.label.take() else { return };
         let (size, count) = (self.size.max(1), std::mem::take(&mut self.count));
@@ -77,7 +77,7 @@ impl Delivery {
             self.send_one(link, &label, &mut buffer, HEADROOM, end);
         } else if !self.send_large(link, &label, &mut buffer, size) {
             for start in (HEADROOM..end).step_by(size) {
-                // Headers overwrite the end of the datagram before, which is already sent.
+                // The headers overwrite the end of the datagram before, which is already sent.
                 self.send_one(link, &label, &mut buffer, start, end.min(start + size));
             }
         }
@@ -85,7 +85,7 @@ impl Delivery {
         self.buffer = buffer;
     }
 
-    /// Sends all as one packet, if the device and the MTU allow it.
+    /// Sends the batch as one GSO packet, if the device and the MTU allow it.
     fn send_large(&mut self, link: &mut dyn Link, label: &Label, buffer: &mut [u8], size: usize) -> bool {
         let Ok(segment) = u16::try_from(size) else { return false };
         if !link.cuts_udp() {
@@ -116,7 +116,7 @@ impl Delivery {
         }
     }
 
-    /// None for families that differ and datagrams that are too large for their family: nobody can have sent these.
+    /// `None` if the families differ or the datagram is too large for its family: no sender can have made these.
     fn headers(&mut self, label: &Label, payload: usize) -> Option<Headers> {
         self.identification = self.identification.wrapping_add(1);
         let [_, _, high, low] = self.identification.to_be_bytes();
@@ -129,7 +129,7 @@ impl Delivery {
     }
 }
 
-/// Puts headers before a payload in `buffer`; the packet.
+/// Writes headers in front of a payload in `buffer`; returns the packet.
 fn place<'a>(buffer: &'a mut [u8], headers: &Headers, start: usize, end: usize) -> Option<&'a mut [u8]> {
     let headers = headers.as_slice();
     let packet = buffer.get_mut(start.checked_sub(headers.len())?..end)?;

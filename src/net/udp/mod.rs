@@ -2,20 +2,19 @@
 //!
 //! # Theory of operation
 //!
-//! A flow is what goes between one port of a container and one port outside. Each has a socket of the host, connected to
-//! the other end: so the kernel gives back the errors that concern it, and a stranger's datagrams do not get in. All
-//! flows of one port of a container share one port of the host (SO_REUSEPORT), so that whoever is told that port by a
-//! third party can be reached from it (RFC 4787, "endpoint-independent mapping"): that is what telephony, games and peer-to-peer
-//! programs count on.
+//! A flow joins one port of a container and one port outside. Each flow has a socket of the host, connected to its
+//! peer: so the kernel reports the errors of this flow, and drops datagrams of strangers. All flows of one container
+//! port share one port of the host (SO_REUSEPORT), so that a peer which learns that port from a third party can reach
+//! the container on it (RFC 4787, "endpoint-independent mapping"). Telephony, games and peer-to-peer programs depend on
+//! that.
 //!
-//! What the container's packet says beyond its payload goes along: DSCP and ECN; "don't fragment", so that the
-//! container's kernel learns the path's MTU; a small TTL, so that traceroute works. What comes back as an error on the
-//! socket (IP_RECVERR) becomes the ICMP message that the container would have got had it been on the host's network,
-//! quoting its own packet.
+//! Header fields are carried over: DSCP and ECN; "don't fragment", so that the container's kernel discovers the path
+//! MTU; a small TTL, so that traceroute works. An error on the socket (IP_RECVERR) becomes the ICMP message that the
+//! container would have got on the host's network, quoting its own packet.
 //!
-//! Datagrams of equal size in a row go to the host's kernel in one call and come from it in one; both directions also have
-//! large packets on the TUN device. Nothing waits for more to come: [`Udp::flush`] ends each round of the loop. Only a
-//! stream that goes one way is looked at less often than it could be ([`pace`]).
+//! Consecutive datagrams of one size are sent and received in one call (GSO, GRO), and pass the TUN device as one
+//! packet. None waits for more to come: [`Udp::flush`] ends each round of the loop. Only a one-way stream is polled at
+//! intervals ([`pace`]).
 
 pub(super) mod delivery;
 pub(super) mod outgoing;
@@ -30,24 +29,24 @@ use std::time::Instant;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 
 use self::delivery::{Delivery, Label};
-use self::outgoing::{Batch, Manner, Outgoing};
+use self::outgoing::{Batch, Outgoing, SendOptions};
 use self::pace::{Pace, Resting, Turn};
 use super::flows::{self, Flows, Limits};
+use super::handler::{Context, Handler, Holder, Interest, Outside, Token};
 use super::packet::{self, Envelope, Ip, Pair, Refusal, Transport};
-use super::part::{Context, Holder, Interest, Outside, Part, Token};
 use crate::spec::network::Protocol;
 use crate::sys::datagram::{self, Inbox, SendError, Sending};
 
-/// The largest datagram, and the most that the kernel joins.
+/// The largest datagram, and the largest GRO batch.
 const MAX_DATAGRAM: usize = 65_536;
-/// How much may wait in a socket; the kernel cuts it to `net.core.rmem_max`.
+/// The receive buffer of a socket; the kernel limits it to `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 1024 * 1024;
-/// How often one call receives before other parts have their turn.
+/// How often one call receives before other handlers have their turn.
 const ROUNDS: usize = 4;
-/// How many kept errors are taken at a time.
+/// How many queued errors are read at a time.
 const MAX_ERRORS: usize = 16;
 
-/// Who talks to whom, as the container sees it.
+/// The two ends of a flow, as the container sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     member: SocketAddr,
@@ -66,25 +65,25 @@ impl Key {
     }
 }
 
-/// What stands for a flow on the host.
+/// The host's side of a flow.
 #[derive(Debug)]
 struct Flow {
     socket: OwnedFd,
-    /// The other end, as the host sees it.
+    /// The peer, as the host sees it.
     peer: SocketAddr,
-    /// The host's address that the socket has.
+    /// The host's address of the socket.
     local: IpAddr,
-    /// How the socket sends, once it was told.
-    manner: Option<Manner>,
-    /// Datagrams of at least this size are not sent together.
+    /// The options that were set on the socket.
+    send_options: Option<SendOptions>,
+    /// Datagrams of at least this size are not batched.
     never_joined: usize,
-    /// The state of the host's network that it was made in.
+    /// The state of the host's network when it was made.
     generation: u32,
-    /// How datagrams come from the other end.
+    /// Decides between waiting and polling for the peer's datagrams.
     pace: Pace,
 }
 
-/// A port of the host that stands for a port of a container, and how many flows have it.
+/// The host port of a container port, and how many flows use it.
 #[derive(Debug, Clone, Copy)]
 struct Mapped {
     port: u16,
@@ -102,7 +101,7 @@ pub struct Udp {
     delivery: Delivery,
     inbox: Inbox,
     resting: Resting,
-    /// For refusals.
+    /// Buffer for ICMP errors.
     scratch: Vec<u8>,
     generation: u32,
 }
@@ -133,29 +132,29 @@ impl Udp {
         self.flows.is_empty()
     }
 
-    /// A datagram of a container, from the TUN device. It may wait until [`Udp::flush`].
+    /// Handles a datagram of a container, from the TUN device. It may wait until [`Udp::flush`].
     pub fn packet(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>) {
         let Transport::Udp(udp) = ip.transport else { return };
         let (member, remote) = ip.pair.with_ports(udp.source_port, udp.destination_port);
         let Some(index) = self.flow(cx, ip, Key { member, remote }) else { return };
         self.flows.touch(index, cx.now, false);
-        let manner = Manner::of(ip, cx.policy.mtu(member.ip()));
+        let send_options = SendOptions::of(ip, cx.policy.mtu(member.ip()));
         let size = outgoing::size(ip, udp.payload);
-        if !self.outgoing.add(index, manner, udp.payload, size) {
+        if !self.outgoing.add(index, send_options, udp.payload, size) {
             self.flush(cx);
-            // Empty now: it always takes one.
-            let _ = self.outgoing.add(index, manner, udp.payload, size);
+            // The batch is empty now, so this succeeds.
+            let _ = self.outgoing.add(index, send_options, udp.payload, size);
         }
         self.outgoing_since.get_or_insert(cx.now);
     }
 
-    /// Sends what waits. To be called when no more packets are at hand, before waiting for anything.
+    /// Sends the batch. Called when no more packets are at hand, before the loop waits.
     pub fn flush(&mut self, cx: &mut Context<'_>) {
         self.outgoing_since = None;
         let Some(batch) = self.outgoing.take() else { return };
         if let Some((_, flow)) = self.flows.get(batch.flow) {
-            flow.apply(batch.manner);
-            flow.pace.went(batch.count);
+            flow.apply(batch.send_options);
+            flow.pace.note_sent(batch.count);
             let joined = batch.count > 1 && batch.size < flow.never_joined;
             let segment = u16::try_from(batch.size).ok().filter(|_| joined);
             let sent = segment.map(|_| {
@@ -164,7 +163,7 @@ impl Udp {
             match sent {
                 Some(Ok(())) => {}
                 Some(Err(error)) if is_lost(&error) => {}
-                // Too large for the route, a device that cannot do it, or an error that was kept: one by one tells.
+                // Too large for the route, no GSO on the device, or a queued error: sending singly tells which.
                 Some(Err(error)) => {
                     if matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL | libc::EIO)) {
                         flow.never_joined = batch.size;
@@ -177,7 +176,7 @@ impl Udp {
         self.outgoing.recycle(batch);
     }
 
-    /// One of its sockets has something.
+    /// Handles events of a socket.
     pub fn ready(&mut self, cx: &mut Context<'_>, index: u64, what: Interest) {
         let Ok(index) = usize::try_from(index) else { return };
         if what.contains(Interest::ERROR) {
@@ -185,8 +184,8 @@ impl Udp {
         }
         let count = self.receive(cx, index);
         let Some((_, flow)) = self.flows.get(index) else { return };
-        let token = Token::new(Part::Udp, index as u64);
-        let _ = match flow.pace.came(count, cx.now) {
+        let token = Token::new(Handler::Udp, index as u64);
+        let _ = match flow.pace.note_received(count, cx.now) {
             Turn::Stay => Ok(()),
             Turn::Rest => cx.wakes.change(flow.socket.as_fd(), Interest::empty(), token),
             Turn::Watch => cx.wakes.change(flow.socket.as_fd(), Interest::READ, token),
@@ -196,7 +195,7 @@ impl Udp {
         }
     }
 
-    /// Passes on what one of its sockets has; how many datagrams, of which those that the kernel has joined are one.
+    /// Forwards the datagrams of a socket; returns how many, a GRO batch counting as one.
     fn receive(&mut self, cx: &mut Context<'_>, index: usize) -> usize {
         let mut all = 0;
         for _ in 0..ROUNDS {
@@ -205,7 +204,7 @@ impl Udp {
                 Ok(count) => {
                     let label =
                         Label { from: key.remote, to: key.member, class: 0, mtu: cx.policy.mtu(key.member.ip()) };
-                    // Between bind and connect, the socket was open to strangers.
+                    // Between bind and connect, the socket took datagrams from anywhere.
                     for datagram in self.inbox.received().iter().filter(|it| it.from == Some(flow.peer)) {
                         let label = Label { class: datagram.class.unwrap_or(0), ..label };
                         self.delivery.add(cx.link, label, self.inbox.payload(datagram), datagram.segment);
@@ -218,7 +217,7 @@ impl Udp {
                     }
                 }
                 Err(error) if is_lost(&error) => return all,
-                // An error that was kept was told instead; datagrams may be behind it.
+                // A queued error was returned instead; datagrams may be behind it.
                 Err(_) => {
                     self.take_errors(cx, index);
                 }
@@ -227,7 +226,7 @@ impl Udp {
         all
     }
 
-    /// Gives back memory that bursts have used; for quiet times.
+    /// Frees memory that bursts have used, in quiet times.
     pub fn settle(&mut self) {
         self.inbox.release();
     }
@@ -238,7 +237,7 @@ impl Udp {
         rest.or(self.flows.deadline())
     }
 
-    /// Ends flows that are over, and looks at those that rest.
+    /// Ends expired flows, and polls flows that are not watched.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
         for index in self.resting.due(cx.now) {
@@ -249,7 +248,7 @@ impl Udp {
         }
     }
 
-    /// Ends the flows of addresses that nobody has any more.
+    /// Ends the flows of addresses that no container has any more.
     pub fn member_left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
         self.flush(cx);
         for (key, flow) in self.flows.remove_members(addresses) {
@@ -257,14 +256,14 @@ impl Udp {
         }
     }
 
-    /// The host's addresses or routes have changed: flows go on from another address when theirs is not the right one any
-    /// more.
+    /// The host's addresses or routes have changed: a flow whose source address is no longer the right one gets a new
+    /// socket.
     pub fn host_changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Ends flows to the host itself that would not be made, or not to the same address, if they began now.
-    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
+    /// Ends flows to the host itself that would not be allowed as new flows, or would reach another address.
+    pub fn recheck_policy(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
         let is_over = |key: &Key, flow: &Flow| {
             cx.policy.stands_for_host(key.remote.ip()) && key.outside(cx) != Outside::To(flow.peer.ip())
@@ -274,7 +273,7 @@ impl Udp {
         }
     }
 
-    /// The flow of a packet, made if necessary; none when it may not go out or cannot, of which the container is told.
+    /// The flow of a packet, made if necessary. `None` if it is not allowed or fails; the container gets an ICMP error.
     fn flow(&mut self, cx: &mut Context<'_>, ip: &Ip<'_>, key: Key) -> Option<usize> {
         if let Some(index) = self.flows.find(&key) {
             if self.flows.get(index).is_some_and(|(_, flow)| flow.generation != self.generation) {
@@ -311,7 +310,7 @@ impl Udp {
         }
     }
 
-    /// A socket for a new flow. Without a free descriptor, an old flow gives up its own.
+    /// Makes the socket of a new flow. Without a free descriptor, an old flow is evicted.
     fn open_or_evict(&mut self, cx: &mut Context<'_>, key: Key, peer: SocketAddr, index: usize) -> io::Result<Flow> {
         match self.open(cx, key, peer, index) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
@@ -330,7 +329,7 @@ impl Udp {
         let socket = cx.sockets.host(family, SocketType::DGRAM, None)?;
         let fd = socket.as_fd();
         datagram::keep_errors(fd, v6)?;
-        // What follows makes it faster or more exact; nothing depends on it.
+        // The following options only make it faster or more exact.
         let _ = datagram::coalesce(fd);
         let _ = sockopt::set_socket_recv_buffer_size(fd, RECEIVE_BUFFER);
         let _ = if v6 { sockopt::set_ipv6_recvtclass(fd, true) } else { sockopt::set_ip_recvtos(fd, true) };
@@ -341,15 +340,15 @@ impl Udp {
         }
         rustix::net::connect(fd, &peer)?;
         let local = SocketAddr::try_from(rustix::net::getsockname(fd)?)?;
-        // Only now: a port that the kernel chooses for a socket that may share could be another one's.
+        // Only now: a port that the kernel chooses for a sharing socket could belong to another one.
         let _ = sockopt::set_socket_reuseport(fd, true);
-        cx.wakes.watch(fd, Interest::READ, Token::new(Part::Udp, index as u64))?;
+        cx.wakes.watch(fd, Interest::READ, Token::new(Handler::Udp, index as u64))?;
         let generation = self.generation;
         Ok(Flow {
             socket,
             peer,
             local: local.ip(),
-            manner: None,
+            send_options: None,
             never_joined: usize::MAX,
             generation,
             pace: Pace::default(),
@@ -365,7 +364,7 @@ impl Udp {
         Some(index)
     }
 
-    /// What is to be done for a flow that was taken out of the table.
+    /// Cleans up after a flow that was removed from the table.
     fn forget(&mut self, key: Key, flow: &Flow) {
         let mapped = (key.member, flow.peer.is_ipv6());
         if let Some(it) = self.mapped.get_mut(&mapped) {
@@ -376,12 +375,12 @@ impl Udp {
         }
     }
 
-    /// Gives a flow a new socket, if the host would now talk to the other end from another address.
+    /// Gives a flow a new socket, if the host's source address towards the peer has changed.
     fn renew(&mut self, cx: &mut Context<'_>, index: usize) {
         let Some((key, flow)) = self.flows.get(index) else { return };
         flow.generation = self.generation;
         let (peer, local) = (flow.peer, flow.local);
-        // Not with a socket that shares the flow's port: for a moment it could be given what is the flow's.
+        // Not with a socket that shares the flow's port: it could receive the flow's datagrams for a moment.
         if address_towards(cx, peer).is_ok_and(|now| now != local)
             && let Ok(new) = self.open(cx, key, peer, index)
             && let Some((_, flow)) = self.flows.get(index)
@@ -390,25 +389,25 @@ impl Udp {
         }
     }
 
-    /// Sends each datagram by itself, and tells the container what is wrong with it.
+    /// Sends each datagram singly, and reports errors to the container.
     fn send_singly(&mut self, cx: &mut Context<'_>, batch: &Batch) {
         for payload in batch.datagrams() {
-            self.send_one(cx, batch.flow, batch.manner, payload);
+            self.send_one(cx, batch.flow, batch.send_options, payload);
         }
     }
 
-    fn send_one(&mut self, cx: &mut Context<'_>, index: usize, manner: Manner, payload: &[u8]) {
+    fn send_one(&mut self, cx: &mut Context<'_>, index: usize, send_options: SendOptions, payload: &[u8]) {
         let mut renewed = false;
-        // Errors of earlier datagrams come first, one for each of them.
+        // Errors of earlier datagrams come first, one per call.
         for _ in 0..MAX_ERRORS {
             let Some((key, flow)) = self.flows.get(index) else { return };
-            flow.apply(manner);
+            flow.apply(send_options);
             let Err(error) = datagram::send(flow.socket.as_fd(), payload, Sending::default()) else { return };
             match error.raw_os_error() {
-                Some(libc::EMSGSIZE) => return self.too_big(cx, index, manner, payload),
+                Some(libc::EMSGSIZE) => return self.too_big(cx, index, send_options, payload),
                 _ if is_lost(&error) => return,
                 _ if self.take_errors(cx, index) => {}
-                // The address that it sends from is gone, or the way.
+                // The source address or the route is gone.
                 Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENETUNREACH | libc::ENODEV) if !renewed => {
                     renewed = true;
                     self.renew(cx, index);
@@ -423,15 +422,15 @@ impl Udp {
         }
     }
 
-    /// A datagram that the host's way cannot take in one piece: the container learns how much would fit. With IPv6, where
-    /// the container cannot tell whether it is the one who fragments, it is sent all the same.
-    fn too_big(&mut self, cx: &mut Context<'_>, index: usize, manner: Manner, payload: &[u8]) {
+    /// A datagram exceeds the path MTU: tells the container the MTU. With IPv6 the container may not know whether it
+    /// fragments itself, so the datagram is also sent.
+    fn too_big(&mut self, cx: &mut Context<'_>, index: usize, send_options: SendOptions, payload: &[u8]) {
         self.take_errors(cx, index);
         let Some((key, flow)) = self.flows.get(index) else { return };
         let v6 = flow.peer.is_ipv6();
         let mtu = if v6 { sockopt::ipv6_mtu(&flow.socket) } else { sockopt::ip_mtu(&flow.socket) };
         if v6 {
-            flow.apply(Manner { may_fragment: true, ..manner });
+            flow.apply(SendOptions { may_fragment: true, ..send_options });
             let _ = datagram::send(flow.socket.as_fd(), payload, Sending::default());
         }
         if let Ok(mtu) = mtu {
@@ -439,7 +438,7 @@ impl Udp {
         }
     }
 
-    /// Passes on the errors that the kernel kept; whether there were any.
+    /// Reports the queued errors; whether there were any.
     fn take_errors(&mut self, cx: &mut Context<'_>, index: usize) -> bool {
         let mut buffer = [0; 2048];
         let mut any = false;
@@ -455,7 +454,7 @@ impl Udp {
         any
     }
 
-    /// Tells a container why a datagram that it sent earlier was not delivered.
+    /// Reports to a container that an earlier datagram was not delivered.
     fn refuse_datagram(&mut self, cx: &mut Context<'_>, key: Key, payload: &[u8], from: Option<IpAddr>, why: Refusal) {
         let Some(pair) = Pair::new(key.member.ip(), key.remote.ip()) else { return };
         let (source, destination) = (key.member.port(), key.remote.port());
@@ -476,21 +475,21 @@ impl Udp {
 }
 
 impl Flow {
-    /// Its port on the host.
+    /// The host port.
     fn port(&self) -> u16 {
         let local = rustix::net::getsockname(&self.socket).ok().and_then(|it| SocketAddr::try_from(it).ok());
         local.map_or(0, |local| local.port())
     }
 
-    /// Makes the socket send as a packet was sent.
-    fn apply(&mut self, manner: Manner) {
-        if self.manner != Some(manner) {
-            manner.apply(self.manner.replace(manner), self.socket.as_fd(), self.peer.is_ipv6());
+    /// Sets the socket's options to those of a packet.
+    fn apply(&mut self, send_options: SendOptions) {
+        if self.send_options != Some(send_options) {
+            send_options.apply(self.send_options.replace(send_options), self.socket.as_fd(), self.peer.is_ipv6());
         }
     }
 }
 
-/// The host's address from which it talks to `peer` now.
+/// The host's present source address towards `peer`.
 fn address_towards(cx: &Context<'_>, peer: SocketAddr) -> io::Result<IpAddr> {
     let family = if peer.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let probe = cx.sockets.host(family, SocketType::DGRAM, None)?;
@@ -498,24 +497,24 @@ fn address_towards(cx: &Context<'_>, peer: SocketAddr) -> io::Result<IpAddr> {
     Ok(SocketAddr::try_from(rustix::net::getsockname(&probe)?)?.ip())
 }
 
-/// What to tell a container that calls `remote` what is `peer` to the host, about an error that the kernel kept: from
-/// whom, and why.
+/// The ICMP error for a container about a queued socket error: `remote` is the container's name for `peer`. Returns
+/// source and reason.
 pub(super) fn relayed(error: &SendError, peer: IpAddr, remote: IpAddr) -> Option<(IpAddr, Refusal)> {
     let same_family = peer.is_ipv6() == remote.is_ipv6();
-    // The kernel gives the place of a parameter problem as a number; in the message it is the first byte (RFC 792).
+    // The kernel gives the pointer of a parameter problem as a number; in the message it is the first byte (RFC 792).
     let value = if peer.is_ipv4() && error.kind == 12 { error.info << 24 } else { error.info };
     let refusal = match same_family {
         _ if !error.is_icmp => None,
         true => Some(Refusal::Relayed { kind: error.kind, code: error.code, value }),
         false => Refusal::from_errno(error.errno),
     };
-    // The other end itself, under the name that the container knows; or a router on the way.
+    // The peer, under the address that the container knows, or a router on the way.
     let router = error.offender.filter(|from| same_family && *from != peer && !from.is_loopback());
     let refusal = refusal.filter(|refusal| refusal.is_about_delivery(peer.is_ipv6()))?;
     Some((router.unwrap_or(remote), refusal))
 }
 
-/// Whether a datagram is lost for lack of room, as on any wire, or there is nothing to receive.
+/// Whether the datagram was dropped for lack of room, or there is none to receive.
 pub(super) fn is_lost(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR))
 }

@@ -1,38 +1,37 @@
-//! Datagrams on their way to the outside: consecutive ones of one flow, size and manner wait to be sent by one call, which
-//! the host's kernel takes apart.
+//! Datagrams to the outside: consecutive ones of one flow, size and options are sent with one call (GSO).
 
 use std::os::fd::BorrowedFd;
 
 use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery as V4, Ipv6PathMtuDiscovery as V6};
 
+use crate::net::handler::Segments;
 use crate::net::packet::{Ip, Pair};
-use crate::net::part::Segments;
 
-/// A TTL below this is meant, by traceroute; others are defaults, less the routers on the way here.
+/// A TTL below this was set on purpose, as by traceroute; higher ones are defaults, less the routers passed.
 const MEANT_HOPS: u8 = 32;
-/// Datagrams of one call (UDP_MAX_SEGMENTS before Linux 6.9).
+/// The most datagrams per call (UDP_MAX_SEGMENTS before Linux 6.9).
 const MAX_SEGMENTS: usize = 64;
-/// Bytes of one call, so that any headers fit.
+/// The most bytes per call; leaves room for any headers.
 const MAX_PAYLOAD: usize = 65_000;
 
-/// How datagrams are sent, as their IP headers say.
+/// Options for sending, from the IP header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct SendOptions {
     /// DSCP and ECN.
     pub class: u8,
-    /// How many routers may be passed, when the container has limited that on purpose.
+    /// The hop limit, if the container has set one on purpose.
     pub hops: Option<u8>,
-    /// The host may fragment it.
+    /// Whether the host may fragment it.
     pub may_fragment: bool,
 }
 
-impl Manner {
-    /// As a packet of a container was sent, on a network of that MTU.
+impl SendOptions {
+    /// The options of a container's packet, on a network with this MTU.
     pub fn of(ip: &Ip<'_>, mtu: usize) -> Self {
         Self {
             class: ip.traffic_class,
             hops: (ip.hops < MEANT_HOPS).then_some(ip.hops),
-            // An IPv6 packet that is larger than its network was fragmented by the container.
+            // An IPv6 packet larger than its network's MTU was fragmented by the container.
             may_fragment: match ip.pair {
                 Pair::V4 { .. } => !ip.dont_fragment,
                 Pair::V6 { .. } => ip.offload.segments.is_none() && ip.bytes().len() > mtu,
@@ -40,8 +39,8 @@ impl Manner {
         }
     }
 
-    /// Makes a socket send so that has sent as `before`, or has not yet been told. Each option is best effort: a datagram
-    /// that goes out a little differently is better than one that is lost.
+    /// Sets these options on a socket that has those of `before`, if known. Failures are ignored: a datagram with
+    /// slightly different headers is better than none.
     pub fn apply(self, before: Option<Self>, fd: BorrowedFd<'_>, v6: bool) {
         if before.map_or(0, |it| it.class) != self.class {
             let class = self.class;
@@ -51,7 +50,7 @@ impl Manner {
             let _ = match (v6, self.hops) {
                 (true, hops) => sockopt::set_ipv6_unicast_hops(fd, hops),
                 (false, Some(hops)) => sockopt::set_ip_ttl(fd, hops.max(1).into()),
-                // ip(7): -1 is the default again.
+                // ip(7): -1 restores the default.
                 (false, None) => sockopt::set_ip_ttl(fd, u32::MAX),
             };
         }
@@ -66,7 +65,7 @@ impl Manner {
     }
 }
 
-/// How large each datagram of a packet is that is several or one.
+/// Segment size of a GSO batch, or the payload length of a single datagram.
 pub fn size(ip: &Ip<'_>, payload: &[u8]) -> usize {
     match ip.offload.segments {
         Some((Segments::Udp, _, size)) => usize::from(size),
@@ -74,34 +73,34 @@ pub fn size(ip: &Ip<'_>, payload: &[u8]) -> usize {
     }
 }
 
-/// Datagrams that wait to be sent together.
+/// The pending batch.
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    what: Option<(usize, Manner)>,
+    what: Option<(usize, SendOptions)>,
     size: usize,
     count: usize,
     payload: Vec<u8>,
 }
 
-/// What [`Outgoing::take`] gives.
+/// A batch to send.
 #[derive(Debug)]
 pub struct Batch {
-    /// The number of the flow.
+    /// The index of the flow.
     pub flow: usize,
     /// How they are sent.
-    pub manner: Manner,
-    /// Of each datagram except the last one; 0 for a single empty one.
+    pub send_options: SendOptions,
+    /// The size of each datagram except the last one; 0 for a single empty one.
     pub size: usize,
     /// How many there are.
     pub count: usize,
-    /// All of them behind each other.
+    /// The datagrams back to back.
     pub payload: Vec<u8>,
 }
 
 impl Batch {
     /// Each datagram.
     pub fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
-        // An empty datagram is one, although it has no chunk.
+        // An empty datagram counts as one, although it has no chunk.
         let single = (self.count == 1).then_some(self.payload.as_slice());
         let many = if self.count > 1 { self.payload.as_slice() } else { &[] };
         single.into_iter().chain(many.chunks(self.size.max(1)))
@@ -109,19 +108,19 @@ impl Batch {
 }
 
 impl Outgoing {
-    /// Takes a datagram, or several of `size` bytes each, of which the last may be shorter. False when what waits has to
-    /// be sent first.
+    /// Adds a datagram, or several of `size` bytes each, of which the last may be shorter. False if the pending batch
+    /// must be sent first.
     #[must_use]
-    pub fn add(&mut self, flow: usize, manner: Manner, payload: &[u8], size: usize) -> bool {
+    pub fn add(&mut self, flow: usize, send_options: SendOptions, payload: &[u8], size: usize) -> bool {
         let count = if size == 0 { 1 } else { payload.len().div_ceil(size) };
         if self.what.is_none() {
-            self.what = Some((flow, manner));
+            self.what = Some((flow, send_options));
             self.size = size;
         } else {
             let complete = self.size > 0 && self.payload.len() == self.size * self.count;
             let same_size = size == self.size || (count == 1 && size > 0 && size < self.size);
             let fits = self.count + count <= MAX_SEGMENTS && self.payload.len() + payload.len() <= MAX_PAYLOAD;
-            if self.what != Some((flow, manner)) || !complete || !same_size || !fits {
+            if self.what != Some((flow, send_options)) || !complete || !same_size || !fits {
                 return false;
             }
         }
@@ -130,14 +129,14 @@ impl Outgoing {
         true
     }
 
-    /// What waits. Its memory is given back with [`Outgoing::recycle`].
+    /// Takes the pending batch. Its memory is returned with [`Outgoing::recycle`].
     pub fn take(&mut self) -> Option<Batch> {
-        let (flow, manner) = self.what.take()?;
+        let (flow, send_options) = self.what.take()?;
         let count = std::mem::take(&mut self.count);
-        Some(Batch { flow, manner, size: self.size, count, payload: std::mem::take(&mut self.payload) })
+        Some(Batch { flow, send_options, size: self.size, count, payload: std::mem::take(&mut self.payload) })
     }
 
-    /// Takes memory back.
+    /// Reuses the memory of a batch.
     pub fn recycle(&mut self, batch: Batch) {
         self.payload = batch.payload;
         self.payload.clear();

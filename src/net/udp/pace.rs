@@ -1,34 +1,34 @@
-//! When something is looked at that brings datagrams: at once, or, while they come as a stream, a little later and then
-//! many together.
+//! Adaptive polling: a file descriptor with a one-way stream is polled at intervals instead of waking netd per
+//! datagram.
 //!
 //! # Theory of operation
 //!
-//! Being woken for each datagram costs far more than passing it on, on both sides: who sends it has to do the waking. So a
-//! descriptor that has brought many datagrams, one close upon the other, with few going the other way, rests: it is not
-//! waited for but looked at after [`REST`], as network cards do it (interrupt moderation). That is far less than what
-//! the queues hold. Who asks and waits for an answer is never kept waiting: each answer counts against a stream.
+//! A wake-up per datagram costs far more than forwarding it, on both sides: the sender has to do the waking. So a
+//! descriptor that has received many datagrams in quick succession, with few in the other direction, is no longer
+//! watched but polled after [`REST`], as network cards do (interrupt moderation). The queues hold far more than arrives
+//! in that time. Request-response traffic is never delayed: each answer counts against a stream.
 
 use std::time::{Duration, Instant};
 
-/// How long a stream's datagrams wait for each other; the kernel may add as much (PR_SET_TIMERSLACK).
+/// The polling interval; the kernel may add as much (PR_SET_TIMERSLACK).
 pub const REST: Duration = Duration::from_micros(50);
-/// So many datagrams that nobody answers are a stream.
+/// This many unanswered datagrams are a stream.
 const STREAM: usize = 32;
-/// What one datagram of the other direction is worth: streams are acknowledged, too.
+/// The weight of one datagram in the other direction: streams are acknowledged, too.
 const ANSWER: usize = 4;
 
-/// What to do with a descriptor.
+/// What to do with a descriptor after a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// As before: wait for it, unless it rests, and then look again after [`REST`].
+    /// No change: watched, or polled again after [`REST`].
     Stay,
-    /// Wait for it no more, but look after [`REST`].
+    /// Unregister it, and poll it after [`REST`].
     Rest,
-    /// Wait for it again.
+    /// Register it again.
     Watch,
 }
 
-/// What is known of one descriptor.
+/// The state of one descriptor.
 #[derive(Debug, Default)]
 pub struct Pace {
     unanswered: usize,
@@ -37,18 +37,18 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Whether there is likely to be more than one datagram.
+    /// Whether more than one datagram is likely to be there.
     pub fn expects_more(&self, now: Instant) -> bool {
         self.resting || (self.unanswered > 0 && self.is_close(now))
     }
 
-    /// Whether it is not waited for.
+    /// Whether it is polled instead of watched.
     pub fn is_resting(&self) -> bool {
         self.resting
     }
 
-    /// It was looked at, and so many datagrams were there.
-    pub fn came(&mut self, count: usize, now: Instant) -> Turn {
+    /// Notes how many datagrams a call has received.
+    pub fn note_received(&mut self, count: usize, now: Instant) -> Turn {
         if !self.is_close(now) {
             self.unanswered = 0;
         }
@@ -68,18 +68,18 @@ impl Pace {
         }
     }
 
-    /// So many went the other way.
-    pub fn went(&mut self, count: usize) {
+    /// Notes datagrams in the other direction.
+    pub fn note_sent(&mut self, count: usize) {
         self.unanswered = self.unanswered.saturating_sub(count.saturating_mul(ANSWER));
     }
 
-    /// Rests are longer than they are meant to be, and looks take their time.
+    /// Allows for late timers and slow calls.
     fn is_close(&self, now: Instant) -> bool {
         self.last.is_some_and(|last| now.saturating_duration_since(last) < 4 * REST)
     }
 }
 
-/// Those of a part's descriptors that rest, by the part's own numbers; all are looked at together.
+/// The descriptors of a handler that are being polled, by index; all are polled together.
 #[derive(Debug, Default)]
 pub struct Resting {
     who: Vec<u64>,
@@ -87,7 +87,7 @@ pub struct Resting {
 }
 
 impl Resting {
-    /// One of them rests, or goes on resting.
+    /// Polls a descriptor after the interval.
     pub fn add(&mut self, who: u64, now: Instant) {
         if !self.who.contains(&who) {
             self.who.push(who);
@@ -100,7 +100,7 @@ impl Resting {
         self.until
     }
 
-    /// Those that are to be looked at now.
+    /// The descriptors to poll now.
     pub fn due(&mut self, now: Instant) -> Vec<u64> {
         match self.until.take_if(|until| *until <= now) {
             Some(_) => std::mem::take(&mut self.who),
@@ -114,42 +114,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_rest_and_conversations_do_not() {
+    fn streams_are_polled_and_request_response_traffic_is_not() {
         let start = Instant::now();
         let at = |micros: u64| start + Duration::from_micros(micros);
-        // There and back.
+        // Request and response.
         let mut pace = Pace::default();
         for round in 0..1000 {
             assert!(!pace.expects_more(at(10 * round)));
-            assert_eq!(pace.came(1, at(10 * round)), Turn::Stay);
-            pace.went(1);
+            assert_eq!(pace.note_received(1, at(10 * round)), Turn::Stay);
+            pace.note_sent(1);
         }
-        // Slowly.
+        // Slow datagrams.
         for round in 0..1000 {
-            assert_eq!(pace.came(1, at(20_000 + 250 * round)), Turn::Stay);
+            assert_eq!(pace.note_received(1, at(20_000 + 250 * round)), Turn::Stay);
         }
-        // One after the other, until they come slowly or not at all.
+        // A stream, until it slows down or stops.
         let mut pace = Pace::default();
         for round in 0..31 {
-            assert_eq!(pace.came(1, at(10 * round)), Turn::Stay);
+            assert_eq!(pace.note_received(1, at(10 * round)), Turn::Stay);
             assert!(pace.expects_more(at(10 * round + 5)) && !pace.is_resting());
         }
-        assert_eq!(pace.came(1, at(310)), Turn::Rest);
-        assert_eq!(pace.came(5, at(360)), Turn::Stay);
+        assert_eq!(pace.note_received(1, at(310)), Turn::Rest);
+        assert_eq!(pace.note_received(5, at(360)), Turn::Stay);
         assert!(pace.is_resting());
-        assert_eq!(pace.came(1, at(410)), Turn::Watch);
+        assert_eq!(pace.note_received(1, at(410)), Turn::Watch);
         assert!(!pace.is_resting());
-        assert_eq!(pace.came(64, at(460)), Turn::Rest);
-        assert_eq!(pace.came(0, at(510)), Turn::Watch);
-        // A stream that is acknowledged is one; a conversation that goes on after it is not.
-        assert_eq!(pace.came(32, at(560)), Turn::Rest);
+        assert_eq!(pace.note_received(64, at(460)), Turn::Rest);
+        assert_eq!(pace.note_received(0, at(510)), Turn::Watch);
+        // An acknowledged stream is still polled; request-response traffic after it is not.
+        assert_eq!(pace.note_received(32, at(560)), Turn::Rest);
         for round in 0..100 {
-            pace.went(1);
-            assert_eq!(pace.came(8, at(600 + 50 * round)), Turn::Stay);
+            pace.note_sent(1);
+            assert_eq!(pace.note_received(8, at(600 + 50 * round)), Turn::Stay);
         }
-        pace.went(20);
-        assert_eq!(pace.came(2, at(5650)), Turn::Stay);
-        pace.went(2);
-        assert_eq!(pace.came(1, at(5700)), Turn::Watch);
+        pace.note_sent(20);
+        assert_eq!(pace.note_received(2, at(5650)), Turn::Stay);
+        pace.note_sent(2);
+        assert_eq!(pace.note_received(1, at(5700)), Turn::Watch);
     }
 }

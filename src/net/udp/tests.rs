@@ -1,12 +1,12 @@
-//! Containers that are only packets, and a host that is the loopback of the machine.
+//! The UDP handler between a container that is only packets and a host that is the loopback interface.
 
 use std::net::UdpSocket;
 use std::time::Duration;
 
 use super::*;
 use crate::net::fake::{self, World, host, loopback, member};
+use crate::net::handler::Offload;
 use crate::net::packet::{Icmp, Quoted, Reassembly};
-use crate::net::part::Offload;
 
 const LIMITS: Limits = Limits { flows: 100, per_member: 50 };
 
@@ -33,11 +33,11 @@ fn receive(server: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer, from)
 }
 
-/// Lets the part handle what its sockets have, until something was sent to the container.
+/// Runs the handler on its sockets' events, until a packet was sent to the container.
 fn until_sent(world: &mut World, udp: &mut Udp) {
     while world.wire.sent.is_empty() {
         let (part, index, what) = world.wait();
-        assert_eq!(part, Part::Udp);
+        assert_eq!(part, Handler::Udp);
         udp.ready(&mut world.context(), index, what);
     }
 }
@@ -89,7 +89,7 @@ fn a_closed_port_is_told_with_the_packet_that_met_it() {
         assert_eq!(quoted.ports, Some((member.port(), remote.port())));
         assert!(quoted.packet.ends_with(b"anybody there"));
         assert!(world.wire.sent.is_empty());
-        // The flow goes on: somebody may listen now.
+        // The flow goes on: a server may listen now.
         let server = UdpSocket::bind((loopback(v6), remote.port())).unwrap();
         send(&mut world, &mut udp, &packet);
         udp.flush(&mut world.context());
@@ -129,7 +129,7 @@ fn rows_of_datagrams_stay_datagrams() {
     for (v6, cuts) in [(false, false), (true, true), (false, true)] {
         let (mut world, mut udp, server, member, remote) = set_up(v6);
         world.wire.cuts = cuts;
-        // Of one size with a short end, then another row, then a larger one.
+        // Equal sizes with a short end, then another batch, then a larger one.
         let sizes = [600, 600, 600, 10, 600, 600, 700, 0, 1];
         for (number, size) in sizes.iter().enumerate() {
             let packet = world.datagram(member, remote, &vec![number as u8; *size]);
@@ -192,7 +192,7 @@ fn large_datagrams_pass_in_fragments() {
 #[test]
 fn what_does_not_fit_and_must_not_be_cut_is_told() {
     let (mut world, mut udp, server, member, remote) = set_up(false);
-    // The loopback's MTU is 65,536; the largest datagram fits, so the manner of sending is what can be seen.
+    // The loopback MTU is 65,536 and the largest datagram fits, so the socket's options are examined instead.
     let packet = world.datagram(member, remote, &[0; 3000]);
     send(&mut world, &mut udp, &packet);
     udp.flush(&mut world.context());
@@ -213,7 +213,7 @@ fn what_does_not_fit_and_must_not_be_cut_is_told() {
     udp.flush(&mut world.context());
     let (_, flow) = udp.flows.get(0).unwrap();
     assert_eq!((sockopt::ip_ttl(&flow.socket).unwrap(), sockopt::ip_tos(&flow.socket).unwrap()), (64, 0));
-    udp.too_big(&mut world.context(), 0, Manner { class: 0, hops: None, may_fragment: false }, &[0; 3000]);
+    udp.too_big(&mut world.context(), 0, SendOptions { class: 0, hops: None, may_fragment: false }, &[0; 3000]);
     let (told, _) = world.wire.sent.pop().unwrap();
     let quoted = error(&told).1;
     assert_eq!((quoted.kind, quoted.code, quoted.value), (3, 4, 65_535));
@@ -250,7 +250,7 @@ fn strangers_do_not_get_in() {
 fn ports_of_the_host_follow_ports_of_the_container() {
     let mut world = World::new();
     let mut udp = Udp::new(LIMITS);
-    // Addresses of 127/8 that are not "loopback" to the part would be needed: the table is what can be seen.
+    // Addresses of 127/8 that the policy does not take for loopback would be needed; the table is examined instead.
     let servers: Vec<UdpSocket> = (0..3).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
     for server in &servers {
         let remote = SocketAddr::new(host(false), server.local_addr().unwrap().port());
@@ -344,7 +344,7 @@ fn a_share_is_of_all_addresses_of_a_container() {
     let share = LIMITS.per_member as u16;
     assert_eq!((1..=10).map(|port| ask(3, port % 2 == 0, port)).max(), Some(10));
     assert_eq!((1..=share + 20).map(|port| ask(2, port % 2 == 0, port)).max(), Some(10 + LIMITS.per_member));
-    // Each flow of the other one is still there: to use it makes no new one.
+    // Each flow of the other member is still there: using it makes no new one.
     assert_eq!((1..=10).map(|port| ask(3, port % 2 == 0, port)).max(), Some(10 + LIMITS.per_member));
 }
 
@@ -381,7 +381,7 @@ fn a_stream_is_looked_at_now_and_then() {
     let (_, index, what) = world.wait();
     udp.ready(&mut world.context(), index, what);
     assert_eq!(world.datagrams().len(), 40);
-    // From now on nobody is woken.
+    // From now on it is polled.
     for _ in 0..3 {
         for _ in 0..10 {
             server.send_to(b"more", client).unwrap();
@@ -401,7 +401,7 @@ fn a_stream_is_looked_at_now_and_then() {
     server.send_to(b"again", client).unwrap();
     until_sent(&mut world, &mut udp);
     assert_eq!(world.datagrams().len(), 1);
-    // A flow that ends while it rests takes nobody else's place.
+    // A flow that ends while it is polled does not affect others.
     for _ in 0..40 {
         server.send_to(b"more", client).unwrap();
     }

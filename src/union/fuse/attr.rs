@@ -1,4 +1,4 @@
-//! Attributes: where a node's real inode is, and changing owner, mode and times there.
+//! Attributes of nodes: reading them, and changing owner, mode, size and times.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::location::Location;
-use super::node::{Lacks, Node, Place, State};
+use super::node::{KnownAbsent, Node, Place, State};
 use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
 
-/// What SETATTR asks for.
+/// The changes that SETATTR requests.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub mode: Option<u32>,
@@ -20,15 +20,15 @@ pub(super) struct Changes {
     pub size: Option<u64>,
     pub atime: Option<Timespec>,
     pub mtime: Option<Timespec>,
-    /// The caller may not keep set-id bits on a file whose data it changes.
+    /// Clears set-id bits when data changes: the caller may not keep them.
     pub kill_privileges: bool,
 }
 
-/// A timestamp that leaves the time as it is.
+/// A timestamp that leaves the time unchanged.
 pub(super) const KEEP: Timespec = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ };
 
 impl Fs {
-    /// Where a file is, with its state locked.
+    /// Where the inode of a file is; its state must be locked.
     pub fn spot_in(&self, node: &Node, state: &State) -> Res<Location> {
         match &state.place {
             _ if node.kind == FileType::Directory => Err(Errno::ISDIR),
@@ -45,7 +45,7 @@ impl Fs {
         }
     }
 
-    /// Does `work` at the place of any node, while that cannot change.
+    /// Calls `work` with the location of a node, which cannot change meanwhile.
     pub fn at<T>(&self, node: &Arc<Node>, work: impl FnOnce(&Location) -> Res<T>) -> Res<T> {
         if node.kind == FileType::Directory {
             return work(&Location::Dir(self.layers(node)?.top()?.open()?));
@@ -54,7 +54,7 @@ impl Fs {
         work(&self.spot_in(node, &state)?)
     }
 
-    /// Changes attributes, in the order in which none undoes another.
+    /// Changes attributes, in an order in which none undoes another.
     pub fn set_attributes(&self, node: &Arc<Node>, changes: &Changes) -> Res<Stat> {
         self.copy_up(node, changes.size.map_or(Change::Nothing, Change::Cut))?;
         if let Some(size) = changes.size {
@@ -72,7 +72,7 @@ impl Fs {
                 match node.kind {
                     FileType::Symlink => return Err(Errno::OPNOTSUPP),
                     _ => {
-                        node.lacks.note(Lacks::SET_ID, false);
+                        node.known_absent.note(KnownAbsent::SET_ID, false);
                         spot.chmod(mode)?;
                     }
                 }
@@ -89,16 +89,16 @@ impl Fs {
         self.stat(node)
     }
 
-    /// Removes set-id bits as the kernel does after a write by one who may not keep them: in a user namespace nobody may. It
-    /// is remembered that there are none.
+    /// Clears set-id bits, as the kernel does after a write without privilege to keep them: in a user namespace no
+    /// process has it. Remembers that there are none.
     pub fn kill_privileges(&self, node: &Arc<Node>) -> Res<()> {
-        if node.lacks.has_none(Lacks::SET_ID) {
+        if node.known_absent.has_none(KnownAbsent::SET_ID) {
             return Ok(());
         }
         self.at(node, |spot| {
             let mode = spot.stat()?.st_mode;
             if mode & (libc::S_ISUID | libc::S_ISGID) == 0 && node.kind != FileType::Directory {
-                node.lacks.note(Lacks::SET_ID, true);
+                node.known_absent.note(KnownAbsent::SET_ID, true);
             }
             let mut kept = mode & !libc::S_ISUID;
             if mode & libc::S_IXGRP != 0 {
@@ -118,7 +118,7 @@ impl Fs {
         }
         self.at(node, |spot| match spot {
             Location::Named(layer, name) => Ok(rustix::fs::readlinkat(layer, &**name, Vec::new())?.into_bytes()),
-            // An empty path reads the link that the file itself is (readlinkat(2)).
+            // An empty path reads the link behind the descriptor itself (readlinkat(2)).
             Location::Open(fd) => Ok(rustix::fs::readlinkat(fd, "", Vec::new())?.into_bytes()),
             Location::Dir(_) => Err(Errno::INVAL),
         })

@@ -1,16 +1,16 @@
-//! Copy-up: what was only in a lower layer becomes a file of the upper before it is changed.
+//! Copy-up: copies a file of a lower layer to the upper before it is changed.
 //!
 //! # Theory of operation
 //!
-//! A regular file is copied into a file without a name in the work directory (`O_TMPFILE`), gets owner, mode, attributes
-//! and times, and is then linked into its place with one system call: no state in between can be seen, by programs or
-//! after a crash. The data goes by the first of: a clone that shares blocks (`FICLONE`), copy_file_range(2) over the
-//! parts that hold data, read and write; holes stay holes. Where the copy must survive a power cut its data is on the disk
-//! before it is linked, or it has a mark by which it is copied again ([`super::unsynced`]): else the name could point at an
-//! empty file while the original is hidden by it.
+//! A regular file is copied into an unnamed file in the work directory (`O_TMPFILE`), gets owner, mode, attributes and
+//! times, and is then linked into place with one system call. No intermediate state is visible, to programs or after a
+//! crash. The data is copied with the first of these that works: a clone that shares blocks (`FICLONE`),
+//! copy_file_range(2) over the extents with data, read and write; holes stay holes. A copy that must survive a power
+//! cut has its data on the disk before it is linked, or a mark by which it is copied again ([`super::unsynced`]).
+//! Otherwise the name could point at an empty file that hides the original.
 //!
-//! Only the node's `copying` is held over the data: reads go on from the lower file, everything else in the union is not
-//! concerned. All names of the inode that are known get linked; those that are not are linked when they are looked up
+//! Only the node's `copying` claim is held during the copy: reads continue from the lower file, and other operations
+//! are not affected. All known names of the inode are linked at once, further ones when they are looked up
 //! ([`Fs::lookup`]), so hard links stay together.
 //!
 //! A directory is made in the work directory and renamed into place.
@@ -34,21 +34,21 @@ use super::tree::{Fs, only_link};
 use super::unsynced::{Change, Marked};
 use super::xattr::{OWN_PREFIX, names_at};
 
-/// As many bytes are copied at once; more are carried ([`placement`]).
+/// The most bytes that are copied inline; larger copies run on the monitor thread ([`placement`]).
 const QUICK: u64 = 256 * 1024;
 
-/// As many bytes are worth to be allocated beforehand.
+/// From this size on, blocks are preallocated.
 const LARGE: u64 = 1 << 20;
 
-/// A copy that is not in its place yet.
+/// A copy that is not in place yet.
 enum Copy {
     Unnamed(Arc<OwnedFd>),
     Named(String),
 }
 
 impl Fs {
-    /// Makes sure that the node is in the upper, for the change that follows. Of a file whose data is about to be cut, no
-    /// more is copied.
+    /// Makes sure that the node is in the upper before a change. If the data is about to be truncated, only the rest is
+    /// copied.
     pub fn copy_up(&self, node: &Arc<Node>, change: Change) -> Res<()> {
         if self.read_only {
             return Err(Errno::ROFS);
@@ -62,7 +62,7 @@ impl Fs {
         let _claim = self.copying.claim(node);
         let place = lock(&node.state).lower().map(|(layer, name)| (Arc::clone(layer), name.clone()));
         let Some((layer, name)) = place else {
-            // Somebody else was faster.
+            // Another thread was faster.
             return self.before_change(node, change);
         };
         let stat = layer.open()?.stat_at(&name)?;
@@ -75,7 +75,7 @@ impl Fs {
         }
     }
 
-    /// The part of a directory in the upper, made with all its ancestors if need be.
+    /// The directory in the upper, made with all its ancestors if need be.
     pub fn upper_of(&self, node: &Arc<Node>) -> Res<Arc<LayerDir>> {
         if let Some(upper) = node.upper() {
             return upper.open();
@@ -152,7 +152,7 @@ impl Fs {
         }
     }
 
-    /// An empty file in the work directory, and its name if it has to have one.
+    /// An empty file in the work directory, and its name if it needs one.
     fn new_copy(&self) -> Res<(Arc<OwnedFd>, Option<String>)> {
         let unnamed = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.work, ".", unnamed, Mode::RUSR | Mode::WUSR) {
@@ -167,8 +167,8 @@ impl Fs {
         }
     }
 
-    /// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as the
-    /// original.
+    /// Copies the first `length` bytes, holes as holes. Returns whether the blocks are shared, which is as durable as
+    /// the original.
     fn copy_data(&self, from: &Arc<OwnedFd>, to: &Arc<OwnedFd>, length: u64, dense: bool) -> Res<bool> {
         if length == 0 {
             return Ok(false);
@@ -179,7 +179,7 @@ impl Fs {
                     rustix::fs::ftruncate(to, length)?;
                     return Ok(true);
                 }
-                // Other files may be on other file systems, but those of a store mostly are not.
+                // Files on other file systems exist, but a store is mostly on one.
                 Err(_) => self.clones.store(false, Ordering::Relaxed),
             }
         }
@@ -188,11 +188,11 @@ impl Fs {
         }
         let _heavy = placement::heavy();
         let (from, to) = (Arc::clone(from), Arc::clone(to));
-        let copied = placement::carried(move || copy_extents(&from, &to, length, dense));
+        let copied = placement::run_on_monitor(move || copy_extents(&from, &to, length, dense));
         copied.unwrap_or(Err(Errno::IO)).map(|()| false)
     }
 
-    /// Symbolic links, pipes, sockets and devices.
+    /// Copies a symbolic link, pipe, socket or device.
     fn copy_special(&self, layer: &LayerDir, name: &OsStr, stat: &Stat) -> Res<Copy> {
         let temporary = self.work.fresh_name();
         let kind = FileType::from_raw_mode(stat.st_mode);
@@ -218,7 +218,7 @@ impl Fs {
         Ok(Copy::Named(temporary))
     }
 
-    /// Puts a copy in the place of each name its original has.
+    /// Links a copy to each known name of its original.
     fn settle(&self, node: &Arc<Node>, copy: Copy, original: &Stat) -> Res<()> {
         let settled = self.try_settle(node, &copy, original);
         if let Copy::Named(temporary) = &copy {
@@ -238,7 +238,7 @@ impl Fs {
             Copy::Named(temporary) => rustix::fs::statat(&self.work, temporary, AtFlags::SYMLINK_NOFOLLOW)?,
         };
         self.count(&stat, true);
-        // From the moment it has a name, it must be found as what it is a copy of.
+        // Once it has a name, a lookup must find it as the copy of its original.
         self.origins.copied(&stat, node.ino);
         loop {
             let names: Vec<Link> = lock(&node.state).names().cloned().collect();
@@ -252,7 +252,7 @@ impl Fs {
             let indexed = node.kind == FileType::RegularFile
                 && original.st_nlink > 1
                 && shown > 0
-                && self.siblings.add(&self.spot_of(copy)?, &stat, original, shown)?;
+                && self.hard_links.add(&self.spot_of(copy)?, &stat, original, shown)?;
             for (link, upper) in names.iter().zip(&uppers) {
                 match copy {
                     Copy::Unnamed(fd) => {
@@ -267,8 +267,8 @@ impl Fs {
                 }
             }
             let left = (shown - names.len() as i64).max(0);
-            let indexed = indexed && self.siblings.set_left(original.st_ino, left)?;
-            // The link in the index is no name.
+            let indexed = indexed && self.hard_links.set_left(original.st_ino, left)?;
+            // The link in the index is not a name.
             state.set_more_links(left - i64::from(indexed));
             state.place = match (names.is_empty(), copy) {
                 (false, _) => Place::Upper,
@@ -302,7 +302,7 @@ impl Fs {
 }
 
 impl Fs {
-    /// To be called before a change of the data of a file in the upper.
+    /// Call this before a change of a file's data in the upper.
     pub fn before_change(&self, node: &Arc<Node>, change: Change) -> Res<()> {
         let Some(unsynced) = &self.unsynced else { return Ok(()) };
         match unsynced.is_altered(node.ino, change) {
@@ -317,9 +317,9 @@ fn proc_path(fd: BorrowedFd<'_>) -> std::path::PathBuf {
     format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
-/// Gives an open file what `stat` says of the one at `from`, and its attributes.
+/// Sets owner, mode, times and attributes of an open file to those of the file at `from`.
 fn copy_metadata(from: &Path, stat: &Stat, to: BorrowedFd<'_>) -> Res<()> {
-    // What is made here is root's already.
+    // Files made here belong to root already.
     if (stat.st_uid, stat.st_gid) != (0, 0) {
         rustix::fs::fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
     }
@@ -328,10 +328,10 @@ fn copy_metadata(from: &Path, stat: &Stat, to: BorrowedFd<'_>) -> Res<()> {
     rustix::fs::futimens(to, &times(stat))
 }
 
-/// Copies the attributes of a file but for those that mean something to the layer it is in. What security modules keep
-/// for themselves may not be copied, and need not.
+/// Copies extended attributes, except those that describe the layer. Those of security modules may be refused, and are
+/// not needed.
 fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
-    // A name of the form `/proc/self/fd/N` is a symbolic link to follow; `/proc/self/fd/N/name` must not be followed.
+    // `/proc/self/fd/N` is a symbolic link to follow; `/proc/self/fd/N/name` must not be followed.
     let follow = |path: &Path| path.parent() == Some(Path::new("/proc/self/fd"));
     let (from_follows, to_follows) = (follow(from), follow(to));
     let mut value = Vec::new();
@@ -367,7 +367,7 @@ fn copy_xattrs(from: &Path, to: &Path) -> Res<()> {
     Ok(())
 }
 
-/// Copies the first `length` bytes, of a file that has holes unless it is `dense`.
+/// Copies the first `length` bytes; a `dense` file has no holes.
 fn copy_extents(from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<()> {
     if dense {
         preallocate(to, length);
@@ -379,19 +379,19 @@ fn copy_extents(from: &OwnedFd, to: &OwnedFd, length: u64, dense: bool) -> Res<(
         let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
             Ok(start) => start.min(length),
             Err(Errno::NXIO) => break,
-            // This file system does not tell: all of it is data.
+            // This file system cannot report holes: all is data.
             Err(_) => at,
         };
         let end = rustix::fs::seek(from, SeekFrom::Hole(start)).map_or(length, |end| end.min(length));
         copy_extent(from, to, start, end)?;
-        // A file that became shorter makes no progress.
+        // Guarantees progress if the file became shorter.
         at = end.max(start + 1);
     }
     Ok(())
 }
 
-/// Gives a file its blocks in one piece where that is faster than to let each write find its own: on ext4, a sixth of the
-/// time. Without them it is written all the same.
+/// Preallocates a file's blocks: on ext4 that takes a sixth of the time of allocating them with each write. A failure
+/// is harmless.
 fn preallocate(file: &OwnedFd, length: u64) {
     if length >= LARGE && rustix::fs::fstatfs(file).is_ok_and(|of| of.f_type == libc::EXT4_SUPER_MAGIC) {
         let _ = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length);
@@ -403,7 +403,7 @@ fn copy_extent(from: &OwnedFd, to: &OwnedFd, mut at: u64, end: u64) -> Res<()> {
         let (mut source, mut target) = (at, at);
         let wanted = usize::try_from((end - at).min(1 << 30)).unwrap_or(1 << 30);
         match rustix::fs::copy_file_range(from, Some(&mut source), to, Some(&mut target), wanted) {
-            // The file became shorter: layers do not change, but a broken disk may say so.
+            // The file became shorter. Layers do not change, but a broken disk may do this.
             Ok(0) => return Ok(()),
             Ok(length) => at += length as u64,
             Err(Errno::INTR) => {}

@@ -1,4 +1,4 @@
-//! New names: files, directories, symbolic links, hard links.
+//! Creates names: files, directories, symbolic links, hard links.
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::entries::Entries;
 use super::layer::LayerDir;
 use super::name::Name;
-use super::node::{Lacks, Link, Node, Place};
+use super::node::{KnownAbsent, Link, Node, Place};
 use super::primitives::{NAME_MAX, Res, lock, write};
 use super::quota::NAME_COST;
 use super::tree::Fs;
@@ -22,7 +22,7 @@ use super::xattr::DEFAULT_ACL;
 pub(super) enum New<'a> {
     /// A directory.
     Directory,
-    /// A symbolic link to this.
+    /// A symbolic link to this target.
     Symlink(&'a OsStr),
     /// Anything else, by kind and device number.
     Node(FileType, u64),
@@ -38,7 +38,7 @@ impl New<'_> {
     }
 }
 
-/// Who makes it, and with which permissions.
+/// The process that creates it, and the requested permissions.
 pub(super) struct Maker {
     pub uid: u32,
     pub gid: u32,
@@ -47,7 +47,7 @@ pub(super) struct Maker {
 }
 
 impl Fs {
-    /// Makes `name`. The node has one look-up to be forgotten.
+    /// Creates `name`. The node has one lookup to be forgotten.
     pub fn create(&self, parent: &Arc<Node>, name: &OsStr, new: &New<'_>, maker: &Maker) -> Res<(Arc<Node>, Stat)> {
         if name.len() > NAME_MAX {
             return Err(Errno::NAMETOOLONG);
@@ -60,7 +60,7 @@ impl Fs {
         let upper = self.upper_of(parent)?;
         let mut entries = lock(&parent.dir()?.entries);
         let inherits = default_acl(&mut entries, &upper);
-        // With a default access control list the file system itself leaves out what the list leaves out, not the umask.
+        // With a default ACL the file system applies the ACL instead of the umask.
         let mode = Mode::from_raw_mode(maker.mode & 0o7777 & if inherits { !0 } else { !maker.umask });
         let owner = owner_of_new(&upper, maker)?;
         match make(&upper, name, new, mode) {
@@ -75,8 +75,8 @@ impl Fs {
         Ok((node, stat))
     }
 
-    /// Makes something in the work directory and moves it to where the upper has a whiteout. What a directory gives to what
-    /// is made in it, its group and its default access control list, a stand-in for it gives there.
+    /// Makes a file in the work directory and moves it over a whiteout in the upper. A temporary directory passes on to
+    /// it what the parent would: group and default ACL.
     fn make_over_whiteout(
         &self,
         upper: &LayerDir,
@@ -129,8 +129,8 @@ impl Fs {
             }
             _ => rustix::fs::renameat(nursery, fresh, upper, name),
         });
-        // A directory was exchanged for the whiteout; anything else is still there only if it failed. What cannot be
-        // removed is invisible, and the next start does it.
+        // The exchange leaves a directory there in place of the whiteout; any other leftover means a failure. A
+        // leftover that cannot be removed is invisible, and the next start removes it.
         let rest = match (new, &placed) {
             (New::Directory, Ok(())) | (New::Symlink(_) | New::Node(..), Err(_)) => AtFlags::empty(),
             (New::Directory, Err(_)) => AtFlags::REMOVEDIR,
@@ -164,12 +164,12 @@ impl Fs {
             *write(&dir.lowers) = Some(Arc::from([]));
             *lock(&dir.entries) = Entries::of_new_directory(Some(inherits));
         }
-        node.lacks.note(Lacks::ATTRIBUTES, !inherits);
-        let stat = self.dress(&node, stat, 0);
+        node.known_absent.note(KnownAbsent::ATTRIBUTES, !inherits);
+        let stat = self.shown_attributes(&node, stat, 0);
         Ok((node, stat))
     }
 
-    /// Gives a file one more name.
+    /// Adds a name to a file.
     pub fn link(&self, node: &Arc<Node>, parent: &Arc<Node>, name: &OsStr) -> Res<Stat> {
         if name.len() > NAME_MAX {
             return Err(Errno::NAMETOOLONG);
@@ -192,16 +192,16 @@ impl Fs {
             linked => linked?,
         }
         state.add_name(Link { parent: Arc::clone(parent), name: Name::from(name) });
-        // Also what had lost its last name, but not its last link, has one again.
+        // A file that had lost its last name, but not its last link, has a name again.
         state.place = Place::Upper;
         entries.set(name, node.ino, node.kind);
         let more = state.more_links();
         let stat = self.spot_in(node, &state)?.stat()?;
-        Ok(self.dress(node, stat, more))
+        Ok(self.shown_attributes(node, stat, more))
     }
 }
 
-/// Whether what is made in the directory gets an access control list from it.
+/// Whether new files in the directory inherit an ACL from it.
 fn default_acl(entries: &mut Entries, upper: &LayerDir) -> bool {
     *entries.default_acl.get_or_insert_with(|| {
         let asked = rustix::fs::fgetxattr(upper, DEFAULT_ACL, &mut [0u8; 1][..]);
@@ -209,8 +209,8 @@ fn default_acl(entries: &mut Entries, upper: &LayerDir) -> bool {
     })
 }
 
-/// Whom to give what is made: nobody when it is ours already, as it mostly is. A directory with the set-group-id bit
-/// gives its group itself.
+/// The owner to set on a new file; `None` if it is right already, as it mostly is. A directory with the set-group-id
+/// bit sets the group itself.
 fn owner_of_new(upper: &LayerDir, maker: &Maker) -> Res<Option<(u32, Option<u32>)>> {
     if maker.uid == 0 && maker.gid == 0 {
         return Ok(None);
@@ -227,7 +227,7 @@ fn make(directory: impl AsFd, name: &OsStr, new: &New<'_>, mode: Mode) -> Res<()
     }
 }
 
-/// Hands a new file over. That takes set-id bits away, so they are set again.
+/// Sets the owner of a new file, and then the mode again: chown clears set-id bits.
 fn give(directory: impl AsFd, name: &OsStr, new: &New<'_>, mode: Mode, owner: Option<(u32, Option<u32>)>) -> Res<()> {
     let Some((uid, gid)) = owner else { return Ok(()) };
     let (uid, gid) = (Uid::from_raw(uid), gid.map(Gid::from_raw));

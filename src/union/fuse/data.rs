@@ -1,8 +1,8 @@
-//! File data: reading, writing and what else goes by an open file.
+//! File data: reading, writing, and other operations on open files.
 //!
-//! The kernel does not tell which files are open: it asks for bytes by node. So files are opened here when bytes are
-//! asked for, and a bounded number stays open (second-chance order). Because input and output go by node, whoever opened a
-//! file before it was copied up sees what is written afterwards.
+//! The kernel does not tell which files are open: it reads and writes by node. So a file is opened here on first use,
+//! and a bounded number stays open (second-chance order). Since I/O goes by node, a program that opened a file before
+//! its copy-up sees what is written afterwards.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Fs {
         Ok(fd)
     }
 
-    /// Opens a regular file where it is.
+    /// Opens a regular file at its present location.
     pub fn open_data(&self, node: &Node, state: &State) -> Res<Arc<OwnedFd>> {
         match node.kind {
             FileType::RegularFile => {}
@@ -74,7 +74,7 @@ impl Fs {
         self.metered(&fd, offset, more, || rustix::fs::fallocate(&fd, flags, offset, length))
     }
 
-    /// Where the next data or hole is.
+    /// The offset of the next data or hole.
     pub fn seek(&self, node: &Arc<Node>, offset: i64, whence: i32) -> Res<u64> {
         let offset = u64::try_from(offset).map_err(|_| Errno::NXIO)?;
         let position = match whence {

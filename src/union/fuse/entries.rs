@@ -2,10 +2,10 @@
 //!
 //! # Theory of operation
 //!
-//! It is read once, when it is first asked for, and from then on kept up to date by every operation that changes a name;
-//! nobody else writes the upper. A new directory begins complete and empty. An entry's cookie is a number that only
-//! grows: whoever lists and removes at the same time misses nothing and sees nothing twice, and removed entries can be
-//! dropped at any time.
+//! It is read once, on first use, and from then on updated by every operation that changes a name; nothing else writes
+//! the upper. A new directory starts complete and empty. An entry's readdir cookie is a number that only grows: a
+//! program that removes entries while it lists misses none and sees none twice, and removed entries can be dropped at
+//! any time.
 
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
@@ -13,20 +13,20 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::FileType;
 
+use super::invalidate::ListingWalk;
 use super::name::Name;
-use super::relist::Walk;
 
-/// The cookie of the first real entry; those of `.` and `..` come before.
+/// The cookie of the first real entry; `.` and `..` come before.
 const FIRST_COOKIE: u64 = 3;
 
-/// What a listing knows of a name.
+/// What a listing says about a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// The directory was not listed yet.
     Unknown,
-    /// There is no such name.
+    /// The name does not exist.
     Absent,
-    /// It is there: in the upper, or in the lower part with this index or one below it.
+    /// It exists in the upper, or in the lower layer with this index or a deeper one.
     Lower(usize),
 }
 
@@ -39,16 +39,16 @@ pub(super) struct Entry {
     pub kind: FileType,
 }
 
-/// An entry as it is kept: 24 bytes and its name.
+/// An entry as it is stored: 24 bytes, and its name elsewhere.
 struct Slot {
     cookie: u64,
     ino: u64,
-    /// Where its name begins in `text`.
+    /// The offset of its name in `text`.
     at: u32,
     length: u8,
-    /// The lower part it is in, or an earlier one.
+    /// The first lower layer that may have it.
     depth: u8,
-    /// The kind's bits of the mode.
+    /// The file type bits of the mode.
     kind: u8,
     live: bool,
 }
@@ -59,7 +59,7 @@ impl Slot {
     }
 }
 
-/// The kind is in the bits of the mode from this one on (S_IFMT, inode(7)).
+/// The position of the file type in the mode (S_IFMT, inode(7)).
 const KIND_SHIFT: u32 = 12;
 
 fn bits_of(kind: FileType) -> u8 {
@@ -67,28 +67,28 @@ fn bits_of(kind: FileType) -> u8 {
     (kind.as_raw_mode() >> KIND_SHIFT) as u8
 }
 
-/// The names of a directory, once they were all read.
+/// The names of a directory, complete once they were all read.
 #[derive(Default)]
 pub(super) struct Entries {
     complete: bool,
-    /// By ascending cookie.
+    /// Sorted by cookie.
     slots: Vec<Slot>,
-    /// The names, one after the other.
+    /// The names, back to back.
     text: Vec<u8>,
-    /// Positions in `slots` by the hash of the name, in an open table: the first free one at or after the hash ends a
-    /// search. Empty or a power of two.
+    /// Positions in `slots` by the hash of the name: an open-addressing table with linear probing. Empty, or its size
+    /// is a power of two.
     index: Vec<u32>,
-    /// Places of `index` that are not free, among them those of removed names.
+    /// How many places of `index` are not free, those of removed names included.
     taken: usize,
     live: usize,
     last_cookie: u64,
     hasher: RandomState,
-    /// Whether new files get an access control list from this directory; `None` when nobody looked yet.
+    /// Whether new files inherit a default ACL from this directory; `None` if that is unknown.
     pub default_acl: Option<bool>,
-    walk: Walk,
+    walk: ListingWalk,
 }
 
-/// A free place in an index, and one whose name was removed.
+/// Markers in the index: a free place, and a removed name.
 const FREE: u32 = u32::MAX;
 const REMOVED: u32 = u32::MAX - 1;
 
@@ -103,7 +103,7 @@ impl Entries {
         self.complete
     }
 
-    /// What is known of a name.
+    /// What is known about a name.
     pub fn known(&self, name: &OsStr) -> Known {
         match (self.complete, self.slot(name)) {
             (false, _) => Known::Unknown,
@@ -112,8 +112,8 @@ impl Entries {
         }
     }
 
-    /// What is known of a name that the kernel asks for, and whether the kernel is to ask for the listing again
-    /// ([`super::relist`]).
+    /// What is known about a name that the kernel looks up, and whether its cached listing should be dropped
+    /// ([`super::invalidate`]).
     pub fn asked(&mut self, name: &OsStr) -> (Known, bool) {
         let found = self.find(name).and_then(|(_, at)| Some((at, self.slots.get(at)?.depth)));
         match (self.complete, found) {
@@ -123,14 +123,14 @@ impl Entries {
         }
     }
 
-    /// The kernel is given up to `count` entries after the one with the cookie `after`.
+    /// Up to `count` entries after the cookie `after`, for the kernel.
     pub fn give(&mut self, after: u64, count: usize) -> Vec<Entry> {
         let batch = self.after(after, count);
         self.walk.given(batch.is_empty());
         batch
     }
 
-    /// The number of what has this name, if the listing has it.
+    /// The inode number at this name, if it is listed.
     pub fn number(&self, name: &OsStr) -> Option<u64> {
         self.slot(name).map(|slot| slot.ino)
     }
@@ -144,14 +144,14 @@ impl Entries {
         OsStr::from_bytes(self.text.get(start..start + usize::from(slot.length)).unwrap_or_default())
     }
 
-    /// The places in the index that may have the name, in order; never ends in an index without a free place.
+    /// The places of the index where the name may be, in probing order; endless if the index has no free place.
     fn places(&self, name: &OsStr) -> impl Iterator<Item = usize> + use<> {
         let mask = self.index.len().wrapping_sub(1);
         let hash = self.hasher.hash_one(name.as_bytes()) as usize;
         (0..self.index.len()).map(move |step| hash.wrapping_add(step) & mask)
     }
 
-    /// Where a name is in the index and in the slots.
+    /// The positions of a name in the index and in the slots.
     pub fn find(&self, name: &OsStr) -> Option<(usize, usize)> {
         for place in self.places(name) {
             match *self.index.get(place)? {
@@ -168,7 +168,7 @@ impl Entries {
         None
     }
 
-    /// A name was made, or stands for another inode now.
+    /// A name was made, or belongs to another inode now.
     pub fn set(&mut self, name: &OsStr, ino: u64, kind: FileType) {
         if !self.complete {
             return;
@@ -186,7 +186,7 @@ impl Entries {
         }
         let cookie = (self.last_cookie + 1).max(FIRST_COOKIE);
         self.last_cookie = cookie;
-        // Names are no longer than NAME_MAX; of 4 GiB of them in one directory the rest cannot be looked up.
+        // Names have at most NAME_MAX bytes; beyond 4 GiB of names, lookup in the listing fails.
         let at = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
         let depth = u8::try_from(depth).unwrap_or(u8::MAX);
@@ -196,7 +196,7 @@ impl Entries {
         self.enter(self.slots.len() - 1);
     }
 
-    /// Puts a slot into the index.
+    /// Adds a slot to the index.
     fn enter(&mut self, at: usize) {
         let Some(slot) = self.slots.get(at) else { return };
         let free = self.places(self.name_of(slot)).find(|place| self.index.get(*place) == Some(&FREE));
@@ -206,7 +206,7 @@ impl Entries {
         }
     }
 
-    /// Drops what was removed, and makes the index large enough for twice as many names.
+    /// Drops removed entries, and makes room for twice as many names.
     fn compact(&mut self) {
         if self.live < self.slots.len() {
             let mut text = Vec::with_capacity(self.text.len());
@@ -231,7 +231,7 @@ impl Entries {
         }
     }
 
-    /// Gives back what growing has left over.
+    /// Frees spare capacity.
     pub fn shrink(&mut self) {
         self.slots.shrink_to_fit();
         self.text.shrink_to_fit();
@@ -254,12 +254,12 @@ impl Entries {
         }
     }
 
-    /// Whether the complete listing has no name.
+    /// Whether the complete listing is empty.
     pub fn is_empty(&self) -> bool {
         self.live == 0
     }
 
-    /// Up to `count` entries after the one with the cookie `after`.
+    /// Up to `count` entries after the cookie `after`.
     pub fn after(&self, after: u64, count: usize) -> Vec<Entry> {
         let start = self.slots.partition_point(|slot| slot.cookie <= after);
         let entry = |slot: &Slot| {

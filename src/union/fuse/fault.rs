@@ -1,7 +1,7 @@
-//! Panics in the server: each is an error of one request, and is written down.
+//! Panics in the server: each fails one request, and is logged.
 //!
-//! A panic unwinds to the request it happened in ([`super::ops`]), which answers EIO. Before that, what happened and
-//! where is appended to a log in the container's directory ([`crate::base::fault_log`]).
+//! A panic unwinds to its request ([`super::ops`]), which answers EIO. Before that, message and place are appended to a
+//! log in the container's directory ([`crate::base::fault_log`]).
 
 /// The log in the container's directory.
 pub const LOG: &str = "fuse.log";
@@ -10,7 +10,7 @@ pub const LOG: &str = "fuse.log";
 #[cfg(debug_assertions)]
 const TRAP: &str = ".coracle-test-panic";
 
-/// Panics in builds for tests when `name` asks for it.
+/// Panics for the trap's name, in builds for tests.
 #[cfg(debug_assertions)]
 pub(super) fn trap(name: &std::ffi::OsStr) {
     assert!(name != TRAP, "a look-up of `{TRAP}`, as the tests wish");

@@ -1,9 +1,8 @@
-//! The nodes that the kernel knows by number, and the numbers that programs see.
+//! The table of nodes by inode number, and the inode numbers that programs see.
 //!
-//! A node's number is at once its inode number as programs see it: the number of the real inode it had when it was
-//! first seen. A copy-up keeps it ([`Origins`]), so it is stable for the life of the mount, and since the inode of a
-//! lower layer never goes away and that of an upper one is held open while the kernel knows it, no two living nodes
-//! share one.
+//! A node's number is the inode number that programs see: that of the real inode when it was first seen. A copy-up
+//! keeps it ([`Origins`]), so it is stable for the life of the mount. Two live nodes never share a number: an inode of
+//! a lower layer never goes away, and one of the upper is held open while the kernel knows it.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +15,7 @@ use rustix::io::Errno;
 use super::node::Node;
 use super::primitives::{ROOT, Res, lock, read, write};
 
-/// Spreads inode numbers, which nobody chooses with bad intent, over a table.
+/// A hash function for inode numbers, which no attacker chooses.
 #[derive(Default)]
 pub(super) struct InodeHasher(u64);
 
@@ -32,13 +31,13 @@ impl Hasher for InodeHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        // 2^64 divided by the golden ratio; the upper half decides as much as the lower one in the standard tables.
+        // 2^64 divided by the golden ratio; the standard tables use the upper half as well.
         self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.0 ^= self.0 >> 32;
     }
 }
 
-/// A node as an element of the table, found by its number.
+/// A node in the table, found by its number.
 struct Numbered(Arc<Node>);
 
 impl Borrow<u64> for Numbered {
@@ -63,8 +62,8 @@ impl Eq for Numbered {}
 
 type Table = HashSet<Numbered, BuildHasherDefault<InodeHasher>>;
 
-/// Each time there are so many nodes more, the program makes room for them: what it takes to start, and to serve the rarer
-/// requests, is megabytes of its pages. To have them back that are still needed takes some microseconds each.
+/// Each time the table has grown by this many nodes, the process gives program pages back: megabytes that only its
+/// start and rare requests need. Loading a page again takes some microseconds.
 const TIDY_EVERY: usize = 2048;
 
 /// All nodes by number.
@@ -74,7 +73,7 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// The node the kernel means.
+    /// The node with a number from the kernel.
     pub fn get(&self, ino: u64) -> Res<Arc<Node>> {
         self.find(ino).ok_or(Errno::STALE)
     }
@@ -83,7 +82,7 @@ impl Nodes {
         read(&self.table).get(&ino).map(|known| Arc::clone(&known.0))
     }
 
-    /// The node `ino`, if it is known, with one more look-up to be forgotten.
+    /// The node `ino`, if it is known, with one more lookup to be forgotten.
     pub fn hold(&self, ino: u64) -> Option<Arc<Node>> {
         let table = read(&self.table);
         let Numbered(node) = table.get(&ino)?;
@@ -91,7 +90,7 @@ impl Nodes {
         Some(Arc::clone(node))
     }
 
-    /// The node `ino`, made by `make` when nobody knows it yet, with one more look-up to be forgotten.
+    /// The node `ino`, made by `make` if it is unknown, with one more lookup to be forgotten.
     pub fn intern(&self, ino: u64, make: impl FnOnce() -> Node) -> (Arc<Node>, bool) {
         if let Some(node) = self.hold(ino) {
             return (node, false);
@@ -107,13 +106,13 @@ impl Nodes {
         let known = table.len();
         drop(table);
         if known.is_multiple_of(TIDY_EVERY) {
-            // Failing to costs memory alone.
+            // A failure costs only memory.
             let _ = crate::sys::memory::release_program_pages();
         }
         (node, true)
     }
 
-    /// One more answer names `node` to the kernel.
+    /// Counts one more lookup of `node`.
     pub fn remember(&self, node: &Arc<Node>) {
         let mut table = write(&self.table);
         node.lookups.add();
@@ -122,12 +121,12 @@ impl Nodes {
         }
     }
 
-    /// Takes back `count` look-ups. A node that nobody needs any more goes, and so may its directories.
+    /// Takes back `count` lookups. An unused node is dropped, and its directories if only it kept them.
     pub fn forget(&self, ino: u64, count: u64) {
         self.forget_held(ino, count, 0);
     }
 
-    /// As [`Nodes::forget`], by one who still holds the node itself `held` times.
+    /// As [`Nodes::forget`], for a caller that still holds `held` references to the node.
     pub fn forget_held(&self, ino: u64, count: u64, held: usize) {
         let mut table = write(&self.table);
         let Some(Numbered(node)) = table.get(&ino) else { return };
@@ -136,14 +135,14 @@ impl Nodes {
         }
     }
 
-    /// Removes `ino` and then those of its ancestors that only it kept.
+    /// Removes `ino`, and the ancestors that only it kept.
     #[expect(clippy::mutable_key_type, reason = "only the number counts, and it stays")]
     fn release(table: &mut Table, ino: u64, held: usize) {
         let mut candidates = vec![(ino, held)];
         while let Some((ino, held)) = candidates.pop() {
             let Some(Numbered(node)) = table.get(&ino) else { continue };
             let unused = ino != ROOT && node.lookups.none() && Arc::strong_count(node) == 1 + held;
-            // A file whose other names are not linked yet must not be found as its lower self again.
+            // A file with names that are not linked yet must not be found as its lower original again.
             if !unused || lock(&node.state).more_links() > 0 {
                 continue;
             }
@@ -154,16 +153,16 @@ impl Nodes {
     }
 }
 
-/// The numbers that programs see for real inodes.
+/// The inode numbers that programs see.
 #[derive(Default)]
 pub(super) struct Origins {
     devices: RwLock<Vec<u64>>,
-    /// Inodes of the upper that are copies, with the number their originals had.
+    /// Copies in the upper, with the inode numbers of their originals.
     copies: RwLock<HashMap<(u64, u64), u64>>,
 }
 
 impl Origins {
-    /// The number shown for the inode `ino` of `device`.
+    /// The number to show for the inode `ino` of `device`.
     pub fn shown(&self, device: u64, ino: u64) -> u64 {
         if let Some(shown) = read(&self.copies).get(&(device, ino)) {
             return *shown;
@@ -176,7 +175,7 @@ impl Origins {
                 devices.len() - 1
             })
         }) as u64;
-        // 0 and 1 mean something to the protocol.
+        // 0 and 1 are reserved by the protocol.
         let ino = if ino <= ROOT { ino | 1 << 55 } else { ino };
         ino ^ index << 56
     }
@@ -185,7 +184,7 @@ impl Origins {
         self.shown(stat.st_dev, stat.st_ino)
     }
 
-    /// The inode of `stat`, in the upper, is the copy of what is shown as `shown`.
+    /// Notes that the upper's inode of `stat` is a copy and is shown as `shown`.
     pub fn copied(&self, stat: &Stat, shown: u64) {
         write(&self.copies).insert((stat.st_dev, stat.st_ino), shown);
     }
@@ -200,7 +199,7 @@ impl Origins {
         !read(&self.copies).is_empty()
     }
 
-    /// The inode is gone; its number may come back for another file.
+    /// The inode is gone; the file system may reuse its number.
     pub fn gone(&self, stat: &Stat) {
         let key = (stat.st_dev, stat.st_ino);
         if read(&self.copies).contains_key(&key) {

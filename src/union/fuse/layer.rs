@@ -1,15 +1,15 @@
-//! A directory as one layer has it, and the marks overlayfs keeps on it.
+//! A directory in one layer, and overlayfs's marks on it.
 //!
 //! # Theory of operation
 //!
-//! A [`LayerDir`] is open. A [`DirHandle`] stands for a directory for as long as anybody may want it and opens it when it is
-//! used; a bounded number of them are open at a time ([`Shelf`], second-chance order). It is opened again by its name in
-//! the directory above, and must then be the same inode. The way there is known at all times: layers do not change, and
-//! whoever renames a directory of the upper holds its way meanwhile ([`DirHandle::moving`]). One that is to be removed is
-//! opened first and stays open ([`DirHandle::keep`]): programs may still be in it.
+//! A [`LayerDir`] is open. A [`DirHandle`] stands for a directory for as long as it may be needed, and opens it on use;
+//! a bounded number is open at a time ([`OpenDirs`], second-chance order). It is reopened by its name in the parent
+//! directory, and must be the same inode. The path is always known: layers do not change, and a rename of a directory
+//! in the upper holds the path's lock meanwhile ([`DirHandle::moving`]). A directory is opened before its removal and
+//! stays open ([`DirHandle::keep`]): programs may still be in it.
 //!
-//! Locks: the way of a directory, then that of the one above, up to the root; then the slots for what is open, one at a
-//! time, then the shelf. None of the union's own locks is taken under them.
+//! Locks: the path of a directory, then that of its parent, up to the root; then the slots of open directories, one at
+//! a time, then [`OpenDirs`]. None of the union's other locks is taken under them.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -26,10 +26,10 @@ use super::name::Name;
 use super::primitives::{Res, lock};
 use super::recorded;
 
-/// `y`: hides what lower layers have; `x`: may hold whiteouts that are attributes of empty files.
+/// `y`: hides lower layers; `x`: empty files in it may be whiteouts.
 pub(super) const OPAQUE: &str = "user.overlay.opaque";
 
-/// Directories that are open at a time, at most; fewer when the limit of open files is low.
+/// The most open directories; fewer if the limit of open files is low.
 const MAX_OPEN: usize = 512;
 
 /// An open directory of one layer.
@@ -41,16 +41,16 @@ pub(super) struct LayerDir {
     inode: u64,
     /// Whether empty files in it may be whiteouts.
     marked: Arc<AtomicBool>,
-    /// Whether owners in it may be recorded in attributes.
+    /// Whether owners may be recorded in attributes.
     recorded: bool,
 }
 
-/// What a layer has under a name that is a directory in a layer above.
+/// What a layer has at a name that is a directory in a layer above.
 pub(super) enum Opened {
-    /// A directory, and whether it hides what is below.
+    /// A directory, and whether it hides the layers below.
     Directory(LayerDir, bool),
     Absent,
-    /// A whiteout or another file: nothing below is to be seen.
+    /// A whiteout or another kind of file: the layers below are hidden.
     Blocked,
 }
 
@@ -77,7 +77,7 @@ impl LayerDir {
         })
     }
 
-    /// Makes it the root of a layer in which owners may be recorded in attributes, if it has one itself.
+    /// For a layer's root: reads recorded owners in this layer, if the root itself has one.
     pub fn with_recorded_owners(mut self) -> Self {
         let mut value = [0u8; 64];
         self.recorded = rustix::fs::fgetxattr(&self, recorded::NAME, &mut value[..]).is_ok();
@@ -144,7 +144,7 @@ impl LayerDir {
         self.marked.load(Ordering::Relaxed)
     }
 
-    /// Prepares the directory for a whiteout that is an attribute of an empty file.
+    /// Marks the directory so that empty files in it may be whiteouts.
     pub fn allow_marked_whiteouts(&self) -> Res<()> {
         if !self.has_marked_whiteouts() {
             rustix::fs::fsetxattr(self, OPAQUE, b"x", rustix::fs::XattrFlags::empty())?;
@@ -153,7 +153,7 @@ impl LayerDir {
         Ok(())
     }
 
-    /// Makes the directory hide what lower layers have in it.
+    /// Makes the directory hide lower layers.
     pub fn make_opaque(&self) -> Res<()> {
         rustix::fs::fsetxattr(self, OPAQUE, b"y", rustix::fs::XattrFlags::empty())?;
         self.marked.store(false, Ordering::Relaxed);
@@ -161,7 +161,7 @@ impl LayerDir {
     }
 }
 
-/// A path to `name` in `directory` for calls that have no variant with a directory.
+/// A path to `name` in `directory`, for system calls without an `at` variant.
 pub(super) fn path_of(directory: &LayerDir, name: &OsStr) -> PathBuf {
     let mut path = OsString::with_capacity(32 + name.len());
     path.push(format!("/proc/self/fd/{}/", directory.as_fd().as_raw_fd()));
@@ -169,13 +169,13 @@ pub(super) fn path_of(directory: &LayerDir, name: &OsStr) -> PathBuf {
     path.into()
 }
 
-/// The directories that are open, oldest first.
-pub(super) struct Shelf {
+/// The open directories, oldest first.
+pub(super) struct OpenDirs {
     order: Mutex<VecDeque<Weak<DirHandle>>>,
     limit: usize,
 }
 
-impl Shelf {
+impl OpenDirs {
     pub fn new() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
         Self::of(usize::try_from(limit / 8).unwrap_or(MAX_OPEN).clamp(16, MAX_OPEN))
@@ -185,7 +185,7 @@ impl Shelf {
         Self { order: Mutex::default(), limit }
     }
 
-    /// Notes that `handle` is open now, and closes another if there are too many.
+    /// Registers `handle` as open, and closes another if there are too many.
     fn opened(&self, handle: &Arc<DirHandle>) {
         let mut order = lock(&self.order);
         order.push_back(Arc::downgrade(handle));
@@ -204,7 +204,7 @@ impl Shelf {
     }
 }
 
-/// Where a directory is: in this one, under this name. The root of a layer is nowhere.
+/// The path of a directory: parent and name. `None` for a layer's root.
 type Way = Option<(Arc<DirHandle>, Name)>;
 
 /// A directory of one layer, open or not.
@@ -212,23 +212,23 @@ pub(super) struct DirHandle {
     /// Its `st_dev`.
     pub device: u64,
     inode: u64,
-    /// The lower layer it is in, counted from the top.
+    /// Its lower layer, counted from the top.
     pub layer: u32,
     /// As in the [`LayerDir`].
     marked: Arc<AtomicBool>,
     recorded: bool,
     way: Mutex<Way>,
     open: Mutex<Option<Arc<LayerDir>>>,
-    /// Whether it was used since the shelf looked last.
+    /// Whether it was used since the last check.
     used: AtomicBool,
     /// Whether it is never closed.
     held: AtomicBool,
-    shelf: Arc<Shelf>,
+    open_dirs: Arc<OpenDirs>,
 }
 
 impl DirHandle {
-    /// The root of a layer, which stays open. Lower layers are counted from the top; that of the upper means nothing.
-    pub fn root(dir: LayerDir, layer: u32, shelf: &Arc<Shelf>) -> Arc<Self> {
+    /// A layer's root, which stays open. Lower layers are counted from the top; the upper's number is unused.
+    pub fn root(dir: LayerDir, layer: u32, open_dirs: &Arc<OpenDirs>) -> Arc<Self> {
         let dir = Arc::new(dir);
         Arc::new(Self {
             device: dir.device,
@@ -240,19 +240,19 @@ impl DirHandle {
             open: Mutex::new(Some(dir)),
             used: AtomicBool::new(true),
             held: AtomicBool::new(true),
-            shelf: Arc::clone(shelf),
+            open_dirs: Arc::clone(open_dirs),
         })
     }
 
-    /// What was opened as `name` in this directory.
+    /// The handle of a directory that was opened as `name` in this one.
     pub fn child(self: &Arc<Self>, name: &OsStr, dir: LayerDir) -> Arc<Self> {
         let child = self.known_child(name, (dir.device, dir.inode), Arc::clone(&dir.marked));
         *lock(&child.open) = Some(Arc::new(dir));
-        self.shelf.opened(&child);
+        self.open_dirs.opened(&child);
         child
     }
 
-    /// What was just made as `name` in this directory: it has no marks.
+    /// The handle of a directory that was just made as `name` in this one: it has no marks.
     pub fn fresh_child(self: &Arc<Self>, name: &OsStr, stat: &Stat) -> Arc<Self> {
         self.known_child(name, (stat.st_dev, stat.st_ino), Arc::default())
     }
@@ -268,7 +268,7 @@ impl DirHandle {
             open: Mutex::new(None),
             used: AtomicBool::new(false),
             held: AtomicBool::new(false),
-            shelf: Arc::clone(&self.shelf),
+            open_dirs: Arc::clone(&self.open_dirs),
         })
     }
 
@@ -291,7 +291,7 @@ impl DirHandle {
         let dir = Arc::new(dir);
         *lock(&self.open) = Some(Arc::clone(&dir));
         drop(way);
-        self.shelf.opened(self);
+        self.open_dirs.opened(self);
         Ok(dir)
     }
 
@@ -301,17 +301,17 @@ impl DirHandle {
         self.open()
     }
 
-    /// To be held while the directory is renamed.
+    /// Locks the path while the directory is renamed.
     pub fn moving(&self) -> Moving<'_> {
         Moving(lock(&self.way))
     }
 }
 
-/// A directory that is being renamed: whoever needs to open it waits.
+/// The path of a directory that is being renamed; openers wait.
 pub(super) struct Moving<'a>(MutexGuard<'a, Way>);
 
 impl Moving<'_> {
-    /// It is there now.
+    /// Sets the new path.
     pub fn arrived(mut self, above: &Arc<DirHandle>, name: &OsStr) {
         *self.0 = Some((Arc::clone(above), Name::from(name)));
     }
@@ -319,8 +319,8 @@ impl Moving<'_> {
 
 /// Whether a directory is opaque, and whether it may hold whiteouts as attributes.
 ///
-/// `user.fuseoverlayfs.opaque`, which fuse-overlayfs writes for the first, says nothing here: layers come from our own
-/// archive module, which drops it, and what a container has set itself is no more than an attribute.
+/// fuse-overlayfs' `user.fuseoverlayfs.opaque` is ignored: layers come from the archive module, which drops it, and a
+/// container's own attribute of that name is an ordinary one.
 fn marks(fd: BorrowedFd<'_>) -> Res<(bool, bool)> {
     let mut value = [0u8; 1];
     match rustix::fs::fgetxattr(fd, OPAQUE, &mut value[..]) {
@@ -330,18 +330,18 @@ fn marks(fd: BorrowedFd<'_>) -> Res<(bool, bool)> {
     }
 }
 
-/// Deeper than this [`walk`] does not go.
+/// The depth limit of [`walk`].
 const MAX_DEPTH: usize = 4096;
 
-/// Calls `visit` for everything in a directory, at any depth: with the directory it is in, the way there, the name and the
-/// attributes. Returns whether it got everywhere.
+/// Calls `visit` for everything in a directory, at any depth: with the parent directory, the path, the name and the
+/// attributes. Returns whether it covered everything.
 pub(super) fn walk(
     root: &LayerDir,
     mut visit: impl FnMut(BorrowedFd<'_>, &Path, &OsStr, &Stat) -> Res<()>,
 ) -> Res<bool> {
     let mut way = PathBuf::new();
     let mut everywhere = true;
-    // Directories that are open and still have names to look at: a path cannot be used, what it leads to may move.
+    // Directories that are open and have names left. They are not reopened by path, which may change meanwhile.
     let mut open = vec![Dir::read_from(root)?];
     loop {
         let depth = open.len();
@@ -357,7 +357,7 @@ pub(super) fn walk(
             continue;
         }
         let fd = directory.fd()?;
-        // What goes away meanwhile does not count.
+        // Skips what was removed meanwhile.
         let Ok(stat) = rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         visit(fd, &way, name, &stat)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
@@ -397,8 +397,8 @@ mod tests {
     #[test]
     fn few_are_open_and_each_is_found_again_wherever_it_went() {
         let area = Staging::new(&std::env::temp_dir()).unwrap();
-        let shelf = Arc::new(Shelf::of(4));
-        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &shelf);
+        let open_dirs = Arc::new(OpenDirs::of(4));
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &open_dirs);
         let mut handles = Vec::new();
         for number in 0..20 {
             std::fs::create_dir_all(area.path().join(format!("a{number}/b"))).unwrap();
@@ -413,7 +413,7 @@ mod tests {
         moving.arrived(&root, OsStr::new("z"));
         let stat = rustix::fs::fstat(below.open().unwrap()).unwrap();
         assert_eq!((stat.st_dev, stat.st_ino), (below.device, below.inode));
-        // What has another inode under the same name is not it.
+        // Another inode under the same name is refused.
         let (below, above) = &handles[4];
         std::fs::rename(area.path().join("a4/b"), area.path().join("a4/c")).unwrap();
         std::fs::create_dir(area.path().join("a4/b")).unwrap();
@@ -424,8 +424,8 @@ mod tests {
     #[test]
     fn a_removed_one_stays() {
         let area = Staging::new(&std::env::temp_dir()).unwrap();
-        let shelf = Arc::new(Shelf::of(1));
-        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &shelf);
+        let open_dirs = Arc::new(OpenDirs::of(1));
+        let root = DirHandle::root(LayerDir::root(area.path()).unwrap(), 0, &open_dirs);
         for name in ["a", "b", "c"] {
             std::fs::create_dir(area.path().join(name)).unwrap();
         }

@@ -31,7 +31,7 @@ impl Fs {
 
     fn merge(&self, layers: &Layers, entries: &mut Entries) -> Res<()> {
         let mut merged = Entries::of_new_directory(entries.default_acl);
-        // Names of whiteouts, and the fact that the name is taken by a layer above.
+        // Names of whiteouts: they hide the layers below.
         let mut hidden: std::collections::HashSet<Box<OsStr>> = std::collections::HashSet::new();
         if let Some(upper) = &layers.upper {
             self.read_layer(&*upper.open()?, 0, layers.lowers.is_empty(), &mut merged, &mut hidden)?;

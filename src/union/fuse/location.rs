@@ -11,13 +11,13 @@ use super::layer::{LayerDir, path_of};
 use super::name::Name;
 use super::primitives::Res;
 
-/// Where an inode is, valid while the node's state is locked.
+/// Where an inode is. Valid while the node's state is locked.
 pub(super) enum Location {
-    /// By name in a directory.
+    /// A name in a directory.
     Named(Arc<LayerDir>, Name),
-    /// Open, without a name.
+    /// An open unlinked file.
     Open(Arc<OwnedFd>),
-    /// A directory itself.
+    /// An open directory.
     Dir(Arc<LayerDir>),
 }
 
@@ -40,7 +40,7 @@ impl Location {
         }
     }
 
-    /// Makes another name for the inode.
+    /// Links the inode to another name.
     pub fn link_to(&self, directory: impl AsFd, name: &OsStr) -> Res<()> {
         match self {
             Location::Named(layer, old) => rustix::fs::linkat(layer, &**old, directory, name, AtFlags::empty()),

@@ -2,18 +2,17 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many answers named a node to the kernel, less those that it forgot. One that was named four billion times is never
-/// forgotten.
+/// A lookup count. At its maximum it stops counting, and the node is never forgotten.
 #[derive(Default)]
 pub(super) struct Lookups(AtomicU32);
 
 impl Lookups {
-    /// One more.
+    /// Adds a lookup.
     pub fn add(&self) {
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_add(1));
     }
 
-    /// Takes `count` away; returns whether none is left.
+    /// Subtracts `count`; returns whether none is left.
     pub fn take(&self, count: u64) -> bool {
         let less = |known: u32| match known {
             u32::MAX => known,

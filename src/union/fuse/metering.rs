@@ -10,7 +10,7 @@ use super::quota::{growth, taken};
 use super::tree::Fs;
 
 impl Fs {
-    /// Whether there is room for `more` bytes.
+    /// Makes sure that `more` bytes fit, or fails with ENOSPC.
     pub fn admit(&self, more: u64) -> Res<()> {
         let Some(quota) = &self.quota else { return Ok(()) };
         if quota.has_room(more) {
@@ -23,7 +23,7 @@ impl Fs {
         }
     }
 
-    /// Does what may change how much an open file takes: writes `length` bytes at `offset`, or none.
+    /// Runs an operation that may change an open file's size on disk: a write of `length` bytes at `offset`, or none.
     pub fn metered<T>(&self, file: impl AsFd, offset: u64, length: u64, work: impl FnOnce() -> Res<T>) -> Res<T> {
         let Some(quota) = &self.quota else { return work() };
         let before = rustix::fs::fstat(&file)?;
@@ -35,7 +35,7 @@ impl Fs {
         done
     }
 
-    /// A file of the upper came into being or lost its last name.
+    /// Counts a file of the upper that appeared or lost its last name.
     pub fn count(&self, stat: &Stat, appeared: bool) {
         if let Some(quota) = &self.quota {
             match appeared {

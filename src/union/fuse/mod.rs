@@ -1,35 +1,36 @@
-//! coracle's own union file system, served by a process of its own through FUSE.
+//! coracle's union file system: a FUSE server, one process per mount.
 //!
-//! It reads and writes the same layers as the kernel's overlayfs ([`super::overlay`]), so that a container can change
-//! driver, and does what that one cannot do in a user namespace: hard links survive a copy-up, directories of lower
-//! layers can be renamed, who opened a file before it was copied up sees what is written afterwards.
+//! It reads and writes the same layers as the kernel's overlayfs ([`super::overlay`]), so a container can change
+//! driver. It also does what overlayfs cannot do in a user namespace: hard links survive a copy-up, directories of
+//! lower layers can be renamed, and a file opened before its copy-up shows what is written afterwards.
 //!
 //! # Theory of operation
 //!
-//! [`mount_detached`] opens `/dev/fuse`, makes a mount of it that is attached nowhere (fsopen(2), no helper program), and
-//! starts this executable again as [`ROLE`] with the device as its standard input and a pipe for one word as its standard
-//! output. The server answers the kernel's first message, writes `ready`, or what is wrong, and serves until the mount
-//! is gone: then reading the device fails and it ends. It needs no signal and leaves nothing behind. If it dies, every
-//! access to the mount fails with ENOTCONN; whoever started it has its pidfd.
+//! [`mount_detached`] opens `/dev/fuse`, makes a mount of it that is attached nowhere (fsopen(2), no helper program),
+//! and starts this executable again as [`ROLE`], with the device as standard input and a status pipe as standard
+//! output. The server answers the kernel's first message, writes `ready` or its error to the pipe, and serves until the
+//! mount is gone: then reading the device fails and it exits. It needs no signal and leaves nothing behind. If it dies,
+//! every access to the mount fails with ENOTCONN; its starter has its pidfd.
 //!
-//! A union has one server at a time: it holds a lock in the work directory until its last write, which comes after the
-//! last process of the container has ended. The server of the next start waits for it, and whoever starts that one waits
-//! for at most [`PATIENCE`], longer only while copies are being written to the disk ([`unsynced`]).
+//! A union has one server at a time. It holds a lock in the work directory until its last write, which comes after the
+//! container's last process has ended. The next server waits for the lock, and its starter waits for it: at most
+//! [`PATIENCE`], longer only while copies are being written to the disk ([`unsynced`]).
 //!
-//! Where it is not a plain file system: files without a name (`O_TMPFILE`) are not supported, since the version of fuser
-//! does not know the message (programs fall back to a name); what was changed in a mapping and not synced is lost with the
-//! server, since it is in the kernel's cache of the mount; hard links of symbolic links, pipes and devices of a lower layer
-//! become separate ones when one of them is copied up and another is first looked up in a later mount.
+//! Differences from an ordinary file system: unnamed files (`O_TMPFILE`) are not supported, since this version of fuser
+//! does not know the message (programs fall back to a named file). Unsynced changes through a mapping are lost with the
+//! server, since they are in the mount's page cache. Hard links of symbolic links, pipes and devices in a lower layer
+//! become separate files if one is copied up and another is first looked up in a later mount.
 //!
-//! Permissions are checked by the kernel (`default_permissions`), with the owners that the server reports. The server
-//! itself runs as root of the namespace that owns the mount and acts for everybody, in a sandbox ([`sandbox`]) that leaves
-//! it the layers and the container's directory.
+//! The kernel checks permissions (`default_permissions`) with the owners that the server reports. The server itself
+//! runs as root of the namespace that owns the mount, in a sandbox ([`sandbox`]) that leaves it the layers and the
+//! container's directory.
 //!
-//! Subjects: [`node`] names and places, [`inodes`] how the kernel knows them; [`tree`] looking up; [`listing`],
-//! [`relist`] directories; [`copyup`], [`unsynced`], [`siblings`], [`whiteout`], [`layer`] the format on disk; [`create`],
-//! [`remove`], [`rename`] names; [`attr`], [`xattr`], [`data`] contents; [`ops`], [`wire`], [`spliced`] the protocol;
-//! [`owners`] and [`recorded`] whose files they are; [`quota`] how many; [`placement`] which thread serves, and where,
-//! [`watch`] why; [`fault`] panics.
+//! Files: [`primitives`] result type and locks; [`node`], [`name`], [`lookups`], [`inodes`] nodes and their inode
+//! numbers; [`tree`] lookup; [`entries`], [`listing`], [`invalidate`] directories; [`copyup`], [`unsynced`],
+//! [`hard_links`], [`whiteout`], [`layer`], [`location`] the format on disk; [`create`], [`remove`], [`rename`] names;
+//! [`attr`], [`xattr`], [`data`], [`open_files`] contents; [`ops`], [`wire`], [`splice`] the protocol; [`owners`] and
+//! [`recorded`] ownership; [`quota`] and [`metering`] the size limit; [`placement`] threads and CPUs, [`thread_choice`]
+//! which thread serves; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -37,7 +38,9 @@ mod create;
 mod data;
 mod entries;
 mod fault;
+mod hard_links;
 mod inodes;
+mod invalidate;
 mod layer;
 mod listing;
 mod location;
@@ -52,15 +55,13 @@ mod placement;
 mod primitives;
 mod quota;
 mod recorded;
-mod relist;
 mod remove;
 mod rename;
 mod sandbox;
-mod siblings;
-mod spliced;
+mod splice;
+mod thread_choice;
 mod tree;
 mod unsynced;
-mod watch;
 mod whiteout;
 mod wire;
 mod xattr;
@@ -85,36 +86,36 @@ use crate::base::lock::Lock;
 use crate::base::sandbox::{Access, Sandbox};
 use crate::base::{Error, Result, ResultExt, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
+use invalidate::Kernel;
 use layer::LayerDir;
 use ops::Server;
-use relist::Kernel;
 use tree::Fs;
-use whiteout::Work;
+use whiteout::WorkDir;
 
-/// The program name that makes coracle a server of one union; followed by `durable` or `volatile`, [`Options`] as JSON,
-/// the container's directory and the layers, base first.
+/// The program name that makes coracle the server of one union. Its arguments: `durable` or `volatile`, [`Options`] as
+/// JSON, the container's directory, and the layers, base first.
 pub const ROLE: &str = "coracle-fused";
 
-/// What the server writes when it serves.
+/// The status of a server that serves.
 const READY: &str = "ready";
 
-/// The longest explanation of a server that could not start.
+/// The longest error of a server that could not start.
 const MAX_STATUS: usize = 4096;
 
-/// How long a server may take until it serves: mostly to wait for the one before it.
+/// How long a server may take to serve: mostly it waits for the one before it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long it may take until the last copies of the server before it are on the disk.
+/// How long it may take while the former server writes its last copies to the disk.
 const DISK_PATIENCE: Duration = Duration::from_secs(60);
 
 pub use fault::LOG;
 pub use owners::Owners;
 
-/// What a union does besides uniting layers.
+/// Options of a union.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// Whose ids the container's are.
+    /// The id map of the container.
     pub owners: Owners,
     /// The most bytes that the upper may take.
     pub size: Option<u64>,
@@ -150,10 +151,10 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
     };
     drop(theirs);
     drop(device);
-    match hear(&status, Instant::now() + PATIENCE) {
+    match read_status(&status, Instant::now() + PATIENCE) {
         Ok(answer) if answer == READY => Ok((mount, server)),
         answer => {
-            end(&server);
+            kill(&server);
             let answer = answer?;
             match answer.is_empty() {
                 true => Err(Error::system("the file system's server ended before it served")),
@@ -163,8 +164,8 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
     }
 }
 
-/// Reads what a server says until it closes the pipe.
-fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
+/// Reads the server's status until it closes the pipe.
+fn read_status(status: &OwnedFd, deadline: Instant) -> Result<String> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let failed = || "cannot hear the file system's server";
     let mut answer = Vec::new();
@@ -189,15 +190,15 @@ fn hear(status: &OwnedFd, deadline: Instant) -> Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Ends a server that does not serve.
-fn end(server: &Cloned) {
+/// Kills a server that does not serve.
+fn kill(server: &Cloned) {
     let _ = rustix::process::pidfd_send_signal(&server.pidfd, rustix::process::Signal::KILL);
     let pidfd = rustix::process::WaitId::PidFd(server.pidfd.as_fd());
     let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
 }
 
-/// Mounts layers, base first, attached nowhere and for reading alone: the lower part of a union whose changes the kernel
-/// takes ([`super::overlay::mount_over`]), or an image to look at. It shows them with the owners of a container.
+/// Mounts layers, base first, attached nowhere and read-only: the lower part of a union whose changes the kernel takes
+/// ([`super::overlay::mount_over`]), or an image to look at. Owners are shown as the container sees them.
 pub fn mount_lower(layers: &[PathBuf], owners: Owners, program: &File) -> Result<(OwnedFd, Cloned)> {
     let union = Union { layers: layers.to_vec(), container: PathBuf::new(), volatile: false };
     let (mount, server) = mount_with(&union, &Options { owners, size: None }, program)?;
@@ -208,7 +209,7 @@ pub fn mount_lower(layers: &[PathBuf], owners: Owners, program: &File) -> Result
     Ok((mount, server))
 }
 
-/// A mount of a FUSE device with the options of a union: everybody may use it, the kernel checks permissions.
+/// Mounts a FUSE device with the options of a union: open to all users, permissions checked by the kernel.
 fn mount_device(device: &OwnedFd) -> Result<OwnedFd> {
     let failed = || "cannot make a FUSE mount";
     let context = rustix::mount::fsopen("fuse", FsOpenFlags::FSOPEN_CLOEXEC).context(failed)?;
@@ -240,7 +241,7 @@ fn become_server(
     argv: &StringArray,
     env: &StringArray,
 ) -> std::io::Result<()> {
-    // Until it serves, it must not outlive who waits for it: it still holds copies of that process's locks.
+    // Until it serves, it must not outlive its starter, whose locks it still holds copies of.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     rustix::process::chdir("/")?;
     crate::base::keyring::renew()?;
@@ -261,12 +262,12 @@ pub fn main(args: &[OsString]) -> u8 {
             return 1;
         }
     };
-    // From now on it goes with the mount: a container may outlive its supervisor.
+    // From now on it ends with the mount: a container may outlive its supervisor.
     let told = rustix::process::set_parent_process_death_signal(None)
         .map_err(std::io::Error::from)
         .and_then(|()| status.write_all(READY.as_bytes()));
     drop(status);
-    // What it took to get here is not needed again.
+    // Frees the pages that were needed to start.
     let _ = crate::sys::memory::release_program_pages();
     u8::from(told.is_err() || session.run().is_err())
 }
@@ -300,7 +301,7 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     let kernel = Kernel::default();
     let server = Server::new(fs, own, kernel.clone());
     let mut config = Config::default();
-    // One open device for all threads, or else the answer to a request could not be sent but by fuser.
+    // One open device for all threads: an answer that bypasses fuser must go to the device of its request.
     (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), false, SessionACL::All);
     let session =
         Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")?;
@@ -308,10 +309,10 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
     Ok(session)
 }
 
-/// Gives up what serving does not need: see [`sandbox`].
+/// Enters the sandbox: see [`sandbox`].
 fn confine(args: &[OsString]) -> Result<()> {
     let [_, _, container, layers @ ..] = args else { return Ok(()) };
-    // Who asks, and how many processors there are, for `placement`.
+    // For `placement`: the client's CPU, and the number of processors.
     let mut paths = vec![(Path::new("/proc"), Access::Read), (Path::new("/sys/fs/cgroup"), Access::Read)];
     paths.extend(layers.iter().map(|layer| (Path::new(layer), Access::Read)));
     paths.extend((!container.is_empty()).then_some((Path::new(container), Access::Write)));
@@ -319,8 +320,8 @@ fn confine(args: &[OsString]) -> Result<()> {
     sandbox.enter()
 }
 
-/// Makes whole what a power cut may have left unfinished in the upper of a container, as it must be before any driver
-/// mounts it. A server that has the last copies still to write is waited for, for at most [`DISK_PATIENCE`].
+/// Completes what a power cut may have left unfinished in a container's upper, before any driver mounts it. Waits for a
+/// server that still writes its last copies, for at most [`DISK_PATIENCE`].
 pub(super) fn restore_upper(union: &Union) -> Result<()> {
     let deadline = Instant::now() + DISK_PATIENCE;
     while is_unfinished(&union.container) {
@@ -335,7 +336,7 @@ pub(super) fn restore_upper(union: &Union) -> Result<()> {
     Ok(())
 }
 
-/// Whether the upper of a container has to be made whole before it is mounted, or is still being written.
+/// Whether a container's upper must be completed before a mount, or is still being written.
 pub(super) fn is_unfinished(container: &Path) -> bool {
     unsynced::is_open(container)
 }
@@ -345,27 +346,27 @@ fn still_in_use() -> Error {
         .hint("a process outside of the container may hold them; end it, or try again")
 }
 
-/// The union of a container, which has its work directory.
+/// The union of a container, with its work directory.
 fn with_upper(container: &Path, lowers: Vec<LayerDir>, work: OwnedFd, volatile: bool, options: Options) -> Result<Fs> {
     fault_log::panics_to(container.join(LOG));
     let upper = container.join("upper");
     let upper = LayerDir::root(&upper).at(&upper, "cannot open the layer")?;
-    let work = Work::new(work).context(|| "cannot use the work directory")?;
+    let work = WorkDir::new(work).context(|| "cannot use the work directory")?;
     let quota = options.size.map(|size| quota::Quota::new(size, &upper));
     let unsynced = match volatile {
         true => None,
         false => unsynced::Unsynced::new(container, &upper).context(|| "cannot use the upper layer")?,
     };
     let mut fs = Fs::new(upper, lowers, work, volatile).context(|| "cannot set up the union")?;
-    fs.remember_siblings(open_work(&container.join("work"))?).context(|| "cannot read the index of hard links")?;
+    fs.load_hard_links(open_work(&container.join("work"))?).context(|| "cannot read the index of hard links")?;
     fs.owners = options.owners;
     fs.unsynced = unsynced.map(Arc::new);
     fs.quota = quota.transpose().context(|| "cannot tell how much the container's files take")?;
     Ok(fs)
 }
 
-/// The server ends with its mount and not before: what ends a login session must not cut off a container that is being
-/// stopped properly. It makes files exactly as it is told, and needs many of them.
+/// Blocks the signals that end a login session, which must not cut off a container that is being stopped properly.
+/// Clears the umask, and raises the limit of open files.
 fn become_background() -> Result<()> {
     use nix::sys::signal::{SigSet, Signal};
     let signals: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
@@ -382,7 +383,7 @@ fn open_work(work: &Path) -> Result<OwnedFd> {
     rustix::fs::openat(CWD, work, flags, Mode::empty()).at(work, "cannot open")
 }
 
-/// The server's own part of the work directory, made if need be.
+/// The server's part of the work directory, made if need be.
 fn own_work(work: &Path) -> Result<PathBuf> {
     let own = work.join("fuse");
     match fs::create_dir(&own) {
@@ -391,8 +392,8 @@ fn own_work(work: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The server's own part of the work directory: empty, and nobody else's. Waits for the server before this one, which
-/// still has the last writes of the container to do when its mount has gone.
+/// The server's part of the work directory, empty and locked. Waits for the server before this one, which may still
+/// have the container's last writes to do after its mount has gone.
 fn take_work(work: &Path) -> Result<OwnedFd> {
     let own = own_work(work)?;
     let fd = open_work(&own)?;

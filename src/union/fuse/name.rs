@@ -11,9 +11,9 @@ const SHORT: usize = 22;
 /// A name.
 #[derive(Clone)]
 pub(super) enum Name {
-    /// A length, and as many bytes of these.
+    /// A length, and the buffer of the bytes.
     Short(u8, [u8; SHORT]),
-    /// Any other.
+    /// Any other name.
     Long(Box<OsStr>),
 }
 

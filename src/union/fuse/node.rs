@@ -1,14 +1,15 @@
-//! The nodes of the union: their names, and where their bytes are. By number the kernel knows them ([`super::inodes`]).
+//! The nodes of the union: their names, and the place of their data. The kernel knows them by number
+//! ([`super::inodes`]).
 //!
 //! # Theory of operation
 //!
-//! A directory owns handles of its upper and of each lower layer that takes part ([`DirHandle`]). A file owns nothing: it
-//! is (directory, name), and each operation is one `*at` call with a single component. Renaming a directory so costs the
+//! A directory has a handle in its upper and in each lower layer that has it ([`DirHandle`]). A file is only a pair
+//! (directory, name), and each operation is one `*at` call with a single component. So renaming a directory costs the
 //! same for any number of files below it.
 //!
-//! Locks, in the order in which they may be taken: `Fs::renames`, `Fs::stacks`, `Dir::entries` (of two directories: the
-//! smaller number first), `Node::state`, then leaves (tables, caches, what [`super::layer`] has). No lock is held while a
-//! file's data is copied up, but for the [`Claim`] on that node.
+//! Lock order: `Fs::renames`, `Fs::stacks`, `Dir::entries` (of two directories: the smaller inode number first),
+//! `Node::state`, then leaves (tables, caches, the locks of [`super::layer`]). No lock is held while a file's data is
+//! copied up, except for the [`Claim`] on that node.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -45,9 +46,9 @@ pub(super) enum Place {
     Upper,
     /// In a lower layer, under its first name.
     Lower(Arc<DirHandle>),
-    /// In a lower layer; for ever there, whatever happens to its names.
+    /// In a lower layer under this name, whatever happens to the node's names.
     LowerAs(Box<(Arc<DirHandle>, Name)>),
-    /// In the upper, without a name. Regular files are open for reading and writing, others as `O_PATH`.
+    /// In the upper, unlinked. Regular files are open for reading and writing, others as `O_PATH`.
     Detached(Arc<OwnedFd>),
 }
 
@@ -58,29 +59,29 @@ impl Place {
     }
 }
 
-/// What can change of a node that is not a directory, and the names of any node. Kept small: most nodes have one name and
+/// The mutable part of a node that is not a directory, and the names of any node. Small: most nodes have one name and
 /// nothing else.
 pub(super) struct State {
     first: Option<Link>,
     extra: Option<Box<Extra>>,
-    /// Meaningless for directories.
+    /// Unused for directories.
     pub place: Place,
 }
 
-/// What few nodes have.
+/// Fields that few nodes need.
 #[derive(Default)]
 struct Extra {
-    /// Names but the first.
+    /// All names except the first.
     names: Vec<Link>,
-    /// Names that lower layers still show while the inode was copied up, less those that were removed: what to add to the
-    /// link count of the real inode.
+    /// Names that lower layers still show after a copy-up, less the removed ones: added to the link count of the real
+    /// inode.
     more_links: i64,
     /// An open file for its data, owned by [`super::open_files::OpenFiles`].
     data: Option<Arc<OwnedFd>>,
 }
 
 impl State {
-    /// The first of the known names. A directory has one; a file without any has been removed.
+    /// The first known name. A directory has exactly one; a file without any was removed.
     pub fn first(&self) -> Option<&Link> {
         self.first.as_ref()
     }
@@ -98,7 +99,7 @@ impl State {
         }
     }
 
-    /// A name is gone.
+    /// Removes a known name.
     pub fn remove_name(&mut self, parent: &Arc<Node>, name: &OsStr) {
         if let Some(extra) = &mut self.extra {
             extra.names.retain(|link| !link.is(parent, name));
@@ -110,7 +111,7 @@ impl State {
         self.first = self.extra.as_mut().and_then(|extra| extra.names.pop());
     }
 
-    /// A file that is not in a lower layer, or a directory, has another name now.
+    /// Replaces a name of a directory, or of a file that is not in a lower layer.
     pub fn move_name(&mut self, parent: &Arc<Node>, name: &OsStr, to: Link) {
         let more = self.extra.iter_mut().flat_map(|extra| &mut extra.names);
         if let Some(link) = self.first.iter_mut().chain(more).find(|link| link.is(parent, name)) {
@@ -132,7 +133,7 @@ impl State {
         }
     }
 
-    /// What to add to the link count of the real inode.
+    /// The number to add to the link count of the real inode.
     pub fn more_links(&self) -> i64 {
         self.extra.as_ref().map_or(0, |extra| extra.more_links)
     }
@@ -167,21 +168,21 @@ impl State {
     }
 }
 
-/// What a directory has besides.
+/// The part of a node that only directories have.
 pub(super) struct Dir {
-    /// Its part in the upper layer; once made, it stays the same.
+    /// The directory in the upper; set once.
     pub upper: OnceLock<Arc<DirHandle>>,
-    /// Its parts in lower layers, topmost first; `None` before the directory was first used.
+    /// The directory in lower layers, topmost first; `None` before its first use.
     pub lowers: RwLock<Option<Arc<[Arc<DirHandle>]>>>,
-    /// The merged listing, and the lock under which names in it change.
+    /// The merged listing; its lock guards changes of names in the directory.
     pub entries: Mutex<Entries>,
 }
 
-/// What a node is known not to have, so that nobody needs to look. Of a file, it changes with `state` locked.
+/// What a node is known to lack, to save system calls. Of a file, it changes with `state` locked.
 #[derive(Default)]
-pub(super) struct Lacks(AtomicU8);
+pub(super) struct KnownAbsent(AtomicU8);
 
-impl Lacks {
+impl KnownAbsent {
     /// Extended attributes.
     pub const ATTRIBUTES: u8 = 1;
     /// Set-id bits.
@@ -203,9 +204,9 @@ impl Lacks {
 pub(super) struct Node {
     pub ino: u64,
     pub kind: FileType,
-    /// Whether its open file was used since the cache looked last.
+    /// Whether its open file was used since the cache's last check.
     pub used: AtomicBool,
-    pub lacks: Lacks,
+    pub known_absent: KnownAbsent,
     pub lookups: Lookups,
     pub state: Mutex<State>,
     dir: Option<Box<Dir>>,
@@ -220,7 +221,7 @@ impl Node {
             ino,
             kind,
             used: AtomicBool::new(false),
-            lacks: Lacks::default(),
+            known_absent: KnownAbsent::default(),
             lookups: Lookups::default(),
             state: Mutex::new(State { first: name, extra: None, place }),
             dir,
@@ -232,18 +233,18 @@ impl Node {
         self.dir.as_deref().ok_or(Errno::NOTDIR)
     }
 
-    /// The part of a directory in the upper layer, if it has one.
+    /// The directory in the upper, if it exists.
     pub fn upper(&self) -> Option<&Arc<DirHandle>> {
         self.dir.as_ref()?.upper.get()
     }
 
-    /// Whether names in this directory are now only made and removed in the upper layer: no lower one has it.
+    /// Whether no lower layer has this directory, so that names change in the upper only.
     pub fn is_pure(&self) -> bool {
         self.dir.as_ref().is_some_and(|dir| read(&dir.lowers).as_ref().is_some_and(|lowers| lowers.is_empty()))
     }
 }
 
-/// The nodes that are being copied up: each by one thread at a time.
+/// The nodes that are being copied up, each by one thread at a time.
 #[derive(Default)]
 pub(super) struct Copying {
     busy: Mutex<HashSet<u64>>,
@@ -251,21 +252,21 @@ pub(super) struct Copying {
     settled: AtomicU64,
 }
 
-/// The right to copy a node up.
+/// The exclusive right to copy a node up.
 pub(super) struct Claim<'a>(&'a Copying, u64);
 
 impl Copying {
-    /// How many copies have got their place: who saw a file in a lower layer when there were fewer must look again.
+    /// How many copies were put in place. A thread that saw a file in a lower layer at a smaller count must look again.
     pub fn settled(&self) -> u64 {
         self.settled.load(Ordering::SeqCst)
     }
 
-    /// One more copy has its place, and its node still knows.
+    /// A copy was put in place, and its node is up to date.
     pub fn settle(&self) {
         self.settled.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Waits until nobody copies the node up.
+    /// Waits until no thread copies the node up.
     pub fn claim(&self, node: &Node) -> Claim<'_> {
         let mut busy = lock(&self.busy);
         while !busy.insert(node.ino) {
@@ -314,7 +315,7 @@ mod tests {
 
     #[test]
     fn most_nodes_are_small() {
-        // Two counters and the allocator's own word come on top.
+        // The two reference counts and the allocator's header come on top.
         assert!(size_of::<Node>() <= 88, "{}", size_of::<Node>());
     }
 

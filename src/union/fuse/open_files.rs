@@ -10,10 +10,10 @@ use rustix::io::Errno;
 use super::node::Node;
 use super::primitives::{Res, lock};
 
-/// Files that stay open for their data, at most; fewer when the limit of open files is low.
+/// The most files kept open for their data; fewer if the limit of open files is low.
 const MAX_OPEN: usize = 1024;
 
-/// Which nodes have an open file, oldest first.
+/// The nodes with an open file, oldest first.
 pub(super) struct OpenFiles {
     order: Mutex<VecDeque<Weak<Node>>>,
     limit: usize,
@@ -26,7 +26,7 @@ impl OpenFiles {
         Self { order: Mutex::new(VecDeque::new()), limit }
     }
 
-    /// Notes that `node` has an open file now, and closes another if there are too many.
+    /// Registers the open file of `node`, and closes another if there are too many.
     pub fn opened(&self, node: &Arc<Node>) {
         let mut order = lock(&self.order);
         order.push_back(Arc::downgrade(node));
@@ -43,7 +43,7 @@ impl OpenFiles {
     }
 }
 
-/// Fills `buffer` from `offset` on, up to the end of the file; returns the length.
+/// Reads from `offset` until `buffer` is full or the file ends; returns the length.
 pub(super) fn read(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Res<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -57,7 +57,7 @@ pub(super) fn read(file: impl AsFd, offset: u64, buffer: &mut [u8]) -> Res<usize
     Ok(filled)
 }
 
-/// Writes all of `bytes` from `offset` on.
+/// Writes all of `bytes` at `offset`.
 pub(super) fn write(file: impl AsFd, offset: u64, bytes: &[u8]) -> Res<()> {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {

@@ -1,21 +1,22 @@
-//! The protocol: decodes requests, calls the union, and answers. Nothing is decided here but what the kernel may cache.
+//! The FUSE protocol: decodes requests, calls the union, and replies. It decides only what the kernel may cache.
 //!
-//! The kernel may cache everything for ever, also that a name does not exist: layers never change and the upper is ours
-//! alone. OPEN, CREATE, OPENDIR and FLUSH are answered with ENOSYS once, whereupon the kernel stops asking (protocol
-//! 7.23 and 7.29): an open file costs no message at all, and a file is created by MKNOD.
+//! The kernel may cache everything forever, absent names included: layers never change, and nothing else writes the
+//! upper. OPEN, CREATE, OPENDIR and FLUSH are answered with ENOSYS once; the kernel then stops sending them (protocol
+//! 7.23 and 7.29). So opening a file costs no message, and a file is created by MKNOD.
 //!
-//! What the kernel may not do is keep written bytes back (`FUSE_WRITEBACK_CACHE`), although several small writes to one
-//! file would then be a single message. It costs more than it saves: the kernel does not keep account of blocks then, so
-//! that each close makes it ask for the attributes again at the next stat (fuse_flush in fs/fuse/file.c), also if nothing
-//! was written, which for a program is a message for each of its libraries; a file that is written at once and closed
-//! takes a message more, for its times; and large folios are for mounts without it (Linux 6.18). Without it, what was
-//! written is in the upper when write(2) returns, a full disk is told to who fills it, and the server's death loses nothing.
-//! The price: a small write is a message, and one that ends in a page which nobody has read, and was begun by another, two.
+//! There is no write-back caching (`FUSE_WRITEBACK_CACHE`), although it would merge several small writes to one file
+//! into one message. It costs more than it saves. The kernel then does not count blocks, so each close makes it ask for
+//! the attributes again at the next stat (fuse_flush in fs/fuse/file.c), even if nothing was written: one message per
+//! library of a program that starts. A file that is written once and closed takes one more message, for its times. And
+//! large folios are for mounts without it (Linux 6.18). Without it, written data is in the upper when write(2) returns,
+//! `write` reports a full disk at once, and the server's death loses nothing. The price: a small write is a message;
+//! one that ends in a page which another write began and nobody has read is two.
 //!
-//! Attributes come with the first part of a listing and where a program uses them (`FUSE_READDIRPLUS_AUTO`), also if the
-//! kernel has the names of a long one from before ([`super::relist`]). With all of each, the first listing of 5,000 files
-//! takes five times as long (33 instead of 6.5 ms), and looking at each of them after a mere listing a third (20 instead of
-//! some 60 ms): not taken, since who lists a large directory need not look at what is in it.
+//! Attributes come with the first part of a listing, and while a program uses them (`FUSE_READDIRPLUS_AUTO`), even if
+//! the kernel has cached the names of a long one ([`super::invalidate`]). Attributes with every part would make the
+//! first listing of 5,000 files five times slower (33 instead of 6.5 ms), and a stat of each after a plain listing
+//! three times faster (20 instead of some 60 ms). They are not sent, since a program that lists a large directory need
+//! not stat it.
 //!
 //! A panic in a request becomes EIO for it ([`super::fault`]); the others go on.
 
@@ -41,27 +42,27 @@ use rustix::io::Errno;
 use super::attr::Changes;
 use super::create::{Maker, New};
 use super::fault;
+use super::invalidate::Kernel;
 use super::node::Node;
 use super::open_files;
 use super::placement::{Placement, Turn};
 use super::primitives::{Res, lock};
-use super::relist::Kernel;
-use super::spliced::Splicer;
+use super::splice::Splicer;
 use super::tree::Fs;
 use super::wire::{attributes, attributes_of_nothing, kind_of, spec_or_now};
 
-/// How long the kernel may believe an answer.
+/// How long the kernel may cache an answer.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The most bytes of one WRITE: the kernel's own limit without privileges (256 pages).
 const MAX_WRITE: u32 = 1 << 20;
 
-/// Entries looked at under the lock of a listing at a time.
+/// Entries that are taken per lock of a listing.
 const BATCH: usize = 64;
 
 const GENERATION: Generation = Generation(0);
 
-/// What the kernel's features allow us to leave out.
+/// Kernel features that save messages.
 const WANTED: [InitFlags; 12] = [
     InitFlags::FUSE_ASYNC_READ,
     InitFlags::FUSE_DO_READDIRPLUS,
@@ -77,7 +78,7 @@ const WANTED: [InitFlags; 12] = [
     InitFlags::FUSE_MAX_PAGES,
 ];
 
-/// The union as fuser calls it.
+/// The union as a `fuser` file system.
 pub(super) struct Server {
     fs: Fs,
     placement: Option<Arc<Placement>>,
@@ -86,7 +87,7 @@ pub(super) struct Server {
 }
 
 thread_local! {
-    /// What was read, on its way to the kernel.
+    /// The buffer of reads.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -104,7 +105,7 @@ fn answer(reply: ReplyEmpty, result: Result<(), Answer>) {
     }
 }
 
-/// A value or list of names: its size, or itself, or that it is larger than the program has room for.
+/// Answers with a value or list of names: its size, itself, or that it exceeds the program's buffer.
 fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
     match result {
         Ok(value) if room == 0 => reply.size(u32::try_from(value.len()).unwrap_or(u32::MAX)),
@@ -115,7 +116,7 @@ fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
 }
 
 impl Server {
-    /// A server of this union, which gets its requests from `device`, the one of `kernel`; to be called by a thread of
+    /// A server of this union, which reads requests from `device`, the one of `kernel`. Call it from a thread of
     /// ordinary priority.
     pub fn new(fs: Fs, device: OwnedFd, kernel: Kernel) -> Self {
         let unsynced = fs.unsynced.clone();
@@ -127,7 +128,7 @@ impl Server {
         Self { fs, placement: Placement::new(idle), spliced: Splicer::new(device), kernel }
     }
 
-    /// How many threads are to serve.
+    /// How many threads serve.
     pub fn threads(&self) -> usize {
         let ordinary = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
         ordinary + usize::from(self.placement.is_some())
@@ -161,7 +162,7 @@ impl Server {
         }
     }
 
-    /// Whether the request is one of the container's root, who may keep set-id bits.
+    /// Whether the request comes from the container's root, which may keep set-id bits.
     fn is_root(&self, req: &Request) -> bool {
         self.fs.owners.caller(req.uid(), req.gid()).0 == 0
     }
@@ -176,7 +177,7 @@ impl Server {
         Ok(self.fs.create(&self.node(parent)?, name, new, &maker)?.1)
     }
 
-    /// Calls `add` for each entry after `offset` until it says that there is no more room. `.` and `..` come first.
+    /// Calls `add` for each entry after `offset` until it reports a full buffer. `.` and `..` come first.
     fn each(
         &self,
         ino: INodeNo,
@@ -207,7 +208,7 @@ impl Server {
 impl Filesystem for Server {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> io::Result<()> {
         for flag in WANTED {
-            // What an older kernel lacks it does the longer way.
+            // An older kernel works without these features, with more messages.
             let _ = config.add_capabilities(flag);
         }
         let _ = config.set_max_write(MAX_WRITE);
@@ -275,7 +276,7 @@ impl Filesystem for Server {
                 size,
                 atime: atime.map(spec_or_now),
                 mtime: mtime.map(spec_or_now),
-                // The protocol has a flag for it, which this version of fuser does not hand on.
+                // The protocol has a flag for it, which this version of fuser does not pass on.
                 kill_privileges: !self.is_root(req),
             };
             self.fs.set_attributes(&self.node(ino)?, &changes)
@@ -390,7 +391,7 @@ impl Filesystem for Server {
             Err(errno) => return reply.error(errno),
         };
         if self.spliced.answer(req.unique().0, &file, offset, size) {
-            // Dropping it would be an answer. All that it holds is a count of users of the device.
+            // Dropping it would answer the request. It holds only a reference to the device.
             std::mem::forget(reply);
             return;
         }
@@ -469,11 +470,11 @@ impl Filesystem for Server {
             self.each(ino, offset, |node, cookie, entry| {
                 let Some(entry) = entry else {
                     let name = if cookie == 1 { "." } else { ".." };
-                    // The kernel looks at no more than the name and the kind of these two.
+                    // The kernel reads only the name and the kind of these two.
                     let attr = FileAttr { ino: INodeNo(node.ino), kind: Kind::Directory, ..attributes_of_nothing() };
                     return Ok(reply.add(INodeNo(node.ino), cookie, name, &FOREVER, &attr, GENERATION));
                 };
-                // What is gone in the meantime, or cannot be examined, is left to a look-up of its own.
+                // An entry that is gone meanwhile, or cannot be read, is left to a separate lookup.
                 let Ok(Some((child, stat))) = self.fs.lookup(node, &entry.name) else { return Ok(false) };
                 let full = reply.add(INodeNo(child.ino), cookie, &*entry.name, &FOREVER, &self.show(&stat), GENERATION);
                 if full {

@@ -1,12 +1,12 @@
-//! Owners as programs see them and owners on disk.
+//! Translates between the owners that programs see and those on disk.
 //!
-//! A layer is unpacked with the ids of its image, and the upper takes ids of the same kind: a container can change its
-//! map, and what is committed or exported needs no translation. The kernel speaks to the server in the ids of the user
-//! namespace that the mount belongs to, the user's. Where the container's namespace maps an id to one of another number
-//! (`--userns=keep-id` and others), the two differ, and the server translates: owners in answers and in requests, whoever
-//! makes a request, the entries of access control lists, and the root a file's capabilities are for.
+//! A layer is unpacked with the ids of its image, and the upper uses the same ids: a container can change its id map,
+//! and commit and export need no translation. The kernel and the server talk in ids of the user namespace that owns the
+//! mount, the user's. Where the container's namespace maps ids to other numbers (`--userns=keep-id` and others), the
+//! server translates: owners in answers and requests, the callers of requests, the entries of ACLs, and the root of a
+//! file's capabilities.
 //!
-//! An id on disk that the container does not have is shown as one that no namespace has: the overflow id.
+//! An id on disk that the container's map lacks is shown as one that no namespace has: the overflow id.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ use crate::spec::idmap::IdMap;
 /// An id that no user namespace but the initial one can map; shown as `nobody` in all others.
 const NOBODY: u32 = u32::MAX - 1;
 
-/// From the ids of the container to the user's. An empty map means that they are the same.
+/// The map from the container's ids to the user's. Empty if both are the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// User ids.
@@ -43,46 +43,46 @@ fn stored(map: &IdMap, shown: u32) -> Option<u32> {
 }
 
 impl Owners {
-    /// Whether nothing needs to be translated.
+    /// Whether no id needs translation.
     pub fn are_plain(&self) -> bool {
         self.uids.is_empty() && self.gids.is_empty()
     }
 
-    /// The user id to answer for one on disk.
+    /// The user id to show for one on disk.
     pub(super) fn shown_uid(&self, uid: u32) -> u32 {
         shown(&self.uids, uid)
     }
 
-    /// The group id to answer for one on disk.
+    /// The group id to show for one on disk.
     pub(super) fn shown_gid(&self, gid: u32) -> u32 {
         shown(&self.gids, gid)
     }
 
-    /// The user id on disk for one that a request names.
+    /// The user id on disk for one in a request.
     pub(super) fn stored_uid(&self, uid: u32) -> Res<u32> {
         stored(&self.uids, uid).ok_or(Errno::INVAL)
     }
 
-    /// The group id on disk for one that a request names.
+    /// The group id on disk for one in a request.
     pub(super) fn stored_gid(&self, gid: u32) -> Res<u32> {
         stored(&self.gids, gid).ok_or(Errno::INVAL)
     }
 
-    /// Who makes a request, in ids on disk. Whoever is nobody in the container sets it up from outside, for its root.
+    /// The caller of a request, in ids on disk. A caller outside the map sets the container up, and acts as its root.
     pub(super) fn caller(&self, uid: u32, gid: u32) -> (u32, u32) {
         (stored(&self.uids, uid).unwrap_or(0), stored(&self.gids, gid).unwrap_or(0))
     }
 
-    /// An attribute's value to answer for the one on disk.
+    /// The value to show of an extended attribute on disk.
     pub(super) fn shown_attribute(&self, name: &[u8], mut value: Vec<u8>) -> Vec<u8> {
         if !self.are_plain() {
-            // What cannot be understood is shown as it is.
+            // An unparsable value is shown as it is.
             let _ = translate(name, &mut value, |uid| Some(self.shown_uid(uid)), |gid| Some(self.shown_gid(gid)));
         }
         value
     }
 
-    /// The value to put on disk for the one of a request.
+    /// The value on disk of an extended attribute in a request.
     pub(super) fn stored_attribute<'a>(&self, name: &[u8], value: &'a [u8]) -> Res<Cow<'a, [u8]>> {
         if self.are_plain() {
             return Ok(Cow::Borrowed(value));
@@ -93,9 +93,8 @@ impl Owners {
     }
 }
 
-/// Replaces the ids in the attributes that have some: the entries of access control lists (struct
-/// posix_acl_xattr_entry in linux/posix_acl_xattr.h) and the root of capabilities of version 3 (struct vfs_ns_cap_data in
-/// linux/capability.h). All numbers are little-endian.
+/// Replaces the ids in ACL entries (struct posix_acl_xattr_entry in linux/posix_acl_xattr.h) and in the root of version
+/// 3 capabilities (struct vfs_ns_cap_data in linux/capability.h). All numbers are little-endian.
 fn translate(
     name: &[u8],
     value: &mut [u8],

@@ -1,32 +1,32 @@
-//! Which thread serves requests, and on which CPU: beside the client while there is one client and nothing else to do.
+//! Thread placement: which thread serves requests, and on which CPU. With one client and an otherwise idle CPU, it is
+//! the client's CPU.
 //!
 //! # Theory of operation
 //!
-//! A round trip through FUSE costs two wake-ups. On one CPU they are two context switches; across CPUs each wakes a CPU
-//! that sleeps, which takes several times as long as serving the request, most of all in a virtual machine. Left alone,
-//! the scheduler chooses the second: whoever is woken goes to an idle CPU, the server first, and, once the server is
-//! bound to the client's CPU, the client. One thing makes it wake the client where it was: a CPU that runs nothing but
-//! `SCHED_IDLE` tasks counts as idle.
+//! A FUSE round trip costs two wake-ups. On one CPU they are two context switches. Across CPUs each wakes an idle CPU,
+//! which takes several times as long as serving the request, above all in a virtual machine. The scheduler prefers the
+//! second: it moves a woken task to an idle CPU, first the server, and, once the server is bound to the client's CPU,
+//! the client. One thing keeps the client in place: a CPU that runs nothing but `SCHED_IDLE` tasks counts as idle.
 //!
-//! A second thread that waits for requests costs as well: it is woken for the next request while the first is on its way
-//! back. With one CPU that is all there is to win.
+//! A second thread that waits for requests costs as well: it is woken for the next request while the first is on its
+//! way back. With one CPU, avoiding that is the only gain.
 //!
-//! So there are two kinds of threads. *Ordinary* ones serve in the usual way. The *light* one is bound to the client's
-//! CPU and has the policy `SCHED_IDLE`, for good: without privilege there is no way back. That policy also means that
-//! anything else on that CPU goes first, so it may serve only while nothing else runs. One kind reads requests, the other
-//! waits at the end of its last one ([`Turn`]): who serves is decided by [`Watch`], from what requests tell (the client's
-//! thread: several in turn mean parallel clients, which ordinary threads serve better), and from samples: every few
-//! requests or milliseconds the number of runnable tasks (proc_loadavg(5)) and the CPU the client is on
-//! (proc_pid_stat(5)), for the scheduler does move it now and then; at once when an answer seems to have woken it
-//! elsewhere. A wrong guess costs a few requests, each as long as the scheduler's slice, until the next sample.
+//! So there are two kinds of threads. *Ordinary* ones serve as usual. The *light* one is bound to the client's CPU and
+//! has the policy `SCHED_IDLE` for good, since leaving it takes privilege. Any other task on that CPU preempts it, so
+//! it may serve only while the CPU is otherwise idle. One kind reads requests; the other waits at the end of its last
+//! one ([`Turn`]). [`ThreadChoice`] decides which. Its inputs are the requests (several threads in turn are parallel
+//! clients, which ordinary threads serve better) and samples every few requests or milliseconds: the number of runnable
+//! tasks (proc_loadavg(5)) and the client's CPU (proc_pid_stat(5)), since the scheduler does move it now and then. It
+//! samples at once when an answer seems to have woken the client elsewhere. A wrong guess costs a few requests, each as
+//! long as a scheduler slice, until the next sample.
 //!
-//! While the light thread serves, a third, the *steward*, looks every two milliseconds whether it is still with the same
-//! request: waiting for a disk, or starved by others. Then ordinary threads take over, and it may go to any CPU. What
-//! certainly takes the CPU for long ([`heavy`], [`carried`]) is left to the steward from the start, and so is what may have
-//! to wait for a client ([`leave`]). After a while without requests the steward puts ordinary threads back in charge, a few
-//! seconds later gives memory back, and sleeps: an idle mount wakes nobody.
+//! While the light thread serves, a *monitor* thread checks every two milliseconds whether it is stuck in one request:
+//! waiting for a disk, or starved by other tasks. If so, ordinary threads take over, and the light thread may use any
+//! CPU. Work that is known to be long ([`heavy`], [`run_on_monitor`]) goes to the monitor at once, and so does what may
+//! have to wait for a client ([`defer`]). After a while without requests the monitor switches to ordinary threads,
+//! frees memory a few seconds later, and sleeps: an idle mount causes no wake-ups.
 //!
-//! Tried without a gain: a longer slice for the server (sched_setattr(2)), so that who is woken by it runs at once.
+//! Tried without gain: a longer slice for the server (sched_setattr(2)), so that the task that it wakes runs at once.
 //!
 //! Nothing here changes what a request does.
 
@@ -43,38 +43,38 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, Pid};
 
 use super::primitives::lock;
-use super::watch::Watch;
+use super::thread_choice::ThreadChoice;
 
-/// How often the steward looks, and how often it does without anything having been asked for before it sleeps.
+/// The monitor's interval, and the number of idle intervals before it sleeps.
 const TICK: Duration = Duration::from_millis(2);
 const QUIET_TICKS: u32 = 25;
 
-/// How long nothing must have been asked of the light thread until memory is given back.
+/// How long the light thread must be idle before memory is freed.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// The steward's stack, in bytes.
-const STEWARD_STACK: usize = 128 * 1024;
+/// The monitor's stack, in bytes.
+const MONITOR_STACK: usize = 128 * 1024;
 
-/// What the light thread does not do itself.
-type Load = Box<dyn FnOnce() + Send>;
+/// A job for the monitor.
+type Job = Box<dyn FnOnce() + Send>;
 
-/// Who serves one mount.
+/// The threads of one mount.
 pub(super) struct Placement {
-    watch: Mutex<Watch>,
+    choice: Mutex<ThreadChoice>,
     began: Instant,
     /// proc_loadavg(5).
     load: File,
     client: Mutex<Client>,
     cpus: CpuSet,
-    /// 0 while ordinary threads serve, else one more than the CPU on which the light one does.
+    /// 0 while ordinary threads serve, else the CPU of the light thread plus one.
     mode: AtomicU32,
-    /// Where the light thread is bound to; as `mode`.
+    /// The CPU that the light thread is bound to; encoded as `mode`.
     bound: AtomicU32,
-    /// Requests that the light thread has begun and ended: odd while it serves one.
+    /// Requests that the light thread has begun and ended: odd during a request.
     steps: AtomicU32,
-    /// When the light thread answered last, in microseconds.
+    /// When the light thread last answered, in microseconds.
     answered: AtomicU64,
-    /// How many heavy operations are under way.
+    /// How many heavy operations are in progress.
     heavy: AtomicU32,
     threads: Mutex<Threads>,
     changed: Condvar,
@@ -83,13 +83,13 @@ pub(super) struct Placement {
 #[derive(Default)]
 struct Threads {
     light: Option<Pid>,
-    /// What the steward is to do.
-    loads: VecDeque<Load>,
-    /// The mount is gone, or will soon be, or there can be no light thread: everybody reads.
+    /// Jobs for the monitor.
+    jobs: VecDeque<Job>,
+    /// The mount is gone or about to go, or there can be no light thread: all threads read.
     closing: bool,
 }
 
-/// A thread that serves. Ends with the thread: then the mount is gone, and who waits must learn of it as well.
+/// A thread that serves. Its end means that the mount is gone, so it wakes the threads that wait.
 struct Member {
     placement: Arc<Placement>,
     light: bool,
@@ -117,7 +117,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// An operation that takes long is under way.
+/// A long operation in progress.
 pub(super) struct Heavy(Option<Arc<Placement>>);
 
 impl Drop for Heavy {
@@ -132,7 +132,7 @@ fn placement_of_this_thread() -> Option<Arc<Placement>> {
     MEMBER.with_borrow(|member| member.as_ref().map(|member| Arc::clone(&member.placement)))
 }
 
-/// Until the result is dropped, ordinary threads serve whatever else is asked for.
+/// Marks a long operation: until the result is dropped, ordinary threads serve other requests.
 pub(super) fn heavy() -> Heavy {
     let placement = placement_of_this_thread();
     if let Some(placement) = &placement {
@@ -142,47 +142,47 @@ pub(super) fn heavy() -> Heavy {
     Heavy(placement)
 }
 
-/// Does work that takes the CPU for long, where this thread would have to wait for anybody else who wants it. `None` if
-/// the work panicked.
-pub(super) fn carried<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+/// Runs long work on the monitor if this is the light thread, which any other task would preempt. `None` if the work
+/// panicked.
+pub(super) fn run_on_monitor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let Some(placement) = LIGHT.get().then(placement_of_this_thread).flatten() else { return Some(work()) };
     let (done, result) = channel();
-    let load: Load = Box::new(move || {
+    let load: Job = Box::new(move || {
         let _ = done.send(work());
     });
     let mut threads = lock(&placement.threads);
     if threads.closing {
-        // The steward is gone, or about to go.
+        // The monitor is gone, or about to go.
         drop(threads);
         load();
     } else {
-        threads.loads.push_back(load);
+        threads.jobs.push_back(load);
         drop(threads);
         placement.changed.notify_all();
     }
     result.recv().ok()
 }
 
-/// Leaves something to the steward that no request waits for. Not done where there is no steward.
-pub(super) fn leave(work: impl FnOnce() + Send + 'static) {
+/// Queues a job for the monitor that no request waits for. Dropped if there is no monitor.
+pub(super) fn defer(work: impl FnOnce() + Send + 'static) {
     let Some(placement) = placement_of_this_thread() else { return };
     let mut threads = lock(&placement.threads);
     if !threads.closing {
-        threads.loads.push_back(Box::new(work));
+        threads.jobs.push_back(Box::new(work));
         drop(threads);
         placement.changed.notify_all();
     }
 }
 
 impl Placement {
-    /// For a new mount; to be called by a thread of ordinary priority. `None` where there is nothing to choose. `idle` is
-    /// called when nothing was asked for during some seconds, and must not take long.
+    /// For a new mount; call it from a thread of ordinary priority. `None` where there is nothing to choose. `idle` is
+    /// called after some seconds without requests, and must be short.
     pub fn new(idle: impl Fn() + Send + 'static) -> Option<Arc<Self>> {
         let cpus = rustix::thread::sched_getaffinity(None).ok()?;
         let mut set = (0..CpuSet::MAX_CPU).filter(|cpu| cpus.is_set(*cpu));
         let only = if cpus.count() == 1 { set.next().and_then(|cpu| u32::try_from(cpu).ok()) } else { None };
         let placement = Arc::new(Self {
-            watch: Mutex::new(Watch::new(cpus.count(), only)),
+            choice: Mutex::new(ThreadChoice::new(cpus.count(), only)),
             began: Instant::now(),
             load: File::open("/proc/loadavg").ok()?,
             client: Mutex::new(Client::default()),
@@ -195,22 +195,22 @@ impl Placement {
             threads: Mutex::new(Threads::default()),
             changed: Condvar::new(),
         });
-        let steward = Arc::clone(&placement);
-        let thread = std::thread::Builder::new().name("steward".into()).stack_size(STEWARD_STACK);
-        thread.spawn(move || steward.attend(&idle)).ok()?;
+        let monitor = Arc::clone(&placement);
+        let thread = std::thread::Builder::new().name("monitor".into()).stack_size(MONITOR_STACK);
+        thread.spawn(move || monitor.attend(&idle)).ok()?;
         Some(placement)
     }
 
     /// A request of `pid` begins.
     pub fn turn(self: &Arc<Self>, pid: u32) -> Turn<'_> {
-        if let Ok(mut watch) = self.watch.try_lock() {
-            self.consider(&mut watch, pid);
+        if let Ok(mut choice) = self.choice.try_lock() {
+            self.consider(&mut choice, pid);
         }
         self.take_place(self.mode.load(Ordering::Relaxed));
         Turn(Some(self))
     }
 
-    /// A request that is served wherever it is.
+    /// A request that any thread may serve.
     pub fn no_turn() -> Turn<'static> {
         Turn(None)
     }
@@ -219,17 +219,17 @@ impl Placement {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn consider(&self, watch: &mut Watch, pid: u32) {
+    fn consider(&self, choice: &mut ThreadChoice, pid: u32) {
         if self.heavy.load(Ordering::Relaxed) != 0 {
             return;
         }
         let now = self.now();
         let gap = now.saturating_sub(self.answered.load(Ordering::Relaxed));
-        if watch.observe(pid, now, gap) {
+        if choice.observe(pid, now, gap) {
             let cpu = lock(&self.client).cpu_of(pid).filter(|cpu| self.cpus.is_set(*cpu as usize));
-            watch.answer(self.running().unwrap_or(u32::MAX), cpu, now);
+            choice.answer(self.running().unwrap_or(u32::MAX), cpu, now);
         }
-        let mode = watch.beside.map_or(0, |cpu| cpu + 1);
+        let mode = choice.beside.map_or(0, |cpu| cpu + 1);
         if mode != self.mode.load(Ordering::Relaxed) {
             self.set_mode(mode);
         }
@@ -255,7 +255,7 @@ impl Placement {
         running_in(&text[..length])
     }
 
-    /// Binds this thread to its place, if it is the light one or becomes it.
+    /// Binds this thread to its CPU, if it is the light one or becomes it.
     fn take_place(self: &Arc<Self>, mode: u32) {
         MEMBER.with_borrow_mut(|member| {
             let member = member.get_or_insert_with(|| Member { placement: Arc::clone(self), light: false });
@@ -289,7 +289,7 @@ impl Placement {
         }
         match crate::sys::process::yield_to_all_others() {
             Ok(()) => member.light = true,
-            // Nobody else will become it, and all would wait for it.
+            // No other thread will become it, and all would wait for it.
             Err(_) => self.close(),
         }
         LIGHT.set(member.light);
@@ -312,12 +312,12 @@ impl Placement {
         }
     }
 
-    /// The steward's life.
+    /// The monitor's loop.
     fn attend(&self, idle: &impl Fn()) {
         let (mut step, mut quiet, mut tidy) = (0, 0, false);
         let mut threads = lock(&self.threads);
         loop {
-            if let Some(load) = threads.loads.pop_front() {
+            if let Some(load) = threads.jobs.pop_front() {
                 drop(threads);
                 let _ = catch_unwind(AssertUnwindSafe(load));
                 threads = lock(&self.threads);
@@ -358,28 +358,28 @@ impl Placement {
         }
     }
 
-    /// Ordinary threads take over from the light one, which may be `stuck`.
+    /// Switches from the light thread, which may be `stuck`, to ordinary threads.
     fn relieve(&self, threads: &Threads, stuck: bool) {
         self.mode.store(0, Ordering::SeqCst);
         if let Some(light) = threads.light.filter(|_| stuck) {
             let _ = rustix::thread::sched_setaffinity(Some(light), &self.cpus);
             self.bound.store(0, Ordering::Relaxed);
-            // Whoever has it is not stuck.
-            if let Ok(mut watch) = self.watch.try_lock() {
-                watch.give_up(self.now());
+            // A thread that holds it is not stuck.
+            if let Ok(mut choice) = self.choice.try_lock() {
+                choice.give_up(self.now());
             }
         }
         self.changed.notify_all();
     }
 }
 
-/// Gives memory back that is not needed while nothing is asked for. Failing to costs memory alone.
+/// Frees memory that is not needed while the mount is idle. A failure costs only memory.
 fn give_back() {
     crate::sys::memory::trim();
     let _ = crate::sys::memory::release_program_pages();
 }
 
-/// The runnable tasks in proc_loadavg(5).
+/// The number of runnable tasks in proc_loadavg(5).
 fn running_in(text: &[u8]) -> Option<u32> {
     let field = text.split(|byte| *byte == b' ').nth(3)?;
     let number = field.split(|byte| *byte == b'/').next()?;
@@ -394,10 +394,10 @@ struct Client {
 }
 
 impl Client {
-    /// The CPU on which a thread was last.
+    /// The CPU that a thread last ran on.
     fn cpu_of(&mut self, pid: u32) -> Option<u32> {
         if self.pid != pid {
-            // That of the thread alone is cheaper than that of its process.
+            // The thread's own file is cheaper to read than its process's.
             (self.pid, self.stat) = (pid, File::open(format!("/proc/{pid}/task/{pid}/stat")).ok());
         }
         let mut text = [0u8; 1024];
@@ -406,7 +406,7 @@ impl Client {
     }
 }
 
-/// Field 39 of proc_pid_stat(5). The program's name, in parentheses, may hold anything.
+/// Field 39 of proc_pid_stat(5). The program's name, in parentheses, may contain anything.
 fn cpu_in(text: &[u8]) -> Option<u32> {
     let end = text.iter().rposition(|byte| *byte == b')')?;
     let field = text.get(end + 2..)?.split(|byte| *byte == b' ').nth(36)?;
@@ -431,6 +431,6 @@ mod tests {
     #[test]
     fn heavy_work_outside_a_mount_is_just_done() {
         let _heavy = heavy();
-        assert_eq!(carried(|| 5), Some(5));
+        assert_eq!(run_on_monitor(|| 5), Some(5));
     }
 }

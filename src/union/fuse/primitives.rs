@@ -1,5 +1,5 @@
-//! What every file of the union uses and what uses none of them: the result type, constants of the protocol, and locks
-//! that survive a panic.
+//! Shared by all files of the union, and imports none of them: the result type, protocol constants, and locks that
+//! survive a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,15 +1,14 @@
-//! A limit on what the upper may take: `--storage-opt size=`.
+//! A size limit of the upper: `--storage-opt size=`.
 //!
 //! # Theory of operation
 //!
-//! No file system gives an ordinary user a quota on a directory, so the server counts. It begins with the sum of all
-//! blocks in the upper, and adds what each write, copy-up and creation takes and gives, as the file's own count of
-//! blocks says before and after. What it does not see, such as the last close of a removed file, makes the count too
-//! high, never too low for long: so before a request is refused the upper is summed up again, no more often than once a
-//! second and with ten times as long a pause as it takes.
+//! No file system gives an ordinary user a quota on a directory, so the server counts. It starts with the sum of all
+//! blocks in the upper, and adds the difference in blocks of each write, copy-up and creation. What it misses, such as
+//! the last close of a removed file, makes the count too high, and too low only briefly. So before a request is
+//! refused, the upper is summed up again; at most once a second, and with a pause of ten times the duration.
 //!
-//! Without the kernel's write-back cache, which would take data that then has no room, a program hears of it at once:
-//! a union with a limit does not have it.
+//! A union has no write-back cache, which would accept data that has no room later: `write` reports a full quota at
+//! once.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,10 +20,10 @@ use rustix::fs::{FileType, Stat, StatVfs};
 use super::layer::{LayerDir, walk};
 use super::primitives::{Res, lock};
 
-/// What a name may cost: an inode's block of its own, or one more in its directory.
+/// The most that a name costs: an inode's own block, or one more block in its directory.
 pub(super) const NAME_COST: u64 = 4096;
 
-/// The limit and what is used of it, in bytes.
+/// The limit and the usage, in bytes.
 pub(super) struct Quota {
     limit: u64,
     used: AtomicU64,
@@ -32,24 +31,24 @@ pub(super) struct Quota {
     next_count: Mutex<Instant>,
 }
 
-/// The bytes that a file takes.
+/// The bytes that a file occupies.
 pub(super) fn taken(stat: &Stat) -> u64 {
     u64::try_from(stat.st_blocks).unwrap_or(0) * 512
 }
 
-/// By how much a write of `length` bytes at `offset` can make a file larger at most.
+/// An upper bound of the growth by a write of `length` bytes at `offset`.
 pub(super) fn growth(stat: &Stat, offset: u64, length: u64) -> u64 {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let end = offset.saturating_add(length);
     match taken(stat) >= size {
-        // Without holes there is nothing to fill before the end.
+        // A file without holes grows only behind its end.
         true => end.saturating_sub(size.max(offset)),
         false => length,
     }
 }
 
 impl Quota {
-    /// Sums up what the upper has.
+    /// Counts what the upper occupies.
     pub fn new(limit: u64, upper: &LayerDir) -> Res<Self> {
         let used = AtomicU64::new(sum(upper)?);
         Ok(Self { limit, used, next_count: Mutex::new(Instant::now()) })
@@ -78,7 +77,7 @@ impl Quota {
         Ok(())
     }
 
-    /// What statfs(2) says.
+    /// The numbers of statfs(2).
     pub fn show(&self, mut real: StatVfs) -> StatVfs {
         let unit = real.f_frsize.max(1);
         let left = self.limit.saturating_sub(self.used.load(Ordering::Relaxed)) / unit;
@@ -89,8 +88,7 @@ impl Quota {
     }
 }
 
-/// The bytes that everything in a directory takes; hard links count once, and what is nested too deep as nothing rather
-/// than as an error.
+/// The bytes that a directory tree occupies. Hard links count once, and what is nested too deep counts nothing.
 fn sum(root: &LayerDir) -> Res<u64> {
     let mut total = 0u64;
     let mut linked = HashSet::new();

@@ -1,22 +1,22 @@
-//! Owners and modes that lower layers keep in an attribute, because whoever unpacked them could not set real ones: the user
-//! had a single id, or the file system has no owners.
+//! Owners and modes that lower layers record in an attribute, because they could not be set when unpacking: the user
+//! has a single id, or the file system has no owners.
 //!
-//! `<uid>:<gid>:<octal mode>`, perhaps followed by a type, which is not obeyed: a regular file is not made a device by
-//! what is written on it. A copy in the upper gets the real thing.
+//! `<uid>:<gid>:<octal mode>`, perhaps followed by a type, which is ignored: an attribute must not turn a regular file
+//! into a device. A copy in the upper gets real owner and mode.
 
 use rustix::fs::Stat;
 
-/// The name under which it is found, that of containers/storage.
+/// The attribute's name, that of containers/storage.
 pub(super) const NAME: &str = "user.containers.override_stat";
 
-/// Whether owners other than the user itself can be shown: not where this user namespace has only one id. There, all
-/// files are the user's, who is root.
+/// Whether owners other than the user can be shown: not if this user namespace has a single id. There, all files are
+/// the user's, which is root.
 pub(super) fn can_be_shown() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     map.split_ascii_whitespace().nth(2) != Some("1") || map.lines().count() > 1
 }
 
-/// `stat` with what an attribute's value says; as it is when that says nothing.
+/// Applies an attribute's value to `stat`; an invalid one changes nothing.
 pub(super) fn apply(mut stat: Stat, value: &[u8]) -> Stat {
     if let Some((uid, gid, mode)) = parse(value) {
         (stat.st_uid, stat.st_gid) = (uid, gid);
@@ -29,7 +29,7 @@ fn parse(value: &[u8]) -> Option<(u32, u32, u32)> {
     let mut parts = std::str::from_utf8(value).ok()?.split(':');
     let (uid, gid): (u32, u32) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let mode = u32::from_str_radix(parts.next()?, 8).ok()?;
-    // The highest number is no id.
+    // The highest number is not an id.
     (uid != u32::MAX && gid != u32::MAX).then_some((uid, gid, mode & 0o7777))
 }
 

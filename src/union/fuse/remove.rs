@@ -1,7 +1,7 @@
-//! Removing names: unlink and rmdir.
+//! Removes names: unlink and rmdir.
 //!
-//! What only the upper has is removed; what a lower layer shows gets a whiteout. A file that loses its last name is held
-//! open until the kernel forgets it, so that whoever has it open can go on reading, writing and changing it.
+//! A name in the upper is removed; one that a lower layer shows gets a whiteout. A file that loses its last name is
+//! kept open until the kernel forgets it, so that programs which have it open can still read, write and change it.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -43,8 +43,8 @@ impl Fs {
         Ok(())
     }
 
-    /// Opens a file of the upper if it is about to lose the last name it is known by. It may have others, which were not
-    /// looked up.
+    /// Opens a file of the upper if it is about to lose its last known name. It may have others that were not looked
+    /// up.
     pub fn hold_last(&self, node: &Node, state: &State) -> Res<Option<Arc<OwnedFd>>> {
         if state.names().nth(1).is_some() {
             return Ok(None);
@@ -60,7 +60,7 @@ impl Fs {
         }
     }
 
-    /// Takes a name from a node, after it was taken on disk.
+    /// Removes a name from a node, after it was removed on disk.
     pub fn unname(&self, node: &Node, state: &mut State, parent: &Arc<Node>, name: &OsStr, held: Option<Arc<OwnedFd>>) {
         state.remove_name(parent, name);
         if let Some(held) = held {
@@ -117,7 +117,7 @@ impl Fs {
     }
 }
 
-/// Removes the whiteouts of a directory without showing what they hid.
+/// Removes the whiteouts of a directory without revealing what they hide.
 pub(super) fn hide_and_clear(directory: &LayerDir) -> Res<()> {
     // Opaque first: a crash in between leaves the directory empty, as it was.
     let had_marked = directory.has_marked_whiteouts();

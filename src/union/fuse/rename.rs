@@ -2,13 +2,13 @@
 //!
 //! # Theory of operation
 //!
-//! What moves is brought into the upper before any lock is taken; then one renameat2(2) there does it, which leaves the
-//! whiteout behind at once where a lower layer shows the old name (`RENAME_WHITEOUT`).
+//! What moves is copied to the upper before any lock is taken. One renameat2(2) there moves it, and leaves a whiteout
+//! where a lower layer shows the old name (`RENAME_WHITEOUT`).
 //!
-//! A directory that lower layers take part in cannot simply move: what they have in it is found by its name. overlayfs
-//! answers EXDEV or writes redirections, which the kernel's driver does not follow without privilege. Here the directory
-//! is first made *pure*: everything in it is copied up and it is marked opaque; below a size that makes this take long
-//! ([`MAX_ENTRIES`], [`MAX_BYTES`]). Above, the answer is EXDEV and `mv` copies, as programs are used to.
+//! A directory with parts in lower layers cannot simply move: those are found by its name. overlayfs returns EXDEV or
+//! writes redirects, which it does not follow without privilege. Here the directory is first made *pure*: everything in
+//! it is copied up and it is marked opaque. Above a size that would take long ([`MAX_ENTRIES`], [`MAX_BYTES`]) the
+//! answer is EXDEV, and `mv` copies.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -27,10 +27,10 @@ use super::tree::Fs;
 use super::unsynced::Change;
 use super::whiteout::{remove_whiteouts, whiteout_at};
 
-/// The most entries a directory may have, at any depth, to be moved.
+/// The most entries, at any depth, of a directory that can be moved.
 const MAX_ENTRIES: u64 = 16 * 1024;
 
-/// The most bytes of lower files that are copied for it.
+/// The most bytes of lower files that are copied for a move.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// One end of a rename.
@@ -114,7 +114,7 @@ impl Fs {
         for (node, end) in [(source, to), (target, from)] {
             make_opaque_at(node, end)?;
         }
-        // Nobody may look for either by the wrong name meanwhile. Only a rename takes two of these locks, and there is one.
+        // Nobody may use the wrong name of either meanwhile. Only a rename takes two of these locks, one at a time.
         let (mut state, mut other_state) = (lock(&source.state), lock(&target.state));
         let moving = [source, target].map(|node| node.upper().map(|upper| upper.moving()));
         rustix::fs::renameat_with(&from.upper, from.name, &to.upper, to.name, RenameFlags::EXCHANGE)?;
@@ -137,8 +137,8 @@ impl Fs {
         leave_whiteout: bool,
     ) -> Res<()> {
         let (mut entries, mut to_entries) = both_entries(from.parent, to.parent)?;
-        // Nobody may look for either by the wrong name meanwhile: what is replaced may be open, and be read, written or
-        // examined. Only a rename takes two of these locks, and there is one.
+        // Nobody may use the wrong name of either meanwhile: the replaced file may be open, and be read, written or
+        // examined. Only a rename takes two of these locks, one at a time.
         let mut target_state = target.map(|target| lock(&target.state));
         let held = match (target, &target_state) {
             (Some(target), Some(state))
@@ -171,7 +171,7 @@ impl Fs {
         Ok(())
     }
 
-    /// Renames over whatever the upper has at the new name: nothing, a whiteout or a file.
+    /// Renames over a file, a whiteout or nothing in the upper.
     fn move_file(&self, from: &End<'_>, to: &End<'_>, leave_whiteout: bool) -> Res<()> {
         let plainly = || rustix::fs::renameat(&from.upper, from.name, &to.upper, to.name);
         if !leave_whiteout {
@@ -212,7 +212,7 @@ impl Fs {
         }
     }
 
-    /// The target has lost the name it had at `to`.
+    /// The target has lost its name at `to`.
     fn lost(&self, target: &Arc<Node>, state: &mut State, to: &End<'_>, held: Option<Arc<OwnedFd>>) {
         self.unname(target, state, to.parent, to.name, held);
         if let Some(Ok(stat)) = target.upper().map(|upper| upper.open().and_then(rustix::fs::fstat)) {
@@ -220,7 +220,7 @@ impl Fs {
         }
     }
 
-    /// Brings what is to be moved wholly into the upper.
+    /// Copies what is to be moved to the upper, completely.
     fn movable(&self, node: &Arc<Node>) -> Res<()> {
         if node.kind != FileType::Directory {
             return self.copy_up(node, Change::Nothing);
@@ -230,7 +230,7 @@ impl Fs {
         self.purify(node)
     }
 
-    /// Takes what copying a directory up would cost from `budget`.
+    /// Subtracts the cost of copying a directory up from `budget`.
     fn measure(&self, node: &Arc<Node>, budget: &mut (u64, u64)) -> Res<()> {
         self.layers(node)?;
         if node.is_pure() {
@@ -289,7 +289,7 @@ fn make_opaque_at(node: &Arc<Node>, end: &End<'_>) -> Res<()> {
     }
 }
 
-/// A directory that was moved, if it is one, is at `end` now.
+/// Sets the new path of a directory that was moved.
 fn arrive(moving: Option<Moving<'_>>, end: &End<'_>) -> Res<()> {
     if let Some(moving) = moving {
         moving.arrived(end.parent.upper().ok_or(Errno::STALE)?, end.name);

@@ -1,5 +1,5 @@
-//! What a server of a union keeps for serving ([`crate::base::sandbox`]): calls on files, and the capabilities over them
-//! that root has in its user namespace.
+//! The sandbox of a union's server ([`crate::base::sandbox`]): system calls on files, and root's capabilities over
+//! files in its user namespace.
 
 use rustix::thread::CapabilitySet;
 
@@ -56,7 +56,7 @@ pub(super) const CALLS: &[i64] = &[
     libc::SYS_syncfs,
     libc::SYS_umask,
     libc::SYS_utimensat,
-    // What the standard library and C's use of the above where there are older forms of them.
+    // Older forms of the above, which the standard library and libc use.
     #[cfg(target_arch = "x86_64")]
     libc::SYS_access,
     #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
-//! The union itself: what all operations share, and how a name becomes a node.
+//! The union: its shared state, and lookup of names.
 //!
-//! A name is looked for in the upper, then in the lower layers from the top; the first layer that has it decides, and a
-//! whiteout says no. Once a directory has been listed, names that are not in it are answered without a system call.
+//! A name is looked up in the upper, then in the lower layers from the top. The first layer that has it decides; a
+//! whiteout means that it does not exist. Once a directory was listed, absent names are answered without a system call.
 
 use std::ffi::OsStr;
 use std::ops::Deref;
@@ -13,8 +13,9 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::entries::Known;
+use super::hard_links::HardLinks;
 use super::inodes::{Nodes, Origins};
-use super::layer::{DirHandle, LayerDir, Opened, Shelf};
+use super::layer::{DirHandle, LayerDir, OpenDirs, Opened};
 use super::location::Location;
 use super::name::Name;
 use super::node::{Copying, Link, Node, Place};
@@ -22,39 +23,38 @@ use super::open_files::OpenFiles;
 use super::owners::Owners;
 use super::primitives::{NAME_MAX, ROOT, Res, lock, read, write};
 use super::quota::Quota;
-use super::siblings::Siblings;
 use super::unsynced::Unsynced;
-use super::whiteout::{Work, is_whiteout};
+use super::whiteout::{WorkDir, is_whiteout};
 
 /// A mounted union.
 pub(super) struct Fs {
     pub nodes: Nodes,
     pub origins: Origins,
-    pub work: Work,
+    pub work: WorkDir,
     pub files: OpenFiles,
-    /// As programs see them; on disk are those of the image.
+    /// The id map between programs and the disk, which has the image's ids.
     pub owners: Owners,
     /// The limit of what the upper may take.
     pub quota: Option<Quota>,
     /// Nothing needs to survive a power cut.
     pub volatile: bool,
-    /// Copies that are not on the disk yet; none where they need not be.
+    /// Copies that are not on the disk yet; `None` if they need not be.
     pub unsynced: Option<Arc<Unsynced>>,
-    /// Copies of files that have further names in lower layers.
-    pub siblings: Siblings,
-    /// Whether layers and upper may share blocks (`FICLONE`), as far as is known.
+    /// Copies whose originals have further names in lower layers.
+    pub hard_links: HardLinks,
+    /// Whether layers and upper are known to share blocks (`FICLONE`).
     pub clones: AtomicBool,
     /// There is no upper, and nothing can change.
     pub read_only: bool,
     /// One rename at a time.
     pub renames: Mutex<()>,
-    /// Held while directories are opened, copied up or moved, so that the way to each stays as it is.
+    /// Held while directories are opened, copied up or moved, so that their paths stay the same.
     pub stacks: Mutex<()>,
-    /// What is being copied up.
+    /// Copy-ups in progress.
     pub copying: Copying,
 }
 
-/// The parts of a directory.
+/// The directory in each layer that has it.
 #[derive(Clone)]
 pub(super) struct Layers {
     pub upper: Option<Arc<DirHandle>>,
@@ -62,20 +62,20 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// The part whose owner, mode and times are shown.
+    /// The topmost one, whose owner, mode and times are shown.
     pub fn top(&self) -> Res<&Arc<DirHandle>> {
         self.upper.as_ref().or_else(|| self.lowers.first()).ok_or(Errno::NOENT)
     }
 }
 
-/// What a name stands for on disk.
+/// What a name is on disk.
 pub(super) struct Found {
     pub layer: Arc<DirHandle>,
     pub in_upper: bool,
     pub stat: Stat,
 }
 
-/// A node that an operation looked up for itself; forgotten when it is done.
+/// A node that an operation has looked up for itself; dropping it forgets the lookup.
 pub(super) struct Held<'a> {
     nodes: &'a Nodes,
     node: Arc<Node>,
@@ -96,10 +96,10 @@ impl Drop for Held<'_> {
 }
 
 impl Fs {
-    /// Layers alone, topmost first: every attempt to change something fails.
+    /// Layers alone, topmost first: a read-only union.
     pub fn of_layers(lowers: Vec<LayerDir>) -> Res<Self> {
         let top = lowers.first().ok_or(Errno::NOENT)?;
-        let mut fs = Self::without_roots(Work::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
+        let mut fs = Self::without_roots(WorkDir::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
         fs.read_only = true;
         fs.origins.shown(top.device, ROOT);
         fs.set_roots(None, lowers)?;
@@ -113,9 +113,9 @@ impl Fs {
     }
 
     /// A union with these roots. Lower layers are given topmost first.
-    pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: Work, volatile: bool) -> Res<Self> {
+    pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: WorkDir, volatile: bool) -> Res<Self> {
         let fs = Self::without_roots(work, volatile);
-        // The upper's device gets the plain numbers.
+        // Inode numbers of the upper's device are shown unchanged.
         fs.origins.shown(upper.device, ROOT);
         fs.set_roots(Some(upper), lowers)?;
         Ok(fs)
@@ -124,16 +124,16 @@ impl Fs {
     fn set_roots(&self, upper: Option<LayerDir>, lowers: Vec<LayerDir>) -> Res<()> {
         let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, None, Place::Upper));
         let dir = root.dir()?;
-        let shelf = Arc::new(Shelf::new());
-        let lowers = (0u32..).zip(lowers).map(|(number, lower)| DirHandle::root(lower, number, &shelf));
+        let open_dirs = Arc::new(OpenDirs::new());
+        let lowers = (0u32..).zip(lowers).map(|(number, lower)| DirHandle::root(lower, number, &open_dirs));
         *write(&dir.lowers) = Some(lowers.collect());
         if let Some(upper) = upper {
-            let _ = dir.upper.set(DirHandle::root(upper, 0, &shelf));
+            let _ = dir.upper.set(DirHandle::root(upper, 0, &open_dirs));
         }
         Ok(())
     }
 
-    fn without_roots(work: Work, volatile: bool) -> Self {
+    fn without_roots(work: WorkDir, volatile: bool) -> Self {
         Self {
             nodes: Nodes::default(),
             origins: Origins::default(),
@@ -143,7 +143,7 @@ impl Fs {
             quota: None,
             volatile,
             unsynced: None,
-            siblings: Siblings::default(),
+            hard_links: HardLinks::default(),
             clones: AtomicBool::new(true),
             renames: Mutex::new(()),
             stacks: Mutex::new(()),
@@ -152,18 +152,18 @@ impl Fs {
         }
     }
 
-    /// Reads which copies have names that are not linked yet. They are shown with the numbers of their originals.
-    pub fn remember_siblings(&mut self, work: OwnedFd) -> Res<()> {
-        self.siblings = Siblings::open(work)?;
+    /// Reads which copies have names that are not linked yet. They are shown with the inode numbers of their originals.
+    pub fn load_hard_links(&mut self, work: OwnedFd) -> Res<()> {
+        self.hard_links = HardLinks::open(work)?;
         let root = self.nodes.get(ROOT)?;
         let device = root.upper().ok_or(Errno::STALE)?.device;
-        for (copy, original) in self.siblings.copies() {
+        for (copy, original) in self.hard_links.copies() {
             self.origins.copied_as((device, copy), original);
         }
         Ok(())
     }
 
-    /// The parts of a directory, opened if need be.
+    /// The directory in each layer, opened if need be.
     pub fn layers(&self, node: &Arc<Node>) -> Res<Layers> {
         if let Some(layers) = known_layers(node)? {
             return Ok(layers);
@@ -207,7 +207,7 @@ impl Fs {
         known_layers(node)?.filter(|layers| layers.top().is_ok()).ok_or(Errno::NOENT)
     }
 
-    /// What is at `name`, asking only the layers that can have it.
+    /// Looks up `name` in the layers that may have it.
     pub fn find(&self, layers: &Layers, name: &OsStr, known: Known) -> Res<Option<Found>> {
         if name.len() > NAME_MAX {
             return Err(Errno::NAMETOOLONG);
@@ -225,12 +225,12 @@ impl Fs {
         find_lower(layers, name, from)
     }
 
-    /// Whether lower layers show something at `name`, so that its removal needs a whiteout.
+    /// Whether lower layers show something at `name`: then removing it needs a whiteout.
     pub fn lower_has(&self, layers: &Layers, name: &OsStr) -> Res<bool> {
         Ok(find_lower(layers, name, 0)?.is_some())
     }
 
-    /// The node at `name`, with one look-up to be forgotten, and its attributes.
+    /// The node at `name`, with one more lookup to be forgotten, and its attributes.
     pub fn lookup(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<(Arc<Node>, Stat)>> {
         let known = lock(&parent.dir()?.entries).known(name);
         self.lookup_known(parent, name, known)
@@ -249,7 +249,7 @@ impl Fs {
         }))
     }
 
-    /// As [`Fs::lookup`], for use within an operation. A name that is listed and a node that is known need no system call.
+    /// As [`Fs::lookup`], within an operation. A listed name of a known node needs no system call.
     pub fn resolve(&self, parent: &Arc<Node>, name: &OsStr) -> Res<Option<Held<'_>>> {
         let number = lock(&parent.dir()?.entries).number(name);
         if let Some(node) = number.and_then(|number| self.nodes.hold(number)) {
@@ -261,8 +261,8 @@ impl Fs {
         Ok(self.lookup(parent, name)?.map(|(node, _)| Held { nodes: &self.nodes, node }))
     }
 
-    /// The node of a file that was found in a lower layer while files were copied up. The copy may be one of it, and forgotten
-    /// by whoever copied it ([`Fs::rename`] of a directory): then the node has just been made again, as of the lower one.
+    /// Looks again at a file that was found in a lower layer while copy-ups finished. It may have been copied, and its
+    /// node forgotten ([`Fs::rename`] of a directory): then the node was just made again, for the lower file.
     fn seen_again(&self, layers: &Layers, node: Arc<Node>, name: &OsStr, stat: Stat) -> (Arc<Node>, Stat) {
         let is_copy = |found: &Found| found.in_upper && self.origins.shown_stat(&found.stat) == node.ino;
         let Some(copy) = self.find(layers, name, Known::Unknown).ok().flatten().filter(is_copy) else {
@@ -274,7 +274,7 @@ impl Fs {
         }
         let more = state.more_links();
         drop(state);
-        let stat = self.dress(&node, copy.stat, more);
+        let stat = self.shown_attributes(&node, copy.stat, more);
         (node, stat)
     }
 
@@ -282,7 +282,7 @@ impl Fs {
     fn node_of(&self, parent: &Arc<Node>, name: &OsStr, found: Found) -> Res<(Arc<Node>, Stat)> {
         let kind = FileType::from_raw_mode(found.stat.st_mode);
         let linked = kind == FileType::RegularFile && found.stat.st_nlink > 1;
-        if linked && !found.in_upper && self.siblings.has_copy_of(&found.stat) {
+        if linked && !found.in_upper && self.hard_links.has_copy_of(&found.stat) {
             return self.adopt(parent, name, &found.stat);
         }
         let ino = self.origins.shown_stat(&found.stat);
@@ -298,11 +298,11 @@ impl Fs {
         if made {
             let mut more = 0;
             if linked && in_upper {
-                // One link is the index's.
-                more = self.siblings.left(found.stat.st_ino).map_or(0, |left| left - 1);
+                // One link is that of the index.
+                more = self.hard_links.left(found.stat.st_ino).map_or(0, |left| left - 1);
                 lock(&node.state).set_more_links(more);
             }
-            let stat = self.dress(&node, found.stat, more);
+            let stat = self.shown_attributes(&node, found.stat, more);
             return Ok((node, stat));
         }
         if node.kind != kind {
@@ -310,7 +310,7 @@ impl Fs {
             return Err(Errno::STALE);
         }
         if kind == FileType::Directory {
-            let stat = self.dress(&node, found.stat, 0);
+            let stat = self.shown_attributes(&node, found.stat, 0);
             return Ok((node, stat));
         }
         let copied_since = {
@@ -320,7 +320,7 @@ impl Fs {
             if !known && !copied_since {
                 state.add_name(link.clone());
                 if in_upper {
-                    // It may have lost the name it was known by.
+                    // The node may have lost the name it was known by.
                     state.place = Place::Upper;
                 }
             }
@@ -329,12 +329,12 @@ impl Fs {
         match copied_since {
             None => {
                 let more = lock(&node.state).more_links();
-                let stat = self.dress(&node, found.stat, more);
+                let stat = self.shown_attributes(&node, found.stat, more);
                 Ok((node, stat))
             }
             Some(known) => {
                 if !known {
-                    self.link_sibling(&node, link)?;
+                    self.link_further_name(&node, link)?;
                 }
                 let stat = self.stat(&node)?;
                 Ok((node, stat))
@@ -342,23 +342,23 @@ impl Fs {
         }
     }
 
-    /// Gives the copy that the index has of a file the further name which that has in a lower layer.
+    /// Links the copy that the index has of a file to a further name of its original.
     fn adopt(&self, parent: &Arc<Node>, name: &OsStr, original: &Stat) -> Res<(Arc<Node>, Stat)> {
         let upper = self.upper_of(parent)?;
-        let copy = self.siblings.copy_of(original.st_ino).ok_or(Errno::STALE)?;
+        let copy = self.hard_links.copy_of(original.st_ino).ok_or(Errno::STALE)?;
         let node = self.nodes.find(self.origins.shown(upper.device, copy));
         let linked = {
             let mut state = node.as_ref().map(|node| lock(&node.state));
-            let linked = self.siblings.link(original.st_ino, &upper, name);
+            let linked = self.hard_links.link(original.st_ino, &upper, name);
             if let (Ok(true), Some(state)) = (linked, &mut state) {
-                // One more link, one less of those that are left. The last one takes the place of the index's.
+                // One more link, one fewer name left. The last one replaces the index's link.
                 let more = state.more_links() - 1;
                 state.set_more_links(more);
             }
             linked
         };
         match linked {
-            // Somebody else was faster.
+            // Another thread was faster.
             Ok(_) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }
@@ -371,8 +371,8 @@ impl Fs {
         self.node_of(parent, name, Found { layer, in_upper: true, stat })
     }
 
-    /// Gives the copy of a file the further name that its original has in a lower layer: they stay one file.
-    fn link_sibling(&self, node: &Arc<Node>, link: Link) -> Res<()> {
+    /// Links the copy of a file to a further name of its original in a lower layer, so that they stay one file.
+    fn link_further_name(&self, node: &Arc<Node>, link: Link) -> Res<()> {
         let upper = self.upper_of(&link.parent)?;
         let mut state = lock(&node.state);
         let linked = self.spot_in(node, &state)?.link_to(&upper, &link.name);
@@ -383,17 +383,17 @@ impl Fs {
                 state.set_more_links(more);
                 Ok(())
             }
-            // It lost its last name in the meantime: it is read and written through its open file.
+            // Its last name was removed in the meantime: it is read and written through its open file.
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno),
         }
     }
 
     /// The attributes to show for a node whose real inode has `stat`.
-    pub fn dress(&self, node: &Node, mut stat: Stat, more_links: i64) -> Stat {
+    pub fn shown_attributes(&self, node: &Node, mut stat: Stat, more_links: i64) -> Stat {
         stat.st_ino = node.ino;
         if node.kind == FileType::Directory {
-            // As overlayfs shows a merged directory: its subdirectories are not worth counting. 1 means unknown.
+            // As overlayfs does for a merged directory: counting its subdirectories costs too much. 1 means unknown.
             if !node.is_pure() {
                 stat.st_nlink = 1;
             }
@@ -412,7 +412,7 @@ impl Fs {
                 (self.spot_in(node, &state)?.stat()?, state.more_links())
             }
         };
-        Ok(self.dress(node, stat, more_links))
+        Ok(self.shown_attributes(node, stat, more_links))
     }
 }
 
@@ -435,7 +435,7 @@ fn find_lower(layers: &Layers, name: &OsStr, from: usize) -> Res<Option<Found>> 
     Ok(None)
 }
 
-/// What one layer says of a name: nothing, or what it has, or that it is a whiteout.
+/// What one layer says about a name: nothing, a file, or a whiteout.
 fn probe(layer: &Arc<DirHandle>, name: &OsStr, in_upper: bool) -> Res<Option<Option<Found>>> {
     let open = layer.open()?;
     match open.stat_at(name) {

@@ -1,21 +1,21 @@
-//! Copies whose data is not on the disk yet, and getting it back after a power cut.
+//! Copies whose data is not on the disk yet, and their recovery after a power cut.
 //!
 //! # Theory of operation
 //!
-//! A copy hides its original. If its name reaches the disk before its data, a power cut leaves an empty file where there
-//! was a good one. To wait for the disk at each copy-up, as overlayfs does, takes longer than all the rest of it. So a
-//! copy gets its name at once, but before that a mark ([`ATTRIBUTE`]), which says what it is a copy of, and of how many
-//! bytes. For as long as the mark counts, those bytes are those of the original: who is about to change them has them
-//! written to the disk and the mark removed first ([`Fs::before_change`]). So it is always right to copy them again, and
-//! that is what the next mount does ([`restore`]), by whichever driver, if it finds the list still open.
+//! A copy hides its original. If its name reaches the disk before its data, a power cut leaves an empty file in place
+//! of a good one. Waiting for the disk at each copy-up, as overlayfs does, takes longer than the rest of the copy-up.
+//! So a copy gets its name at once, but before that a mark ([`ATTRIBUTE`]) that identifies the original and the length.
+//! While the mark counts, those bytes are those of the original: before a change of them, they are written to the disk
+//! and the mark is removed ([`Fs::before_change`](super::tree::Fs::before_change)). So copying them again is always
+//! right, and the next mount does it ([`restore`]), with either driver, if it finds the list still open.
 //!
-//! Marks count while there is a file [`LIST`] beside the work directory with the number they carry. It is made durable
-//! before the first mark is. When everything has reached the disk (syncfs(2), at the end of the mount and when it is idle)
-//! the file is removed, which makes all marks void that carry its number; they need not be removed themselves. Where
-//! something is reported to be on the disk (fsync(2), sync(2)) nothing is to be done: it is, and the mark does no harm.
+//! Marks count while the file [`LIST`] beside the work directory has their number. The list is durable before the first
+//! mark is set. When all data has reached the disk (syncfs(2), at the end of the mount and when it is idle), the list
+//! is removed, which voids all marks with its number; the marks themselves may stay. fsync(2) and sync(2) need no extra
+//! work: the data is on the disk then, and the mark is harmless.
 //!
-//! What the order of changes on the disk must be: mark before name, which are changes of one file system, in that order;
-//! list before mark and data before the end of list or mark, for which this module waits.
+//! Order on the disk: mark before name, which the file system guarantees for its own metadata; list before mark, and
+//! data before the removal of list or mark, for which this module waits.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -40,11 +40,11 @@ use crate::sys::beneath::BeneathDir;
 /// A [`Mark`].
 const ATTRIBUTE: &str = "user.overlay.coracle.copied";
 
-/// The file beside the work directory: the number of the marks that count, and that of the upper's inode, for a store that
-/// was copied elsewhere has everything that was written. Both as hexadecimal digits.
+/// The list, beside the work directory: the number of the marks that count, and the inode number of the upper, both in
+/// hexadecimal. A store that was copied elsewhere has another inode number, and all its data.
 const LIST: &str = "unsynced";
 
-/// Copies in one list, at most.
+/// The most copies of one list.
 const MAX_COPIES: usize = 32 * 1024;
 
 /// What is compared or copied at a time, in bytes.
@@ -52,13 +52,13 @@ const PIECE: usize = 256 * 1024;
 
 const CAPABILITY: &str = "security.capability";
 
-/// What is about to change of a file's data.
+/// A change of a file's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Nothing,
-    /// Bytes from this one on.
+    /// Changes bytes from this one on.
     From(u64),
-    /// There will be no more than so many.
+    /// Truncates the data to this length.
     Cut(u64),
 }
 
@@ -71,29 +71,29 @@ impl Change {
         }
     }
 
-    /// Whether any of the first `length` bytes may change, that are more than what is cut off anyway.
+    /// Whether any of the first `length` bytes may change, apart from truncation.
     pub fn alters(self, length: u64) -> bool {
         self.first() < length
     }
 }
 
-/// What a copy says of itself.
+/// The contents of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mark {
-    /// That of the list.
+    /// The number of its list.
     number: u64,
     /// The layer of the original, counted from the top.
     layer: u32,
-    /// The original's inode.
+    /// The original's inode number.
     original: u64,
-    /// How many of its bytes were copied.
+    /// The length of the copy.
     length: u64,
-    /// By what it is known again.
+    /// Identifies the original.
     modified: i64,
     nanoseconds: u32,
 }
 
-/// The bytes of a [`Mark`]: few enough to be kept within the inode (ext4).
+/// The size of a [`Mark`]: small enough to be stored in the inode (ext4).
 const MARK: usize = 40;
 
 impl Mark {
@@ -141,17 +141,17 @@ pub(super) struct Unsynced {
 
 #[derive(Default)]
 struct Copies {
-    /// That of the list, if there is one.
+    /// The number of the open list, if any.
     number: Option<u64>,
-    /// How many bytes are the original's, by the number of the node.
+    /// The lengths of the copies, by inode number of the node.
     lengths: HashMap<u64, u64>,
-    /// How many have a mark but no name yet.
+    /// How many copies have a mark but no name yet.
     unnamed: usize,
-    /// The list is about to be closed: nothing comes in.
+    /// The list is about to be closed: no new marks.
     closing: bool,
 }
 
-/// A copy that has its mark, until it has its name.
+/// A copy with a mark, until it has its name.
 pub(super) struct Marked<'a>(&'a Unsynced);
 
 impl Drop for Marked<'_> {
@@ -161,7 +161,7 @@ impl Drop for Marked<'_> {
 }
 
 impl Unsynced {
-    /// For the container with this directory; `None` where nothing can survive a power cut.
+    /// For the container in this directory; `None` if the upper cannot survive a power cut anyway.
     pub fn new(container: &Path, upper: &LayerDir) -> Res<Option<Self>> {
         if rustix::fs::fstatfs(upper)?.f_type == libc::TMPFS_MAGIC {
             return Ok(None);
@@ -171,8 +171,8 @@ impl Unsynced {
         Ok(Some(Self { list, upper, some: AtomicBool::new(false), copies: Mutex::default() }))
     }
 
-    /// Marks a copy, complete but for its name, of the first `length` bytes of a file with attributes `original` in the
-    /// layer `layer`, for the node `ino`. `None` where it must be on the disk before it gets its name.
+    /// Marks a complete copy without a name: the first `length` bytes of the file `original` in the layer `layer`, for
+    /// the node `ino`. `None` if it must be on the disk before it gets its name.
     pub fn mark(
         self: &Arc<Self>,
         copy: &OwnedFd,
@@ -218,7 +218,7 @@ impl Unsynced {
         Ok(number)
     }
 
-    /// How many bytes of a node are those of its original, as far as the disk is concerned.
+    /// How many bytes of a node are those of its original, as the mark says.
     fn length(&self, ino: u64) -> Option<u64> {
         match self.some.load(Ordering::SeqCst) {
             true => lock(&self.copies).lengths.get(&ino).copied(),
@@ -244,7 +244,7 @@ impl Unsynced {
         Ok(())
     }
 
-    /// Waits until everything is on the disk, and closes the list. If that fails, it stays open.
+    /// Writes everything to the disk and closes the list. After a failure the list stays open.
     pub fn sync(&self) {
         {
             let mut copies = lock(&self.copies);
@@ -262,11 +262,11 @@ impl Unsynced {
         }
     }
 
-    /// As [`Unsynced::sync`], without waiting.
+    /// As [`Unsynced::sync`], on another thread.
     pub fn sync_soon(self: &Arc<Self>) {
         if self.some.load(Ordering::SeqCst) {
             let this = Arc::clone(self);
-            // Without a thread it is done at the end.
+            // Without a thread it happens at the end of the mount.
             let _ = std::thread::Builder::new().name("sync".into()).stack_size(64 << 10).spawn(move || this.sync());
         }
     }
@@ -277,13 +277,13 @@ fn close_list(list: &Path) -> Result<()> {
     list.parent().map_or(Ok(()), publish::sync_dir)
 }
 
-/// Whether the upper of a container may have copies whose data is not on the disk.
+/// Whether a container's upper may have copies whose data is not on the disk.
 pub(super) fn is_open(container: &Path) -> bool {
     fs::symlink_metadata(container.join("work").join(LIST)).is_ok()
 }
 
-/// Makes all copies in the upper of a container whole. Layers are given base first. To be called with the lock of the work
-/// directory, before the upper is used.
+/// Completes all copies in a container's upper. Layers are given base first. The caller holds the lock of the work
+/// directory, and the upper is not in use.
 pub(super) fn restore(container: &Path, layers: &[PathBuf]) -> Result<()> {
     let list = container.join("work").join(LIST);
     let Some(text) = if_absent(fs::read_to_string(&list)).at(&list, "cannot read")? else { return Ok(()) };
@@ -309,7 +309,7 @@ pub(super) fn restore(container: &Path, layers: &[PathBuf]) -> Result<()> {
     close_list(&list)
 }
 
-/// As [`walk`], where nothing may be left out.
+/// As [`walk`], but an incomplete walk is an error.
 fn everywhere(
     place: &Path,
     root: &LayerDir,
@@ -333,7 +333,7 @@ fn mark_of(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat, number: u64) ->
     Mark::parse(value.get(..length)?).filter(|mark| mark.number == number)
 }
 
-/// What copies were made of. Layers are counted from the top.
+/// The originals of copies. Layers are counted from the top.
 #[derive(Default)]
 struct Originals {
     wanted: HashSet<(u32, u64)>,
@@ -342,7 +342,7 @@ struct Originals {
 }
 
 impl Originals {
-    /// Finds them by their inodes.
+    /// Finds the originals by their inodes.
     fn find(&mut self, layers: &[PathBuf]) -> Result<()> {
         for (number, layer) in (0u32..).zip(layers.iter().rev()) {
             if !self.wanted.iter().any(|(wanted, _)| *wanted == number) {
@@ -366,7 +366,7 @@ impl Originals {
         self.layers.get(&mark.layer)?.open_file(path.as_path()).ok()
     }
 
-    /// Makes a copy whole again. What is not a copy of anything that is there is left as it is.
+    /// Completes one copy. A copy whose original is not found stays as it is.
     fn restore(&self, directory: BorrowedFd<'_>, name: &OsStr, mark: &Mark) -> Res<()> {
         let Some(original) = self.open(mark).filter(|file| rustix::fs::fstat(file).is_ok_and(|stat| mark.fits(&stat)))
         else {
@@ -375,7 +375,7 @@ impl Originals {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let copy = rustix::fs::openat(directory, name, flags, Mode::empty())?;
         let before = rustix::fs::fstat(&copy)?;
-        // Writing takes these away.
+        // Writing clears these.
         let mut capability = [0; 64];
         let capability = rustix::fs::fgetxattr(&copy, CAPABILITY, &mut capability[..])
             .ok()
@@ -391,7 +391,7 @@ impl Originals {
     }
 }
 
-/// Writes what differs of the first `length` bytes; returns whether anything did. Parts without data stay so.
+/// Writes those of the first `length` bytes that differ; returns whether any did. Holes stay holes.
 fn fill(original: &File, copy: &OwnedFd, length: u64, size: i64) -> Res<bool> {
     let mut changed = false;
     if u64::try_from(size).unwrap_or(0) < length {
@@ -409,7 +409,7 @@ fn fill(original: &File, copy: &OwnedFd, length: u64, size: i64) -> Res<bool> {
             changed = true;
         }
         if read < piece {
-            // A broken disk says that it is shorter now.
+            // A broken disk may report a shorter file now.
             break;
         }
         at += piece as u64;
@@ -457,7 +457,7 @@ mod tests {
         let whole = [&original[..], b"appended"].concat();
         assert_eq!(files(&original, &hollow, 700_000), (true, whole.clone()));
         assert_eq!(files(&original, &whole, 700_000), (false, whole));
-        // Of what was cut off only the rest was copied.
+        // Of a truncated file only the rest was copied.
         assert_eq!(files(&original, b"", 10), (true, original[..10].to_vec()));
     }
 }

@@ -1,8 +1,8 @@
-//! Whiteouts: making them, knowing them, and putting them in the place of something at once.
+//! Whiteouts: creating and recognising them, and replacing files by them atomically.
 //!
-//! They are what overlayfs reads with `userxattr` (Documentation/filesystems/overlayfs.rst): a character device 0:0, or
-//! where such cannot be made, an empty file with `user.overlay.whiteout` in a directory with `user.overlay.opaque=x`.
-//! All whiteouts of a mount are links of one inode in the work directory: one system call each.
+//! They are those of overlayfs with `userxattr` (Documentation/filesystems/overlayfs.rst): a character device 0:0, or,
+//! if devices cannot be made, an empty file with `user.overlay.whiteout` in a directory with `user.overlay.opaque=x`.
+//! All whiteouts of a mount are links of one inode in the work directory, so each costs one system call.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,24 +17,24 @@ use super::primitives::{Res, lock};
 
 const MARK: &str = "user.overlay.whiteout";
 
-/// The place for what is not ready to be seen, on the same file system as the upper. Emptied at each start.
-pub(super) struct Work {
+/// The directory for unfinished files, on the file system of the upper. Emptied at each start.
+pub(super) struct WorkDir {
     fd: OwnedFd,
     serial: AtomicU64,
-    /// The whiteout to link; renewed when it has as many links as the file system allows.
+    /// The whiteout to link; replaced at the link limit of the file system.
     whiteout: Mutex<Option<String>>,
     /// Whether whiteouts are attributes instead of devices.
     marked: bool,
 }
 
-impl AsFd for Work {
+impl AsFd for WorkDir {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl Work {
-    /// Finds out which whiteouts this file system can have.
+impl WorkDir {
+    /// Tests which whiteouts this file system can hold.
     pub fn new(fd: OwnedFd) -> Res<Self> {
         let probe = rustix::fs::mknodat(&fd, "probe", FileType::CharacterDevice, Mode::empty(), 0);
         let marked = match probe {
@@ -48,7 +48,7 @@ impl Work {
         Ok(Self { fd, serial: AtomicU64::new(0), whiteout: Mutex::new(None), marked })
     }
 
-    /// No work directory: for what never changes anything. `fd` is of the file system to tell of.
+    /// For a read-only union: no work directory. `fd` is on the file system that statfs(2) reports.
     pub fn unused(fd: OwnedFd) -> Self {
         Self { fd, serial: AtomicU64::new(0), whiteout: Mutex::new(None), marked: true }
     }
@@ -58,18 +58,18 @@ impl Work {
         self.marked
     }
 
-    /// A name that nothing in the work directory has.
+    /// A name that is unused in the work directory.
     pub fn fresh_name(&self) -> String {
         format!("{:x}", self.serial.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Puts a whiteout at `name`, where the upper has nothing.
+    /// Makes a whiteout at `name`, where the upper has no file.
     pub fn whiteout(&self, upper: &LayerDir, name: &OsStr) -> Res<()> {
         self.prepare(upper)?;
         self.link_whiteout(upper, name)
     }
 
-    /// Puts a whiteout in the place of `name`, which is no directory, at once: a crash cannot bring back what it hides.
+    /// Replaces `name`, which is not a directory, by a whiteout atomically: a crash cannot reveal what it hides.
     pub fn whiteout_over(&self, upper: &LayerDir, name: &OsStr) -> Res<()> {
         self.prepare(upper)?;
         let temporary = self.fresh_name();
@@ -77,7 +77,7 @@ impl Work {
         rustix::fs::renameat(&self.fd, &temporary, upper, name).inspect_err(|_| self.discard(&temporary))
     }
 
-    /// Puts a whiteout in the place of the directory `name`, which ends in the work directory.
+    /// Replaces the directory `name` by a whiteout, and moves it to the work directory.
     pub fn whiteout_over_directory(&self, upper: &LayerDir, name: &OsStr) -> Res<()> {
         self.prepare(upper)?;
         let temporary = self.fresh_name();
@@ -88,7 +88,7 @@ impl Work {
         Ok(())
     }
 
-    /// Lets an ordinary overlayfs see whiteouts in this directory.
+    /// Makes an ordinary overlayfs recognise whiteouts in this directory.
     fn prepare(&self, upper: &LayerDir) -> Res<()> {
         match self.marked {
             true => upper.allow_marked_whiteouts(),
@@ -104,7 +104,7 @@ impl Work {
                 None => self.make_whiteout()?,
             };
             match rustix::fs::linkat(&self.fd, &source, &directory, name, AtFlags::empty()) {
-                // Full of links, or this file system has none (then each whiteout is the one just made).
+                // At the link limit, or without hard links on this file system (then each whiteout is new).
                 Err(Errno::MLINK) => self.discard(&source),
                 Err(Errno::PERM | Errno::OPNOTSUPP) => {
                     return rustix::fs::renameat(&self.fd, &source, &directory, name);
@@ -130,12 +130,12 @@ impl Work {
         Ok(name)
     }
 
-    /// Removes a leftover of an operation that failed. It is invisible: failing to is harmless, the next start does it.
+    /// Removes the leftover of a failed operation. It is invisible; if this fails, the next start removes it.
     pub fn discard(&self, name: &str) {
         let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
     }
 
-    /// Removes a directory that holds nothing but whiteouts.
+    /// Removes a directory that has only whiteouts.
     pub fn discard_directory(&self, name: &str) {
         if let Ok(super::layer::Opened::Directory(directory, _)) = open_in(&self.fd, name) {
             let _ = remove_whiteouts(&directory);
@@ -148,7 +148,7 @@ fn open_in(fd: &OwnedFd, name: &str) -> Res<super::layer::Opened> {
     LayerDir::at(fd, OsStr::new(name))
 }
 
-/// Whether `name` in `directory`, of which `stat` tells, is a whiteout.
+/// Whether `name` in `directory`, with attributes `stat`, is a whiteout.
 pub(super) fn is_whiteout(directory: &LayerDir, name: &OsStr, stat: &Stat) -> bool {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::CharacterDevice => stat.st_rdev == 0,

@@ -11,18 +11,18 @@ use std::sync::Arc;
 use rustix::fs::{FileType, XattrFlags};
 use rustix::io::Errno;
 
-use super::node::{Lacks, Node};
+use super::node::{KnownAbsent, Node};
 use super::primitives::{Res, lock};
 use super::tree::Fs;
 use super::unsynced::Change;
 
-/// The names that are the union's.
+/// The prefix of the union's own attributes.
 pub(super) const OWN_PREFIX: &[u8] = b"user.overlay.";
 const ESCAPED_PREFIX: &[u8] = b"user.overlay.overlay.";
-/// What a directory gives to what is made in it.
+/// The ACL that new files in a directory inherit.
 pub(super) const DEFAULT_ACL: &str = "system.posix_acl_default";
 
-/// What names begin with that every file system has (xattr(7)).
+/// Prefixes of attribute names that every file system has (xattr(7)).
 const ORDINARY: [&[u8]; 4] = [b"user.", b"security.", b"trusted.", b"system.posix_acl_"];
 
 /// The longest list of names and the longest value (XATTR_LIST_MAX, XATTR_SIZE_MAX).
@@ -76,7 +76,7 @@ impl Fs {
     pub fn get_xattr(&self, node: &Arc<Node>, name: &OsStr) -> Res<Vec<u8>> {
         // Whether there can be names of other kinds the file system of the layer knows.
         let ordinary = ORDINARY.iter().any(|prefix| name.as_bytes().starts_with(prefix));
-        if ordinary && node.lacks.has_none(Lacks::ATTRIBUTES) {
+        if ordinary && node.known_absent.has_none(KnownAbsent::ATTRIBUTES) {
             return Err(Errno::NODATA);
         }
         let name = on_disk(name);
@@ -85,7 +85,7 @@ impl Fs {
             let (path, follow) = spot.path();
             // Of a directory the place is not locked: another thread may be giving it one.
             if ordinary && node.kind != FileType::Directory && shown(&names_at(&path, follow)?).is_empty() {
-                node.lacks.note(Lacks::ATTRIBUTES, true);
+                node.known_absent.note(KnownAbsent::ATTRIBUTES, true);
                 return Err(Errno::NODATA);
             }
             loop {
@@ -108,7 +108,7 @@ impl Fs {
 
     /// The names of all attributes, each with its final zero.
     pub fn list_xattrs(&self, node: &Arc<Node>) -> Res<Vec<u8>> {
-        if node.lacks.has_none(Lacks::ATTRIBUTES) {
+        if node.known_absent.has_none(KnownAbsent::ATTRIBUTES) {
             return Ok(Vec::new());
         }
         let listed = self.at(node, |spot| {
@@ -136,7 +136,7 @@ impl Fs {
 
     /// Removes an attribute.
     pub fn remove_xattr(&self, node: &Arc<Node>, name: &OsStr) -> Res<()> {
-        if node.lacks.has_none(Lacks::ATTRIBUTES) {
+        if node.known_absent.has_none(KnownAbsent::ATTRIBUTES) {
             return Err(Errno::NODATA);
         }
         self.copy_up(node, Change::Nothing)?;
@@ -154,7 +154,7 @@ impl Fs {
 
     /// Forgets what was known about attributes.
     fn changed(&self, node: &Node, name: &OsStr) {
-        node.lacks.note(Lacks::ATTRIBUTES, false);
+        node.known_absent.note(KnownAbsent::ATTRIBUTES, false);
         if name == DEFAULT_ACL
             && let Ok(dir) = node.dir()
         {

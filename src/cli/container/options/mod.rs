@@ -1,6 +1,7 @@
 //! The options that `run` and `create` share: what the user may say about a new container. Each group of them has a file,
 //! whose `group` gives the value of the same name in `spec`.
 
+mod health;
 mod identity;
 mod image;
 mod lifecycle;
@@ -65,6 +66,8 @@ pub struct CreateOptions {
     pub security: security::SecurityOptions,
     #[command(flatten)]
     pub lifecycle: lifecycle::LifecycleOptions,
+    #[command(flatten)]
+    pub health: health::HealthOptions,
 }
 
 impl CreateOptions {
@@ -83,6 +86,7 @@ impl CreateOptions {
             storage: self.storage.group(around)?,
             security: self.security.group(around)?,
             lifecycle: self.lifecycle.group()?,
+            health: self.health.group()?,
         })
     }
 }
@@ -94,7 +98,9 @@ mod tests {
     use super::*;
     use crate::cli::argv;
     use crate::oci::Platform;
+    use crate::oci::config::HealthCheck;
     use crate::spec::capabilities::CapSet;
+    use crate::spec::health::{HealthRequest, OnFailure};
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
@@ -102,6 +108,7 @@ mod tests {
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::process::ProcessRequest;
+    use crate::spec::restart::RestartPolicy;
     use crate::spec::security::{Seccomp, Security};
     use crate::spec::storage::StorageRequest;
 
@@ -161,6 +168,13 @@ mod tests {
             "--storage-opt",
             "size=10G",
             "-q",
+            "--health-cmd=test -e /x",
+            "--health-interval=1s",
+            "--health-timeout=2s",
+            "--health-start-period=3s",
+            "--health-start-interval=4ms",
+            "--health-retries=5",
+            "--health-on-failure=kill",
             "--security-opt",
             "no-new-privileges",
             "--security-opt=seccomp=unconfined",
@@ -215,12 +229,32 @@ mod tests {
                 init: true,
                 stop_signal: Some(StopSignal(libc::SIGINT)),
                 stop_timeout: 3,
+                restart: RestartPolicy::No,
+            },
+            health: HealthRequest {
+                check: Some(HealthCheck {
+                    test: vec!["CMD-SHELL".into(), "test -e /x".into()],
+                    interval: 1_000_000_000,
+                    timeout: 2_000_000_000,
+                    start_period: 3_000_000_000,
+                    start_interval: 4_000_000,
+                    retries: 5,
+                }),
+                on_failure: OnFailure::Kill,
             },
         };
         assert_eq!(got, expected);
         let plain = options(&["busybox"]).unwrap();
         let image = ImageRequest { name: "busybox".into(), ..ImageRequest::default() };
         assert_eq!(plain, CreateRequest { image, ..CreateRequest::default() });
+    }
+
+    #[test]
+    fn restart_policies_are_read() {
+        let policy = |line: &[&str]| options(line).unwrap().lifecycle.restart;
+        assert_eq!(policy(&["--restart", "on-failure:4", "x"]), RestartPolicy::OnFailure(4));
+        assert_eq!(policy(&["--restart=no", "--rm", "x"]), RestartPolicy::No);
+        assert_eq!(options(&["--no-healthcheck", "x"]).unwrap().health, HealthRequest::disabled());
     }
 
     #[test]
@@ -242,6 +276,12 @@ mod tests {
             (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),
             (&["--userns", "frob", "x"], "invalid user namespace mode `frob`"),
             (&["--storage-opt", "dm.size=1", "x"], "unknown storage option"),
+            (&["--restart=sometimes", "x"], "invalid restart policy `sometimes`"),
+            (&["--restart=always", "--rm", "x"], "cannot specify both --restart and --rm"),
+            (&["--no-healthcheck", "--health-retries=1", "x"], "--no-healthcheck conflicts"),
+            (&["--health-retries=-1", "x"], "--health-retries cannot be negative"),
+            (&["--health-interval=30", "x"], "invalid argument `30` for `--health-interval`"),
+            (&["--health-on-failure=panic", "x"], "invalid argument `panic`"),
         ] {
             let chain = options(line).unwrap_err().chain();
             assert!(chain.contains(reason), "{line:?}: {chain}");

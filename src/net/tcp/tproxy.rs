@@ -1,5 +1,5 @@
-//! Connections that containers make: each SYN waits here until the host has connected. See the head of [`super`], and
-//! [`super::keys`] for what becomes of a SYN that is not the first one.
+//! Outbound connections by tproxy: a container's SYN is held until the host has connected. See the head of [`super`],
+//! and [`super::keys`] for repeated SYNs.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,29 +11,28 @@ use rustix::net::sockopt::socket_error;
 use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 
 use super::keys::{self, Key};
-use super::sockets::{call_outside, listen_gate};
+use super::sockets::{call_outside, listen_transparent};
 use super::{FAR, Flow, Index, NEAR, NewFlow, Origin, Progress, RETRY, Tcp, reset};
+use crate::net::handler::{Context, Interest, Offload, Outside};
 use crate::net::packet::{self, Envelope, Flags, Ip, Refusal, Segment, Transport, checksum};
-use crate::net::part::{Context, Interest, Offload, Outside};
 
-/// Where the listeners in R are, on the loopback address of each family: what the tproxy rules name.
-pub const GATE_PORT: u16 = 6;
+/// The port of the listeners in R, on the loopback address of each family. The tproxy rules name it.
+pub const TPROXY_PORT: u16 = 6;
 
-/// How many are accepted at a time.
+/// How many connections are accepted per call.
 const ACCEPTS: usize = 64;
-/// How often a SYN that was given to the listener is looked after: what was lost is given again soon, before the container
-/// itself asks again.
+/// How often an injected SYN is checked: if it was lost, it is injected again before the container retransmits it.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// After so many looks, the container does not want the connection any more: if it does, it answers within microseconds. That
-/// it gave up, only R's kernel is told. Should a whole series be lost, the container asks again, and all begins anew.
+/// After this many checks the container no longer wants the connection: if it did, it would answer within microseconds;
+/// only R's kernel learns that it gave up. If all injections were lost, the container retransmits, and it starts over.
 const LOOKS: u32 = 6;
 
-/// The listeners.
+/// The listeners of R.
 #[derive(Debug)]
-pub(super) struct Gate {
-    /// IPv4 and IPv6.
+pub(super) struct Tproxy {
+    /// One for IPv4 and one for IPv6.
     listeners: Vec<OwnedFd>,
-    /// When they are watched again after a lack of descriptors.
+    /// When to accept again after a lack of file descriptors.
     pub(super) retry: Option<Instant>,
 }
 
@@ -47,7 +46,7 @@ impl Syn {
         checksum::complete(&mut bytes, packet.offload).then_some(Self(bytes))
     }
 
-    /// As a packet again.
+    /// The SYN, parsed.
     pub(super) fn packet(&self) -> Option<(packet::Pair, packet::Tcp<'_>)> {
         match Ip::parse(&self.0, Offload::default()) {
             Ok(Ip { pair, transport: Transport::Tcp(tcp), .. }) => Some((pair, tcp)),
@@ -56,42 +55,42 @@ impl Syn {
     }
 
     fn send(&self, cx: &mut Context<'_>) {
-        // Lost or not, it is looked after.
+        // If it is lost, a later check injects it again.
         let _ = cx.link.send(&self.0, Offload::default());
     }
 }
 
 impl Tcp {
-    /// Opens the listeners in R, to which tproxy rules hand SYNs from the device from now on. R must have an IPv4 loopback
-    /// address; without IPv6 in R, there is no listener for it.
-    pub fn open_gate(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let mut listeners = vec![listen_gate(cx, SocketAddr::from((Ipv4Addr::LOCALHOST, GATE_PORT)))?];
-        listeners.extend(listen_gate(cx, SocketAddr::from((Ipv6Addr::LOCALHOST, GATE_PORT))).ok());
-        self.gate = Some(Gate { listeners, retry: None });
-        self.watch_gate(cx)
+    /// Opens the listeners in R to which the tproxy rules hand SYNs from the device. R must have an IPv4 loopback
+    /// address. Without IPv6 in R there is no IPv6 listener.
+    pub fn open_tproxy(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut listeners = vec![listen_transparent(cx, SocketAddr::from((Ipv4Addr::LOCALHOST, TPROXY_PORT)))?];
+        listeners.extend(listen_transparent(cx, SocketAddr::from((Ipv6Addr::LOCALHOST, TPROXY_PORT))).ok());
+        self.tproxy = Some(Tproxy { listeners, retry: None });
+        self.watch_listeners(cx)
     }
 
-    fn watch_gate(&mut self, cx: &Context<'_>) -> io::Result<()> {
-        let Some(gate) = &mut self.gate else { return Ok(()) };
-        gate.retry = None;
-        for (v6, listener) in [false, true].into_iter().zip(&gate.listeners) {
+    fn watch_listeners(&mut self, cx: &Context<'_>) -> io::Result<()> {
+        let Some(tproxy) = &mut self.tproxy else { return Ok(()) };
+        tproxy.retry = None;
+        for (v6, listener) in [false, true].into_iter().zip(&tproxy.listeners) {
             cx.wakes.watch(listener.as_fd(), Interest::READ, Index::Listener(v6).token())?;
         }
         Ok(())
     }
 
-    /// A TCP packet from the device: a SYN for the gate, or something that no socket of R wants.
-    pub(super) fn gate_packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>) {
+    /// Handles a TCP packet from the device: a SYN, or a packet that no socket of R takes.
+    pub(super) fn device_packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, tcp: &packet::Tcp<'_>) {
         let opening = Flags::SYN | Flags::ACK | Flags::RST | Flags::FIN;
         let (source, destination) = packet.pair.with_ports(tcp.source_port, tcp.destination_port);
         let key = Key::new(source, destination);
         if tcp.flags & opening != Flags::SYN {
             return match self.keys.find(&key) {
-                Some(id) if self.gate.is_none() => self.spoken_segment(cx, id, tcp),
-                // While a socket takes the place of another one (of the request for it, or TIME_WAIT of it), the kernel
-                // finds neither for a moment (inet_ehash_insert in net/ipv4/inet_hashtables.c deletes one and then adds
-                // the other), and routes the packet here. It will be sent again.
-                _ if self.gate.is_some() && self.keys.knows(&key) => {}
+                Some(id) if self.tproxy.is_none() => self.userspace_segment(cx, id, tcp),
+                // While one socket replaces another (the request socket, or TIME_WAIT), the kernel's lookup finds
+                // neither for a moment (inet_ehash_insert in net/ipv4/inet_hashtables.c deletes one, then adds the
+                // other) and routes the packet here. It will be retransmitted.
+                _ if self.tproxy.is_some() && self.keys.knows(&key) => {}
                 _ => self.send_reset(cx, packet, tcp),
             };
         }
@@ -115,7 +114,7 @@ impl Tcp {
                 syn.send(cx);
                 *former = syn;
             }
-            Progress::Spoken(_) => self.spoken_again(cx, id, &syn),
+            Progress::Userspace(_) => self.userspace_syn(cx, id, &syn),
             Progress::Reaching(_) | Progress::Live => {}
         }
     }
@@ -147,7 +146,7 @@ impl Tcp {
         }
     }
 
-    /// The far end has connected, or not.
+    /// The far end has connected, or failed to.
     pub(super) fn connected(&mut self, cx: &mut Context<'_>, id: super::Id) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let error = match flow.ends[FAR].as_ref().map(socket_error) {
@@ -166,14 +165,14 @@ impl Tcp {
         }
     }
 
-    /// Gives the SYN to the listener, which often has accepted it when that returns.
+    /// Injects the SYN into R. The listener has often accepted it when this returns.
     fn inject(&mut self, cx: &mut Context<'_>, id: super::Id) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         let former = std::mem::replace(&mut flow.progress, Progress::Live);
         let (Progress::Connecting(syn), Origin::Outward(key)) = (former, flow.origin) else { return };
         self.keys.inject(&key);
-        if self.gate.is_none() {
-            return self.speak(cx, id, &syn);
+        if self.tproxy.is_none() {
+            return self.accept_userspace(cx, id, &syn);
         }
         syn.send(cx);
         flow.progress = Progress::Injected(syn, 0);
@@ -181,8 +180,8 @@ impl Tcp {
         self.accept_all(cx);
     }
 
-    /// Tells a container what the host was told. Where that has no equal in packets, or is a lack of something here, it is told
-    /// nothing: it asks again, or gives up after the same time as the host.
+    /// Sends a container the equivalent of a socket error. An error without an equivalent, or a local shortage, is not
+    /// reported: the container retransmits, or gives up after the same time as the host.
     fn refuse(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>, errno: i32) {
         let refusal = match errno {
             libc::ECONNREFUSED | libc::ECONNRESET => {
@@ -191,7 +190,7 @@ impl Tcp {
                 }
                 return;
             }
-            // For IPv4, the host has no free port; for IPv6, no address from which to call.
+            // IPv4: the host has no free port. IPv6: it has no source address.
             libc::EADDRNOTAVAIL if !packet.pair.is_v6() => return,
             libc::EAFNOSUPPORT | libc::EINVAL => Refusal::Network,
             errno => match Refusal::from_errno(errno) {
@@ -212,12 +211,14 @@ impl Tcp {
         }
     }
 
-    /// Takes what the listeners have accepted.
+    /// Accepts the connections that wait at the listeners.
     pub(super) fn accept_all(&mut self, cx: &mut Context<'_>) {
-        let count = self.gate.as_ref().map_or(0, |gate| gate.listeners.len());
+        let count = self.tproxy.as_ref().map_or(0, |tproxy| tproxy.listeners.len());
         for which in 0..count {
             for _ in 0..ACCEPTS {
-                let Some(listener) = self.gate.as_ref().and_then(|gate| gate.listeners.get(which)) else { return };
+                let Some(listener) = self.tproxy.as_ref().and_then(|tproxy| tproxy.listeners.get(which)) else {
+                    return;
+                };
                 match acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                     Ok((near, peer)) => {
                         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
@@ -229,7 +230,7 @@ impl Tcp {
                 }
             }
         }
-        // Whom nobody has to look after any more.
+        // Drops checks of SYNs that were accepted.
         while let Some((_, id)) = self.waiting.front()
             && !matches!(self.flows.get(*id), Some(Flow { progress: Progress::Injected(..), .. }))
         {
@@ -237,16 +238,16 @@ impl Tcp {
         }
     }
 
-    /// There are no descriptors: those who wait are accepted later.
+    /// Pauses accepting for lack of file descriptors.
     fn pause(&mut self, cx: &mut Context<'_>) {
-        let Some(gate) = self.gate.as_mut().filter(|gate| gate.retry.is_none()) else { return };
-        gate.retry = Some(cx.now + RETRY);
-        for listener in &gate.listeners {
+        let Some(tproxy) = self.tproxy.as_mut().filter(|tproxy| tproxy.retry.is_none()) else { return };
+        tproxy.retry = Some(cx.now + RETRY);
+        for listener in &tproxy.listeners {
             let _ = cx.wakes.ignore(listener.as_fd());
         }
     }
 
-    /// Puts an accepted connection and its far end together.
+    /// Joins an accepted connection with its far end.
     fn admit(&mut self, cx: &mut Context<'_>, near: OwnedFd, peer: Option<SocketAddr>) {
         let called = getsockname(&near).ok().and_then(|called| SocketAddr::try_from(called).ok());
         let flow = peer.zip(called).and_then(|(peer, called)| self.keys.accept(&Key::new(peer, called)));
@@ -257,17 +258,17 @@ impl Tcp {
         flow.progress = Progress::Live;
         self.made(cx.now, id);
         match self.watch(cx, id, NEAR) {
-            // What the near end has to say is reported; what the far one had was reported before.
+            // Events of the near end will be reported; those of the far end were noted before.
             Ok(()) => self.pump(cx, id, None),
             Err(_) => self.abort(cx, id),
         }
     }
 
-    /// Looks after SYNs that were given to the listener and not accepted.
-    pub(super) fn look_after_waiting(&mut self, cx: &mut Context<'_>) {
-        if self.gate.as_ref().is_some_and(|gate| gate.retry.is_some_and(|when| when <= cx.now)) {
-            // A listener that cannot be watched is tried again at the next connection.
-            let _ = self.watch_gate(cx);
+    /// Checks injected SYNs that the listener has not accepted.
+    pub(super) fn expire_injected(&mut self, cx: &mut Context<'_>) {
+        if self.tproxy.as_ref().is_some_and(|tproxy| tproxy.retry.is_some_and(|when| when <= cx.now)) {
+            // If the listener cannot be registered, the next connection tries again.
+            let _ = self.watch_listeners(cx);
             self.accept_all(cx);
         }
         if self.waiting.front().is_none_or(|(when, _)| *when > cx.now) {

@@ -1,18 +1,18 @@
-//! Hard links of lower layers: a file with several names stays one file when it is copied up, also at the next mount.
+//! Hard links of lower layers: a file with several names stays one file after its copy-up, also at the next mount.
 //!
 //! # Theory of operation
 //!
-//! Which other names a file of a lower layer has is only known when they are looked up. Within a mount the node
-//! remembers; so that the next mount does, too, a copy whose original has names that are not linked yet is also linked
-//! into a directory beside the work directory, under the number of its original: an index. A look-up that finds a file
-//! with several names in a lower layer asks there first, and links the copy to the name. With the last of them the entry
-//! goes: from then on these are hard links like any others.
+//! The further names of a lower file become known only when they are looked up. Within a mount the node remembers them.
+//! For later mounts, a copy whose original has names that are not linked yet gets a link in an index: a directory
+//! beside the work directory, named by the inode number of the original. A lookup that finds a lower file with several
+//! names checks the index first, and links the copy to the name. With the last name the index entry goes: the links are
+//! ordinary ones.
 //!
-//! The copy itself says in [`ATTRIBUTE`] how many names are left, and what its original was like: a store that was copied to
-//! another disk has other numbers, and an entry that does not fit its original is none.
+//! The copy's [`ATTRIBUTE`] has the number of names left, and identifies the original: a store that was copied to
+//! another disk has other inode numbers, and an entry that does not match its original is ignored.
 //!
-//! The entry is made before the copy gets its first name, so a crash leaves either the original or one file. The link that
-//! the index holds is no name: link counts are shown without it.
+//! The entry is made before the copy gets its first name, so a crash leaves either the original or one file. The
+//! index's own link does not count as a name in link counts.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -33,17 +33,17 @@ const ATTRIBUTE: &str = "user.overlay.coracle.original";
 /// The directory beside the work directory.
 const DIRECTORY: &str = "links";
 
-/// What is known of one entry.
+/// An entry of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
-    /// Number of the copy.
+    /// Inode number of the copy.
     copy: u64,
     original: Original,
-    /// Names of lower layers that are not linked to the copy.
+    /// Names in lower layers that are not linked to the copy yet.
     left: i64,
 }
 
-/// By what an original is known again.
+/// Identifies an original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Original {
     size: i64,
@@ -59,8 +59,8 @@ impl Original {
 
 /// The index.
 #[derive(Default)]
-pub(super) struct Siblings {
-    /// The directory above it.
+pub(super) struct HardLinks {
+    /// The parent directory of the index.
     work: Option<OwnedFd>,
     index: Mutex<Index>,
 }
@@ -68,13 +68,13 @@ pub(super) struct Siblings {
 #[derive(Default)]
 struct Index {
     directory: Option<OwnedFd>,
-    /// By the number of the original.
+    /// By the inode number of the original.
     entries: HashMap<u64, Entry>,
-    /// From the number of a copy to that of its original.
+    /// From the inode number of a copy to that of its original.
     copies: HashMap<u64, u64>,
 }
 
-impl Siblings {
+impl HardLinks {
     /// Reads the index beside the work directory.
     pub fn open(work: OwnedFd) -> Res<Self> {
         let mut index = Index::default();
@@ -89,23 +89,23 @@ impl Siblings {
         Ok(Self { work: Some(work), index: Mutex::new(index) })
     }
 
-    /// Numbers of copies with those of their originals.
+    /// Inode numbers of copies with those of their originals.
     pub fn copies(&self) -> Vec<(u64, u64)> {
         lock(&self.index).copies.iter().map(|(copy, original)| (*copy, *original)).collect()
     }
 
-    /// Whether the index has a copy of the file with these attributes, which is in a lower layer.
+    /// Whether the index has a copy of this lower file.
     pub fn has_copy_of(&self, stat: &Stat) -> bool {
         lock(&self.index).entries.get(&stat.st_ino).is_some_and(|entry| entry.original == Original::of(stat))
     }
 
-    /// How many names are left to be linked to the copy with this number, if it is in the index.
+    /// How many names are left for the copy with this inode number, if it is in the index.
     pub fn left(&self, copy: u64) -> Option<i64> {
         let index = lock(&self.index);
         Some(index.entries.get(index.copies.get(&copy)?)?.left)
     }
 
-    /// Puts a copy, which has no name yet, into the index. False where it cannot be: on file systems without what it takes.
+    /// Adds a copy that has no name yet to the index. False if this file system cannot hold the entry.
     pub fn add(&self, copy: &Location, stat: &Stat, original: &Stat, left: i64) -> Res<bool> {
         let Some(work) = &self.work else { return Ok(false) };
         let mut index = lock(&self.index);
@@ -119,7 +119,7 @@ impl Siblings {
         let name = name_of(original.st_ino);
         let Some(directory) = &index.directory else { return Ok(false) };
         let added = entry.write(copy).and_then(|()| match copy.link_to(directory, OsStr::new(&name)) {
-            // Of another original: this one was not in the index.
+            // A leftover of another original.
             Err(Errno::EXIST) => {
                 rustix::fs::unlinkat(directory, &name, AtFlags::empty())?;
                 copy.link_to(directory, OsStr::new(&name))
@@ -139,8 +139,8 @@ impl Siblings {
         }
     }
 
-    /// Links the copy of an original to `name`, which the original has in a lower layer. Returns whether it is still in the
-    /// index.
+    /// Links the copy of an original to `name`, a name of the original in a lower layer. Returns whether it is still in
+    /// the index.
     pub fn link(&self, original: u64, upper: &LayerDir, name: &OsStr) -> Res<bool> {
         let mut index = lock(&self.index);
         let entry = *index.entries.get(&original).ok_or(Errno::STALE)?;
@@ -154,7 +154,7 @@ impl Siblings {
         lock(&self.index).set_left(original, left)
     }
 
-    /// The number of the copy of an original.
+    /// The inode number of the copy of an original.
     pub fn copy_of(&self, original: u64) -> Option<u64> {
         lock(&self.index).entries.get(&original).map(|entry| entry.copy)
     }
@@ -171,7 +171,7 @@ impl Index {
                     self.copies.insert(entry.copy, original);
                     self.entries.insert(original, entry);
                 }
-                // Of nothing.
+                // An entry without a valid original.
                 _ => rustix::fs::unlinkat(directory, name, AtFlags::empty())?,
             }
         }

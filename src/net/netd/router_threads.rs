@@ -1,12 +1,12 @@
-//! The threads that live in the router's namespace: one makes sockets there, one changes what is there.
+//! The threads in the router's namespace: one makes sockets there, one changes interfaces, routes and rules.
 //!
-//! A thread that has left the host's network namespace cannot come back (setns(2): the host's belongs to somebody else's
-//! user namespace), so the main thread never leaves it, and these never return to it. They are two because sockets are
-//! wanted within microseconds, while making an interface takes a millisecond, in which the main thread goes on moving
-//! packets: it hears of what was done by an event.
+//! A thread that has left the host's network namespace cannot return (setns(2): that namespace belongs to another user
+//! namespace). So the main thread never leaves it, and these threads never enter it. There are two, because a socket is
+//! wanted within microseconds, while making an interface takes a millisecond. Meanwhile the main thread goes on moving
+//! packets; an eventfd reports finished jobs.
 //!
-//! To wait for another thread costs more than the rest of a connection to a published port. So sockets for TCP are made in
-//! advance: some lie ready once there was need of them ([`Factory`]).
+//! Waiting for another thread costs more than the rest of a connection to a published port. So after the first request,
+//! TCP sockets are made in advance ([`Factory`]).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -20,7 +20,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};
 
 use crate::base::{ContainerId, Error, Result, ResultExt};
-use crate::net::part::Sockets;
+use crate::net::handler::Sockets;
 use crate::net::protocol::Counters;
 use crate::net::router::{Device, Plug, Router};
 use crate::net::table::addresses;
@@ -29,29 +29,29 @@ use crate::spec::network::{Endpoint, Network};
 /// Enough for netlink messages, which are on the heap, and the C library's own needs.
 const STACK: usize = 128 * 1024;
 
-/// Interfaces of containers that have ended go with their namespaces; after this time it is made sure of.
+/// How long after a container's end its interfaces are checked: they should go with its namespace.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Something to be done in R. A ticket comes back with its outcome.
+/// A job in R. Its ticket comes back with the outcome.
 #[derive(Debug)]
 pub enum Job {
     /// Makes a network's bridge.
     AddNetwork(Box<Network>),
     /// Removes it.
     RemoveNetwork(ContainerId),
-    /// Removes all networks that were not made since this netd began, but for these.
+    /// Removes all networks that were not added since this netd began, except these.
     Sweep(Vec<ContainerId>),
     /// Makes interfaces of a container, in its namespace.
     Plug(u64, Box<Plug>, OwnedFd),
-    /// Removes one, at once; with what is left.
+    /// Removes an interface of a container at once; with the endpoints that remain.
     Disconnect(u64, ContainerId, ContainerId, Vec<Endpoint>, OwnedFd),
-    /// Makes sure, later, that these interfaces of a container that has left are gone.
+    /// Checks later that these interfaces of a container that has left are gone.
     Left(ContainerId, Vec<Endpoint>),
-    /// Counts what has passed these interfaces of a container.
+    /// Reads the traffic counters of these interfaces of a container.
     Count(u64, ContainerId, Vec<Endpoint>),
 }
 
-/// What has been done.
+/// The outcome of a job.
 #[derive(Debug)]
 pub enum Outcome {
     /// The namespace forwards packets; the device, or why there is none.
@@ -64,9 +64,9 @@ pub enum Outcome {
     Counted(u64, Result<BTreeMap<String, Counters>>),
 }
 
-/// The way to the threads in R. They end when this is dropped.
+/// The handle of the threads in R. They end when it is dropped.
 #[derive(Debug)]
-pub struct Inside {
+pub struct RouterThreads {
     namespace: OwnedFd,
     jobs: Sender<Job>,
     outcomes: Receiver<Outcome>,
@@ -74,37 +74,37 @@ pub struct Inside {
     sockets: Factory,
 }
 
-/// Makes sockets on either side.
+/// Makes sockets in either namespace.
 #[derive(Debug)]
 pub struct Factory {
-    wishes: Sender<(Wish, usize)>,
-    made: Receiver<(Wish, io::Result<OwnedFd>)>,
-    stock: RefCell<Stock>,
+    requests: Sender<(SocketSpec, usize)>,
+    made: Receiver<(SocketSpec, io::Result<OwnedFd>)>,
+    pool: RefCell<SocketPool>,
 }
 
-type Wish = (AddressFamily, SocketType, Option<Protocol>);
+type SocketSpec = (AddressFamily, SocketType, Option<Protocol>);
 
-/// Sockets of R that nobody has asked for yet, all for TCP.
+/// TCP sockets of R that were made in advance.
 #[derive(Debug, Default)]
-struct Stock {
-    ready: Vec<(Wish, OwnedFd)>,
-    /// How many were ordered and have not come.
+struct SocketPool {
+    ready: Vec<(SocketSpec, OwnedFd)>,
+    /// How many were ordered and have not arrived.
     ordered: usize,
-    /// How many there should be: the more were asked for, the more, up to [`STOCK`].
+    /// How many should be ready: grows with demand, up to [`POOL`].
     wanted: usize,
 }
 
-/// How many sockets for TCP lie ready at most, of both families together.
-const STOCK: usize = 16;
+/// How many TCP sockets are kept ready at most, of both families together.
+const POOL: usize = 16;
 
-impl Inside {
-    /// Makes R, or enters that of an earlier netd, and starts setting it up: [`Outcome::Ready`] tells when that is done.
+impl RouterThreads {
+    /// Makes R, or enters that of an earlier netd, and starts to set it up. [`Outcome::Ready`] reports the end.
     pub fn start(adopted: Option<OwnedFd>) -> Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).context(|| "cannot make an event")?;
         let signal = event.try_clone().context(|| "cannot duplicate an event")?;
         let (jobs, orders) = mpsc::channel();
         let (reports, outcomes) = mpsc::channel();
-        let (wishes, wanted) = mpsc::channel();
+        let (requests, wanted) = mpsc::channel();
         let (makes, made) = mpsc::channel();
         let (entered, entry) = mpsc::channel();
         let run = move || {
@@ -114,17 +114,17 @@ impl Inside {
                 Err(error) => return drop(entered.send(Err(error))),
             };
             let make = move || make_sockets(&wanted, &makes);
-            // Threads inherit the namespace of the one that starts them.
+            // A new thread inherits the namespace of the thread that starts it.
             let sockets = thread::Builder::new().stack_size(STACK).spawn(make).context(|| "cannot start a thread");
             let _ = entered.send(sockets.and_then(|_| router.namespace()));
             work(&mut router, &orders, &Reports { reports, signal });
         };
         thread::Builder::new().stack_size(STACK).spawn(run).context(|| "cannot start a thread")?;
         let namespace = entry.recv().unwrap_or_else(|_| Err(Error::system("the router's thread has ended")))?;
-        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory::new(wishes, made) })
+        Ok(Self { namespace, jobs, outcomes, event, sockets: Factory::new(requests, made) })
     }
 
-    /// R itself: who holds it keeps it.
+    /// The namespace R, which exists as long as the descriptor is open.
     pub fn namespace(&self) -> BorrowedFd<'_> {
         self.namespace.as_fd()
     }
@@ -134,18 +134,18 @@ impl Inside {
         self.event.as_fd()
     }
 
-    /// The sockets' maker.
+    /// The socket factory.
     pub fn sockets(&self) -> &Factory {
         &self.sockets
     }
 
-    /// Has something done, after everything that was asked for before.
+    /// Queues a job behind all earlier ones.
     pub fn order(&self, job: Job) {
-        // A thread in R ends before us only by a defect: then the process is of no use, and `outcomes` says so.
+        // A thread in R ends early only by a defect; `outcomes` reports it, and netd exits.
         let _ = self.jobs.send(job);
     }
 
-    /// What has been done since the last call.
+    /// The outcomes since the last call.
     pub fn outcomes(&self) -> VecDeque<Outcome> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.event, &mut count);
@@ -159,76 +159,76 @@ impl Sockets for Factory {
     }
 
     fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> io::Result<OwnedFd> {
-        let wish = (family, kind, protocol);
-        let mut stock = self.stock.borrow_mut();
+        let spec = (family, kind, protocol);
+        let mut pool = self.pool.borrow_mut();
         while let Ok(made) = self.made.try_recv() {
-            stock.take_in(made);
+            pool.take_in(made);
         }
-        let socket = match stock.ready.iter().position(|(of, _)| *of == wish) {
-            Some(at) => Ok(stock.ready.swap_remove(at).1),
-            None => self.wait_for(wish, &mut stock),
+        let socket = match pool.ready.iter().position(|(of, _)| *of == spec) {
+            Some(at) => Ok(pool.ready.swap_remove(at).1),
+            None => self.wait_for(spec, &mut pool),
         };
         if kind == SocketType::STREAM && socket.is_ok() {
-            self.restock(wish, &mut stock);
+            self.refill(spec, &mut pool);
         }
         socket
     }
 }
 
 impl Factory {
-    fn new(wishes: Sender<(Wish, usize)>, made: Receiver<(Wish, io::Result<OwnedFd>)>) -> Self {
-        Self { wishes, made, stock: RefCell::default() }
+    fn new(requests: Sender<(SocketSpec, usize)>, made: Receiver<(SocketSpec, io::Result<OwnedFd>)>) -> Self {
+        Self { requests, made, pool: RefCell::default() }
     }
 
-    fn order(&self, wish: Wish, count: usize, stock: &mut Stock) -> io::Result<()> {
-        self.wishes.send((wish, count)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        stock.ordered += count;
+    fn order(&self, spec: SocketSpec, count: usize, pool: &mut SocketPool) -> io::Result<()> {
+        self.requests.send((spec, count)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        pool.ordered += count;
         Ok(())
     }
 
-    /// Has one made, or gets one that is being made already.
-    fn wait_for(&self, wish: Wish, stock: &mut Stock) -> io::Result<OwnedFd> {
-        self.order(wish, 1, stock)?;
+    /// Orders a socket, unless one is on its way, and waits for it.
+    fn wait_for(&self, spec: SocketSpec, pool: &mut SocketPool) -> io::Result<OwnedFd> {
+        self.order(spec, 1, pool)?;
         loop {
             let (of, socket) = self.made.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-            if of == wish {
-                stock.ordered = stock.ordered.saturating_sub(1);
+            if of == spec {
+                pool.ordered = pool.ordered.saturating_sub(1);
                 return socket;
             }
-            stock.take_in((of, socket));
+            pool.take_in((of, socket));
         }
     }
 
-    /// Where one was wanted, more will be: many are ordered at once, so that their maker wakes up rarely.
-    fn restock(&self, wish: Wish, stock: &mut Stock) {
-        stock.wanted = STOCK.min(stock.wanted + 1);
-        if stock.ready.len() + stock.ordered > stock.wanted / 4 {
+    /// Orders many sockets at once where one was wanted, so that the other thread wakes up rarely.
+    fn refill(&self, spec: SocketSpec, pool: &mut SocketPool) {
+        pool.wanted = POOL.min(pool.wanted + 1);
+        if pool.ready.len() + pool.ordered > pool.wanted / 4 {
             return;
         }
-        // Those of a family that nobody asks for any more give way.
-        stock.ready.retain(|(of, _)| *of == wish);
-        let there = stock.ready.len() + stock.ordered;
-        // Without a maker, whoever wants a socket hears of it.
-        let _ = self.order(wish, stock.wanted.saturating_sub(there), stock);
+        // Sockets of a family that is not in demand any more are dropped.
+        pool.ready.retain(|(of, _)| *of == spec);
+        let there = pool.ready.len() + pool.ordered;
+        // If the thread is gone, the next caller that wants a socket gets the error.
+        let _ = self.order(spec, pool.wanted.saturating_sub(there), pool);
     }
 }
 
-impl Stock {
-    /// What cannot be made now is made when it is wanted, or said then.
-    fn take_in(&mut self, (wish, socket): (Wish, io::Result<OwnedFd>)) {
+impl SocketPool {
+    /// A socket that could not be made in advance is made on request, and the failure is reported then.
+    fn take_in(&mut self, (spec, socket): (SocketSpec, io::Result<OwnedFd>)) {
         self.ordered = self.ordered.saturating_sub(1);
-        self.ready.extend(socket.ok().map(|socket| (wish, socket)));
+        self.ready.extend(socket.ok().map(|socket| (spec, socket)));
     }
 }
 
-fn make_socket((family, kind, protocol): Wish) -> io::Result<OwnedFd> {
+fn make_socket((family, kind, protocol): SocketSpec) -> io::Result<OwnedFd> {
     Ok(socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, protocol)?)
 }
 
-fn make_sockets(wishes: &Receiver<(Wish, usize)>, made: &Sender<(Wish, io::Result<OwnedFd>)>) {
-    for (wish, count) in wishes {
+fn make_sockets(requests: &Receiver<(SocketSpec, usize)>, made: &Sender<(SocketSpec, io::Result<OwnedFd>)>) {
+    for (spec, count) in requests {
         for _ in 0..count {
-            if made.send((wish, make_socket(wish))).is_err() {
+            if made.send((spec, make_socket(spec))).is_err() {
                 return;
             }
         }
@@ -248,7 +248,7 @@ impl Reports {
     }
 }
 
-/// Containers that have left, with what they had, and when to look after them.
+/// Containers that have left, their endpoints, and when to check that their interfaces are gone.
 type Leaving = VecDeque<(Instant, ContainerId, Vec<Endpoint>)>;
 
 fn work(router: &mut Router, orders: &Receiver<Job>, reports: &Reports) {
@@ -279,7 +279,7 @@ fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Repor
         Job::RemoveNetwork(id) => router.remove_network(&id),
         Job::Sweep(spared) => router.sweep(&spared),
         Job::Plug(ticket, plug, namespace) => {
-            // It may be back within the grace.
+            // The container may have come back within the grace period.
             leaving.retain(|(_, container, _)| *container != plug.container);
             for (container, endpoint) in holders(leaving, &plug.missing) {
                 router.unplug(container, [&endpoint.network_id].into_iter());
@@ -297,7 +297,7 @@ fn perform(router: &mut Router, job: Job, leaving: &mut Leaving, reports: &Repor
     }
 }
 
-/// Who had these addresses and has left, but whose namespace may still be there and answer for them.
+/// Containers that have left with one of these addresses, but whose namespace may still answer for them.
 fn holders<'a>(leaving: &'a Leaving, taken: &[Endpoint]) -> impl Iterator<Item = (&'a ContainerId, &'a Endpoint)> {
     let theirs = leaving.iter().flat_map(|(_, container, had)| had.iter().map(move |endpoint| (container, endpoint)));
     theirs.filter(|(_, had)| {
@@ -312,26 +312,26 @@ mod tests {
 
     use super::*;
 
-    /// The maker's side is played by the test: a call that waited for it would never return.
+    /// The test plays the thread in R: a call that waited for it would never return.
     #[test]
     fn sockets_lie_ready() {
-        let (wishes, wanted) = mpsc::channel();
+        let (requests, wanted) = mpsc::channel();
         let (makes, made) = mpsc::channel();
-        let factory = Factory::new(wishes, made);
-        let stream: Wish = (AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP));
-        let datagram: Wish = (AddressFamily::INET, SocketType::DGRAM, None);
-        let make = |wish| makes.send((wish, make_socket(wish))).unwrap();
+        let factory = Factory::new(requests, made);
+        let stream: SocketSpec = (AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP));
+        let datagram: SocketSpec = (AddressFamily::INET, SocketType::DGRAM, None);
+        let make = |spec| makes.send((spec, make_socket(spec))).unwrap();
         make(stream);
         let mut most = 0;
         for _ in 0..100 {
             let socket = factory.router(stream.0, stream.1, stream.2).unwrap();
             assert_eq!(socket_type(&socket).unwrap(), SocketType::STREAM);
-            wanted.try_iter().for_each(|(wish, count)| (0..count).for_each(|_| make(wish)));
-            let stock = factory.stock.borrow();
-            most = most.max(stock.ready.len() + stock.ordered);
+            wanted.try_iter().for_each(|(spec, count)| (0..count).for_each(|_| make(spec)));
+            let pool = factory.pool.borrow();
+            most = most.max(pool.ready.len() + pool.ordered);
         }
-        assert_eq!(most, STOCK);
-        // What is asked for is what comes, and a lack of something now is none later.
+        assert_eq!(most, POOL);
+        // The pool serves only what was asked for, and an old failure is not reported later.
         makes.send((datagram, Err(io::ErrorKind::OutOfMemory.into()))).unwrap();
         make(datagram);
         let socket = factory.router(datagram.0, datagram.1, datagram.2).unwrap();

@@ -1,27 +1,27 @@
-//! TCP spoken with a container on the device itself, where the kernel has no tproxy for the gate.
+//! TCP in userspace, with a container on the TUN device where the kernel has no tproxy.
 //!
 //! # Theory of operation
 //!
-//! The far end is a socket of H as ever; the near end is a [`Conversation`]: what RFC 9293 asks of either side of a
-//! connection, and no more, since there is a wire without delay in between and no congestion. It answers a container that
-//! calls ([`Conversation::begin`]), or calls one for a client of a published port, under the client's address
-//! ([`Conversation::call`]).
+//! The far end is a socket of H as usual; the near end is a [`Connection`]. It implements what RFC 9293 requires of an
+//! endpoint and no more: the wire has neither delay nor congestion. It answers a container's SYN
+//! ([`Connection::begin`]), or connects to a container for a client of a published port, under the client's address
+//! ([`Connection::call`]).
 //!
-//! What arrives from the container is written to the far end at once ([`incoming`]). What the far end has for the container is
-//! looked at (MSG_PEEK), sent, and taken out of the socket when the container has acknowledged it; what is lost is looked at
-//! again.
+//! Payload from the container is written to the far end at once ([`incoming`]). Payload for the container is peeked
+//! from the far socket (MSG_PEEK), sent, and removed from the socket when the container has acknowledged it. Lost
+//! payload is peeked again.
 //!
-//! - The window that the container gives grows with any of its segments, and shrinks with new ones only. Which are new
-//!   cannot be seen from sequence numbers alone: Linux acknowledges with that of the window's edge
-//!   while it has sent more than the window has room for (tcp_acceptable_seq in net/ipv4/tcp_output.c).
-//! - Three acknowledgments of the same make us send again from there on; so does a timer.
-//! - A window of zero is probed, since the packet that opens it may be lost.
-//! - Neither time stamps nor selective acknowledgments: they are for networks. Windows are scaled (RFC 7323).
-//! - Large packets go both ways: the device cuts what is longer than the container's maximum segment.
+//! - The send window grows with any segment of the container, but shrinks with new segments only. Sequence numbers alone
+//!   do not tell which are new: Linux acknowledges with that of the window's edge while it has sent more than the window
+//!   has room for (tcp_acceptable_seq in net/ipv4/tcp_output.c).
+//! - Three duplicate acknowledgments trigger a retransmission; so does a timer.
+//! - A zero window is probed, since the packet that opens it may be lost.
+//! - No timestamps and no selective acknowledgments: they serve networks. Windows are scaled (RFC 7323).
+//! - GSO packets go both ways: the device splits what exceeds the container's maximum segment size.
 //!
-//! Urgent data is part of the stream here.
+//! Urgent data is treated as part of the stream.
 //!
-//! It is deterministic: the time is given, the far end is a trait, packets go into a [`Link`].
+//! It is deterministic: the time is an argument, the far end is a trait, packets go into a [`Link`].
 
 mod incoming;
 
@@ -29,108 +29,108 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::net::handler::Link;
 use crate::net::packet::{Envelope, Flags, Headers, Options, Pair, Segment, Tcp};
-use crate::net::part::Link;
 use incoming::Piece;
 
-/// By how many bits the windows that we announce are shifted: enough for 16 MiB.
+/// The scale of the windows announced here, in bits: enough for 16 MiB.
 const SHIFT: u8 = 8;
-/// As much may be on its way to the container, in bytes.
+/// The most unacknowledged bytes on the way to the container.
 const MAX_FLIGHT: u32 = 512 * 1024;
-/// What one packet for the device carries, in bytes: IPv4's limit, less headers.
+/// The most payload of one packet for the device, in bytes: IPv4's limit, less headers.
 const MAX_PAYLOAD: usize = 65_535 - Headers::MAX;
-/// The room for what a far end shows.
+/// The size of the peek buffer.
 pub(super) const BUFFER: usize = Headers::MAX + MAX_PAYLOAD;
-/// The largest segments that we take. The container's own MTU makes them smaller.
+/// The maximum segment size announced here. The container's own MTU lowers it.
 const OUR_SEGMENT: u16 = 65_000;
-/// Without an answer for so long, we send again; twice as long the next time. The container's kernel answers within
-/// 40 ms (TCP_DELACK_MIN).
+/// The first retransmission timeout; it doubles each time. The container's kernel acknowledges within 40 ms
+/// (TCP_DELACK_MIN).
 const PATIENCE: Duration = Duration::from_millis(200);
-/// No longer than that.
+/// The longest retransmission timeout.
 const MAX_PATIENCE: Duration = Duration::from_secs(20);
-/// So many times, then the container is given up: two minutes.
+/// Retransmissions before the container is given up: two minutes.
 const TRIES: u32 = 12;
-/// The same for the answer to its SYN: six seconds.
+/// The same for an unanswered SYN: six seconds.
 const SYN_TRIES: u32 = 5;
-/// The far end.
+/// The far end of a connection.
 pub(super) trait Upstream {
-    /// Looks at what has arrived behind the first `skip` bytes: how many there are, zero at the end of the stream, `None`
-    /// while there is nothing.
-    fn look(&mut self, skip: usize, buffer: &mut [u8]) -> io::Result<Option<usize>>;
-    /// Takes out bytes that were looked at.
+    /// Peeks at the stream behind the first `skip` bytes: the count, zero at the end of the stream, `None` while there
+    /// is nothing.
+    fn peek(&mut self, skip: usize, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+    /// Removes bytes that were peeked.
     fn take(&mut self, count: usize) -> io::Result<()>;
-    /// Writes what there is room for: how many bytes.
+    /// Writes as much as there is room for, and returns the count.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
-    /// About so many bytes would be taken now.
+    /// An estimate of how many bytes a write would take.
     fn room(&mut self) -> usize;
-    /// Passes on that the container will send no more.
+    /// Passes on the container's FIN.
     fn finish(&mut self) -> io::Result<()>;
 }
 
-/// What a conversation works with.
-pub(super) struct Scene<'a> {
+/// What a call of a connection works with.
+pub(super) struct Env<'a> {
     pub(super) now: Instant,
     pub(super) upstream: &'a mut dyn Upstream,
     pub(super) link: &'a mut dyn Link,
     /// [`BUFFER`] bytes.
     pub(super) buffer: &'a mut [u8],
-    /// How many bytes all conversations keep and have put aside.
+    /// How many bytes all connections have buffered, out-of-order segments included.
     pub(super) kept: &'a mut usize,
 }
 
-/// What becomes of it.
+/// What a call means for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It goes on.
-    On,
+pub(super) enum Verdict {
+    /// It stays open.
+    Continue,
     /// Both directions are closed.
-    Over,
-    /// The container has reset it, or has not answered for too long.
-    Broken,
+    Closed,
+    /// The container has reset it, or has not answered in time.
+    Aborted,
 }
 
-/// The near end of a flow, spoken by ourselves.
+/// The near end of a flow, implemented here.
 #[derive(Debug)]
-pub(super) struct Conversation {
-    /// From the outside to the container.
+pub(super) struct Connection {
+    /// Addresses, from the outside to the container.
     pair: Pair,
     ports: (u16, u16),
-    /// What the container is to send next, and the end of the window that it was told.
+    /// The next sequence number expected from the container, and the end of the window announced to it.
     expected: u32,
     edge: u32,
-    /// Acknowledged, and not taken by the far end.
+    /// Bytes that were acknowledged but not yet taken by the far end.
     kept: VecDeque<u8>,
-    /// What has come too early, in order.
-    aside: Vec<Piece>,
-    /// The first byte that it has not acknowledged, the next one to be sent, one behind the last that was ever sent.
+    /// Segments that arrived out of order, sorted.
+    out_of_order: Vec<Piece>,
+    /// The first unacknowledged sequence number, the next to send, and one behind the highest ever sent.
     first: u32,
     next: u32,
     last: u32,
-    /// The end of the window that the container gave us, in bytes from `first` on, and the segment that said so.
+    /// The send window, in bytes from `first` on, and the segment that announced it.
     window: u32,
     said_by: (u32, u32),
     their_shift: u8,
     our_shift: u8,
     segment: u16,
-    /// We have called, and it has not answered.
+    /// Our SYN is unanswered.
     calling: bool,
-    /// It has acknowledged our SYN.
+    /// Our SYN was acknowledged.
     open: bool,
-    /// It will send no more, and the far end knows, or will when it has taken what is kept.
+    /// The container has sent FIN; the far end learns it once it has taken the buffered bytes.
     their_end: bool,
-    /// The far end will send no more.
+    /// The far end has ended its stream.
     our_end: bool,
     /// Our FIN was sent at least once.
     end_sent: bool,
-    /// The far end may have something to look at.
+    /// The far end may have bytes to peek.
     readable: bool,
-    /// It has told of its end, which some kernels show only when everything before it was taken out.
+    /// The far end has reported its end. Some kernels show it to reads only when everything before it was removed.
     ending: bool,
-    /// The far end takes nothing.
+    /// The far end takes no more bytes.
     blocked: bool,
-    /// Acknowledgments in a row that say the same.
+    /// Duplicate acknowledgments in a row.
     same: u32,
-    /// What was sent again once, up to here.
+    /// Retransmitted once up to here.
     repaired: u32,
     tries: u32,
     timer: Option<Instant>,
@@ -141,7 +141,7 @@ fn before(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() < 0
 }
 
-/// As `u32`; what is longer than a packet does not occur.
+/// As `u32`; a length never exceeds a packet.
 fn count(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
@@ -150,9 +150,9 @@ fn size(bytes: u32) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
-impl Conversation {
-    /// Nothing has been said. `pair` is from the outside to the container, and so are `ports`; `start` is the sequence
-    /// number to begin with.
+impl Connection {
+    /// The state before any segment. `pair` and `ports` are from the outside to the container; `start` is the initial
+    /// sequence number.
     fn silent(pair: Pair, ports: (u16, u16), start: u32) -> Self {
         Self {
             pair,
@@ -160,7 +160,7 @@ impl Conversation {
             expected: 0,
             edge: 0,
             kept: VecDeque::new(),
-            aside: Vec::new(),
+            out_of_order: Vec::new(),
             first: start,
             next: start.wrapping_add(1),
             last: start.wrapping_add(1),
@@ -184,23 +184,23 @@ impl Conversation {
         }
     }
 
-    /// Answers a SYN; `start` is the sequence number to begin with.
-    pub(super) fn begin(pair: Pair, syn: &Tcp<'_>, start: u32, scene: &mut Scene<'_>) -> Self {
+    /// Answers a SYN; `start` is the initial sequence number.
+    pub(super) fn begin(pair: Pair, syn: &Tcp<'_>, start: u32, env: &mut Env<'_>) -> Self {
         let mut new = Self::silent(pair.reversed(), (syn.destination_port, syn.source_port), start);
         new.learn(syn);
-        new.welcome(scene);
+        new.welcome(env);
         new
     }
 
-    /// Calls the container: `pair` and `ports` are those of the client and of the container. What the container sees first is
-    /// this SYN; that it does not want the connection ends it ([`Fate::Broken`]).
-    pub(super) fn call(pair: Pair, ports: (u16, u16), start: u32, scene: &mut Scene<'_>) -> Self {
+    /// Connects to the container: `pair` and `ports` are those of the client and of the container. This SYN is the
+    /// first packet that the container sees; a refusal ends the connection ([`Verdict::Aborted`]).
+    pub(super) fn call(pair: Pair, ports: (u16, u16), start: u32, env: &mut Env<'_>) -> Self {
         let mut new = Self { calling: true, ..Self::silent(pair, ports, start) };
-        new.welcome(scene);
+        new.welcome(env);
         new
     }
 
-    /// What its SYN says.
+    /// Reads the options of the container's SYN.
     fn learn(&mut self, syn: &Tcp<'_>) {
         let options = syn.parsed_options();
         // RFC 7323 section 2.2: both sides scale, or none.
@@ -215,119 +215,119 @@ impl Conversation {
         self.edge = self.expected.wrapping_add(promised);
     }
 
-    /// The SYN has come again: so has its answer.
-    pub(super) fn again(&mut self, syn: &Tcp<'_>, scene: &mut Scene<'_>) {
+    /// The SYN was retransmitted: so is the answer.
+    pub(super) fn again(&mut self, syn: &Tcp<'_>, env: &mut Env<'_>) {
         if !self.open && !self.calling {
             self.learn(syn);
-            self.welcome(scene);
+            self.welcome(env);
         }
     }
 
-    /// When [`Conversation::timeout`] wants to be called.
+    /// When [`Connection::timeout`] should be called.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.timer
     }
 
-    /// The far end may have something to look at, or room to write.
+    /// Notes events of the far end.
     pub(super) fn note(&mut self, readable: bool, writable: bool, ending: bool) {
         self.readable |= readable || ending;
         self.ending |= ending;
         self.blocked &= !writable;
     }
 
-    /// The far end has told something ([`Conversation::note`]); `was_blocked` when it had taken nothing before.
-    pub(super) fn proceed(&mut self, was_blocked: bool, scene: &mut Scene<'_>) -> io::Result<Fate> {
+    /// Continues after [`Connection::note`]; `was_blocked` if the far end took no bytes before.
+    pub(super) fn proceed(&mut self, was_blocked: bool, env: &mut Env<'_>) -> io::Result<Verdict> {
         if was_blocked && !self.blocked {
-            self.flush(scene)?;
+            self.flush(env)?;
             if !self.blocked && self.open && !self.their_end {
-                self.acknowledge(scene);
+                self.acknowledge(env);
             }
         }
-        self.push(scene)?;
-        Ok(self.fate())
+        self.push(env)?;
+        Ok(self.verdict())
     }
 
-    /// Whether the far end takes nothing.
+    /// Whether the far end takes no more bytes.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked
     }
 
-    /// The container has acknowledged our SYN.
+    /// Whether the container has acknowledged our SYN.
     pub(super) fn is_open(&self) -> bool {
         self.open
     }
 
-    fn fate(&self) -> Fate {
+    fn verdict(&self) -> Verdict {
         match self.their_end && self.kept.is_empty() && self.end_sent && self.first == self.last {
-            true => Fate::Over,
-            false => Fate::On,
+            true => Verdict::Closed,
+            false => Verdict::Continue,
         }
     }
 
     // ---------------------------------------------------------------------------------------------- from the container
 
-    /// A segment from the container, other than a SYN without ACK.
-    pub(super) fn segment(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> io::Result<Fate> {
+    /// Handles a segment from the container, other than a SYN without ACK.
+    pub(super) fn segment(&mut self, tcp: &Tcp<'_>, env: &mut Env<'_>) -> io::Result<Verdict> {
         if self.calling {
-            return self.answered(tcp, scene);
+            return self.answered(tcp, env);
         }
         if tcp.flags.contains(Flags::RST) {
-            return Ok(self.reset_by(tcp, scene));
+            return Ok(self.reset_by(tcp, env));
         }
         if !tcp.flags.contains(Flags::ACK) {
-            return Ok(Fate::On);
+            return Ok(Verdict::Continue);
         }
-        // RFC 9293 section 3.10.7.4: what acknowledges something that was never sent is answered and dropped.
+        // RFC 9293 section 3.10.7.4: an acknowledgment of something never sent is answered and dropped.
         if before(self.last, tcp.acknowledgment) {
-            self.acknowledge(scene);
-            return Ok(Fate::On);
+            self.acknowledge(env);
+            return Ok(Verdict::Continue);
         }
-        self.acknowledged(tcp, scene)?;
+        self.acknowledged(tcp, env)?;
         if self.open && tcp.length() > 0 {
-            self.receive(tcp, scene)?;
+            self.receive(tcp, env)?;
         } else if self.open && before(tcp.sequence, self.expected) {
-            // A probe: keepalive, or of a window of zero. What comes too early says that something is lost, and is no
-            // question: two ends that answered that would never end.
-            self.acknowledge(scene);
+            // A keepalive or a window probe. A segment from the future only shows a loss and is not answered: two
+            // endpoints that answered it would never stop.
+            self.acknowledge(env);
         }
-        self.push(scene)?;
-        Ok(self.fate())
+        self.push(env)?;
+        Ok(self.verdict())
     }
 
     /// RFC 9293 section 3.10.7.3: the container answers our SYN.
-    fn answered(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> io::Result<Fate> {
+    fn answered(&mut self, tcp: &Tcp<'_>, env: &mut Env<'_>) -> io::Result<Verdict> {
         let ours = tcp.flags.contains(Flags::ACK) && tcp.acknowledgment == self.last;
         if tcp.flags.contains(Flags::RST) {
-            return Ok(if ours { Fate::Broken } else { Fate::On });
+            return Ok(if ours { Verdict::Aborted } else { Verdict::Continue });
         }
         if tcp.flags.contains(Flags::ACK) && !ours {
-            // It still knows a former connection of this client. When it has forgotten that, the next SYN gets through.
-            self.send(scene, Flags::RST, tcp.acknowledgment, 0, Options::default());
-            return Ok(Fate::On);
+            // It still knows a former connection of this client. The next SYN gets through once it has forgotten that.
+            self.send(env, Flags::RST, tcp.acknowledgment, 0, Options::default());
+            return Ok(Verdict::Continue);
         }
         if !ours || !tcp.flags.contains(Flags::SYN) {
-            return Ok(Fate::On);
+            return Ok(Verdict::Continue);
         }
         self.learn(tcp);
         self.first = self.last;
         (self.calling, self.open, self.tries, self.timer) = (false, true, 0, None);
-        self.acknowledge(scene);
-        self.push(scene)?;
-        Ok(self.fate())
+        self.acknowledge(env);
+        self.push(env)?;
+        Ok(self.verdict())
     }
 
-    /// RFC 5961 section 3.2: only the exact number resets, any other one is asked about.
-    fn reset_by(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> Fate {
+    /// RFC 5961 section 3.2: only the exact sequence number resets; any other is challenged.
+    fn reset_by(&mut self, tcp: &Tcp<'_>, env: &mut Env<'_>) -> Verdict {
         if tcp.sequence == self.expected {
-            return Fate::Broken;
+            return Verdict::Aborted;
         }
         if self.open && before(self.expected, tcp.sequence) {
-            self.acknowledge(scene);
+            self.acknowledge(env);
         }
-        Fate::On
+        Verdict::Continue
     }
 
-    fn acknowledged(&mut self, tcp: &Tcp<'_>, scene: &mut Scene<'_>) -> io::Result<()> {
+    fn acknowledged(&mut self, tcp: &Tcp<'_>, env: &mut Env<'_>) -> io::Result<()> {
         let number = tcp.acknowledgment;
         let former = self.window;
         self.take_window(tcp);
@@ -337,18 +337,18 @@ impl Conversation {
                 self.open = true;
                 bytes = bytes.saturating_sub(1);
             }
-            // Our FIN is no byte of the far end.
+            // Our FIN is not a byte of the far end's stream.
             if self.end_sent && number == self.last {
                 bytes = bytes.saturating_sub(1);
             }
-            scene.upstream.take(size(bytes))?;
+            env.upstream.take(size(bytes))?;
             self.first = number;
             if before(self.next, number) {
                 self.next = number;
             }
             self.readable |= self.ending;
             (self.same, self.tries) = (0, 0);
-            self.timer = (self.first != self.last).then(|| scene.now + PATIENCE);
+            self.timer = (self.first != self.last).then(|| env.now + PATIENCE);
         } else if number == self.first && self.window == 0 {
             // The reader is slow, and says so.
             self.tries = 0;
@@ -362,7 +362,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// The window that this segment gives: see the head of this file.
+    /// Reads the send window of a segment: see the head of this file.
     fn take_window(&mut self, tcp: &Tcp<'_>) {
         if before(tcp.acknowledgment, self.first) {
             return;
@@ -381,8 +381,8 @@ impl Conversation {
 
     // ---------------------------------------------------------------------------------------------- to the container
 
-    /// Sends what the far end has and the container has room for.
-    fn push(&mut self, scene: &mut Scene<'_>) -> io::Result<()> {
+    /// Sends payload of the far end, as far as the window allows.
+    fn push(&mut self, env: &mut Env<'_>) -> io::Result<()> {
         let limit = self.window.min(MAX_FLIGHT);
         while self.open && !self.end_sent_now() {
             let flight = self.next.wrapping_sub(self.first);
@@ -392,35 +392,36 @@ impl Conversation {
             }
             let room = size(limit.saturating_sub(flight));
             if room == 0 && !self.our_end {
-                // Something must be on its way or a timer running, for the window to be heard of again.
+                // Something must be in flight or a timer running, so that the window's opening is noticed.
                 if self.first == self.next {
-                    self.timer.get_or_insert(scene.now + PATIENCE);
+                    self.timer.get_or_insert(env.now + PATIENCE);
                 }
                 break;
             }
-            // No crumbs (RFC 9293 section 3.8.6.2.1): what is on its way opens the window further.
+            // Silly window avoidance (RFC 9293 section 3.8.6.2.1): acknowledgments of what is in flight open the window
+            // further.
             if room < usize::from(self.segment) && flight > 0 && !self.our_end {
                 break;
             }
-            if !self.send_some(scene, flight, room)? {
+            if !self.send_some(env, flight, room)? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Whether everything including our FIN is on its way.
+    /// Whether everything including our FIN is in flight.
     fn end_sent_now(&self) -> bool {
         self.end_sent && self.next == self.last
     }
 
-    /// Sends one packet; false when there is nothing to send.
-    fn send_some(&mut self, scene: &mut Scene<'_>, flight: u32, room: usize) -> io::Result<bool> {
+    /// Sends one packet; false if there is nothing to send.
+    fn send_some(&mut self, env: &mut Env<'_>, flight: u32, room: usize) -> io::Result<bool> {
         let segment = usize::from(self.segment);
-        // Whole segments, but for the last one.
+        // Whole segments, except the last one.
         let most = (MAX_PAYLOAD / segment * segment).min(room.max(1));
-        let place = scene.buffer.get_mut(Headers::MAX..Headers::MAX + most).unwrap_or_default();
-        let length = match scene.upstream.look(size(flight), place)? {
+        let place = env.buffer.get_mut(Headers::MAX..Headers::MAX + most).unwrap_or_default();
+        let length = match env.upstream.peek(size(flight), place)? {
             None => {
                 self.readable = false;
                 return Ok(false);
@@ -429,7 +430,7 @@ impl Conversation {
                 self.our_end = true;
                 0
             }
-            // The end was seen, and the window is closed: nothing but our FIN may go.
+            // The stream has ended and the window is closed: only our FIN may go.
             Some(_) if room == 0 => return Ok(false),
             Some(length) => length,
         };
@@ -437,10 +438,10 @@ impl Conversation {
             0 => Flags::ACK | Flags::FIN,
             _ => Flags::ACK | Flags::PSH,
         };
-        let sent = self.send(scene, flags, self.next, length, Options::default());
-        self.timer.get_or_insert(scene.now + PATIENCE);
+        let sent = self.send(env, flags, self.next, length, Options::default());
+        self.timer.get_or_insert(env.now + PATIENCE);
         if !sent {
-            // The device's queue is full: as good as lost.
+            // The device's queue is full: treated as a loss.
             return Ok(false);
         }
         self.next = self.next.wrapping_add(count(length).max(1));
@@ -451,74 +452,74 @@ impl Conversation {
         Ok(length > 0)
     }
 
-    /// What was sent last has not been answered.
-    pub(super) fn timeout(&mut self, scene: &mut Scene<'_>) -> io::Result<Fate> {
-        if self.timer.is_none_or(|when| when > scene.now) {
-            return Ok(Fate::On);
+    /// The retransmission timer has expired.
+    pub(super) fn timeout(&mut self, env: &mut Env<'_>) -> io::Result<Verdict> {
+        if self.timer.is_none_or(|when| when > env.now) {
+            return Ok(Verdict::Continue);
         }
         self.tries += 1;
         if self.tries > if self.open || self.calling { TRIES } else { SYN_TRIES } {
-            return Ok(Fate::Broken);
+            return Ok(Verdict::Aborted);
         }
         let patience = PATIENCE.saturating_mul(1 << self.tries.min(10)).min(MAX_PATIENCE);
         self.timer = None;
         if !self.open {
-            self.welcome(scene);
+            self.welcome(env);
         } else if self.first == self.last {
-            // Nothing is on its way, but the window is closed. A number that was acknowledged asks for an answer.
+            // Nothing is in flight, but the window is closed: an acknowledged sequence number demands an answer.
             if self.window == 0 && self.readable {
-                self.send(scene, Flags::ACK, self.first.wrapping_sub(1), 0, Options::default());
-                self.timer = Some(scene.now + patience);
+                self.send(env, Flags::ACK, self.first.wrapping_sub(1), 0, Options::default());
+                self.timer = Some(env.now + patience);
             }
         } else {
             self.next = self.first;
             self.repaired = self.last;
             self.same = 0;
             if self.window == 0 {
-                self.send(scene, Flags::ACK, self.first.wrapping_sub(1), 0, Options::default());
+                self.send(env, Flags::ACK, self.first.wrapping_sub(1), 0, Options::default());
             }
         }
-        self.push(scene)?;
+        self.push(env)?;
         if self.first != self.last {
-            self.timer = Some(scene.now + patience);
+            self.timer = Some(env.now + patience);
         }
-        Ok(self.fate())
+        Ok(self.verdict())
     }
 
     /// Sends our SYN.
-    fn welcome(&mut self, scene: &mut Scene<'_>) {
+    fn welcome(&mut self, env: &mut Env<'_>) {
         let options = Options {
             maximum_segment: Some(OUR_SEGMENT),
             window_scale: (self.our_shift > 0).then_some(self.our_shift),
             ..Options::default()
         };
         let flags = if self.calling { Flags::SYN } else { Flags::SYN | Flags::ACK };
-        self.send(scene, flags, self.first, 0, options);
+        self.send(env, flags, self.first, 0, options);
         let patience = PATIENCE.saturating_mul(1 << self.tries.min(10)).min(MAX_PATIENCE);
-        self.timer = Some(scene.now + patience);
+        self.timer = Some(env.now + patience);
     }
 
-    fn acknowledge(&mut self, scene: &mut Scene<'_>) {
-        // What is beyond the container's window, it would not look at.
+    fn acknowledge(&mut self, env: &mut Env<'_>) {
+        // Payload beyond the container's window would be ignored.
         let end = self.first.wrapping_add(self.window);
         let sequence = if before(end, self.last) { end } else { self.last };
-        self.send(scene, Flags::ACK, sequence, 0, Options::default());
+        self.send(env, Flags::ACK, sequence, 0, Options::default());
     }
 
-    /// Resets it.
-    pub(super) fn reset(&mut self, scene: &mut Scene<'_>) {
-        self.send(scene, Flags::RST | Flags::ACK, self.next, 0, Options::default());
+    /// Resets the connection.
+    pub(super) fn reset(&mut self, env: &mut Env<'_>) {
+        self.send(env, Flags::RST | Flags::ACK, self.next, 0, Options::default());
     }
 
-    /// Sends a segment whose payload is in the buffer already; false when the device did not take it.
-    fn send(&mut self, scene: &mut Scene<'_>, flags: Flags, sequence: u32, payload: usize, options: Options) -> bool {
+    /// Sends a segment whose payload is in the buffer already; false if the device did not take it.
+    fn send(&mut self, env: &mut Env<'_>, flags: Flags, sequence: u32, payload: usize, options: Options) -> bool {
         let segment = Segment {
             source_port: self.ports.0,
             destination_port: self.ports.1,
             sequence,
             acknowledgment: self.expected,
             flags,
-            window: self.our_window(scene, flags),
+            window: self.our_window(env, flags),
             urgent: 0,
             options,
         };
@@ -528,13 +529,13 @@ impl Conversation {
         }
         let bytes = headers.as_slice();
         let start = Headers::MAX - bytes.len();
-        if let Some(place) = scene.buffer.get_mut(start..Headers::MAX) {
+        if let Some(place) = env.buffer.get_mut(start..Headers::MAX) {
             place.copy_from_slice(bytes);
         }
-        let packet = scene.buffer.get(start..Headers::MAX + payload).unwrap_or_default();
-        scene.link.send(packet, headers.offload())
+        let packet = env.buffer.get(start..Headers::MAX + payload).unwrap_or_default();
+        env.link.send(packet, headers.offload())
     }
 }
 
 #[cfg(test)]
-mod play;
+mod simulation;

@@ -1,9 +1,10 @@
-//! What is left in R of networks that have gone: nothing.
+//! Removes bridges of former networks from R.
 //!
-//! A network's bridge outlives its last member for a while, and its netd, when that one was killed. Meanwhile the network may
-//! be removed and made again with the same addresses: two bridges would claim them, and the main table would know the
-//! former one first. So whoever comes takes the addresses from whoever had them ([`Router::displace`]), and a netd that has adopted
-//! R removes what nobody has come back for ([`Router::sweep`]). Both go by what is there, and not by what this netd remembers.
+//! A bridge outlives its network's last member for a while, and also a netd that was killed. Meanwhile the network may
+//! be removed and made again with the same addresses: two bridges would claim them, and the main table would prefer the
+//! old one. So a new network takes its addresses from any other bridge ([`Router::remove_overlapping`]), and a netd
+//! that has adopted R removes the bridges that no container has come back for ([`Router::sweep`]). Both go by what the
+//! kernel lists, not by what this netd remembers.
 
 use std::collections::BTreeSet;
 
@@ -25,23 +26,23 @@ struct Found {
 }
 
 impl Router {
-    /// Takes the bridge of a network away, and the routes to it.
+    /// Removes the bridge of a network, and the routes to it.
     pub fn remove_network(&mut self, id: &ContainerId) {
         self.networks.remove(id);
         let name = bridge_name(id);
         self.remove(|bridge| bridge.name == name);
     }
 
-    /// Removes the bridges of all networks that are neither known nor `spared`: those of an earlier netd that nobody has
-    /// asked for since.
+    /// Removes the bridges of all networks that are neither known nor `spared`: those of an earlier netd that no
+    /// container has asked for since.
     pub fn sweep(&mut self, spared: &[ContainerId]) {
         let kept: BTreeSet<String> = self.networks.keys().chain(spared).map(bridge_name).collect();
         self.remove(|bridge| !kept.contains(&bridge.name));
     }
 
-    /// Removes every other bridge that has addresses of this network. Its network has no members any more, or this one
-    /// could not be used.
-    pub(super) fn displace(&mut self, network: &Network) -> Result<()> {
+    /// Removes every other bridge that has addresses of this network. Its network has no members any more, or it could
+    /// not be used.
+    pub(super) fn remove_overlapping(&mut self, network: &Network) -> Result<()> {
         let own = self.netlink.get(message::get_link(&bridge_name(&network.id)));
         let own = own.context(|| "cannot look for a bridge")?.as_ref().and_then(message::link_index);
         let clashes = |net: &IpNet| network.subnets.iter().any(|subnet| overlap(&subnet.net, net));
@@ -54,7 +55,7 @@ impl Router {
         Ok(())
     }
 
-    /// The networks of all addresses in R, each with the number of its interface.
+    /// The networks of all addresses in R, each with its interface index.
     fn addresses(&mut self) -> Result<Vec<(u32, IpNet)>> {
         let found = self.netlink.list(message::list_addresses()).context(|| "cannot list the router's addresses")?;
         Ok(found.iter().filter_map(message::net_of_address).collect())
@@ -71,7 +72,7 @@ impl Router {
     }
 
     fn remove(&mut self, which: impl Fn(&Found) -> bool) {
-        // What cannot be seen cannot be removed; the next one to come tries again.
+        // Bridges that cannot be listed cannot be removed; the next call tries again.
         let Ok(bridges) = self.bridges() else { return };
         let (gone, left): (Vec<Found>, Vec<Found>) = bridges.into_iter().partition(which);
         let families: Vec<_> = self.families().map(|(family, _)| family).collect();
@@ -88,7 +89,7 @@ impl Router {
             }
             batch.push("remove a bridge", 0, message::delete_link(name));
         }
-        // What is not there any more is as good as removed.
+        // A bridge that is gone already needs no removal.
         let _ = self.netlink.run(&batch);
         let clash = |a: &Found, b: &Found| a.nets.iter().any(|a| b.nets.iter().any(|b| overlap(a, b)));
         if gone.iter().any(|gone| left.iter().any(|left| clash(gone, left))) {
@@ -96,12 +97,12 @@ impl Router {
         }
     }
 
-    /// Routes to somebody who has gone were those to somebody who is there.
+    /// Adds routes again that the removed networks had replaced.
     fn route_again(&mut self) {
         let known: Vec<_> = self.networks.values().filter_map(|bridge| bridge.as_ref().ok()).collect();
         let known: Vec<_> = known.iter().map(|bridge| (bridge.network.clone(), bridge.index)).collect();
         for (network, index) in known {
-            // What fails here fails again, and is told, when somebody is plugged in.
+            // A failure here is reported when a container is plugged in.
             let _ = self.route_network(&network, index);
         }
     }

@@ -1,8 +1,8 @@
-//! How the parts of netd share one loop: what wakes a part, and what it works with.
+//! The interface between netd's event loop and its protocol handlers: readiness events, and what a handler may use.
 //!
-//! netd's main thread waits with epoll(7) and calls the part whose descriptor is ready. A part owns its descriptors and
-//! its tables, never blocks, and does a bounded amount of work at a time. It learns the time from its caller, so that
-//! tests decide what time it is.
+//! netd's main thread waits with epoll(7) and calls the handler whose file descriptor is ready. A handler owns its
+//! descriptors and tables, never blocks, and does a bounded amount of work per call. The caller passes the time in, so
+//! tests control the clock.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,10 +13,10 @@ use rustix::net::{AddressFamily, Protocol as Transport, SocketType};
 
 use crate::spec::network::Protocol;
 
-/// The parts that own descriptors.
+/// The handlers that own file descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Part {
+pub enum Handler {
     /// Supervisors' connections and netd's own listening socket.
     Control = 0,
     /// The TUN device.
@@ -25,47 +25,47 @@ pub enum Part {
     Udp,
     /// ICMP echo to the outside.
     Icmp,
-    /// TCP: connections being made, and bytes being moved.
+    /// TCP: connections being made, and data transfer.
     Tcp,
     /// Published TCP ports.
     TcpPorts,
     /// Published UDP ports.
     UdpPorts,
-    /// Questions from containers, and the host's resolvers.
+    /// DNS queries of containers, and the host's resolvers.
     Dns,
     /// Changes of the host: routes, resolvers.
     Host,
 }
 
-/// What epoll gives back for a descriptor: the part that owns it, and the part's own number for it.
+/// The epoll data of a file descriptor: the handler that owns it, and the handler's index for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(u64);
 
 impl Token {
-    /// The most that a part's own number may be.
+    /// The largest index.
     pub const MAX_INDEX: u64 = (1 << 56) - 1;
 
-    /// `index` is what the part likes; its upper byte is cut off.
-    pub fn new(part: Part, index: u64) -> Self {
-        Self((part as u64) << 56 | index & Self::MAX_INDEX)
+    /// The upper byte of `index` is cut off.
+    pub fn new(handler: Handler, index: u64) -> Self {
+        Self((handler as u64) << 56 | index & Self::MAX_INDEX)
     }
 
-    /// As handed to the kernel.
+    /// The value for the kernel.
     pub fn raw(self) -> u64 {
         self.0
     }
 
-    /// As received from the kernel.
-    pub fn from_raw(raw: u64) -> Option<(Part, u64)> {
-        use Part::{Control, Dns, Host, Icmp, Tcp, TcpPorts, Tun, Udp, UdpPorts};
+    /// The value from the kernel.
+    pub fn from_raw(raw: u64) -> Option<(Handler, u64)> {
+        use Handler::{Control, Dns, Host, Icmp, Tcp, TcpPorts, Tun, Udp, UdpPorts};
         let parts = [Control, Tun, Udp, Icmp, Tcp, TcpPorts, UdpPorts, Dns, Host];
-        let part = *parts.get(usize::try_from(raw >> 56).ok()?)?;
-        Some((part, raw & Self::MAX_INDEX))
+        let handler = *parts.get(usize::try_from(raw >> 56).ok()?)?;
+        Some((handler, raw & Self::MAX_INDEX))
     }
 }
 
 bitflags::bitflags! {
-    /// What to wait for, or what has happened (epoll(7)); errors and hang-ups are always reported.
+    /// Events to wait for, or that have happened (epoll(7)); errors and hang-ups are always reported.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Interest: u32 {
         /// There is something to read, or to accept.
@@ -74,20 +74,20 @@ bitflags::bitflags! {
         const WRITE = libc::EPOLLOUT as u32;
         /// Urgent data.
         const URGENT = libc::EPOLLPRI as u32;
-        /// The other end will send no more.
+        /// The peer will send no more.
         const READ_CLOSED = libc::EPOLLRDHUP as u32;
         /// An error is pending.
         const ERROR = libc::EPOLLERR as u32;
         /// Both directions are closed.
         const CLOSED = libc::EPOLLHUP as u32;
-        /// Reported once, until something new happens.
+        /// Edge-triggered: reported once, until something new happens.
         const EDGE = libc::EPOLLET as u32;
     }
 }
 
-/// Where parts say what they wait for. netd implements it on epoll, tests on a list.
+/// Registers file descriptors with the event loop. netd implements it with epoll, tests with a list.
 pub trait Wakes {
-    /// Starts waiting on a descriptor. It ends by itself when the last copy of the descriptor is closed.
+    /// Starts waiting on a descriptor. The wait ends when the last copy of the descriptor is closed.
     fn watch(&self, fd: BorrowedFd<'_>, interest: Interest, token: Token) -> io::Result<()>;
     /// Changes what is waited for.
     fn change(&self, fd: BorrowedFd<'_>, interest: Interest, token: Token) -> io::Result<()>;
@@ -95,8 +95,8 @@ pub trait Wakes {
     fn ignore(&self, fd: BorrowedFd<'_>) -> io::Result<()>;
 }
 
-/// Where sockets come from: a socket belongs to the network namespace of the thread that makes it (socket(2)), whoever
-/// uses it afterwards. All are non-blocking and closed on exec.
+/// Makes sockets, non-blocking and close-on-exec. A socket belongs to the network namespace of the thread that makes it
+/// (socket(2)), whichever thread uses it afterwards.
 pub trait Sockets {
     /// In the host's namespace.
     fn host(&self, family: AddressFamily, kind: SocketType, protocol: Option<Transport>) -> io::Result<OwnedFd>;
@@ -104,17 +104,17 @@ pub trait Sockets {
     fn router(&self, family: AddressFamily, kind: SocketType, protocol: Option<Transport>) -> io::Result<OwnedFd>;
 }
 
-/// What a virtual device knows of a packet besides its bytes (struct virtio_net_hdr, linux/virtio_net.h).
+/// What a virtual device says of a packet besides its bytes (struct virtio_net_hdr, linux/virtio_net.h).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offload {
-    /// The checksum of the transport header is still to be filled in: where the header starts, and where in it the
-    /// checksum is, in bytes.
+    /// The checksum of the transport header is not filled in yet: where the header starts, and the checksum's offset in
+    /// it, in bytes.
     pub checksum: Option<(u16, u16)>,
-    /// One large packet instead of many: of which kind, how many bytes of headers, how many of data in each.
+    /// A GSO packet: its kind, the bytes of headers, and the payload bytes of each segment.
     pub segments: Option<(Segments, u16, u16)>,
 }
 
-/// Kinds of large packets.
+/// Kinds of GSO packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Segments {
     /// TCP over IPv4.
@@ -125,7 +125,7 @@ pub enum Segments {
     Udp,
 }
 
-/// The TUN device, seen from the parts: IP packets without a link header go into the router namespace.
+/// The TUN device as handlers see it: IP packets without a link header go into the router namespace.
 pub trait Link {
     /// Sends one packet; false when the queue is full and the packet is lost, as on any wire.
     fn send(&mut self, packet: &[u8], offload: Offload) -> bool;
@@ -136,7 +136,7 @@ pub trait Link {
     }
 }
 
-/// Where a packet of a container wants to go, as the tables of networks decide.
+/// Where a packet of a container goes, as the tables of networks decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outside {
     /// To this address, in the host's namespace. It is not always the one in the packet: the address of
@@ -145,26 +145,25 @@ pub enum Outside {
     /// Nowhere: it is for the host itself, which has no address that containers may reach. Answered as "network
     /// unreachable".
     Unreachable,
-    /// Nowhere: the network is internal, or the address belongs to nobody. Answered as "administratively prohibited".
+    /// Nowhere: the network is internal, or no member has the address. Answered as "administratively prohibited".
     Prohibited,
-    /// Nowhere, and without an answer: multicast, broadcast, what no member sent.
+    /// Nowhere, and without an answer: multicast, broadcast, and packets with a source that no member has.
     Nothing,
 }
 
-/// A member, as shares are counted: a number that no other member has had since netd started. One member may have many
-/// addresses, two on each of its networks.
+/// The number of a member for per-member limits, unique since netd started. A member may have many addresses, two on
+/// each of its networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Holder(pub u64);
 
 impl Holder {
-    /// Of addresses that are nobody's.
+    /// Of addresses that no member has.
     pub const NOBODY: Self = Self(0);
 }
 
-/// Decides what is allowed, from the tables of networks and members.
+/// Decides what traffic is allowed, from the tables of networks and members.
 pub trait Policy {
-    /// For the packet of a container at `source`, on whatever network. `port` is the destination's, of protocols that have
-    /// ports.
+    /// Decides about a packet of the container at `source`. `port` is the destination's, for protocols that have ports.
     fn outside(&self, source: IpAddr, destination: IpAddr, port: Option<(Protocol, u16)>) -> Outside;
     /// Whether the address is one of those that stand for the host: what [`Policy::outside`] says of it may change.
     fn stands_for_host(&self, address: IpAddr) -> bool;
@@ -172,10 +171,10 @@ pub trait Policy {
     /// unless nobody could answer it (loopback, addresses that the host itself has, those within a container network).
     fn visible(&self, client: IpAddr, member: IpAddr) -> IpAddr;
 
-    /// Whether the host itself has this address: what it sends there stays on this machine.
+    /// Whether the host itself has this address: traffic to it stays on this machine.
     fn is_on_host(&self, address: IpAddr) -> bool;
 
-    /// Whose address it is.
+    /// The member that has an address.
     fn holder(&self, address: IpAddr) -> Holder;
 
     /// The largest packet that reaches a member in one piece, in bytes: the MTU of its network.
@@ -185,15 +184,15 @@ pub trait Policy {
     }
 }
 
-/// What a part works with during one call.
+/// What a handler may use during one call.
 pub struct Context<'a> {
     /// The time of this round of the loop.
     pub now: Instant,
-    /// For descriptors that it makes or gives up.
+    /// Registers and unregisters file descriptors.
     pub wakes: &'a dyn Wakes,
-    /// For sockets that it makes.
+    /// Makes sockets.
     pub sockets: &'a dyn Sockets,
-    /// The way to containers.
+    /// The device that leads to containers.
     pub link: &'a mut dyn Link,
     /// What is allowed.
     pub policy: &'a dyn Policy,
@@ -205,8 +204,8 @@ mod tests {
 
     #[test]
     fn tokens_come_back() {
-        for (part, index) in [(Part::Control, 0), (Part::Tcp, Token::MAX_INDEX), (Part::Host, 7)] {
-            assert_eq!(Token::from_raw(Token::new(part, index).raw()), Some((part, index)));
+        for (handler, index) in [(Handler::Control, 0), (Handler::Tcp, Token::MAX_INDEX), (Handler::Host, 7)] {
+            assert_eq!(Token::from_raw(Token::new(handler, index).raw()), Some((handler, index)));
         }
         assert_eq!(Token::from_raw(200 << 56), None);
     }

@@ -1,4 +1,4 @@
-//! What carries containers' traffic, behind one face for the loop: who gets which packet, descriptor and hour.
+//! Dispatches packets, ready file descriptors and timers to the protocol handlers.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -7,9 +7,9 @@ use crate::base::error::Kind;
 use crate::base::{Error, Result};
 use crate::net::dns::{Dns, Resolv};
 use crate::net::flows;
+use crate::net::handler::{Context, Handler, Interest, Offload};
 use crate::net::icmp::Icmp;
 use crate::net::packet::{Ip, Reassembly, Transport};
-use crate::net::part::{Context, Interest, Offload, Part};
 use crate::net::table::Table;
 use crate::net::tcp::{Limits, Tcp};
 use crate::net::tcp_ports::{Target, TcpPorts, all_in_use, in_use};
@@ -20,9 +20,9 @@ use crate::spec::network::{Protocol, Publish, PublishedPort};
 /// How far ports below the unprivileged limit are moved up: 80 becomes 8080, 443 becomes 8443.
 const REMAP: u16 = 8000;
 
-/// All of them.
+/// All protocol handlers.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Handlers {
     tcp: Tcp,
     tcp_ports: TcpPorts,
     udp: Udp,
@@ -32,11 +32,11 @@ pub struct Parts {
     fragments: Reassembly,
 }
 
-impl Parts {
-    /// For a process that may have so many descriptors open, on a host with this resolv.conf.
+impl Handlers {
+    /// For a process that may have this many open files, on a host with this resolv.conf.
     pub fn new(descriptors: u64, resolv_conf: &str) -> Self {
         // TCP takes two thirds.
-        let share = |part| usize::try_from(descriptors / part).unwrap_or(usize::MAX).clamp(16, 1 << 16);
+        let share = |handler| usize::try_from(descriptors / handler).unwrap_or(usize::MAX).clamp(16, 1 << 16);
         let limits = |flows| flows::Limits { flows, per_member: flows / 2 };
         Self {
             tcp: Tcp::new(Limits::for_descriptors(descriptors)),
@@ -49,36 +49,36 @@ impl Parts {
         }
     }
 
-    /// The host has other addresses or routes.
+    /// The host's addresses or routes have changed.
     pub fn host_changed(&mut self) {
         self.udp.host_changed();
     }
 
-    /// What the addresses that stand for the host lead to, or who may go there, has changed: what goes there by now and
-    /// would not if it began anew, ends.
-    pub fn judge_again(&mut self, cx: &mut Context<'_>) {
-        self.tcp.judge_again(cx);
-        self.udp.judge_again(cx);
-        self.icmp.judge_again(cx);
+    /// The addresses that stand for the host, or the access to them, have changed: ends flows to the host that would
+    /// not be allowed as new flows.
+    pub fn recheck_policy(&mut self, cx: &mut Context<'_>) {
+        self.tcp.recheck_policy(cx);
+        self.udp.recheck_policy(cx);
+        self.icmp.recheck_policy(cx);
     }
 
-    /// The host has other resolvers.
+    /// The host's resolvers have changed.
     pub fn resolvers_changed(&mut self, resolv_conf: &str) {
         self.dns.set_resolv(Resolv::parse(resolv_conf));
     }
 
-    /// Questions are answered on the gateways of these networks, and nowhere else.
+    /// Answers DNS queries on the gateways of these networks, and nowhere else.
     pub fn answer_on(&mut self, cx: &mut Context<'_>, gateways: &[IpAddr]) -> Result<()> {
         self.dns.listen(cx, gateways)
     }
 
-    /// The router's namespace hands connections to listeners from now on.
-    pub fn open_gate(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        let opened = self.tcp.open_gate(cx);
+    /// Opens the listeners for tproxy.
+    pub fn open_tproxy(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        let opened = self.tcp.open_tproxy(cx);
         opened.map_err(|error| Error::system("cannot listen for connections from containers").caused_by(error))
     }
 
-    /// A packet out of the device.
+    /// Handles a packet from the device.
     pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
         match packet.transport {
             Transport::Tcp(_) => self.tcp.packet(cx, packet),
@@ -90,7 +90,7 @@ impl Parts {
             Transport::Fragment(_) => {
                 let holder = cx.policy.holder(packet.pair.source());
                 let Some(whole) = self.fragments.push(packet, holder, cx.now) else { return };
-                // What is whole is no fragment: this goes one level deep.
+                // A reassembled packet is no fragment, so this recurses once.
                 match Ip::parse(&whole, Offload::default()) {
                     Ok(packet) if !matches!(packet.transport, Transport::Fragment(_)) => self.packet(cx, &packet),
                     _ => {}
@@ -100,31 +100,31 @@ impl Parts {
         }
     }
 
-    /// How many messages of TCP were moved so far; anything larger counts as many.
+    /// How many TCP messages were moved so far; a larger transfer counts as many.
     pub fn messages(&self) -> u64 {
         self.tcp.messages()
     }
 
-    /// There are no more packets for the moment.
+    /// Sends what was batched: no more packets are at hand.
     pub fn flush(&mut self, cx: &mut Context<'_>) {
         self.udp_ports.flush(cx);
         self.udp.flush(cx);
     }
 
-    /// A descriptor of a part is ready.
-    pub fn ready(&mut self, cx: &mut Context<'_>, table: &Table, part: Part, index: u64, what: Interest) {
-        match part {
-            Part::Tcp => self.tcp.ready(cx, index, what),
-            Part::TcpPorts => self.tcp_ports.ready(cx, index, &mut self.tcp),
-            Part::Udp => self.udp.ready(cx, index, what),
-            Part::UdpPorts => self.udp_ports.ready(cx, index, what),
-            Part::Icmp => self.icmp.ready(cx, index, what),
-            Part::Dns => self.dns.ready(cx, table, index, what),
+    /// A file descriptor of a handler is ready.
+    pub fn ready(&mut self, cx: &mut Context<'_>, table: &Table, handler: Handler, index: u64, what: Interest) {
+        match handler {
+            Handler::Tcp => self.tcp.ready(cx, index, what),
+            Handler::TcpPorts => self.tcp_ports.ready(cx, index, &mut self.tcp),
+            Handler::Udp => self.udp.ready(cx, index, what),
+            Handler::UdpPorts => self.udp_ports.ready(cx, index, what),
+            Handler::Icmp => self.icmp.ready(cx, index, what),
+            Handler::Dns => self.dns.ready(cx, table, index, what),
             _ => {}
         }
     }
 
-    /// When [`Parts::expire`] has something to do.
+    /// When [`Handlers::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let tcp = [self.tcp.deadline(), self.tcp_ports.deadline()];
         let udp = [self.udp.deadline(), self.udp_ports.deadline(), self.icmp.deadline()];
@@ -132,7 +132,7 @@ impl Parts {
         tcp.into_iter().chain(udp).chain(others).flatten().min()
     }
 
-    /// Does what is due.
+    /// Runs the timers that are due.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         let now = cx.now;
         let due = |deadline: Option<Instant>| deadline.is_some_and(|when| when <= now);
@@ -159,15 +159,15 @@ impl Parts {
         }
     }
 
-    /// Gives back memory that bursts have used; for quiet times.
+    /// Frees memory that bursts have used, in quiet times.
     pub fn settle(&mut self) {
         self.udp.settle();
         self.udp_ports.settle();
         self.icmp.settle();
     }
 
-    /// Opens published ports, all or none, of each range the first one that is free. Those that are `reserved` are not.
-    /// With `remap`, those that need privileges are moved up.
+    /// Opens published ports, all or none: of each range the first free port that is not `reserved`. With `remap`,
+    /// ports that need privileges are moved up.
     pub fn open(
         &mut self,
         cx: &mut Context<'_>,
@@ -222,7 +222,7 @@ impl Parts {
         }
     }
 
-    /// Leads open ports to their container.
+    /// Forwards open ports to their container.
     pub fn aim(&mut self, cx: &mut Context<'_>, ports: &[PublishedPort], target: Target) -> Result<()> {
         for port in ports {
             match port.protocol {
@@ -243,7 +243,7 @@ impl Parts {
         }
     }
 
-    /// These addresses are nobody's any more.
+    /// These addresses belong to no container any more.
     pub fn left(&mut self, cx: &mut Context<'_>, addresses: &[IpAddr]) {
         self.tcp.member_left(cx, addresses);
         self.udp.member_left(cx, addresses);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn each_range_gives_its_own_first_free_port() {
-        let (mut world, mut parts) = (World::new(), Parts::new(1024, ""));
+        let (mut world, mut handlers) = (World::new(), Handlers::new(1024, ""));
         let publish = |host_port, last_host_port, container_port| Publish {
             port: PublishedPort {
                 host_ip: Some([127, 45, 0, 1].into()),
@@ -272,15 +272,15 @@ mod tests {
         };
         let wanted = [publish(8000, 8003, 80), publish(9000, 9002, 443)];
         let mut open = |wanted: &[Publish], reserved: &[PublishedPort]| {
-            let opened = parts.open(&mut world.context(), wanted, reserved, false);
+            let opened = handlers.open(&mut world.context(), wanted, reserved, false);
             opened.map(|ports| ports.iter().map(|port| port.host_port).collect::<Vec<_>>())
         };
         assert_eq!(open(&wanted, &[]).unwrap(), [8000, 9000]);
-        // Each for itself: that one has moved on moves no other one.
+        // Each range advances on its own.
         assert_eq!(open(&wanted[..1], &[]).unwrap(), [8001]);
         let reserved = publish(9001, 0, 1).port;
         assert_eq!(open(&wanted, &[reserved]).unwrap(), [8002, 9002]);
-        // Of what fails, nothing stays open.
+        // After a failure nothing stays open.
         let both = [publish(8000, 8003, 80), publish(9000, 9000, 443)];
         let error = open(&both, &[]).unwrap_err();
         assert_eq!(

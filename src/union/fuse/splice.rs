@@ -1,13 +1,13 @@
-//! Answers to large reads without a copy in this process: the file's pages go through a pipe to the kernel (splice(2)).
+//! Answers large reads without copying: the file's pages go through a pipe to the kernel (splice(2)).
 //!
-//! fuser answers from memory, so that each byte would be copied into this process and out of it again. Here its part is
-//! left out: the header of an answer (struct fuse_out_header in linux/fuse.h) and the bytes are put into a pipe, and the
-//! pipe into the device. For that all threads share one open device: an answer is for the one that the request was read
-//! from. Small reads are faster by way of memory.
+//! fuser answers from memory, which copies each byte into this process and out again. Here the header of the answer
+//! (struct fuse_out_header in linux/fuse.h) and the file's bytes are put into a pipe, and the pipe is spliced into the
+//! device. All threads must share one open device, since an answer goes to the one that its request was read from.
+//! Small reads are faster through memory.
 //!
-//! The header comes first and says how much follows, so the file is asked for its length before. If it is cut off between
-//! that and its bytes, nothing is sent, and the pipe is given up with what is in it. The kernel copies the pages when they
-//! are sent (they are not moved, for that would take a flag), so what is sent is what a read(2) could have had.
+//! The header comes first and has the length of the answer, so the file's length is read before. If the file is
+//! truncated in between, nothing is sent, and the pipe is dropped with its contents. The kernel copies the pages when
+//! they are sent (moving them would take a flag), so the answer is what a read(2) could have returned.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
@@ -17,32 +17,32 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::primitives::{Res, lock};
 
-/// The fewest bytes that are worth it.
+/// The smallest read that is spliced.
 const WORTH: usize = 32 << 10;
 
-/// The size of a pipe, in bytes: each page that has some of them takes a place in it, and the header one.
+/// The size of a pipe, in bytes. Each page of the file takes one slot, and so does the header.
 const PIPE: usize = 256 << 10;
 
-/// The bytes of a place.
+/// The size of a slot, in bytes.
 const PAGE: usize = 4 << 10;
 
-/// The bytes of a header: the length of all, the error, and the number of the request.
+/// The size of a header in bytes: total length, error, and request id.
 const HEADER: usize = 16;
 
-/// An empty pipe: for reading, for writing.
+/// An empty pipe: read end and write end.
 struct Pipe(OwnedFd, OwnedFd);
 
 impl Pipe {
     fn new() -> Res<Self> {
         let (reading, writing) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // A user may have so many large pipes and no more (pipe(7)).
+        // The total size of a user's large pipes is limited (pipe(7)).
         match rustix::pipe::fcntl_setpipe_size(&writing, PIPE)? {
             size if size >= PIPE => Ok(Self(reading, writing)),
             _ => Err(Errno::NOMEM),
         }
     }
 
-    /// Sends the answer to a request through the pipe. After a failure something may be left in it.
+    /// Sends the answer to a request through the pipe. After a failure bytes may be left in it.
     fn send(&self, device: impl AsFd, request: u64, file: &OwnedFd, offset: u64, size: usize) -> Res<()> {
         let Self(reading, writing) = self;
         let length = HEADER + size;
@@ -71,21 +71,20 @@ fn header(length: usize, request: u64) -> [u8; HEADER] {
     header
 }
 
-/// The way to a device by pipes.
+/// Splices answers into a device.
 pub(super) struct Splicer {
     device: OwnedFd,
-    /// Those that nobody uses: as many as there ever were answers at once. They count against what the user may have.
+    /// Unused pipes: as many as there ever were answers at once. They count against the user's limit.
     pipes: Mutex<Vec<Pipe>>,
 }
 
 impl Splicer {
-    /// The way to the device that the requests are read from.
+    /// For the device that the requests are read from.
     pub fn new(device: OwnedFd) -> Self {
         Self { device, pipes: Mutex::default() }
     }
 
-    /// Answers a READ of `size` bytes with those of `file`, or as many as it has, if that is worth it. False if nothing was
-    /// answered.
+    /// Answers a READ of `size` bytes from `file`, if it is large enough for splicing. False if nothing was sent.
     pub fn answer(&self, request: u64, file: &OwnedFd, offset: u64, size: usize) -> bool {
         if size < WORTH {
             return false;
@@ -105,7 +104,7 @@ impl Splicer {
     }
 }
 
-/// How many bytes a file has from `offset` on.
+/// How many bytes a file has behind `offset`.
 fn left_of(file: &OwnedFd, offset: u64) -> Option<usize> {
     let length = u64::try_from(rustix::fs::fstat(file).ok()?.st_size).ok()?;
     usize::try_from(length.checked_sub(offset)?).ok()
@@ -119,7 +118,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe for a device: what is spliced into it can be read.
+    /// A pipe as a device: what is spliced into it can be read.
     fn device() -> (PipeReader, Splicer) {
         let (device, into) = std::io::pipe().unwrap();
         rustix::pipe::fcntl_setpipe_size(&into, 2 * PIPE).unwrap();
@@ -136,7 +135,7 @@ mod tests {
         file
     }
 
-    /// A file without a name.
+    /// An unnamed file.
     fn tempfile() -> File {
         let area = crate::base::publish::Staging::new(&std::env::temp_dir()).unwrap();
         File::options().read(true).write(true).create_new(true).open(area.path().join("file")).unwrap()
@@ -150,7 +149,7 @@ mod tests {
         got
     }
 
-    /// How many bytes the device gets for a file of some length; they are the right ones.
+    /// How many bytes the device gets for a file of this length; checks that they are the right ones.
     fn sent(length: usize, offset: u64, size: usize) -> Option<usize> {
         let (device, splicer) = device();
         let answered = splicer.answer(7, &file_of(length).into(), offset, size);
@@ -183,7 +182,7 @@ mod tests {
         assert_eq!(sent(100_000, 69_632, 131_072), None);
         assert_eq!(sent(100_000, 200_000, 65_536), None);
         assert_eq!(sent(400_000, 0, PIPE), None);
-        // One page more than the pipe has places.
+        // One page more than the pipe has slots.
         assert_eq!(sent(400_000, 1, PIPE - PAGE), None);
     }
 
@@ -204,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_pipe_with_something_left_in_it_is_given_up() {
-        // The device does not take it.
+        // The device refuses it.
         let (nobody, into) = std::io::pipe().unwrap();
         drop(nobody);
         let splicer = Splicer::new(into.into());
@@ -218,7 +217,7 @@ mod tests {
         assert_eq!(all_of(reading, splicer), b"");
     }
 
-    /// Says so when it goes.
+    /// Sets the flag when dropped.
     struct AtEnd<'a>(&'a AtomicBool);
 
     impl Drop for AtEnd<'_> {
@@ -259,7 +258,7 @@ mod tests {
                     assert_eq!(first, header(length, request));
                     let mut got = vec![0; length - HEADER];
                     device.read_exact(&mut got).unwrap();
-                    // A page that is cut off while it is read has zeros.
+                    // A page that is truncated while it is read has zeros.
                     assert!(got.iter().zip(&wanted).all(|(got, wanted)| got == wanted || *got == 0), "{request}");
                 } else {
                     std::thread::yield_now();

@@ -1,13 +1,13 @@
-//! A container's TCP in miniature, a wire that loses, doubles, delays and turns around packets, and a server in memory: what
-//! is said arrives, whatever happens on the way. Time is a number here.
+//! A simulation: a container's TCP in miniature, a wire that loses, duplicates, delays and reorders packets, and a
+//! server in memory. The streams arrive whole whatever happens. Time is a number here.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::*;
+use crate::net::handler::Offload;
 use crate::net::packet::{Ip, Transport};
-use crate::net::part::Offload;
 
-/// xorshift64*: the same accidents every time.
+/// xorshift64*: the same accidents in every run.
 struct Random(u64);
 
 impl Random {
@@ -29,13 +29,13 @@ struct Memory {
     /// What it got.
     got: Vec<u8>,
     finished: bool,
-    /// What it takes until it is asked again, and how much more it says that it would take.
+    /// How much it takes until it is asked again, and how much more it announces.
     room: usize,
     boast: usize,
 }
 
 impl Upstream for Memory {
-    fn look(&mut self, skip: usize, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    fn peek(&mut self, skip: usize, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         let rest = &self.has[self.taken + skip..];
         let length = rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&rest[..length]);
@@ -127,7 +127,7 @@ const CLIENT: (&str, u16) = ("172.17.0.2", 40_000);
 const SERVER: (&str, u16) = ("192.0.2.1", 80);
 const SCALE: u8 = 2;
 
-/// The container's side: stop, go back, send again, as Linux does where windows are closed.
+/// The container's side: go-back-N, as Linux does where windows are closed.
 struct Client {
     start: u32,
     /// It is called.
@@ -327,13 +327,13 @@ impl Client {
 }
 
 /// All of it.
-struct Play {
+struct Simulation {
     now: Instant,
     client: Client,
-    near: Option<Conversation>,
+    near: Option<Connection>,
     far: Memory,
     wire: Wire,
-    fate: Fate,
+    verdict: Verdict,
     /// How often the server takes how much more, and the client's reader too.
     pace: usize,
     buffer: Vec<u8>,
@@ -341,7 +341,7 @@ struct Play {
     packets: usize,
 }
 
-impl Play {
+impl Simulation {
     fn new(seed: u64, accidents: u64, up: usize, down: usize) -> Self {
         let bytes = |length: usize| (0..length).map(|at| (at * 7 + at / 251) as u8).collect::<Vec<_>>();
         // Close to the end of the numbers, so that they go around.
@@ -350,20 +350,31 @@ impl Play {
         let wire = wire(seed + 77, accidents);
         let buffer = vec![0; BUFFER];
         let now = Instant::now();
-        Self { now, client, near: None, far, wire, fate: Fate::On, pace: 20_000, buffer, kept: 0, packets: 0 }
-    }
-
-    fn with(&mut self, what: impl FnOnce(&mut Conversation, &mut Scene<'_>) -> io::Result<Fate>) {
-        let Some(mut near) = self.near.take() else { return };
-        match self.stage(|scene| what(&mut near, scene)).unwrap() {
-            Fate::On => self.near = Some(near),
-            fate => self.fate = fate,
+        Self {
+            now,
+            client,
+            near: None,
+            far,
+            wire,
+            verdict: Verdict::Continue,
+            pace: 20_000,
+            buffer,
+            kept: 0,
+            packets: 0,
         }
     }
 
-    fn stage<T>(&mut self, what: impl FnOnce(&mut Scene<'_>) -> T) -> T {
+    fn with(&mut self, what: impl FnOnce(&mut Connection, &mut Env<'_>) -> io::Result<Verdict>) {
+        let Some(mut near) = self.near.take() else { return };
+        match self.stage(|env| what(&mut near, env)).unwrap() {
+            Verdict::Continue => self.near = Some(near),
+            verdict => self.verdict = verdict,
+        }
+    }
+
+    fn stage<T>(&mut self, what: impl FnOnce(&mut Env<'_>) -> T) -> T {
         self.wire.now = Some(self.now);
-        what(&mut Scene {
+        what(&mut Env {
             now: self.now,
             upstream: &mut self.far,
             link: &mut self.wire,
@@ -376,7 +387,7 @@ impl Play {
     fn called(mut self) -> Self {
         let pair = Pair::new(SERVER.0.parse().unwrap(), CLIENT.0.parse().unwrap()).unwrap();
         self.client.passive = true;
-        let mut near = self.stage(|scene| Conversation::call(pair, (SERVER.1, CLIENT.1), 0xffff_ff00, scene));
+        let mut near = self.stage(|env| Connection::call(pair, (SERVER.1, CLIENT.1), 0xffff_ff00, env));
         near.note(true, true, true);
         self.near = Some(near);
         self
@@ -386,15 +397,15 @@ impl Play {
         let Ok(Ip { pair, transport: Transport::Tcp(tcp), .. }) = Ip::parse(bytes, offload) else { panic!("packet") };
         self.packets += 1;
         if tcp.flags & (Flags::SYN | Flags::ACK) != Flags::SYN {
-            return self.with(|near, scene| near.segment(&tcp, scene));
+            return self.with(|near, env| near.segment(&tcp, env));
         }
         match self.near {
-            Some(_) => self.with(|near, scene| {
-                near.again(&tcp, scene);
-                Ok(Fate::On)
+            Some(_) => self.with(|near, env| {
+                near.again(&tcp, env);
+                Ok(Verdict::Continue)
             }),
-            None if self.fate == Fate::On => {
-                let mut near = self.stage(|scene| Conversation::begin(pair, &tcp, 0xffff_ff00, scene));
+            None if self.verdict == Verdict::Continue => {
+                let mut near = self.stage(|env| Connection::begin(pair, &tcp, 0xffff_ff00, env));
                 near.note(true, true, true);
                 self.near = Some(near);
             }
@@ -402,11 +413,11 @@ impl Play {
         }
     }
 
-    /// The next thing that happens; false when nothing will.
+    /// Runs the next event; false if there is none.
     fn step(&mut self) -> bool {
         let up = self.client.wire.packets.keys().next().map(|(when, _)| *when);
         let down = self.wire.packets.keys().next().map(|(when, _)| *when);
-        let near = self.near.as_ref().and_then(Conversation::deadline);
+        let near = self.near.as_ref().and_then(Connection::deadline);
         let Some(next) = [up, down, near, self.client.timer].into_iter().flatten().min() else { return false };
         self.now = self.now.max(next);
         self.client.wire.now = Some(self.now);
@@ -418,7 +429,7 @@ impl Play {
             let Ok(Ip { transport: Transport::Tcp(tcp), .. }) = Ip::parse(&bytes, offload) else { panic!("packet") };
             self.client.receive(&tcp, self.now);
         } else if near == Some(next) {
-            self.with(Conversation::timeout);
+            self.with(Connection::timeout);
         } else {
             self.client.timeout(self.now);
         }
@@ -427,12 +438,12 @@ impl Play {
 
     /// The readers read: the server makes room, and the client's program too, whose kernel tells so once.
     fn read(&mut self) {
-        let blocked = self.near.as_ref().is_some_and(Conversation::is_blocked);
+        let blocked = self.near.as_ref().is_some_and(Connection::is_blocked);
         self.far.room = self.far.room.max(self.pace);
         if blocked {
-            self.with(|near, scene| {
+            self.with(|near, env| {
                 near.note(false, true, false);
-                near.proceed(true, scene)
+                near.proceed(true, env)
             });
         }
         self.read_inside();
@@ -447,7 +458,7 @@ impl Play {
         }
     }
 
-    /// The server sends back what it gets, and has room for so many bytes in each direction. What waits on room, and what is
+    /// The server echoes, with room for `room` bytes in each direction. What waits on room, and what is
     /// new, is told.
     fn echo(&mut self, room: usize) {
         let far = &mut self.far;
@@ -457,12 +468,12 @@ impl Play {
         far.room = room - (far.got.len() - far.has.len());
         far.ended = far.finished && far.has.len() == far.got.len();
         let (readable, ending) = (end > at, far.ended);
-        let blocked = self.near.as_ref().is_some_and(Conversation::is_blocked);
+        let blocked = self.near.as_ref().is_some_and(Connection::is_blocked);
         let writable = blocked && self.far.room > room / 3;
         if readable || writable || ending {
-            self.with(|near, scene| {
+            self.with(|near, env| {
                 near.note(readable, writable, ending);
-                near.proceed(blocked, scene)
+                near.proceed(blocked, env)
             });
         }
     }
@@ -485,12 +496,12 @@ impl Play {
             if self.step() {
                 each(&mut self, step);
             } else {
-                let waits = self.near.as_ref().is_some_and(Conversation::is_blocked);
+                let waits = self.near.as_ref().is_some_and(Connection::is_blocked);
                 assert!(waits, "nobody has anything to do, and it is not over");
                 each(&mut self, 0);
             }
         }
-        assert_eq!(self.fate, Fate::Over);
+        assert_eq!(self.verdict, Verdict::Closed);
         assert!(self.client.got == self.far.has, "down: {} of {}", self.client.got.len(), self.far.has.len());
         assert!(self.far.got == self.client.has, "up: {} of {}", self.far.got.len(), self.client.has.len());
         assert!(self.far.finished && !self.client.reset);

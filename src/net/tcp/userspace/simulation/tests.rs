@@ -1,11 +1,11 @@
-//! What becomes of conversations on a wire with accidents, with slow readers, and with nobody at the other end.
+//! Connections over a lossy wire, with slow readers, and without a peer.
 
 use super::super::incoming::MAX_KEPT;
 use super::*;
 
 /// A client writes more than all buffers hold and reads, slowly, what an echo server with little room sends back: each
 /// direction is full, and moves on only when the other one does.
-fn full_in_both_directions(mut play: Play, boast: usize) -> Duration {
+fn full_in_both_directions(mut play: Simulation, boast: usize) -> Duration {
     const ROOM: usize = 20_000;
     (play.far.has, play.far.ended, play.far.room, play.far.boast) = (Vec::new(), false, ROOM, boast);
     play.client.room = 8000;
@@ -24,25 +24,25 @@ fn full_in_both_directions(mut play: Play, boast: usize) -> Duration {
 #[test]
 fn both_directions_may_be_full() {
     for boast in [0, 5000, 100_000] {
-        let took = full_in_both_directions(Play::new(1, 0, 600_000, 0), boast);
+        let took = full_in_both_directions(Simulation::new(1, 0, 600_000, 0), boast);
         assert!(took < Duration::from_secs(2), "{took:?}, as someone waits for a timer again and again");
     }
     for seed in 1..=10 {
-        let mut play = Play::new(seed, 0, 100_000, 0);
-        // What the container sends overtakes itself, and nothing is lost.
+        let mut play = Simulation::new(seed, 0, 100_000, 0);
+        // Reordering without loss.
         play.client.wire.late = 200;
         let took = full_in_both_directions(play, 0);
         assert!(took < Duration::from_secs(2), "{took:?}, as what comes too early is sent again");
     }
     for seed in 1..=40 {
-        full_in_both_directions(Play::new(seed, 10 + seed * 3, 60_000, 0), 5000 * (seed % 3) as usize);
+        full_in_both_directions(Simulation::new(seed, 10 + seed * 3, 60_000, 0), 5000 * (seed % 3) as usize);
     }
 }
 
-/// What was promised is taken, and what was not is not: memory is bounded by the window.
+/// Bytes within the announced window are taken, others are not: the window bounds memory.
 #[test]
 fn no_more_is_kept_than_was_promised() {
-    let mut play = Play::new(1, 0, 200_000, 0);
+    let mut play = Simulation::new(1, 0, 200_000, 0);
     (play.far.room, play.far.boast) = (0, 20_000);
     play.client.wire.now = Some(play.now);
     play.client.timeout(play.now);
@@ -61,18 +61,18 @@ fn no_more_is_kept_than_was_promised() {
 /// A container that sends more than it may gains nothing.
 #[test]
 fn what_was_not_promised_is_not_taken() {
-    let mut play = Play::new(1, 0, 0, 0);
+    let mut play = Simulation::new(1, 0, 0, 0);
     (play.far.room, play.far.boast, play.far.ended) = (0, 5000, false);
     play.client.wire.now = Some(play.now);
     play.client.timeout(play.now);
-    while !play.near.as_ref().is_some_and(Conversation::is_open) {
+    while !play.near.as_ref().is_some_and(Connection::is_open) {
         assert!(play.step());
     }
     let near = play.near.as_ref().unwrap();
     let (sequence, promised) = (near.expected, near.promised());
     let payload = vec![0; size(promised) + 5000];
     let tcp = Tcp { sequence, payload: &payload, ..answer(Flags::ACK, play.client.expected()) };
-    play.with(|near, scene| near.segment(&tcp, scene));
+    play.with(|near, env| near.segment(&tcp, env));
     let near = play.near.as_ref().unwrap();
     assert_eq!((near.expected.wrapping_sub(sequence), near.promised()), (promised, 0));
     assert!(promised >= 2000 && play.kept == size(promised), "{promised} {}", play.kept);
@@ -81,7 +81,7 @@ fn what_was_not_promised_is_not_taken() {
 /// When all together keep too much, the container has to: it takes longer.
 #[test]
 fn what_is_not_kept_is_sent_again() {
-    let mut play = Play::new(1, 0, 200_000, 0);
+    let mut play = Simulation::new(1, 0, 200_000, 0);
     (play.far.room, play.far.boast, play.kept) = (5000, 20_000, MAX_KEPT);
     play.run_with(|play, step| {
         if step % 10 == 0 {
@@ -97,10 +97,10 @@ fn what_is_not_kept_is_sent_again() {
 #[test]
 fn containers_are_called() {
     for seed in 1..=40 {
-        Play::new(seed, seed * 6, 30_000, 30_000).called().run();
+        Simulation::new(seed, seed * 6, 30_000, 30_000).called().run();
     }
     let since = Instant::now();
-    assert!(Play::new(1, 0, 30_000, 30_000).called().run().now - since < Duration::from_millis(500));
+    assert!(Simulation::new(1, 0, 30_000, 30_000).called().run().now - since < Duration::from_millis(500));
 }
 
 /// A segment that answers our SYN.
@@ -121,31 +121,31 @@ fn answer(flags: Flags, acknowledgment: u32) -> Tcp<'static> {
 
 #[test]
 fn a_container_that_is_called_refuses() {
-    let mut play = Play::new(1, 0, 0, 0).called();
-    play.with(|near, scene| near.segment(&answer(Flags::RST | Flags::ACK, 5), scene));
+    let mut play = Simulation::new(1, 0, 0, 0).called();
+    play.with(|near, env| near.segment(&answer(Flags::RST | Flags::ACK, 5), env));
     assert!(play.near.is_some(), "that was about something else");
-    play.with(|near, scene| near.segment(&answer(Flags::RST | Flags::ACK, 0xffff_ff01), scene));
-    assert_eq!(play.fate, Fate::Broken);
+    play.with(|near, env| near.segment(&answer(Flags::RST | Flags::ACK, 0xffff_ff01), env));
+    assert_eq!(play.verdict, Verdict::Aborted);
 }
 
 #[test]
 fn a_container_that_is_called_and_says_nothing_is_given_up() {
-    let mut play = Play::new(1, 0, 0, 0).called();
+    let mut play = Simulation::new(1, 0, 0, 0).called();
     play.client.wire.lost = 1000;
     let since = play.now;
     while play.near.is_some() {
         assert!(play.step());
     }
-    assert_eq!(play.fate, Fate::Broken);
+    assert_eq!(play.verdict, Verdict::Aborted);
     assert!(play.now - since > Duration::from_secs(60) && play.now - since < Duration::from_secs(300));
 }
 
 /// The container remembers a former connection from the same port: it is told that it is over.
 #[test]
 fn a_former_connection_is_in_the_way() {
-    let mut play = Play::new(1, 0, 1000, 1000).called();
+    let mut play = Simulation::new(1, 0, 1000, 1000).called();
     play.wire.packets.clear();
-    play.with(|near, scene| near.segment(&answer(Flags::ACK, 12_345), scene));
+    play.with(|near, env| near.segment(&answer(Flags::ACK, 12_345), env));
     let (_, (bytes, offload)) = play.wire.packets.pop_first().unwrap();
     let Ok(Ip { transport: Transport::Tcp(tcp), .. }) = Ip::parse(&bytes, offload) else { panic!("packet") };
     assert_eq!((tcp.flags, tcp.sequence), (Flags::RST, 12_345));
@@ -155,7 +155,7 @@ fn a_former_connection_is_in_the_way() {
 
 #[test]
 fn without_accidents_nothing_waits() {
-    let mut play = Play::new(1, 0, 200_000, 400_000);
+    let mut play = Simulation::new(1, 0, 200_000, 400_000);
     (play.pace, play.far.room, play.client.room) = (1 << 20, 1 << 20, 200_000);
     let since = play.now;
     let play = play.run();
@@ -166,7 +166,7 @@ fn without_accidents_nothing_waits() {
 #[test]
 fn loss_doubles_and_disorder() {
     for seed in 1..=60 {
-        Play::new(seed, 20 + seed * 4, 60_000, 60_000).run();
+        Simulation::new(seed, 20 + seed * 4, 60_000, 60_000).run();
     }
 }
 
@@ -174,7 +174,7 @@ fn loss_doubles_and_disorder() {
 fn small_and_empty_ones() {
     for seed in 1..=20 {
         for (up, down) in [(0, 0), (1, 0), (0, 1), (999, 1001)] {
-            Play::new(seed, 100, up, down).run();
+            Simulation::new(seed, 100, up, down).run();
         }
     }
 }
@@ -182,7 +182,7 @@ fn small_and_empty_ones() {
 #[test]
 fn slow_readers_close_their_windows() {
     for seed in 1..=20 {
-        let mut play = Play::new(seed, 50, 40_000, 40_000);
+        let mut play = Simulation::new(seed, 50, 40_000, 40_000);
         (play.pace, play.client.room, play.far.room) = (1500, 3000, 0);
         play.run();
     }
@@ -191,7 +191,7 @@ fn slow_readers_close_their_windows() {
 /// The client's window is closed, and the packet that opens it is lost: we ask.
 #[test]
 fn a_window_is_probed() {
-    let mut play = Play::new(1, 0, 0, 10_000);
+    let mut play = Simulation::new(1, 0, 0, 10_000);
     play.client.room = 4000;
     play.client.wire.now = Some(play.now);
     play.client.timeout(play.now);
@@ -209,10 +209,10 @@ fn a_window_is_probed() {
 
 #[test]
 fn a_container_that_says_nothing_is_given_up() {
-    let mut play = Play::new(1, 0, 0, 10_000);
+    let mut play = Simulation::new(1, 0, 0, 10_000);
     play.client.wire.now = Some(play.now);
     play.client.timeout(play.now);
-    while !play.near.as_ref().is_some_and(Conversation::is_open) {
+    while !play.near.as_ref().is_some_and(Connection::is_open) {
         assert!(play.step());
     }
     let since = play.now;
@@ -222,16 +222,16 @@ fn a_container_that_says_nothing_is_given_up() {
         play.client.timer = None;
         assert!(play.step());
     }
-    assert_eq!(play.fate, Fate::Broken);
+    assert_eq!(play.verdict, Verdict::Aborted);
     assert!(play.now - since > Duration::from_secs(60) && play.now - since < Duration::from_secs(300));
 }
 
 #[test]
 fn a_full_device_is_a_loss() {
-    let mut play = Play::new(1, 0, 0, 10_000);
+    let mut play = Simulation::new(1, 0, 0, 10_000);
     play.client.wire.now = Some(play.now);
     play.client.timeout(play.now);
-    while !play.near.as_ref().is_some_and(Conversation::is_open) {
+    while !play.near.as_ref().is_some_and(Connection::is_open) {
         assert!(play.step());
         play.wire.full = play.near.as_ref().is_some();
         if play.wire.full && play.wire.packets.is_empty() && play.client.wire.packets.is_empty() {
@@ -244,8 +244,8 @@ fn a_full_device_is_a_loss() {
 
 #[test]
 fn only_the_right_number_resets() {
-    for (offset, fate) in [(0, Fate::Broken), (1, Fate::On), (u32::MAX, Fate::On)] {
-        let mut play = Play::new(1, 0, 10, 0);
+    for (offset, verdict) in [(0, Verdict::Aborted), (1, Verdict::Continue), (u32::MAX, Verdict::Continue)] {
+        let mut play = Simulation::new(1, 0, 10, 0);
         play.far.ended = false;
         play.client.wire.now = Some(play.now);
         play.client.timeout(play.now);
@@ -264,8 +264,8 @@ fn only_the_right_number_resets() {
             options: &[],
             payload: &[],
         };
-        play.with(|near, scene| near.segment(&tcp, scene));
-        assert_eq!(play.fate, fate, "{offset}");
+        play.with(|near, env| near.segment(&tcp, env));
+        assert_eq!(play.verdict, verdict, "{offset}");
     }
 }
 
@@ -273,7 +273,7 @@ fn only_the_right_number_resets() {
 #[test]
 fn random_segments_do_no_harm() {
     for seed in 1..=200 {
-        let mut play = Play::new(seed, 0, 10, 5000);
+        let mut play = Simulation::new(seed, 0, 10, 5000);
         play.client.wire.now = Some(play.now);
         play.client.timeout(play.now);
         play.step();
@@ -299,8 +299,8 @@ fn random_segments_do_no_harm() {
             };
             play.now += Duration::from_millis(random.below(500));
             play.far.room = random.below(3000) as usize;
-            play.with(|near, scene| near.segment(&tcp, scene));
-            play.with(Conversation::timeout);
+            play.with(|near, env| near.segment(&tcp, env));
+            play.with(Connection::timeout);
         }
     }
 }
@@ -309,7 +309,7 @@ fn random_segments_do_no_harm() {
 fn ten_thousand_take_little() {
     let mut flows = VecDeque::new();
     for seed in 0..10_000 {
-        let mut play = Play::new(1, 0, 0, 0);
+        let mut play = Simulation::new(1, 0, 0, 0);
         (play.buffer, play.client.start) = (vec![0; 1000], seed);
         play.client.wire.now = Some(play.now);
         play.client.timeout(play.now);
@@ -318,6 +318,6 @@ fn ten_thousand_take_little() {
         play.buffer = Vec::new();
         flows.push_back(play.near.unwrap());
     }
-    assert!(size_of::<Conversation>() <= 256, "{}", size_of::<Conversation>());
+    assert!(size_of::<Connection>() <= 256, "{}", size_of::<Connection>());
     assert_eq!(flows.len(), 10_000);
 }

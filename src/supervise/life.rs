@@ -1,0 +1,360 @@
+//! The life of a container under its supervisor: run after run, as its restart policy has it, to the record of its end.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::process::WaitIdOptions;
+
+use super::added::Added;
+use super::attached::{Attached, Client};
+use super::backoff::Backoff;
+use super::health::Monitor;
+use super::network::Networked;
+use super::protocol::{Launch, MAX_MESSAGE, Reply};
+use super::start::{self, Started};
+use super::timers::{Timer, Timers};
+use super::{exit_code, sweep_dead, take_lock, this_process};
+use crate::base::process::{ProcessIdentity, ends_within};
+use crate::base::publish::{self, Durability};
+use crate::base::{Error, Paths, Result, lock, time};
+use crate::state::record::{FORMAT, Phase};
+use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
+use crate::sys::process::Cloned;
+
+/// How long the end is held up for clients that do not read, so that those that do have it before anything else.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the process that served the files of a run may take to end after it.
+const LAST_BREATH: Duration = Duration::from_secs(10);
+
+/// The exit code of a container that could not be started again after a run that went well: docker's.
+const NOT_STARTED: i32 = 128;
+
+/// A container's supervisor.
+pub(super) struct Supervisor {
+    pub(super) paths: Paths,
+    pub(super) launch: Launch,
+    pub(super) config: ContainerConfig,
+    pub(super) guard: ContainerGuard,
+    pub(super) state: RunState,
+    /// None between two runs.
+    pub(super) run: Option<Run>,
+    /// Its networks, if it has any.
+    pub(super) network: Option<Networked>,
+    pub(super) listener: OwnedFd,
+    pub(super) attached: Attached,
+    pub(super) timers: Timers,
+    pub(super) ending: Ending,
+    backoff: Backoff,
+    /// Room for the record of the end; none for a `--rm` container, which leaves none.
+    reserve: Option<publish::Reserve>,
+    pub(super) terminations: OwnedFd,
+    pub(super) buffer: Vec<u8>,
+}
+
+/// One run of the container.
+pub(super) struct Run {
+    pub(super) init: Cloned,
+    /// The process that serves the root file system, unless the kernel does or it has ended.
+    pub(super) file_server: Option<Cloned>,
+    /// What cut the container off.
+    pub(super) disaster: String,
+    /// Keeps the container's namespaces from being torn down before its end was reported.
+    namespaces: Vec<fs::File>,
+    pub(super) added: Vec<Added>,
+    /// Its health check, if it has one.
+    pub(super) monitor: Option<Monitor>,
+    began: Instant,
+}
+
+/// What the end of the present run means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The restart policy decides.
+    Policy,
+    /// Another run follows at once.
+    Again,
+    /// It is the last one.
+    Last,
+}
+
+/// How a run went.
+struct Over {
+    code: i32,
+    disaster: String,
+    ran: Duration,
+    added: Vec<Added>,
+    namespaces: Vec<fs::File>,
+    file_server: Option<Cloned>,
+}
+
+impl Run {
+    /// A run that has just begun.
+    fn new(init: Cloned, file_server: Option<Cloned>, config: &ContainerConfig) -> Self {
+        let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
+        let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
+        let monitor = config.health.plan().map(Monitor::new);
+        Self {
+            init,
+            file_server,
+            disaster: String::new(),
+            namespaces,
+            added: Vec::new(),
+            monitor,
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
+    /// is gone.
+    pub(super) fn start(paths: &Paths, launch: Launch) -> Result<Self> {
+        let containers = Containers::new(paths);
+        let config = containers.config(&launch.id)?;
+        let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
+            let name = &config.name;
+            let error = Error::conflict(format!("container `{name}` is running, or being changed by another command"));
+            match lock::holder(&paths.container(&launch.id)) {
+                Some(holder) => error.hint(format!("it is held by {holder}")),
+                None => error,
+            }
+        })?;
+        let first = containers.state(&guard.id)?.is_none();
+        let reserve = if config.lifecycle.remove { None } else { Some(containers.reserve_state(&guard)?) };
+        let begun = || -> Result<_> {
+            let mut network = Networked::join(paths, &config, &start::own_program()?)?;
+            let listener = start::listen_at(&paths.container_socket(&config.id))?;
+            let terminations = start::termination_signals()?;
+            let started = start::start(paths, &launch, &config, &mut network, first)?;
+            Ok((network, listener, terminations, started))
+        };
+        match begun() {
+            Ok((network, listener, terminations, Started { init, file_server, streams })) => {
+                let state = RunState {
+                    format: FORMAT,
+                    phase: Phase::Running,
+                    supervisor: this_process()?,
+                    init: None,
+                    started: time::now(),
+                    joined: None,
+                    restarter: None,
+                    restarts: 0,
+                    stopped: false,
+                    health: None,
+                };
+                let mut supervisor = Self {
+                    paths: paths.clone(),
+                    attached: Attached::new(paths.container(&config.id).join("log")),
+                    launch,
+                    config,
+                    guard,
+                    state,
+                    run: None,
+                    network,
+                    listener,
+                    timers: Timers::default(),
+                    ending: Ending::Policy,
+                    backoff: Backoff::default(),
+                    reserve,
+                    terminations,
+                    buffer: vec![0; MAX_MESSAGE],
+                };
+                supervisor.begin_run(Started { init, file_server, streams })?;
+                Ok(supervisor)
+            }
+            Err(error) => {
+                let _ = fs::remove_file(paths.container_socket(&config.id));
+                if config.lifecycle.remove {
+                    containers.remove_with_volumes(guard, &config, Durability::Volatile)?;
+                    let _ = publish::empty_trash(&paths.trash());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes in the client that has started the container.
+    pub(super) fn welcome(&mut self, mut client: Client) {
+        for note in self.network.iter().flat_map(|network| network.notes(&self.config)) {
+            client.tell(Reply::Note(note));
+        }
+        client.tell(Reply::Started(self.run.as_ref().map_or(0, |run| run.init.pid), None));
+        self.attached.add(client);
+    }
+
+    /// From the beginning of the first run to the end of the last.
+    pub(super) fn live(mut self) -> Result<()> {
+        loop {
+            while self.turn() {}
+            let Some(over) = self.end_run() else { return self.finish(NOT_STARTED, String::new(), None) };
+            let Some(pause) = self.pause_after(&over) else {
+                return self.finish(over.code, over.disaster.clone(), Some(over));
+            };
+            let code = over.code;
+            if let Err(error) = self.rest(over, pause) {
+                return self.finish(code, error.chain(), None);
+            }
+            while self.timers.is_set(Timer::NextRun) && self.ending != Ending::Last {
+                self.turn();
+            }
+            if self.ending == Ending::Last {
+                return self.finish(code, String::new(), None);
+            }
+            if let Err(error) = self.begin_again() {
+                let error = format!("cannot start it again: {}", error.chain());
+                self.attached.announce(&format!("coracle: {error}\n"));
+                return self.finish(if code == 0 { NOT_STARTED } else { code }, error, None);
+            }
+        }
+    }
+
+    /// Another run.
+    fn begin_again(&mut self) -> Result<()> {
+        self.state.restarts = self.state.restarts.saturating_add(1);
+        let started = start::start(&self.paths, &self.launch, &self.config, &mut self.network, false)?;
+        self.begin_run(started)
+    }
+
+    /// A run has begun: records it.
+    fn begin_run(&mut self, Started { init, file_server, streams }: Started) -> Result<()> {
+        self.attached.begin(streams);
+        self.state.phase = Phase::Running;
+        self.state.init = ProcessIdentity::of(init.pid);
+        self.state.started = time::now();
+        self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
+        let run = Run::new(init, file_server, &self.config);
+        self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
+        if let Some(monitor) = &run.monitor {
+            self.timers.set(Timer::Check, monitor.next_at());
+        }
+        self.run = Some(run);
+        Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
+        if let Some(network) = &mut self.network {
+            network.recorded();
+        }
+        Ok(())
+    }
+
+    /// Pid 1 has ended: takes what is left of the run.
+    fn end_run(&mut self) -> Option<Over> {
+        let mut run = self.run.take()?;
+        let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
+        let ran = run.began.elapsed();
+        // Those who have connected in the last moment hear of it, too, and what they have asked for counts.
+        self.accept();
+        self.serve_all();
+        self.attached.drain();
+        for timer in [Timer::Kill, Timer::Check, Timer::CheckTimeout] {
+            self.timers.clear(timer);
+        }
+        self.state.health = run.monitor.take().map(Monitor::finish);
+        let Run { disaster, namespaces, added, file_server, .. } = run;
+        Some(Over { code, disaster, ran, added, namespaces, file_server })
+    }
+
+    /// How long to wait for the next run, if there is one.
+    fn pause_after(&mut self, over: &Over) -> Option<Duration> {
+        match self.ending {
+            Ending::Last => None,
+            Ending::Again => Some(Duration::ZERO),
+            Ending::Policy if self.config.lifecycle.restart.continues(over.code, self.state.restarts) => {
+                Some(self.backoff.after(over.ran))
+            }
+            Ending::Policy => None,
+        }
+    }
+
+    /// Between two runs: records it, tells those who have waited for the end of this one, and lets go what was its own.
+    fn rest(&mut self, over: Over, pause: Duration) -> Result<()> {
+        let Over { code, added, namespaces, file_server, .. } = over;
+        self.ending = Ending::Policy;
+        self.timers.set(Timer::NextRun, Instant::now() + pause);
+        self.state.phase = Phase::Restarting { code, finished: time::now() };
+        Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
+        added.iter().for_each(Added::finish);
+        self.attached.tell_end_of_run(code);
+        // With its mounts its root file system goes, which the next run mounts anew.
+        drop(namespaces);
+        if let Some(server) = file_server {
+            if !ends_within(server.pidfd.as_fd(), LAST_BREATH) {
+                return Err(Error::system("the process that served the container's files does not end"));
+            }
+            exit_code(server.pidfd.as_fd(), WaitIdOptions::empty());
+        }
+        Ok(())
+    }
+
+    /// The container has ended for good: record, remove, tell, let go.
+    fn finish(mut self, code: i32, error: String, over: Option<Over>) -> Result<()> {
+        // A run that could not be recorded is not one.
+        self.signal(libc::SIGKILL);
+        drop(self.end_run());
+        // Those who connect from now on are refused.
+        self.accept();
+        drop(self.listener);
+        // Its ports and addresses are free before anybody hears of its end.
+        if let Some(Err(error)) = self.network.take().map(Networked::leave) {
+            self.attached.announce(&format!("coracle: its ports may still be open: {}\n", error.chain()));
+        }
+        self.state.joined = None;
+        self.state.phase = match self.state.phase {
+            Phase::Restarting { finished, .. } => Phase::Exited { code, finished, error },
+            _ => Phase::Exited { code, finished: time::now(), error },
+        };
+        let containers = Containers::new(&self.paths);
+        let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
+        let goes =
+            self.config.lifecycle.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let recorded = match goes {
+            true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
+            false => {
+                let recorded =
+                    containers.set_last_state(&self.guard, &self.state, durability(&self.config), self.reserve);
+                drop(self.guard);
+                recorded
+            }
+        };
+        if let Some(over) = &over {
+            over.added.iter().for_each(Added::finish);
+        }
+        self.attached.tell_end(code);
+        self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());
+        drop(over);
+        let _ = sweep_dead(&self.paths);
+        if goes {
+            let _ = publish::empty_trash(&self.paths.trash());
+        }
+        self.attached.linger(None, self.terminations.as_fd());
+        recorded
+    }
+
+    /// Makes the present run, or the one that has ended last, the last one.
+    pub(super) fn end_for_good(&mut self) {
+        self.ending = Ending::Last;
+        self.timers.clear(Timer::NextRun);
+    }
+
+    /// Asks the run to end, and makes sure after `patience` milliseconds; never when that is negative.
+    pub(super) fn stop(&mut self, signal: i32, patience: i64) {
+        self.signal(signal);
+        if patience >= 0 {
+            let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
+            self.timers.set_at_latest(Timer::Kill, at);
+        }
+    }
+
+    /// [`Self::stop`] as the container itself wants it.
+    pub(super) fn stop_usually(&mut self) {
+        let lifecycle = &self.config.lifecycle;
+        self.stop(lifecycle.stop_signal.0, i64::from(lifecycle.stop_timeout) * 1000);
+    }
+
+    pub(super) fn signal(&self, signal: i32) {
+        if let Some(run) = &self.run {
+            // A pid 1 that has ended meanwhile is noticed by its pidfd.
+            let _ = crate::sys::process::send_signal(run.init.pidfd.as_fd(), signal);
+        }
+    }
+}
