@@ -245,6 +245,7 @@ mod tests {
     fn what_is_removed_is_reported() {
         let (engine, _scratch) = fixtures::engine();
         let image = fixtures::image(&engine, "a", &["app:one", "app:two"]);
+        fixtures::image(&engine, "b", &["other:one", "other:two"]);
         let store = engine.store().unwrap();
         let lock = store.lock_exclusive().unwrap();
         let remove = |name: &str| remove_one(&engine, &store, &lock, name, &How::default());
@@ -254,7 +255,6 @@ mod tests {
         let second = remove(&short).unwrap();
         assert_eq!((second.untagged, second.deleted), (vec!["app:two".to_owned()], vec![image.id]));
         assert!(remove("app:two").unwrap_err().message().starts_with("no such image"));
-        fixtures::image(&engine, "b", &["other:one", "other:two"]);
         let elsewhere = How { platform: Some("linux/mips".parse().unwrap()), ..How::default() };
         assert!(
             remove_one(&engine, &store, &lock, "other:one", &elsewhere).unwrap_err().message().contains("linux/mips")

@@ -4,12 +4,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
-use crate::base::publish::{nameless, sync_dir};
+use crate::base::publish::sync_dir;
 use crate::base::{Error, Result, ResultExt};
 
 /// Where to write.
@@ -28,19 +28,19 @@ pub enum Output {
 pub enum Opened {
     /// It has no end of its own.
     Stream,
-    /// The file without a name, and the name that it will have.
-    File(File, PathBuf),
+    /// The file, the name that it will have, and the one that it has until then, if it has any.
+    File(File, PathBuf, Option<Unfinished>),
     /// The directory under another name, and the name that it will have.
     Directory(Unfinished, PathBuf),
 }
 
-/// A directory that goes again unless it is finished.
+/// A file or directory under a hidden name. It goes again unless it was renamed.
 #[derive(Debug)]
 pub struct Unfinished(PathBuf);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_file(&self.0).or_else(|_| fs::remove_dir_all(&self.0));
     }
 }
 
@@ -59,9 +59,9 @@ impl Output {
                     Ok((file.into(), Opened::Stream))
                 }
                 _ => {
-                    let file = nameless(parent(&path))?;
+                    let (file, staged) = new_file(&path)?;
                     let fd = file.try_clone().at(&path, "cannot write")?.into();
-                    Ok((fd, Opened::File(file, path)))
+                    Ok((fd, Opened::File(file, path, staged)))
                 }
             },
             Self::Directory(path) => {
@@ -86,28 +86,45 @@ impl Opened {
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Stream => Ok(()),
-            Self::File(file, path) => {
+            Self::File(file, path, staged) => {
                 file.sync_all().at(&path, "cannot write")?;
-                // A link cannot replace a file: it gets a name for a moment.
-                let staged = beside(&path)?;
-                let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let named = link(&nameless, &staged).and_then(|()| fs::rename(&staged, &path));
-                if named.is_err() {
-                    let _ = fs::remove_file(&staged);
-                }
-                named.at(&path, "cannot write")?;
+                let staged = match staged {
+                    Some(staged) => staged,
+                    // A link cannot replace a file: it gets a name for a moment.
+                    None => {
+                        let staged = Unfinished(beside(&path)?);
+                        let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+                        link(&nameless, &staged.0).at(&path, "cannot write")?;
+                        staged
+                    }
+                };
+                fs::rename(&staged.0, &path).at(&path, "cannot write")?;
                 sync_dir(parent(&path))
             }
             Self::Directory(unfinished, path) => {
                 let directory = File::open(&unfinished.0).at(&unfinished.0, "cannot open")?;
                 rustix::fs::syncfs(&directory).at(&path, "cannot write")?;
-                // An empty directory is replaced. What was staged is gone under its old name, which `Unfinished` then seeks
-                // in vain.
+                // An empty directory is replaced.
                 fs::rename(&unfinished.0, &path).at(&path, "cannot write")?;
                 sync_dir(parent(&path))
             }
         }
     }
+}
+
+/// A new file (0600) without a name, of which a killed process leaves nothing; on file systems that have no such files, as
+/// those of USB sticks, one with a hidden name.
+fn new_file(path: &Path) -> Result<(File, Option<Unfinished>)> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    match options.clone().custom_flags(libc::O_TMPFILE).open(parent(path)) {
+        Ok(file) => return Ok((file, None)),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {}
+        Err(error) => return Err(error).at(path, "cannot write"),
+    }
+    let staged = Unfinished(beside(path)?);
+    let file = options.create_new(true).open(&staged.0).at(path, "cannot write")?;
+    Ok((file, Some(staged)))
 }
 
 /// Gives a file without a name one (open(2), `O_TMPFILE`).
@@ -155,6 +172,19 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), expected);
             assert_eq!(names(scratch.path()), ["image.tar"]);
         }
+        // As on a file system without nameless files.
+        let hidden = scratch.path().join(".hidden");
+        for finished in [false, true] {
+            fs::write(&hidden, "hidden").unwrap();
+            let file = File::open(&hidden).unwrap();
+            let opened = Opened::File(file, path.clone(), Some(Unfinished(hidden.clone())));
+            match finished {
+                true => opened.finish().unwrap(),
+                false => drop(opened),
+            }
+            assert!(!hidden.exists());
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "hidden");
         assert!(Output::File(scratch.path().to_owned()).open().is_err());
         assert!(matches!(Output::File("/dev/null".into()).open().unwrap().1, Opened::Stream));
     }
