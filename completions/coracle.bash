@@ -34,6 +34,9 @@ _coracle() {
             coracle,exec)
                 cmd="coracle__subcmd__exec"
                 ;;
+            coracle,healthcheck)
+                cmd="coracle__subcmd__healthcheck"
+                ;;
             coracle,history)
                 cmd="coracle__subcmd__history"
                 ;;
@@ -181,6 +184,9 @@ _coracle() {
             coracle__subcmd__container,wait)
                 cmd="coracle__subcmd__container__subcmd__wait"
                 ;;
+            coracle__subcmd__healthcheck,run)
+                cmd="coracle__subcmd__healthcheck__subcmd__run"
+                ;;
             coracle__subcmd__image,exists)
                 cmd="coracle__subcmd__image__subcmd__exists"
                 ;;
@@ -305,7 +311,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-D -H -c -l -v --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run exec port ps pull push images history import load save attach create inspect kill login logout logs restart rm rmi start stop tag top untag wait doctor info version completion container image network volume system"
+            opts="-D -H -c -l -v --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run exec port ps pull push images history import load save attach create inspect kill login logout logs restart rm rmi start stop tag top untag wait doctor info version completion container image network volume healthcheck system"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -435,7 +441,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --rm --stop-signal --stop-timeout --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -903,7 +909,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --rm --stop-signal --stop-timeout --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1249,7 +1255,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --rm --stop-signal --stop-timeout --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1543,6 +1549,34 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__healthcheck)
+            opts="--help run"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__healthcheck__subcmd__run)
+            opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -2747,7 +2781,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --rm --stop-signal --stop-timeout --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -117,6 +117,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-add -d 'Add 
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
@@ -278,6 +279,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-add -d 'A
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
@@ -351,6 +353,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print 
 complete -c coracle -n "__fish_coracle_using_subcommand tag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand untag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
@@ -425,6 +428,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
@@ -551,6 +555,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
@@ -831,6 +836,9 @@ complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all volumes that no container has'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Do not complain about a volume that does not exist (as podman: remove its containers first)'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "df" -d 'Show disk usage'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'

@@ -23,7 +23,7 @@ const LINKS_MAX: usize = 8;
 /// What a name stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    /// Contents of so many bytes, from an offset on.
+    /// Contents: a number of bytes from an offset on.
     File { offset: u64, size: u64 },
     /// Another name.
     Link(String),

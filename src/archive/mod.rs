@@ -98,7 +98,7 @@ pub fn unpack_layer(
     Ok(Unpacked { diff_id, size, entries, tar_size, rebuildable, hides_lower })
 }
 
-/// What reading the stream ended with: an error of ours that travelled through `std::io` comes out as it was; a system
+/// What reading the stream ended with: our own error that travelled through `std::io` comes out as it was; a system
 /// call's stays one; anything else comes from a decoder and means that the stream is damaged.
 fn read_error(error: io::Error) -> Error {
     error.downcast::<Error>().unwrap_or_else(|error| {

@@ -40,7 +40,7 @@ pub fn step(words: impl FnOnce() -> String) {
     }
 }
 
-/// Tells of a step of another process of ours.
+/// Tells of a step of another process of coracle.
 pub fn pass_on(words: &str) {
     if let Some(listener) = &*LISTENER.lock().unwrap_or_else(PoisonError::into_inner) {
         listener(words);

@@ -36,9 +36,6 @@ use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, private};
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Wish};
 
-/// Held by whoever starts netd, in the runtime directory.
-pub(super) const LOCK: &str = "netd.lock";
-
 /// The timeout of one answer: ample for a busy machine on which a hundred containers start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -138,7 +135,7 @@ impl Membership {
                 Ok(Some(_)) => return Err(misunderstood()),
                 // Its socket is there before it is.
                 Err(error) => {
-                    return Err(match lock::holder(&paths.runtime.join(LOCK)) {
+                    return Err(match lock::holder(&paths.runtime.join(spawn::LOCK)) {
                         Some(starter) => error.hint(format!("it is being started by {starter}")),
                         None => error,
                     });
@@ -343,8 +340,8 @@ fn find_or_start(paths: &Paths, program: BorrowedFd<'_>, router: Option<Borrowed
         return Ok(connected);
     }
     private_dir(&paths.runtime.join("netd"))?;
-    let _starting =
-        Lock::wait_at_most(&paths.runtime.join(LOCK), Mode::Exclusive, PATIENCE).context(|| "cannot start netd")?;
+    let _starting = Lock::wait_at_most(&paths.runtime.join(spawn::LOCK), Mode::Exclusive, PATIENCE)
+        .context(|| "cannot start netd")?;
     failpoint::here("netd.locked")?;
     if let Some(connected) = attempt(&address)? {
         return Ok(connected);

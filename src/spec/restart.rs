@@ -11,7 +11,7 @@ pub enum RestartPolicy {
     /// Nothing.
     #[default]
     No,
-    /// Another run if this one has failed: at most so many, or any number when 0.
+    /// Another run if this one has failed: at most this number of times, any number when 0.
     OnFailure(u32),
     /// Another run.
     Always,

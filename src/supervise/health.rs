@@ -32,7 +32,7 @@ pub(super) struct Monitor {
     /// When the run began.
     began: Instant,
     checking: Option<Checking>,
-    /// Who wants to know the result of the check that is being made.
+    /// Clients that wait for the result of the check that is being made.
     askers: Vec<OwnedFd>,
 }
 

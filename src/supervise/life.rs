@@ -122,6 +122,10 @@ impl Supervisor {
             }
         })?;
         failpoint::here("supervisor.locked")?;
+        if launch.traced {
+            // Before netd is started, which traces its steps if we do.
+            trace::listen_in_log(&Paths::logs_in(&paths.data), "supervisor.log", config.id.short().to_owned());
+        }
         let first = containers.state(&guard.id)?.is_none();
         let reserve = if config.lifecycle.remove { None } else { Some(containers.reserve_state(&guard)?) };
         let begun = || -> Result<_> {

@@ -39,9 +39,6 @@ pub(super) fn start(
     first: bool,
 ) -> Result<Started> {
     let container = paths.container(&config.id);
-    if request.traced {
-        trace::listen_in_log(&Paths::logs_in(&paths.data), "supervisor.log", config.id.short().to_owned());
-    }
     trace::step(|| format!("starts container `{}`", config.name));
     trace::step(|| joined(network.as_ref()));
     let exe = own_program()?;
@@ -91,7 +88,7 @@ pub(super) fn start(
     let resources = Resources { root, streams, exe: &exe, maps: ids.nested };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
-    failpoint::pass("supervisor.launched");
+    failpoint::here("supervisor.launched")?;
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
     let streams = match (ours, terminal) {
         (Some(ours), _) => {

@@ -65,7 +65,7 @@ impl Supervisor {
                 Timer::Check => self.begin_check(),
                 Timer::CheckTimeout => self.monitor(Monitor::time_out),
                 Timer::Listen => self.accept(),
-                // Who waits for the next run sees that it is due.
+                // The wait for the next run ends: it is due.
                 Timer::NextRun => {}
             }
         }
@@ -158,7 +158,7 @@ impl Supervisor {
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    // Who waits there stays there, and the socket readable.
+                    // Clients that wait there stay there, and the socket stays readable.
                     self.timers.set(Timer::Listen, Instant::now() + PAUSE);
                     return;
                 }

@@ -37,7 +37,6 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
-use super::client;
 use super::handler::{Context, Handler, Interest, Token, Wakes};
 use super::networks::{Networks, share_addresses};
 use super::packet::Ip;
@@ -94,7 +93,7 @@ pub fn main(args: &[OsString], running: &dyn Fn() -> Running) -> u8 {
     let [data, runtime, address, adoption, traced] = args else { return 125 };
     let Ok(listener) = inherited_fd(spawn::LISTENER) else { return 125 };
     let address = PathBuf::from(address);
-    let lock = Path::new(runtime).join(client::LOCK);
+    let lock = Path::new(runtime).join(spawn::LOCK);
     let Ok(spare) = listener.try_clone() else { return 125 };
     failpoint::watch(Path::new(runtime));
     failpoint::pass("netd.begin");

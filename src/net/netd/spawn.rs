@@ -12,6 +12,9 @@ use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit
 pub const LISTENER: i32 = 3;
 /// The descriptor of the former router namespace in netd.
 pub const ROUTER: i32 = 4;
+/// Held by whoever starts netd, in the runtime directory.
+pub const LOCK: &str = "netd.lock";
+
 /// The last argument when its steps go to its log.
 pub const TRACED: &[u8] = b"traced";
 
