@@ -150,8 +150,8 @@ pub struct PodmanReport {
     options: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     anonymous: bool,
+    /// podman counts the mounts that a volume's driver has made; a directory needs none.
     mount_count: usize,
-    needs_copy_up: bool,
 }
 
 /// A volume that was listed.
@@ -226,7 +226,6 @@ fn report(volume: &Volume, volumes: &Volumes) -> VolumeReport {
 pub fn inspect_for_podman(engine: &Engine, name: &str) -> Result<PodmanReport> {
     let volumes = Volumes::new(&engine.paths);
     let volume = volumes.find(name)?;
-    let running = users(engine)?.get(&volume.name).copied().unwrap_or(0);
     Ok(PodmanReport {
         name: volume.name.to_string(),
         driver: DRIVER,
@@ -236,8 +235,7 @@ pub fn inspect_for_podman(engine: &Engine, name: &str) -> Result<PodmanReport> {
         scope: "local",
         options: volume.options,
         anonymous: volume.anonymous,
-        mount_count: running,
-        needs_copy_up: running == 0 && volume.device.is_none(),
+        mount_count: 0,
     })
 }
 

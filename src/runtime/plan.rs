@@ -124,8 +124,12 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
             MountSource::Bind { path } => MountPlanSource::Bind { path: path.clone(), recursive: !mount.non_recursive },
             MountSource::Volume { name, .. } => {
                 // All are there: an empty path is refused when it is mounted.
-                let path = facts.volumes.get(name).map(|volume| volume.path.clone()).unwrap_or_default();
-                MountPlanSource::Bind { path, recursive: false }
+                let volume = facts.volumes.get(name);
+                MountPlanSource::Bind {
+                    path: volume.map(|volume| volume.path.clone()).unwrap_or_default(),
+                    // A directory of the host may have mounts below it, which an ordinary user may not leave out.
+                    recursive: volume.is_some_and(|volume| !volume.ours),
+                }
             }
             MountSource::Tmpfs { options, flags } => MountPlanSource::Tmpfs {
                 options: options

@@ -26,7 +26,7 @@ struct CreateArguments {
     /// Volume driver: only local exists
     #[arg(short, long, value_name = "DRIVER", default_value = "local", hide_default_value = true)]
     driver: String,
-    /// Do not complain about a volume that exists (as podman; otherwise it is none of an error)
+    /// As podman: succeed if the volume exists, as docker's `volume create` always does
     #[arg(long)]
     ignore: bool,
     /// Set metadata on the volume
