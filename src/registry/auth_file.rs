@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -138,8 +138,12 @@ impl AuthFile {
 
     /// What the file says, and its text; both are empty when it is not there.
     fn read(&self) -> Result<(credentials::File, String)> {
-        let bytes =
-            if_absent(fs::read(&self.path)).at(&self.path, "cannot read the credentials in")?.unwrap_or_default();
+        let read = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            fs::File::open(&self.path)?.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = if_absent(read()).at(&self.path, "cannot read the credentials in")?.unwrap_or_default();
         if bytes.len() as u64 > FILE_MAX {
             return Err(Error::invalid(format!("`{}` is larger than 1 MiB", self.path.display())));
         }
