@@ -368,7 +368,7 @@ impl<'a, R: BufRead, W: Write> Entries<'a, R, W> {
 
 impl<R: BufRead + Seek, W: Write> Entries<'_, R, W> {
     /// Passes over the contents of the current entry without reading them, and returns where they begin in the stream and
-    /// how long they are, in bytes. That there are so many is the caller's to check.
+    /// how long they are, in bytes. The caller checks that the archive has that many.
     pub fn pass_over(&mut self) -> Result<(u64, u64)> {
         let (at, mut left) = (self.position, std::mem::take(&mut self.remaining));
         let length = left;

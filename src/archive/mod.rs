@@ -98,8 +98,8 @@ pub fn unpack_layer(
     Ok(Unpacked { diff_id, size, entries, tar_size, rebuildable, hides_lower })
 }
 
-/// What reading the stream ended with: our own error that travelled through `std::io` comes out as it was; a system
-/// call's stays one; anything else comes from a decoder and means that the stream is damaged.
+/// The reason why reading the stream failed. An error of coracle that `std::io` carried comes out unchanged, and an error of
+/// a system call stays one; anything else comes from a decoder and means that the stream is damaged.
 fn read_error(error: io::Error) -> Error {
     error.downcast::<Error>().unwrap_or_else(|error| {
         let kind = if error.raw_os_error().is_some() { Kind::System } else { Kind::Invalid };

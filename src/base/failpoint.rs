@@ -34,7 +34,7 @@ pub const PASSED: &str = "failpoint.passed";
 /// How long `delay` takes.
 pub const DELAY: Duration = Duration::from_millis(200);
 
-/// What becomes of an error at a step.
+/// The effect of an injected error on the command that passes the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The command that passed the step fails, and says why.

@@ -1,6 +1,5 @@
 //! `inspect`: everything about one container or image, in docker's shape: its names, its order, its zero values. What
-//! coracle does not have (health checks, limits) is absent or at docker's default, so that programs that
-//! read the shape find what they look for.
+//! coracle does not have (limits) is at docker's default, so that programs that read the shape find what they look for.
 
 mod container;
 mod image;

@@ -12,7 +12,7 @@ const MOST: usize = 1024;
 const DEEPEST: usize = 4;
 
 /// What a container has of its own in `/dev`.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "console",
     "fd",
     "full",
@@ -28,6 +28,7 @@ const OWN: [&str; 15] = [
     "stdout",
     "tty",
     "urandom",
+    "zero",
 ];
 
 /// All devices in the directory `root`, `/dev` or one below it, under the same names.
@@ -41,7 +42,7 @@ pub(super) fn all(root: &Path) -> Vec<Device> {
 }
 
 fn is_own(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| OWN.contains(&name) || name == "zero")
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| OWN.contains(&name))
 }
 
 fn collect(directory: &Path, deep: usize, found: &mut Vec<PathBuf>) {
@@ -65,6 +66,16 @@ mod tests {
     #[test]
     fn the_containers_own_devices_are_not_the_hosts() {
         let found = all(Path::new("/dev"));
+        let mut there: Vec<String> = fs::read_dir("/dev")
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_char_device() || kind.is_block_device()))
+            .filter_map(|entry| entry.path().to_str().map(String::from))
+            .filter(|path| !is_own(Path::new(path)))
+            .collect();
+        there.sort();
+        let direct = found.iter().map(|device| device.path.clone()).filter(|path| path.matches('/').count() == 2);
+        assert_eq!(direct.collect::<Vec<_>>(), there);
         assert!(found.iter().all(|device| device.host.to_str() == Some(device.path.as_str())));
         for own in ["/dev/null", "/dev/zero", "/dev/tty", "/dev/ptmx", "/dev/console"] {
             assert!(!found.iter().any(|device| device.path == own), "{own}");

@@ -21,7 +21,7 @@ use crate::cli::environment::Environment;
 use crate::engine::request::CreateRequest;
 use crate::spec::storage::StorageDriver;
 
-/// What options are read against: the directory and the variables of whoever typed them.
+/// The directory, the variables and the configuration that give options their meaning.
 pub struct Around<'a> {
     /// The working directory, absolute.
     pub cwd: &'a Path,
@@ -29,7 +29,7 @@ pub struct Around<'a> {
     pub environment: &'a Environment,
     /// `--storage-driver`.
     pub driver: StorageDriver,
-    /// Whom the program plays.
+    /// Whose command line is played.
     pub persona: Persona,
     /// docker's client configuration directory.
     pub docker: PathBuf,
