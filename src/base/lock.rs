@@ -42,7 +42,7 @@ pub fn tell_waits(listener: Option<Listener>) {
     *LISTENER.lock().unwrap_or_else(PoisonError::into_inner) = listener;
 }
 
-/// Passes on the message of a waiter in another process of ours to the function that [`tell_waits`] was given.
+/// Passes on the message of a waiter in another process of coracle to the function that [`tell_waits`] was given.
 pub fn pass_on_wait(message: &str) {
     if let Some(listener) = &*LISTENER.lock().unwrap_or_else(PoisonError::into_inner) {
         listener(message);

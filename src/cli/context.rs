@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::engine::access::Access;
 use crate::spec::storage::StorageDriver;
 
-/// Whom the program plays, by the name it was called with.
+/// The program whose command line is played, by the name it was called with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Persona {
     /// Itself.
@@ -116,7 +116,7 @@ pub struct Globals {
     /// Keep sockets and other short-lived files in this directory
     #[arg(long, value_name = "DIR")]
     pub runroot: Option<String>,
-    /// Who unites the layers of new containers: overlay (the kernel) or fuse (coracle itself)
+    /// The storage driver of new containers, which unites their layers: overlay (the kernel) or fuse (coracle itself)
     #[arg(long, value_name = "DRIVER", default_value = "overlay")]
     pub storage_driver: String,
     /// Print version information and quit
@@ -159,7 +159,7 @@ pub struct Context {
     pub ui: Ui,
     /// What the environment says.
     pub environment: Environment,
-    /// Whom the program plays.
+    /// The program whose command line is played.
     pub persona: Persona,
     globals: Globals,
     cwd: PathBuf,

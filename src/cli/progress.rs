@@ -130,7 +130,7 @@ impl Bars {
     }
 }
 
-/// A layer that is only spoken of.
+/// A layer that is only mentioned.
 pub fn words() -> ProgressStyle {
     style("{prefix}: {msg}")
 }

@@ -21,7 +21,7 @@ use crate::spec::storage::Storage;
 use crate::state::{Container, Status};
 use crate::store::{ImageRecord, NewImage};
 
-/// A container of `busybox`, created so many seconds after 1970. Its id is made of its name.
+/// A container of `busybox`, created this number of seconds after 1970. Its id is made of its name.
 pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
     let name: Name = name.parse().unwrap();
     let config = ContainerConfig {

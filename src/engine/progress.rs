@@ -19,7 +19,7 @@ pub trait Progress: Sync {
     fn layer_exists(&self, _layer: &Digest) {}
     /// Its transfer begins.
     fn layer_started(&self, _layer: &Digest, _total: u64) {}
-    /// So many bytes of it have been received or sent in all. Called often.
+    /// The number of its bytes that have been received or sent in all. Called often.
     fn layer_moved(&self, _layer: &Digest, _bytes: u64) {}
     /// All bytes are here; the rest is being unpacked.
     fn layer_extracting(&self, _layer: &Digest) {}

@@ -17,7 +17,7 @@ use crate::state::{Container, Status};
 pub struct Query {
     /// Those that do not run, too.
     pub all: bool,
-    /// Only so many of the newest, running or not.
+    /// Only this number of the newest, running or not.
     pub last: Option<usize>,
     /// Only those that pass.
     pub filters: Filters,

@@ -467,7 +467,7 @@ impl Shared {
         Ok(Source { base: base(scheme, host)?, endpoint, trust })
     }
 
-    /// Where plain HTTP is allowed, only a try shows which scheme is spoken. This machine is asked in plain HTTP first,
+    /// Where plain HTTP is allowed, only a try shows which scheme the registry serves. This machine is asked in plain HTTP first,
     /// other hosts in HTTPS.
     async fn scheme(&self, host: &str, trust: Trust) -> Result<&'static str> {
         let mut schemes = self.schemes.lock().await;
@@ -486,7 +486,7 @@ impl Shared {
                     schemes.insert(key, scheme);
                     return Ok(scheme);
                 }
-                // The failure of HTTPS tells more, unless it only tells that it is not spoken.
+                // The failure of HTTPS tells more, unless it only tells that the registry does not serve it.
                 Err(failure) if scheme == "https" && !failure.not_tls => failed = Some(failure),
                 Err(failure) => failed = Some(failed.filter(|failed| !failed.not_tls).unwrap_or(failure)),
             }

@@ -1,4 +1,4 @@
-//! Who the user is to a registry: docker's `config.json`, containers-auth.json(5) and credential helpers. What writes them
+//! The credentials of the user for a registry: docker's `config.json`, containers-auth.json(5) and credential helpers. What writes them
 //! is `auth_file`.
 //!
 //! Secrets never appear in errors or `Debug` output.

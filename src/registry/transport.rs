@@ -176,7 +176,7 @@ impl Transport {
         Err(Failure::lasting(Error::invalid(format!("`{}` redirects in circles", authority(&ask.url)))))
     }
 
-    /// One request to find out what is spoken at a URL: no redirects, no second attempt.
+    /// One request to find out which protocol a URL serves: no redirects, no second attempt.
     pub async fn probe(&self, url: Url, trust: Trust) -> Result<StatusCode, Failure> {
         let ask = Ask::get(url, trust);
         self.in_time(&ask, self.hop(&ask, &ask.url)).await.map(|response| response.status())

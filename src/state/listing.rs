@@ -13,7 +13,7 @@ use super::{CONFIG, Container, Containers, STATE, now, record};
 use crate::base::error::if_absent;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
 
-/// So many containers are worth the start of another thread.
+/// This number of containers is worth the start of another thread.
 const MANY: usize = 64;
 
 /// No more threads than that: where files are cached, more of them only wait for the processors.

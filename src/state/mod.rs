@@ -243,7 +243,7 @@ impl Containers {
         if abandoned().is_none() {
             return Ok(false);
         }
-        // Who holds the lock starts it or takes it away.
+        // The holder of the lock starts it or removes it.
         let guard = match self.guard(id) {
             Ok(Some(guard)) => guard,
             Ok(None) => return Ok(false),

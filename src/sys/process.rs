@@ -192,7 +192,7 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
 pub fn reset_signals() -> io::Result<()> {
     for signal in 1..=64 {
         if !matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
-            // SAFETY: SIG_DFL runs no code of ours.
+            // SAFETY: SIG_DFL runs no code of this process.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
     }
@@ -201,7 +201,7 @@ pub fn reset_signals() -> io::Result<()> {
 
 /// Ignores a signal, in this process and what it executes.
 pub fn ignore_signal(signal: i32) {
-    // SAFETY: SIG_IGN runs no code of ours.
+    // SAFETY: SIG_IGN runs no code of this process.
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 

@@ -13,7 +13,7 @@ use crate::spec::image::PullPolicy;
 
 const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 
-/// A tar archive with one file of ours.
+/// A tar archive with one file.
 fn tar(name: &str) -> Vec<u8> {
     let mut header = tar::Header::new_gnu();
     header.set_path(name).unwrap();
