@@ -245,17 +245,6 @@ pub fn place_at(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     }
 }
 
-/// Gives this thread the policy `SCHED_IDLE` (sched(7)): every task of ordinary policy on its CPU goes first. Without
-/// privilege there is no way back.
-pub fn yield_to_all_others() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the parameters outlive the call, which only reads them; 0 means the calling thread.
-    match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
