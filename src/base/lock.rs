@@ -128,6 +128,20 @@ impl Lock {
         let Some(directory) = if_absent(opened).at(path, "cannot open")? else { return Ok(None) };
         taken_or_busy(directory.try_lock(), directory, path)
     }
+
+    /// The same for a directory that is open already; gives it back if somebody holds the lock.
+    pub fn attempt_opened(directory: File) -> io::Result<Result<Self, File>> {
+        match directory.try_lock() {
+            Ok(()) => Ok(Ok(Self { file: directory, _steady: None })),
+            Err(TryLockError::WouldBlock) => Ok(Err(directory)),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// What is locked.
+    pub fn metadata(&self) -> io::Result<fs::Metadata> {
+        self.file.metadata()
+    }
 }
 
 /// The process that holds the lock on the file or directory at `path`, for messages; `None` when it is not found. A lock

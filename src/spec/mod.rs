@@ -4,7 +4,7 @@
 //!
 //! A container: [`container`] is the whole record, made of the groups [`image`], [`process`], [`identity`], [`namespaces`],
 //! [`networking`], [`storage`], [`security`], [`lifecycle`] with its [`restart`] policy, and [`health`]. Each has its value as asked for, its value as decided, and
-//! the function between them.
+//! the function between them. [`settings`] are what changes of it later.
 //!
 //! Other values: [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
 //! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed, [`credentials`] who the user is
@@ -38,6 +38,7 @@ pub mod process;
 pub mod range;
 pub mod restart;
 pub mod security;
+pub mod settings;
 pub mod signal;
 pub mod storage;
 pub mod times;
