@@ -251,6 +251,13 @@ impl Context {
         if self.persona == Persona::Docker {
             engine.docker_first();
         }
+        let files = &mut engine.registry.registries;
+        files.docker_hub_only = self.persona == Persona::Docker;
+        let named = ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"];
+        files.named = named.into_iter().find_map(|variable| self.environment.path(variable));
+        if let Some(cache) = self.environment.path("XDG_CACHE_HOME") {
+            files.aliases = Some(cache.join("containers/short-name-aliases.conf"));
+        }
         Ok(engine)
     }
 

@@ -60,7 +60,10 @@ pub(crate) fn engine() -> (Engine, Staging) {
     let below = |name: &str| scratch.path().join(name);
     let data = scratch.path().to_owned();
     let paths = Paths { data, runtime: below("run"), config: below("config"), home: below("home") };
-    (Engine { registry: crate::registry::Settings::of(&paths), paths }, scratch)
+    // The configuration of this machine is not the test's.
+    let registry =
+        crate::registry::Settings { registries: Default::default(), ..crate::registry::Settings::of(&paths) };
+    (Engine { registry, paths }, scratch)
 }
 
 /// An image without layers that has the label `name`, under some names.

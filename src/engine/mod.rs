@@ -16,6 +16,7 @@ pub mod exec;
 pub(crate) mod fixtures;
 pub mod healthcheck;
 pub mod history;
+mod image_name;
 pub mod image_prune;
 pub mod image_tree;
 pub mod images;

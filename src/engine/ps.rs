@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Engine, network};
+use super::{Engine, image_name, network};
 use crate::base::{Error, Result};
 use crate::spec::container::Phase;
 use crate::spec::filter::{Any, Filter, Keys, Labels};
@@ -158,7 +158,7 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
         times.collect::<Result<Vec<Timestamp>>>()
     };
     let ancestor = |name: &String| {
-        let image = engine.store()?.lookup(name)?;
+        let image = image_name::lookup(engine, &engine.store()?, name)?;
         let image = image.map(|image| (image.id.to_string(), image.layers.iter().map(ToString::to_string).collect()));
         Ok(Ancestor { name: name.clone(), image })
     };

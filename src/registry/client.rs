@@ -106,10 +106,11 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self> {
         let registries = Registries::load(&settings)?;
         let settings = Arc::new(settings);
+        let authorizer = Authorizer::new(settings.clone(), registries.credential_helpers.clone());
         let shared = Arc::new(Shared {
             registries,
             transport: Transport::new(settings.clone()),
-            authorizer: Authorizer::new(settings.clone()),
+            authorizer,
             schemes: Mutex::default(),
             settings,
         });
@@ -383,7 +384,8 @@ impl Shared {
     }
 
     async fn manifest(&self, source: &Source, reference: &Reference) -> Result<Document> {
-        let wanted = reference.digest().map(Digest::as_str).or(reference.tag()).unwrap_or_default();
+        let tag = source.endpoint.tag.as_deref().or(reference.tag());
+        let wanted = reference.digest().map(Digest::as_str).or(tag).unwrap_or_default();
         self.document(source, wanted, reference.digest()).await.map_err(|error| absent(error, reference, source))
     }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -130,6 +130,7 @@ impl Transport {
 
     async fn send_patiently(&self, ask: &Ask) -> Result<Response> {
         let patience = &self.settings.patience;
+        let begin = Instant::now();
         let mut attempt = 1;
         loop {
             let failure = match self.in_time(ask, self.send_once(ask)).await {
@@ -138,8 +139,9 @@ impl Transport {
                 Err(failure) => failure,
             };
             match failure.pause(attempt, patience) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(failure.error),
+                // A wait that is longer than all attempts may take together would only hide the reason.
+                Some(pause) if begin.elapsed() + pause < patience.exchange => tokio::time::sleep(pause).await,
+                _ => return Err(failure.error),
             }
             attempt += 1;
         }

@@ -73,8 +73,7 @@ impl Home {
         let paths =
             Paths { data: root.join("data"), runtime: root.join("run"), config: root.join("config"), home: root };
         let registry = Settings {
-            registries_conf: Vec::new(),
-            registries_conf_dirs: Vec::new(),
+            registries: Default::default(),
             certificate_dirs: Vec::new(),
             patience: Patience {
                 attempts: 2,
