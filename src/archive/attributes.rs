@@ -18,6 +18,8 @@ use super::owners;
 use super::pax::Time;
 use crate::base::{Error, Result, ResultExt};
 
+const CAPABILITY: &[u8] = b"security.capability";
+
 /// Gives a file or directory its owner, mode and extended attributes, in the order in which none undoes another.
 pub fn apply(fd: impl AsFd, entry: &Entry) -> Result<()> {
     let fd = fd.as_fd();
@@ -51,6 +53,53 @@ pub fn timestamps(time: Time) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
 }
 
+/// The extended attributes of a file of a union that an archive keeps: those of users, ACLs and capabilities, in the order
+/// of their names. The union's own and recorded owners are none of the file's.
+pub fn read(fd: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let failed = || format!("cannot read the attributes of `{}`", shown(path));
+    let mut names = Vec::new();
+    let listed = grown(&mut names, |buffer| rustix::fs::flistxattr(fd, buffer));
+    if matches!(listed, Err(Errno::OPNOTSUPP)) {
+        return Ok(Vec::new());
+    }
+    listed.context(failed)?;
+    let mut attributes = Vec::new();
+    for name in names.split(|byte| *byte == 0) {
+        let kept = name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || name == CAPABILITY;
+        if !kept || fate(name) == Fate::Drop || name.contains(&b'=') {
+            continue;
+        }
+        let mut value = Vec::new();
+        match grown(&mut value, |buffer| rustix::fs::fgetxattr(fd, name, buffer)) {
+            // Removed meanwhile.
+            Err(Errno::NODATA) => continue,
+            read => read.context(failed)?,
+        }
+        match name == CAPABILITY {
+            true => attributes.extend(capability(&value).map(|value| (name.to_vec(), value))),
+            false => attributes.push((name.to_vec(), value)),
+        }
+    }
+    attributes.sort_unstable();
+    Ok(attributes)
+}
+
+/// Reads into a buffer that grows until it is large enough.
+fn grown(buffer: &mut Vec<u8>, read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<(), Errno> {
+    const MAX: usize = 64 << 10;
+    buffer.resize(256, 0);
+    loop {
+        match read(buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(());
+            }
+            Err(Errno::RANGE) if buffer.len() < MAX => buffer.resize(MAX, 0),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// `cannot <attempt> <name>`.
 pub fn failed(attempt: &str, entry: &Entry) -> String {
     format!("cannot {attempt} `{}`", entry.shown())
@@ -67,7 +116,7 @@ enum Fate {
 fn fate(name: &[u8]) -> Fate {
     let dropped: [&[u8]; 4] = [b"user.overlay.", b"trusted.", b"user.fuseoverlayfs.", owners::OVERRIDE.as_bytes()];
     match name {
-        b"security.capability" => Fate::Capability,
+        CAPABILITY => Fate::Capability,
         _ if dropped.iter().any(|prefix| name.starts_with(prefix)) => Fate::Drop,
         _ => Fate::Set,
     }

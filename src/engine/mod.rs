@@ -26,6 +26,7 @@ pub mod login;
 pub mod logs;
 mod names;
 pub mod network;
+pub mod new_image;
 pub mod progress;
 pub mod ps;
 pub mod pull;
