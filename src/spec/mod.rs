@@ -19,7 +19,7 @@ pub mod capabilities;
 pub mod change;
 pub mod container;
 pub mod credentials;
-mod csv;
+pub mod csv;
 pub mod filter;
 pub mod health;
 pub mod identity;
