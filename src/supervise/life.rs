@@ -365,7 +365,7 @@ impl Supervisor {
         failpoint::pass("supervisor.stop_heard");
         if self.run.is_some() && !self.state.stopping {
             self.state.stopping = true;
-            // Who cannot be told, because the disk is full, sees it run to its end.
+            // The caller that cannot be told, because the disk is full, sees it run to its end.
             let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
         }
         trace::step(|| format!("sends signal {signal}; SIGKILL follows after {patience} ms"));
