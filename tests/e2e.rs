@@ -40,6 +40,8 @@ mod isolation;
 mod lifecycle;
 #[path = "e2e/login.rs"]
 mod login;
+#[path = "e2e/mounts.rs"]
+mod mounts;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]

@@ -237,7 +237,7 @@ struct Permits {
 }
 
 /// Files of `runtime` that open what is the host's, by paths that no container decides.
-const HOST_PATHS: &[&str] = &["launch", "populate"];
+const HOST_PATHS: &[&str] = &["launch", "populate", "sources", "userns"];
 
 /// Whether `module::function` is a system call, or one of the standard library, on a path.
 fn takes_path(module: &str, function: &str) -> bool {

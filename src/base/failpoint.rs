@@ -104,6 +104,7 @@ pub const POINTS: &[(&str, Effect)] = &[
     ("supervisor.recorded", Never),
     ("supervisor.reserved", Fails),
     ("supervisor.stop_heard", Never),
+    ("supervisor.union.mounted", Fails),
     ("volume.create.published", Never),
     ("volume.create.staged", Fails),
     ("volume.remove.locked", Fails),

@@ -237,7 +237,7 @@ fn is_volume(mount: &Mount, wanted: &str) -> bool {
     let source = match &mount.source {
         MountSource::Bind { path } => path == Path::new(wanted),
         MountSource::Volume { name, .. } => name.as_str() == wanted,
-        MountSource::Tmpfs { .. } => return false,
+        _ => return false,
     };
     source || mount.target == wanted
 }
@@ -280,13 +280,8 @@ mod tests {
         let exited = Status::Exited { code: 3, started, finished: Some(started), error: String::new() };
         let mut db = container("db", 20, exited);
         db.config.labels = [("app".into(), "shop".into())].into();
-        db.config.storage.mounts = vec![Mount {
-            source: MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false },
-            target: "/var/lib/db".into(),
-            read_only: false,
-            propagation: Default::default(),
-            non_recursive: false,
-        }];
+        let data = MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false };
+        db.config.storage.mounts = vec![Mount::plain(data, "/var/lib/db".into())];
         vec![web, db, container("web2", 10, Status::Created)]
     }
 

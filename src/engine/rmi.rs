@@ -10,7 +10,7 @@ use super::reclaim::reclaim;
 use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Platform, Reference};
-use crate::state::{Container, Containers};
+use crate::state::{Container, ContainerConfig, Containers};
 use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
 
 /// What the removal of one image did.
@@ -123,11 +123,17 @@ fn users(engine: &Engine, image: &ImageRecord) -> Result<Vec<Container>> {
     Ok(containers.into_iter().filter(|container| container.config.image.id == id).collect())
 }
 
-/// The layers that containers were made of, also those whose image is gone.
+/// The layers that containers were made of and those of images they mount, also when the image is gone.
 pub(super) fn layers_in_use(containers: &Containers) -> Result<HashSet<Digest>> {
     let containers: Vec<Container> = containers.list()?.into_iter().collect::<Result<_>>()?;
-    let layers = containers.into_iter().flat_map(|container| container.config.image.layers);
-    layers.map(|layer| layer.parse()).collect()
+    let mut digests = HashSet::new();
+    for ContainerConfig { image, storage, .. } in containers.iter().map(|container| &container.config) {
+        let mounted = storage.mounts.iter().flat_map(|mount| mount.source.layers());
+        for layer in image.layers.iter().chain(mounted) {
+            digests.insert(layer.parse()?);
+        }
+    }
+    Ok(digests)
 }
 
 /// What is to be done.

@@ -1,12 +1,12 @@
 //! `start`: runs a created or stopped container again.
 
-use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
-
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Engine;
-use super::create::layer_trees;
+use super::create::{image_mounts, layer_trees};
 use super::kill::orphan;
 use super::progress::Silent;
 use super::run::{launch_request, start_with};
@@ -44,7 +44,8 @@ pub fn start(
     let diff_ids: Vec<Digest> =
         container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
-    let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
+    let images = image_mounts(&store, &container.config.storage.mounts)?;
+    let launch = launch_request(id.clone(), layers, images, container.config.process.stdin, terminal);
     let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
 }

@@ -30,7 +30,9 @@ use nix::mount::{MntFlags, umount2};
 use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
-use super::kernel_fs::{Detached, KernelFs, Masks, SharedSys, make, mask_replacement};
+use super::kernel_fs::{Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement};
+use super::plan::NewKind;
+use super::populate;
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal, take_streams};
 use super::rootfs::{MountPoint, Rootfs, attach};
 use crate::base::failpoint;
@@ -89,10 +91,8 @@ pub struct PreparedChild {
     pub loopback_up: Vec<u8>,
     /// As in the plan.
     pub read_only: bool,
-    /// As in the plan.
-    pub privileged: bool,
-    /// `size=` of `/dev/shm`.
-    pub shm_size: CString,
+    /// The kernel's file systems.
+    pub kernel_fs: KernelFsOptions,
     /// A terminal to make, or the streams to use.
     pub streams: Streams,
     /// coracle itself with the arguments of its init role.
@@ -110,7 +110,7 @@ impl PreparedChild {
         needed.extend(self.devices.iter().map(|(_, device)| device.as_fd()));
         needed.extend(self.mounts.iter().filter_map(|mount| match mount {
             PreparedMount::Detached { mount, .. } => Some(mount.as_fd()),
-            PreparedMount::Tmpfs { .. } => None,
+            PreparedMount::New { .. } => None,
         }));
         match &self.streams {
             Streams::Terminal(..) => {}
@@ -136,12 +136,16 @@ pub enum PreparedMount {
         /// Where to.
         target: String,
     },
-    /// A tmpfs to make.
-    Tmpfs {
+    /// A file system to make.
+    New {
+        /// Its type.
+        kind: NewKind,
         /// For fsconfig(2).
-        options: Vec<(CString, CString)>,
+        options: FsOptions,
         /// For fsmount(2).
         attributes: u32,
+        /// It begins with the files that are at its target.
+        copy_up: bool,
         /// Where to.
         target: String,
     },
@@ -160,9 +164,6 @@ pub enum Streams {
 pub const FAILED: u8 = b'F';
 /// Carries the terminal's master side.
 pub const TERMINAL: u8 = b'T';
-
-/// Of linux/magic.h.
-const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
 /// Stage, index within it, cause.
 type Outcome<T> = Result<T, (u16, u16, Errno)>;
@@ -206,7 +207,7 @@ type Init = Option<(OwnedFd, StringArray, StringArray)>;
 /// Everything up to the last stretch, which it returns.
 fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProcess, Init)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
-    let detached = Detached::make(&child.shm_size, child.privileged, child.shared_sys);
+    let detached = Detached::make(&child.kernel_fs, child.shared_sys);
     let detached = detached.map_err(indexed(Setup::MakeKernelFs))?;
     let root = enter_root(child.root).map_err(failed(Setup::Root))?;
     let kernel_fs = detached.attach(&root).map_err(indexed(Setup::AttachKernelFs))?;
@@ -267,18 +268,38 @@ fn attach_planned(root: &Rootfs, mount: PreparedMount, masks: &Masks, null: Borr
             attach(mount.as_fd(), place.as_fd())?;
             mask_replacement(&target, mount.as_fd(), masks, null)
         }
-        PreparedMount::Tmpfs { options, attributes, target } => {
-            // docker's rule: over a directory of the image, its mode counts (tmpfs(5) has 1777 otherwise).
+        PreparedMount::New { kind, options, attributes, copy_up, target } => {
             let has_mode = options.iter().any(|(name, _)| name.as_c_str() == c"mode");
-            let mode = if has_mode { None } else { root.mode_of(&target) };
+            // docker's rule: over a directory of the image, its mode counts (tmpfs(5) has 1777 otherwise).
+            let takes_mode = kind != NewKind::Devpts && !has_mode;
+            let mode = if takes_mode { root.mode_of(&target) } else { None };
             let mode = mode.map(|mode| CString::new(format!("{mode:o}"))).transpose().unwrap_or_default();
-            let place = root.mount_point(MountPoint { target: &target, directory: true, source: TMPFS_MAGIC })?;
+            let place = root.mount_point(MountPoint { target: &target, directory: true, source: magic(kind) })?;
             let options = options.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str()));
             let options: Vec<(&CStr, &CStr)> =
                 options.chain(mode.iter().map(|mode| (c"mode", mode.as_c_str()))).collect();
-            let mount = make(c"tmpfs", MountAttrFlags::from_bits_retain(attributes), &options)?;
+            let attributes = MountAttrFlags::from_bits_retain(attributes);
+            let mount = make(kind.name(), attributes.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), &options)?;
+            if copy_up {
+                populate::copy(place.as_fd(), mount.as_fd())?;
+            }
+            // A file system that is made read-only takes no copies.
+            if attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
+                let attr =
+                    MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
+                set_attributes(mount.as_fd(), c"", false, &attr)?;
+            }
             attach(mount.as_fd(), place.as_fd())
         }
+    }
+}
+
+/// `f_type` of a file system that is made (linux/magic.h).
+fn magic(kind: NewKind) -> FsWord {
+    match kind {
+        NewKind::Tmpfs => 0x0102_1994,
+        NewKind::Ramfs => 0x8584_58f6,
+        NewKind::Devpts => 0x1cd1,
     }
 }
 

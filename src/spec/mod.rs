@@ -10,7 +10,7 @@
 //! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed, [`credentials`] who the user is
 //! to a registry.
 //!
-//! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
+//! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`, with the [`mount_words`] of their [`mount_options`]; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
 //! belongs to it; [`userns`] `--userns` and id maps; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
 //! [`variables`] environment and labels; [`change`] `--change`; [`filter`] `--filter`, with the [`pattern`]s of names.
 
@@ -28,6 +28,8 @@ pub mod ids;
 pub mod image;
 pub mod lifecycle;
 pub mod logs;
+pub mod mount_options;
+pub mod mount_words;
 pub mod mounts;
 pub mod namespaces;
 pub mod network;

@@ -140,7 +140,7 @@ impl Volumes {
             let container = container.context(|| format!("cannot tell who uses the volume `{name}`"))?;
             let has = container.config.storage.mounts.iter().any(|mount| match &mount.source {
                 MountSource::Volume { name: of, .. } => of == name,
-                MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
+                _ => false,
             });
             if has {
                 users.push((container.name, container.config.id));

@@ -14,7 +14,7 @@ use super::network::Networked;
 use super::protocol::{Launch, MAX_MESSAGE, Reply};
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{exit_code, sweep_dead, take_lock, this_process};
+use super::{exit_code, sweep_dead, take_lock, this_process, unions};
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
@@ -62,6 +62,8 @@ pub(super) struct Run {
     pub(super) init: Cloned,
     /// The process that serves the root file system, unless the kernel does or it has ended.
     pub(super) file_server: Option<Cloned>,
+    /// Those that serve unions among its mounts. They end with the mounts.
+    union_servers: Vec<Cloned>,
     /// What cut the container off.
     pub(super) disaster: String,
     /// Keeps the container's namespaces from being torn down before its end was reported.
@@ -90,18 +92,19 @@ struct Over {
     ran: Duration,
     added: Vec<Added>,
     namespaces: Vec<fs::File>,
-    file_server: Option<Cloned>,
+    servers: Vec<Cloned>,
 }
 
 impl Run {
     /// A run that has just begun.
-    fn new(init: Cloned, file_server: Option<Cloned>, config: &ContainerConfig) -> Self {
+    fn new(init: Cloned, file_server: Option<Cloned>, union_servers: Vec<Cloned>, config: &ContainerConfig) -> Self {
         let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
         let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
         let monitor = config.health.plan().map(Monitor::new);
         Self {
             init,
             file_server,
+            union_servers,
             disaster: String::new(),
             namespaces,
             added: Vec::new(),
@@ -146,7 +149,7 @@ impl Supervisor {
             Ok((network, listener, terminations, started))
         };
         match begun() {
-            Ok((network, listener, terminations, Started { init, file_server, streams })) => {
+            Ok((network, listener, terminations, started)) => {
                 let state = RunState {
                     format: FORMAT,
                     phase: Phase::Running,
@@ -180,7 +183,7 @@ impl Supervisor {
                     terminations,
                     buffer: vec![0; MAX_MESSAGE],
                 };
-                supervisor.begin_run(Started { init, file_server, streams })?;
+                supervisor.begin_run(started)?;
                 Ok(supervisor)
             }
             Err(error) => {
@@ -237,14 +240,15 @@ impl Supervisor {
     }
 
     /// A run has begun: records it.
-    fn begin_run(&mut self, Started { init, file_server, streams }: Started) -> Result<()> {
+    fn begin_run(&mut self, started: Started) -> Result<()> {
+        let Started { init, file_server, union_servers, streams } = started;
         self.attached.begin(streams);
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
         self.state.started = time::now();
         (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
-        let run = Run::new(init, file_server, &self.config);
+        let run = Run::new(init, file_server, union_servers, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
         if let Some(monitor) = &run.monitor {
             self.timers.set(Timer::Check, monitor.next_at());
@@ -271,8 +275,9 @@ impl Supervisor {
             self.timers.clear(timer);
         }
         self.state.health = run.monitor.take().map(Monitor::finish);
-        let Run { disaster, namespaces, added, file_server, .. } = run;
-        Some(Over { code, disaster, ran, added, namespaces, file_server })
+        let Run { disaster, namespaces, added, file_server, union_servers, .. } = run;
+        let servers = file_server.into_iter().chain(union_servers).collect();
+        Some(Over { code, disaster, ran, added, namespaces, servers })
     }
 
     /// How long to wait for the next run, if there is one.
@@ -289,7 +294,7 @@ impl Supervisor {
 
     /// Between two runs: records it, tells those who have waited for the end of this one, and lets go what was its own.
     fn rest(&mut self, over: Over, pause: Duration) -> Result<()> {
-        let Over { code, added, namespaces, file_server, .. } = over;
+        let Over { code, added, namespaces, servers, .. } = over;
         self.ending = Ending::Policy;
         self.timers.set(Timer::NextRun, Instant::now() + pause);
         self.state.phase = Phase::Restarting { code, finished: time::now() };
@@ -298,7 +303,7 @@ impl Supervisor {
         self.attached.tell_end_of_run(code);
         // With its mounts its root file system goes, which the next run mounts anew.
         drop(namespaces);
-        if let Some(server) = file_server {
+        for server in servers {
             if !ends_within(server.pidfd.as_fd(), LAST_BREATH) {
                 return Err(Error::system("the process that served the container's files does not end"));
             }
@@ -339,6 +344,7 @@ impl Supervisor {
             }
         };
         failpoint::pass("supervisor.finished");
+        let has_unions = unions::discard(&self.paths, &self.config).unwrap_or(false);
         let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         if let Some(over) = &over {
             over.added.iter().for_each(Added::finish);
@@ -347,7 +353,7 @@ impl Supervisor {
         self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());
         drop(over);
         let _ = sweep_dead(&self.paths);
-        if goes {
+        if goes || has_unions {
             let _ = publish::empty_trash(&self.paths.trash());
         }
         self.attached.linger(None, self.terminations.as_fd());

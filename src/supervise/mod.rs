@@ -44,6 +44,7 @@ mod added;
 mod attached;
 mod backoff;
 mod devices;
+mod give;
 mod health;
 mod ids;
 mod life;
@@ -55,6 +56,7 @@ mod spawn;
 mod start;
 mod timers;
 mod turn;
+mod unions;
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

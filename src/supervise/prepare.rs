@@ -63,7 +63,7 @@ pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Res
 }
 
 /// The owners that the container's files are shown with, when its ids are not those on disk.
-fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
+pub(super) fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
     match config.namespaces.user.shifts() {
         true => fuse::Owners { uids: ids.uids.clone(), gids: ids.gids.clone() },
         false => fuse::Owners::default(),
@@ -75,7 +75,7 @@ pub(super) fn volumes(paths: &Paths, config: &ContainerConfig) -> Result<BTreeMa
     let known = Volumes::new(paths);
     let names = config.storage.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume { name, .. } => Some(name),
-        MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
+        _ => None,
     });
     names.map(|name| Ok((name.clone(), known.place_of(name)?))).collect()
 }
@@ -89,7 +89,11 @@ pub(super) fn fill_volumes(
     root: BorrowedFd<'_>,
 ) -> Result<()> {
     for mount in &config.storage.mounts {
-        if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
+        // A part of a volume, and a volume that is only looked at through an overlay, stay as they are.
+        let as_it_is = mount.options.subpath.is_some() || mount.options.overlay.is_some();
+        if let MountSource::Volume { name, no_copy: false, .. } = &mount.source
+            && !as_it_is
+        {
             let Some(volume) = volumes.get(name).filter(|volume| volume.ours).map(|volume| &volume.path) else {
                 continue;
             };

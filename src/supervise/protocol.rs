@@ -27,6 +27,9 @@ pub struct Launch {
     pub id: ContainerId,
     /// Trees of its layers, base first.
     pub layers: Vec<PathBuf>,
+    /// The same for each image among its mounts.
+    #[serde(default)]
+    pub images: Vec<Vec<PathBuf>>,
     /// Attach the sender to its output.
     pub attach: bool,
     /// The sender's standard input goes to the container and its end is passed on.
@@ -236,6 +239,7 @@ mod tests {
             traced: true,
             id: ContainerId::random().unwrap(),
             layers: vec!["/l".into()],
+            images: vec![vec!["/m".into()]],
             attach: true,
             stdin: false,
             terminal: (80, 25),

@@ -43,7 +43,7 @@ const CREATE: Scenario = Scenario {
 
 const RUN: Scenario = Scenario {
     before: &[],
-    line: "run -d --name one -v data:/data IMAGE sleep 1000",
+    line: "run -d --name one -v data:/data:O IMAGE sleep 1000",
     subject: &[
         "outer.created",
         "start.",
@@ -52,6 +52,7 @@ const RUN: Scenario = Scenario {
         "supervisor.reserved",
         "supervisor.joined",
         "supervisor.mounted",
+        "supervisor.union.",
         "supervisor.l",
         "supervisor.recorded",
     ],

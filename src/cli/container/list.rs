@@ -239,7 +239,7 @@ impl View {
         let names = mounts.iter().filter_map(|mount| match &mount.source {
             MountSource::Bind { path } => Some(path.display().to_string()),
             MountSource::Volume { name, .. } => Some(name.to_string()),
-            MountSource::Tmpfs { .. } => None,
+            _ => None,
         });
         let names = names.map(|name| if self.truncate { ellipsis(&name, 15) } else { name });
         names.collect::<Vec<_>>().join(",")
@@ -319,13 +319,7 @@ mod tests {
         let mut web = container("web", 400, Status::Running { started: at(820), pid: 7 });
         web.config.labels = [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into();
         web.config.storage.mounts = ["/a/rather/long/source", "/b"]
-            .map(|path| Mount {
-                source: MountSource::Bind { path: path.into() },
-                target: path.into(),
-                read_only: false,
-                propagation: Default::default(),
-                non_recursive: false,
-            })
+            .map(|path| Mount::plain(MountSource::Bind { path: path.into() }, path.into()))
             .to_vec();
         let exited = Status::Exited { code: 3, started: at(100), finished: Some(at(999)), error: String::new() };
         let lost = Status::Exited { code: 255, started: at(100), finished: None, error: String::new() };

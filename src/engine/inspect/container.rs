@@ -14,9 +14,10 @@ use crate::oci::config::HealthCheck;
 use crate::rootless::outer;
 use crate::spec::container::ContainerConfig;
 use crate::spec::health::{HealthState, OnFailure};
+use crate::spec::mount_words;
 use crate::spec::network::HostEntry;
 use crate::spec::security::Seccomp;
-use crate::spec::storage::{Mount, MountSource, Propagation};
+use crate::spec::storage::{Mount, MountSource};
 use crate::state::{Container, Status};
 use crate::supervise::ContainerIds;
 
@@ -366,6 +367,9 @@ fn security_options(config: &ContainerConfig) -> Vec<String> {
         Seccomp::Unconfined => options.push("seccomp=unconfined".into()),
         Seccomp::Profile(text) => options.push(format!("seccomp={text}")),
     }
+    if !config.security.proc_options.is_empty() {
+        options.push(format!("proc-opts={}", config.security.proc_options.join(",")));
+    }
     options
 }
 
@@ -374,7 +378,7 @@ fn bind(mount: &Mount) -> Option<String> {
     let source = match &mount.source {
         MountSource::Bind { path } => path.display().to_string(),
         MountSource::Volume { name, anonymous: false, .. } => name.to_string(),
-        MountSource::Volume { .. } | MountSource::Tmpfs { .. } => return None,
+        _ => return None,
     };
     let mode = mode(mount);
     let mode = if mode.is_empty() { mode } else { format!(":{mode}") };
@@ -382,14 +386,7 @@ fn bind(mount: &Mount) -> Option<String> {
 }
 
 fn mode(mount: &Mount) -> String {
-    let mut words = Vec::new();
-    if mount.read_only {
-        words.push("ro");
-    }
-    if mount.propagation == Propagation::Rslave {
-        words.push("rslave");
-    }
-    words.join(",")
+    mount_words::words(mount).join(",")
 }
 
 fn tmpfs(mount: &Mount) -> Option<(String, String)> {
@@ -404,8 +401,12 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
         MountSource::Bind { path } => ("bind", String::new(), path.display().to_string(), ""),
         MountSource::Volume { name, .. } => {
             let directory = paths.volumes().join(name.as_str()).join("_data");
+            let directory = mount.options.subpath.iter().fold(directory, |directory, part| directory.join(part));
             ("volume", name.to_string(), directory.display().to_string(), "local")
         }
+        MountSource::Image { name, .. } => ("image", String::new(), name.clone(), ""),
+        MountSource::Ramfs { .. } => ("ramfs", String::new(), "ramfs".into(), ""),
+        MountSource::Devpts { .. } => ("devpts", String::new(), "devpts".into(), ""),
         MountSource::Tmpfs { .. } => return None,
     };
     Some(MountPoint {
@@ -416,11 +417,7 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
         driver,
         mode: mode(mount),
         rw: !mount.read_only,
-        propagation: match (kind, mount.propagation) {
-            ("bind", Propagation::Rprivate) => "rprivate",
-            ("bind", Propagation::Rslave) => "rslave",
-            _ => "",
-        },
+        propagation: if kind == "bind" { mount.propagation.name() } else { "" },
     })
 }
 
@@ -506,8 +503,7 @@ mod tests {
             (volume("0123", true), "/anon", false),
             (MountSource::Tmpfs { options: "size=1m".into(), flags: vec!["exec".into()] }, "/run", false),
         ] {
-            let (target, propagation) = (target.into(), Propagation::Rprivate);
-            running.config.storage.mounts.push(Mount { source, target, read_only, propagation, non_recursive: false });
+            running.config.storage.mounts.push(Mount { read_only, ..Mount::plain(source, target.into()) });
         }
         let value = value(&running);
         let id = running.config.id.as_str();
