@@ -41,6 +41,7 @@ use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
 use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
 use crate::registry::{BlobReader, Client, RemoteImage, is_loopback};
+use crate::spec::events::Action;
 use crate::spec::image::PullPolicy;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
@@ -132,6 +133,7 @@ impl Job for PullRequest {
         let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
         from_registry((engine, &store), &reference, self.platform.as_ref(), partials.as_deref(), given.progress)
             .context(|| format!("cannot pull `{}`", reference.familiar()))
+            .inspect(|_| engine.tell_of_image(Action::Pull, &reference.familiar(), &reference.familiar()))
     }
 }
 
