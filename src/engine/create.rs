@@ -20,6 +20,7 @@ use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
 use crate::runtime::ownership;
+use crate::spec::events::Action;
 use crate::spec::image::{ImageOrigin, ImageRequest, PullPolicy};
 use crate::spec::namespaces::{Member, Namespaces, NamespacesRequest, NetworkMode, NetworkRequest};
 use crate::spec::network::{DEFAULT, Wish};
@@ -110,6 +111,7 @@ pub(super) fn create_guarded(
         match engine.containers().create(&config, root_mode, &own) {
             Ok(guard) => {
                 trace::step(|| format!("container `{}` is {}", config.name, config.id));
+                engine.tell(&config, Action::Create);
                 return Ok(Created { config, guard, layers, images });
             }
             // A generated name that is taken already.

@@ -6,7 +6,7 @@
 //! [`networking`], [`storage`], [`security`], [`lifecycle`] with its [`restart`] policy, and [`health`]. Each has its value as asked for, its value as decided, and
 //! the function between them. [`settings`] are what changes of it later.
 //!
-//! Other values: [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
+//! Other values: [`events`] what has happened, [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
 //! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed, [`credentials`] who the user is
 //! to a registry.
 //!
@@ -20,6 +20,7 @@ pub mod change;
 pub mod container;
 pub mod credentials;
 pub mod csv;
+pub mod events;
 pub mod filter;
 pub mod health;
 pub mod identity;
