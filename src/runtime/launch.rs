@@ -32,8 +32,11 @@ use crate::base::{Error, Kind, Result, ResultExt, failpoint, text};
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
 use crate::sys::mount::{MountAttr, set_attributes};
-use crate::sys::process::{Cloned, Forked, StringArray, clone3};
+use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
 use crate::sys::socket;
+
+/// Where cgroup v2 is mounted.
+const HIERARCHY: &str = "/sys/fs/cgroup";
 
 /// How long a child is waited for to say why it failed, when the start has failed on this side.
 const CHILD_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,6 +52,8 @@ pub struct Resources<'a> {
     pub exe: &'a File,
     /// Id maps of the container's user namespace, whose parent is ours.
     pub maps: (IdMap, IdMap),
+    /// The container's control group, if it has one of its own.
+    pub cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// A running pid 1.
@@ -70,6 +75,7 @@ pub fn launch(
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
     let maps = resources.maps.clone();
+    let cgroup = resources.cgroup;
     let child = prepare(plan, resources)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
@@ -77,12 +83,11 @@ pub fn launch(
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP;
+        | CloneFlags::CLONE_NEWUTS;
     if plan.own_network {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
-    let init = match clone3(namespaces).context(|| "cannot create the container's namespaces")? {
+    let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
@@ -90,6 +95,7 @@ pub fn launch(
     drop(child);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
     let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let mapped = mapped.and_then(|()| plan.oom_score_adj.map_or(Ok(()), |score| adjust_oom_score(init.pid, score)));
     let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
     let woken = woken.and_then(|()| match plan.networks {
         true => plug(init.pid).and_then(|()| failpoint::here("runtime.plugged")).and_then(|()| go()),
@@ -130,6 +136,16 @@ fn write_maps(pid: i32, (uid_map, gid_map): &(IdMap, IdMap)) -> Result<()> {
         fs::write(&path, map.to_map_file()).context(|| format!("cannot write `{path}`"))?;
     }
     Ok(())
+}
+
+/// How likely the kernel is to kill a process when memory runs out (proc_pid_oom_score_adj(5)). Its children inherit it.
+pub fn adjust_oom_score(pid: i32, score: i32) -> Result<()> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    fs::write(&path, score.to_string()).map_err(|error| {
+        let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        let told = Error::system(format!("cannot set `--oom-score-adj` to {score}")).caused_by(error);
+        told.hint(format!("an ordinary user can only raise it, here above {}", own.trim()))
+    })
 }
 
 /// How a start ended.
@@ -260,6 +276,13 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         loopback_up: super::loopback::set_up_message(),
         read_only: plan.read_only,
         privileged: plan.privileged,
+        cgroups: match plan.host_cgroups {
+            // Read-only: it has the groups of everything that the user runs.
+            true => Some(detach(Path::new(HIERARCHY), true, read_only_attr())?),
+            false => None,
+        },
+        // Without a group of its own, the one it is in is also that of the user's other programs.
+        own_cgroup: resources.cgroup.is_some(),
         shm_size: c(&plan.shm_size.to_string())?,
         streams,
         init,

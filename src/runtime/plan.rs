@@ -38,6 +38,10 @@ pub struct LaunchPlan {
     pub read_only_paths: Vec<String>,
     /// `/sys` and the cgroups writable, all devices allowed that can be.
     pub privileged: bool,
+    /// It sees the control groups of the host, not only its own.
+    pub host_cgroups: bool,
+    /// For /proc/PID/oom_score_adj; none for the supervisor's own.
+    pub oom_score_adj: Option<i32>,
 }
 
 /// One mount beyond the standard ones.
@@ -106,6 +110,8 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         masked: config.security.masked(),
         read_only_paths: config.security.read_only(),
         privileged,
+        host_cgroups: config.cgroups.host_namespace,
+        oom_score_adj: config.resources.oom_score_adj,
     }
 }
 
@@ -227,6 +233,8 @@ mod tests {
             security: Security::default(),
             lifecycle: Lifecycle::default(),
             health: Default::default(),
+            resources: Default::default(),
+            cgroups: Default::default(),
         }
     }
 

@@ -437,5 +437,12 @@ fn now(state: Option<RunState>) -> (Status, Option<Joined>, LastRun) {
     if let Some(health) = health.as_mut().filter(|_| !runs) {
         health.status = HealthStatus::Unhealthy;
     }
-    (status, state.joined.filter(|_| runs), LastRun { health, restarts: state.restarts, stopped: state.stopped })
+    let run = LastRun {
+        health,
+        restarts: state.restarts,
+        stopped: state.stopped,
+        limits: state.limits,
+        oom_killed: state.oom_killed,
+    };
+    (status, state.joined.filter(|_| runs), run)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::process::ProcessIdentity;
 use crate::base::{Error, Kind, Result};
-use crate::spec::container::{ContainerConfig, Status};
+use crate::spec::container::{ContainerConfig, Enforced, Status};
 use crate::spec::health::HealthState;
 use crate::spec::network::Joined;
 
@@ -41,6 +41,12 @@ pub struct RunState {
     /// What its health checks have found, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthState>,
+    /// How its limits are in force.
+    #[serde(default)]
+    pub limits: Enforced,
+    /// Whether the kernel has killed a process of it for want of memory.
+    #[serde(default)]
+    pub oom_killed: bool,
 }
 
 /// Where a run is.
@@ -141,6 +147,8 @@ mod tests {
             restarts: 0,
             stopped: false,
             health: None,
+            limits: Enforced::default(),
+            oom_killed: false,
         };
         assert!(state(&me, &dead).status().is_running());
         assert!(state(&dead, &me).status().is_running());

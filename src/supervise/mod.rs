@@ -47,6 +47,7 @@ mod devices;
 mod health;
 mod ids;
 mod life;
+mod limited;
 mod network;
 mod prepare;
 pub mod protocol;
