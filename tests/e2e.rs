@@ -58,6 +58,8 @@ mod prune;
 mod pull;
 #[path = "e2e/push.rs"]
 mod push;
+#[path = "e2e/registries.rs"]
+mod registries;
 #[path = "e2e/restart.rs"]
 mod restart;
 #[path = "e2e/rootless.rs"]

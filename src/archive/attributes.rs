@@ -18,6 +18,8 @@ use super::owners;
 use super::pax::Time;
 use crate::base::{Error, Result, ResultExt};
 
+const CAPABILITY: &[u8] = b"security.capability";
+
 /// Gives a file or directory its owner, mode and extended attributes, in the order in which none undoes another.
 pub fn apply(fd: impl AsFd, entry: &Entry) -> Result<()> {
     let fd = fd.as_fd();
@@ -51,6 +53,53 @@ pub fn timestamps(time: Time) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
 }
 
+/// The extended attributes of a file of a union that an archive keeps: those of users, ACLs and capabilities, in the order
+/// of their names. The union's own and recorded owners are none of the file's.
+pub fn read(fd: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let failed = || format!("cannot read the attributes of `{}`", shown(path));
+    let mut names = Vec::new();
+    let listed = grown(&mut names, |buffer| rustix::fs::flistxattr(fd, buffer));
+    if matches!(listed, Err(Errno::OPNOTSUPP)) {
+        return Ok(Vec::new());
+    }
+    listed.context(failed)?;
+    let mut attributes = Vec::new();
+    for name in names.split(|byte| *byte == 0) {
+        let kept = name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || name == CAPABILITY;
+        if !kept || treatment(name) == Treatment::Drop || name.contains(&b'=') {
+            continue;
+        }
+        let mut value = Vec::new();
+        match grown(&mut value, |buffer| rustix::fs::fgetxattr(fd, name, buffer)) {
+            // Removed meanwhile.
+            Err(Errno::NODATA) => continue,
+            read => read.context(failed)?,
+        }
+        match name == CAPABILITY {
+            true => attributes.extend(capability(&value).map(|value| (name.to_vec(), value))),
+            false => attributes.push((name.to_vec(), value)),
+        }
+    }
+    attributes.sort_unstable();
+    Ok(attributes)
+}
+
+/// Reads into a buffer that grows until it is large enough.
+fn grown(buffer: &mut Vec<u8>, read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<(), Errno> {
+    const MAX: usize = 64 << 10;
+    buffer.resize(256, 0);
+    loop {
+        match read(buffer) {
+            Ok(length) => {
+                buffer.truncate(length);
+                return Ok(());
+            }
+            Err(Errno::RANGE) if buffer.len() < MAX => buffer.resize(MAX, 0),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// `cannot <attempt> <name>`.
 pub fn failed(attempt: &str, entry: &Entry) -> String {
     format!("cannot {attempt} `{}`", entry.shown())
@@ -58,27 +107,27 @@ pub fn failed(attempt: &str, entry: &Entry) -> String {
 
 /// What becomes of an extended attribute.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum Treatment {
     Set,
     Drop,
     Capability,
 }
 
-fn fate(name: &[u8]) -> Fate {
+fn treatment(name: &[u8]) -> Treatment {
     let dropped: [&[u8]; 4] = [b"user.overlay.", b"trusted.", b"user.fuseoverlayfs.", owners::OVERRIDE.as_bytes()];
     match name {
-        b"security.capability" => Fate::Capability,
-        _ if dropped.iter().any(|prefix| name.starts_with(prefix)) => Fate::Drop,
-        _ => Fate::Set,
+        CAPABILITY => Treatment::Capability,
+        _ if dropped.iter().any(|prefix| name.starts_with(prefix)) => Treatment::Drop,
+        _ => Treatment::Set,
     }
 }
 
 fn set_xattr(fd: BorrowedFd<'_>, entry: &Entry, name: &[u8], value: &[u8]) -> Result<()> {
     let failed = || format!("cannot set the attribute `{}` of `{}`", shown(name), entry.shown());
-    let set = match fate(name) {
-        Fate::Drop => return Ok(()),
-        Fate::Set => rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()),
-        Fate::Capability => {
+    let set = match treatment(name) {
+        Treatment::Drop => return Ok(()),
+        Treatment::Set => rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()),
+        Treatment::Capability => {
             let value = capability(value)
                 .ok_or_else(|| Error::invalid(format!("`{}` has malformed file capabilities", entry.shown())))?;
             rustix::fs::fsetxattr(fd, name, &value, XattrFlags::empty())
@@ -148,18 +197,18 @@ mod tests {
     #[test]
     fn instructions_for_union_file_systems_are_dropped() {
         for (name, expected) in [
-            ("user.overlay.opaque", Fate::Drop),
-            ("user.overlay.whiteout", Fate::Drop),
-            ("user.overlay.overlay.opaque", Fate::Drop),
-            ("trusted.overlay.redirect", Fate::Drop),
-            ("user.fuseoverlayfs.opaque", Fate::Drop),
-            ("user.containers.override_stat", Fate::Drop),
-            ("user.overlay", Fate::Set),
-            ("user.mime_type", Fate::Set),
-            ("system.posix_acl_access", Fate::Set),
-            ("security.capability", Fate::Capability),
+            ("user.overlay.opaque", Treatment::Drop),
+            ("user.overlay.whiteout", Treatment::Drop),
+            ("user.overlay.overlay.opaque", Treatment::Drop),
+            ("trusted.overlay.redirect", Treatment::Drop),
+            ("user.fuseoverlayfs.opaque", Treatment::Drop),
+            ("user.containers.override_stat", Treatment::Drop),
+            ("user.overlay", Treatment::Set),
+            ("user.mime_type", Treatment::Set),
+            ("system.posix_acl_access", Treatment::Set),
+            ("security.capability", Treatment::Capability),
         ] {
-            assert_eq!(fate(name.as_bytes()), expected, "{name}");
+            assert_eq!(treatment(name.as_bytes()), expected, "{name}");
         }
     }
 

@@ -8,6 +8,7 @@
 //! of that namespace. What becomes of each kind of entry is told in [`tree`].
 
 mod attributes;
+pub mod changes;
 mod directories;
 mod entries;
 mod gzip;
@@ -16,13 +17,18 @@ pub mod index;
 mod inflate;
 mod names;
 pub mod owners;
+pub mod pack;
 mod pax;
 mod pipeline;
 mod recipe;
 mod sparse;
 mod tree;
+mod walk;
 mod whiteout;
+mod writer;
 
+#[cfg(test)]
+mod pack_tests;
 #[cfg(test)]
 mod tests;
 
@@ -83,19 +89,44 @@ pub fn unpack_layer(
     recipe: File,
     limits: &Limits,
 ) -> Result<Unpacked> {
-    let ((counts, tar_size), diff_id) = pipeline::run(blob, compression, |stream| {
-        let mut entries = entries::Entries::new(stream, recipe::Recorder::new(recipe)?, limits);
-        let mut tree = tree::Tree::new(into)?;
-        while let Some(entry) = entries.next()? {
-            tree.put(&entry, &mut entries)?;
-        }
-        let counts = tree.finish()?;
-        let tar_size = entries.position();
-        entries.into_parts().1.finish()?;
-        Ok((counts, tar_size))
-    })?;
-    let tree::Counts { size, entries, rebuildable, hides_lower } = counts;
-    Ok(Unpacked { diff_id, size, entries, tar_size, rebuildable, hides_lower })
+    pipeline::run(blob, compression, |stream| unpack(stream, into, recipe, limits)).map(Unpacked::of)
+}
+
+/// Makes a layer of the directory `from`, the upper one of a union, in the empty directory `into`, with its recipe: packs
+/// and unpacks it in one go. Else as [`unpack_layer`].
+pub fn repack_layer(
+    from: BorrowedFd<'_>,
+    packing: &pack::Packing,
+    into: BorrowedFd<'_>,
+    recipe: File,
+    limits: &Limits,
+) -> Result<Unpacked> {
+    let pack = pack::Pack::new(from, packing)?;
+    pipeline::run_plain(move || Ok(pack), |stream| unpack(stream, into, recipe, limits)).map(Unpacked::of)
+}
+
+fn unpack(
+    stream: &mut pipeline::Stream,
+    into: BorrowedFd<'_>,
+    recipe: File,
+    limits: &Limits,
+) -> Result<(tree::Counts, u64)> {
+    let mut entries = entries::Entries::new(stream, recipe::Recorder::new(recipe)?, limits);
+    let mut tree = tree::Tree::new(into)?;
+    while let Some(entry) = entries.next()? {
+        tree.put(&entry, &mut entries)?;
+    }
+    let counts = tree.finish()?;
+    let tar_size = entries.position();
+    entries.into_parts().1.finish()?;
+    Ok((counts, tar_size))
+}
+
+impl Unpacked {
+    fn of(((counts, tar_size), diff_id): ((tree::Counts, u64), Digest)) -> Self {
+        let tree::Counts { size, entries, rebuildable, hides_lower } = counts;
+        Self { diff_id, size, entries, tar_size, rebuildable, hides_lower }
+    }
 }
 
 /// The reason why reading the stream failed. An error of coracle that `std::io` carried comes out unchanged, and an error of

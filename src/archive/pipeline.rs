@@ -31,6 +31,14 @@ pub fn run<T>(
     compression: Compression,
     consume: impl FnOnce(&mut Stream) -> Result<T>,
 ) -> Result<(T, Digest)> {
+    run_plain(|| inflate(blob, compression), consume)
+}
+
+/// [`run`] for a stream that is not compressed, whatever its first bytes look like. `open` is called in the reading thread.
+pub fn run_plain<T, R: Read>(
+    open: impl FnOnce() -> io::Result<R> + Send,
+    consume: impl FnOnce(&mut Stream) -> Result<T>,
+) -> Result<(T, Digest)> {
     let (full_in, full_out) = sync_channel(BUFFERS);
     let (empty_in, empty_out) = sync_channel(BUFFERS);
     for _ in 0..BUFFERS {
@@ -40,7 +48,7 @@ pub fn run<T>(
     thread::scope(|scope| {
         thread::Builder::new()
             .name("inflate".into())
-            .spawn_scoped(scope, move || produce(blob, compression, &empty_out, &full_in))
+            .spawn_scoped(scope, move || produce(open, &empty_out, &full_in))
             .context(|| "cannot start a thread")?;
         let mut stream = Stream::new(full_out, empty_in);
         let result = consume(&mut stream)?;
@@ -57,8 +65,8 @@ struct Buffer {
 type Message = io::Result<Buffer>;
 
 /// The reading thread.
-fn produce(blob: impl Read, compression: Compression, empty: &Receiver<Buffer>, full: &SyncSender<Message>) {
-    let mut inflated = match inflate(blob, compression) {
+fn produce<R: Read>(open: impl FnOnce() -> io::Result<R>, empty: &Receiver<Buffer>, full: &SyncSender<Message>) {
+    let mut inflated = match open() {
         Ok(inflated) => inflated,
         Err(error) => {
             let _ = full.send(Err(error));

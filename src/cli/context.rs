@@ -14,7 +14,7 @@ use crate::engine::access::Access;
 use crate::spec::cgroups::Manager;
 use crate::spec::storage::StorageDriver;
 
-/// Whom the program plays, by the name it was called with.
+/// The program whose command line is played, by the name it was called with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Persona {
     /// Itself.
@@ -120,7 +120,7 @@ pub struct Globals {
     /// Keep sockets and other short-lived files in this directory
     #[arg(long, value_name = "DIR")]
     pub runroot: Option<String>,
-    /// Who unites the layers of new containers: overlay (the kernel) or fuse (coracle itself)
+    /// The storage driver of new containers, which unites their layers: overlay (the kernel) or fuse (coracle itself)
     #[arg(long, value_name = "DRIVER", default_value = "overlay")]
     pub storage_driver: String,
     /// Print version information and quit
@@ -164,7 +164,7 @@ pub struct Context {
     pub ui: Ui,
     /// What the environment says.
     pub environment: Environment,
-    /// Whom the program plays.
+    /// The program whose command line is played.
     pub persona: Persona,
     globals: Globals,
     cwd: PathBuf,
@@ -256,6 +256,13 @@ impl Context {
             Engine::new(paths, Access { tls_verify, auth_file: authfile, docker: self.docker_directory_given() })?;
         if self.persona == Persona::Docker {
             engine.docker_first();
+        }
+        let files = &mut engine.registry.registries;
+        files.docker_hub_only = self.persona == Persona::Docker;
+        let named = ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"];
+        files.named = named.into_iter().find_map(|variable| self.environment.path(variable));
+        if let Some(cache) = self.environment.path("XDG_CACHE_HOME") {
+            files.aliases = Some(cache.join("containers/short-name-aliases.conf"));
         }
         Ok(engine)
     }

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::progress::Progress;
+use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, devices, names, pull, userns};
+use super::{Engine, builtin, devices, image_name, names, pull, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -113,23 +114,26 @@ pub(super) fn create_guarded(
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.
 fn find_image(engine: &Engine, store: &Store, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
-    if request.pull != PullPolicy::Always
-        && let Some(image) = store.lookup(&request.name)?
+    let asks = matches!(request.pull, PullPolicy::Always | PullPolicy::Newer);
+    if !asks
+        && let Some(image) = image_name::lookup(engine, store, &request.name)?
         && request.platform.as_ref().is_none_or(|wanted| wanted.matches(&image.platform))
     {
         return Ok(image);
     }
-    if request.pull != PullPolicy::Always && builtin::is_hello(&request.name) {
+    if !asks && builtin::is_hello(&request.name) {
         return builtin::install(engine);
     }
     if request.pull == PullPolicy::Never {
         return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.name)))
             .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.name))));
     }
-    if request.pull != PullPolicy::Always {
+    if !asks {
         progress.absent(&request.name);
     }
-    let report = pull::for_container(engine, &request.name, request.platform.clone(), progress)?;
+    let policy = if request.pull == PullPolicy::Newer { PullPolicy::Newer } else { PullPolicy::Always };
+    let wanted = PullRequest { image: request.name.clone(), platform: request.platform.clone(), policy };
+    let report = pull::pull(engine, &wanted, progress)?;
     progress.arrived(&report);
     Ok(report.image)
 }

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::Engine;
 use super::reclaim::reclaim;
+use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Platform, Reference};
 use crate::state::{Container, Containers};
@@ -85,15 +85,7 @@ fn delete(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, image: &I
 }
 
 fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name: &str, how: &How) -> Result<Removed> {
-    let reference = name.parse::<Reference>().ok();
-    let by_name = match &reference {
-        Some(reference) => store.resolve(reference)?.map(|image| (image, Some(reference))),
-        None => None,
-    };
-    let (image, reference) = match by_name {
-        Some(found) => found,
-        None => (store.lookup(name)?.ok_or_else(|| no_such_image(name))?, None),
-    };
+    let (image, reference) = image_name::find(engine, store, name)?.ok_or_else(|| no_such_image(name))?;
     let listed = store.list()?.into_iter().find(|listed| listed.record.id == image.id);
     let listed = listed.ok_or_else(|| no_such_image(name))?;
     if let Some(wanted) = how.platform.as_ref().filter(|wanted| !wanted.matches(&image.platform)) {
@@ -104,7 +96,7 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
         )));
     }
     let users = users(engine, &image)?;
-    match plan(&listed, reference, &users, how.force)? {
+    match plan(&listed, reference.as_ref(), &users, how.force)? {
         Plan::Untag(names) => {
             let mut removed = Removed::default();
             for name in names {

@@ -4,7 +4,7 @@
 //!
 //! A container: [`container`] is the whole record, made of the groups [`image`], [`process`], [`identity`], [`namespaces`],
 //! [`networking`], [`storage`], [`security`], [`resources`], [`cgroups`], [`lifecycle`] with its [`restart`] policy, and [`health`]. Each has its value as asked for, its value as decided, and
-//! the function between them.
+//! the function between them. [`settings`] are what changes of it later.
 //!
 //! Limits: [`resources`] what is asked for, [`cgroup2`] as files of cgroup v2, [`best_effort`] without control groups.
 //!
@@ -24,7 +24,7 @@ pub mod cgroups;
 pub mod change;
 pub mod container;
 pub mod credentials;
-mod csv;
+pub mod csv;
 pub mod filter;
 pub mod health;
 pub mod identity;
@@ -44,6 +44,7 @@ pub mod range;
 pub mod resources;
 pub mod restart;
 pub mod security;
+pub mod settings;
 pub mod signal;
 pub mod storage;
 pub mod times;

@@ -17,7 +17,7 @@ const SHM_SIZE: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Storage<M = Mount> {
-    /// Who unites its layers. Both drivers read what the other one wrote.
+    /// The driver that unites its layers. Both drivers read what the other one wrote.
     pub driver: StorageDriver,
     /// The most bytes its changes to the image may take.
     pub size: Option<u64>,

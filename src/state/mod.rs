@@ -5,7 +5,9 @@
 //! ```text
 //! <data>/names/web -> ../containers/<id>     a symbolic link is the name: symlink(2) makes it unique, and its
 //!                                            presence is what makes a container exist
-//! <data>/containers/<id>/container.json      what it is; immutable but for its networks
+//! <data>/containers/<id>/container.json      what it is; immutable
+//!                       /settings.json       what was changed of that later, if anything was: its name, its networks, its
+//!                                            restart policy; replaced by the holder of the lock
 //!                       /state.json          how its last run went; replaced by its supervisor
 //!                       /state.reserve       room for the next one, while it runs
 //!                       /upper, /work        overlayfs
@@ -33,6 +35,7 @@ mod formats;
 mod listing;
 pub mod record;
 mod volumes;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -44,6 +47,7 @@ use std::path::Path;
 pub use crate::spec::container::{Container, ContainerConfig, LastRun, Status};
 pub use record::RunState;
 pub use volumes::Volumes;
+pub use watch::Watch;
 
 use crate::base::error::if_absent;
 use crate::base::id::Name;
@@ -52,10 +56,13 @@ use crate::base::publish::{self, Durability, Reserve, Staging};
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, text};
 use crate::spec::health::HealthStatus;
 use crate::spec::network::Joined;
+use crate::spec::settings::Settings;
 use crate::spec::storage::MountSource;
 
 /// The record of what a container is.
 const CONFIG: &str = "container.json";
+/// The record of what was changed of that.
+const SETTINGS: &str = "settings.json";
 /// The record of how its last run went.
 const STATE: &str = "state.json";
 
@@ -163,12 +170,23 @@ impl Containers {
         Ok(Container { config, name, status, joined, run })
     }
 
-    /// What a container is.
+    /// What a container is now: as it was created, with its settings applied.
     pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig> {
         let path = self.paths.container(id).join(CONFIG);
         let bytes = if_absent(fs::read(&path)).at(&path, "cannot read")?;
         let bytes = bytes.ok_or_else(|| Error::not_found(format!("no such container: `{}`", id.short())))?;
-        self.parse_config(id, &bytes)
+        let mut config = self.parse_config(id, &bytes)?;
+        self.settings(id)?.apply(&mut config);
+        Ok(config)
+    }
+
+    /// What was changed of a container since it was created. A record that a power cut left empty counts as none.
+    pub fn settings(&self, id: &ContainerId) -> Result<Settings> {
+        let path = self.paths.container(id).join(SETTINGS);
+        match if_absent(fs::read(&path)).at(&path, "cannot read")? {
+            Some(bytes) => self.parse_settings(id, &bytes),
+            None => Ok(Settings::default()),
+        }
     }
 
     /// How its last run went; `None` when it was never started. A record that a power cut left empty counts as lost.
@@ -182,6 +200,13 @@ impl Containers {
 
     fn parse_config(&self, id: &ContainerId, bytes: &[u8]) -> Result<ContainerConfig> {
         formats::container(bytes, id, &|| self.paths.container(id).join(CONFIG))
+    }
+
+    fn parse_settings(&self, id: &ContainerId, bytes: &[u8]) -> Result<Settings> {
+        match bytes.is_empty() {
+            true => Ok(Settings::default()),
+            false => formats::settings(bytes, id, &|| self.paths.container(id).join(SETTINGS)),
+        }
     }
 
     fn parse_state(&self, id: &ContainerId, bytes: &[u8]) -> Result<Option<RunState>> {
@@ -218,9 +243,9 @@ impl Containers {
         }
     }
 
-    /// Replaces the record of what a container is: its networks have changed. Only for the holder of its lock.
-    pub fn set_config(&self, guard: &ContainerGuard, config: &ContainerConfig) -> Result<()> {
-        publish::json(&self.paths.container(&guard.id).join(CONFIG), config, durability(config))
+    /// Replaces the record of what was changed of a container. Only for the holder of its lock.
+    pub fn set_settings(&self, guard: &ContainerGuard, settings: &Settings, durability: Durability) -> Result<()> {
+        publish::json(&self.paths.container(&guard.id).join(SETTINGS), settings, durability)
     }
 
     /// Takes the container's lock; `None` while it is being created, supervised or removed.
@@ -243,7 +268,7 @@ impl Containers {
         if abandoned().is_none() {
             return Ok(false);
         }
-        // Who holds the lock starts it or takes it away.
+        // The holder of the lock starts it or removes it.
         let guard = match self.guard(id) {
             Ok(Some(guard)) => guard,
             Ok(None) => return Ok(false),
@@ -437,12 +462,6 @@ fn now(state: Option<RunState>) -> (Status, Option<Joined>, LastRun) {
     if let Some(health) = health.as_mut().filter(|_| !runs) {
         health.status = HealthStatus::Unhealthy;
     }
-    let run = LastRun {
-        health,
-        restarts: state.restarts,
-        stopped: state.stopped,
-        limits: state.limits,
-        oom_killed: state.oom_killed,
-    };
-    (status, state.joined.filter(|_| runs), run)
+    let RunState { restarts, stopped, oom_killed, limits, .. } = state;
+    (status, state.joined.filter(|_| runs), LastRun { health, restarts, stopped, oom_killed, limits })
 }

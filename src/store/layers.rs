@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreLock, digest_of_name};
+use crate::archive::pack::Packing;
 use crate::archive::{self, Limits, Unpacked};
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
@@ -174,7 +175,7 @@ impl Store {
                 publish::discard(&target, &self.path("trash"), Durability::Volatile)?;
             }
         }
-        // Who comes second gives way: the layer is the same.
+        // The second one gives way: the layer is the same.
         layer.staging.publish(&target, Durability::Volatile)?;
         failpoint::here("store.layer.published")?;
         drop(mending);
@@ -213,6 +214,13 @@ impl StagedLayer {
         let recipe = self.staging.path().join(RECIPE);
         let recipe = File::create_new(&recipe).at(&recipe, "cannot create")?;
         archive::unpack_layer(blob, compression, self.dir()?.as_fd(), recipe, limits)
+    }
+
+    /// Makes the layer of the upper directory of a union; see [`archive::repack_layer`].
+    pub fn repack(&self, upper: BorrowedFd<'_>, packing: &Packing, limits: &Limits) -> Result<Unpacked> {
+        let recipe = self.staging.path().join(RECIPE);
+        let recipe = File::create_new(&recipe).at(&recipe, "cannot create")?;
+        archive::repack_layer(upper, packing, self.dir()?.as_fd(), recipe, limits)
     }
 
     /// Says that the layer is complete and verified: it is what `unpacked` tells, and comes from the compressed `blob`.

@@ -19,6 +19,7 @@ use super::{exit_code, sweep_dead, take_lock, this_process};
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
+use crate::spec::settings::Settings;
 use crate::state::record::{FORMAT, Phase};
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
 use crate::sys::process::Cloned;
@@ -36,7 +37,10 @@ const NOT_STARTED: i32 = 128;
 pub(super) struct Supervisor {
     pub(super) paths: Paths,
     pub(super) launch: Launch,
+    /// What it is, with [`Self::settings`] applied.
     pub(super) config: ContainerConfig,
+    /// What was changed of it.
+    pub(super) settings: Settings,
     pub(super) guard: ContainerGuard,
     pub(super) state: RunState,
     /// None between two runs.
@@ -125,6 +129,9 @@ impl Supervisor {
             }
         })?;
         failpoint::here("supervisor.locked")?;
+        // Under the lock nobody changes them.
+        let config = containers.config(&launch.id)?;
+        let settings = containers.settings(&launch.id)?;
         if launch.traced {
             // Before netd is started, which traces its steps if we do.
             trace::listen_in_log(&Paths::logs_in(&paths.data), "supervisor.log", config.id.short().to_owned());
@@ -160,12 +167,15 @@ impl Supervisor {
                     health: None,
                     limits: limits.in_force(),
                     oom_killed: false,
+                    paused: false,
+                    stopping: false,
                 };
                 let mut supervisor = Self {
                     paths: paths.clone(),
                     attached: Attached::new(paths.container(&config.id).join("log")),
                     launch,
                     config,
+                    settings,
                     guard,
                     state,
                     run: None,
@@ -243,7 +253,7 @@ impl Supervisor {
         self.state.init = ProcessIdentity::of(init.pid);
         self.state.started = time::now();
         self.state.limits = self.limits.in_force();
-        self.state.oom_killed = false;
+        (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
         let run = Run::new(init, file_server, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
@@ -323,7 +333,7 @@ impl Supervisor {
         if let Some(Err(error)) = self.network.take().map(Networked::leave) {
             self.attached.announce(&format!("coracle: its ports may still be open: {}\n", error.chain()));
         }
-        self.state.joined = None;
+        (self.state.joined, self.state.paused, self.state.stopping) = (None, false, false);
         self.state.phase = match self.state.phase {
             Phase::Restarting { finished, .. } => Phase::Exited { code, finished, error },
             _ => Phase::Exited { code, finished: time::now(), error },
@@ -366,6 +376,11 @@ impl Supervisor {
     /// Asks the run to end, and makes sure after `patience` milliseconds; never when that is negative.
     pub(super) fn stop(&mut self, signal: i32, patience: i64) {
         failpoint::pass("supervisor.stop_heard");
+        if self.run.is_some() && !self.state.stopping {
+            self.state.stopping = true;
+            // The caller that cannot be told, because the disk is full, sees it run to its end.
+            let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
+        }
         trace::step(|| format!("sends signal {signal}; SIGKILL follows after {patience} ms"));
         self.signal(signal);
         if patience >= 0 {

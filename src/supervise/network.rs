@@ -212,12 +212,10 @@ pub(super) fn share(paths: &Paths, network: &NetworkMode) -> Result<()> {
     let (path, what) = match network {
         NetworkMode::Container(id) => {
             let containers = Containers::new(paths);
-            let other = containers.state(id)?.map(|state| state.status());
+            let other = containers.state(id)?.and_then(|state| state.status().pid());
             match other {
-                Some(crate::state::Status::Running { pid, .. }) if pid > 0 => {
-                    (PathBuf::from(format!("/proc/{pid}/ns/net")), format!("container `{}`", id.short()))
-                }
-                _ => {
+                Some(pid) => (PathBuf::from(format!("/proc/{pid}/ns/net")), format!("container `{}`", id.short())),
+                None => {
                     return Err(Error::conflict(format!(
                         "cannot join the network of container `{}`: it is not running",
                         id.short()

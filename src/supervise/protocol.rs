@@ -199,7 +199,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
     let (length, fds) = loop {
         match socket::receive(socket, buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // The supervisor ended with a message of ours unread. The error comes before what it sent us, and once.
+            // The supervisor ended without having read a message from here. The error comes before what it sent, and once.
             Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {}
             received => break received.context(|| "cannot hear the container's supervisor")?,
         }

@@ -24,7 +24,7 @@ use crate::runtime::launch;
 use crate::spec::container::ContainerConfig;
 use crate::spec::health::OnFailure;
 use crate::spec::namespaces::NetworkMode;
-use crate::state::Containers;
+use crate::state::{Containers, durability};
 use crate::sys::process::Cloned;
 
 /// How long nothing must happen before the pages of the program are given back that the last events needed.
@@ -456,7 +456,8 @@ impl Supervisor {
         }
         self.state.joined = Some(network.joined().clone());
         let containers = Containers::new(&self.paths);
-        containers.set_config(&self.guard, &self.config)?;
+        self.settings.networks = Some(self.config.namespaces.network.members().to_vec());
+        containers.set_settings(&self.guard, &self.settings, durability(&self.config))?;
         containers.set_state(&self.guard, &self.state, Durability::Volatile)?;
         network::write_files(&self.paths, &self.config, self.state.joined.as_ref())
     }

@@ -184,6 +184,28 @@ impl AsFd for BeneathDir {
     }
 }
 
+/// Opens the regular file `name` in `directory` for reading, with its attributes. `None` if there is none. Nothing else is
+/// opened, not even for a moment: to open a device may do something.
+pub fn open_regular(directory: BorrowedFd<'_>, name: &[u8]) -> io::Result<Option<(std::fs::File, Stat)>> {
+    let place =
+        match rustix::fs::openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            place => place?,
+        };
+    let stat = rustix::fs::fstat(&place)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(Some((reopen(&place, OFlags::RDONLY)?.into(), stat))),
+        _ => Ok(None),
+    }
+}
+
+/// Opens anew what `place` (`O_PATH`) stands for, with these flags.
+pub fn reopen(place: &OwnedFd, flags: OFlags) -> io::Result<OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let link = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(rustix::fs::open(link, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?)
+}
+
 /// A directory on the way to where we are: its name, and the directories in it that are still to do.
 struct Level {
     name: Vec<u8>,

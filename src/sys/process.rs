@@ -204,7 +204,7 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
 pub fn reset_signals() -> io::Result<()> {
     for signal in 1..=64 {
         if !matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
-            // SAFETY: SIG_DFL runs no code of ours.
+            // SAFETY: SIG_DFL runs no code of this process.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
     }
@@ -213,7 +213,7 @@ pub fn reset_signals() -> io::Result<()> {
 
 /// Ignores a signal, in this process and what it executes.
 pub fn ignore_signal(signal: i32) {
-    // SAFETY: SIG_IGN runs no code of ours.
+    // SAFETY: SIG_IGN runs no code of this process.
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
@@ -254,17 +254,6 @@ pub fn place_at(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     match unsafe { libc::dup3(fd.as_raw_fd(), number, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
-    }
-}
-
-/// Gives this thread the policy `SCHED_IDLE` (sched(7)): every task of ordinary policy on its CPU goes first. Without
-/// privilege there is no way back.
-pub fn yield_to_all_others() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the parameters outlive the call, which only reads them; 0 means the calling thread.
-    match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::CWD;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+use rustix::mount::OpenTreeFlags;
 
 use super::Union;
 use crate::base::{Error, Kind, Result, ResultExt, failpoint};
@@ -37,25 +37,6 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
     super::fuse::restore_upper(union)?;
     let lowers: Vec<File> = union.layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
     mount_lowers(&union.container, union.volatile, &Upper::open(&union.container)?, &lowers)
-}
-
-/// As [`mount_detached`], over a mount that is attached nowhere instead of layers: that of
-/// [`super::fuse::mount_lower`], which may show files in another way than they are on disk. What is written is written
-/// natively, by `container` and `volatile` as in [`Union`]. The lower mount lives as long as the union.
-pub fn mount_over(lower: OwnedFd, container: &Path, volatile: bool) -> Result<OwnedFd> {
-    if super::fuse::is_unfinished(container) {
-        return Err(
-            Error::conflict("the last run's copies are not on the disk yet").hint("mount it with its layers first")
-        );
-    }
-    // Older kernels take no layer of a mount that is attached nowhere (clone_private_mount in fs/namespace.c): it is
-    // attached, for a moment, where the union is then mounted, over it. The upper is opened before it is covered.
-    let upper = Upper::open(container)?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    rustix::mount::move_mount(&lower, "", CWD, container, flags).at(container, "cannot attach the lower layers at")?;
-    let mounted = open_dir(container).and_then(|root| mount_lowers(container, volatile, &upper, &[root]));
-    let uncovered = umount2(container, MntFlags::MNT_DETACH).at(container, "cannot unmount");
-    mounted.and_then(|mount| uncovered.map(|()| mount))
 }
 
 /// The directories for changes.

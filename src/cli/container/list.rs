@@ -182,7 +182,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("CreatedAt", |view, container, _| zoned(container.config.created, &view.zone)),
     ("RunningFor", |view, container, _| format!("{} ago", human_duration(container.config.created, view.now))),
     ("Ports", |_, container, _| port::column(container)),
-    ("State", |_, container, _| container.status.word().to_owned()),
+    ("State", |_, container, _| container.status.phase().docker_word().to_owned()),
     ("Status", |view, container, _| status_words(container, view.now)),
     ("Size", |_, _, sizes| size(sizes)),
     ("Names", |_, container, _| container.name.to_string()),
@@ -250,11 +250,13 @@ fn is_volume(mount: &Mount) -> bool {
     matches!(mount.source, MountSource::Volume { .. })
 }
 
-/// docker's words: `Up 3 minutes (healthy)`, `Restarting (1) 5 seconds ago`, `Exited (0) 2 hours ago`, `Created`.
+/// docker's words: `Up 3 minutes (healthy)`, `Up 3 minutes (Paused)`, `Restarting (1) 5 seconds ago`, `Exited (0) 2 hours ago`, `Created`.
 pub fn status_words(container: &Container, now: Timestamp) -> String {
     match &container.status {
         Status::Created => "Created".into(),
-        Status::Running { started, .. } => {
+        Status::Removing => "Removal In Progress".into(),
+        Status::Paused { started, .. } => format!("Up {} (Paused)", human_duration(*started, now)),
+        Status::Running { started, .. } | Status::Stopping { started, .. } => {
             let health = container.run.health.as_ref().map(|health| match health.status {
                 HealthStatus::Starting => " (health: starting)",
                 HealthStatus::Healthy => " (healthy)",

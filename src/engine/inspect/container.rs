@@ -276,8 +276,10 @@ fn state(container: &Container) -> State {
     let status = &container.status;
     let zero = || time::ZERO.to_owned();
     let (pid, exit_code, error, started_at, finished_at) = match status {
-        Status::Created => (0, 0, String::new(), zero(), zero()),
-        Status::Running { started, pid } => (*pid, 0, String::new(), rfc3339(*started), zero()),
+        Status::Created | Status::Removing => (0, 0, String::new(), zero(), zero()),
+        Status::Running { started, pid } | Status::Paused { started, pid } | Status::Stopping { started, pid } => {
+            (*pid, 0, String::new(), rfc3339(*started), zero())
+        }
         Status::Restarting { code, started, finished } => {
             (0, *code, String::new(), rfc3339(*started), rfc3339(*finished))
         }
@@ -286,9 +288,9 @@ fn state(container: &Container) -> State {
         }
     };
     State {
-        status: status.word(),
+        status: status.phase().docker_word(),
         running: status.is_running(),
-        paused: false,
+        paused: matches!(status, Status::Paused { .. }),
         restarting: matches!(status, Status::Restarting { .. }),
         oom_killed: container.run.oom_killed,
         dead: false,
@@ -481,10 +483,7 @@ fn signal_name(number: i32) -> String {
 
 /// Where the merged tree of a running container can be seen: its mounts are attached in its own namespace only.
 fn merged_dir(status: &Status) -> String {
-    match status {
-        Status::Running { pid, .. } if *pid > 0 => format!("/proc/{pid}/root"),
-        _ => String::new(),
-    }
+    status.pid().map_or(String::new(), |pid| format!("/proc/{pid}/root"))
 }
 
 #[cfg(test)]

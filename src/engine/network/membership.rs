@@ -11,10 +11,12 @@ use crate::net::networks::Networks;
 use crate::spec::container::ContainerConfig;
 use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::{Network, Wish};
+use crate::spec::settings::Settings;
+use crate::state::durability;
 use crate::supervise::protocol::{self, MAX_MESSAGE, NetworkChange, Reply, Request};
 
-/// How often a container that is just being started or stopped is looked at again.
-const ATTEMPTS: u32 = 1000;
+/// How long a container may be in the course of being started or stopped.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Adds a network to a container.
 pub fn connect(engine: &Engine, network: &str, container: &str, wish: &Wish) -> Result<()> {
@@ -51,29 +53,30 @@ pub fn disconnect(engine: &Engine, network: &str, container: &str) -> Result<()>
 /// started or stopped is waited for.
 fn change(engine: &Engine, id: &ContainerId, change: &NetworkChange) -> Result<()> {
     let containers = engine.containers();
-    for _ in 0..ATTEMPTS {
+    let changed = containers.until(id, PATIENCE, |watch| {
         if let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(id))? {
             trace::step(|| format!("asks the supervisor of {}: {change:?}", id.short()));
-            match ask(&socket, change)? {
-                Some(()) => return Ok(()),
-                // It has gone without an answer: what has become of the container is looked up again.
-                None => continue,
+            if ask(&socket, change)?.is_some() {
+                return Ok(Some(()));
             }
+            // It has gone without an answer: what has become of the container is looked up.
         }
-        if let Some(guard) = containers.guard(id)? {
-            if containers.state(id)?.is_some_and(|state| state.status().is_running()) {
-                return Err(Error::conflict(format!("the supervisor of container `{}` is gone", id.short()))
-                    .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())));
-            }
-            trace::step(|| format!("{} does not run: changes its record", id.short()));
-            let mut config = containers.config(id)?;
-            apply(&mut config, change)?;
-            return containers.set_config(&guard, &config);
+        let Some(guard) = watch.guard()? else { return Ok(None) };
+        if containers.state(id)?.is_some_and(|state| state.status().is_running()) {
+            return Err(Error::conflict(format!("the supervisor of container `{}` is gone", id.short()))
+                .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())));
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err(Error::conflict(format!("container `{}` is being changed by another command", id.short()))
-        .hint("try again in a moment"))
+        trace::step(|| format!("{} does not run: changes its record", id.short()));
+        let mut config = containers.config(id)?;
+        apply(&mut config, change)?;
+        let networks = Some(config.namespaces.network.members().to_vec());
+        let settings = Settings { networks, ..containers.settings(id)? };
+        containers.set_settings(&guard, &settings, durability(&config)).map(Some)
+    });
+    changed?.ok_or_else(|| {
+        Error::conflict(format!("container `{}` is being changed by another command", id.short()))
+            .hint("try again in a moment")
+    })
 }
 
 fn ask(socket: &OwnedFd, change: &NetworkChange) -> Result<Option<()>> {

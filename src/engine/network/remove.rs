@@ -6,7 +6,7 @@ use crate::engine::remove::{Removal, remove as remove_containers};
 use crate::net::networks::Networks;
 use crate::state::Container;
 
-/// Who keeps a network from being removed.
+/// The containers that keep a network from being removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holders {
     /// Containers that are on it now: docker's rule.
