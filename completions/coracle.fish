@@ -54,6 +54,8 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Kill one 
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "logout" -d 'Log out from a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Fetch the logs of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "pause" -d 'Pause all processes within one or more containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "rename" -d 'Rename a container, running or not'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Restart one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove one or more images'
@@ -61,9 +63,12 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start on
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop one or more running containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "unpause" -d 'Unpause all processes within one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Take names away from an image, all if none is given'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "update" -d 'Change settings of one or more containers, running or not'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Display information about this installation'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "version" -d 'Show the version information'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
@@ -384,6 +389,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand logs" -l until -d 'Show 
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s f -l follow -d 'Go on with what comes, until the container ends'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s t -l timestamps -d 'Show the time of each line'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand pause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pause" -s a -l all -d 'All containers for which it can be done'
+complete -c coracle -n "__fish_coracle_using_subcommand pause" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand rename" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -l help -d 'Print help'
@@ -409,36 +418,54 @@ complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l timeout -d
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand tag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand unpause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand unpause" -s a -l all -d 'All containers for which it can be done'
+complete -c coracle -n "__fish_coracle_using_subcommand unpause" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand untag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand update" -l restart -d 'What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand events" -s f -l filter -d 'Filter by container, event, image, label, network, scope, type or volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand events" -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand events" -l no-trunc -d 'Don\'t truncate IDs' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand events" -l since -d 'Show events since a time (2026-11-21T09:30:00) or for a duration (10m)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand events" -l stream -d 'Go on with what happens, instead of ending with the last event there is' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand events" -l until -d 'Show events until a time or for a duration, and end then' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand events" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand info" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand version" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand version" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand completion" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "create" -d 'Create a new container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "exec" -d 'Execute a command in a running container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "inspect" -d 'Display detailed information on one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "kill" -d 'Kill one or more running containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "logs" -d 'Fetch the logs of a container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "ls" -d 'List containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "list" -d 'List containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "ps" -d 'List containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "port" -d 'List port mappings, or one of them, of a container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "prune" -d 'Remove all stopped containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "restart" -d 'Restart one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "rm" -d 'Remove one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "remove" -d 'Remove one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "run" -d 'Create and run a new container from an image'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "start" -d 'Start one or more stopped containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "stop" -d 'Stop one or more running containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "top" -d 'Display the running processes of a container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps port prune restart rm remove run start stop top wait" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "create" -d 'Create a new container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "exec" -d 'Execute a command in a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "inspect" -d 'Display detailed information on one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "kill" -d 'Kill one or more running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "logs" -d 'Fetch the logs of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "ls" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "list" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "ps" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "pause" -d 'Pause all processes within one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "port" -d 'List port mappings, or one of them, of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "prune" -d 'Remove all stopped containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "rename" -d 'Rename a container, running or not'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "restart" -d 'Restart one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "rm" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "remove" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "run" -d 'Create and run a new container from an image'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "start" -d 'Start one or more stopped containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "stop" -d 'Stop one or more running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "unpause" -d 'Unpause all processes within one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "update" -d 'Change settings of one or more containers, running or not'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach create exec inspect kill logs ls list ps pause port prune rename restart rm remove run start stop top unpause update wait" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
@@ -582,10 +609,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Only display container IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -s a -l all -d 'All containers for which it can be done'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from port" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by label or until' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask first'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rename" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l help -d 'Print help'
@@ -702,6 +733,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All containers for which it can be done'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -l help -d 'Print help'
@@ -952,16 +988,26 @@ complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "df" -d 'Show disk usage'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "info" -d 'Display information about this installation'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor events info prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor events info prune" -f -a "df" -d 'Show disk usage'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor events info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor events info prune" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor events info prune" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor events info prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Filter by container, event, image, label, network, scope, type or volume' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l no-trunc -d 'Don\'t truncate IDs' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Show events since a time (2026-11-21T09:30:00) or for a duration (10m)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on with what happens, instead of ending with the last event there is' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Show events until a time or for a duration, and end then' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by label or until' -r -a "(__fish_coracle_names)"

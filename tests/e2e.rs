@@ -22,6 +22,8 @@ mod confinement;
 mod crash;
 #[path = "e2e/escape.rs"]
 mod escape;
+#[path = "e2e/events.rs"]
+mod events;
 #[path = "e2e/exec_attach.rs"]
 mod exec_attach;
 #[path = "e2e/failpoints.rs"]
@@ -68,6 +70,8 @@ mod rootless;
 mod run;
 #[path = "e2e/run_terminal.rs"]
 mod run_terminal;
+#[path = "e2e/settings.rs"]
+mod settings;
 #[path = "e2e/userns.rs"]
 mod userns;
 #[path = "e2e/volumes.rs"]

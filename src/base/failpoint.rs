@@ -54,6 +54,8 @@ pub const POINTS: &[(&str, Effect)] = &[
     ("container.create.staged", Fails),
     ("container.remove.locked", Fails),
     ("container.remove.unnamed", Fails),
+    ("container.rename", Fails),
+    ("container.renamed", Fails),
     ("create.image.found", Fails),
     ("fused.exec", Fails),
     ("fused.mounted", Fails),

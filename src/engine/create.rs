@@ -19,6 +19,7 @@ use crate::base::{ContainerId, Error, Kind, Result, ResultExt, failpoint, time, 
 use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
+use crate::spec::events::Action;
 use crate::spec::image::{ImageOrigin, ImageRequest, PullPolicy};
 use crate::spec::namespaces::{Member, Namespaces, NamespacesRequest, NetworkMode, NetworkRequest};
 use crate::spec::network::{DEFAULT, Wish};
@@ -102,6 +103,7 @@ pub(super) fn create_guarded(
         match engine.containers().create(&config, root_mode, &own) {
             Ok(guard) => {
                 trace::step(|| format!("container `{}` is {}", config.name, config.id));
+                engine.tell(&config, Action::Create);
                 return Ok(Created { config, guard, layers });
             }
             // A generated name that is taken already.

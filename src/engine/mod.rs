@@ -11,6 +11,7 @@ pub mod create;
 mod devices;
 pub mod df;
 pub mod doctor;
+pub mod events;
 pub mod exec;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -40,6 +41,7 @@ pub mod resolve;
 pub mod rmi;
 pub mod run;
 pub mod session;
+pub mod settings;
 pub mod start;
 pub mod stop;
 mod streams;

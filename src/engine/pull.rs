@@ -43,6 +43,7 @@ use crate::oci::reference::short_name;
 use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
 use crate::registry::short_names::Meanings;
 use crate::registry::{BlobReader, Client, Registries, RemoteImage, is_loopback};
+use crate::spec::events::Action;
 use crate::spec::image::PullPolicy;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
@@ -215,6 +216,7 @@ impl Job for PullRequest {
         let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
         from_registry((engine, &store), &reference, self.platform.as_ref(), partials.as_deref(), given.progress)
             .context(|| format!("cannot pull `{}`", reference.familiar()))
+            .inspect(|_| engine.tell_of_image(Action::Pull, &reference.familiar(), &reference.familiar()))
     }
 }
 

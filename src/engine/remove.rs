@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reclaim::reclaim;
+use super::settings::refuse_paused;
 use super::stop::{How, stop};
 use super::{Engine, pull};
 use crate::base::id::Name;
@@ -58,6 +59,12 @@ fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option
     let taken = containers.until(id, PATIENCE, |watch| {
         if is_running()? {
             if !force {
+                let paused = "container is paused and must be unpaused first";
+                refuse_paused(
+                    &container.status,
+                    name.as_str(),
+                    &format!("cannot remove container `{name}`: {paused}"),
+                )?;
                 return Err(Error::conflict(format!("cannot remove container `{name}`: it is running")).hint(format!(
                     "stop it first with `coracle stop {name}`, or force it with `coracle rm -f {name}`"
                 )));

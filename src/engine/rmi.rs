@@ -10,6 +10,7 @@ use super::reclaim::reclaim;
 use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Platform, Reference};
+use crate::spec::events::Action;
 use crate::state::{Container, Containers};
 use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
 
@@ -78,6 +79,11 @@ fn reclaim_after(engine: &Engine, results: &[Result<Removed>]) {
 /// An image goes with all its names, and with the layers that nothing else needs.
 fn delete(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, image: &ImageRecord) -> Result<Removed> {
     let gone = store.remove_image(lock, image, &layers_in_use(&engine.containers())?)?;
+    let id = image.id.to_string();
+    for reference in &gone.references {
+        engine.tell_of_image(Action::Untag, &id, &reference.familiar());
+    }
+    engine.tell_of_image(Action::Destroy, &id, &id);
     Ok(Removed {
         untagged: gone.references.iter().map(Reference::familiar).collect(),
         deleted: std::iter::once(image.id.clone()).chain(gone.layers).collect(),
@@ -101,6 +107,7 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
             let mut removed = Removed::default();
             for name in names {
                 if store.untag(lock, &name)? {
+                    engine.tell_of_image(Action::Untag, &image.id.to_string(), &name.familiar());
                     removed.untagged.push(name.familiar());
                 }
             }

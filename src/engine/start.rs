@@ -11,6 +11,7 @@ use super::kill::orphan;
 use super::progress::Silent;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
+use super::settings::refuse_paused;
 use super::wait::settled;
 use super::worker::{self, Given, Job, Place};
 use crate::base::process::ends_within;
@@ -33,6 +34,7 @@ pub fn start(
 ) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
     let container = supervised(engine, &id)?;
+    refuse_paused(&container.status, name, "cannot start a paused container, try unpause instead")?;
     if container.status.is_running() {
         return match terminal {
             None => Ok((id, None)),

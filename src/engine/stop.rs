@@ -9,6 +9,7 @@ use super::start::start;
 use super::wait::{ask, end_of, settled};
 use crate::base::process::ends_within;
 use crate::base::{ContainerId, Kind, Result, failpoint, trace};
+use crate::spec::events::Action;
 use crate::supervise::protocol::Request;
 use crate::sys::process::send_signal;
 
@@ -76,5 +77,9 @@ fn stop_orphan(engine: &Engine, id: &ContainerId, name: &str, signal: i32, secon
 /// Stops the container when it runs, and starts it. A `--rm` container stays, as with docker and podman.
 pub fn restart(engine: &Engine, name: &str, how: How, note: &mut dyn FnMut(&str)) -> Result<ContainerId> {
     let id = stop_and(engine, name, how, true)?;
-    start(engine, name, None, note).map(|_| id)
+    start(engine, name, None, note)?;
+    if let Ok(config) = engine.containers().config(&id) {
+        engine.tell(&config, Action::Restart);
+    }
+    Ok(id)
 }

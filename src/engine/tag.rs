@@ -3,6 +3,7 @@
 use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::Reference;
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, Store};
 
 /// Gives the image `name` (a name or an id) further names. All are read before the first is given.
@@ -12,7 +13,11 @@ pub fn tag(engine: &Engine, name: &str, targets: &[String]) -> Result<()> {
     // Held from the look at the image until it has the names: nobody removes it meanwhile.
     let lock = store.lock_shared()?;
     let image = image(engine, &store, name)?;
-    targets.iter().try_for_each(|target| store.tag(&lock, target, &image))
+    targets.iter().try_for_each(|target| {
+        store.tag(&lock, target, &image)?;
+        engine.tell_of_image(Action::Tag, &image.id.to_string(), &target.familiar());
+        Ok(())
+    })
 }
 
 fn target_of(target: &str) -> Result<Reference> {
@@ -47,6 +52,7 @@ pub fn untag(engine: &Engine, name: &str, names: &[String]) -> Result<Vec<Refere
     let gone = if names.is_empty() { own } else { wanted };
     for reference in &gone {
         store.untag(&lock, reference)?;
+        engine.tell_of_image(Action::Untag, &image.id.to_string(), &reference.familiar());
     }
     Ok(gone)
 }

@@ -8,7 +8,7 @@
 //!
 //! Limits: [`resources`] what is asked for, [`cgroup2`] as files of cgroup v2, [`best_effort`] without control groups.
 //!
-//! Other values: [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
+//! Other values: [`events`] what has happened, [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
 //! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed, [`credentials`] who the user is
 //! to a registry.
 //!
@@ -25,6 +25,7 @@ pub mod change;
 pub mod container;
 pub mod credentials;
 pub mod csv;
+pub mod events;
 pub mod filter;
 pub mod health;
 pub mod identity;

@@ -91,6 +91,7 @@ impl Containers {
             // The holder of its lock does it.
             status = Status::Removing;
         }
+        config.name.clone_from(&name);
         Ok(Some(Container { config, name, status, joined, run }))
     }
 

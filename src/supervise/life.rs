@@ -19,8 +19,11 @@ use super::{exit_code, sweep_dead, take_lock, this_process};
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
+use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
+use crate::state::events::Journal;
 use crate::state::record::{FORMAT, Phase};
+use crate::state::sessions::Sessions;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
 use crate::sys::process::Cloned;
 
@@ -130,7 +133,7 @@ impl Supervisor {
         })?;
         failpoint::here("supervisor.locked")?;
         // Under the lock nobody changes them.
-        let config = containers.config(&launch.id)?;
+        let config = containers.load(&launch.id)?.config;
         let settings = containers.settings(&launch.id)?;
         if launch.traced {
             // Before netd is started, which traces its steps if we do.
@@ -263,6 +266,11 @@ impl Supervisor {
         self.run = Some(run);
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
         failpoint::pass("supervisor.recorded");
+        Sessions::new(&self.paths).forget_all(&self.config.id);
+        if self.state.restarts == 0 && self.launch.attach {
+            self.tell(Action::Attach);
+        }
+        self.tell_start();
         if let Some(network) = &mut self.network {
             network.recorded();
         }
@@ -302,12 +310,13 @@ impl Supervisor {
 
     /// Between two runs: records it, tells those who have waited for the end of this one, and lets go what was its own.
     fn rest(&mut self, over: Over, pause: Duration) -> Result<()> {
-        let Over { code, added, namespaces, file_server, .. } = over;
+        let Over { code, ran, added, namespaces, file_server, .. } = over;
         self.ending = Ending::Policy;
         self.timers.set(Timer::NextRun, Instant::now() + pause);
         self.state.phase = Phase::Restarting { code, finished: time::now() };
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
-        added.iter().for_each(Added::finish);
+        self.end_events(code, ran).into_iter().for_each(|event| self.record(event));
+        added.iter().for_each(|added| added.finish(&self.paths, &self.config));
         self.attached.tell_end_of_run(code);
         // With its mounts its root file system goes, which the next run mounts anew.
         drop(namespaces);
@@ -328,6 +337,9 @@ impl Supervisor {
         failpoint::pass("supervisor.ended");
         // Those who connect from now on are refused.
         self.accept();
+        // Of the end of a run that was followed by a pause the journal knows already.
+        let end = over.as_ref().map_or(Vec::new(), |over| self.end_events(code, over.ran));
+        let events: Vec<Event> = end.into_iter().chain(self.release_events()).collect();
         drop(self.listener);
         // Its ports and addresses are free before anybody hears of its end.
         if let Some(Err(error)) = self.network.take().map(Networked::leave) {
@@ -342,19 +354,24 @@ impl Supervisor {
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
         let goes =
             self.config.lifecycle.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let tell = || events.into_iter().for_each(|event| Journal::new(&self.paths).record(event));
         let recorded = match goes {
-            true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
+            true => {
+                tell();
+                containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile)
+            }
             false => {
                 let recorded =
                     containers.set_last_state(&self.guard, &self.state, durability(&self.config), self.reserve);
                 drop(self.guard);
+                tell();
                 recorded
             }
         };
         failpoint::pass("supervisor.finished");
         let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         if let Some(over) = &over {
-            over.added.iter().for_each(Added::finish);
+            over.added.iter().for_each(|added| added.finish(&self.paths, &self.config));
         }
         self.attached.tell_end(code);
         self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());
@@ -382,7 +399,11 @@ impl Supervisor {
             let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
         }
         trace::step(|| format!("sends signal {signal}; SIGKILL follows after {patience} ms"));
+        if self.run.is_some() {
+            self.tell_signal(signal);
+        }
         self.signal(signal);
+        self.thaw_to_end();
         if patience >= 0 {
             let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
             self.timers.set_at_latest(Timer::Kill, at);

@@ -167,6 +167,11 @@ impl Networked {
         failpoint::here("network.connected")
     }
 
+    /// The container has another name. A netd that is being replaced hears of it with the next membership.
+    pub(super) fn rename(&mut self, name: &Name) -> Result<()> {
+        self.membership.rename(name)
+    }
+
     /// Takes one away.
     pub(super) fn disconnect(&mut self, network: &Name) -> Result<()> {
         let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;

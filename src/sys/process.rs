@@ -243,6 +243,16 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     }
 }
 
+/// kill(2) of every process in this process's pid namespace and those below it, but for this process and the first one of the
+/// namespace. No fork escapes it: the kernel sends to all under one lock, and a fork that has begun takes the signal over.
+pub fn signal_all_others(signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    match unsafe { libc::kill(-1, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Makes `fd` fd 3 of the program that is executed next: the place where a role finds its socket.
 pub fn place_at_three(fd: BorrowedFd<'_>) -> io::Result<()> {
     place_at(fd, 3)

@@ -82,6 +82,12 @@ const REMOVE: Scenario = Scenario {
     subject: &["container.remove.", "publish.discard", "volume.remove."],
 };
 
+const RENAME: Scenario = Scenario {
+    before: &["create --name one IMAGE sleep 1000"],
+    line: "rename one two",
+    subject: &["container.rename"],
+};
+
 const REMOVE_IMAGE: Scenario =
     Scenario { before: &["pull -q IMAGE"], line: "rmi IMAGE", subject: &["store.untagged", "store.removal."] };
 
@@ -107,7 +113,7 @@ const VOLUME_CREATE: Scenario = Scenario { before: &[], line: "volume create dat
 const VOLUME_REMOVE: Scenario =
     Scenario { before: &["volume create data"], line: "volume rm data", subject: &["volume.remove."] };
 
-const ALL: [&Scenario; 15] = [
+const ALL: [&Scenario; 16] = [
     &PULL,
     &PUSH,
     &CREATE,
@@ -116,6 +122,7 @@ const ALL: [&Scenario; 15] = [
     &SECOND,
     &STOP,
     &REMOVE,
+    &RENAME,
     &REMOVE_IMAGE,
     &NETWORK_CREATE,
     &NETWORK_REMOVE,
@@ -411,6 +418,11 @@ fn steps_of_stop() {
 #[test]
 fn steps_of_rm() {
     go_through(&REMOVE);
+}
+
+#[test]
+fn steps_of_rename() {
+    go_through(&RENAME);
 }
 
 #[test]

@@ -196,6 +196,17 @@ impl Env {
         Command::new(format!("coracle {}", arguments.join(" ")), command)
     }
 
+    /// `coracle LINE` under another name, `docker` or `podman`.
+    pub fn called(&self, name: &str, line: &str) -> Command {
+        let link = self.root.join("bin").join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink("coracle", &link).expect("our directory");
+        }
+        let (_, ours) = self.command(line).into_parts();
+        let arguments: Vec<String> = ours.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        self.tool(&link.to_string_lossy(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Another program in this environment.
     pub fn tool(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = self.bare(Path::new(program));

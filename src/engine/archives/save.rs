@@ -19,6 +19,7 @@ use crate::engine::push::{Format as ManifestFormat, Placed};
 use crate::engine::worker::{self, Given, Job, Place};
 use crate::engine::{Engine, image_name};
 use crate::oci::{Compression, Digest, DigestHasher, Platform, Reference};
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, Layer, Store};
 
 /// How the archive is laid out: see the parent module.
@@ -78,7 +79,12 @@ impl Job for SaveRequest {
         let out = given.descriptor.ok_or_else(|| Error::system("no output was passed on"))?;
         let store = engine.store()?;
         let images = selected(engine, &store, &self)?;
-        write((engine, &store), &self, &images, out)
+        write((engine, &store), &self, &images, out)?;
+        for Selected { image, names } in &images {
+            let id = image.id.to_string();
+            engine.tell_of_image(Action::Save, &id, &names.first().map_or(id.clone(), Reference::familiar));
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ use crate::spec::health::{HealthState, OnFailure};
 use crate::spec::network::HostEntry;
 use crate::spec::security::Seccomp;
 use crate::spec::storage::{Mount, MountSource, Propagation};
+use crate::state::sessions::Sessions;
 use crate::state::{Container, Status};
 use crate::supervise::ContainerIds;
 
@@ -226,7 +227,9 @@ pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerRe
         true => usage::sizes(engine, &[&container.config])?.into_iter().next().transpose()?,
         false => None,
     };
-    Ok(report(&container, &engine.paths, &trees.join(":"), sizes))
+    let execs = Sessions::new(&engine.paths).list(&container.config.id)?.into_iter().map(|session| session.id);
+    let execs = Some(execs.collect()).filter(|execs: &Vec<String>| !execs.is_empty());
+    Ok(ContainerReport { exec_ids: execs, ..report(&container, &engine.paths, &trees.join(":"), sizes) })
 }
 
 /// The report, from what is known of the container. Pure.

@@ -1,19 +1,19 @@
 //! `network connect` and `network disconnect`: the networks of a container change. A running one is asked for by its
 //! supervisor, which changes interfaces and records; of one that does not run only the record is changed.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::Engine;
 use crate::base::id::Name;
-use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text, trace};
+use crate::base::{ContainerId, Error, Kind, Result, text, trace};
+use crate::engine::settings::demand;
 use crate::net::networks::Networks;
 use crate::spec::container::ContainerConfig;
 use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::{Network, Wish};
 use crate::spec::settings::Settings;
 use crate::state::durability;
-use crate::supervise::protocol::{self, MAX_MESSAGE, NetworkChange, Reply, Request};
+use crate::supervise::protocol::{NetworkChange, Request};
 
 /// How long a container may be in the course of being started or stopped.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ fn change(engine: &Engine, id: &ContainerId, change: &NetworkChange) -> Result<(
     let changed = containers.until(id, PATIENCE, |watch| {
         if let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(id))? {
             trace::step(|| format!("asks the supervisor of {}: {change:?}", id.short()));
-            if ask(&socket, change)?.is_some() {
+            if demand(&socket, &Request::ChangeNetwork(change.clone()))?.is_some() {
                 return Ok(Some(()));
             }
             // It has gone without an answer: what has become of the container is looked up.
@@ -77,23 +77,6 @@ fn change(engine: &Engine, id: &ContainerId, change: &NetworkChange) -> Result<(
         Error::conflict(format!("container `{}` is being changed by another command", id.short()))
             .hint("try again in a moment")
     })
-}
-
-fn ask(socket: &OwnedFd, change: &NetworkChange) -> Result<Option<()>> {
-    let sent = protocol::send_request(socket.as_fd(), &Request::ChangeNetwork(change.clone()));
-    match sent {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(None),
-        sent => sent.context(|| "cannot reach the container's supervisor")?,
-    }
-    let mut buffer = vec![0; MAX_MESSAGE];
-    loop {
-        match protocol::receive_reply(socket.as_fd(), &mut buffer)? {
-            Some(Reply::Done) => return Ok(Some(())),
-            Some(Reply::Failed(error)) => return Err(error.into()),
-            Some(_) => {}
-            None => return Ok(None),
-        }
-    }
 }
 
 /// Changes the record of a container that does not run.

@@ -4,6 +4,7 @@ use super::{Engine, Filters, Known, all, containers, find};
 use crate::base::{Error, Kind, Result};
 use crate::engine::remove::{Removal, remove as remove_containers};
 use crate::net::networks::Networks;
+use crate::spec::events::Action;
 use crate::state::Container;
 
 /// The containers that keep a network from being removed.
@@ -38,7 +39,10 @@ pub fn remove(engine: &Engine, asked: &str, holders: Holders) -> Result<()> {
         users => Err(in_use(&known, &users)),
     };
     match Networks::new(&engine.paths).remove(network, check)? {
-        true => Ok(()),
+        true => {
+            super::tell(engine, network, Action::Destroy);
+            Ok(())
+        }
         false => Err(Error::not_found(format!("network `{}` not found", network.name))),
     }
 }
@@ -60,7 +64,10 @@ pub fn prune(engine: &Engine, filters: &Filters) -> Result<Vec<String>> {
             users => Err(in_use(&known, &users)),
         };
         match networks.remove(network, check) {
-            Ok(true) => removed.push(known.name),
+            Ok(true) => {
+                super::tell(engine, network, Action::Destroy);
+                removed.push(known.name);
+            }
             Ok(false) => {}
             Err(error) if error.kind() == Kind::Conflict => {}
             Err(error) => return Err(error),

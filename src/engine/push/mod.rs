@@ -43,6 +43,7 @@ use super::{Engine, image_name};
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
 use crate::registry::{Client, Destination, Mounted, Patience, Settings};
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, ListedImage, NewImage, Store};
 
 /// Layers in work at a time. Packing takes a core each, sending waits.
@@ -106,6 +107,7 @@ fn push_inside(engine: &Engine, request: &PushRequest, progress: &dyn Progress) 
     for (image, reference) in targets {
         let report = one(engine, (&store, &images), &client, (&image, &reference), &request.packing, progress)
             .context(|| format!("cannot push `{}`", reference.familiar()))?;
+        engine.tell_of_image(Action::Push, &reference.familiar(), &reference.familiar());
         progress.pushed(&report);
         reports.push(report);
     }
