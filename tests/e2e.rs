@@ -40,6 +40,8 @@ mod inspect_format;
 mod isolation;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
+#[path = "e2e/limits.rs"]
+mod limits;
 #[path = "e2e/login.rs"]
 mod login;
 #[path = "e2e/mounts.rs"]

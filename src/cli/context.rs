@@ -11,6 +11,7 @@ use super::ui::{Level, Ui};
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::engine::Engine;
 use crate::engine::access::Access;
+use crate::spec::cgroups::Manager;
 use crate::spec::storage::StorageDriver;
 
 /// The program whose command line is played, by the name it was called with.
@@ -92,6 +93,9 @@ impl Persona {
 /// Options that stand before the command.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Globals {
+    /// How new containers get control groups: systemd (the user's manager), cgroupfs (coracle itself) or disabled
+    #[arg(long, value_name = "MANAGER")]
+    pub cgroup_manager: Option<String>,
     /// Directory of docker's client configuration, for the credentials in its config.json
     #[arg(long, value_name = "DIR")]
     pub config: Option<String>,
@@ -142,6 +146,7 @@ impl Globals {
             .hint("it works on this machine, as this user; leave out `--host` and `--context`"));
         }
         self.storage_driver.parse::<StorageDriver>()?;
+        self.cgroup_manager.as_deref().map(Manager::parse).transpose()?;
         match self.log_level.as_str() {
             _ if self.debug => Ok(Level::Debug),
             "trace" | "debug" => Ok(Level::Debug),
@@ -181,6 +186,7 @@ impl Context {
             driver: self.driver(),
             persona: self.persona,
             docker: self.docker_directory(),
+            cgroup_manager: self.globals.cgroup_manager.as_deref(),
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         security: Security::default(),
         lifecycle: Lifecycle::default(),
         health: Health::default(),
+        resources: Default::default(),
+        cgroups: Default::default(),
         labels: Default::default(),
         creator: None,
     };

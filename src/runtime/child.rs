@@ -3,8 +3,8 @@
 //!
 //! # Theory of operation
 //!
-//! The process is new in its user, mount, pid, ipc, uts, cgroup and (mostly) network namespaces. Its parent writes the
-//! id maps and says go. Then:
+//! The process is new in its user, mount, pid, ipc, uts and (mostly) network namespaces, and in the container's control
+//! group. Its parent writes the id maps and says go. It makes the cgroup namespace, whose root is that group. Then:
 //!
 //! 0. Every descriptor is closed that is not in [`PreparedChild`]. What is left is given up one by one as it is used, and
 //!    nothing of it is a directory or a namespace of the host, apart from what the user mounts.
@@ -27,10 +27,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
+use nix::sched::CloneFlags;
 use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
-use super::kernel_fs::{Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement};
+use super::kernel_fs::{
+    Cgroups, Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement,
+};
 use super::plan::NewKind;
 use super::populate;
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal, take_streams};
@@ -93,6 +96,10 @@ pub struct PreparedChild {
     pub read_only: bool,
     /// The kernel's file systems.
     pub kernel_fs: KernelFsOptions,
+    /// The host's control groups, detached, for a container that sees them.
+    pub cgroups: Option<OwnedFd>,
+    /// It has a control group of its own, which it may divide when it is privileged.
+    pub own_cgroup: bool,
     /// A terminal to make, or the streams to use.
     pub streams: Streams,
     /// coracle itself with the arguments of its init role.
@@ -116,6 +123,7 @@ impl PreparedChild {
             Streams::Terminal(..) => {}
             Streams::Pipes(pipes) => needed.extend(pipes.iter().map(AsFd::as_fd)),
         }
+        needed.extend(self.cgroups.iter().map(AsFd::as_fd));
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
         needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));
         needed
@@ -190,6 +198,10 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     wait_for_parent(parent).and_then(|()| super::process::become_root()).map_err(failed(Setup::Start))?;
     failpoint::here_io("runtime.child.begin").map_err(self::failed(Setup::Start))?;
+    if child.cgroups.is_none() {
+        // Only now: a namespace that clone3(2) makes has the parent's group as its root, not the one that the child is put in.
+        nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| (Setup::Start as u16, 0, errno))?;
+    }
     let (process, init) = set_up(child, parent)?;
     let failed = |(stage, errno)| (stage as u16, 0, errno);
     let Some((program, argv, env)) = init else { return Err(failed(process.become_program(parent))) };
@@ -207,7 +219,11 @@ type Init = Option<(OwnedFd, StringArray, StringArray)>;
 /// Everything up to the last stretch, which it returns.
 fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProcess, Init)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
-    let detached = Detached::make(&child.kernel_fs, child.shared_sys);
+    let cgroups = match child.cgroups {
+        Some(mount) => Cgroups::Host(mount),
+        None => Cgroups::Own { writable: child.kernel_fs.privileged && child.own_cgroup },
+    };
+    let detached = Detached::make(&child.kernel_fs, child.shared_sys, cgroups);
     let detached = detached.map_err(indexed(Setup::MakeKernelFs))?;
     let root = enter_root(child.root).map_err(failed(Setup::Root))?;
     let kernel_fs = detached.attach(&root).map_err(indexed(Setup::AttachKernelFs))?;

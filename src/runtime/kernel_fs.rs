@@ -117,7 +117,11 @@ impl Detached {
     ///
     /// The kernel gives a user namespace a proc and a sysfs only while whole ones are visible (`mount_too_revealing` in
     /// fs/namespace.c), so this comes before the host's `/proc` is left behind.
-    pub(super) fn make(options: &KernelFsOptions, shared_sys: Option<SharedSys>) -> Result<Self, Failure> {
+    pub(super) fn make(
+        options: &KernelFsOptions,
+        shared_sys: Option<SharedSys>,
+        cgroups: Cgroups,
+    ) -> Result<Self, Failure> {
         use MountAttrFlags as A;
         let strict = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV | A::MOUNT_ATTR_NOEXEC;
         let at = |index: u16| move |error: io::Error| (index, error);
@@ -135,7 +139,12 @@ impl Detached {
             (Err(error), None) => return Err((SYS, error)),
         };
         // Not every machine has cgroup v2, and not every container tool above us allows it: without it, no limits show.
-        let cgroup = if has_cgroup { None } else { make_cgroup(options.privileged) };
+        let cgroup = match cgroups {
+            Cgroups::Host(mount) => Some(mount),
+            // The host's `/sys` has the host's control groups in it, and is read-only.
+            Cgroups::Own { .. } if has_cgroup => None,
+            Cgroups::Own { writable } => make_cgroup(writable),
+        };
         let dev = make(c"tmpfs", A::MOUNT_ATTR_NOSUID, &[(c"mode", c"755"), (c"size", c"65536k")]).map_err(at(DEV))?;
         let pts = make_pts(options.pts.as_ref()).map_err(at(DEVPTS))?;
         let shm =
@@ -187,10 +196,22 @@ fn make_pts(options: Option<&FsOptions>) -> io::Result<OwnedFd> {
     }
 }
 
+/// The control groups that a container sees.
+#[derive(Debug)]
+pub(super) enum Cgroups {
+    /// The host's: this mount of them.
+    Host(OwnedFd),
+    /// Those from its own downwards.
+    Own {
+        /// It may make groups and settings there.
+        writable: bool,
+    },
+}
+
 /// cgroup v2. Symbolic links in it are not followed (kernel 5.14): a container that may write there could otherwise lead
 /// a manager on the host astray.
-fn make_cgroup(privileged: bool) -> Option<OwnedFd> {
-    let attributes = sys_attributes(privileged);
+fn make_cgroup(writable: bool) -> Option<OwnedFd> {
+    let attributes = sys_attributes(writable);
     make(c"cgroup2", attributes | MountAttrFlags::MOUNT_ATTR_NOSYMFOLLOW, &[])
         .or_else(|_| make(c"cgroup2", attributes, &[]))
         .ok()

@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,8 +34,11 @@ use super::userns::{kill, write_maps};
 use crate::base::{Error, Result, ResultExt, failpoint, text};
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
-use crate::sys::process::{Cloned, Forked, StringArray, clone3};
+use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
 use crate::sys::socket;
+
+/// Where cgroup v2 is mounted.
+const HIERARCHY: &str = "/sys/fs/cgroup";
 
 /// How long a child is waited for to say why it failed, when the start has failed on this side.
 const CHILD_PATIENCE: Duration = Duration::from_secs(1);
@@ -52,6 +56,8 @@ pub struct Resources<'a> {
     pub maps: (IdMap, IdMap),
     /// The mounts of the plan that were made for it, by target.
     pub made: BTreeMap<String, OwnedFd>,
+    /// The container's control group, if it has one of its own.
+    pub cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// A running pid 1.
@@ -73,6 +79,7 @@ pub fn launch(
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
     let maps = resources.maps.clone();
+    let cgroup = resources.cgroup;
     let child = prepare(plan, resources)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
@@ -80,12 +87,11 @@ pub fn launch(
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP;
+        | CloneFlags::CLONE_NEWUTS;
     if plan.own_network {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
-    let init = match clone3(namespaces).context(|| "cannot create the container's namespaces")? {
+    let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
@@ -93,6 +99,7 @@ pub fn launch(
     drop(child);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
     let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let mapped = mapped.and_then(|()| plan.oom_score_adj.map_or(Ok(()), |score| adjust_oom_score(init.pid, score)));
     let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
     let woken = woken.and_then(|()| match plan.networks {
         true => plug(init.pid).and_then(|()| failpoint::here("runtime.plugged")).and_then(|()| go()),
@@ -121,6 +128,16 @@ fn childs_reason(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Option<Error> {
         Heard::Failed(stage, index, errno) => Some(describe(plan, stage, index, errno)),
         Heard::Started(_) => None,
     }
+}
+
+/// How likely the kernel is to kill a process when memory runs out (proc_pid_oom_score_adj(5)). Its children inherit it.
+pub fn adjust_oom_score(pid: i32, score: i32) -> Result<()> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    fs::write(&path, score.to_string()).map_err(|error| {
+        let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        let told = Error::system(format!("cannot set `--oom-score-adj` to {score}")).caused_by(error);
+        told.hint(format!("an ordinary user can only raise it, here above {}", own.trim()))
+    })
 }
 
 /// How a start ended.
@@ -258,6 +275,16 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
             proc_attributes: plan.proc_attributes,
             pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
         },
+        cgroups: match plan.host_cgroups {
+            // Read-only: it has the groups of everything that the user runs.
+            true => {
+                let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
+                Some(detach(Path::new(HIERARCHY), true, read_only)?)
+            }
+            false => None,
+        },
+        // Without a group of its own, the one it is in is also that of the user's other programs.
+        own_cgroup: resources.cgroup.is_some(),
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,

@@ -47,6 +47,10 @@ pub struct LaunchPlan {
     pub proc_attributes: u32,
     /// Options of `/dev/pts` that replace the usual ones.
     pub pts_options: Option<Vec<(String, String)>>,
+    /// It sees the control groups of the host, not only its own.
+    pub host_cgroups: bool,
+    /// For /proc/PID/oom_score_adj; none for the supervisor's own.
+    pub oom_score_adj: Option<i32>,
 }
 
 /// One mount beyond the standard ones.
@@ -156,6 +160,8 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         proc_options,
         proc_attributes,
         pts_options,
+        host_cgroups: config.cgroups.host_namespace,
+        oom_score_adj: config.resources.oom_score_adj,
     }
 }
 
@@ -369,6 +375,8 @@ mod tests {
             security: Security::default(),
             lifecycle: Lifecycle::default(),
             health: Default::default(),
+            resources: Default::default(),
+            cgroups: Default::default(),
         }
     }
 

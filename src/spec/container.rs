@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cgroups::Cgroups;
 use super::health::{Health, HealthState};
 use super::identity::Identity;
 use super::image::ImageOrigin;
@@ -17,6 +18,7 @@ use super::namespaces::Namespaces;
 use super::network::Joined;
 use super::networking::Networking;
 use super::process::Process;
+use super::resources::Resources;
 use super::security::Security;
 use super::storage::Storage;
 use crate::base::ContainerId;
@@ -67,6 +69,12 @@ pub struct ContainerConfig {
     /// How it is seen to do its work.
     #[serde(default, skip_serializing_if = "Health::is_default")]
     pub health: Health,
+    /// What it may take of the machine.
+    #[serde(default, skip_serializing_if = "Resources::is_default")]
+    pub resources: Resources,
+    /// Where it stands among the control groups.
+    #[serde(default, skip_serializing_if = "Cgroups::is_default")]
+    pub cgroups: Cgroups,
 }
 
 /// A container as its records show it.
@@ -95,6 +103,23 @@ pub struct LastRun {
     pub stopped: bool,
     /// The kernel has killed a process of it for lack of memory.
     pub oom_killed: bool,
+    /// How its limits are in force.
+    pub limits: Enforced,
+}
+
+/// How the limits of a run are in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Enforced {
+    /// The container's control group, from the root of the hierarchy; none when it has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// What is only near to what was asked for: an option, and what it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approximate: Vec<(String, String)>,
+    /// The options that are not in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// The phases of a container's life, in docker's words and podman's.

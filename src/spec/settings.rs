@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::container::ContainerConfig;
 use super::namespaces::{Member, NetworkMode};
+use super::resources::Resources;
 use super::restart::RestartPolicy;
 use crate::base::id::Name;
 
@@ -29,6 +30,9 @@ pub struct Settings {
     /// What follows when it ends by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<RestartPolicy>,
+    /// What it may take of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
     /// What a newer coracle has set.
     #[serde(flatten)]
     pub unknown: serde_json::Map<String, serde_json::Value>,
@@ -36,7 +40,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { format: FORMAT, name: None, networks: None, restart: None, unknown: serde_json::Map::new() }
+        Self {
+            format: FORMAT,
+            name: None,
+            networks: None,
+            restart: None,
+            resources: None,
+            unknown: serde_json::Map::new(),
+        }
     }
 }
 
@@ -51,6 +62,9 @@ impl Settings {
         }
         if let Some(restart) = self.restart {
             config.lifecycle.restart = restart;
+        }
+        if let Some(resources) = &self.resources {
+            config.resources.clone_from(resources);
         }
     }
 }

@@ -135,6 +135,8 @@ impl From<Format1> for ContainerConfig {
                 ..Lifecycle::default()
             },
             health: Health::default(),
+            resources: Default::default(),
+            cgroups: Default::default(),
         }
     }
 }

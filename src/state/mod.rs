@@ -504,6 +504,6 @@ fn now(state: Option<RunState>) -> (Status, Option<Joined>, LastRun) {
     if let Some(health) = health.as_mut().filter(|_| !runs) {
         health.status = HealthStatus::Unhealthy;
     }
-    let RunState { restarts, stopped, oom_killed, .. } = state;
-    (status, state.joined.filter(|_| runs), LastRun { health, restarts, stopped, oom_killed })
+    let RunState { restarts, stopped, oom_killed, limits, .. } = state;
+    (status, state.joined.filter(|_| runs), LastRun { health, restarts, stopped, oom_killed, limits })
 }

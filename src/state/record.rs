@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::process::ProcessIdentity;
 use crate::base::{Error, Kind, Result};
-use crate::spec::container::{ContainerConfig, Status};
+use crate::spec::container::{ContainerConfig, Enforced, Status};
 use crate::spec::health::HealthState;
 use crate::spec::network::Joined;
 
@@ -41,6 +41,9 @@ pub struct RunState {
     /// What its health checks have found, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthState>,
+    /// How its limits are in force.
+    #[serde(default)]
+    pub limits: Enforced,
     /// Whether the kernel has killed a process of the container in this run because it had used up its memory.
     #[serde(default)]
     pub oom_killed: bool,
@@ -158,6 +161,7 @@ mod tests {
             restarts: 0,
             stopped: false,
             health: None,
+            limits: Enforced::default(),
             oom_killed: false,
             paused: false,
             stopping: false,

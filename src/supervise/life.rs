@@ -10,6 +10,7 @@ use super::added::Added;
 use super::attached::{Attached, Client};
 use super::backoff::Backoff;
 use super::health::Monitor;
+use super::limited::Limits;
 use super::network::Networked;
 use super::protocol::{Launch, MAX_MESSAGE, Reply};
 use super::start::{self, Started};
@@ -49,6 +50,8 @@ pub(super) struct Supervisor {
     pub(super) run: Option<Run>,
     /// Its networks, if it has any.
     pub(super) network: Option<Networked>,
+    /// Its control group.
+    pub(super) limits: Limits,
     pub(super) listener: OwnedFd,
     pub(super) attached: Attached,
     pub(super) timers: Timers,
@@ -145,14 +148,18 @@ impl Supervisor {
             failpoint::here("supervisor.reserved")?;
             let mut network = Networked::join(paths, &config, &start::own_program()?)?;
             failpoint::here("supervisor.joined")?;
+            // After the networks: a netd that they need is not part of this container.
+            let mut limits = Limits::begin(paths, &config)?;
+            failpoint::here("supervisor.placed")?;
             let listener = start::listen_at(&paths.container_socket(&config.id))?;
             failpoint::here("supervisor.listening")?;
             let terminations = start::termination_signals()?;
-            let started = start::start(paths, &launch, &config, &mut network, first)?;
-            Ok((network, listener, terminations, started))
+            let around = start::Around { network: &mut network, limits: &mut limits };
+            let started = start::start(paths, &launch, &config, around, first)?;
+            Ok((network, limits, listener, terminations, started))
         };
         match begun() {
-            Ok((network, listener, terminations, started)) => {
+            Ok((network, limits, listener, terminations, started)) => {
                 let state = RunState {
                     format: FORMAT,
                     phase: Phase::Running,
@@ -164,6 +171,7 @@ impl Supervisor {
                     restarts: 0,
                     stopped: false,
                     health: None,
+                    limits: limits.in_force(),
                     oom_killed: false,
                     paused: false,
                     stopping: false,
@@ -178,6 +186,7 @@ impl Supervisor {
                     state,
                     run: None,
                     network,
+                    limits,
                     listener,
                     timers: Timers::default(),
                     ending: Ending::Policy,
@@ -238,7 +247,8 @@ impl Supervisor {
     /// Another run.
     fn begin_again(&mut self) -> Result<()> {
         self.state.restarts = self.state.restarts.saturating_add(1);
-        let started = start::start(&self.paths, &self.launch, &self.config, &mut self.network, false)?;
+        let around = start::Around { network: &mut self.network, limits: &mut self.limits };
+        let started = start::start(&self.paths, &self.launch, &self.config, around, false)?;
         self.begin_run(started)
     }
 
@@ -249,6 +259,7 @@ impl Supervisor {
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
         self.state.started = time::now();
+        self.state.limits = self.limits.in_force();
         (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
         let run = Run::new(init, file_server, union_servers, &self.config);
@@ -275,6 +286,8 @@ impl Supervisor {
         let mut run = self.run.take()?;
         let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         let ran = run.began.elapsed();
+        self.state.oom_killed = self.limits.end_run();
+        self.state.limits.cgroup = None;
         // Those who have connected in the last moment hear of it, too, and what they have asked for counts.
         self.accept();
         self.serve_all();
@@ -413,6 +426,10 @@ impl Supervisor {
         if let Some(run) = &self.run {
             // A pid 1 that has ended meanwhile is noticed by its pidfd.
             let _ = crate::sys::process::send_signal(run.init.pidfd.as_fd(), signal);
+            if signal == libc::SIGKILL {
+                // Also those that are not below pid 1.
+                self.limits.kill();
+            }
         }
     }
 }

@@ -50,6 +50,7 @@ mod give;
 mod health;
 mod ids;
 mod life;
+mod limited;
 mod network;
 mod pause;
 mod prepare;

@@ -15,7 +15,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::rootless::outer;
-use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
+use crate::runtime::process::{DEFAULT_PATH, ProcessLimits, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::spec::capabilities::CapSet;
@@ -109,7 +109,11 @@ pub(super) fn fill_volumes(
 }
 
 /// The main process.
-pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<ProcessPlan> {
+pub(super) fn main_process(
+    config: &ContainerConfig,
+    root: BorrowedFd<'_>,
+    limits: ProcessLimits,
+) -> Result<ProcessPlan> {
     let argv = config.process.argv();
     if argv.is_empty() {
         return Err(Error::usage("no command: the image names none and none was given"));
@@ -126,11 +130,17 @@ pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Re
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges,
         seccomp: filter(&config.security.seccomp, config.security.privileged, capabilities)?,
+        limits,
     })
 }
 
 /// A process of `exec`.
-pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: BorrowedFd<'_>) -> Result<ProcessPlan> {
+pub(super) fn added_process(
+    config: &ContainerConfig,
+    exec: &Exec,
+    root: BorrowedFd<'_>,
+    limits: ProcessLimits,
+) -> Result<ProcessPlan> {
     if exec.argv.is_empty() {
         return Err(Error::usage("no command to run"));
     }
@@ -147,6 +157,7 @@ pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: Borrowe
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges && !exec.privileged,
         seccomp: filter(&config.security.seccomp, unconfined, capabilities)?,
+        limits,
     })
 }
 

@@ -9,6 +9,7 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen,
 
 use super::attached::{Output, Stdin, Streams};
 use super::ids::ContainerIds;
+use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
@@ -31,15 +32,24 @@ pub(super) struct Started {
     pub(super) streams: Streams,
 }
 
+/// What a run needs of its supervisor.
+pub(super) struct Around<'a> {
+    /// The networks that were joined.
+    pub(super) network: &'a mut Option<Networked>,
+    /// Where the container's control group is to be.
+    pub(super) limits: &'a mut Limits,
+}
+
 /// Begins a run in the networks that were joined; `first` when the container never ran. On failure nothing of it is left
 /// running.
 pub(super) fn start(
     paths: &Paths,
     request: &Launch,
     config: &ContainerConfig,
-    network: &mut Option<Networked>,
+    around: Around<'_>,
     first: bool,
 ) -> Result<Started> {
+    let Around { network, limits } = around;
     let container = paths.container(&config.id);
     trace::step(|| format!("starts container `{}`", config.name));
     trace::step(|| joined(network.as_ref()));
@@ -63,7 +73,9 @@ pub(super) fn start(
         account::give_files(&container, config, &ids)?;
     }
     account::add(config, root.as_fd())?;
-    let process = prepare::main_process(config, root.as_fd())?;
+    limits.enforce(config)?;
+    failpoint::here("supervisor.limited")?;
+    let process = prepare::main_process(config, root.as_fd(), limits.of_processes(&config.resources)?)?;
     let unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
     let facts = plan::Facts {
@@ -91,7 +103,8 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let resources = Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts };
+    let resources =
+        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;

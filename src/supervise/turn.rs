@@ -21,6 +21,7 @@ use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::Durability;
 use crate::base::{Error, Result, private, time};
 use crate::runtime::enter::{self, EnterStreams};
+use crate::runtime::launch;
 use crate::spec::container::ContainerConfig;
 use crate::spec::events::Action;
 use crate::spec::health::OnFailure;
@@ -326,8 +327,20 @@ impl Supervisor {
         let run = self.run.as_ref().ok_or_else(|| self.between_runs())?;
         self.refuse_paused()?;
         let root = prepare::root_of(run.init.pid)?;
-        let plan = prepare::added_process(&self.config, exec, root.as_fd())?;
-        enter::enter(&plan, run.init.pidfd.as_fd(), self.config.namespaces.network.is_own(), streams)
+        let limits = self.limits.of_processes(&self.config.resources)?;
+        let plan = prepare::added_process(&self.config, exec, root.as_fd(), limits)?;
+        let container = enter::Container {
+            init: run.init.pidfd.as_fd(),
+            own_network: self.config.namespaces.network.is_own(),
+            own_cgroups: !self.config.cgroups.host_namespace,
+            cgroup: self.limits.group(),
+        };
+        let entered = enter::enter(&plan, container, streams)?;
+        if let Some(score) = self.config.resources.oom_score_adj {
+            // It inherits the supervisor's. One that has ended needs none.
+            let _ = launch::adjust_oom_score(entered.0.pid, score);
+        }
+        Ok(entered)
     }
 
     fn tend_added(&mut self) {

@@ -48,12 +48,24 @@ pub struct Cloned {
 
 /// clone3(2) without shared memory: a fork into new namespaces. Refused under the same condition as [`fork`].
 pub fn clone3(namespaces: CloneFlags) -> io::Result<Forked<Cloned>> {
+    clone3_into(namespaces, None)
+}
+
+/// CLONE_INTO_CGROUP of linux/sched.h, which does not fit into libc's type of it.
+const INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// [`clone3`] into a control group, by its directory (CLONE_INTO_CGROUP, kernel 5.7).
+pub fn clone3_into(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked<Cloned>> {
     require_one_thread()?;
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain integers; all-zero is its documented default.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces.bits() as u64 | libc::CLONE_PIDFD as u64;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
     // A sibling (CLONE_PARENT) takes over what our own parent wants to hear, and may not say otherwise.
     args.exit_signal = if namespaces.contains(CloneFlags::CLONE_PARENT) { 0 } else { libc::SIGCHLD as u64 };
     // SAFETY: without CLONE_VM and with no stack given the child continues here on a copy of our memory, as after fork;

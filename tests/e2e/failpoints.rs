@@ -51,6 +51,7 @@ const RUN: Scenario = Scenario {
         "supervisor.locked",
         "supervisor.reserved",
         "supervisor.joined",
+        "supervisor.placed",
         "supervisor.mounted",
         "supervisor.union.",
         "supervisor.l",

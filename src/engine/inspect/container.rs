@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::network;
-use super::resources::Resources;
+use super::resources::{Differing, Resources};
 use crate::base::time::{self, rfc3339};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
@@ -81,6 +81,10 @@ struct State {
     finished_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthState>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cgroup_path: String,
+    #[serde(rename = "Limits", skip_serializing_if = "Option::is_none")]
+    differing_limits: Option<Differing>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -254,7 +258,7 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         process_label: "",
         app_armor_profile: "",
         exec_ids: None,
-        host_config: host_config(config),
+        host_config: host_config(container),
         graph_driver: GraphDriver {
             data: GraphData {
                 lower_dir: lower.into(),
@@ -300,6 +304,8 @@ fn state(container: &Container) -> State {
         started_at,
         finished_at,
         health: container.run.health.clone(),
+        cgroup_path: container.run.limits.cgroup.clone().unwrap_or_default(),
+        differing_limits: Differing::of(&container.run.limits),
     }
 }
 
@@ -310,7 +316,8 @@ fn id_mappings(config: &ContainerConfig) -> Option<IdMappings> {
     Some(IdMappings { uid_map: ids.uids.to_words(), gid_map: ids.gids.to_words() })
 }
 
-fn host_config(config: &ContainerConfig) -> HostConfig {
+fn host_config(container: &Container) -> HostConfig {
+    let config = &container.config;
     let (security, networking) = (&config.security, &config.networking);
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
     let binds: Vec<String> = config.storage.mounts.iter().filter_map(bind).collect();
@@ -330,7 +337,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         console_size: [0, 0],
         cap_add: list(&security.cap_add),
         cap_drop: list(&security.cap_drop),
-        cgroupns_mode: "private",
+        cgroupns_mode: if config.cgroups.host_namespace { "host" } else { "private" },
         dns: networking.dns.iter().map(ToString::to_string).collect(),
         dns_options: networking.dns_options.clone(),
         dns_search: networking.dns_search.clone(),
@@ -339,7 +346,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         ipc_mode: "private",
         cgroup: "",
         links: None,
-        oom_score_adj: 0,
+        oom_score_adj: config.resources.oom_score_adj.unwrap_or(0),
         pid_mode: "",
         privileged: security.privileged,
         publish_all_ports: networking.publish_all,
@@ -353,7 +360,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         shm_size: config.storage.shm_size,
         runtime: "coracle",
         isolation: "",
-        resources: Resources::of(config),
+        resources: Resources::of(config, !container.status.is_running() || container.run.limits.cgroup.is_some()),
         masked_paths: Some(security.masked()).filter(|_| !security.privileged),
         readonly_paths: Some(security.read_only()).filter(|_| !security.privileged),
         init: config.lifecycle.init.then_some(true),
