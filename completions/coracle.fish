@@ -178,11 +178,15 @@ complete -c coracle -n "__fish_coracle_using_subcommand exec" -s e -l env -d 'Se
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s d -l detach -d 'Run the command in the background'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s i -l interactive -d 'Keep standard input open'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l privileged -d 'Take off the limits on what the command may do within the container\'s user namespace'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand port" -s a -l all -d 'Show those of all running containers, each line with the container\'s ID'
+complete -c coracle -n "__fish_coracle_using_subcommand port" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand port" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
@@ -271,6 +275,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand attach" -l detach-keys -
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Do not attach standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
@@ -366,7 +371,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l type -d 'Onl
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s s -l size -d 'Display sizes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -s s -l signal -d 'The signal, by name or number' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s a -l all -d 'Signal all running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand login" -l authfile -d 'Keep the credentials in this file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand login" -l compat-auth-file -d 'Keep the credentials in this file, which has docker\'s format' -r -a "(__fish_coracle_names)"
@@ -393,10 +401,22 @@ complete -c coracle -n "__fish_coracle_using_subcommand pause" -s f -l filter -d
 complete -c coracle -n "__fish_coracle_using_subcommand pause" -s a -l all -d 'All containers for which it can be done'
 complete -c coracle -n "__fish_coracle_using_subcommand pause" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand rename" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s f -l filter -d 'Restart those containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s a -l all -d 'Restart all containers, running or not'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -l running -d 'Restart all running containers, or, of those that --filter finds, the running ones'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -l filter -d 'Remove those containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s t -l time -d 'Ask a running container to end, and kill it after this number of seconds; -1 for never' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s a -l all -d 'Remove all containers'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -l depend -d 'Remove the containers that use its network, too'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -s f -l force -d 'Kill a running container first'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s i -l ignore -d 'It does not matter that a container is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -s v -l volumes -d 'Remove its anonymous volumes too'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l platform -d 'Refuse images for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
@@ -412,11 +432,18 @@ false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l all -d 'Start all containers that do not run'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s a -l attach -d 'Attach to its output and pass signals on'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s i -l interactive -d 'Attach to its standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s f -l filter -d 'Stop those running containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s a -l all -d 'Stop all running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s i -l ignore -d 'It does not matter that a container is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand tag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand top" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand unpause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand unpause" -s a -l all -d 'All containers for which it can be done'
@@ -425,6 +452,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand untag" -l help -d 'Print
 complete -c coracle -n "__fish_coracle_using_subcommand update" -l restart -d 'What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l ignore -d 'Print -1 for a container that is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
@@ -470,6 +499,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not attach standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
@@ -566,15 +596,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Run the command in the background'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Keep standard input open'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'Take off the limits on what the command may do within the container\'s user namespace'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Allocate a pseudo-terminal'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Display sizes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'The signal, by name or number' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s a -l all -d 'Signal all running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Number of lines to show from the end' -r -a "(__fish_coracle_names)"
@@ -612,18 +647,39 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -s a -l all -d 'All containers for which it can be done'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from port" -s a -l all -d 'Show those of all running containers, each line with the container\'s ID'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from port" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from port" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by label or until' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask first'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rename" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s f -l filter -d 'Restart those containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'Restart all containers, running or not'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l running -d 'Restart all running containers, or, of those that --filter finds, the running ones'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Remove those containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'Ask a running container to end, and kill it after this number of seconds; -1 for never' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l depend -d 'Remove the containers that use its network, too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill a running container first'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'It does not matter that a container is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove its anonymous volumes too'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -l filter -d 'Remove those containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s t -l time -d 'Ask a running container to end, and kill it after this number of seconds; -1 for never' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -l depend -d 'Remove the containers that use its network, too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s f -l force -d 'Kill a running container first'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'It does not matter that a container is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s v -l volumes -d 'Remove its anonymous volumes too'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach to STDIN, STDOUT or STDERR only' -r -a "(__fish_coracle_names)"
@@ -728,10 +784,17 @@ false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l all -d 'Start all containers that do not run'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach to its output and pass signals on'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Attach to its standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s f -l filter -d 'Stop those running containers that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read the container\'s ID from a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'Stop all running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'It does not matter that a container is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All containers for which it can be done'
@@ -739,6 +802,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'Print -1 for a container that is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'

@@ -8,6 +8,7 @@ use super::stop::{How, stop};
 use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
+use crate::spec::namespaces::NetworkMode;
 use crate::state::{Container, ContainerGuard, durability};
 
 /// How long a container may be changed by somebody else.
@@ -18,6 +19,9 @@ const PATIENCE: Duration = Duration::from_millis(2500);
 pub struct Removal {
     /// Kill it first when it runs.
     pub force: bool,
+    /// Seconds that its processes have to end when they are asked to, before that; none at all when it is none, and
+    /// without end when it is negative.
+    pub patience: Option<i64>,
     /// Its anonymous volumes, too.
     pub volumes: bool,
 }
@@ -33,6 +37,35 @@ pub fn remove(engine: &Engine, names: &[String], removal: Removal) -> Vec<Result
     results
 }
 
+/// These containers after all that use their networks, directly or by others: each before what it depends on. Names that
+/// no container has are kept.
+pub fn with_dependents(engine: &Engine, names: &[String]) -> Result<Vec<String>> {
+    let containers = engine.containers();
+    let all: Vec<Container> = containers.list()?.into_iter().filter_map(Result::ok).collect();
+    let mut order: Vec<String> = Vec::new();
+    let mut open: Vec<String> = Vec::new();
+    for name in names {
+        open.push(match containers.find(name) {
+            Ok(id) => id.to_string(),
+            Err(error) if error.kind() == Kind::NotFound => name.clone(),
+            Err(error) => return Err(error),
+        });
+    }
+    // A container is seen again where it is needed by one that was seen before: then it belongs after that one.
+    while let Some(id) = open.pop() {
+        order.retain(|seen| *seen != id);
+        for container in &all {
+            let uses = |mode: &NetworkMode| matches!(mode, NetworkMode::Container(other) if other.as_str() == id);
+            if uses(&container.config.namespaces.network) {
+                open.push(container.config.id.to_string());
+            }
+        }
+        order.push(id);
+    }
+    order.reverse();
+    Ok(order)
+}
+
 fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<ContainerId> {
     let containers = engine.containers();
     let id = containers.find(name)?;
@@ -42,7 +75,7 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
         container => container?,
     };
     trace::step(|| format!("removes container `{}`, {}", container.name, id));
-    let Some(guard) = stopped(engine, &container, removal.force)? else { return Ok(id) };
+    let Some(guard) = stopped(engine, &container, removal)? else { return Ok(id) };
     let durability = durability(&container.config);
     match removal.volumes {
         true => containers.remove_with_volumes(guard, &container.config, durability)?,
@@ -53,12 +86,12 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
 
 /// The lock of a container that does not run, stopped first when `force` says so; none when it has gone meanwhile. A
 /// container that is just being started is waited for: then it runs.
-fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option<ContainerGuard>> {
+fn stopped(engine: &Engine, container: &Container, removal: Removal) -> Result<Option<ContainerGuard>> {
     let (containers, id, name) = (engine.containers(), &container.config.id, &container.name);
     let is_running = || Ok::<_, Error>(containers.state(id)?.is_some_and(|state| state.status().is_running()));
     let taken = containers.until(id, PATIENCE, |watch| {
         if is_running()? {
-            if !force {
+            if !removal.force {
                 let paused = "container is paused and must be unpaused first";
                 refuse_paused(
                     &container.status,
@@ -69,7 +102,9 @@ fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option
                     "stop it first with `coracle stop {name}`, or force it with `coracle rm -f {name}`"
                 )));
             }
-            stop(engine, id.as_str(), How { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
+            let at_once = How { signal: Some(libc::SIGKILL), timeout: Some(0) };
+            let how = removal.patience.map_or(at_once, |seconds| How { signal: None, timeout: Some(seconds) });
+            stop(engine, id.as_str(), how)?;
         }
         let guard = watch.guard()?;
         Ok(if is_running()? { None } else { guard })

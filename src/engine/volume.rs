@@ -245,7 +245,7 @@ pub fn remove(engine: &Engine, name: &str, with_users: bool) -> Result<()> {
     let volume = volumes.find(name)?;
     if with_users {
         let ids: Vec<String> = volumes.users(&volume.name)?.into_iter().map(|(_, id)| id.to_string()).collect();
-        let removed = remove_containers(engine, &ids, Removal { force: true, volumes: false });
+        let removed = remove_containers(engine, &ids, Removal { force: true, ..Removal::default() });
         removed.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
     }
     volumes.remove(&volume.name, Durability::Durable)?;

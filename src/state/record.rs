@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::process::ProcessIdentity;
-use crate::base::{Error, Kind, Result};
+use crate::base::{Error, Kind, Result, time};
 use crate::spec::container::{ContainerConfig, Enforced, Status};
 use crate::spec::health::HealthState;
 use crate::spec::network::Joined;
@@ -83,6 +83,26 @@ pub enum Phase {
 pub const LOST_EXIT_CODE: i32 = 255;
 
 impl RunState {
+    /// That of a run which begins now, before its first process is known.
+    pub fn begun(supervisor: ProcessIdentity) -> Self {
+        Self {
+            format: FORMAT,
+            phase: Phase::Running,
+            supervisor,
+            init: None,
+            started: time::now(),
+            joined: None,
+            restarter: None,
+            restarts: 0,
+            stopped: false,
+            health: None,
+            limits: Enforced::default(),
+            oom_killed: false,
+            paused: false,
+            stopping: false,
+        }
+    }
+
     /// The status this record stands for, given whether its processes still live.
     pub fn status(&self) -> Status {
         let lost = || "the container's supervisor was killed or the machine restarted".to_owned();

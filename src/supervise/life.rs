@@ -22,7 +22,7 @@ use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
-use crate::state::record::{FORMAT, Phase};
+use crate::state::record::Phase;
 use crate::state::sessions::Sessions;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
 use crate::sys::process::Cloned;
@@ -127,8 +127,8 @@ impl Supervisor {
         let containers = Containers::new(paths);
         let config = containers.config(&launch.id)?;
         let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
-            let name = &config.name;
-            let error = Error::conflict(format!("container `{name}` is running, or being changed by another command"));
+            let error =
+                Error::conflict(format!("container `{}` is running, or being changed by another command", config.name));
             match lock::holder(&paths.container(&launch.id)) {
                 Some(holder) => error.hint(format!("it is held by {holder}")),
                 None => error,
@@ -160,22 +160,7 @@ impl Supervisor {
         };
         match begun() {
             Ok((network, limits, listener, terminations, started)) => {
-                let state = RunState {
-                    format: FORMAT,
-                    phase: Phase::Running,
-                    supervisor: this_process()?,
-                    init: None,
-                    started: time::now(),
-                    joined: None,
-                    restarter: None,
-                    restarts: 0,
-                    stopped: false,
-                    health: None,
-                    limits: limits.in_force(),
-                    oom_killed: false,
-                    paused: false,
-                    stopping: false,
-                };
+                let state = RunState { limits: limits.in_force(), ..RunState::begun(this_process()?) };
                 let mut supervisor = Self {
                     paths: paths.clone(),
                     attached: Attached::new(paths.container(&config.id).join("log")),

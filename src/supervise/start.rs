@@ -86,16 +86,7 @@ pub(super) fn start(
         maps: ids.nested.clone(),
     };
     let plan = plan::plan(config, process, &facts);
-    for mount in &plan.mounts {
-        trace::step(|| {
-            let source = match &mount.source {
-                plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
-                plan::MountPlanSource::Made => "a union".into(),
-                plan::MountPlanSource::New { kind, .. } => format!("a {}", kind.name().to_string_lossy()),
-            };
-            format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })
-        });
-    }
+    plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
     let (streams, ours) = match config.process.tty {
         true => (None, None),
         false => {
@@ -123,6 +114,16 @@ pub(super) fn start(
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
     Ok(Started { init, file_server, union_servers: unions.servers, streams })
+}
+
+/// A mount, as a step that is traced.
+fn mount_step(mount: &plan::MountPlan) -> String {
+    let source = match &mount.source {
+        plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
+        plan::MountPlanSource::Made => "a union".into(),
+        plan::MountPlanSource::New { kind, .. } => format!("a {}", kind.name().to_string_lossy()),
+    };
+    format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })
 }
 
 /// This program, to be started in other roles.

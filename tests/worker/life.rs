@@ -177,7 +177,7 @@ pub fn in_background(scene: &Scene, image: &str, name: &str) -> ContainerId {
 }
 
 pub fn remove(scene: &Scene, name: &str) {
-    let removal = Removal { force: true, volumes: true };
+    let removal = Removal { force: true, volumes: true, ..Removal::default() };
     rm::remove(&scene.engine, &[name.to_owned()], removal).remove(0).unwrap();
 }
 

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::options::Around;
+use super::selection::{Among, Found, Selection};
 use super::streams::{Streams, UNREAD, Wanted};
 use super::variables;
-use crate::base::Result;
+use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::exec::exec as engine_exec;
@@ -18,7 +19,7 @@ pub const VERB: Verb = Verb {
     name: "exec",
     about: "Execute a command in a running container",
     usage: "CONTAINER COMMAND [ARG...]",
-    arity: (2, None),
+    arity: (1, None),
     greedy: true,
     codes: Codes::Exec,
     arguments: ExecArguments::augment_args,
@@ -55,18 +56,27 @@ struct ExecArguments {
     /// The working directory inside the container
     #[arg(short, long, value_name = "DIRECTORY")]
     workdir: Option<String>,
-    /// Name or ID
-    #[arg(value_name = "CONTAINER", required = true)]
-    container: String,
-    /// The command to run, and its arguments
-    #[arg(value_name = "COMMAND", required = true, num_args = 1..)]
-    command: Vec<String>,
+    #[command(flatten)]
+    found: Found,
+    /// Name or ID, then the command to run, and its arguments
+    #[arg(value_name = "CONTAINER COMMAND [ARG]", num_args = 1..)]
+    words: Vec<String>,
 }
 
 impl ExecArguments {
+    /// The words that name the container, and those of the command.
+    fn split(&self) -> (&[String], &[String]) {
+        let is_named = !self.found.latest.latest && self.found.cidfile.is_empty();
+        self.words.split_at(usize::from(is_named).min(self.words.len()))
+    }
+
     fn request(&self, around: &Around<'_>) -> Result<ExecRequest> {
+        let argv = self.split().1.to_vec();
+        if argv.is_empty() {
+            return Err(Error::usage("there is no command to execute"));
+        }
         Ok(ExecRequest {
-            argv: self.command.clone(),
+            argv,
             env: variables::environment(&self.env_file, &self.env, around.cwd, around.environment)?,
             user: self.user.clone(),
             cwd: self.workdir.as_deref().map(workdir).transpose()?,
@@ -81,6 +91,19 @@ impl ExecArguments {
 fn exec(context: &Context, arguments: &ExecArguments) -> Result<u8> {
     let request = arguments.request(&context.around())?;
     let engine = context.engine()?;
+    let selection = Selection {
+        verb: "exec",
+        named: arguments.split().0,
+        all: false,
+        filters: &[],
+        found: &arguments.found,
+        ignore: false,
+        among: Among::All,
+    };
+    let containers = selection.resolve(context, &engine)?;
+    let [container] = &containers[..] else {
+        return Err(Error::usage("a command is executed in one container"));
+    };
     let streams = Streams::of_process();
     let terminal = match request.detach {
         true => None,
@@ -89,7 +112,7 @@ fn exec(context: &Context, arguments: &ExecArguments) -> Result<u8> {
             Some(streams.terminal(wanted, request.tty, arguments.detach_keys.as_deref(), true)?)
         }
     };
-    match engine_exec(&engine, &arguments.container, &request, terminal.as_ref())? {
+    match engine_exec(&engine, container, &request, terminal.as_ref())? {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) | None => Ok(0),
         Some(End::Unread) => Ok(UNREAD),
@@ -119,7 +142,7 @@ mod tests {
             interactive: true,
             user: Some("1".into()),
             workdir: Some("/x".into()),
-            command: vec!["sh".into(), "-i".into()],
+            words: vec!["c".into(), "sh".into(), "-i".into()],
             ..ExecArguments::default()
         };
         let request = arguments.request(&around).unwrap();
@@ -127,6 +150,11 @@ mod tests {
         assert_eq!(request.env, ["A=1", "LANG=C"]);
         assert_eq!((request.user.as_deref(), request.cwd.as_deref()), (Some("1"), Some("/x")));
         assert!(request.stdin && !request.tty && !request.detach && !request.privileged);
+        let latest = Found { latest: super::super::selection::Latest { latest: true }, ..Found::default() };
+        let latest = ExecArguments { found: latest, ..arguments.clone() };
+        assert_eq!(latest.request(&around).unwrap().argv, ["c", "sh", "-i"]);
+        let alone = ExecArguments { words: vec!["c".into()], ..arguments.clone() };
+        assert!(alone.request(&around).is_err());
         assert!(ExecArguments { workdir: Some("x".into()), ..arguments }.request(&around).is_err());
     }
 }

@@ -15,6 +15,7 @@ pub mod prune;
 pub mod remove;
 pub mod rename;
 pub mod run;
+mod selection;
 pub mod start;
 pub mod stop;
 mod streams;

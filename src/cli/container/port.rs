@@ -5,9 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::Args;
 
+use super::selection::{Among, Found, Latest, Selection, one};
 use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::Engine;
 use crate::engine::inspect::host_addresses;
 use crate::spec::container::Container;
 use crate::spec::network::{Joined, PublishedPort};
@@ -17,7 +19,7 @@ pub const VERB: Verb = Verb {
     name: "port",
     about: "List port mappings, or one of them, of a container",
     usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
-    arity: (1, Some(2)),
+    arity: (0, Some(2)),
     greedy: false,
     codes: Codes::Plain,
     arguments: PortArguments::augment_args,
@@ -27,26 +29,55 @@ pub const VERB: Verb = Verb {
 /// Arguments of `port`.
 #[derive(Debug, Clone, Args)]
 struct PortArguments {
-    /// Name or ID
-    #[arg(value_name = "CONTAINER", required = true)]
-    container: String,
-    /// Only where this port of the container is published
-    #[arg(value_name = "PRIVATE_PORT[/PROTO]")]
-    port: Option<String>,
+    /// Show those of all running containers, each line with the container's ID
+    #[arg(short, long)]
+    all: bool,
+    #[command(flatten)]
+    latest: Latest,
+    /// Name or ID, and the only port of the container to be shown
+    #[arg(value_name = "CONTAINER [PRIVATE_PORT[/PROTO]]", num_args = 0..)]
+    words: Vec<String>,
 }
 
 fn port(context: &Context, arguments: &PortArguments) -> Result<u8> {
-    let containers = context.engine()?.containers();
-    let container = containers.load(&containers.find(&arguments.container)?)?;
+    let engine = context.engine()?;
+    let containers = engine.containers();
+    if arguments.all {
+        return all_containers(context, &engine, arguments);
+    }
+    let mut words = arguments.words.clone();
+    let container = one(context, &engine, "port", &arguments.latest, &mut words)?;
+    let container = containers.load(&containers.find(&container)?)?;
     let ports = container.joined.as_ref().map_or(&[][..], Joined::reachable_ports);
-    let lines = match &arguments.port {
+    let lines = match words.first() {
         None => all(ports),
-        Some(wanted) => one(ports, wanted).ok_or_else(|| {
+        Some(wanted) => only(ports, wanted).ok_or_else(|| {
             let (wanted, name) = (text::clean(wanted), &container.name);
             Error::not_found(format!("no public port `{wanted}` published for `{name}`"))
         })?,
     };
     context.ui.text(&lines).map(|()| 0)
+}
+
+/// podman's form: the id before each line.
+fn all_containers(context: &Context, engine: &Engine, arguments: &PortArguments) -> Result<u8> {
+    let selection = Selection {
+        verb: "port",
+        named: &arguments.words,
+        all: true,
+        filters: &[],
+        found: &Found { latest: arguments.latest.clone(), cidfile: Vec::new() },
+        ignore: false,
+        among: Among::Running,
+    };
+    for name in selection.resolve(context, engine)? {
+        let containers = engine.containers();
+        let container = containers.load(&containers.find(&name)?)?;
+        for line in all(container.joined.as_ref().map_or(&[][..], Joined::reachable_ports)).lines() {
+            context.ui.line(&format!("{}\t{line}", container.config.id.short()))?;
+        }
+    }
+    Ok(0)
 }
 
 /// `80/tcp -> 0.0.0.0:8080`, by port of the container.
@@ -63,7 +94,7 @@ fn all(ports: &[PublishedPort]) -> String {
 }
 
 /// The host's ends of one port of the container, of tcp unless it says otherwise.
-fn one(ports: &[PublishedPort], wanted: &str) -> Option<String> {
+fn only(ports: &[PublishedPort], wanted: &str) -> Option<String> {
     let wanted = if wanted.contains('/') { wanted.to_ascii_lowercase() } else { format!("{wanted}/tcp") };
     let lines: String = ports
         .iter()
@@ -190,9 +221,9 @@ mod tests {
             all(&ports()),
             "53/udp -> 127.0.0.1:53\n80/tcp -> 0.0.0.0:8000\n80/tcp -> [::]:8000\n81/tcp -> 0.0.0.0:8001\n81/tcp -> [::]:8001\n"
         );
-        assert_eq!(one(&ports(), "80").unwrap(), "0.0.0.0:8000\n[::]:8000\n");
-        assert_eq!(one(&ports(), "53/udp").unwrap(), "127.0.0.1:53\n");
-        assert_eq!(one(&ports(), "53"), None);
+        assert_eq!(only(&ports(), "80").unwrap(), "0.0.0.0:8000\n[::]:8000\n");
+        assert_eq!(only(&ports(), "53/udp").unwrap(), "127.0.0.1:53\n");
+        assert_eq!(only(&ports(), "53"), None);
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use clap::Args;
 
+use super::selection::{Among, Found, Latest, Selection};
 use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
-use crate::engine::Engine;
-use crate::engine::ps::{self, Query};
 use crate::engine::session::End;
 use crate::engine::start::start as engine_start;
 
@@ -44,53 +43,36 @@ struct StartArguments {
     /// Pass signals on to the process
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     sig_proxy: bool,
+    #[command(flatten)]
+    latest: Latest,
     /// Names or IDs
     #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }
 
-impl StartArguments {
-    /// The containers that are meant without their names, if it is so.
-    fn found(&self, engine: &Engine) -> Result<Option<Vec<String>>> {
-        if !self.all && self.filter.is_empty() {
-            return Ok(None);
-        }
-        if !self.containers.is_empty() {
-            return Err(Error::usage("either the containers are named, or --all or --filter finds them"));
-        }
-        if self.attach || self.interactive {
-            return Err(Error::usage("you cannot start and attach multiple containers at once"));
-        }
-        let mut query = Query { all: true, ..Query::default() };
-        self.filter.iter().try_for_each(|filter| query.filters.add(filter))?;
-        let found = ps::list(engine, &query)?.containers.into_iter();
-        let found = found.filter(|container| !container.status.is_running());
-        // The oldest first: a later one may need it.
-        Ok(Some(found.rev().map(|container| container.name.to_string()).collect()))
-    }
-}
-
 fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     let engine = context.engine()?;
-    let found = arguments.found(&engine)?;
-    if let Some(names) = &found {
-        return each(context, names, |name| {
-            engine_start(&engine, name, None, &mut |note| context.ui.warning(note))?;
-            context.ui.line(name)
-        });
-    }
+    let selection = Selection {
+        verb: "start",
+        named: &arguments.containers,
+        all: arguments.all,
+        filters: &arguments.filter,
+        found: &Found { latest: arguments.latest.clone(), cidfile: Vec::new() },
+        ignore: false,
+        among: Among::Stopped,
+    };
+    let mut names = selection.resolve(context, &engine)?;
+    // The oldest of those that were found first: a later one may need it.
     if arguments.containers.is_empty() {
-        let program = context.persona.program();
-        return Err(Error::usage(format!("'{program} start' requires at least 1 argument"))
-            .hint("name the containers, or use --all or --filter"));
+        names.reverse();
     }
     if !arguments.attach && !arguments.interactive {
-        return each(context, &arguments.containers, |name| {
+        return each(context, &names, |name| {
             engine_start(&engine, name, None, &mut |note| context.ui.warning(note))?;
             context.ui.line(name)
         });
     }
-    let [name] = &arguments.containers[..] else {
+    let ([name], false, true) = (&names[..], arguments.all, arguments.filter.is_empty()) else {
         return Err(Error::usage("you cannot start and attach multiple containers at once"));
     };
     let containers = engine.containers();

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use crate::base::{Error, Result, text};
+use super::selection::{Among, Found, Selection};
+use crate::base::{Error, Kind, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
-use crate::engine::Engine;
-use crate::engine::stop::{How, restart, stop};
+use crate::engine::stop::{How, restart as engine_restart, stop as engine_stop};
 use crate::spec::signal;
 
 /// `stop`.
@@ -14,40 +14,71 @@ pub const STOP: Verb = Verb {
     name: "stop",
     about: "Stop one or more running containers",
     usage: "CONTAINER [CONTAINER...]",
-    arity: (1, None),
+    arity: (0, None),
     greedy: false,
     codes: Codes::Plain,
     arguments: StopArguments::augment_args,
-    run: |context, matches| each_of(context, &typed(matches)?, |engine, name, how| stop(engine, name, how).map(drop)),
+    run: |context, matches| stop(context, &typed(matches)?),
 };
 
 /// `restart`.
 pub const RESTART: Verb = Verb {
     name: "restart",
     about: "Restart one or more containers",
-    run: |context, matches| {
-        each_of(context, &typed(matches)?, |engine, name, how| {
-            restart(engine, name, how, &mut |note| context.ui.warning(note)).map(drop)
-        })
-    },
+    arguments: RestartArguments::augment_args,
+    run: |context, matches| restart(context, &typed(matches)?),
     ..STOP
 };
 
 /// Arguments of both.
 #[derive(Debug, Clone, Args)]
-struct StopArguments {
+struct HowArguments {
     /// The signal to send first
     #[arg(short, long, value_name = "SIGNAL")]
     signal: Option<String>,
     /// Seconds to wait before the container is killed; -1 for ever
     #[arg(short, long, alias = "time", value_name = "SECONDS", allow_negative_numbers = true)]
     timeout: Option<i64>,
+    #[command(flatten)]
+    found: Found,
     /// Names or IDs
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
 }
 
-impl StopArguments {
+/// Arguments of `stop`.
+#[derive(Debug, Clone, Args)]
+struct StopArguments {
+    /// Stop all running containers
+    #[arg(short, long)]
+    all: bool,
+    /// Stop those running containers that a filter of `ps` finds
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
+    filter: Vec<String>,
+    /// It does not matter that a container is missing
+    #[arg(short, long)]
+    ignore: bool,
+    #[command(flatten)]
+    how: HowArguments,
+}
+
+/// Arguments of `restart`.
+#[derive(Debug, Clone, Args)]
+struct RestartArguments {
+    /// Restart all containers, running or not
+    #[arg(short, long)]
+    all: bool,
+    /// Restart those containers that a filter of `ps` finds
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
+    filter: Vec<String>,
+    /// Restart all running containers, or, of those that --filter finds, the running ones
+    #[arg(long)]
+    running: bool,
+    #[command(flatten)]
+    how: HowArguments,
+}
+
+impl HowArguments {
     fn how(&self) -> Result<How> {
         let signal = self.signal.as_deref().filter(|signal| !signal.is_empty());
         let signal = signal.map(signal::parse).transpose()?;
@@ -59,15 +90,38 @@ impl StopArguments {
     }
 }
 
-fn each_of(
-    context: &Context,
-    arguments: &StopArguments,
-    work: impl Fn(&Engine, &str, How) -> Result<()>,
-) -> Result<u8> {
-    let how = arguments.how()?;
-    let engine = context.engine()?;
-    each(context, &arguments.containers, |name| {
-        work(&engine, name, how)?;
+fn stop(context: &Context, arguments: &StopArguments) -> Result<u8> {
+    let StopArguments { all, filter, ignore, how: HowArguments { found, containers, .. } } = arguments;
+    let (how, engine) = (arguments.how.how()?, context.engine()?);
+    let selection = Selection {
+        verb: "stop",
+        named: containers,
+        all: *all,
+        filters: filter,
+        found,
+        ignore: *ignore,
+        among: Among::Running,
+    };
+    each(context, &selection.resolve(context, &engine)?, |name| match engine_stop(&engine, name, how) {
+        Err(error) if *ignore && error.kind() == Kind::NotFound => Ok(()),
+        stopped => stopped.and_then(|_| context.ui.line(name)),
+    })
+}
+
+fn restart(context: &Context, arguments: &RestartArguments) -> Result<u8> {
+    let RestartArguments { all, filter, running, how: HowArguments { found, containers, .. } } = arguments;
+    let (how, engine) = (arguments.how.how()?, context.engine()?);
+    let selection = Selection {
+        verb: "restart",
+        named: containers,
+        all: *all || *running,
+        filters: filter,
+        found,
+        ignore: false,
+        among: if *running { Among::Running } else { Among::All },
+    };
+    each(context, &selection.resolve(context, &engine)?, |name| {
+        engine_restart(&engine, name, how, &mut |note| context.ui.warning(note))?;
         context.ui.line(name)
     })
 }
@@ -79,7 +133,8 @@ mod tests {
     #[test]
     fn signals_and_timeouts() {
         let how = |signal: Option<&str>, timeout| {
-            StopArguments { signal: signal.map(String::from), timeout, containers: Vec::new() }.how()
+            let found = Found::default();
+            HowArguments { signal: signal.map(String::from), timeout, found, containers: Vec::new() }.how()
         };
         assert_eq!(how(None, None).unwrap(), How::default());
         assert_eq!(how(Some("INT"), Some(-1)).unwrap(), How { signal: Some(libc::SIGINT), timeout: Some(-1) });

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::selection::{Latest, one};
 use crate::base::Result;
 use crate::cli::context::Context;
 use crate::cli::table;
@@ -13,7 +14,7 @@ pub const VERB: Verb = Verb {
     name: "top",
     about: "Display the running processes of a container",
     usage: "CONTAINER [ps OPTIONS]",
-    arity: (1, None),
+    arity: (0, None),
     greedy: true,
     codes: Codes::Plain,
     arguments: TopArguments::augment_args,
@@ -23,19 +24,20 @@ pub const VERB: Verb = Verb {
 /// Arguments of `top`.
 #[derive(Debug, Clone, Args)]
 struct TopArguments {
-    /// Name or ID
-    #[arg(value_name = "CONTAINER", required = true)]
-    container: String,
-    /// Columns as for ps(1): -ef, aux, or -o pid,ppid,args
-    #[arg(value_name = "ps OPTIONS", num_args = 0..)]
-    ps: Vec<String>,
+    #[command(flatten)]
+    latest: Latest,
+    /// Name or ID, then columns as for ps(1): -ef, aux, or -o pid,ppid,args
+    #[arg(value_name = "CONTAINER [ps OPTIONS]", num_args = 0..)]
+    words: Vec<String>,
 }
 
 /// docker's least width of its columns.
 const WIDTH: usize = 20;
 
 fn top(context: &Context, arguments: &TopArguments) -> Result<u8> {
-    let top = engine_top(&context.engine()?, &arguments.container, &arguments.ps, &context.zone())?;
+    let (engine, mut words) = (context.engine()?, arguments.words.clone());
+    let container = one(context, &engine, "top", &arguments.latest, &mut words)?;
+    let top = engine_top(&engine, &container, &words, &context.zone())?;
     let mut lines = top.titles.join("\t") + "\n";
     for process in top.processes {
         lines.push_str(&process.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect::<Vec<_>>().join("\t"));

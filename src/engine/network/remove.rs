@@ -31,7 +31,7 @@ pub fn remove(engine: &Engine, asked: &str, holders: Holders) -> Result<()> {
     };
     if holders == Holders::Removed {
         let ids: Vec<String> = users()?.iter().map(|user| user.config.id.to_string()).collect();
-        let removed = remove_containers(engine, &ids, Removal { force: true, volumes: true });
+        let removed = remove_containers(engine, &ids, Removal { force: true, volumes: true, ..Removal::default() });
         removed.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
     }
     let check = || match users()? {
