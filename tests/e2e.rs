@@ -18,6 +18,8 @@ mod as_root;
 mod completion;
 #[path = "e2e/confinement.rs"]
 mod confinement;
+#[path = "e2e/container_files.rs"]
+mod container_files;
 #[path = "e2e/crash.rs"]
 mod crash;
 #[path = "e2e/escape.rs"]

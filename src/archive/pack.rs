@@ -2,8 +2,8 @@
 //!
 //! What becomes of each kind, where it is not plain:
 //! * With [`Packing::union`], the marks of overlayfs become those of a layer: a whiteout is an empty file `.wh.NAME`, an
-//!   opaque directory has an entry `.wh..wh..opq`. A file of the container whose own name begins with `.wh.` is refused:
-//!   in a layer it would delete another.
+//!   opaque directory has an entry `.wh..wh..opq`.
+//! * With [`Packing::layer`], a file whose own name begins with `.wh.` is refused: in a layer it would delete another.
 //! * The root of the tree has no entry, as in the layers that docker makes.
 //! * A file with several names in the tree is a file once and a hard link from then on.
 //! * Holes of a mebibyte and more stay holes (GNU sparse format 1.0, which Go, GNU tar and libarchive read).
@@ -55,6 +55,8 @@ pub enum Times {
 pub struct Packing {
     /// The tree is the upper directory of a union.
     pub union: bool,
+    /// The archive will be a layer.
+    pub layer: bool,
     /// The times of entries.
     pub times: Times,
     /// Whether times have fractions of seconds.
@@ -127,18 +129,16 @@ impl<'a> Pack<'a> {
     }
 
     fn entry(&mut self, found: &Found) -> Result<()> {
-        if self.packing.union {
-            if whiteout::is_whiteout(self.walk.directory()?, found.name(), &found.stat) {
-                let (directory, name) = split(&found.path);
-                return self.mark(directory, &[b".wh.", name].concat());
-            }
-            if found.name().starts_with(b".wh.") {
-                return Err(Error::unsupported(format!(
-                    "`/{}` cannot be in a layer: names that begin with `.wh.` mean deletions there",
-                    shown(&found.path)
-                ))
-                .hint("rename or remove the file"));
-            }
+        if self.packing.union && whiteout::is_whiteout(self.walk.directory()?, found.name(), &found.stat) {
+            let (directory, name) = split(&found.path);
+            return self.mark(directory, &[b".wh.", name].concat());
+        }
+        if self.packing.layer && found.name().starts_with(b".wh.") {
+            return Err(Error::unsupported(format!(
+                "`/{}` cannot be in a layer: names that begin with `.wh.` mean deletions there",
+                shown(&found.path)
+            ))
+            .hint("rename or remove the file"));
         }
         match found.kind() {
             FileType::Directory => self.directory(found),

@@ -28,7 +28,6 @@ pub mod login;
 pub mod logs;
 mod names;
 pub mod network;
-pub mod new_image;
 pub mod progress;
 pub mod ps;
 pub mod pull;
@@ -52,6 +51,8 @@ mod userns;
 pub mod volume;
 pub mod wait;
 pub mod worker;
+
+pub use archives::{files, new_image};
 
 use serde::{Deserialize, Serialize};
 

@@ -96,3 +96,23 @@ fn a_container_without_a_way_out_says_so() {
     doctor.stdout_has("warn  /dev/net/tun").stdout_has("warn  container networks").stdout_has("fix: sudo modprobe tun");
     assert!(!env.coracle("info").succeeds().stderr.contains("not the outside"));
 }
+
+#[test]
+fn root_commits_and_exports() {
+    if !is_root() {
+        return crate::support::skip("these tests are for root");
+    }
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sh -c 'echo text >/file; chown 1234 /file; echo done; exec sleep 1000'");
+    env.logged("one", "done");
+    for _ in 0..2 {
+        let id = env.coracle("commit one").succeeds().line().to_owned();
+        env.coracle(&format!("run --rm {id} stat -c %u /file")).succeeds().stdout_is("1234\n");
+        env.coracle("diff one").succeeds().stdout_is("A /file\n");
+        let archive = env.file("one.tar");
+        env.coracle(&format!("export -o {} one", archive.display())).succeeds();
+        let listed = env.tool("tar", &["tvf", &archive.display().to_string()]).run().succeeds();
+        listed.stdout_has("1234/0").stdout_has("file");
+        env.coracle("stop -t 0 one").succeeds();
+    }
+}

@@ -7,6 +7,8 @@ use coracle::base::ContainerId;
 use coracle::engine::archives::import::{self, ImportRequest};
 use coracle::engine::archives::load::{self, LoadRequest};
 use coracle::engine::archives::save::{self, Output, SaveRequest};
+use coracle::engine::files::commit::{self, CommitRequest};
+use coracle::engine::files::{diff, export};
 use coracle::engine::network::{self, Filters, membership};
 use coracle::engine::progress::Silent;
 use coracle::engine::pull::{self, Outcome};
@@ -97,8 +99,10 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
     // By the container's own /etc/passwd, unless this process is nobody's user there.
     assert!(processes.processes.iter().any(|row| row[0] == "captain"), "{processes:?}");
 
+    files_of(scene, name);
     stop::stop(engine, name, How::default()).unwrap();
     assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    files_of(scene, name);
     stop::restart(engine, name, How::default(), &mut |_| ()).unwrap();
     eventually("it has printed again", || printed(scene, name) == "ready\nready\n");
     let (_, end) = attached(|terminal| {
@@ -109,6 +113,19 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
     assert!(end.is_none_or(|end| end == End::Exited(3)), "{end:?}");
     assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
     remove(scene, name);
+}
+
+/// What works on the files of a container, whether it runs or not.
+fn files_of(scene: &Scene, name: &str) {
+    let engine = &scene.engine;
+    diff::container(engine, name).unwrap();
+    let request = CommitRequest { container: name.to_owned(), pause: true, ..CommitRequest::default() };
+    let image = commit::commit(engine, &request).unwrap();
+    diff::image(engine, &image.id.to_string(), None).unwrap();
+    rmi::remove(engine, &[image.id.to_string()], &rmi::How::default()).unwrap().remove(0).unwrap();
+    let archive = engine.paths.data.join(format!("{name}.tar"));
+    export::export(engine, name, Output::File(archive.clone())).unwrap();
+    assert!(std::fs::metadata(&archive).unwrap().len() > 100_000);
 }
 
 fn run_at_once(scene: &Scene, image: &str, name: &str) {

@@ -1,8 +1,11 @@
 //! Commands about containers, one file each, and how their options are read.
 
 pub mod attach;
+pub mod commit;
 pub mod create;
+pub mod diff;
 pub mod exec;
+pub mod export;
 pub mod healthcheck;
 pub mod kill;
 pub mod list;

@@ -18,9 +18,11 @@
 //! that has a digest with it. [`load`] unpacks layers as a pull does. Nothing can be seen of an archive until all of its
 //! images are unpacked and verified: then layers, images and names appear under the store's lock, the names last.
 
+pub mod files;
 mod found;
 pub mod import;
 pub mod load;
+pub mod new_image;
 mod origin;
 mod output;
 pub mod save;

@@ -45,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::protocol::{Hello, Message};
+use super::archives::files::{commit, diff, export};
 use super::archives::import::ImportRequest;
 use super::archives::load::LoadRequest;
 use super::archives::save::SaveRequest;
@@ -140,6 +141,12 @@ jobs! {
     Import(ImportRequest),
     /// Writes images into an archive.
     Save(SaveRequest),
+    /// Compares layers.
+    Diff(diff::DiffJob),
+    /// Packs the files of a container.
+    Export(export::ExportJob),
+    /// Makes an image of a container.
+    Commit(commit::CommitJob),
     /// Sends an image to a registry.
     Push(PushRequest),
     /// Stores the image that is built into the executable.

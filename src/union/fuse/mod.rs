@@ -320,7 +320,7 @@ fn confine(args: &[OsString]) -> Result<()> {
 
 /// Completes what a power cut may have left unfinished in a container's upper, before any driver mounts it. Waits for a
 /// server that still writes its last copies, for at most [`DISK_PATIENCE`].
-pub(super) fn restore_upper(union: &Union) -> Result<()> {
+pub fn restore_upper(union: &Union) -> Result<()> {
     let deadline = Instant::now() + DISK_PATIENCE;
     while is_unfinished(&union.container) {
         if let Some(_lock) = Lock::attempt_directory(&own_work(&union.container.join("work"))?)? {

@@ -3,7 +3,7 @@
 //!
 //! # How to use it
 //!
-//! As root of the namespace that owns the store's trees (in a job of [`Place::Outer`](super::worker)), with
+//! As root of the namespace that owns the store's trees (in a job of [`Place::Outer`](crate::engine::worker)), with
 //! [`Store::begin_adding`] held from before the first layer until the image is there:
 //!
 //! 1. [`MadeLayer::of_upper`] for each layer: it reads the upper directory once, and writes the layer's tree and recipe into
@@ -13,15 +13,15 @@
 //!
 //! A process that ends in between leaves layers without an image, which a later sweep reclaims, and nothing else.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::push::{Format, layer_type};
 use crate::archive::pack::Packing;
 use crate::archive::{Limits, Unpacked};
 use crate::base::{Error, Result, ResultExt};
+use crate::engine::push::{Format, layer_type};
 use crate::oci::config::{History, RootFs};
 use crate::oci::{Compression, Descriptor, Digest, ImageConfig, Manifest, Parsed, Reference, media, parse_manifest};
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
@@ -50,10 +50,18 @@ pub struct PlacedLayer {
 impl MadeLayer {
     /// Makes a layer of the directory `upper` (`containers/<id>/upper`, or a build step's). [`Packing::union`] is implied.
     pub fn of_upper(store: &Store, upper: &Path, packing: &Packing) -> Result<Self> {
-        let packing = Packing { union: true, ..packing.clone() };
         let upper = BeneathDir::open(upper).at(upper, "cannot open")?;
+        Self::of(store, upper.as_fd(), &Packing { union: true, layer: true, ..packing.clone() })
+    }
+
+    /// Makes a layer of all files in the directory `tree`, which is no part of a union, or the whole one.
+    pub fn of_tree(store: &Store, tree: BorrowedFd<'_>, packing: &Packing) -> Result<Self> {
+        Self::of(store, tree, &Packing { union: false, layer: true, ..packing.clone() })
+    }
+
+    fn of(store: &Store, tree: BorrowedFd<'_>, packing: &Packing) -> Result<Self> {
         let staged = store.stage_layer()?;
-        let unpacked = staged.repack(upper.as_fd(), &packing, &Limits::default())?;
+        let unpacked = staged.repack(tree, packing, &Limits::default())?;
         let Unpacked { diff_id, tar_size, size, entries, .. } = unpacked.clone();
         let placed = PlacedLayer { diff_id, tar_size, size, entries };
         Ok(Self { finished: staged.finish(&unpacked, None), placed })
