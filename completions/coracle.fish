@@ -56,6 +56,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Fetch the
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Restart one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "search" -d 'Search a registry for repositories'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "start" -d 'Start one or more stopped containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop one or more running containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
@@ -68,6 +69,8 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "version" -d 'Show t
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "container" -d 'Manage containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage images'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "buildx" -d 'Build with BuildKit\'s command line'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "manifest" -d 'Manage lists of images for several platforms'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "healthcheck" -d 'Manage health checks of containers'
@@ -166,7 +169,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry -d 'Try a
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l arch -d 'The architecture of the image, if it has several' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l disable-content-trust -d 'Pull images that are not signed, too; false refuses all, as coracle verifies no signatures' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l os -d 'The operating system of the image: coracle runs linux' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l policy -d 'When to ask the registry: always, missing, newer or never' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l variant -d 'The variant of the architecture of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Show no progress, print the name only'
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
@@ -339,6 +349,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s f -l force -d 'R
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s i -l ignore -d 'Do not complain about an image that does not exist'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l no-prune -d 'Accepted: there are no images without a name that belong to others, and would go with them'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -s f -l filter -d 'Filter by stars, is-official or is-automated' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l limit -d 'Show at most so many results of each registry' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l compatible -d 'Show stars, official and automated as docker does'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l list-tags -d 'List the tags of the repository that is named'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l no-trunc -d 'Don\'t truncate descriptions'
+complete -c coracle -n "__fish_coracle_using_subcommand search" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s f -l filter -d 'Start those containers that a filter of `ps` finds and that do not run' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
@@ -591,23 +615,24 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "history" -d 'Show the history of an image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "import" -d 'Make an image of an archive of files'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "inspect" -d 'Display detailed information on one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "load" -d 'Load images from an archive that `save` wrote'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "prune" -d 'Remove unused images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "ls" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "list" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "pull" -d 'Download an image from a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "push" -d 'Upload an image to a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "rm" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "remove" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "save" -d 'Save one or more images to an archive, for `load`'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "tree" -d 'Show the layers of an image as a tree'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "tag" -d 'Give an image further names'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "untag" -d 'Take names away from an image, all if none is given'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "history" -d 'Show the history of an image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "import" -d 'Make an image of an archive of files'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "inspect" -d 'Display detailed information on one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "load" -d 'Load images from an archive that `save` wrote'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "prune" -d 'Remove unused images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "push" -d 'Upload an image to a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "rm" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "remove" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "save" -d 'Save one or more images to an archive, for `load`'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "search" -d 'Search a registry for repositories'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "tree" -d 'Show the layers of an image as a tree'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save search tree tag untag" -f -a "untag" -d 'Take names away from an image, all if none is given'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from exists" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Print sizes and dates in human readable format' -r -f -a "true\t''
@@ -669,7 +694,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'The architecture of the image, if it has several' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Pull images that are not signed, too; false refuses all, as coracle verifies no signatures' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'The operating system of the image: coracle runs linux' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'When to ask the registry: always, missing, newer or never' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l variant -d 'The variant of the architecture of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Show no progress, print the name only'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
@@ -716,10 +748,105 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Show no progress (none is shown anyway)'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Do not compress layers: only with the OCI formats, which otherwise do'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -s f -l filter -d 'Filter by stars, is-official or is-automated' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l limit -d 'Show at most so many results of each registry' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l compatible -d 'Show stars, official and automated as docker does'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l list-tags -d 'List the tags of the repository that is named'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l no-trunc -d 'Don\'t truncate descriptions'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tree" -l whatrequires -d 'Show the layers of images that were made from this one'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tree" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from untag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from imagetools" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from imagetools" -f -a "imagetools" -d 'Make and show indexes in registries'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "create" -d 'Make an index of images in a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "inspect" -d 'Show what a registry has under a name'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "add" -d 'Add an image to a list'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "annotate" -d 'Change what a list says about one of its images'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "create" -d 'Make a list of images for several platforms'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "exists" -d 'Tell by the exit code whether there is a list of this name'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "inspect" -d 'Show a list, or the manifest that a registry has'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "push" -d 'Send a list and its images to a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "remove" -d 'Take an image out of a list'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "rm" -d 'Remove lists; their images stay'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l annotation -d 'Add an annotation: KEY=VALUE' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l arch -d 'Set the architecture' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l features -d 'Set the features of the processor that are needed' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os -d 'Set the operating system' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-features -d 'Set the features of the operating system that are needed' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-version -d 'Set the version of the operating system' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l variant -d 'Set the variant of the architecture' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l all -d 'Add all images of one that is a list, instead of the one for this machine'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l annotation -d 'Add an annotation: KEY=VALUE' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l arch -d 'Set the architecture' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l features -d 'Set the features of the processor that are needed' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os -d 'Set the operating system' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-features -d 'Set the features of the operating system that are needed' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-version -d 'Set the version of the operating system' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l variant -d 'Set the variant of the architecture' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l index -d 'Add the annotations to the list itself'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l annotation -d 'Add an annotation to the list: KEY=VALUE' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l all -d 'Add all images of those that are lists, instead of the one for this machine'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -s a -l amend -d 'Add to a list that exists'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l insecure -d 'Allow plain HTTP and any certificate'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from exists" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l insecure -d 'Allow plain HTTP and any certificate'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s v -l verbose -d 'Show the manifest of each image, too'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l all -d 'Send the images as well; false expects them in the registry' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of the list to this file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -s f -l format -d 'The format of the list; what fits its images when not given' -r -f -a "oci\t'An OCI index'
+v2s2\t'docker\'s manifest list'"
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l insecure -d 'Allow plain HTTP and any certificate'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -s p -l purge -l rm -d 'Remove the list here after it was sent'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Show no progress'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from push" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Do not fail for lists that do not exist'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "connect" -d 'Connect a container to a network'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "create" -d 'Create a network'
@@ -839,11 +966,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "df" -d 'Show disk usage'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "info" -d 'Display information about this installation'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor info prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor info prune" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor info prune" -f -a "df" -d 'Show disk usage'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor info prune" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor info prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Layers that no image has are left over when they are older' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair: remove containers of damaged images as well'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read the contents of layers'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s r -l repair -d 'Remove what is damaged or left over'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -l help -d 'Print help'

@@ -40,6 +40,8 @@ mod isolation;
 mod lifecycle;
 #[path = "e2e/login.rs"]
 mod login;
+#[path = "e2e/manifests.rs"]
+mod manifests;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]
@@ -66,6 +68,8 @@ mod rootless;
 mod run;
 #[path = "e2e/run_terminal.rs"]
 mod run_terminal;
+#[path = "e2e/store.rs"]
+mod store;
 #[path = "e2e/userns.rs"]
 mod userns;
 #[path = "e2e/volumes.rs"]
