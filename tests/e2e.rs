@@ -48,6 +48,8 @@ mod limits;
 mod login;
 #[path = "e2e/mounts.rs"]
 mod mounts;
+#[path = "e2e/manifests.rs"]
+mod manifests;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]
@@ -78,6 +80,8 @@ mod run_terminal;
 mod selection;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/store.rs"]
+mod store;
 #[path = "e2e/userns.rs"]
 mod userns;
 #[path = "e2e/volumes.rs"]

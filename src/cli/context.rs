@@ -267,6 +267,24 @@ impl Context {
         Ok(engine)
     }
 
+    /// Refuses to fetch images without signatures where the user demands them: `DOCKER_CONTENT_TRUST=1`, or `given`
+    /// (`--disable-content-trust`) as false.
+    pub fn refuse_unsigned(&self, given: Option<bool>) -> Result<()> {
+        let variable = self.environment.get("DOCKER_CONTENT_TRUST");
+        let demanded =
+            variable.is_some_and(|value| !matches!(value, "" | "0" | "f" | "F" | "false" | "False" | "FALSE"));
+        match given {
+            Some(false) => Err(Error::unsupported("signatures cannot be verified: coracle knows no content trust")
+                .hint("leave out --disable-content-trust=false to pull without")),
+            None if demanded => Err(Error::new(
+                Kind::Denied,
+                "DOCKER_CONTENT_TRUST demands signed images, and coracle cannot verify docker's signatures",
+            )
+            .hint("for this command: --disable-content-trust; for good: unset DOCKER_CONTENT_TRUST")),
+            _ => Ok(()),
+        }
+    }
+
     /// Says, the first time, what a user without subordinate ids has to do without.
     pub fn tell_of_single_id(&self, engine: &Engine) -> Result<()> {
         if engine.single_id_is_news()? {

@@ -216,7 +216,7 @@ fn find(words: &[String], persona: Persona) -> Result<Asked<'_>, Failure> {
     if let Some(entry) = tree::find(tree::TOP, first) {
         return Ok(Asked::Verb(entry.verb, called_by(&[], entry, first), rest));
     }
-    let Some(noun) = tree::NOUNS.iter().find(|noun| noun.name == first) else {
+    let Some((noun, rest)) = tree::noun(words) else {
         let known = tree::TOP.iter().flat_map(|entry| entry.names).copied().chain(tree::NOUNS.iter().map(|n| n.name));
         return Err(unknown(first, None, persona, known));
     };

@@ -56,6 +56,7 @@ pub const TOP: &[Entry] = &[
     entry(&["restart"], &container::stop::RESTART),
     entry(&["rm"], &container::remove::VERB),
     entry(&["rmi"], &image::remove::VERB),
+    entry(&["search"], &image::search::VERB),
     entry(&["start"], &container::start::VERB),
     entry(&["stop"], &container::stop::STOP),
     entry(&["tag"], &image::tag::TAG),
@@ -118,9 +119,29 @@ pub const NOUNS: &[Noun] = &[
             entry(&["push"], &image::push::VERB),
             entry(&["rm", "remove"], &image::remove::VERB),
             entry(&["save"], &image::save::VERB),
+            entry(&["search"], &image::search::VERB),
             entry(&["tree"], &image::tree::VERB),
             entry(&["tag"], &image::tag::TAG),
             entry(&["untag"], &image::tag::UNTAG),
+        ],
+    },
+    Noun {
+        name: "buildx imagetools",
+        about: "Make and show indexes in registries",
+        entries: &[entry(&["create"], &image::imagetools::CREATE), entry(&["inspect"], &image::imagetools::INSPECT)],
+    },
+    Noun {
+        name: "manifest",
+        about: "Manage lists of images for several platforms",
+        entries: &[
+            entry(&["add"], &image::manifest::ADD),
+            entry(&["annotate"], &image::manifest::ANNOTATE),
+            entry(&["create"], &image::manifest::CREATE),
+            entry(&["exists"], &image::manifest::EXISTS),
+            entry(&["inspect"], &image::manifest::INSPECT),
+            entry(&["push"], &image::manifest::PUSH),
+            entry(&["remove"], &image::manifest::REMOVE),
+            entry(&["rm"], &image::manifest::DELETE),
         ],
     },
     Noun {
@@ -159,6 +180,7 @@ pub const NOUNS: &[Noun] = &[
         name: "system",
         about: "Manage this installation",
         entries: &[
+            entry(&["check"], &system::check::VERB),
             entry(&["df"], &system::df::VERB),
             entry(&["doctor"], &system::doctor::VERB),
             entry(&["events"], &system::events::VERB),
@@ -187,8 +209,43 @@ pub fn globals(program: &'static str) -> Command {
 
 /// The whole tree.
 pub fn whole(program: &'static str) -> Command {
-    let nouns = NOUNS.iter().map(|noun| noun_command(program, noun));
-    globals(program).subcommands(verbs(program, &[], TOP)).subcommands(nouns)
+    let mut whole = globals(program).subcommands(verbs(program, &[], TOP));
+    for noun in NOUNS {
+        let command = noun_command(program, noun);
+        whole = match noun.name.split_once(' ') {
+            None => whole.subcommand(command),
+            // A noun of two words stands below the first of them.
+            Some((first, last)) => {
+                let outer = match whole.get_subcommands().any(|known| known.get_name() == first) {
+                    true => None,
+                    false => Some(group(program, first)),
+                };
+                whole.subcommands(outer).mut_subcommand(first, |outer| outer.subcommand(command.name(last)))
+            }
+        };
+    }
+    whole
+}
+
+/// A word that only nouns stand below.
+fn group(program: &str, word: &'static str) -> Command {
+    let called = format!("{program} {word}");
+    Command::new(word)
+        .bin_name(called.clone())
+        .about(match word {
+            "buildx" => "Build with BuildKit's command line",
+            _ => "Further commands",
+        })
+        .override_usage(format!("{called} COMMAND"))
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+}
+
+/// The noun that command line words begin with, of two words or one; and the words after it.
+pub fn noun(words: &[String]) -> Option<(&'static Noun, &[String])> {
+    let fits = |noun: &&Noun| noun.name.split(' ').eq(words.iter().take(noun.name.split(' ').count()));
+    let noun = NOUNS.iter().filter(fits).max_by_key(|noun| noun.name.len())?;
+    Some((noun, words.get(noun.name.split(' ').count()..).unwrap_or_default()))
 }
 
 /// A noun with its commands.

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod digest;
 pub mod document;
+pub mod index;
 pub mod manifest;
 pub mod media;
 pub mod platform;

@@ -95,10 +95,10 @@ enum Target {
 }
 
 /// A manifest document as it came.
-struct Document {
-    bytes: Vec<u8>,
-    digest: Digest,
-    parsed: Parsed,
+pub(super) struct Document {
+    pub bytes: Vec<u8>,
+    pub digest: Digest,
+    pub parsed: Parsed,
 }
 
 impl Client {
@@ -341,7 +341,7 @@ impl Shared {
     }
 
     /// What the image of a manifest was built for; `None` for an artifact that is no image.
-    async fn platform_of(&self, sources: &[Source], manifest: &Manifest) -> Result<Option<Platform>> {
+    pub(super) async fn platform_of(&self, sources: &[Source], manifest: &Manifest) -> Result<Option<Platform>> {
         let config = &manifest.config;
         if !media::is_image_config(&config.media_type) || config.size > CONFIG_MAX as u64 {
             return Ok(None);
@@ -383,7 +383,7 @@ impl Shared {
         Err(last_of(failed))
     }
 
-    async fn manifest(&self, source: &Source, reference: &Reference) -> Result<Document> {
+    pub(super) async fn manifest(&self, source: &Source, reference: &Reference) -> Result<Document> {
         let tag = source.endpoint.tag.as_deref().or(reference.tag());
         let wanted = reference.digest().map(Digest::as_str).or(tag).unwrap_or_default();
         self.document(source, wanted, reference.digest()).await.map_err(|error| absent(error, reference, source))
@@ -511,7 +511,7 @@ fn base(scheme: &str, host: &str) -> Result<Url> {
 }
 
 /// The last failure is that of the registry itself; those of mirrors become hints.
-fn last_of(mut failed: Vec<Error>) -> Error {
+pub(super) fn last_of(mut failed: Vec<Error>) -> Error {
     let last = failed.pop().unwrap_or_else(|| Error::system("no registry was asked"));
     failed.into_iter().fold(last, |last, mirror| last.hint(format!("a mirror failed before: {}", mirror.chain())))
 }

@@ -1,6 +1,7 @@
 //! Tests of the client against a registry that misbehaves: each failure has its error, its bound and, where the network is
 //! to blame, its recovery.
 
+mod listing;
 mod login;
 mod tls;
 mod upload;

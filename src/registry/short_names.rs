@@ -141,6 +141,12 @@ impl ShortNames {
         })
     }
 
+    /// The registries that are searched, if the configuration names any.
+    pub fn searched(&self) -> Option<&[String]> {
+        let named = self.search.as_ref().filter(|_| !self.docker_hub_only);
+        named.map(|(search, _)| search.as_slice())
+    }
+
     /// The names under which an image that is here may be meant by `typed`, in order.
     pub fn local(&self, typed: &str) -> Result<Vec<Reference>> {
         let hub: Reference = typed.parse()?;

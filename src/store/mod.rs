@@ -18,6 +18,7 @@
 //! ├── refs/<registry>/<repository…>/   names of images: {"version":1,"image":"sha256:…"}
 //! │   ├── _tags/<tag>                  (no component of a repository begins with `_`)
 //! │   └── _digests/<digest>
+//! ├── lists/<registry>/<repository…>/_tags/<tag>   lists of images in the making (see `lists`)
 //! ├── removing/<id>.json               ImageRecords of images whose removal has begun
 //! ├── partial/                         blobs of interrupted pulls: the engine's, not looked at here
 //! ├── staging/<random>/                layers in the making, with <random>.lock held by their maker
@@ -53,8 +54,10 @@
 //! Trees contain files of subordinate ids: publishing and lookups work anywhere, but whoever unpacks layers or sweeps must be
 //! root of the user namespace that owns them.
 
+mod check;
 mod images;
 mod layers;
+mod lists;
 mod names;
 mod removal;
 
@@ -71,8 +74,10 @@ use crate::base::{Error, Result, ResultExt};
 use crate::oci::Digest;
 use crate::sys::placement;
 
+pub use check::{Problem, Subject};
 pub use images::{ImageRecord, ListedImage, NewImage};
 pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers, stack};
+pub use lists::{ListEntry, ListRecord, Origin, no_list};
 pub use removal::{Adding, Removed};
 
 /// The version of the format above.

@@ -154,7 +154,7 @@ fn reference_of(refs: &Path, path: &Path, separator: &str) -> Option<Reference> 
 }
 
 /// The id in a name's file; `None` when it is not there or cannot be understood (then the name is free).
-fn read_name(path: &Path) -> Result<Option<Digest>> {
+pub(super) fn read_name(path: &Path) -> Result<Option<Digest>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         // A directory where a part of the name is a file, and the other way round.
@@ -174,7 +174,7 @@ fn read_name(path: &Path) -> Result<Option<Digest>> {
 }
 
 /// Makes the directory `path` and its missing parents (0700), and their names durable.
-fn make_durable_dirs(path: &Path) -> Result<()> {
+pub(super) fn make_durable_dirs(path: &Path) -> Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|directory| !directory.is_dir()).collect();
     crate::base::paths::private_dir(path)?;
     missing.iter().filter_map(|directory| directory.parent()).try_for_each(publish::sync_dir)

@@ -79,7 +79,7 @@ impl Store {
     }
 
     /// Whether a layer was published at least `age` ago. A time in the future is none.
-    fn is_older(&self, layer: &Digest, age: Duration) -> bool {
+    pub(super) fn is_older(&self, layer: &Digest, age: Duration) -> bool {
         let directory = self.layer_path(layer);
         let made = fs::metadata(directory.join(RECORD)).or_else(|_| fs::metadata(&directory));
         let made = made.and_then(|metadata| metadata.modified()).ok();
@@ -90,7 +90,9 @@ impl Store {
     /// as root of the user namespace that owns the trees.
     pub fn sweep(&self) -> Result<()> {
         publish::sweep_files(&self.root)?;
-        ["blobs", "images", "refs"].iter().try_for_each(|name| publish::sweep_files_below(&self.path(name)))?;
+        ["blobs", "images", "refs", "lists"]
+            .iter()
+            .try_for_each(|name| publish::sweep_files_below(&self.path(name)))?;
         publish::sweep(&self.path("staging"))?;
         publish::empty_trash(&self.path("trash"))
     }
@@ -109,7 +111,7 @@ impl Store {
         names_in(&self.path("removing"))?.iter().try_for_each(|id| self.resume_removal(id, &in_use))
     }
 
-    fn resume_removal(&self, id: &Digest, in_use: &HashSet<Digest>) -> Result<()> {
+    pub(super) fn resume_removal(&self, id: &Digest, in_use: &HashSet<Digest>) -> Result<()> {
         let path = self.removing_path(id);
         match read_record(&path)? {
             Some(image) => self.complete_removal(&image, in_use).map(|_| ()),
@@ -167,7 +169,7 @@ impl Store {
     }
 
     /// Removes the links of blobs to layers that are gone.
-    fn forget_blobs(&self) -> Result<()> {
+    pub(super) fn forget_blobs(&self) -> Result<()> {
         let directory = self.path("layers-by-blob");
         for entry in fs::read_dir(&directory).at(&directory, "cannot list")? {
             let link = entry.at(&directory, "cannot list")?.path();

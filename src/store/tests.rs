@@ -473,3 +473,76 @@ fn format_1_is_still_read() {
     assert_eq!(layers[0].tree, Path::new(&root).join("layers").join(&diff_id).join("tree"));
     assert_eq!(layers[0].size, 5);
 }
+
+#[test]
+fn a_check_finds_what_is_damaged_or_left_and_repair_takes_it_away() {
+    let scratch = Scratch::new();
+    let (base, top) = (scratch.layer("base"), scratch.layer("top"));
+    let one = scratch.image(2020, &[&base]);
+    let two = scratch.image(2021, &[&base, &top]);
+    scratch.tag("one", &one);
+    scratch.tag("two", &two);
+    let none = HashSet::new();
+    let found = || {
+        let lock = scratch.store.lock_exclusive().unwrap();
+        let mut problems = scratch.store.examine(&lock, &none, Duration::ZERO).unwrap();
+        problems.extend(scratch.store.examine_contents().unwrap().0);
+        problems
+    };
+    let words = || found().into_iter().map(|problem| (problem.what, problem.damage)).collect::<Vec<_>>();
+    let mended = || {
+        let lock = scratch.store.lock_exclusive().unwrap();
+        found_under(&scratch, &lock).iter().for_each(|problem| {
+            assert!(scratch.store.mend(&lock, &problem.subject, &HashSet::new()).unwrap());
+        });
+    };
+    assert_eq!(words(), []);
+    // Layers that nobody needs.
+    let orphan = scratch.layer("orphan");
+    assert!(words()[0].0.starts_with("no image and no container has it") && !words()[0].1);
+    let lock = scratch.store.lock_exclusive().unwrap();
+    let day = Duration::from_secs(86_400);
+    assert_eq!(scratch.store.examine(&lock, &none, day).unwrap(), [], "it may still be wanted");
+    assert_eq!(scratch.store.examine(&lock, &[orphan.diff_id.clone()].into(), Duration::ZERO).unwrap(), []);
+    drop(lock);
+    mended();
+    scratch.store.sweep().unwrap();
+    assert_eq!(words(), []);
+    // Documents and names that lead nowhere.
+    fs::write(scratch.root().join("blobs").join(Digest::sha256(b"x").hex()), "x").unwrap();
+    fs::remove_file(scratch.root().join("images").join(format!("{}.json", one.id.hex()))).unwrap();
+    let all = words();
+    assert!(
+        all.contains(&("the name `docker.io/library/one:latest` is of an image that is not there".into(), true)),
+        "{all:?}"
+    );
+    assert_eq!(
+        all.iter().filter(|(what, damage)| what.starts_with("nothing needs the document") && !damage).count(),
+        3
+    );
+    mended();
+    assert_eq!(words(), []);
+    // A changed file: the layer goes, then its image, whose names say what to pull again.
+    fs::write(top.tree.join("file"), "tip").unwrap();
+    assert_eq!(words(), [("its files were changed".to_owned(), true)]);
+    let in_use = [top.diff_id.clone()].into();
+    let lock = scratch.store.lock_exclusive().unwrap();
+    assert!(!scratch.store.mend(&lock, &Subject::Layer(top.diff_id.clone()), &in_use).unwrap(), "a container has it");
+    assert!(scratch.store.mend(&lock, &Subject::Layer(top.diff_id.clone()), &none).unwrap());
+    drop(lock);
+    assert!(words().iter().any(|(what, _)| what.contains("its layer")), "{:?}", words());
+    mended();
+    mended();
+    scratch.store.sweep().unwrap();
+    assert_eq!((words(), scratch.store.list().unwrap().len()), (Vec::new(), 0));
+    // What killed processes left.
+    fs::create_dir(scratch.root().join("staging/dead")).unwrap();
+    fs::create_dir(scratch.root().join("trash/old")).unwrap();
+    assert_eq!(words().len(), 2);
+    scratch.store.sweep().unwrap();
+    assert_eq!(words(), []);
+}
+
+fn found_under(scratch: &Scratch, lock: &StoreLock<Exclusive>) -> Vec<Problem> {
+    scratch.store.examine(lock, &HashSet::new(), Duration::ZERO).unwrap()
+}

@@ -92,6 +92,36 @@ const RENAME: Scenario = Scenario {
 const REMOVE_IMAGE: Scenario =
     Scenario { before: &["pull -q IMAGE"], line: "rmi IMAGE", subject: &["store.untagged", "store.removal."] };
 
+const SAVE: Scenario =
+    Scenario { before: &["pull -q IMAGE"], line: "save -o files/saved.tar IMAGE", subject: &["save."] };
+
+const LOAD: Scenario = Scenario {
+    before: &["pull -q IMAGE", "save -o files/loaded.tar IMAGE", "rmi -f IMAGE"],
+    line: "load -q -i files/loaded.tar",
+    subject: &["load.", "store.layer", "store.image.", "store.tag"],
+};
+
+const IMPORT: Scenario = Scenario {
+    before: &["pull -q IMAGE", "save -o files/imported.tar IMAGE", "rmi --ignore imported:1"],
+    line: "import -q files/imported.tar imported:1",
+    subject: &["store.layer", "store.image.", "store.tag"],
+};
+
+const PRUNE_IMAGES: Scenario = Scenario {
+    before: &["pull -q IMAGE", "save -o files/pruned.tar IMAGE", "import -q files/pruned.tar"],
+    line: "image prune -f",
+    subject: &["store.removal."],
+};
+
+const TAG: Scenario =
+    Scenario { before: &["pull -q IMAGE", "rmi --ignore given:1"], line: "tag IMAGE given:1", subject: &["store.tag"] };
+
+const PUSH_LIST: Scenario = Scenario {
+    before: &["pull -q IMAGE", "manifest rm --ignore many", "manifest create many IMAGE"],
+    line: "manifest push -q many OWN",
+    subject: &["push.list"],
+};
+
 const NETWORK_CREATE: Scenario = Scenario { before: &[], line: "network create front", subject: &["network.define"] };
 
 const NETWORK_REMOVE: Scenario =
@@ -114,9 +144,15 @@ const VOLUME_CREATE: Scenario = Scenario { before: &[], line: "volume create dat
 const VOLUME_REMOVE: Scenario =
     Scenario { before: &["volume create data"], line: "volume rm data", subject: &["volume.remove."] };
 
-const ALL: [&Scenario; 16] = [
+const ALL: [&Scenario; 22] = [
     &PULL,
     &PUSH,
+    &SAVE,
+    &LOAD,
+    &IMPORT,
+    &PRUNE_IMAGES,
+    &TAG,
+    &PUSH_LIST,
     &CREATE,
     &RUN,
     &START,
@@ -236,11 +272,26 @@ impl Run<'_> {
         ok("volume rm data");
         // Nobody lives on but netd, which waits for the next container.
         kill_netd(env);
+        eventually("nobody works in the background", || env.processes().is_empty());
+        images_are_in_order(env, what);
         no_lock_is_held(&env.data(), what);
         no_lock_is_held(&env.runtime(), what);
         let mounts = fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
         assert!(!mounts.contains(&*env.root().to_string_lossy()), "after {what}: a mount is left");
         assert_eq!(entries(&env.data().join("names")), Vec::<String>::new(), "after {what}");
+    }
+}
+
+/// Nothing is damaged, and everything that nobody needs can be given back.
+fn images_are_in_order(env: &Env, what: &str) {
+    let found = env.coracle("system check --max 0s");
+    assert!(!found.stdout.contains("damage"), "after {what}: {found:?}");
+    let mended = env.coracle("system check --quick --repair --max 0s");
+    assert!(mended.code() == 0 && mended.stderr.is_empty(), "after {what}: {mended:?}");
+    let clean = env.coracle("system check --quick --max 0s");
+    assert!(clean.code() == 0 && clean.stdout.is_empty(), "after {what}: {clean:?}");
+    for directory in ["staging", "store/staging", "store/trash", "store/removing"] {
+        assert_eq!(entries(&env.data().join(directory)), Vec::<String>::new(), "after {what}: {directory}");
     }
 }
 
@@ -389,6 +440,24 @@ fn steps_of_pull() {
 #[test]
 fn steps_of_push() {
     go_through(&PUSH);
+}
+
+#[test]
+fn steps_of_save_and_load() {
+    go_through(&SAVE);
+    go_through(&LOAD);
+}
+
+#[test]
+fn steps_of_import_and_image_prune() {
+    go_through(&IMPORT);
+    go_through(&PRUNE_IMAGES);
+}
+
+#[test]
+fn steps_of_tag_and_of_pushing_a_list() {
+    go_through(&TAG);
+    go_through(&PUSH_LIST);
 }
 
 #[test]

@@ -160,3 +160,85 @@ fn an_image_of_another_repository_runs_by_the_end_of_its_name() {
     env.coracle(&format!("pull -q {other}")).succeeds();
     env.coracle("run --rm tool:v1").fails_with(125).explains().stderr_has(&other).stderr_has(&name);
 }
+
+#[test]
+fn search_shows_what_docker_hub_and_other_registries_find() {
+    let env = ready!();
+    let hub = BadRegistry::start(|request| match request.path.strip_prefix("/v1/search?q=") {
+        Some(rest) if rest.starts_with("alp&n=") => Reply::new(
+            200,
+            r#"{"results":[{"name":"alpine","description":"A minimal Docker image with a complete package index","star_count":90,"is_official":true},
+                {"name":"team/alp\u001b[31m","description":"x","star_count":3}]}"#,
+        ),
+        Some(_) => Reply::new(200, r#"{"results":[]}"#),
+        None => Reply::new(200, "{}"),
+    });
+    configure(&env, &format!("[[registry]]\nprefix = 'docker.io'\nlocation = '{}'\n", hub.host()));
+    let lines = env.coracle("search alp").succeeds();
+    let lines = lines.lines();
+    assert!(lines[0].starts_with("NAME") && lines[0].ends_with("OFFICIAL"), "{lines:?}");
+    assert!(
+        lines[1].starts_with("alpine") && lines[1].contains("A minimal Docker image with a complete packa…"),
+        "{lines:?}"
+    );
+    assert!(lines[1].contains("90") && lines[1].ends_with("[OK]"), "{lines:?}");
+    env.coracle("search alp").succeeds().stdout_lacks("\u{1b}");
+    env.coracle("search --no-trunc alp").succeeds().stdout_has("package index");
+    env.coracle("search --filter stars=50 --format {{.Name}} alp").succeeds().stdout_is("alpine\n");
+    env.coracle("search --filter is-official=false --format {{.StarCount}} alp").succeeds().stdout_is("3\n");
+    env.persona("podman", "search --format {{.Index}}|{{.Name}} --filter stars=50 alp")
+        .run()
+        .succeeds()
+        .stdout_is("docker.io|docker.io/library/alpine\n");
+    env.persona("docker", "search --limit 101 alp").run().fails_with(1).stderr_has("between 1 and 100");
+    env.coracle("search --filter likes=3 alp").fails().explains();
+    env.coracle("search nothing").succeeds();
+    // A registry that only has a catalog, and tags.
+    let registry = Registry::start();
+    let image = crate::support::images::Image::empty();
+    for name in ["team/one:v1", "team/one:v2", "other:v1"] {
+        registry.push(&image, name);
+    }
+    let address = registry.address();
+    env.coracle(&format!("search --format {{{{.Name}}}} {address}/team"))
+        .succeeds()
+        .stdout_is(&format!("{address}/team/one\n"));
+    let tags =
+        env.coracle(&format!("search --list-tags --format {{{{.Name}}}}:{{{{.Tag}}}} {address}/team/one")).succeeds();
+    tags.stdout_is(&format!("{address}/team/one:v1\n{address}/team/one:v2\n"));
+    env.coracle(&format!("search --list-tags --limit 1 --format {{{{.Tag}}}} {address}/team/one"))
+        .succeeds()
+        .stdout_is("v1\n");
+    env.coracle(&format!("search --list-tags {address}/nosuch")).fails_with(1).explains();
+}
+
+#[test]
+fn a_pull_follows_its_policy_and_takes_all_tags() {
+    let env = ready!();
+    let mut registry = Registry::start();
+    let name = registry.push(&crate::support::images::Image::empty(), "app:v1");
+    let newer = crate::support::images::Image::empty().set("User", serde_json::json!("7"));
+    registry.push(&newer, "app:v2");
+    let repository = name.trim_end_matches(":v1").to_owned();
+    env.coracle(&format!("pull --policy never {name}")).fails_with(1).explains();
+    let all = env.coracle(&format!("pull -q --all-tags {repository}")).succeeds();
+    assert_eq!(all.lines(), [name.as_str(), &format!("{repository}:v2")]);
+    env.coracle(&format!("pull -a {name}")).fails().explains().stderr_has("tag can't be used with --all-tags");
+    // What the tag means changes; who is content with what is here does not notice.
+    registry.push(&newer, "app:v1");
+    let old = env.inspect(&name, "{{.Id}}");
+    env.coracle(&format!("pull -q --policy missing {name}")).succeeds();
+    assert_eq!(env.inspect(&name, "{{.Id}}"), old);
+    env.coracle(&format!("pull -q --policy newer {name}")).succeeds();
+    assert_eq!(env.inspect(&name, "{{.Id}}"), env.inspect(&format!("{repository}:v2"), "{{.Id}}"));
+    let trusted = env.command(&format!("pull {name}")).var("DOCKER_CONTENT_TRUST", "1").run();
+    trusted.fails().explains().stderr_has("DOCKER_CONTENT_TRUST");
+    let untrusted =
+        env.command(&format!("pull -q --disable-content-trust {name}")).var("DOCKER_CONTENT_TRUST", "1").run();
+    untrusted.succeeds();
+    registry.stop();
+    env.coracle(&format!("pull -q --policy newer {name}")).succeeds();
+    env.coracle(&format!("pull -q {name}")).fails_with(1).explains();
+    env.coracle(&format!("pull -q --policy newer {repository}:v3")).fails_with(1).explains();
+    env.coracle(&format!("pull -q --policy sometimes {name}")).fails().explains();
+}

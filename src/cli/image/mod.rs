@@ -2,12 +2,15 @@
 
 pub mod exists;
 pub mod history;
+pub mod imagetools;
 pub mod list;
 pub mod load;
+pub mod manifest;
 pub mod prune;
 pub mod pull;
 pub mod push;
 pub mod remove;
 pub mod save;
+pub mod search;
 pub mod tag;
 pub mod tree;

@@ -1,5 +1,6 @@
 //! Commands about the program and the machine, one file each.
 
+pub mod check;
 pub mod completion;
 pub mod df;
 pub mod doctor;

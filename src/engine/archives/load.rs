@@ -12,7 +12,7 @@ use super::found::{self, Found, FoundLayer};
 use super::source::{Source, Verified};
 use super::write;
 use crate::archive::Limits;
-use crate::base::{Error, Kind, Result, ResultExt};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint};
 use crate::engine::Engine;
 use crate::engine::progress::Progress;
 use crate::engine::push::{Format, Placed};
@@ -87,6 +87,7 @@ pub(super) fn into_store(
             }
         }
         progress.storing();
+        failpoint::here("load.unpacked")?;
         match publish(store, source, images, fresh, &mut sizes) {
             // A layer that was there has been removed meanwhile.
             Err(error) if error.kind() == Kind::NotFound => {}

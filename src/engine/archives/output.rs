@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
 use crate::base::publish::sync_dir;
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, failpoint};
 
 /// Where to write.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl Output {
 impl Opened {
     /// Everything is written: makes it durable and gives it its name.
     pub fn finish(self) -> Result<()> {
+        failpoint::here("save.written")?;
         match self {
             Self::Stream => Ok(()),
             Self::File(file, path, staged) => {

@@ -19,6 +19,7 @@
 //! The configuration goes first: it is small, and a registry that refuses the push refuses it at once. Then
 //! [`LAYERS_AT_ONCE`] layers at a time; the manifest last, so that a push that fails shows nobody half of an image.
 
+pub mod list;
 mod places;
 mod plan;
 pub(super) mod spool;
@@ -84,6 +85,22 @@ pub struct PushReport {
 pub fn push(engine: &Engine, request: &PushRequest, progress: &dyn Progress) -> Result<Vec<PushReport>> {
     // Layers belong to the user's subordinate ids.
     worker::call(engine, request.clone(), progress)
+}
+
+/// Pushes an image under its digest alone, as a part of an index in the repository of `to`. For a job in the namespace that
+/// owns the layers.
+pub(super) fn instance(
+    engine: &Engine,
+    image: &ImageRecord,
+    to: &Reference,
+    packing: &Packing,
+    progress: &dyn Progress,
+) -> Result<PushReport> {
+    let store = engine.store()?;
+    let images = store.list()?;
+    let client = Client::new(engine.registry.clone())?;
+    let reference = to.with_digest(image.manifest.clone());
+    one(engine, (&store, &images), &client, (image, &reference), packing, progress)
 }
 
 impl Job for PushRequest {
@@ -236,7 +253,11 @@ fn one(
     let config = work.config(&manifest, &config_bytes)?;
     let (placed, repacked) = work.layers()?;
     let new = plan::manifest((&manifest, &manifest_bytes), &config, &placed, packing)?;
-    let tag = reference.tag().unwrap_or(crate::oci::reference::DEFAULT_TAG);
+    let own = Digest::sha256(&new.bytes);
+    let tag = match reference.digest() {
+        Some(_) => own.as_str(),
+        None => reference.tag().unwrap_or(crate::oci::reference::DEFAULT_TAG),
+    };
     failpoint::here("push.manifest")?;
     trace::step(|| format!("all blobs are at {reference}: sends the manifest"));
     let digest = client.put_manifest(&work.to, tag, &new.media_type, &new.bytes)?;

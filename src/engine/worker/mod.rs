@@ -52,6 +52,7 @@ use super::archives::save::SaveRequest;
 use super::progress::{Progress, Silent};
 use super::pull::PullRequest;
 use super::push::PushRequest;
+use super::push::list::SendList;
 use super::{Engine, builtin, doctor, reclaim, start, top, usage};
 use crate::base::process::signal_name;
 use crate::base::{Error, Result, ResultExt, failpoint, trace};
@@ -149,6 +150,8 @@ jobs! {
     Commit(commit::CommitJob),
     /// Sends an image to a registry.
     Push(PushRequest),
+    /// Sends a list of images to a registry.
+    SendList(SendList),
     /// Stores the image that is built into the executable.
     InstallHello(builtin::InstallHello),
     /// Adds up what containers wrote.
@@ -159,6 +162,8 @@ jobs! {
     ReadNames(top::ReadNames),
     /// Starts a supervisor.
     Supervise(start::Supervise),
+    /// Verifies the store.
+    Check(reclaim::check::CheckRequest),
     /// Frees the space of what was removed.
     Reclaim(reclaim::Reclaim),
     /// Finds out whether containers can have networks.

@@ -315,7 +315,6 @@ mod tests {
             (&["--network", "pasta", "x"][..], "network `pasta` is not needed here"),
             (&["-p", "x", "x"], "invalid port `x`"),
             (&["--pull", "sometimes", "x"], "invalid pull option"),
-            (&["--pull", "newer", "x"], "invalid pull option"),
             (&["--shm-size=4zz", "x"], "invalid argument `4zz` for `--shm-size`"),
             (&["--shm-size=0", "x"], "greater than 0"),
             (&["--stop-timeout=-1", "x"], "invalid argument `-1`"),

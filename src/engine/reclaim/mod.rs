@@ -1,5 +1,7 @@
 //! Frees the space of what was removed, in the background: nobody waits for it.
 
+pub(super) mod check;
+
 use std::fs::File;
 use std::time::Duration;
 
