@@ -43,6 +43,7 @@ pub mod run;
 pub mod session;
 pub mod settings;
 pub mod start;
+pub mod stats;
 pub mod stop;
 mod streams;
 pub mod tag;

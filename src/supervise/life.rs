@@ -117,6 +117,26 @@ impl Run {
     }
 }
 
+/// The record of a run that has just begun.
+fn record_of(limits: &Limits) -> Result<RunState> {
+    Ok(RunState {
+        format: FORMAT,
+        phase: Phase::Running,
+        supervisor: this_process()?,
+        init: None,
+        started: time::now(),
+        joined: None,
+        restarter: None,
+        restarts: 0,
+        stopped: false,
+        health: None,
+        limits: limits.in_force(),
+        oom_killed: false,
+        paused: false,
+        stopping: false,
+    })
+}
+
 impl Supervisor {
     /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
     /// is gone.
@@ -157,22 +177,7 @@ impl Supervisor {
         };
         match begun() {
             Ok((network, limits, listener, terminations, Started { init, file_server, streams })) => {
-                let state = RunState {
-                    format: FORMAT,
-                    phase: Phase::Running,
-                    supervisor: this_process()?,
-                    init: None,
-                    started: time::now(),
-                    joined: None,
-                    restarter: None,
-                    restarts: 0,
-                    stopped: false,
-                    health: None,
-                    limits: limits.in_force(),
-                    oom_killed: false,
-                    paused: false,
-                    stopping: false,
-                };
+                let state = record_of(&limits)?;
                 let mut supervisor = Self {
                     paths: paths.clone(),
                     attached: Attached::new(paths.container(&config.id).join("log")),

@@ -16,6 +16,7 @@ pub mod remove;
 pub mod rename;
 pub mod run;
 pub mod start;
+pub mod stats;
 pub mod stop;
 mod streams;
 pub mod top;
