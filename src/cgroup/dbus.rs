@@ -6,9 +6,12 @@
 //! is used before it was checked: a wrong length is an error, never a panic.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+
+use crate::base::private;
 
 /// The largest message that is read. The specification allows 128 MiB; what systemd sends us is a few hundred bytes.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -280,9 +283,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the socket at `path`. `patience` is how long each answer may take.
-    pub fn open(path: &Path, patience: Duration) -> io::Result<Self> {
+    /// Connects to the socket at `path`. `patience` is how long each answer may take. `own`: nobody but this user may be at
+    /// the other end. Without XDG_RUNTIME_DIR the path may be in a directory that belongs to everybody.
+    pub fn open(path: &Path, own: bool, patience: Duration) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
+        if own {
+            private::check_peer(stream.as_fd())?;
+        }
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         let mut connection = Self { stream, serial: 0 };
@@ -439,12 +446,12 @@ mod tests {
             second.write_all(b"REJECTED EXTERNAL\r\n").unwrap();
         });
         let patience = Duration::from_secs(10);
-        let mut connection = Connection::open(&path, patience).unwrap();
+        let mut connection = Connection::open(&path, true, patience).unwrap();
         assert_eq!(connection.send(&METHOD, &[]).unwrap(), 1);
         assert_eq!(connection.receive().unwrap().name, "JobRemoved");
-        let refused = Connection::open(&path, patience).unwrap_err();
+        let refused = Connection::open(&path, true, patience).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         server.join().unwrap();
-        assert!(Connection::open(&directory.path().join("none"), patience).is_err());
+        assert!(Connection::open(&directory.path().join("none"), true, patience).is_err());
     }
 }

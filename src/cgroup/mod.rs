@@ -197,7 +197,7 @@ impl Wish<'_> {
         }
     }
 
-    fn sockets(&self) -> Vec<(std::path::PathBuf, bool)> {
+    fn sockets(&self) -> Vec<systemd::Socket> {
         systemd::sockets(&hierarchy::runtime_directories(self.runtime, self.uid), self.real_root)
     }
 }
@@ -276,6 +276,26 @@ impl Own {
                     .hint(hint)
             })
         })
+    }
+
+    /// Makes settings of a group in use: all of them or, apart from those of disks, none. Returns the one that failed.
+    pub fn change(&self, settings: &[Setting]) -> Option<Failed> {
+        // Those of disks last: what was there before cannot be written as it is read.
+        let disks = |setting: &&Setting| setting.controller() == "io";
+        let ordered = settings.iter().filter(|it| !disks(it)).chain(settings.iter().filter(disks));
+        let mut before: Vec<(&str, String)> = Vec::new();
+        for setting in ordered {
+            let old = self.group.read(setting.file).unwrap_or_default();
+            let failed = self.group.apply(std::slice::from_ref(setting)).pop();
+            if let Some(failed) = failed.filter(|failed| !failed.setting.implied) {
+                for (file, old) in before.iter().rev().filter(|(file, _)| !file.starts_with("io.")) {
+                    let _ = self.group.write(file, old.trim());
+                }
+                return Some(failed);
+            }
+            before.push((setting.file, old));
+        }
+        None
     }
 
     /// Ends what is left in the group, and removes it.
@@ -388,7 +408,7 @@ pub fn outlook(runtime: &Path, uid: u32, real_root: bool) -> Outlook {
     let none = Outlook { manager: Manager::Disabled, controllers: Vec::new() };
     let Some(hierarchy) = Hierarchy::of_machine() else { return none };
     let sockets = systemd::sockets(&hierarchy::runtime_directories(runtime, uid), real_root);
-    if sockets.iter().any(|(socket, _)| socket.exists()) {
+    if sockets.iter().any(|socket| socket.path.exists()) {
         let manager = match real_root {
             true => "/".to_owned(),
             false => format!("/user.slice/user-{uid}.slice/user@{uid}.service"),
@@ -441,6 +461,26 @@ mod tests {
         let absent = without_group("--memory", &not_delegated(None, false));
         assert!(absent.message().starts_with("`--memory` cannot be set: no control group is delegated"));
         assert!(absent.hints().iter().any(|hint| hint.contains("enable-linger")), "{:?}", absent.hints());
+    }
+
+    #[test]
+    fn a_change_is_whole_or_none() {
+        let scratch = crate::base::publish::Staging::new(&std::env::temp_dir()).unwrap();
+        let group = scratch.path().join("g");
+        std::fs::create_dir(&group).unwrap();
+        std::fs::write(group.join("memory.max"), "100\n").unwrap();
+        std::fs::write(group.join("pids.max"), "5\n").unwrap();
+        let above = Group::open(scratch.path(), "").unwrap();
+        let own = Own { group: above.child("g").unwrap(), above, name: "g".into(), path: "/g".into() };
+        let setting = |file, value: &str| Setting { file, value: value.into(), option: "--x", implied: false };
+        let failed =
+            own.change(&[setting("io.max", "8:0 rbps=1"), setting("memory.max", "200"), setting("pids.max", "7")]);
+        assert_eq!(failed.unwrap().setting.file, "io.max");
+        let read = |file: &str| std::fs::read_to_string(group.join(file)).unwrap();
+        // A plain file is not cut to what is written, as a control file is.
+        assert!(read("memory.max").starts_with("100") && read("pids.max").starts_with('5'));
+        assert!(own.change(&[setting("memory.max", "200"), setting("pids.max", "7")]).is_none());
+        assert!(read("memory.max").starts_with("200") && read("pids.max").starts_with('7'));
     }
 
     #[test]

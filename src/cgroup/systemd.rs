@@ -58,28 +58,40 @@ pub struct Pending {
     again: bool,
 }
 
+/// A socket where systemd can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// A message bus, not systemd's own.
+    pub is_bus: bool,
+    /// It must be the user's own.
+    pub own: bool,
+}
+
 /// Where systemd can be asked: sockets in the order in which they are tried. The message bus is the documented way;
 /// systemd's own socket works while there is no bus.
-pub fn sockets(runtime: &[PathBuf], real_root: bool) -> Vec<(PathBuf, bool)> {
+pub fn sockets(runtime: &[PathBuf], real_root: bool) -> Vec<Socket> {
+    let socket = |path: PathBuf, is_bus| Socket { path, is_bus, own: !real_root };
     if real_root {
-        return vec![("/run/dbus/system_bus_socket".into(), true), ("/run/systemd/private".into(), false)];
+        return vec![socket("/run/dbus/system_bus_socket".into(), true), socket("/run/systemd/private".into(), false)];
     }
-    runtime
-        .iter()
-        .flat_map(|directory| [(directory.join("bus"), true), (directory.join("systemd/private"), false)])
-        .collect()
+    let of =
+        |directory: &PathBuf| [socket(directory.join("bus"), true), socket(directory.join("systemd/private"), false)];
+    runtime.iter().flat_map(of).collect()
 }
 
 /// Asks for a scope, and does not wait for it. `sockets` as in [`sockets`].
-pub fn ask(scope: Scope, sockets: &[(PathBuf, bool)]) -> Result<Pending> {
+pub fn ask(scope: Scope, sockets: &[Socket]) -> Result<Pending> {
     let mut why = None;
-    for (socket, is_bus) in sockets {
-        match Connection::open(socket, PATIENCE).and_then(|connection| begin(connection, &scope, *is_bus)) {
+    for socket in sockets {
+        let opened = Connection::open(&socket.path, socket.own, PATIENCE);
+        match opened.and_then(|connection| begin(connection, &scope, socket.is_bus)) {
             Ok((connection, call)) => return Ok(Pending { connection, scope, call, again: false }),
             Err(error) => {
-                let error = no_answer(socket, error);
+                let error = no_answer(&socket.path, error);
                 // A socket that is there and does not answer says more than one that is not there.
-                if why.is_none() || socket.exists() {
+                if why.is_none() || socket.path.exists() {
                     why = Some(error);
                 }
             }
@@ -225,6 +237,6 @@ mod tests {
         };
         let error = ask(scope, &sockets(&["/nowhere".into()], false)).unwrap_err();
         assert!(error.message().contains("/nowhere/bus"), "{error}");
-        assert!(sockets(&["/nowhere".into()], true).iter().all(|(path, _)| path.starts_with("/run")));
+        assert!(sockets(&["/nowhere".into()], true).iter().all(|socket| socket.path.starts_with("/run")));
     }
 }

@@ -166,6 +166,16 @@ impl Ui {
         }
     }
 
+    /// A text that takes the place of what the terminal shows: from the top, with each line and the rest below them cleared
+    /// (ECMA-48). It is seen at once. Elsewhere than on a terminal, it follows what was printed before.
+    pub fn screen(&self, result: &str) -> Result<()> {
+        match self.out_is_terminal {
+            true => self.raw(over(&text::clean_lines(result)).as_bytes())?,
+            false => self.text(result)?,
+        }
+        self.flush()
+    }
+
     /// Output of a container, unchanged, where the container wrote it. The order of both streams is kept.
     pub fn container_output(&self, stream: Stream, output: &[u8]) -> Result<()> {
         match stream {
@@ -226,6 +236,11 @@ impl Ui {
         // Once more, if that was for a passing reason: no status without a word.
         let _ = io::stderr().write_all(message.as_bytes()).or_else(|_| io::stderr().write_all(message.as_bytes()));
     }
+}
+
+/// See [`Ui::screen`].
+fn over(text: &str) -> String {
+    format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n"))
 }
 
 /// Lets the user choose one of `options` by its number, on the terminal; the first when only Enter is pressed. `None` when

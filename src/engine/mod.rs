@@ -45,6 +45,7 @@ pub mod search;
 pub mod session;
 pub mod settings;
 pub mod start;
+pub mod stats;
 pub mod stop;
 mod streams;
 pub mod tag;

@@ -8,6 +8,7 @@ use super::stop::{How, stop};
 use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
+use crate::cgroup;
 use crate::spec::namespaces::NetworkMode;
 use crate::state::{Container, ContainerGuard, durability};
 
@@ -76,6 +77,10 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
     };
     trace::step(|| format!("removes container `{}`, {}", container.name, id));
     let Some(guard) = stopped(engine, &container, removal)? else { return Ok(id) };
+    if let Some(group) = &container.run.limits.cgroup {
+        // Only a supervisor that was killed leaves its container's group behind; nothing runs in it any more.
+        cgroup::forget(group, id.as_str());
+    }
     let durability = durability(&container.config);
     match removal.volumes {
         true => containers.remove_with_volumes(guard, &container.config, durability)?,

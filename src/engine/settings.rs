@@ -8,6 +8,7 @@ use super::{Engine, not_running};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt, trace};
 use crate::spec::container::Status;
+use crate::spec::resources::Resources;
 use crate::spec::restart::RestartPolicy;
 use crate::supervise::protocol::{self, Change, MAX_MESSAGE, Reply, Request};
 
@@ -26,11 +27,16 @@ pub fn rename(engine: &Engine, container: &str, name: &str) -> Result<()> {
 pub struct Update {
     /// `--restart`.
     pub restart: Option<RestartPolicy>,
+    /// The limits that are given.
+    pub limits: Resources,
 }
 
 impl Update {
     fn changes(&self) -> Vec<Change> {
-        self.restart.map(Change::Restart).into_iter().collect()
+        let limits = Some(&self.limits).filter(|limits| !limits.is_default());
+        let limits = limits.map(|limits| Change::Limits(Box::new(limits.clone())));
+        // A limit that cannot be set leaves the rest as it was.
+        limits.into_iter().chain(self.restart.map(Change::Restart)).collect()
     }
 }
 

@@ -50,7 +50,7 @@ pub fn top(engine: &Engine, name: &str, ps_arguments: &[String], zone: &TimeZone
 
 /// What `/proc` tells of one process.
 #[derive(Debug, Clone, Default)]
-struct Process {
+pub(super) struct Process {
     pid: i32,
     parent: i32,
     group: i32,
@@ -62,15 +62,17 @@ struct Process {
     state: String,
     terminal: u32,
     nice: i64,
-    threads: u64,
+    pub(super) threads: u64,
     /// Clock ticks spent.
-    ticks: u64,
+    pub(super) ticks: u64,
+    /// Clock ticks spent by children that have ended and were waited for.
+    pub(super) waited_ticks: u64,
     /// Clock ticks from boot to its start.
     started: u64,
     /// Bytes.
     virtual_size: u64,
     /// Pages.
-    resident: u64,
+    pub(super) resident: u64,
 }
 
 /// What is the same for all processes.
@@ -247,7 +249,7 @@ fn columns(arguments: &[String]) -> Result<Vec<&'static Column>> {
 const OVERFLOW_ID: u32 = 65534;
 
 /// The processes in the pid namespace of `init`, by pid, with their ids in its user namespace.
-fn members(init: i32) -> Result<Vec<Process>> {
+pub(super) fn members(init: i32) -> Result<Vec<Process>> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
     let theirs = namespace(init).context(|| "cannot find the container's processes")?;
     let map = |file: &str| IdMap::parse(&fs::read_to_string(format!("/proc/{init}/{file}")).unwrap_or_default());
@@ -305,6 +307,7 @@ fn parse_stat(stat: &str) -> Option<Process> {
         session: number(6)? as i32,
         terminal: number(7)? as u32,
         ticks: count(14)? + count(15)?,
+        waited_ticks: count(16)? + count(17)?,
         nice: number(19)?,
         threads: count(20)?,
         started: count(22)?,

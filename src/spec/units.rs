@@ -22,6 +22,24 @@ pub fn human_size(bytes: u64) -> String {
     format!("{digits}{}", UNITS[unit])
 }
 
+/// A size in powers of 1024 with four significant digits, as docker's `stats` shows memory: `3MiB`, `1.944GiB`.
+pub fn binary_size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let whole_digits = format!("{}", value as u64).len();
+    let digits = format!("{value:.*}", 4usize.saturating_sub(whole_digits));
+    let digits = match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.'),
+        false => &digits,
+    };
+    format!("{digits}{}", UNITS[unit])
+}
+
 /// A size as docker's memory options take it, in powers of 1024: `64m`, `1.5g`, `1024`, `2GiB`.
 pub fn parse_size(size: &str) -> Result<u64> {
     let invalid = || Error::usage(format!("invalid size: `{}`", text::clean(size)));
@@ -82,6 +100,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn binary_sizes_have_four_digits() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1KiB"),
+            (3 << 20, "3MiB"),
+            (2_087_354_368, "1.944GiB"),
+            (1_234_567, "1.177MiB"),
+            (100 << 30, "100GiB"),
+        ] {
+            assert_eq!(binary_size(bytes), text);
+        }
+    }
 
     #[test]
     fn sizes_have_three_significant_digits() {

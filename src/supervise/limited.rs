@@ -76,6 +76,26 @@ impl Limits {
         Ok(())
     }
 
+    /// Changes the limits of the present run, all of them or none.
+    pub(super) fn change(&self, limits: &Resources) -> Result<()> {
+        let settings = cgroup2::settings(limits, &device_number)?;
+        match &self.own {
+            None if cgroup::asked_for(&settings).is_none() => Ok(()),
+            None => Err(Error::unsupported(
+                "the limits of a running container without a control group of its own cannot be changed",
+            )
+            .hint("`coracle doctor` says why it has none; stop the container, change them, and start it again")),
+            Some(own) => own.change(&settings).map_or(Ok(()), |failed| Err(cgroup::explain(&failed, own.group()))),
+        }
+    }
+
+    /// Stops every process of the container, or lets them go on. False if it has no control group of its own.
+    pub(super) fn freeze(&self, frozen: bool) -> Result<bool> {
+        let Some(own) = &self.own else { return Ok(false) };
+        own.group().freeze(frozen, FREEZING).context(|| "cannot freeze the container")?;
+        Ok(true)
+    }
+
     /// The group that the container's processes are born in.
     pub(super) fn group(&self) -> Option<BorrowedFd<'_>> {
         self.own.as_ref().map(|own| own.group().as_fd())
@@ -131,6 +151,9 @@ impl Drop for Limits {
         self.end_run();
     }
 }
+
+/// How long the processes of a container may take to stop: one that waits for a disk does when it is answered.
+const FREEZING: Duration = Duration::from_secs(5);
 
 /// What stands in for the settings that could not be made.
 fn substitute(limits: &Resources, failed: &[Setting]) -> Result<Substitute> {

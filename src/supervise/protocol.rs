@@ -12,6 +12,7 @@ use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::spec::health::HealthState;
 use crate::spec::namespaces::Member;
+use crate::spec::resources::Resources;
 use crate::spec::restart::RestartPolicy;
 use crate::sys::socket;
 
@@ -76,6 +77,8 @@ pub enum Change {
     Name(Name),
     /// `update --restart`.
     Restart(RestartPolicy),
+    /// `update` of limits: those that are given.
+    Limits(Box<Resources>),
 }
 
 /// From a client to the supervisor.

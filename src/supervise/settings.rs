@@ -31,13 +31,14 @@ pub fn apply(
             .hint(format!("policy `{}` starts a container again that `--rm` would remove", policy.name())));
         }
         Change::Restart(policy) => changed.restart = Some(*policy),
+        Change::Limits(update) => changed.resources = Some(config.resources.updated(update)?),
     }
     containers.set_settings(guard, &changed, durability(config))?;
     changed.apply(config);
     *settings = changed;
     Ok(match change {
         Change::Name(_) => Event::of_container(config, Action::Rename).with("oldName", format!("/{former}")),
-        Change::Restart(_) => Event::of_container(config, Action::Update),
+        Change::Restart(_) | Change::Limits(_) => Event::of_container(config, Action::Update),
     })
 }
 
@@ -45,7 +46,17 @@ impl Supervisor {
     /// `rename` and `update` of the running container.
     pub(super) fn change_settings(&mut self, change: &Change) -> Result<()> {
         let containers = Containers::new(&self.paths);
-        let event = apply(&containers, &self.guard, &mut self.config, &mut self.settings, change)?;
+        let before = self.config.resources.clone();
+        if let (Change::Limits(update), true) = (change, self.run.is_some()) {
+            self.limits.change(&before.updated(update)?)?;
+        }
+        let event =
+            apply(&containers, &self.guard, &mut self.config, &mut self.settings, change).inspect_err(|_| {
+                // What is not recorded must not be in force.
+                if let (Change::Limits(_), true) = (change, self.run.is_some()) {
+                    let _ = self.limits.change(&before);
+                }
+            })?;
         if let (Change::Name(name), Some(network)) = (change, &mut self.network)
             && let Err(error) = network.rename(name)
         {

@@ -140,3 +140,56 @@ fn the_hosts_control_groups_are_seen_and_not_written() {
     assert!(output.stderr.contains("Read-only file system"), "{}", output.stderr);
     env.coracle(&format!("inspect -f '{{{{.HostConfig.CgroupnsMode}}}}' {id}")).succeeds().stdout_is("host\n");
 }
+
+#[test]
+fn stats_of_containers_without_a_group_come_from_their_processes() {
+    let env = ready!(busybox);
+    let id = env.run_detached("--name busy IMAGE sh -c 'sleep 1000 & while :; do :; done'");
+    env.coracle("create --name idle IMAGE true").succeeds();
+    let line = env.coracle("stats --no-stream --format '{{.Name}} {{.PIDs}} {{.CPUPerc}} {{.MemUsage}}'").succeeds();
+    let words: Vec<&str> = line.line().split(' ').collect();
+    assert_eq!(words[..2], ["busy", "2"], "{words:?}");
+    assert!(words[2].trim_end_matches('%').parse::<f64>().expect("a percentage") > 1.0, "{words:?}");
+    assert!(words[3] != "0B" && words[5].ends_with("iB"), "{words:?}");
+    let table = env.coracle("stats -a --no-stream").succeeds();
+    assert!(table.stdout.starts_with("CONTAINER ID"), "{}", table.stdout);
+    let idle = table.lines().into_iter().find(|line| line.contains("idle")).expect("a row").to_owned();
+    assert!(idle.contains("--     -- / --"), "{idle}");
+    let json = env.coracle(&format!("stats --no-stream --format json {id}")).succeeds().json();
+    assert_eq!((&json["ID"], &json["PIDs"], &json["NetIO"]), (&id[..12].into(), &"2".into(), &json["NetIO"]));
+    env.coracle("stats --no-stream nobody").fails_with(1);
+    env.coracle("stats --interval 0").fails();
+    // It goes on until its reader has gone.
+    let stream = env.command("stats --format '{{.Name}}' busy").spawn();
+    stream.prints("busy\nbusy\n");
+}
+
+#[test]
+fn limits_are_updated_while_a_container_does_not_run() {
+    let env = ready!(busybox);
+    if has_groups() {
+        return;
+    }
+    env.coracle("create --name one --limits=best-effort -m 64m IMAGE sh -c 'ulimit -d'").succeeds();
+    env.coracle("update -m 32m --memory-swap 64m --pids-limit 9 one").succeeds().stdout_is("one\n");
+    assert_eq!(
+        env.inspect("one", "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.PidsLimit}}"),
+        "33554432 67108864 9"
+    );
+    env.coracle("start -a one").succeeds().stdout_is("32768\n");
+    for (options, reason) in [
+        ("-m 128m", "update the memoryswap at the same time"),
+        ("-m 1m", "Minimum memory limit"),
+        ("--cpus 9999", "range of CPUs"),
+        ("", "one or more flags"),
+    ] {
+        env.coracle(&format!("update {options} one")).fails().stderr_has(reason);
+    }
+    assert_eq!(env.inspect("one", "{{.HostConfig.Memory}}"), "33554432");
+    // Nothing can change what processes have done to themselves.
+    let id = env.run_detached("--limits=best-effort -m 64m IMAGE sleep 1000");
+    env.coracle(&format!("update -m 32m --memory-swap -1 {id}"))
+        .fails()
+        .stderr_has("without a control group of its own cannot be changed");
+    assert_eq!(env.inspect(&id, "{{.HostConfig.Memory}}"), "67108864");
+}

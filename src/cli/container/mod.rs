@@ -20,6 +20,7 @@ pub mod rename;
 pub mod run;
 mod selection;
 pub mod start;
+pub mod stats;
 pub mod stop;
 mod streams;
 pub mod top;

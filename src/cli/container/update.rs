@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::base::{Error, Result};
+use crate::cli::container::options::resources::LimitOptions;
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::settings::{Update, update as engine_update};
@@ -23,6 +24,8 @@ pub const VERB: Verb = Verb {
 /// Arguments of `update`.
 #[derive(Debug, Clone, Args)]
 struct UpdateArguments {
+    #[command(flatten)]
+    limits: LimitOptions,
     /// What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
@@ -34,7 +37,7 @@ struct UpdateArguments {
 impl UpdateArguments {
     fn update(&self) -> Result<Update> {
         let restart = self.restart.as_deref().map(RestartPolicy::parse).transpose()?;
-        let update = Update { restart };
+        let update = Update { restart, limits: self.limits.limits()? };
         match update == Update::default() {
             true => Err(Error::usage("you must provide one or more flags when using this command")),
             false => Ok(update),
@@ -61,11 +64,19 @@ mod tests {
     #[test]
     fn something_must_change() {
         let update = |restart: Option<&str>| {
-            UpdateArguments { restart: restart.map(String::from), containers: Vec::new() }.update()
+            let arguments = UpdateArguments {
+                limits: LimitOptions::default(),
+                restart: restart.map(String::from),
+                containers: Vec::new(),
+            };
+            arguments.update()
         };
         assert_eq!(update(Some("on-failure:3")).unwrap().restart, Some(RestartPolicy::OnFailure(3)));
         assert_eq!(update(Some("")).unwrap().restart, Some(RestartPolicy::No));
         assert!(update(None).unwrap_err().message().contains("one or more flags"));
         assert!(update(Some("sometimes")).is_err());
+        let limits = LimitOptions { memory: Some("64m".into()), ..LimitOptions::default() };
+        let limits = UpdateArguments { limits, restart: None, containers: Vec::new() }.update().unwrap().limits;
+        assert_eq!(limits.memory, Some(64 << 20));
     }
 }
