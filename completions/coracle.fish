@@ -36,6 +36,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -s D -l debug -d 'Say what
 complete -c coracle -n "__fish_coracle_needs_command" -s v -l version -d 'Print version information and quit'
 complete -c coracle -n "__fish_coracle_needs_command" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "run" -d 'Create and run a new container from an image'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "build" -d 'Build an image from a Dockerfile'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "exec" -d 'Execute a command in a running container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "port" -d 'List port mappings, or one of them, of a container'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "ps" -d 'List containers'
@@ -71,6 +72,8 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage i
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "healthcheck" -d 'Manage health checks of containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Manage the build cache'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "buildx" -d 'Build images, and manage the build cache'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "system" -d 'Manage this installation'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s a -l attach -d 'Attach to STDIN, STDOUT or STDERR only' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
@@ -139,6 +142,39 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l init -d 'Run an 
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l rm -d 'Remove the container and its anonymous volumes when it exits'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-healthcheck -d 'Run the container without the image\'s health check'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l add-host -d 'Add a name to /etc/hosts of the steps: NAME:ADDRESS' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l annotation -d 'Add an annotation to the manifest of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-arg -d 'Set an ARG of the Dockerfile; without a value, from the environment' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l build-context -d 'A directory or image (docker-image://NAME) that FROM and --from know by a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s f -l file -d 'The Dockerfile; - for standard input (default Dockerfile in the context)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l format -d 'The format of the image\'s manifest: oci or docker (default oci)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l iidfile -d 'Write the id of the image to a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l label -d 'Add a label to the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l metadata-file -d 'Write what is known of the image to a file, as JSON' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l network -d 'The network of the steps: default, none, host or the name of a network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache-filter -d 'Do the steps of this stage again' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l platform -d 'Build for this platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s o -l output -d 'Write the result somewhere: type=local|tar|oci|docker|image|registry[,dest=PATH], or a directory, or - for a tar stream on standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l progress -d 'How progress is shown: auto, plain or quiet' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l secret -d 'A secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l shm-size -d 'Size of /dev/shm of the steps' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l source-date-epoch -d 'No time in the image is later, in seconds since 1970 (default SOURCE_DATE_EPOCH of the environment)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l ssh -d 'The socket of an agent for RUN --mount=type=ssh: default or ID[=SOCKET]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s t -l tag -d 'A name of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l target -d 'Build this stage of the Dockerfile' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l load -d 'Store the image here, which is always done'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l no-cache -d 'Do every step again, whatever is in the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l pull -d 'Ask registries for newer images'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l push -d 'Send the image to the registries of its names'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -s q -l quiet -d 'Show no progress, print the id of the image only'
+complete -c coracle -n "__fish_coracle_using_subcommand build" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l detach-keys -d 'Keys that detach from the command: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s e -l env -d 'Set an environment variable; a bare NAME is passed on' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
@@ -591,23 +627,57 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "history" -d 'Show the history of an image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "import" -d 'Make an image of an archive of files'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "inspect" -d 'Display detailed information on one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "load" -d 'Load images from an archive that `save` wrote'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "prune" -d 'Remove unused images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "ls" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "list" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "pull" -d 'Download an image from a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "push" -d 'Upload an image to a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "rm" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "remove" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "save" -d 'Save one or more images to an archive, for `load`'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "tree" -d 'Show the layers of an image as a tree'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "tag" -d 'Give an image further names'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "untag" -d 'Take names away from an image, all if none is given'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "history" -d 'Show the history of an image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "import" -d 'Make an image of an archive of files'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "inspect" -d 'Display detailed information on one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "load" -d 'Load images from an archive that `save` wrote'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "prune" -d 'Remove unused images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "push" -d 'Upload an image to a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "rm" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "remove" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "save" -d 'Save one or more images to an archive, for `load`'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "tree" -d 'Show the layers of an image as a tree'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "untag" -d 'Take names away from an image, all if none is given'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a name to /etc/hosts of the steps: NAME:ADDRESS' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l annotation -d 'Add an annotation to the manifest of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Set an ARG of the Dockerfile; without a value, from the environment' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'A directory or image (docker-image://NAME) that FROM and --from know by a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile; - for standard input (default Dockerfile in the context)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'The format of the image\'s manifest: oci or docker (default oci)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the id of the image to a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Add a label to the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what is known of the image to a file, as JSON' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'The network of the steps: default, none, host or the name of a network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Do the steps of this stage again' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the result somewhere: type=local|tar|oci|docker|image|registry[,dest=PATH], or a directory, or - for a tar stream on standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain or quiet' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'A secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l shm-size -d 'Size of /dev/shm of the steps' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'No time in the image is later, in seconds since 1970 (default SOURCE_DATE_EPOCH of the environment)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l ssh -d 'The socket of an agent for RUN --mount=type=ssh: default or ID[=SOCKET]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'A name of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'Build this stage of the Dockerfile' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'Store the image here, which is always done'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Do every step again, whatever is in the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for newer images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l push -d 'Send the image to the registries of its names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Show no progress, print the id of the image only'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from exists" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Print sizes and dates in human readable format' -r -f -a "true\t''
@@ -839,6 +909,127 @@ complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build prune" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and not __fish_seen_subcommand_from build prune" -f -a "prune" -d 'Empty the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a name to /etc/hosts of the steps: NAME:ADDRESS' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l annotation -d 'Add an annotation to the manifest of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Set an ARG of the Dockerfile; without a value, from the environment' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'A directory or image (docker-image://NAME) that FROM and --from know by a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile; - for standard input (default Dockerfile in the context)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'The format of the image\'s manifest: oci or docker (default oci)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the id of the image to a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Add a label to the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what is known of the image to a file, as JSON' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -d 'The network of the steps: default, none, host or the name of a network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Do the steps of this stage again' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the result somewhere: type=local|tar|oci|docker|image|registry[,dest=PATH], or a directory, or - for a tar stream on standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain or quiet' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'A secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l shm-size -d 'Size of /dev/shm of the steps' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'No time in the image is later, in seconds since 1970 (default SOURCE_DATE_EPOCH of the environment)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l ssh -d 'The socket of an agent for RUN --mount=type=ssh: default or ID[=SOCKET]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'A name of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'Build this stage of the Dockerfile' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'Store the image here, which is always done'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Do every step again, whatever is in the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for newer images'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l push -d 'Send the image to the registries of its names'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Show no progress, print the id of the image only'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from build" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by until: what was not used for so long' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from prune" -l keep-storage -l reserved-space -l max-used-space -d 'Keep what was used last, up to this size' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove what images use as well, and the directories of cache mounts'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask first'
+complete -c coracle -n "__fish_coracle_using_subcommand builder; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune version" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune version" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune version" -f -a "b" -d 'Build an image from a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune version" -f -a "du" -d 'Show what the build cache holds'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune version" -f -a "prune" -d 'Empty the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and not __fish_seen_subcommand_from build b du prune version" -f -a "version" -d 'Show the version of the builder'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l add-host -d 'Add a name to /etc/hosts of the steps: NAME:ADDRESS' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l annotation -d 'Add an annotation to the manifest of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg -d 'Set an ARG of the Dockerfile; without a value, from the environment' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-context -d 'A directory or image (docker-image://NAME) that FROM and --from know by a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile; - for standard input (default Dockerfile in the context)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l format -d 'The format of the image\'s manifest: oci or docker (default oci)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the id of the image to a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l label -d 'Add a label to the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l metadata-file -d 'Write what is known of the image to a file, as JSON' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l network -d 'The network of the steps: default, none, host or the name of a network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache-filter -d 'Do the steps of this stage again' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l platform -d 'Build for this platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -s o -l output -d 'Write the result somewhere: type=local|tar|oci|docker|image|registry[,dest=PATH], or a directory, or - for a tar stream on standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain or quiet' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l secret -d 'A secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l shm-size -d 'Size of /dev/shm of the steps' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l source-date-epoch -d 'No time in the image is later, in seconds since 1970 (default SOURCE_DATE_EPOCH of the environment)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l ssh -d 'The socket of an agent for RUN --mount=type=ssh: default or ID[=SOCKET]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -s t -l tag -d 'A name of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l target -d 'Build this stage of the Dockerfile' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l load -d 'Store the image here, which is always done'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache -d 'Do every step again, whatever is in the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask registries for newer images'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l push -d 'Send the image to the registries of its names'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Show no progress, print the id of the image only'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from build" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l retry -d 'Try again so many times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l add-host -d 'Add a name to /etc/hosts of the steps: NAME:ADDRESS' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l annotation -d 'Add an annotation to the manifest of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-arg -d 'Set an ARG of the Dockerfile; without a value, from the environment' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l build-context -d 'A directory or image (docker-image://NAME) that FROM and --from know by a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -s f -l file -d 'The Dockerfile; - for standard input (default Dockerfile in the context)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l format -d 'The format of the image\'s manifest: oci or docker (default oci)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l iidfile -d 'Write the id of the image to a file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l label -d 'Add a label to the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l metadata-file -d 'Write what is known of the image to a file, as JSON' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l network -d 'The network of the steps: default, none, host or the name of a network' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache-filter -d 'Do the steps of this stage again' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l platform -d 'Build for this platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -s o -l output -d 'Write the result somewhere: type=local|tar|oci|docker|image|registry[,dest=PATH], or a directory, or - for a tar stream on standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l progress -d 'How progress is shown: auto, plain or quiet' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l secret -d 'A secret for RUN --mount=type=secret: id=NAME[,src=FILE|,env=VARIABLE]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l shm-size -d 'Size of /dev/shm of the steps' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l source-date-epoch -d 'No time in the image is later, in seconds since 1970 (default SOURCE_DATE_EPOCH of the environment)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l ssh -d 'The socket of an agent for RUN --mount=type=ssh: default or ID[=SOCKET]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -s t -l tag -d 'A name of the image' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l target -d 'Build this stage of the Dockerfile' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l load -d 'Store the image here, which is always done'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l no-cache -d 'Do every step again, whatever is in the build cache'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l pull -d 'Ask registries for newer images'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l push -d 'Send the image to the registries of its names'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -s q -l quiet -d 'Show no progress, print the id of the image only'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from b" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from du" -l verbose -d 'Show the step of each record, and when it was made'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from du" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by until: what was not used for so long' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from prune" -l keep-storage -l reserved-space -l max-used-space -d 'Keep what was used last, up to this size' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove what images use as well, and the directories of cache mounts'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask first'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from version" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "df" -d 'Show disk usage'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from df doctor info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'

@@ -14,6 +14,8 @@ mod support;
 mod archives;
 #[path = "e2e/as_root.rs"]
 mod as_root;
+#[path = "e2e/build.rs"]
+mod build;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/confinement.rs"]

@@ -133,9 +133,14 @@ fn users(engine: &Engine, image: &ImageRecord) -> Result<Vec<Container>> {
 
 /// The layers that containers were made of, also those whose image is gone.
 pub(super) fn layers_in_use(containers: &Containers) -> Result<HashSet<Digest>> {
-    let containers: Vec<Container> = containers.list()?.into_iter().collect::<Result<_>>()?;
-    let layers = containers.into_iter().flat_map(|container| container.config.image.layers);
-    layers.map(|layer| layer.parse()).collect()
+    let steps = Containers::new(&containers.paths().build_steps());
+    let mut all: Vec<Container> = containers.list()?.into_iter().collect::<Result<_>>()?;
+    // A step that ends meanwhile is gone.
+    all.extend(steps.list()?.into_iter().flatten());
+    let layers = all.into_iter().flat_map(|container| container.config.image.layers);
+    let mut layers: HashSet<Digest> = layers.map(|layer| layer.parse()).collect::<Result<_>>()?;
+    layers.extend(Store::open(&containers.paths().store())?.build_cache().layers()?);
+    Ok(layers)
 }
 
 /// What is to be done.

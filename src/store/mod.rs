@@ -18,6 +18,7 @@
 //! ├── refs/<registry>/<repository…>/   names of images: {"version":1,"image":"sha256:…"}
 //! │   ├── _tags/<tag>                  (no component of a repository begins with `_`)
 //! │   └── _digests/<digest>
+//! ├── buildcache/                      what steps of builds have made: see `build_cache`
 //! ├── removing/<id>.json               ImageRecords of images whose removal has begun
 //! ├── partial/                         blobs of interrupted pulls: the engine's, not looked at here
 //! ├── staging/<random>/                layers in the making, with <random>.lock held by their maker
@@ -53,6 +54,7 @@
 //! Trees contain files of subordinate ids: publishing and lookups work anywhere, but whoever unpacks layers or sweeps must be
 //! root of the user namespace that owns them.
 
+mod build_cache;
 mod images;
 mod layers;
 mod names;
@@ -71,6 +73,7 @@ use crate::base::{Error, Result, ResultExt};
 use crate::oci::Digest;
 use crate::sys::placement;
 
+pub use build_cache::{BuildCache, CacheRecord, CachedStep, MadeLayer, beyond_budget};
 pub use images::{ImageRecord, ListedImage, NewImage};
 pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers, stack};
 pub use removal::{Adding, Removed};
