@@ -47,7 +47,11 @@ fn netd_main(args: &[OsString]) -> u8 {
     let [data, runtime, ..] = args else { return 125 };
     let paths = Paths { data: data.into(), runtime: runtime.into(), config: PathBuf::new(), home: PathBuf::new() };
     let kept = outer::record_keeper(&paths);
-    let status = netd::main(args, &|| Containers::new(&paths).on_networks());
+    let status = netd::main(args, &|| {
+        let mut running = Containers::new(&paths).on_networks();
+        running.extend(Containers::new(&paths.build_steps()).on_networks());
+        running
+    });
     if kept.is_ok() {
         outer::forget_keeper(&paths);
     }

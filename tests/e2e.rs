@@ -14,6 +14,8 @@ mod support;
 mod archives;
 #[path = "e2e/as_root.rs"]
 mod as_root;
+#[path = "e2e/build.rs"]
+mod build;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/confinement.rs"]
@@ -46,10 +48,10 @@ mod lifecycle;
 mod limits;
 #[path = "e2e/login.rs"]
 mod login;
-#[path = "e2e/mounts.rs"]
-mod mounts;
 #[path = "e2e/manifests.rs"]
 mod manifests;
+#[path = "e2e/mounts.rs"]
+mod mounts;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]

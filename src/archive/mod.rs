@@ -24,7 +24,7 @@ mod recipe;
 mod sparse;
 mod tree;
 mod walk;
-mod whiteout;
+pub mod whiteout;
 mod writer;
 
 #[cfg(test)]

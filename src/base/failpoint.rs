@@ -49,6 +49,11 @@ use Effect::{Fails, None as Never};
 
 /// All failpoints, by name; what an error means at each.
 pub const POINTS: &[(&str, Effect)] = &[
+    ("build.copy.made", Fails),
+    ("build.copy.published", Fails),
+    ("build.step.created", Fails),
+    ("build.upper.made", Fails),
+    ("build.upper.published", Fails),
     ("container.create.named", Never),
     ("container.create.published", Fails),
     ("container.create.staged", Fails),

@@ -12,6 +12,9 @@ use super::error::{Result, ResultExt};
 use super::id::ContainerId;
 use super::private;
 
+/// Where the containers of build steps are, below the data directory.
+const STEPS: &str = "build/steps";
+
 /// The roots of coracle's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paths {
@@ -57,7 +60,7 @@ impl Paths {
 
     /// Definitions of networks, one file each, below [`Self::data`].
     pub fn networks_in(data: &Path) -> PathBuf {
-        data.join("networks")
+        Self::data_of_user(data).join("networks")
     }
 
     /// Logs of our own processes, below [`Self::data`].
@@ -73,6 +76,20 @@ impl Paths {
     /// Directories being deleted.
     pub fn trash(&self) -> PathBuf {
         self.data.join("trash")
+    }
+
+    /// The same places for containers that are steps of builds: no command that lists or finds containers looks there.
+    /// Networks are those of all, and so is whatever a reboot erases.
+    pub fn build_steps(&self) -> Self {
+        Self { data: self.data.join(STEPS), ..self.clone() }
+    }
+
+    /// The data directory of the user, from one that may be that of build steps.
+    pub fn data_of_user(data: &Path) -> &Path {
+        match data.parent() {
+            Some(parent) if data.ends_with(STEPS) => parent.parent().unwrap_or(parent),
+            _ => data,
+        }
     }
 
     /// The control socket of one container's supervisor. Half the id keeps the address within the 108 bytes of unix(7).

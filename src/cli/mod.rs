@@ -11,6 +11,8 @@
 //! that does it. Only `ui.rs` prints, only `environment.rs` reads the environment.
 
 mod argv;
+mod build_progress;
+mod builder;
 mod complete;
 mod config;
 mod container;

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, login, logout, network, system, volume};
+use super::{builder, container, image, inspect, login, logout, network, system, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -31,6 +31,7 @@ const fn entry(names: &'static [&'static str], verb: &'static Verb) -> Entry {
 /// The commands without a noun.
 pub const TOP: &[Entry] = &[
     entry(&["run"], &container::run::VERB),
+    entry(&["build"], &image::build::VERB),
     entry(&["exec"], &container::exec::VERB),
     entry(&["port"], &container::port::VERB),
     entry(&["ps"], &container::list::VERB),
@@ -109,6 +110,7 @@ pub const NOUNS: &[Noun] = &[
         name: "image",
         about: "Manage images",
         entries: &[
+            entry(&["build"], &image::build::VERB),
             entry(&["diff"], &container::diff::IMAGE),
             entry(&["exists"], &image::exists::VERB),
             entry(&["history"], &image::history::VERB),
@@ -177,6 +179,21 @@ pub const NOUNS: &[Noun] = &[
         name: "healthcheck",
         about: "Manage health checks of containers",
         entries: &[entry(&["run"], &container::healthcheck::RUN)],
+    },
+    Noun {
+        name: "builder",
+        about: "Manage the build cache",
+        entries: &[entry(&["build"], &image::build::VERB), entry(&["prune"], &builder::cache::PRUNE)],
+    },
+    Noun {
+        name: "buildx",
+        about: "Build images, and manage the build cache",
+        entries: &[
+            entry(&["build", "b"], &image::build::VERB),
+            entry(&["du"], &builder::cache::DU),
+            entry(&["prune"], &builder::cache::PRUNE),
+            entry(&["version"], &builder::cache::VERSION),
+        ],
     },
     Noun {
         name: "system",

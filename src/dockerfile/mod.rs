@@ -30,7 +30,7 @@ pub use directives::{Check, Directives};
 pub use heredoc::Heredoc;
 pub use ignore::{Ignore, MAX_FILE as IGNORE_MAX};
 pub use instruction::{
-    Command, Copy, Form, From, Health, Instruction, Kind, Mount, MountType, Network, Pair, Run, Source, Text,
+    Command, Copy, Form, From, Health, Instruction, Kind, Mount, MountType, Network, Pair, Run, Sharing, Source, Text,
 };
 pub use parser::{Dockerfile, Stage, parse, parse_trigger};
 pub use suggest::nearest;

@@ -31,7 +31,9 @@ pub fn check(engine: &Engine, request: &CheckRequest) -> Result<CheckReport> {
                 names.push(container.config.id.as_str().to_owned());
             }
         }
-        remove(engine, &names, Removal { force: true, volumes: false }).into_iter().collect::<Result<Vec<_>>>()?;
+        remove(engine, &names, Removal { force: true, ..Removal::default() })
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
     }
     job(engine, request.clone())
 }

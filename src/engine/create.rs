@@ -123,7 +123,12 @@ pub(super) fn create_guarded(
 }
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.
-fn find_image(engine: &Engine, store: &Store, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
+pub(super) fn find_image(
+    engine: &Engine,
+    store: &Store,
+    request: &ImageRequest,
+    progress: &dyn Progress,
+) -> Result<ImageRecord> {
     let asks = matches!(request.pull, PullPolicy::Always | PullPolicy::Newer);
     if !asks
         && let Some(image) = image_name::lookup(engine, store, &request.name)?
@@ -236,7 +241,7 @@ fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest
 }
 
 /// The networks of a request, looked up; for the host's and another container's, with the host name there.
-fn network_mode(engine: &Engine, request: &NamespacesRequest) -> Result<(NetworkMode, Option<String>)> {
+pub(super) fn network_mode(engine: &Engine, request: &NamespacesRequest) -> Result<(NetworkMode, Option<String>)> {
     let wished = request.wish != Wish::default();
     let alone = |mode: NetworkMode, name: &str| match wished {
         true => Err(Error::usage(format!("conflicting options: addresses or aliases and the network `{name}`"))),

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod archives;
 pub mod attach;
+pub mod build;
 pub mod builtin;
 pub mod check;
 pub mod container_prune;

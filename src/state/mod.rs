@@ -94,6 +94,11 @@ impl Containers {
         Self { paths: paths.clone() }
     }
 
+    /// Where they are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     /// Makes a container exist: writes its record and everything in `files` (name and content), then links its name.
     /// Its root directory gets `root_mode`, the image's. The returned guard still holds its lock.
     pub fn create(&self, config: &ContainerConfig, root_mode: u32, files: &[(&str, &[u8])]) -> Result<ContainerGuard> {

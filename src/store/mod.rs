@@ -19,6 +19,7 @@
 //! │   ├── _tags/<tag>                  (no component of a repository begins with `_`)
 //! │   └── _digests/<digest>
 //! ├── lists/<registry>/<repository…>/_tags/<tag>   lists of images in the making (see `lists`)
+//! ├── buildcache/                      what steps of builds have made: see `build_cache`
 //! ├── removing/<id>.json               ImageRecords of images whose removal has begun
 //! ├── partial/                         blobs of interrupted pulls: the engine's, not looked at here
 //! ├── staging/<random>/                layers in the making, with <random>.lock held by their maker
@@ -54,6 +55,7 @@
 //! Trees contain files of subordinate ids: publishing and lookups work anywhere, but whoever unpacks layers or sweeps must be
 //! root of the user namespace that owns them.
 
+mod build_cache;
 mod check;
 mod images;
 mod layers;
@@ -74,6 +76,7 @@ use crate::base::{Error, Result, ResultExt};
 use crate::oci::Digest;
 use crate::sys::placement;
 
+pub use build_cache::{BuildCache, CacheRecord, CachedStep, MadeLayer, beyond_budget};
 pub use check::{Problem, Subject};
 pub use images::{ImageRecord, ListedImage, NewImage};
 pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers, stack};

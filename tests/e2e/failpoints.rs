@@ -144,7 +144,11 @@ const VOLUME_CREATE: Scenario = Scenario { before: &[], line: "volume create dat
 const VOLUME_REMOVE: Scenario =
     Scenario { before: &["volume create data"], line: "volume rm data", subject: &["volume.remove."] };
 
-const ALL: [&Scenario; 22] = [
+const BUILD: Scenario =
+    Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
+
+const ALL: [&Scenario; 23] = [
+    &BUILD,
     &PULL,
     &PUSH,
     &SAVE,
@@ -196,7 +200,14 @@ impl Run<'_> {
 
     fn coracle(&mut self, line: &str) -> Output {
         let mut own = || self.registry.get_or_insert_with(Registry::start).name("own");
-        let line = if line.contains("OWN") { line.replace("OWN", &own()) } else { line.to_owned() };
+        let mut line = if line.contains("OWN") { line.replace("OWN", &own()) } else { line.to_owned() };
+        if line.contains("CONTEXT") {
+            let directory = self.env.mkdir("context");
+            let dockerfile = format!("FROM {}\nCOPY a /a\nRUN cat /a > /b\n", self.env.image());
+            fs::write(directory.join("Dockerfile"), dockerfile).expect("our directory");
+            fs::write(directory.join("a"), "a").expect("our directory");
+            line = line.replace("CONTEXT", &directory.display().to_string());
+        }
         self.env.coracle(&line)
     }
 
@@ -435,6 +446,11 @@ fn every_failpoint_is_the_subject_of_a_scenario() {
 #[test]
 fn steps_of_pull() {
     go_through(&PULL);
+}
+
+#[test]
+fn steps_of_build() {
+    go_through(&BUILD);
 }
 
 #[test]

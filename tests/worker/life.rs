@@ -7,6 +7,7 @@ use coracle::base::ContainerId;
 use coracle::engine::archives::import::{self, ImportRequest};
 use coracle::engine::archives::load::{self, LoadRequest};
 use coracle::engine::archives::save::{self, Output, SaveRequest};
+use coracle::engine::build::{self, BuildRequest, Files};
 use coracle::engine::files::commit::{self, CommitRequest};
 use coracle::engine::files::{diff, export};
 use coracle::engine::network::{self, Filters, membership};
@@ -42,6 +43,34 @@ pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
     networks(scene, image, user);
     the_built_in_image(scene, user);
     archives(scene, image, user);
+    built(scene, image, user);
+}
+
+struct Unheard;
+
+impl build::events::Watcher for Unheard {
+    fn event(&self, _step: usize, _event: &build::events::Event<'_>) {}
+}
+
+fn built(scene: &Scene, image: &str, user: usize) {
+    let engine = &scene.engine;
+    let dockerfile = format!(
+        "FROM {image} AS a\nCOPY <<F /x\nhere\nF\nFROM {image}\nCOPY --from=a /x /y\nWORKDIR /w\nRUN [\"/bin/busybox\", \"cp\", \"/y\", \"z\"]\n"
+    );
+    let request = BuildRequest {
+        dockerfile: Some(("Dockerfile".into(), dockerfile)),
+        names: vec![format!("built{user}").parse().unwrap()],
+        driver: scene.driver,
+        networks: vec![NetworkRequest::None],
+        ..BuildRequest::default()
+    };
+    let report = build::build(engine, &request, Files::None, &Unheard).unwrap();
+    assert_eq!(report.image.layers.len(), 4);
+    let again = build::build(engine, &request, Files::None, &Unheard).unwrap();
+    assert_eq!(again.image.id, report.image.id, "from the cache");
+    assert!(build::usage(engine).unwrap().len() >= 4);
+    let how = rmi::How::default();
+    rmi::remove(engine, &[format!("built{user}")], &how).unwrap().remove(0).unwrap();
 }
 
 fn archives(scene: &Scene, image: &str, user: usize) {

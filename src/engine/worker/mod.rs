@@ -49,6 +49,7 @@ use super::archives::files::{commit, diff, export};
 use super::archives::import::ImportRequest;
 use super::archives::load::LoadRequest;
 use super::archives::save::SaveRequest;
+use super::build::{self, jobs};
 use super::progress::{Progress, Silent};
 use super::pull::PullRequest;
 use super::push::PushRequest;
@@ -164,6 +165,18 @@ jobs! {
     Supervise(start::Supervise),
     /// Verifies the store.
     Check(reclaim::check::CheckRequest),
+    /// Makes the layer of files that a build copies.
+    MakeLayer(jobs::MakeLayer),
+    /// Makes the digest of files that a build copies.
+    DigestSources(jobs::DigestSources),
+    /// Makes the layer of what a step of a build has changed.
+    TakeUpper(jobs::TakeUpper),
+    /// Stores the image of a build.
+    PutImage(jobs::PutImage),
+    /// Writes the files of a built image.
+    ExportFiles(build::export::ExportFiles),
+    /// Unpacks the context of a build.
+    UnpackContext(build::UnpackContext),
     /// Frees the space of what was removed.
     Reclaim(reclaim::Reclaim),
     /// Finds out whether containers can have networks.

@@ -29,7 +29,8 @@ pub fn spawn(
 ) -> Result<()> {
     let argv = [
         ROLE.as_bytes(),
-        paths.data.as_os_str().as_encoded_bytes(),
+        // Also when it is a step of a build that needs it first.
+        Paths::data_of_user(&paths.data).as_os_str().as_encoded_bytes(),
         paths.runtime.as_os_str().as_encoded_bytes(),
         address.as_os_str().as_encoded_bytes(),
         if router.is_some() { b"adopt" } else { b"new" },

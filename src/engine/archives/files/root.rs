@@ -170,7 +170,10 @@ fn volumes(engine: &Engine, config: &ContainerConfig, root: &BeneathDir) -> Resu
                 Ok(directory) => (directory.path, false),
                 Err(_) => continue,
             },
-            MountSource::Tmpfs { .. } => continue,
+            MountSource::Tmpfs { .. }
+            | MountSource::Ramfs { .. }
+            | MountSource::Devpts { .. }
+            | MountSource::Image { .. } => continue,
         };
         let failed = || format!("cannot mount `{}`", mount.target);
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;

@@ -1,0 +1,3 @@
+//! `builder` and `buildx`: the build cache. There is no builder process to manage.
+
+pub mod cache;
