@@ -15,7 +15,6 @@ const COMMANDS: &[&str] = &[
     "buildx create",
     "buildx dial-stdio",
     "buildx history",
-    "buildx imagetools",
     "buildx inspect",
     "buildx ls",
     "buildx rm",

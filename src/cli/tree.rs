@@ -228,36 +228,8 @@ pub fn globals(program: &'static str) -> Command {
 
 /// The whole tree.
 pub fn whole(program: &'static str) -> Command {
-    let mut whole = globals(program).subcommands(verbs(program, &[], TOP));
-    for noun in NOUNS {
-        let command = noun_command(program, noun);
-        whole = match noun.name.split_once(' ') {
-            None => whole.subcommand(command),
-            // A noun of two words stands below the first of them.
-            Some((first, last)) => {
-                let outer = match whole.get_subcommands().any(|known| known.get_name() == first) {
-                    true => None,
-                    false => Some(group(program, first)),
-                };
-                whole.subcommands(outer).mut_subcommand(first, |outer| outer.subcommand(command.name(last)))
-            }
-        };
-    }
-    whole
-}
-
-/// A word that only nouns stand below.
-fn group(program: &str, word: &'static str) -> Command {
-    let called = format!("{program} {word}");
-    Command::new(word)
-        .bin_name(called.clone())
-        .about(match word {
-            "buildx" => "Build with BuildKit's command line",
-            _ => "Further commands",
-        })
-        .override_usage(format!("{called} COMMAND"))
-        .disable_help_flag(true)
-        .disable_help_subcommand(true)
+    let outer = NOUNS.iter().filter(|noun| !noun.name.contains(' '));
+    globals(program).subcommands(verbs(program, &[], TOP)).subcommands(outer.map(|noun| noun_command(program, noun)))
 }
 
 /// The noun that command line words begin with, of two words or one; and the words after it.
@@ -267,16 +239,19 @@ pub fn noun(words: &[String]) -> Option<(&'static Noun, &[String])> {
     Some((noun, words.get(noun.name.split(' ').count()..).unwrap_or_default()))
 }
 
-/// A noun with its commands.
+/// A noun with its commands, and with the nouns of two words that stand below it.
 pub fn noun_command(program: &str, noun: &Noun) -> Command {
     let called = format!("{program} {}", noun.name);
-    Command::new(noun.name)
+    let below = NOUNS.iter().filter(|other| other.name.split_once(' ').is_some_and(|(first, _)| first == noun.name));
+    let own = noun.name.rsplit(' ').next().unwrap_or_default();
+    Command::new(own)
         .bin_name(called.clone())
         .about(noun.about)
         .override_usage(format!("{called} COMMAND"))
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .subcommands(verbs(program, &[noun.name], noun.entries))
+        .subcommands(below.map(|noun| noun_command(program, noun)))
 }
 
 fn verbs(program: &str, before: &[&'static str], entries: &'static [Entry]) -> Vec<Command> {

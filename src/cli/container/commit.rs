@@ -32,7 +32,7 @@ enum FormatName {
 /// Arguments of `commit`.
 #[derive(Debug, Clone, Args)]
 struct CommitArguments {
-    /// Who made it: "Ann <ann@example.org>"
+    /// The author: "Ann <ann@example.org>"
     #[arg(short, long, value_name = "NAME")]
     author: Option<String>,
     /// Apply a line of a Dockerfile to the image: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL,

@@ -64,7 +64,7 @@ struct SearchArguments {
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
     #[arg(long, value_name = "TEMPLATE")]
     format: Option<String>,
-    /// Show at most so many results of each registry
+    /// Show at most this number of results of each registry
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// List the tags of the repository that is named

@@ -246,7 +246,7 @@ fn explained(failure: Failure, name: &str, source: &str) -> BuildError {
         Some(position) => at_fault(position, name, source, failure.error),
         None => failure.error.into(),
     };
-    error.output = failure.output;
+    error.output = failure.output.map(|output| *output);
     error
 }
 

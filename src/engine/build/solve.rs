@@ -92,7 +92,7 @@ pub struct Failure {
     /// Where in the Dockerfile.
     pub position: Option<Position>,
     /// The step, and the last that its command said.
-    pub output: Option<(String, Vec<u8>)>,
+    pub output: Option<Box<(String, Vec<u8>)>>,
 }
 
 impl From<Error> for Failure {
@@ -326,7 +326,7 @@ impl<'a> Build<'a> {
                 let told = if self.is_over() { cancelled().chain() } else { error.chain() };
                 events.tell(Event::Failed(&told));
                 let output = (events.name().to_owned(), events.tail());
-                Err(Failure { error, position: Some(line.at), output: Some(output) })
+                Err(Failure { error, position: Some(line.at), output: Some(Box::new(output)) })
             }
         }
     }
