@@ -12,7 +12,7 @@
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
-//! 2  mechanisms   registry archive store union runtime net logs state rootless (store -> archive)
+//! 2  mechanisms   registry archive store union runtime cgroup net logs state rootless (store -> archive)
 //! 1  formats      oci spec dockerfile (spec -> oci, dockerfile -> spec)  image formats | what a container and a network is | the Dockerfile language: pure
 //! 0  ground       base sys (base -> sys)                          ids, errors, paths, publish, locks | the only unsafe
 //! ```
@@ -22,6 +22,7 @@
 
 pub mod archive;
 pub mod base;
+pub mod cgroup;
 pub mod cli;
 pub mod dockerfile;
 pub mod engine;

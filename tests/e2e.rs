@@ -24,6 +24,8 @@ mod confinement;
 mod crash;
 #[path = "e2e/escape.rs"]
 mod escape;
+#[path = "e2e/events.rs"]
+mod events;
 #[path = "e2e/exec_attach.rs"]
 mod exec_attach;
 #[path = "e2e/failpoints.rs"]
@@ -40,8 +42,12 @@ mod inspect_format;
 mod isolation;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
+#[path = "e2e/limits.rs"]
+mod limits;
 #[path = "e2e/login.rs"]
 mod login;
+#[path = "e2e/mounts.rs"]
+mod mounts;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]
@@ -58,6 +64,8 @@ mod prune;
 mod pull;
 #[path = "e2e/push.rs"]
 mod push;
+#[path = "e2e/registries.rs"]
+mod registries;
 #[path = "e2e/restart.rs"]
 mod restart;
 #[path = "e2e/rootless.rs"]
@@ -66,6 +74,8 @@ mod rootless;
 mod run;
 #[path = "e2e/run_terminal.rs"]
 mod run_terminal;
+#[path = "e2e/settings.rs"]
+mod settings;
 #[path = "e2e/userns.rs"]
 mod userns;
 #[path = "e2e/volumes.rs"]

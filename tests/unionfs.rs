@@ -297,8 +297,6 @@ fn make_layers(here: &Path, random: &mut Random) -> Vec<PathBuf> {
 
 enum Driver {
     Overlay,
-    /// overlayfs over layers that coracle's server has united.
-    Over(Owners),
     Fuse,
 }
 
@@ -315,14 +313,6 @@ impl Mounted {
         let union = Union { layers: layers.to_vec(), container: container.to_owned(), volatile: false };
         let (mount, server): (OwnedFd, _) = match driver {
             Driver::Overlay => (overlay::mount_detached(&union).unwrap(), None),
-            Driver::Over(owners) => {
-                let program = File::open(env!("CARGO_BIN_EXE_coracle")).unwrap();
-                let (lower, server) = fuse::mount_lower(layers, owners.clone(), &program)
-                    .unwrap_or_else(|error| panic!("{}", error.chain()));
-                let denied = rustix::fs::mkdirat(&lower, "new", rustix::fs::Mode::RWXU);
-                assert_eq!(denied, Err(rustix::io::Errno::ROFS));
-                (overlay::mount_over(lower, container, false).unwrap(), Some(server))
-            }
             Driver::Fuse => return Self::with(&fuse::Options::default(), container, layers),
         };
         Self::attach(&mount, server, container)
@@ -367,11 +357,7 @@ fn script(here: &Path, seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let layers = make_layers(here, &mut random);
     let containers = [here.join("by-overlay"), here.join("by-fuse")];
-    let native = match seed % 3 {
-        0 => Driver::Over(Owners::default()),
-        _ => Driver::Overlay,
-    };
-    let mut by_overlay = Some(Mounted::new(&native, &containers[0], &layers));
+    let mut by_overlay = Some(Mounted::new(&Driver::Overlay, &containers[0], &layers));
     let by_fuse = Mounted::new(&Driver::Fuse, &containers[1], &layers);
     let plain = here.join("plain");
     let copied = Command::new("cp").arg("-a").arg(by_fuse.at.join(".")).arg(&plain).status().unwrap();
@@ -535,7 +521,7 @@ fn hard_links_last(here: &Path) {
     assert_eq!(fs::read_dir(container.join("work/links")).unwrap().count(), 0, "nothing is left to be linked");
 }
 
-/// Layers for a container whose root is user 1 and whose user 5 is user 0: natively written above, or by the server.
+/// Layers for a container whose root is user 1 and whose user 5 is user 0.
 fn other_owners(here: &Path) {
     let lower = here.join("lower");
     fs::create_dir_all(lower.join("dir")).unwrap();
@@ -545,15 +531,6 @@ fn other_owners(here: &Path) {
     let ids = IdMap::of(&[(0, 1, 5), (5, 0, 1), (6, 6, 100)]);
     let owners = Owners { uids: ids.clone(), gids: ids };
     let owner = |path: &Path| fs::symlink_metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).unwrap();
-    let union = Mounted::new(&Driver::Over(owners.clone()), &here.join("over"), std::slice::from_ref(&lower));
-    let at = |name: &str| union.at.join(name);
-    assert_eq!((owner(&at("dir")), owner(&at("dir/file")), owner(&at("dir/link"))), ((1, 1), (0, 5), (1, 1)));
-    fs::write(at("dir/file"), "more").unwrap();
-    fs::set_permissions(at("dir"), fs::Permissions::from_mode(0o700)).unwrap();
-    assert_eq!((owner(&at("dir")), owner(&at("dir/file"))), ((1, 1), (0, 5)));
-    assert_eq!(owner(&here.join("over/upper/dir/file")), (0, 5), "natively written, in the user's ids");
-    drop(union);
-
     let options = fuse::Options { owners, size: None };
     let container = here.join("fuse");
     let mount = || Mounted::with(&options, &container, std::slice::from_ref(&lower));

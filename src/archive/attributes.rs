@@ -66,7 +66,7 @@ pub fn read(fd: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> 
     let mut attributes = Vec::new();
     for name in names.split(|byte| *byte == 0) {
         let kept = name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_") || name == CAPABILITY;
-        if !kept || fate(name) == Fate::Drop || name.contains(&b'=') {
+        if !kept || treatment(name) == Treatment::Drop || name.contains(&b'=') {
             continue;
         }
         let mut value = Vec::new();
@@ -107,27 +107,27 @@ pub fn failed(attempt: &str, entry: &Entry) -> String {
 
 /// What becomes of an extended attribute.
 #[derive(Debug, PartialEq, Eq)]
-enum Fate {
+enum Treatment {
     Set,
     Drop,
     Capability,
 }
 
-fn fate(name: &[u8]) -> Fate {
+fn treatment(name: &[u8]) -> Treatment {
     let dropped: [&[u8]; 4] = [b"user.overlay.", b"trusted.", b"user.fuseoverlayfs.", owners::OVERRIDE.as_bytes()];
     match name {
-        CAPABILITY => Fate::Capability,
-        _ if dropped.iter().any(|prefix| name.starts_with(prefix)) => Fate::Drop,
-        _ => Fate::Set,
+        CAPABILITY => Treatment::Capability,
+        _ if dropped.iter().any(|prefix| name.starts_with(prefix)) => Treatment::Drop,
+        _ => Treatment::Set,
     }
 }
 
 fn set_xattr(fd: BorrowedFd<'_>, entry: &Entry, name: &[u8], value: &[u8]) -> Result<()> {
     let failed = || format!("cannot set the attribute `{}` of `{}`", shown(name), entry.shown());
-    let set = match fate(name) {
-        Fate::Drop => return Ok(()),
-        Fate::Set => rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()),
-        Fate::Capability => {
+    let set = match treatment(name) {
+        Treatment::Drop => return Ok(()),
+        Treatment::Set => rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty()),
+        Treatment::Capability => {
             let value = capability(value)
                 .ok_or_else(|| Error::invalid(format!("`{}` has malformed file capabilities", entry.shown())))?;
             rustix::fs::fsetxattr(fd, name, &value, XattrFlags::empty())
@@ -197,18 +197,18 @@ mod tests {
     #[test]
     fn instructions_for_union_file_systems_are_dropped() {
         for (name, expected) in [
-            ("user.overlay.opaque", Fate::Drop),
-            ("user.overlay.whiteout", Fate::Drop),
-            ("user.overlay.overlay.opaque", Fate::Drop),
-            ("trusted.overlay.redirect", Fate::Drop),
-            ("user.fuseoverlayfs.opaque", Fate::Drop),
-            ("user.containers.override_stat", Fate::Drop),
-            ("user.overlay", Fate::Set),
-            ("user.mime_type", Fate::Set),
-            ("system.posix_acl_access", Fate::Set),
-            ("security.capability", Fate::Capability),
+            ("user.overlay.opaque", Treatment::Drop),
+            ("user.overlay.whiteout", Treatment::Drop),
+            ("user.overlay.overlay.opaque", Treatment::Drop),
+            ("trusted.overlay.redirect", Treatment::Drop),
+            ("user.fuseoverlayfs.opaque", Treatment::Drop),
+            ("user.containers.override_stat", Treatment::Drop),
+            ("user.overlay", Treatment::Set),
+            ("user.mime_type", Treatment::Set),
+            ("system.posix_acl_access", Treatment::Set),
+            ("security.capability", Treatment::Capability),
         ] {
-            assert_eq!(fate(name.as_bytes()), expected, "{name}");
+            assert_eq!(treatment(name.as_bytes()), expected, "{name}");
         }
     }
 

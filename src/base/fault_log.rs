@@ -20,7 +20,7 @@ const MOST: u32 = 64;
 /// The most characters of one report.
 const LONGEST: usize = 1024;
 
-/// A file of so many bytes is begun anew.
+/// A file that has reached this number of bytes is begun anew.
 const FULL: u64 = 256 << 10;
 
 /// From now on panics of this process are written to the file at `path`.

@@ -42,7 +42,7 @@ pub fn tell_waits(listener: Option<Listener>) {
     *LISTENER.lock().unwrap_or_else(PoisonError::into_inner) = listener;
 }
 
-/// Passes on the message of a waiter in another process of ours to the function that [`tell_waits`] was given.
+/// Passes on the message of a waiter in another process of coracle to the function that [`tell_waits`] was given.
 pub fn pass_on_wait(message: &str) {
     if let Some(listener) = &*LISTENER.lock().unwrap_or_else(PoisonError::into_inner) {
         listener(message);
@@ -127,6 +127,20 @@ impl Lock {
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
         let Some(directory) = if_absent(opened).at(path, "cannot open")? else { return Ok(None) };
         taken_or_busy(directory.try_lock(), directory, path)
+    }
+
+    /// The same for a directory that is open already; gives it back if somebody holds the lock.
+    pub fn attempt_opened(directory: File) -> io::Result<Result<Self, File>> {
+        match directory.try_lock() {
+            Ok(()) => Ok(Ok(Self { file: directory, _steady: None })),
+            Err(TryLockError::WouldBlock) => Ok(Err(directory)),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// What is locked.
+    pub fn metadata(&self) -> io::Result<fs::Metadata> {
+        self.file.metadata()
     }
 }
 

@@ -115,7 +115,7 @@ mod tests {
         allow(&parent, 0o700);
         fs::rename(&ours, parent.join("disk")).unwrap();
         symlink("disk", &ours).unwrap();
-        assert_eq!(verdict(), Ok(()), "a link of ours to a directory of ours");
+        assert_eq!(verdict(), Ok(()), "a link of this user to a directory of this user");
         allow(&parent.join("disk"), 0o777);
         assert!(verdict().unwrap_err().contains("writable by others"));
         fs::remove_file(&ours).unwrap();

@@ -47,13 +47,14 @@ fn start_time(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Whether a process has ended (its pidfd is readable, pidfd_open(2)), or does so within `limit`.
+/// Whether a process has ended (its pidfd is readable, pidfd_open(2)), or does so within `limit`; one
+/// that no clock reaches is none.
 pub fn ends_within(pidfd: impl AsFd, limit: Duration) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let until = Instant::now() + limit;
+    let until = Instant::now().checked_add(limit);
     loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
         match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
             Err(nix::errno::Errno::EINTR) => {}
             ready => return ready.is_ok_and(|count| count > 0),

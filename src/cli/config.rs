@@ -4,6 +4,10 @@
 //! [network]
 //! low_ports = "remap"     # as --low-ports: "refuse" or "remap"
 //! host-loopback = true     # as --network NAME:host-loopback, for all networks that say nothing else
+//!
+//! [cgroups]
+//! manager = "systemd"      # as --cgroup-manager: "systemd", "cgroupfs" or "disabled"
+//! limits = "best-effort"   # as --limits: "strict" or "best-effort"
 //! ```
 //!
 //! The file need not exist. What is not known in it is an error that names the line: a misspelt key would be ignored for years.
@@ -15,6 +19,8 @@ use serde::Deserialize;
 
 use crate::base::error::if_absent;
 use crate::base::{Error, Result, ResultExt, text};
+use crate::spec::cgroups::Manager;
+use crate::spec::resources::Enforcement;
 
 /// Largest configuration file, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -25,6 +31,18 @@ const FILE_MAX: u64 = 1 << 20;
 pub struct Config {
     /// `[network]`
     pub network: NetworkConfig,
+    /// `[cgroups]`
+    pub cgroups: CgroupsConfig,
+}
+
+/// About control groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CgroupsConfig {
+    /// The manager that makes them; none for the first one that works.
+    pub manager: Option<Manager>,
+    /// What becomes of limits that cannot be set.
+    pub limits: Enforcement,
 }
 
 /// About networks.
@@ -87,6 +105,8 @@ mod tests {
         assert_eq!(parse("[network]\nlow_ports = \"remap\"").unwrap().network.low_ports, LowPorts::Remap);
         assert!(parse("[network]\nhost-loopback = true").unwrap().network.host_loopback);
         assert!(parse("[network]\nhost_loopback = true").unwrap().network.host_loopback);
+        let cgroups = parse("[cgroups]\nmanager = \"cgroupfs\"\nlimits = \"best-effort\"").unwrap().cgroups;
+        assert_eq!(cgroups, CgroupsConfig { manager: Some(Manager::Cgroupfs), limits: Enforcement::BestEffort });
         assert_eq!(Config::read(Path::new("/nowhere/config.toml")).unwrap(), Config::default());
     }
 

@@ -11,9 +11,10 @@ use super::ui::{Level, Ui};
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::engine::Engine;
 use crate::engine::access::Access;
+use crate::spec::cgroups::Manager;
 use crate::spec::storage::StorageDriver;
 
-/// Whom the program plays, by the name it was called with.
+/// The program whose command line is played, by the name it was called with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Persona {
     /// Itself.
@@ -92,6 +93,9 @@ impl Persona {
 /// Options that stand before the command.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Globals {
+    /// How new containers get control groups: systemd (the user's manager), cgroupfs (coracle itself) or disabled
+    #[arg(long, value_name = "MANAGER")]
+    pub cgroup_manager: Option<String>,
     /// Directory of docker's client configuration, for the credentials in its config.json
     #[arg(long, value_name = "DIR")]
     pub config: Option<String>,
@@ -116,7 +120,7 @@ pub struct Globals {
     /// Keep sockets and other short-lived files in this directory
     #[arg(long, value_name = "DIR")]
     pub runroot: Option<String>,
-    /// Who unites the layers of new containers: overlay (the kernel) or fuse (coracle itself)
+    /// The storage driver of new containers, which unites their layers: overlay (the kernel) or fuse (coracle itself)
     #[arg(long, value_name = "DRIVER", default_value = "overlay")]
     pub storage_driver: String,
     /// Print version information and quit
@@ -142,6 +146,7 @@ impl Globals {
             .hint("it works on this machine, as this user; leave out `--host` and `--context`"));
         }
         self.storage_driver.parse::<StorageDriver>()?;
+        self.cgroup_manager.as_deref().map(Manager::parse).transpose()?;
         match self.log_level.as_str() {
             _ if self.debug => Ok(Level::Debug),
             "trace" | "debug" => Ok(Level::Debug),
@@ -159,7 +164,7 @@ pub struct Context {
     pub ui: Ui,
     /// What the environment says.
     pub environment: Environment,
-    /// Whom the program plays.
+    /// The program whose command line is played.
     pub persona: Persona,
     globals: Globals,
     cwd: PathBuf,
@@ -181,6 +186,7 @@ impl Context {
             driver: self.driver(),
             persona: self.persona,
             docker: self.docker_directory(),
+            cgroup_manager: self.globals.cgroup_manager.as_deref(),
         }
     }
 
@@ -250,6 +256,13 @@ impl Context {
             Engine::new(paths, Access { tls_verify, auth_file: authfile, docker: self.docker_directory_given() })?;
         if self.persona == Persona::Docker {
             engine.docker_first();
+        }
+        let files = &mut engine.registry.registries;
+        files.docker_hub_only = self.persona == Persona::Docker;
+        let named = ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"];
+        files.named = named.into_iter().find_map(|variable| self.environment.path(variable));
+        if let Some(cache) = self.environment.path("XDG_CACHE_HOME") {
+            files.aliases = Some(cache.join("containers/short-name-aliases.conf"));
         }
         Ok(engine)
     }

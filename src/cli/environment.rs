@@ -105,7 +105,7 @@ fn runtime(xdg: Option<&Path>, run_user: &Path, tmp: &Path, uid: u32) -> Result<
     private(&tmp.join(format!("coracle-{uid}")), uid)
 }
 
-/// Who owns the directory; `None` when it is not there.
+/// The owner of the directory; `None` when it is not there.
 fn owner(directory: &Path) -> Option<u32> {
     fs::metadata(directory).ok().map(|metadata| metadata.uid())
 }

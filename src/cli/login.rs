@@ -111,7 +111,7 @@ struct LoginArguments {
     server: Option<String>,
 }
 
-/// Who logs in.
+/// The user that logs in.
 enum Who {
     /// With these.
     New(String, String),

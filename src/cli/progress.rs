@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::context::Context;
-use super::ui::Lines;
-use crate::engine::progress::{Progress, Silent};
+use super::ui::{Lines, chosen};
+use crate::base::Result;
+use crate::engine::progress::{Choice, Progress, Silent};
 use crate::engine::pull::{Outcome, PullReport};
 use crate::oci::{Digest, Reference};
 use crate::spec::units::human_size;
@@ -78,6 +79,10 @@ impl Progress for Plain {
         self.lines.say(&absent(image));
     }
 
+    fn understood(&self, how: &str) {
+        self.lines.say(how);
+    }
+
     fn arrived(&self, report: &PullReport) {
         status(report).iter().for_each(|line| self.lines.say(line));
     }
@@ -130,7 +135,7 @@ impl Bars {
     }
 }
 
-/// A layer that is only spoken of.
+/// A layer that is only mentioned.
 pub fn words() -> ProgressStyle {
     style("{prefix}: {msg}")
 }
@@ -152,6 +157,15 @@ fn style(template: &str) -> ProgressStyle {
 impl Progress for Bars {
     fn absent(&self, image: &str) {
         self.lines.say(&absent(image));
+    }
+
+    fn choose(&self, meanings: &[Reference]) -> Result<Choice> {
+        let names: Vec<String> = meanings.iter().map(ToString::to_string).collect();
+        Ok(chosen("Please select an image:", &names)?.map_or(Choice::Impossible, Choice::Of))
+    }
+
+    fn understood(&self, how: &str) {
+        self.lines.say(how);
     }
 
     fn arrived(&self, report: &PullReport) {

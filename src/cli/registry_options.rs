@@ -21,7 +21,7 @@ pub struct RegistryOptions {
     /// User name and password for the registry; a password that is not given is asked for
     #[arg(long, value_name = "USER[:PASSWORD]")]
     creds: Option<String>,
-    /// Try again so many times when the network or the registry fails
+    /// Try again this number of times when the network or the registry fails
     #[arg(long, value_name = "N")]
     retry: Option<u32>,
     /// Wait so long before the first of these: 500ms, 2s

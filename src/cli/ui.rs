@@ -228,6 +228,31 @@ impl Ui {
     }
 }
 
+/// Lets the user choose one of `options` by its number, on the terminal; the first when only Enter is pressed. `None` when
+/// standard input is no terminal. Questions go to standard error.
+pub fn chosen(question: &str, options: &[String]) -> Result<Option<usize>> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let mut shown = format!("{}\n", text::clean(question));
+    for (at, option) in options.iter().enumerate() {
+        shown.push_str(&format!("  {}) {}\n", at + 1, text::clean(option)));
+    }
+    let mut input = io::stdin().lock();
+    loop {
+        let _ = io::stderr().write_all(format!("{shown}1 to {} [1]: ", options.len()).as_bytes());
+        let mut line = String::new();
+        if input.by_ref().take(ANSWER_MAX).read_line(&mut line).context(|| "cannot read the answer")? == 0 {
+            return Err(Error::usage("nothing was chosen"));
+        }
+        match (line.trim(), line.trim().parse::<usize>()) {
+            ("", _) => return Ok(Some(0)),
+            (_, Ok(number)) if (1..=options.len()).contains(&number) => return Ok(Some(number - 1)),
+            _ => shown.clear(),
+        }
+    }
+}
+
 /// Lines from any thread, each visible at once. A stream that is closed is no reason to stop the work.
 pub struct Lines {
     stdout: bool,

@@ -2,26 +2,29 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::progress::Progress;
+use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, devices, names, pull, userns};
+use super::{Engine, builtin, devices, image_name, names, pull, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
 use crate::base::lock::Lock;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish::Durability;
-use crate::base::{ContainerId, Error, Kind, Result, ResultExt, failpoint, time, trace};
+use crate::base::{ContainerId, Error, Kind, Result, ResultExt, failpoint, text, time, trace};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
+use crate::runtime::ownership;
+use crate::spec::events::Action;
 use crate::spec::image::{ImageOrigin, ImageRequest, PullPolicy};
 use crate::spec::namespaces::{Member, Namespaces, NamespacesRequest, NetworkMode, NetworkRequest};
 use crate::spec::network::{DEFAULT, Wish};
-use crate::spec::storage::{MountRequest, MountSource};
+use crate::spec::storage::{Mount, MountRequest, MountSource, StorageRequest};
 use crate::spec::volume;
 use crate::state::{ContainerConfig, ContainerGuard, Volumes};
 use crate::store::{ImageRecord, Store, stack};
@@ -32,6 +35,8 @@ pub(super) struct Created {
     pub(super) config: ContainerConfig,
     pub(super) guard: ContainerGuard,
     pub(super) layers: Vec<PathBuf>,
+    /// The same for each image among its mounts.
+    pub(super) images: Vec<Vec<PathBuf>>,
 }
 
 /// Creates a container and returns its id.
@@ -66,10 +71,15 @@ pub(super) fn create_guarded(
     trace::step(|| {
         format!("its network is {}, its user namespace is {:?}", namespaces.network.name(), namespaces.user)
     });
+    let mut mounts = request.storage.mounts.clone();
+    mounts.iter_mut().try_for_each(|mount| find_mounted_image(engine, &store, mount))?;
+    let request = &CreateRequest { storage: StorageRequest { mounts, ..request.storage.clone() }, ..request.clone() };
+    let images = image_mounts(&store, request.storage.mounts.iter().map(|request| &request.mount))?;
     // From a time when the user had a single id: now they can be shown.
-    let recorded_owners = owners::recorded_in(&layers) && !outer::has_single_id()?;
+    let recorded = owners::recorded_in(&layers) || images.iter().any(|layers| owners::recorded_in(layers));
+    let recorded_owners = recorded && !outer::has_single_id()?;
     for mount in &request.storage.mounts {
-        prepare_source(mount)?;
+        prepare_source(mount, &engine.paths.home)?;
     }
     let devices = devices::expand(&request.security.devices)?;
     for attempt in 0.. {
@@ -94,14 +104,15 @@ pub(super) fn create_guarded(
         let mut config = resolve(request, &image_config, facts)?;
         config.creator = starter.clone().filter(|_| config.lifecycle.remove);
         config.security.devices.clone_from(&devices);
-        let _volumes = make_volumes(engine, &config)?;
+        let _volumes = make_volumes(engine, &config, &request.storage.mounts)?;
         // The supervisor fills the other two, at every start anew.
         let hostname = format!("{}\n", config.identity.hostname);
         let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
         match engine.containers().create(&config, root_mode, &own) {
             Ok(guard) => {
                 trace::step(|| format!("container `{}` is {}", config.name, config.id));
-                return Ok(Created { config, guard, layers });
+                engine.tell(&config, Action::Create);
+                return Ok(Created { config, guard, layers, images });
             }
             // A generated name that is taken already.
             Err(error) if error.kind() == Kind::Conflict && request.name.is_none() && attempt < 20 => {}
@@ -112,26 +123,67 @@ pub(super) fn create_guarded(
 }
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.
-pub(super) fn find_image(engine: &Engine, store: &Store, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
-    if request.pull != PullPolicy::Always
-        && let Some(image) = store.lookup(&request.name)?
+pub(super) fn find_image(
+    engine: &Engine,
+    store: &Store,
+    request: &ImageRequest,
+    progress: &dyn Progress,
+) -> Result<ImageRecord> {
+    let asks = matches!(request.pull, PullPolicy::Always | PullPolicy::Newer);
+    if !asks
+        && let Some(image) = image_name::lookup(engine, store, &request.name)?
         && request.platform.as_ref().is_none_or(|wanted| wanted.matches(&image.platform))
     {
         return Ok(image);
     }
-    if request.pull != PullPolicy::Always && builtin::is_hello(&request.name) {
+    if !asks && builtin::is_hello(&request.name) {
         return builtin::install(engine);
     }
     if request.pull == PullPolicy::Never {
         return Err(Error::not_found(format!("no such image: `{}`", crate::base::text::clean(&request.name)))
             .hint(format!("`coracle pull {}` fetches it", crate::base::text::clean(&request.name))));
     }
-    if request.pull != PullPolicy::Always {
+    if !asks {
         progress.absent(&request.name);
     }
-    let report = pull::for_container(engine, &request.name, request.platform.clone(), progress)?;
+    let policy = if request.pull == PullPolicy::Newer { PullPolicy::Newer } else { PullPolicy::Always };
+    let wanted = PullRequest { image: request.name.clone(), platform: request.platform.clone(), policy };
+    let report = pull::pull(engine, &wanted, progress)?;
     progress.arrived(&report);
     Ok(report.image)
+}
+
+/// Finds the image of a mount, which must be in the store.
+fn find_mounted_image(engine: &Engine, store: &Store, request: &mut MountRequest) -> Result<()> {
+    let MountSource::Image { name, id, layers } = &mut request.mount.source else { return Ok(()) };
+    let image = match store.lookup(name)? {
+        Some(image) => image,
+        None if builtin::is_hello(name) => builtin::install(engine)?,
+        None => {
+            let name = text::clean(name);
+            return Err(Error::not_found(format!("no such image: `{name}`"))
+                .hint(format!("`coracle pull {name}` fetches it, and then it can be mounted")));
+        }
+    };
+    *id = image.id.to_string();
+    *layers = image.layers.iter().map(ToString::to_string).collect();
+    Ok(())
+}
+
+/// For each image among the mounts of a container, the directories to stack.
+pub(super) fn image_mounts<'a>(
+    store: &Store,
+    mounts: impl IntoIterator<Item = &'a Mount>,
+) -> Result<Vec<Vec<PathBuf>>> {
+    let images = mounts.into_iter().filter_map(|mount| match &mount.source {
+        MountSource::Image { name, layers, .. } => Some((name, layers)),
+        _ => None,
+    });
+    let trees = |(name, layers): (&String, &Vec<String>)| {
+        let digests: Vec<Digest> = layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
+        layer_trees(store, &digests, &format!("image `{}`", text::clean(name)))
+    };
+    images.map(trees).collect()
 }
 
 /// The directories to stack for these layers, base first; see [`stack`].
@@ -146,9 +198,16 @@ pub(super) fn layer_trees(store: &Store, diff_ids: &[Digest], what: &str) -> Res
     Ok(stack(layers).into_iter().map(|layer| layer.tree).collect())
 }
 
-/// `-v` makes a missing host directory, as docker does; everything else must exist.
-fn prepare_source(request: &MountRequest) -> Result<()> {
+/// `-v` makes a missing host directory, as docker does; everything else must exist. A directory that the user's `home` is
+/// in is not given away (`U`).
+fn prepare_source(request: &MountRequest, home: &Path) -> Result<()> {
     let MountSource::Bind { path } = &request.mount.source else { return Ok(()) };
+    if request.mount.options.chown
+        && let Ok(path) = fs::canonicalize(path)
+        && ownership::is_kept(&path, home)
+    {
+        return Err(ownership::keeps(&path));
+    }
     match if_absent(fs::metadata(path)).at(path, "cannot examine the mount source")? {
         Some(_) => Ok(()),
         None if request.create_source => fs::create_dir_all(path).at(path, "cannot create the mount source"),
@@ -157,8 +216,9 @@ fn prepare_source(request: &MountRequest) -> Result<()> {
     }
 }
 
-/// Makes the container's volumes that do not exist yet. They stay as long as the lock is held.
-fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<Option<Lock>> {
+/// Makes the container's volumes that do not exist yet, with the labels and options that were asked for. They stay as long
+/// as the lock is held.
+fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest]) -> Result<Option<Lock>> {
     let volumes = Volumes::new(&engine.paths);
     let mut held = None;
     for mount in &config.storage.mounts {
@@ -166,7 +226,15 @@ fn make_volumes(engine: &Engine, config: &ContainerConfig) -> Result<Option<Lock
             if held.is_none() {
                 held = Some(volumes.hold()?);
             }
-            volumes.create(&volume::new(name.clone(), *anonymous), Durability::Volatile)?;
+            let mut wanted = volume::new(name.clone(), *anonymous);
+            let asked = asked.iter().find(|asked| asked.mount.source == mount.source);
+            if let Some(asked) = asked {
+                wanted.device = volume::device(&asked.volume_options)
+                    .context(|| format!("invalid options of the volume `{name}`"))?;
+                wanted.labels.clone_from(&asked.volume_labels);
+                wanted.options.clone_from(&asked.volume_options);
+            }
+            volumes.create(&wanted, Durability::Volatile)?;
         }
     }
     Ok(held)

@@ -21,7 +21,7 @@ use crate::spec::storage::Storage;
 use crate::state::{Container, Status};
 use crate::store::{ImageRecord, NewImage};
 
-/// A container of `busybox`, created so many seconds after 1970. Its id is made of its name.
+/// A container of `busybox`, created this number of seconds after 1970. Its id is made of its name.
 pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
     let name: Name = name.parse().unwrap();
     let config = ContainerConfig {
@@ -48,6 +48,8 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         security: Security::default(),
         lifecycle: Lifecycle::default(),
         health: Health::default(),
+        resources: Default::default(),
+        cgroups: Default::default(),
         labels: Default::default(),
         creator: None,
     };
@@ -60,7 +62,10 @@ pub(crate) fn engine() -> (Engine, Staging) {
     let below = |name: &str| scratch.path().join(name);
     let data = scratch.path().to_owned();
     let paths = Paths { data, runtime: below("run"), config: below("config"), home: below("home") };
-    (Engine { registry: crate::registry::Settings::of(&paths), paths }, scratch)
+    // The configuration of this machine is not the test's.
+    let registry =
+        crate::registry::Settings { registries: Default::default(), ..crate::registry::Settings::of(&paths) };
+    (Engine { registry, paths }, scratch)
 }
 
 /// An image without layers that has the label `name`, under some names.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Engine;
+use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, ImageConfig, Platform, Reference};
 use crate::store::ImageRecord;
@@ -27,7 +27,7 @@ pub struct Step {
 /// The steps of the image `name`, which must be for `platform` if one is given.
 pub fn history(engine: &Engine, name: &str, platform: Option<&Platform>) -> Result<Vec<Step>> {
     let store = engine.store()?;
-    let image = store.lookup(name)?.ok_or_else(|| {
+    let image = image_name::lookup(engine, &store, name)?.ok_or_else(|| {
         Error::not_found(format!("no such image: `{}`", text::clean(name)))
             .hint("`coracle images` lists the images there are")
     })?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Engine;
+use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Reference};
 use crate::store::ImageRecord;
@@ -37,7 +37,7 @@ type Stack = (Vec<Digest>, Vec<String>);
 /// The tree of the image `name`. `requiring`: the layers of images that are made from it, instead of its own.
 pub fn tree(engine: &Engine, name: &str, requiring: bool) -> Result<Tree> {
     let store = engine.store()?;
-    let image = store.lookup(name)?.ok_or_else(|| {
+    let image = image_name::lookup(engine, &store, name)?.ok_or_else(|| {
         Error::not_found(format!("no such image: `{}`", text::clean(name)))
             .hint("`coracle images` lists the images there are")
     })?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Engine;
+use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Reference};
 use crate::spec::filter::{Any, Filter, Keys, Labels};
@@ -85,7 +85,7 @@ pub struct NamedImage {
 pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
     let store = engine.store()?;
     let created = |names: &[String]| {
-        let times = names.iter().map(|name| created_of(&store, name));
+        let times = names.iter().map(|name| created_of(engine, &store, name));
         times.collect::<Result<Vec<Timestamp>>>()
     };
     let before = created(&query.before)?.into_iter().max();
@@ -104,7 +104,7 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
             && since.is_none_or(|since| made > since)
             && query.until.is_none_or(|until| made < until)
             && (query.labels.is_empty() || query.labels.fit(&store.image_config(&image.record)?.config.labels));
-        if !fits || !select_names(&mut image, query) {
+        if !fits || !select_names(&mut image, query, !engine.registry.registries.docker_hub_only) {
             continue;
         }
         rows.extend(rows_of(&image, query.digests, containers));
@@ -114,17 +114,17 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
 
 /// Whether there is an image of this name or id.
 pub fn exists(engine: &Engine, name: &str) -> Result<bool> {
-    engine.store()?.lookup(name).map(|image| image.is_some())
+    image_name::lookup(engine, &engine.store()?, name).map(|image| image.is_some())
 }
 
-fn created_of(store: &Store, name: &str) -> Result<Timestamp> {
-    let image = store.lookup(name)?;
+fn created_of(engine: &Engine, store: &Store, name: &str) -> Result<Timestamp> {
+    let image = image_name::lookup(engine, store, name)?;
     let image = image.ok_or_else(|| Error::not_found(format!("no such image: `{}`", text::clean(name))))?;
     Ok(image.created.unwrap_or_default())
 }
 
 /// Leaves the names that were asked for; false when the image is not to be shown.
-fn select_names(image: &mut ListedImage, query: &Query) -> bool {
+fn select_names(image: &mut ListedImage, query: &Query, suffixes: bool) -> bool {
     // docker: dangling is what has no tag; what has neither tag nor digest is hidden from `dangling=false`.
     match query.dangling {
         Some(true) if !image.references.is_empty() => return false,
@@ -134,7 +134,7 @@ fn select_names(image: &mut ListedImage, query: &Query) -> bool {
     if query.references.is_empty() {
         return true;
     }
-    let asked = |reference: &Reference| query.references.iter().any(|pattern| matches(pattern, reference));
+    let asked = |reference: &Reference| query.references.iter().any(|pattern| matches(pattern, reference, suffixes));
     image.references.retain(asked);
     // A tag that was asked for brings the digests of its repository.
     let references = &image.references;
@@ -142,12 +142,26 @@ fn select_names(image: &mut ListedImage, query: &Query) -> bool {
     !image.references.is_empty() || !image.digests.is_empty()
 }
 
-fn matches(pattern: &str, reference: &Reference) -> bool {
+/// Whether a name fits docker's pattern; with `suffixes` as well podman's, which may leave out registry and namespace.
+fn matches(pattern: &str, reference: &Reference, suffixes: bool) -> bool {
     let exact = pattern.parse::<Reference>().ok();
     glob(pattern, &reference.familiar())
         || glob(pattern, &reference.familiar_repository())
         || glob(pattern, &reference.name())
         || exact.is_some_and(|exact| exact == *reference)
+        || suffixes && endings(reference).any(|ending| glob(pattern, &ending))
+}
+
+/// What podman compares a pattern with: all of a name, without its registry, and its last component; each with and without
+/// the tag or digest.
+fn endings(reference: &Reference) -> impl Iterator<Item = String> {
+    let (whole, name) = (reference.to_string(), reference.name());
+    // docker's own images have no namespace that anybody would type.
+    let path = reference.repository();
+    let path = path.strip_prefix("library/").unwrap_or(path).to_owned();
+    let suffix = whole.get(name.len()..).unwrap_or_default().to_owned();
+    let last = path.rsplit('/').next().unwrap_or_default().to_owned();
+    [name, path, last].into_iter().flat_map(move |ending| [format!("{ending}{suffix}"), ending])
 }
 
 /// Go's `path.Match`: `*` and `?` do not match a slash, `[a-z]` is a class, `\` takes away a meaning.
@@ -290,22 +304,28 @@ mod tests {
             (&[][..], "- app base localhost:5000/app"),
             (&["dangling=true"], "-"),
             (&["dangling=false"], "app base localhost:5000/app"),
-            (&["reference=app"], "app"),
+            (&["reference=app"], "app localhost:5000/app"),
             (&["reference=*/app:v*"], "localhost:5000/app"),
             (&["reference=docker.io/library/base"], "base"),
-            (&["reference=app", "reference=base"], "app base"),
+            (&["reference=app", "reference=base"], "app base localhost:5000/app"),
             (&["label=name=old"], "app localhost:5000/app"),
             (&["label=name", "label=absent"], ""),
             (&["until=x"], ""),
             (&["label!=name=old"], "- base"),
             (&["containers=true"], ""),
-            (&["containers=false", "reference=app"], "app"),
+            (&["containers=false", "reference=app"], "app localhost:5000/app"),
             (&["intermediate=true"], ""),
             (&["readonly=false", "manifest=false", "reference=base"], "base"),
             (&["id=zz"], ""),
         ] {
             assert_eq!(names(filters), expected, "{filters:?}");
         }
+        // docker's patterns are for whole names.
+        let mut docker = engine.clone();
+        docker.registry.registries.docker_hub_only = true;
+        let mut query = Query::default();
+        query.add("reference=app", &|_| Ok(Timestamp::UNIX_EPOCH)).unwrap();
+        assert_eq!(list(&docker, &query).unwrap().len(), 1);
         for bad in ["nonsense=1", "dangling=maybe", "dangling"] {
             assert!(Query::default().add(bad, &|_| Ok(Timestamp::UNIX_EPOCH)).is_err(), "{bad}");
         }

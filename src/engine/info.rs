@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::{Engine, doctor};
 use crate::base::{Result, time};
+use crate::cgroup;
 use crate::oci::Digest;
 use crate::rootless::outer;
+use crate::spec::cgroups::Manager;
 use crate::spec::storage::StorageDriver;
 
 /// What there is, with docker's keys in docker's order (`SystemInfo` of its API, 1.51).
@@ -267,12 +269,28 @@ pub fn info(engine: &Engine, client: &Client, driver: StorageDriver) -> Result<I
     let uname = rustix::system::uname();
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let unified = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let groups = cgroup::outlook(&engine.paths.runtime, nix::unistd::geteuid().as_raw(), outer::is_real_root());
+    let has = |controller: &str| groups.controllers.iter().any(|known| known == controller);
     let rootless = !outer::is_real_root();
     let mut security_options = vec!["name=seccomp,profile=builtin"];
     if rootless {
         security_options.push("name=rootless");
     }
     let mut warnings = Vec::new();
+    if groups.manager == Manager::Disabled {
+        warnings.push("No limits: no control group is delegated to you (`coracle doctor` names the fix)".to_owned());
+    }
+    for (controller, limits) in [
+        ("memory", "memory"),
+        ("cpu", "processor time"),
+        ("cpuset", "processors"),
+        ("io", "disk"),
+        ("pids", "processes"),
+    ] {
+        if !has(controller) && groups.manager != Manager::Disabled {
+            warnings.push(format!("No {limits} limits: the controller `{controller}` is not delegated to you (`coracle doctor` names the fix)"));
+        }
+    }
     if broken > 0 {
         warnings.push(format!("{broken} containers have records that cannot be read"));
     }
@@ -300,13 +318,13 @@ pub fn info(engine: &Engine, client: &Client, driver: StorageDriver) -> Result<I
             authorization: None,
             log: &["json-file"],
         },
-        memory_limit: false,
-        swap_limit: false,
-        cpu_cfs_period: false,
-        cpu_cfs_quota: false,
-        cpu_shares: false,
-        cpu_set: false,
-        pids_limit: false,
+        memory_limit: has("memory"),
+        swap_limit: has("memory"),
+        cpu_cfs_period: has("cpu"),
+        cpu_cfs_quota: has("cpu"),
+        cpu_shares: has("cpu"),
+        cpu_set: has("cpuset"),
+        pids_limit: has("pids"),
         ipv4_forwarding: fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1"),
         debug: client.debug,
         descriptors: count("/proc/self/fd"),
@@ -314,7 +332,10 @@ pub fn info(engine: &Engine, client: &Client, driver: StorageDriver) -> Result<I
         threads: count("/proc/self/task"),
         system_time: time::rfc3339(time::now()),
         logging_driver: "json-file",
-        cgroup_driver: "none",
+        cgroup_driver: match groups.manager {
+            Manager::Disabled => "none",
+            manager => manager.word(),
+        },
         cgroup_version: if unified { "2" } else { "1" },
         event_listeners: 0,
         kernel_version: uname.release().to_string_lossy().into_owned(),

@@ -43,7 +43,7 @@ pub enum Keep {
     Session,
 }
 
-/// Who may log in without being asked: the user whose credentials are kept.
+/// The user who may log in without being asked: the one whose credentials are kept.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// The user's name; `<token>` where there is only a token.

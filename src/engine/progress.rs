@@ -3,13 +3,29 @@
 
 use super::pull::PullReport;
 use super::push::PushReport;
+use crate::base::Result;
 use crate::oci::{Digest, Reference};
+
+/// The answer to [`Progress::choose`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The one at this index.
+    Of(usize),
+    /// There is nobody to ask.
+    Impossible,
+}
 
 /// Told what happens, from several threads. In a pull layers are named by the digest of their blob, in a push by their diff
 /// id ([`Digest::short`] is what people see); sizes are bytes. Whoever does not care implements nothing.
 pub trait Progress: Sync {
     /// A container needs an image that is not here: it will be pulled.
     fn absent(&self, _image: &str) {}
+    /// A name has several meanings: which of them does the user want?
+    fn choose(&self, _meanings: &[Reference]) -> Result<Choice> {
+        Ok(Choice::Impossible)
+    }
+    /// How a short name was understood, in podman's words.
+    fn understood(&self, _how: &str) {}
     /// The image that was absent is here.
     fn arrived(&self, _report: &PullReport) {}
 
@@ -19,7 +35,7 @@ pub trait Progress: Sync {
     fn layer_exists(&self, _layer: &Digest) {}
     /// Its transfer begins.
     fn layer_started(&self, _layer: &Digest, _total: u64) {}
-    /// So many bytes of it have been received or sent in all. Called often.
+    /// The number of its bytes that have been received or sent in all. Called often.
     fn layer_moved(&self, _layer: &Digest, _bytes: u64) {}
     /// All bytes are here; the rest is being unpacked.
     fn layer_extracting(&self, _layer: &Digest) {}

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Engine, network};
+use super::{Engine, image_name, network};
 use crate::base::{Error, Result};
+use crate::spec::container::Phase;
 use crate::spec::filter::{Any, Filter, Keys, Labels};
 use crate::spec::pattern::Pattern;
 use crate::spec::restart;
@@ -17,7 +18,7 @@ use crate::state::{Container, Status};
 pub struct Query {
     /// Those that do not run, too.
     pub all: bool,
-    /// Only so many of the newest, running or not.
+    /// Only this number of the newest, running or not.
     pub last: Option<usize>,
     /// Only those that pass.
     pub filters: Filters,
@@ -39,7 +40,7 @@ pub struct Filters {
     name: Any<Pattern>,
     label: Labels,
     exited: Any<i32>,
-    status: Any<String>,
+    status: Any<Phase>,
     ancestor: Any<String>,
     before: Any<String>,
     since: Any<String>,
@@ -52,9 +53,6 @@ pub struct Filters {
     restart_policy: Any<String>,
     starts_on_boot: Any<bool>,
 }
-
-/// docker's words for what a container does.
-const STATUSES: [&str; 7] = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
 
 /// docker's words for what a health check found.
 const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
@@ -92,7 +90,7 @@ impl Filters {
             "name" => self.name.push(Pattern::parse(&filter.value.replace('/', ""))?),
             "label" => self.label.add(&filter),
             "exited" => self.exited.push(filter.parsed()?),
-            "status" => self.status.push(filter.one_of(&STATUSES)?),
+            "status" => self.status.push(phase(&filter)?),
             "ancestor" => self.ancestor.push(value()),
             "before" => self.before.push(value()),
             "since" => self.since.push(value()),
@@ -108,6 +106,19 @@ impl Filters {
         }
         Ok(())
     }
+}
+
+/// The phase that `--filter status=` asks for.
+fn phase(filter: &Filter) -> Result<Phase> {
+    match Phase::parse(&filter.value) {
+        Some(phase) => Ok(phase),
+        None => Err(filter.wrong()),
+    }
+}
+
+/// Whether a container is in a phase. One that is being stopped still runs, for docker, which has no word for that.
+fn is_in(status: &Status, phase: Phase) -> bool {
+    status.phase() == phase || (phase == Phase::Running && status.phase() == Phase::Stopping)
 }
 
 /// An image that containers may descend from.
@@ -147,7 +158,7 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Listing> {
         times.collect::<Result<Vec<Timestamp>>>()
     };
     let ancestor = |name: &String| {
-        let image = engine.store()?.lookup(name)?;
+        let image = image_name::lookup(engine, &engine.store()?, name)?;
         let image = image.map(|image| (image.id.to_string(), image.layers.iter().map(ToString::to_string).collect()));
         Ok(Ancestor { name: name.clone(), image })
     };
@@ -181,7 +192,7 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && filters.name.are_in(container.name.as_str())
         && filters.label.fit(&config.labels)
         && filters.exited.fits(exited)
-        && filters.status.fits(|status| status == container.status.word())
+        && filters.status.fits(|phase| is_in(&container.status, *phase))
         && (named.ancestors.is_empty() || named.ancestors.iter().any(|ancestor| descends(container, ancestor)))
         && named.before.is_none_or(|before| config.created < before)
         && named.since.is_none_or(|since| config.created > since)
@@ -226,7 +237,7 @@ fn is_volume(mount: &Mount, wanted: &str) -> bool {
     let source = match &mount.source {
         MountSource::Bind { path } => path == Path::new(wanted),
         MountSource::Volume { name, .. } => name.as_str() == wanted,
-        MountSource::Tmpfs { .. } => return false,
+        _ => return false,
     };
     source || mount.target == wanted
 }
@@ -269,13 +280,8 @@ mod tests {
         let exited = Status::Exited { code: 3, started, finished: Some(started), error: String::new() };
         let mut db = container("db", 20, exited);
         db.config.labels = [("app".into(), "shop".into())].into();
-        db.config.storage.mounts = vec![Mount {
-            source: MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false },
-            target: "/var/lib/db".into(),
-            read_only: false,
-            propagation: Default::default(),
-            non_recursive: false,
-        }];
+        let data = MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false };
+        db.config.storage.mounts = vec![Mount::plain(data, "/var/lib/db".into())];
         vec![web, db, container("web2", 10, Status::Created)]
     }
 

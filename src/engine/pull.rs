@@ -31,16 +31,19 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use self::partial::Partial;
-use super::Engine;
-use super::progress::Progress;
+use super::progress::{Choice, Progress};
 use super::rmi::layers_in_use;
 use super::worker::{self, Given, Job, Place};
+use super::{Engine, image_name};
 use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
+use crate::oci::reference::short_name;
 use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
-use crate::registry::{BlobReader, Client, RemoteImage, is_loopback};
+use crate::registry::short_names::Meanings;
+use crate::registry::{BlobReader, Client, Registries, RemoteImage, is_loopback};
+use crate::spec::events::Action;
 use crate::spec::image::PullPolicy;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
@@ -54,6 +57,8 @@ pub(super) const KEEP_LAYERS: Duration = Duration::from_secs(24 * 3600);
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// The directory of the store for blobs that are not complete.
 const PARTIAL: &str = "partial";
+/// podman's word for a registry. What follows it is a whole name: it is not searched for.
+const TRANSPORT: &str = "docker://";
 /// How often layers that others removed meanwhile are fetched again.
 const ROUNDS: usize = 3;
 
@@ -112,12 +117,91 @@ struct Plan {
     layers: Vec<LayerPlan>,
 }
 
-/// Pulls an image.
+/// Pulls an image: the first that a registry has of those that the name may mean.
 pub fn pull(engine: &Engine, request: &PullRequest, progress: &dyn Progress) -> Result<PullReport> {
-    match without_registry(engine, request)? {
-        Some(report) => Ok(report),
+    let here = match request.policy {
+        PullPolicy::Always => None,
+        _ => present(engine, request)?,
+    };
+    match (request.policy, here) {
+        (PullPolicy::Missing | PullPolicy::Never, Some(report)) => Ok(report),
+        (PullPolicy::Never, None) => {
+            let name = text::clean(&request.image);
+            Err(Error::not_found(format!("no such image: `{name}`")).hint(format!("`coracle pull {name}` fetches it")))
+        }
+        (PullPolicy::Newer, Some(report)) => match fetched(engine, request, progress) {
+            Err(error) if is_of_the_registry(&error) => {
+                trace::step(|| format!("the image that is here will do: {}", error.chain()));
+                Ok(report)
+            }
+            fetched => fetched,
+        },
+        _ => fetched(engine, request, progress),
+    }
+}
+
+/// Whether another registry might do better.
+fn is_of_the_registry(error: &Error) -> bool {
+    matches!(error.kind(), Kind::NotFound | Kind::Denied | Kind::Network)
+}
+
+fn fetched(engine: &Engine, request: &PullRequest, progress: &dyn Progress) -> Result<PullReport> {
+    let (candidates, chosen) = candidates(engine, request, progress)?;
+    let mut failed = Vec::new();
+    for reference in candidates {
+        let one = PullRequest { image: format!("{TRANSPORT}{reference}"), ..request.clone() };
         // Layers belong to the user's subordinate ids.
-        None => worker::call(engine, request.clone(), progress),
+        match worker::call(engine, one, progress) {
+            Ok(report) => {
+                if let Some(short) = &chosen {
+                    Registries::record_choice(&engine.registry, short, &reference)?;
+                }
+                return Ok(report);
+            }
+            Err(error) if is_of_the_registry(&error) => failed.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match (failed.len(), failed.pop()) {
+        (_, None) => Err(Error::system("no registry was asked")),
+        (1, Some(error)) => Err(error),
+        (_, Some(last)) => {
+            Err(failed.into_iter().fold(last, |last, other| last.hint(format!("before: {}", other.chain()))))
+        }
+    }
+}
+
+/// What to try in order; and the short name that the user has chosen the only one for.
+fn candidates(
+    engine: &Engine,
+    request: &PullRequest,
+    progress: &dyn Progress,
+) -> Result<(Vec<Reference>, Option<String>)> {
+    if request.image.starts_with(TRANSPORT) || short_name(&request.image).is_none() {
+        return Ok((vec![request.reference()?], None));
+    }
+    let Meanings { candidates, reason, choose, enforced } =
+        Registries::load(&engine.registry)?.short_names.meanings(&request.image)?;
+    let choice = match &choose {
+        Some(_) => progress.choose(&candidates)?,
+        None => Choice::Impossible,
+    };
+    match (choice, choose) {
+        (Choice::Of(at), Some(short)) => {
+            let chosen = candidates.into_iter().nth(at).ok_or_else(|| Error::system("what was chosen is not there"))?;
+            Ok((vec![chosen], Some(short)))
+        }
+        (_, Some(short)) if enforced => {
+            let names: Vec<String> = candidates.iter().map(Reference::familiar).collect();
+            Err(Error::usage(format!(
+                "the name `{short}` could be in several registries, and there is no terminal to ask"
+            ))
+            .hint(format!("say which: {}; `short-name-mode` in registries.conf is `enforcing`", names.join(", "))))
+        }
+        _ => {
+            reason.iter().for_each(|reason| progress.understood(reason));
+            Ok((candidates, None))
+        }
     }
 }
 
@@ -132,46 +216,31 @@ impl Job for PullRequest {
         let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
         from_registry((engine, &store), &reference, self.platform.as_ref(), partials.as_deref(), given.progress)
             .context(|| format!("cannot pull `{}`", reference.familiar()))
+            .inspect(|_| engine.tell_of_image(Action::Pull, &reference.familiar(), &reference.familiar()))
     }
 }
 
 impl PullRequest {
     fn reference(&self) -> Result<Reference> {
-        self.image.strip_prefix("docker://").unwrap_or(&self.image).parse()
+        self.image.strip_prefix(TRANSPORT).unwrap_or(&self.image).parse()
     }
 }
 
-/// What the policy says when the registry need not be asked. Refuses a name that is none.
-fn without_registry(engine: &Engine, request: &PullRequest) -> Result<Option<PullReport>> {
-    let (reference, store) = (request.reference()?, engine.store()?);
-    if request.policy != PullPolicy::Always {
-        if let Some(image) = present(&store, &reference, request.platform.as_ref())? {
-            let report = PullReport { reference, image, digest: None, outcome: Outcome::Present, foreign: None };
-            return Ok(Some(report));
+/// The image that is here under the name, if it is for the platform and complete.
+fn present(engine: &Engine, request: &PullRequest) -> Result<Option<PullReport>> {
+    let store = engine.store()?;
+    let typed = request.image.strip_prefix(TRANSPORT);
+    let found = match typed {
+        Some(whole) => {
+            let reference: Reference = whole.parse()?;
+            store.resolve(&reference)?.map(|image| (image, Some(reference)))
         }
-        if request.policy == PullPolicy::Never {
-            return Err(Error::not_found(format!("no such image: `{}`", reference.familiar()))
-                .hint(format!("`coracle pull {}` fetches it", reference.familiar())));
-        }
-    }
-    Ok(None)
-}
-
-/// Pulls the image that a container shall be made from. The caller has decided that it is needed.
-pub fn for_container(
-    engine: &Engine,
-    image: &str,
-    platform: Option<Platform>,
-    progress: &dyn Progress,
-) -> Result<PullReport> {
-    pull(engine, &PullRequest { image: image.to_owned(), platform, policy: PullPolicy::Always }, progress)
-}
-
-/// The image named `reference`, if it is for the platform and complete.
-fn present(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<Option<ImageRecord>> {
-    let Some(image) = store.resolve(reference)? else { return Ok(None) };
-    let fits = platform.is_none_or(|wanted| wanted.matches(&image.platform));
-    Ok((fits && store.image_layers(&image).is_ok()).then_some(image))
+        None => image_name::find(engine, &store, &request.image)?,
+    };
+    let Some((image, name)) = found else { return Ok(None) };
+    let fits = request.platform.as_ref().is_none_or(|wanted| wanted.matches(&image.platform));
+    let Some(reference) = name.filter(|_| fits && store.image_layers(&image).is_ok()) else { return Ok(None) };
+    Ok(Some(PullReport { reference, image, digest: None, outcome: Outcome::Present, foreign: None }))
 }
 
 /// `partials` is where to keep what has come of a blob when it breaks off.

@@ -1,11 +1,17 @@
 //! `rm`: a container goes away.
 
+use std::time::Duration;
+
 use super::reclaim::reclaim;
+use super::settings::refuse_paused;
 use super::stop::{How, stop};
 use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
 use crate::state::{Container, ContainerGuard, durability};
+
+/// How long a container may be changed by somebody else.
+const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// How to remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,28 +55,30 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
 /// container that is just being started is waited for: then it runs.
 fn stopped(engine: &Engine, container: &Container, force: bool) -> Result<Option<ContainerGuard>> {
     let (containers, id, name) = (engine.containers(), &container.config.id, &container.name);
-    for _ in 0..500 {
-        let running = || Ok::<_, Error>(containers.state(id)?.is_some_and(|state| state.status().is_running()));
-        if running()? {
+    let is_running = || Ok::<_, Error>(containers.state(id)?.is_some_and(|state| state.status().is_running()));
+    let taken = containers.until(id, PATIENCE, |watch| {
+        if is_running()? {
             if !force {
+                let paused = "container is paused and must be unpaused first";
+                refuse_paused(
+                    &container.status,
+                    name.as_str(),
+                    &format!("cannot remove container `{name}`: {paused}"),
+                )?;
                 return Err(Error::conflict(format!("cannot remove container `{name}`: it is running")).hint(format!(
                     "stop it first with `coracle stop {name}`, or force it with `coracle rm -f {name}`"
                 )));
             }
-            match stop(engine, id.as_str(), How { signal: Some(libc::SIGKILL), timeout: Some(0) }) {
-                Err(error) if error.kind() == Kind::NotFound => return Ok(None),
-                stopped => drop(stopped?),
-            }
+            stop(engine, id.as_str(), How { signal: Some(libc::SIGKILL), timeout: Some(0) })?;
         }
-        match containers.guard(id) {
-            Ok(Some(guard)) if !running()? => return Ok(Some(guard)),
-            // A `--rm` container has removed itself when it was stopped.
-            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
-            other => drop(other?),
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        let guard = watch.guard()?;
+        Ok(if is_running()? { None } else { guard })
+    });
+    match taken {
+        // A `--rm` container has removed itself when it was stopped.
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        taken => taken?.map_or_else(|| Err(busy(engine, id, name)), |guard| Ok(Some(guard))),
     }
-    Err(busy(engine, id, name))
 }
 
 fn busy(engine: &Engine, id: &ContainerId, name: &Name) -> Error {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::id::Name;
+use crate::spec::cgroups::Cgroups;
 use crate::spec::health::HealthRequest;
 use crate::spec::identity::IdentityRequest;
 use crate::spec::image::ImageRequest;
@@ -12,6 +13,7 @@ use crate::spec::lifecycle::LifecycleRequest;
 use crate::spec::namespaces::NamespacesRequest;
 use crate::spec::networking::Networking;
 use crate::spec::process::ProcessRequest;
+use crate::spec::resources::Resources;
 use crate::spec::security::Security;
 use crate::spec::storage::StorageRequest;
 
@@ -40,6 +42,10 @@ pub struct CreateRequest {
     pub lifecycle: LifecycleRequest,
     /// How it is seen to do its work.
     pub health: HealthRequest,
+    /// What it may take of the machine.
+    pub resources: Resources,
+    /// Where it stands among the control groups.
+    pub cgroups: Cgroups,
 }
 
 /// A process to run in a running container.

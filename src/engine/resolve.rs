@@ -47,6 +47,8 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         security: request.security.clone(),
         lifecycle: request.lifecycle.resolve(image)?,
         health: request.health.resolve(image)?,
+        resources: request.resources.clone(),
+        cgroups: request.cgroups.clone(),
         namespaces,
         id: facts.id,
         name: facts.name,

@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::Engine;
 use super::reclaim::reclaim;
+use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Platform, Reference};
-use crate::state::{Container, Containers};
+use crate::spec::events::Action;
+use crate::state::{Container, ContainerConfig, Containers};
 use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
 
 /// What the removal of one image did.
@@ -78,6 +79,11 @@ fn reclaim_after(engine: &Engine, results: &[Result<Removed>]) {
 /// An image goes with all its names, and with the layers that nothing else needs.
 fn delete(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, image: &ImageRecord) -> Result<Removed> {
     let gone = store.remove_image(lock, image, &layers_in_use(&engine.containers())?)?;
+    let id = image.id.to_string();
+    for reference in &gone.references {
+        engine.tell_of_image(Action::Untag, &id, &reference.familiar());
+    }
+    engine.tell_of_image(Action::Destroy, &id, &id);
     Ok(Removed {
         untagged: gone.references.iter().map(Reference::familiar).collect(),
         deleted: std::iter::once(image.id.clone()).chain(gone.layers).collect(),
@@ -85,15 +91,7 @@ fn delete(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, image: &I
 }
 
 fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name: &str, how: &How) -> Result<Removed> {
-    let reference = name.parse::<Reference>().ok();
-    let by_name = match &reference {
-        Some(reference) => store.resolve(reference)?.map(|image| (image, Some(reference))),
-        None => None,
-    };
-    let (image, reference) = match by_name {
-        Some(found) => found,
-        None => (store.lookup(name)?.ok_or_else(|| no_such_image(name))?, None),
-    };
+    let (image, reference) = image_name::find(engine, store, name)?.ok_or_else(|| no_such_image(name))?;
     let listed = store.list()?.into_iter().find(|listed| listed.record.id == image.id);
     let listed = listed.ok_or_else(|| no_such_image(name))?;
     if let Some(wanted) = how.platform.as_ref().filter(|wanted| !wanted.matches(&image.platform)) {
@@ -104,11 +102,12 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
         )));
     }
     let users = users(engine, &image)?;
-    match plan(&listed, reference, &users, how.force)? {
+    match plan(&listed, reference.as_ref(), &users, how.force)? {
         Plan::Untag(names) => {
             let mut removed = Removed::default();
             for name in names {
                 if store.untag(lock, &name)? {
+                    engine.tell_of_image(Action::Untag, &image.id.to_string(), &name.familiar());
                     removed.untagged.push(name.familiar());
                 }
             }
@@ -131,16 +130,20 @@ fn users(engine: &Engine, image: &ImageRecord) -> Result<Vec<Container>> {
     Ok(containers.into_iter().filter(|container| container.config.image.id == id).collect())
 }
 
-/// The layers that containers were made of, also those whose image is gone.
+/// The layers that containers were made of and those of images they mount, also when the image is gone.
 pub(super) fn layers_in_use(containers: &Containers) -> Result<HashSet<Digest>> {
-    let steps = Containers::new(&containers.paths().build_steps());
     let mut all: Vec<Container> = containers.list()?.into_iter().collect::<Result<_>>()?;
-    // A step that ends meanwhile is gone.
-    all.extend(steps.list()?.into_iter().flatten());
-    let layers = all.into_iter().flat_map(|container| container.config.image.layers);
-    let mut layers: HashSet<Digest> = layers.map(|layer| layer.parse()).collect::<Result<_>>()?;
-    layers.extend(Store::open(&containers.paths().store())?.build_cache().layers()?);
-    Ok(layers)
+    // A step of a build that ends meanwhile is gone.
+    all.extend(Containers::new(&containers.paths().build_steps()).list()?.into_iter().flatten());
+    let mut digests: HashSet<Digest> =
+        Store::open(&containers.paths().store())?.build_cache().layers()?.into_iter().collect();
+    for ContainerConfig { image, storage, .. } in all.iter().map(|container| &container.config) {
+        let mounted = storage.mounts.iter().flat_map(|mount| mount.source.layers());
+        for layer in image.layers.iter().chain(mounted) {
+            digests.insert(layer.parse()?);
+        }
+    }
+    Ok(digests)
 }
 
 /// What is to be done.

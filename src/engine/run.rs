@@ -2,6 +2,7 @@
 //! created; on a machine with two cores that hides most of its cost.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use super::Engine;
 use super::create::{Created, create_guarded};
@@ -35,9 +36,9 @@ pub fn run(
 ) -> Result<Ran> {
     let supervisor = supervisor(engine)?;
     let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
-    let Created { config, guard, layers } = create_guarded(engine, request, starter, progress)?;
+    let Created { config, guard, layers, images } = create_guarded(engine, request, starter, progress)?;
     created(&config.id)?;
-    let launch = launch_request(config.id.clone(), layers, config.process.stdin, terminal);
+    let launch = launch_request(config.id.clone(), layers, images, config.process.stdin, terminal);
     // The lock goes over to the supervisor.
     drop(guard);
     let end = start_with(&supervisor, launch, &config, terminal, note)?;
@@ -46,7 +47,8 @@ pub fn run(
 
 pub(super) fn launch_request(
     id: ContainerId,
-    layers: Vec<std::path::PathBuf>,
+    layers: Vec<PathBuf>,
+    images: Vec<Vec<PathBuf>>,
     stdin: bool,
     terminal: Option<&Terminal<'_>>,
 ) -> Launch {
@@ -54,6 +56,7 @@ pub(super) fn launch_request(
     Launch {
         id,
         layers,
+        images,
         attach: terminal.is_some(),
         stdin: stdin && terminal.is_some_and(|terminal| terminal.stdin.is_some()),
         terminal: size,

@@ -1,20 +1,27 @@
 //! `start`: runs a created or stopped container again.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::create::layer_trees;
+use super::create::{image_mounts, layer_trees};
+use super::kill::orphan;
 use super::progress::Silent;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
+use super::settings::refuse_paused;
 use super::wait::settled;
 use super::worker::{self, Given, Job, Place};
+use crate::base::process::ends_within;
 use crate::base::{ContainerId, Error, Result};
 use crate::oci::Digest;
 use crate::state::Container;
 use crate::supervise::{control_pair, spawn};
+
+/// How long the processes of a killed supervisor may take to end.
+const LAST_BREATH: Duration = Duration::from_secs(2);
 
 /// Starts a container: attached to `terminal` until it ends, or in the background. Starting a running one is no error,
 /// as with docker; attaching to it is done by `attach`.
@@ -27,6 +34,7 @@ pub fn start(
 ) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
     let container = supervised(engine, &id)?;
+    refuse_paused(&container.status, name, "cannot start a paused container, try unpause instead")?;
     if container.status.is_running() {
         return match terminal {
             None => Ok((id, None)),
@@ -38,26 +46,32 @@ pub fn start(
     let diff_ids: Vec<Digest> =
         container.config.image.layers.iter().map(|layer| layer.parse()).collect::<Result<_>>()?;
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
-    let launch = launch_request(id.clone(), layers, container.config.process.stdin, terminal);
+    let images = image_mounts(&store, &container.config.storage.mounts)?;
+    let launch = launch_request(id.clone(), layers, images, container.config.process.stdin, terminal);
     let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
 }
 
 /// The container, once what a killed supervisor has left of it has ended: its processes die with it, but not at once.
 fn supervised(engine: &Engine, id: &ContainerId) -> Result<Container> {
-    for _ in 0..1000 {
-        let container = settled(engine, id)?;
-        let state = engine.containers().state(id)?;
-        if !container.status.is_running() || state.is_some_and(|state| state.supervisor.is_alive()) {
-            return Ok(container);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
+    let container = settled(engine, id)?;
+    let state = engine.containers().state(id)?;
+    if !container.status.is_running() || state.is_some_and(|state| state.supervisor.is_alive()) {
+        return Ok(container);
     }
-    Err(Error::conflict(format!(
-        "the supervisor of container `{}` is gone, but its first process lives on",
-        id.short()
-    ))
-    .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())))
+    if let Some(init) = orphan(engine, id)? {
+        ends_within(init, LAST_BREATH);
+    }
+    let container = engine.containers().load(id)?;
+    let state = engine.containers().state(id)?;
+    match !container.status.is_running() || state.is_some_and(|state| state.supervisor.is_alive()) {
+        true => Ok(container),
+        false => Err(Error::conflict(format!(
+            "the supervisor of container `{}` is gone, but its first process lives on",
+            id.short()
+        ))
+        .hint(format!("stop the container with `coracle stop {}` and start it again", id.short()))),
+    }
 }
 
 /// A supervisor that waits for its `Launch` on the returned socket. Returns before it is ready: what fails in the meantime

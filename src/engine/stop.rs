@@ -1,13 +1,17 @@
 //! `stop` and `restart`: the stop signal, patience, SIGKILL.
 
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::Engine;
 use super::kill::signal_orphan;
 use super::start::start;
 use super::wait::{ask, end_of, settled};
+use crate::base::process::ends_within;
 use crate::base::{ContainerId, Kind, Result, failpoint, trace};
+use crate::spec::events::Action;
 use crate::supervise::protocol::Request;
+use crate::sys::process::send_signal;
 
 /// How to stop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,22 +64,12 @@ fn stop_and(engine: &Engine, name: &str, how: How, keep: bool) -> Result<Contain
 
 /// Stops a container whose supervisor was killed while its setuid pid 1 lived on.
 fn stop_orphan(engine: &Engine, id: &ContainerId, name: &str, signal: i32, seconds: i64) -> Result<()> {
-    let over = |until: Option<Instant>| -> Result<bool> {
-        while until.is_none_or(|until| Instant::now() < until) {
-            if !engine.containers().load(id)?.status.is_running() {
-                return Ok(true);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(false)
-    };
-    if signal_orphan(engine, id, name, signal).is_err() {
-        return Ok(());
-    }
-    let until = (seconds >= 0).then(|| Instant::now() + Duration::from_secs(seconds.unsigned_abs()));
-    if !over(until)? {
-        let _ = signal_orphan(engine, id, name, libc::SIGKILL);
-        over(None)?;
+    let Ok(init) = signal_orphan(engine, id, name, signal) else { return Ok(()) };
+    if seconds < 0 {
+        ends_within(&init, Duration::MAX);
+    } else if !ends_within(&init, Duration::from_secs(seconds.unsigned_abs())) {
+        let _ = send_signal(init.as_fd(), libc::SIGKILL);
+        ends_within(&init, Duration::MAX);
     }
     Ok(())
 }
@@ -83,5 +77,9 @@ fn stop_orphan(engine: &Engine, id: &ContainerId, name: &str, signal: i32, secon
 /// Stops the container when it runs, and starts it. A `--rm` container stays, as with docker and podman.
 pub fn restart(engine: &Engine, name: &str, how: How, note: &mut dyn FnMut(&str)) -> Result<ContainerId> {
     let id = stop_and(engine, name, how, true)?;
-    start(engine, name, None, note).map(|_| id)
+    start(engine, name, None, note)?;
+    if let Ok(config) = engine.containers().config(&id) {
+        engine.tell(&config, Action::Restart);
+    }
+    Ok(id)
 }

@@ -1,8 +1,9 @@
 //! `tag` and `untag`: names are given to images and taken away. The images stay.
 
-use super::Engine;
+use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::Reference;
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, Store};
 
 /// Gives the image `name` (a name or an id) further names. All are read before the first is given.
@@ -11,8 +12,12 @@ pub fn tag(engine: &Engine, name: &str, targets: &[String]) -> Result<()> {
     let targets = targets.iter().map(|target| target_of(target)).collect::<Result<Vec<_>>>()?;
     // Held from the look at the image until it has the names: nobody removes it meanwhile.
     let lock = store.lock_shared()?;
-    let image = image(&store, name)?;
-    targets.iter().try_for_each(|target| store.tag(&lock, target, &image))
+    let image = image(engine, &store, name)?;
+    targets.iter().try_for_each(|target| {
+        store.tag(&lock, target, &image)?;
+        engine.tell_of_image(Action::Tag, &image.id.to_string(), &target.familiar());
+        Ok(())
+    })
 }
 
 fn target_of(target: &str) -> Result<Reference> {
@@ -27,11 +32,14 @@ fn target_of(target: &str) -> Result<Reference> {
 pub fn untag(engine: &Engine, name: &str, names: &[String]) -> Result<Vec<Reference>> {
     let store = engine.store()?;
     let lock = store.lock_exclusive()?;
-    let image = image(&store, name)?;
+    let image = image(engine, &store, name)?;
     let own = store.names_of(&image.id)?;
     let mut wanted = Vec::new();
     for name in names {
-        let reference: Reference = name.parse()?;
+        let reference = match image_name::find(engine, &store, name)? {
+            Some((found, Some(reference))) if found.id == image.id => reference,
+            _ => name.parse()?,
+        };
         if !own.contains(&reference) {
             return Err(Error::not_found(format!(
                 "`{}` is not a name of the image `{}`",
@@ -44,12 +52,13 @@ pub fn untag(engine: &Engine, name: &str, names: &[String]) -> Result<Vec<Refere
     let gone = if names.is_empty() { own } else { wanted };
     for reference in &gone {
         store.untag(&lock, reference)?;
+        engine.tell_of_image(Action::Untag, &image.id.to_string(), &reference.familiar());
     }
     Ok(gone)
 }
 
-fn image(store: &Store, name: &str) -> Result<ImageRecord> {
-    store.lookup(name)?.ok_or_else(|| {
+fn image(engine: &Engine, store: &Store, name: &str) -> Result<ImageRecord> {
+    image_name::lookup(engine, store, name)?.ok_or_else(|| {
         Error::not_found(format!("no such image: `{}`", text::clean(name)))
             .hint("`coracle images` lists the images there are")
     })

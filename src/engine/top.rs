@@ -33,10 +33,10 @@ pub fn top(engine: &Engine, name: &str, ps_arguments: &[String], zone: &TimeZone
     let columns = columns(ps_arguments)?;
     let containers = engine.containers();
     let container = containers.load(&containers.find(name)?)?;
-    let init = match container.status {
-        crate::state::Status::Running { pid, .. } if pid > 0 => pid,
-        _ => return Err(Error::conflict(format!("container `{}` is not running", text::clean(name)))),
-    };
+    let init = container
+        .status
+        .pid()
+        .ok_or_else(|| Error::conflict(format!("container `{}` is not running", text::clean(name))))?;
     let processes = members(init)?;
     let machine = Machine { names: worker::call_silently(engine, ReadNames { init })?, ..Machine::read(zone)? };
     Ok(Top {

@@ -192,7 +192,7 @@ fn users(engine: &Engine) -> Result<BTreeMap<Name, usize>> {
             .iter()
             .filter_map(|mount| match &mount.source {
                 MountSource::Volume { name, .. } => Some(name.clone()),
-                MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
+                _ => None,
             })
             .collect();
         names.into_iter().for_each(|name| *users.entry(name).or_default() += 1);

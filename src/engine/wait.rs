@@ -1,8 +1,7 @@
 //! `wait`: until a container has ended, or is healthy, or gone.
 
 use std::os::fd::{AsFd, OwnedFd};
-
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use std::time::Duration;
 
 use super::Engine;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text};
@@ -10,6 +9,15 @@ use crate::spec::container::Status;
 use crate::spec::health::HealthStatus;
 use crate::state::Container;
 use crate::supervise::protocol::{self, MAX_MESSAGE, Reply, Request};
+
+/// The longest wait at once.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// How long the records of a container without a supervisor are not looked at again.
+const UNWATCHED: Duration = Duration::from_millis(100);
+
+/// How long a supervisor may take to record what has happened.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What to wait for (`--condition`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,7 +65,7 @@ impl Condition {
 /// Waits and returns the exit code; 0 where there is none.
 pub fn wait(engine: &Engine, name: &str, condition: Condition) -> Result<i32> {
     let id = engine.containers().find(name)?;
-    let watch = Watch::of(engine, &id)?;
+    let watch = engine.containers().watch(&id)?;
     let mut last = 0;
     loop {
         if condition.has_code()
@@ -80,22 +88,23 @@ pub fn wait(engine: &Engine, name: &str, condition: Condition) -> Result<i32> {
             (Condition::Created, _) => return Ok(0),
             (Condition::NotRunning, Status::Created) => return Ok(0),
             (Condition::NotRunning, Status::Exited { code, .. }) => return Ok(code),
-            (Condition::Running, Status::Running { pid, .. }) if pid > 0 => return Ok(0),
+            (Condition::Running, status) if status.pid().is_some() => return Ok(0),
             (Condition::Health(_), _) if container.config.health.plan().is_none() => {
                 return Err(Error::usage(format!("container `{name}` has no defined healthcheck")));
             }
-            (Condition::Health(wanted), Status::Running { .. }) if health == Some(wanted) => return Ok(0),
+            (Condition::Health(wanted), status) if status.pid().is_some() && health == Some(wanted) => return Ok(0),
             (Condition::Health(HealthStatus::Healthy), Status::Exited { code, .. }) => {
                 return Err(Error::conflict(format!("container `{name}` ended with {code} before it was healthy"))
                     .hint(format!("`coracle logs {name}` shows what it printed")));
             }
             (Condition::Removed, Status::Exited { code, .. }) => {
                 last = code;
-                watch.pause_at_most(1000)?;
+                watch.wait(LONGEST)?;
             }
-            // Its processes live, but nobody listens: it is about to be recorded, or its supervisor was killed.
-            (Condition::NotRunning, Status::Running { .. }) => watch.pause_at_most(100)?,
-            _ => watch.pause_at_most(1000)?,
+            // Its processes live, but nobody listens: it is about to be recorded, or its supervisor was killed, and the end
+            // of its first process changes no file then.
+            (Condition::NotRunning, status) if status.is_running() => watch.wait(UNWATCHED)?,
+            _ => watch.wait(LONGEST)?,
         }
     }
 }
@@ -103,14 +112,14 @@ pub fn wait(engine: &Engine, name: &str, condition: Condition) -> Result<i32> {
 /// The container, once its supervisor has recorded an end that has happened already: until then a record says that it runs
 /// whose process is gone.
 pub(super) fn settled(engine: &Engine, id: &ContainerId) -> Result<Container> {
-    for _ in 0..1000 {
-        let container = engine.containers().load(id)?;
-        if !matches!(container.status, Status::Running { pid: 0, .. }) {
-            return Ok(container);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
+    let containers = engine.containers();
+    let container = containers.load(id)?;
+    if !container.status.is_unsettled() {
+        return Ok(container);
     }
-    engine.containers().load(id)
+    let settled = containers
+        .until(id, PATIENCE, |_| Ok(Some(containers.load(id)?).filter(|container| !container.status.is_unsettled())));
+    settled?.map_or_else(|| containers.load(id), Ok)
 }
 
 /// Sends a request to a container's supervisor. False when that has just ended: what was asked for is done, or cannot be.
@@ -130,29 +139,5 @@ pub(super) fn end_of(socket: &OwnedFd) -> Result<Option<i32>> {
             Some(_) => {}
             None => return Ok(None),
         }
-    }
-}
-
-/// Wakes when anything about a container changes.
-struct Watch {
-    inotify: Inotify,
-}
-
-impl Watch {
-    fn of(engine: &Engine, id: &ContainerId) -> Result<Self> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context(|| "cannot watch files")?;
-        let directory = engine.paths.container(id);
-        let flags = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF;
-        inotify.add_watch(&directory, flags).at(&directory, "cannot watch")?;
-        Ok(Self { inotify })
-    }
-
-    /// Until something happens, or `milliseconds` have passed: a killed process changes no file.
-    fn pause_at_most(&self, milliseconds: u16) -> Result<()> {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-        let mut fds = [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut fds, PollTimeout::from(milliseconds));
-        let _ = self.inotify.read_events();
-        Ok(())
     }
 }

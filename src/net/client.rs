@@ -190,6 +190,16 @@ impl Membership {
         }
     }
 
+    /// The container has another name: others find it by that from now on, also with a netd that comes later.
+    pub fn rename(&mut self, name: &Name) -> Result<()> {
+        self.join.name.clone_from(name);
+        wait_at_most(self.socket.as_fd(), PATIENCE_RUNNING)?;
+        match self.request(&Request::Rename(name.clone()))? {
+            Reply::Done => Ok(()),
+            _ => Err(misunderstood()),
+        }
+    }
+
     /// The traffic counters of the container, by interface name.
     pub fn count(&mut self) -> Result<BTreeMap<String, Counters>> {
         match self.request(&Request::Count)? {

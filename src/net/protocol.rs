@@ -58,6 +58,8 @@ pub enum Request {
     Connect(Box<(Network, Wish)>, OwnedFd),
     /// Takes one away, by name. The answer is [`Reply::Done`].
     Disconnect(Name, OwnedFd),
+    /// The container has another name. The answer is [`Reply::Done`].
+    Rename(Name),
     /// Asks for counters. The answer is [`Reply::Counters`].
     Count,
     /// The container has ended. The answer is [`Reply::Done`], when its ports are closed and its addresses are free.
@@ -109,6 +111,7 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
         Request::Plug(netns) => socket::send(socket, b"P", &[], &[netns.as_fd()]),
         Request::Connect(what, netns) => socket::send(socket, b"C", &json(what)?, &[netns.as_fd()]),
         Request::Disconnect(network, netns) => socket::send(socket, b"D", &json(network)?, &[netns.as_fd()]),
+        Request::Rename(name) => socket::send(socket, b"R", &json(name)?, &[]),
         Request::Count => socket::send(socket, b"N", &[], &[]),
         Request::Leave => socket::send(socket, b"L", &[], &[]),
     }
@@ -125,6 +128,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
         b'P' => Request::Plug(fd()?),
         b'C' => Request::Connect(parse(body)?, fd()?),
         b'D' => Request::Disconnect(parse(body)?, fd()?),
+        b'R' => Request::Rename(parse(body)?),
         b'N' => Request::Count,
         b'L' => Request::Leave,
         _ => return Err(malformed()),
@@ -214,7 +218,8 @@ mod tests {
         let fd = || OwnedFd::from(UnixStream::pair().unwrap().0);
         let name: Name = "front".parse().unwrap();
         let with_fds = [Request::Plug(fd()), Request::Disconnect(name, fd())];
-        let without = [Request::Join(Box::new(join())), Request::Count, Request::Leave];
+        let new: Name = "db".parse().unwrap();
+        let without = [Request::Join(Box::new(join())), Request::Rename(new), Request::Count, Request::Leave];
         for request in with_fds.into_iter().chain(without) {
             send_request(a.as_fd(), &request).unwrap();
             let received = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();
@@ -235,7 +240,7 @@ mod tests {
         /// A peer of another version must not end netd: its messages are understood or rejected.
         #[test]
         fn any_message_is_harmless(
-            tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'N'), Just(b'L'), any::<u8>()],
+            tag in prop_oneof![Just(b'J'), Just(b'P'), Just(b'C'), Just(b'D'), Just(b'R'), Just(b'N'), Just(b'L'), any::<u8>()],
             damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
             noise in proptest::collection::vec(any::<u8>(), 0..200),
             end in any::<prop::sample::Index>(),

@@ -30,7 +30,7 @@ pub struct ImageConfig {
     /// When it was built, RFC 3339, as the author's tool wrote it; see [`ImageConfig::created_at`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Who made it.
+    /// The author.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// Defaults for the container.
@@ -131,7 +131,7 @@ pub struct History {
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Who did it.
+    /// The author of this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// The command.

@@ -73,6 +73,11 @@ impl Reference {
         Self { tag: None, digest: Some(digest), ..self.clone() }
     }
 
+    /// The same tag and digest in the repository of `other`.
+    pub fn in_repository(&self, other: &Self) -> Self {
+        Self { registry: other.registry.clone(), repository: other.repository.clone(), ..self.clone() }
+    }
+
     /// What docker shows in its REPOSITORY column: `alpine`, `user/app`, `localhost:5000/app`.
     pub fn familiar_repository(&self) -> String {
         if self.registry != DOCKER_HUB {
@@ -133,6 +138,13 @@ impl FromStr for Reference {
         let tag = tag.or(digest.is_none().then_some(DEFAULT_TAG)).map(str::to_owned);
         Ok(Self { registry: registry.to_owned(), repository, tag, digest })
     }
+}
+
+/// The repository as typed, without tag and digest, of a reference that names no registry.
+pub fn short_name(typed: &str) -> Option<&str> {
+    let (name, _) = split_tag(typed.split('@').next().unwrap_or_default());
+    let (registry, path) = split_registry(name);
+    (registry == DOCKER_HUB && path.len() == name.len() && !name.is_empty()).then_some(name)
 }
 
 const SHAPE: &str =
@@ -269,6 +281,25 @@ mod tests {
             assert_eq!(canonical.parse::<Reference>().unwrap(), reference);
             assert_eq!(familiar.parse::<Reference>().unwrap(), reference);
         }
+    }
+
+    #[test]
+    fn short_names_have_no_registry() {
+        for (typed, short) in [
+            ("alpine", Some("alpine")),
+            ("alpine:3", Some("alpine")),
+            (&format!("u/app:1@{D}"), Some("u/app")),
+            ("docker.io/alpine", None),
+            ("index.docker.io/alpine", None),
+            ("localhost/a", None),
+            ("localhost:5000/a", None),
+            ("quay.io/a:1", None),
+            ("", None),
+        ] {
+            assert_eq!(short_name(typed), short, "{typed}");
+        }
+        let typed: Reference = "app:1".parse().unwrap();
+        assert_eq!(typed.in_repository(&"quay.io/x/y:2".parse().unwrap()).to_string(), "quay.io/x/y:1");
     }
 
     #[test]

@@ -30,6 +30,8 @@ const CLIENT_ID: &str = "coracle";
 /// Credentials and tokens of this command.
 pub struct Authorizer {
     settings: Arc<Settings>,
+    /// `credential-helpers` of registries.conf.
+    helpers: Option<Vec<String>>,
     /// By endpoint; held while a token is fetched, so that blobs in parallel do not each fetch one.
     known: Mutex<HashMap<(String, String), String>>,
     /// By endpoint, because credentials may belong to a part of a registry.
@@ -45,8 +47,8 @@ fn key(endpoint: &Endpoint) -> (String, String) {
 
 impl Authorizer {
     /// Knows nothing yet.
-    pub fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, known: Mutex::default(), found: Mutex::default(), scopes: Mutex::default() }
+    pub fn new(settings: Arc<Settings>, helpers: Option<Vec<String>>) -> Self {
+        Self { settings, helpers, known: Mutex::default(), found: Mutex::default(), scopes: Mutex::default() }
     }
 
     /// Says that tokens for an endpoint will have to allow this as well: `repository:library/x:pull,push`.
@@ -122,10 +124,15 @@ impl Authorizer {
         // In a thread: a helper may ask the user, and transfers should go on meanwhile.
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let (settings, Endpoint { host, repository, .. }) = (self.settings.clone(), endpoint.clone());
+        let helpers = self.helpers.clone();
         std::thread::Builder::new()
             .name("credentials".into())
             .spawn(move || {
-                let found = credentials::find(&settings.auth_files, &host, &repository, settings.patience.helper);
+                let (files, patience) = (&settings.auth_files, settings.patience.helper);
+                let found = match helpers {
+                    Some(helpers) => credentials::find_by(&helpers, files, &host, &repository, patience),
+                    None => credentials::find(files, &host, &repository, patience),
+                };
                 let _ = sender.send(found);
             })
             .context(|| "cannot start a thread")?;

@@ -51,7 +51,7 @@ pub(super) struct Sender {
 }
 
 /// Reads a blob. The end is reported only for a blob of the right size and digest. A failure is an `io::Error` around an
-/// [`Error`] of ours, once; reading on fails in general terms.
+/// [`Error`] of this crate, once; reading on fails in general terms.
 pub struct BlobReader {
     pieces: mpsc::Receiver<Piece>,
     room: Arc<Semaphore>,

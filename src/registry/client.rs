@@ -106,10 +106,11 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self> {
         let registries = Registries::load(&settings)?;
         let settings = Arc::new(settings);
+        let authorizer = Authorizer::new(settings.clone(), registries.credential_helpers.clone());
         let shared = Arc::new(Shared {
             registries,
             transport: Transport::new(settings.clone()),
-            authorizer: Authorizer::new(settings.clone()),
+            authorizer,
             schemes: Mutex::default(),
             settings,
         });
@@ -383,7 +384,8 @@ impl Shared {
     }
 
     async fn manifest(&self, source: &Source, reference: &Reference) -> Result<Document> {
-        let wanted = reference.digest().map(Digest::as_str).or(reference.tag()).unwrap_or_default();
+        let tag = source.endpoint.tag.as_deref().or(reference.tag());
+        let wanted = reference.digest().map(Digest::as_str).or(tag).unwrap_or_default();
         self.document(source, wanted, reference.digest()).await.map_err(|error| absent(error, reference, source))
     }
 
@@ -467,7 +469,7 @@ impl Shared {
         Ok(Source { base: base(scheme, host)?, endpoint, trust })
     }
 
-    /// Where plain HTTP is allowed, only a try shows which scheme is spoken. This machine is asked in plain HTTP first,
+    /// Where plain HTTP is allowed, only a try shows which scheme the registry serves. This machine is asked in plain HTTP first,
     /// other hosts in HTTPS.
     async fn scheme(&self, host: &str, trust: Trust) -> Result<&'static str> {
         let mut schemes = self.schemes.lock().await;
@@ -486,7 +488,7 @@ impl Shared {
                     schemes.insert(key, scheme);
                     return Ok(scheme);
                 }
-                // The failure of HTTPS tells more, unless it only tells that it is not spoken.
+                // The failure of HTTPS tells more, unless it only tells that the registry does not serve it.
                 Err(failure) if scheme == "https" && !failure.not_tls => failed = Some(failure),
                 Err(failure) => failed = Some(failed.filter(|failed| !failed.not_tls).unwrap_or(failure)),
             }

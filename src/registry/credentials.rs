@@ -1,4 +1,4 @@
-//! Who the user is to a registry: docker's `config.json`, containers-auth.json(5) and credential helpers. What writes them
+//! The credentials of the user for a registry: docker's `config.json`, containers-auth.json(5) and credential helpers. What writes them
 //! is `auth_file`.
 //!
 //! Secrets never appear in errors or `Debug` output.
@@ -22,6 +22,9 @@ pub use crate::spec::credentials::Credentials;
 const FILE_MAX: u64 = 1 << 20;
 /// What docker calls Docker Hub in its files and to its helpers.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// The helper of containers-registries.conf(5) that stands for the files with credentials.
+const AUTH_FILES: &str = "containers-auth.json";
 
 /// The result of a search.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +88,34 @@ pub fn find(files: &[impl AsRef<Path>], host: &str, repository: &str, patience: 
         }
     }
     Ok(found)
+}
+
+/// Asks `helpers` in order, `credential-helpers` of containers-registries.conf(5); [`AUTH_FILES`] among them stands for
+/// `files`.
+pub fn find_by(
+    helpers: &[String],
+    files: &[impl AsRef<Path>],
+    host: &str,
+    repository: &str,
+    patience: Duration,
+) -> Result<Found> {
+    let mut notes = Vec::new();
+    for helper in helpers {
+        if helper == AUTH_FILES {
+            let mut found = find(files, host, repository, patience)?;
+            notes.append(&mut found.notes);
+            if found.credentials.is_some() {
+                return Ok(Found { notes, ..found });
+            }
+            continue;
+        }
+        match credential_helper::get(helper, server_name(host), patience) {
+            Ok(Some(credentials)) => return Ok(Found { credentials: Some(credentials), notes }),
+            Ok(None) => {}
+            Err(error) => notes.push(format!("registries.conf names a credential helper: {}", error.chain())),
+        }
+    }
+    Ok(Found { credentials: None, notes })
 }
 
 fn load(path: &Path) -> Result<Option<File>> {

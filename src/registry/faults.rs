@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::bad_registry::{self, BadRegistry, Content, Fault, Reply, Request};
 
-use super::settings::Places;
+use super::settings::{Places, RegistriesFiles};
 use super::{Client, Credentials, Patience, RemoteImage, Settings};
 use crate::base::publish::Staging;
 use crate::base::{Error, Kind, Paths, Result};
@@ -23,8 +23,7 @@ fn settings() -> Settings {
     let nowhere = std::path::PathBuf::from("/nonexistent");
     let paths = Paths { data: nowhere.clone(), runtime: nowhere.clone(), config: nowhere.clone(), home: nowhere };
     Settings {
-        registries_conf: Vec::new(),
-        registries_conf_dirs: Vec::new(),
+        registries: Default::default(),
         certificate_dirs: Vec::new(),
         patience: Patience {
             connect: Duration::from_secs(5),
@@ -224,6 +223,13 @@ fn too_many_requests_are_repeated_after_the_wait_or_told() {
     let begin = Instant::now();
     assert!(resolve(&client(), &registry).is_ok());
     assert!(begin.elapsed() >= Duration::from_secs(1));
+
+    // Waits that would take longer than all attempts may: the reason is told, not that time ran out.
+    let hurried = Patience { exchange: Duration::from_millis(1500), ..settings().patience };
+    let client = Client::new(Settings { patience: hurried, ..settings() }).unwrap();
+    let registry = BadRegistry::start(|_| Reply::error(429, "TOOMANYREQUESTS", "x").header("retry-after", "1"));
+    let error = resolve(&client, &registry).unwrap_err();
+    assert!(error.chain().contains("429"), "{}", error.chain());
 
     let (error, registry) = failure(|_| Reply::error(429, "TOOMANYREQUESTS", "x").header("retry-after", "3600"));
     assert_eq!((error.kind(), registry.count("manifests")), (Kind::Denied, 1));
@@ -538,7 +544,11 @@ fn mirrors_come_first_and_their_failure_is_not_fatal() {
         ),
     )
     .unwrap();
-    let client = Client::new(Settings { registries_conf: vec![conf], ..settings() }).unwrap();
+    let client = Client::new(Settings {
+        registries: RegistriesFiles { system: vec![conf], ..Default::default() },
+        ..settings()
+    })
+    .unwrap();
     let image = client.resolve(&"app".parse().unwrap(), &amd64()).unwrap();
     assert_eq!(mirror.count("/v2/hub/library/app/manifests/latest"), 1);
     assert_eq!(origin.count("/v2/library/app/manifests/latest"), 1);

@@ -36,6 +36,7 @@ mod registries;
 mod resolver;
 mod scopes;
 pub mod settings;
+pub mod short_names;
 mod transport;
 mod upload;
 
@@ -43,6 +44,7 @@ pub use auth_file::{AuthFile, Erased, Stored, Style, scope_of_server, user_of};
 pub use blob::BlobReader;
 pub use client::{Client, RemoteImage};
 pub use credentials::Credentials;
+pub use registries::Registries;
 pub use settings::{Patience, Settings};
 pub use transport::is_loopback;
 pub use upload::{Destination, Mounted};

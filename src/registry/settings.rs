@@ -22,12 +22,8 @@ pub struct Settings {
     /// Files with credentials, containers-auth.json(5) or docker's `config.json`; the first with an entry is used.
     #[serde(with = "lossless_list")]
     pub auth_files: Vec<PathBuf>,
-    /// Places of containers-registries.conf(5); the first that exists is read.
-    #[serde(with = "lossless_list")]
-    pub registries_conf: Vec<PathBuf>,
-    /// Directories of drop-ins for it; later ones override.
-    #[serde(with = "lossless_list")]
-    pub registries_conf_dirs: Vec<PathBuf>,
+    /// Places of containers-registries.conf(5).
+    pub registries: RegistriesFiles,
     /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
     /// `*.key` (what we show), see containers-certs.d(5).
     #[serde(with = "lossless_list")]
@@ -40,6 +36,46 @@ pub struct Settings {
     pub patience: Patience,
     /// The `User-Agent` header.
     pub user_agent: String,
+}
+
+/// Places of containers-registries.conf(5) and what belongs to it. By default there are none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RegistriesFiles {
+    /// `CONTAINERS_REGISTRIES_CONF`: the main file, which must exist then.
+    pub named: Option<PathBuf>,
+    /// The user's main file: with it the system's files and drop-ins are not read.
+    #[serde(with = "lossless_list")]
+    pub user: Vec<PathBuf>,
+    /// The system's main file: the first that exists.
+    #[serde(with = "lossless_list")]
+    pub system: Vec<PathBuf>,
+    /// Directories with drop-ins of the system; later ones override.
+    #[serde(with = "lossless_list")]
+    pub system_drop_ins: Vec<PathBuf>,
+    /// Directories with drop-ins of the user.
+    #[serde(with = "lossless_list")]
+    pub user_drop_ins: Vec<PathBuf>,
+    /// Where choices among several meanings of a short name are kept.
+    pub aliases: Option<PathBuf>,
+    /// docker's rule: a name without a registry means Docker Hub, whatever the files say.
+    pub docker_hub_only: bool,
+}
+
+impl RegistriesFiles {
+    /// The places of podman and its relatives.
+    fn of(paths: &Paths) -> Self {
+        let containers = paths.config.join("containers");
+        let system = PathBuf::from("/etc/containers");
+        Self {
+            named: None,
+            user: vec![containers.join("registries.conf")],
+            system: vec![system.join("registries.conf"), "/usr/share/containers/registries.conf".into()],
+            system_drop_ins: vec!["/usr/share/containers/registries.conf.d".into(), system.join("registries.conf.d")],
+            user_drop_ins: vec![containers.join("registries.conf.d")],
+            aliases: Some(paths.home.join(".cache/containers/short-name-aliases.conf")),
+            docker_hub_only: false,
+        }
+    }
 }
 
 /// When to give up.
@@ -85,7 +121,7 @@ impl Default for Patience {
             least: 64 << 10,
             attempts: 5,
             backoff: Duration::from_millis(250),
-            longest_wait: Duration::from_secs(20),
+            longest_wait: Duration::from_secs(60),
             helper: Duration::from_secs(60),
         }
     }
@@ -110,16 +146,7 @@ impl Settings {
             tls_verify: None,
             credentials: None,
             auth_files: vec![session_file(paths), containers.join("auth.json"), paths.home.join(".docker/config.json")],
-            registries_conf: vec![
-                containers.join("registries.conf"),
-                system.join("registries.conf"),
-                "/usr/share/containers/registries.conf".into(),
-            ],
-            registries_conf_dirs: vec![
-                "/usr/share/containers/registries.conf.d".into(),
-                system.join("registries.conf.d"),
-                containers.join("registries.conf.d"),
-            ],
+            registries: RegistriesFiles::of(paths),
             certificate_dirs: vec![
                 containers.join("certs.d"),
                 paths.home.join(".config/docker/certs.d"),

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -130,6 +130,7 @@ impl Transport {
 
     async fn send_patiently(&self, ask: &Ask) -> Result<Response> {
         let patience = &self.settings.patience;
+        let begin = Instant::now();
         let mut attempt = 1;
         loop {
             let failure = match self.in_time(ask, self.send_once(ask)).await {
@@ -138,8 +139,9 @@ impl Transport {
                 Err(failure) => failure,
             };
             match failure.pause(attempt, patience) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(failure.error),
+                // A wait that is longer than all attempts may take together would only hide the reason.
+                Some(pause) if begin.elapsed() + pause < patience.exchange => tokio::time::sleep(pause).await,
+                _ => return Err(failure.error),
             }
             attempt += 1;
         }
@@ -176,7 +178,7 @@ impl Transport {
         Err(Failure::lasting(Error::invalid(format!("`{}` redirects in circles", authority(&ask.url)))))
     }
 
-    /// One request to find out what is spoken at a URL: no redirects, no second attempt.
+    /// One request to find out which protocol a URL serves: no redirects, no second attempt.
     pub async fn probe(&self, url: Url, trust: Trust) -> Result<StatusCode, Failure> {
         let ask = Ask::get(url, trust);
         self.in_time(&ask, self.hop(&ask, &ask.url)).await.map(|response| response.status())

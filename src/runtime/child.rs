@@ -3,8 +3,8 @@
 //!
 //! # Theory of operation
 //!
-//! The process is new in its user, mount, pid, ipc, uts, cgroup and (mostly) network namespaces. Its parent writes the
-//! id maps and says go. Then:
+//! The process is new in its user, mount, pid, ipc, uts and (mostly) network namespaces, and in the container's control
+//! group. Its parent writes the id maps and says go. It makes the cgroup namespace, whose root is that group. Then:
 //!
 //! 0. Every descriptor is closed that is not in [`PreparedChild`]. What is left is given up one by one as it is used, and
 //!    nothing of it is a directory or a namespace of the host, apart from what the user mounts.
@@ -27,10 +27,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
+use nix::sched::CloneFlags;
 use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
-use super::kernel_fs::{Detached, KernelFs, Masks, SharedSys, make, mask_replacement};
+use super::kernel_fs::{
+    Cgroups, Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement,
+};
+use super::plan::NewKind;
+use super::populate;
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal, take_streams};
 use super::rootfs::{MountPoint, Rootfs, attach};
 use crate::base::failpoint;
@@ -89,10 +94,12 @@ pub struct PreparedChild {
     pub loopback_up: Vec<u8>,
     /// As in the plan.
     pub read_only: bool,
-    /// As in the plan.
-    pub privileged: bool,
-    /// `size=` of `/dev/shm`.
-    pub shm_size: CString,
+    /// The kernel's file systems.
+    pub kernel_fs: KernelFsOptions,
+    /// The host's control groups, detached, for a container that sees them.
+    pub cgroups: Option<OwnedFd>,
+    /// It has a control group of its own, which it may divide when it is privileged.
+    pub own_cgroup: bool,
     /// A terminal to make, or the streams to use.
     pub streams: Streams,
     /// coracle itself with the arguments of its init role.
@@ -110,12 +117,13 @@ impl PreparedChild {
         needed.extend(self.devices.iter().map(|(_, device)| device.as_fd()));
         needed.extend(self.mounts.iter().filter_map(|mount| match mount {
             PreparedMount::Detached { mount, .. } => Some(mount.as_fd()),
-            PreparedMount::Tmpfs { .. } => None,
+            PreparedMount::New { .. } => None,
         }));
         match &self.streams {
             Streams::Terminal(..) => {}
             Streams::Pipes(pipes) => needed.extend(pipes.iter().map(AsFd::as_fd)),
         }
+        needed.extend(self.cgroups.iter().map(AsFd::as_fd));
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
         needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));
         needed
@@ -136,12 +144,16 @@ pub enum PreparedMount {
         /// Where to.
         target: String,
     },
-    /// A tmpfs to make.
-    Tmpfs {
+    /// A file system to make.
+    New {
+        /// Its type.
+        kind: NewKind,
         /// For fsconfig(2).
-        options: Vec<(CString, CString)>,
+        options: FsOptions,
         /// For fsmount(2).
         attributes: u32,
+        /// It begins with the files that are at its target.
+        copy_up: bool,
         /// Where to.
         target: String,
     },
@@ -160,9 +172,6 @@ pub enum Streams {
 pub const FAILED: u8 = b'F';
 /// Carries the terminal's master side.
 pub const TERMINAL: u8 = b'T';
-
-/// Of linux/magic.h.
-const TMPFS_MAGIC: FsWord = 0x0102_1994;
 
 /// Stage, index within it, cause.
 type Outcome<T> = Result<T, (u16, u16, Errno)>;
@@ -189,6 +198,10 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     wait_for_parent(parent).and_then(|()| super::process::become_root()).map_err(failed(Setup::Start))?;
     failpoint::here_io("runtime.child.begin").map_err(self::failed(Setup::Start))?;
+    if child.cgroups.is_none() {
+        // Only now: a namespace that clone3(2) makes has the parent's group as its root, not the one that the child is put in.
+        nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| (Setup::Start as u16, 0, errno))?;
+    }
     let (process, init) = set_up(child, parent)?;
     let failed = |(stage, errno)| (stage as u16, 0, errno);
     let Some((program, argv, env)) = init else { return Err(failed(process.become_program(parent))) };
@@ -206,7 +219,11 @@ type Init = Option<(OwnedFd, StringArray, StringArray)>;
 /// Everything up to the last stretch, which it returns.
 fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProcess, Init)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
-    let detached = Detached::make(&child.shm_size, child.privileged, child.shared_sys);
+    let cgroups = match child.cgroups {
+        Some(mount) => Cgroups::Host(mount),
+        None => Cgroups::Own { writable: child.kernel_fs.privileged && child.own_cgroup },
+    };
+    let detached = Detached::make(&child.kernel_fs, child.shared_sys, cgroups);
     let detached = detached.map_err(indexed(Setup::MakeKernelFs))?;
     let root = enter_root(child.root).map_err(failed(Setup::Root))?;
     let kernel_fs = detached.attach(&root).map_err(indexed(Setup::AttachKernelFs))?;
@@ -267,18 +284,38 @@ fn attach_planned(root: &Rootfs, mount: PreparedMount, masks: &Masks, null: Borr
             attach(mount.as_fd(), place.as_fd())?;
             mask_replacement(&target, mount.as_fd(), masks, null)
         }
-        PreparedMount::Tmpfs { options, attributes, target } => {
-            // docker's rule: over a directory of the image, its mode counts (tmpfs(5) has 1777 otherwise).
+        PreparedMount::New { kind, options, attributes, copy_up, target } => {
             let has_mode = options.iter().any(|(name, _)| name.as_c_str() == c"mode");
-            let mode = if has_mode { None } else { root.mode_of(&target) };
+            // docker's rule: over a directory of the image, its mode counts (tmpfs(5) has 1777 otherwise).
+            let takes_mode = kind != NewKind::Devpts && !has_mode;
+            let mode = if takes_mode { root.mode_of(&target) } else { None };
             let mode = mode.map(|mode| CString::new(format!("{mode:o}"))).transpose().unwrap_or_default();
-            let place = root.mount_point(MountPoint { target: &target, directory: true, source: TMPFS_MAGIC })?;
+            let place = root.mount_point(MountPoint { target: &target, directory: true, source: magic(kind) })?;
             let options = options.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str()));
             let options: Vec<(&CStr, &CStr)> =
                 options.chain(mode.iter().map(|mode| (c"mode", mode.as_c_str()))).collect();
-            let mount = make(c"tmpfs", MountAttrFlags::from_bits_retain(attributes), &options)?;
+            let attributes = MountAttrFlags::from_bits_retain(attributes);
+            let mount = make(kind.name(), attributes.difference(MountAttrFlags::MOUNT_ATTR_RDONLY), &options)?;
+            if copy_up {
+                populate::copy(place.as_fd(), mount.as_fd())?;
+            }
+            // A file system that is made read-only takes no copies.
+            if attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) {
+                let attr =
+                    MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
+                set_attributes(mount.as_fd(), c"", false, &attr)?;
+            }
             attach(mount.as_fd(), place.as_fd())
         }
+    }
+}
+
+/// `f_type` of a file system that is made (linux/magic.h).
+fn magic(kind: NewKind) -> FsWord {
+    match kind {
+        NewKind::Tmpfs => 0x0102_1994,
+        NewKind::Ramfs => 0x8584_58f6,
+        NewKind::Devpts => 0x1cd1,
     }
 }
 

@@ -8,8 +8,8 @@
 //! the process there as the supervisor's own child (CLONE_PARENT), hands over its pidfd and exits. The new process joins
 //! the other namespaces and goes the same last stretch as pid 1 did.
 //!
-//! The intermediate closes every descriptor but the streams, the socket to the supervisor and pid 1's pidfd, and the new
-//! process closes the pidfd once it has joined. So it holds nothing of the host when it looks at a path of the container.
+//! The new process is born in the container's control group. The intermediate closes every descriptor but the streams, the
+//! socket to the supervisor, that group and pid 1's pidfd, and the new process closes these two once it has joined. So it holds nothing of the host when it looks at a path of the container.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,7 +22,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, ProcessPlan, Stage, new_terminal, take_streams};
 use super::rootfs::Rootfs;
 use crate::base::{Error, Result, ResultExt};
-use crate::sys::process::{Cloned, Forked, clone3, close_all_but, exit_now};
+use crate::sys::process::{Cloned, Forked, clone3, clone3_into, close_all_but, exit_now};
 use crate::sys::socket;
 
 /// The stage number of making the process.
@@ -41,19 +41,35 @@ pub enum EnterStreams {
     Fds([OwnedFd; 3]),
 }
 
-/// Starts `plan` in the container of `init`. Returns the process and the master of its terminal.
-pub fn enter(
-    plan: &ProcessPlan,
-    init: BorrowedFd<'_>,
-    own_network: bool,
-    streams: EnterStreams,
-) -> Result<(Cloned, Option<OwnedFd>)> {
+/// What is known of the container that a process is added to.
+#[derive(Debug, Clone, Copy)]
+pub struct Container<'a> {
+    /// The pidfd of its pid 1.
+    pub init: BorrowedFd<'a>,
+    /// It has a network namespace of its own.
+    pub own_network: bool,
+    /// It has a cgroup namespace of its own.
+    pub own_cgroups: bool,
+    /// Its control group, if it has one of its own.
+    pub cgroup: Option<BorrowedFd<'a>>,
+}
+
+/// Starts `plan` in a container. Returns the process and the master of its terminal.
+pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams) -> Result<(Cloned, Option<OwnedFd>)> {
     let process = PreparedProcess::new(plan)
         .map_err(|error| Error::usage("the command or the environment holds a zero byte").caused_by(error))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
-    let init = init.try_clone_to_owned().context(|| "cannot pass on the container's first process")?;
-    let entry = Entry { process, init, own_network, streams };
+    let pass_on =
+        |fd: BorrowedFd<'_>| fd.try_clone_to_owned().context(|| "cannot pass on the container's first process");
+    let entry = Entry {
+        process,
+        init: pass_on(container.init)?,
+        own_network: container.own_network,
+        own_cgroups: container.own_cgroups,
+        cgroup: container.cgroup.map(pass_on).transpose()?,
+        streams,
+    };
     let intermediate = match clone3(CloneFlags::empty()).context(|| "cannot fork")? {
         Forked::Child => entry.make_process(theirs.as_fd()),
         Forked::Parent(intermediate) => intermediate,
@@ -86,6 +102,9 @@ struct Entry {
     /// pid 1's pidfd.
     init: OwnedFd,
     own_network: bool,
+    own_cgroups: bool,
+    /// The container's control group.
+    cgroup: Option<OwnedFd>,
     streams: EnterStreams,
 }
 
@@ -112,6 +131,7 @@ impl Entry {
 
     fn clone_into_container(&self, parent: BorrowedFd<'_>) -> io::Result<Forked<Cloned>> {
         let mut kept = vec![parent, self.init.as_fd()];
+        kept.extend(self.cgroup.iter().map(AsFd::as_fd));
         match &self.streams {
             EnterStreams::Terminal(..) => {}
             EnterStreams::Fds(fds) => kept.extend(fds.iter().map(AsFd::as_fd)),
@@ -121,21 +141,22 @@ impl Entry {
         // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
         setns(&self.init, CloneFlags::CLONE_NEWPID)?;
-        clone3(CloneFlags::CLONE_PARENT)
+        clone3_into(CloneFlags::CLONE_PARENT, self.cgroup.as_ref().map(AsFd::as_fd))
     }
 
     fn run(self, parent: BorrowedFd<'_>) -> std::result::Result<Infallible, (u16, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno_of(&error));
-        let mut namespaces = CloneFlags::CLONE_NEWUSER
-            | CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWIPC
-            | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWCGROUP;
+        let mut namespaces =
+            CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
+        if self.own_cgroups {
+            namespaces |= CloneFlags::CLONE_NEWCGROUP;
+        }
         if self.own_network {
             namespaces |= CloneFlags::CLONE_NEWNET;
         }
         setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
         drop(self.init);
+        drop(self.cgroup);
         super::process::become_root().map_err(at(JOIN))?;
         give_streams(self.streams, parent).map_err(at(STREAMS))?;
         let (stage, errno) = self.process.become_program(parent);

@@ -76,10 +76,34 @@ impl Masks {
     }
 }
 
+/// Options of a file system for fsconfig(2).
+pub type FsOptions = Vec<(CString, CString)>;
+
+/// What is not the same for every container.
+#[derive(Debug)]
+pub struct KernelFsOptions {
+    /// `size=` of `/dev/shm`.
+    pub shm_size: CString,
+    /// `/sys` and the cgroups are writable.
+    pub privileged: bool,
+    /// Of `/proc`.
+    pub proc: FsOptions,
+    /// `MOUNT_ATTR_*` of `/proc`, as bits.
+    pub proc_attributes: u32,
+    /// Of `/dev/pts`, instead of the usual ones.
+    pub pts: Option<FsOptions>,
+}
+
+fn borrowed(options: &FsOptions) -> Vec<(&CStr, &CStr)> {
+    options.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str())).collect()
+}
+
 /// The file systems, made and attached nowhere yet.
 #[derive(Debug)]
 pub(super) struct Detached {
     proc: OwnedFd,
+    /// All of procfs, when the container's own may show less.
+    full_proc: Option<OwnedFd>,
     sys: OwnedFd,
     cgroup: Option<OwnedFd>,
     dev: OwnedFd,
@@ -89,16 +113,25 @@ pub(super) struct Detached {
 }
 
 impl Detached {
-    /// Makes them. `shm_size` is the `size=` of `/dev/shm`.
+    /// Makes them.
     ///
     /// The kernel gives a user namespace a proc and a sysfs only while whole ones are visible (`mount_too_revealing` in
     /// fs/namespace.c), so this comes before the host's `/proc` is left behind.
-    pub(super) fn make(shm_size: &CStr, privileged: bool, shared_sys: Option<SharedSys>) -> Result<Self, Failure> {
+    pub(super) fn make(
+        options: &KernelFsOptions,
+        shared_sys: Option<SharedSys>,
+        cgroups: Cgroups,
+    ) -> Result<Self, Failure> {
         use MountAttrFlags as A;
         let strict = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV | A::MOUNT_ATTR_NOEXEC;
         let at = |index: u16| move |error: io::Error| (index, error);
-        let proc = make(c"proc", strict, &[]).map_err(at(PROC))?;
-        let (sys, has_cgroup) = match (make(c"sysfs", sys_attributes(privileged), &[]), shared_sys) {
+        let proc_attributes = A::from_bits_retain(options.proc_attributes);
+        let proc = make(c"proc", proc_attributes, &borrowed(&options.proc)).map_err(at(PROC))?;
+        let full_proc = match options.proc.is_empty() {
+            true => None,
+            false => Some(make(c"proc", strict, &[]).map_err(at(PROC))?),
+        };
+        let (sys, has_cgroup) = match (make(c"sysfs", sys_attributes(options.privileged), &[]), shared_sys) {
             (Ok(sys), _) => (sys, false),
             // In a network namespace of others a sysfs may not be mounted.
             (Err(_), Some(SharedSys::Host(sys))) => (sys, true),
@@ -106,18 +139,18 @@ impl Detached {
             (Err(error), None) => return Err((SYS, error)),
         };
         // Not every machine has cgroup v2, and not every container tool above us allows it: without it, no limits show.
-        let cgroup = if has_cgroup { None } else { make_cgroup(privileged) };
-        let dev = make(c"tmpfs", A::MOUNT_ATTR_NOSUID, &[(c"mode", c"755"), (c"size", c"65536k")]).map_err(at(DEV))?;
-        let pts = [(c"newinstance", c""), (c"ptmxmode", c"0666"), (c"mode", c"0620"), (c"gid", c"5")];
-        let pts_attributes = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NOEXEC;
-        let pts = match make(c"devpts", pts_attributes, &pts) {
-            // Without group 5 in the map, terminals belong to the user's own group.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => make(c"devpts", pts_attributes, &pts[..3]),
-            made => made,
+        let cgroup = match cgroups {
+            Cgroups::Host(mount) => Some(mount),
+            // The host's `/sys` has the host's control groups in it, and is read-only.
+            Cgroups::Own { .. } if has_cgroup => None,
+            Cgroups::Own { writable } => make_cgroup(writable),
         };
-        let shm = make(c"tmpfs", strict, &[(c"mode", c"1777"), (c"size", shm_size)]).map_err(at(SHM))?;
+        let dev = make(c"tmpfs", A::MOUNT_ATTR_NOSUID, &[(c"mode", c"755"), (c"size", c"65536k")]).map_err(at(DEV))?;
+        let pts = make_pts(options.pts.as_ref()).map_err(at(DEVPTS))?;
+        let shm =
+            make(c"tmpfs", strict, &[(c"mode", c"1777"), (c"size", options.shm_size.as_c_str())]).map_err(at(SHM))?;
         let mqueue = make(c"mqueue", strict, &[]).map_err(at(MQUEUE))?;
-        Ok(Self { proc, sys, cgroup, dev, pts: pts.map_err(at(DEVPTS))?, shm, mqueue })
+        Ok(Self { proc, full_proc, sys, cgroup, dev, pts, shm, mqueue })
     }
 
     /// Attaches them to the container's root.
@@ -140,14 +173,45 @@ impl Detached {
             };
             placed().map_err(at(index))?;
         }
-        Ok(KernelFs { proc: self.proc, sys: self.sys, dev: self.dev, pts: self.pts })
+        Ok(KernelFs { proc: self.proc, full_proc: self.full_proc, sys: self.sys, dev: self.dev, pts: self.pts })
     }
+}
+
+/// The container's terminals.
+fn make_pts(options: Option<&FsOptions>) -> io::Result<OwnedFd> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    if let Some(options) = options {
+        // A ptmx that nobody may open is the kernel's default, and of no use.
+        let mut options = borrowed(options);
+        if !options.iter().any(|(name, _)| *name == c"ptmxmode") {
+            options.push((c"ptmxmode", c"0666"));
+        }
+        return make(c"devpts", attributes, &options);
+    }
+    let usual = [(c"newinstance", c""), (c"ptmxmode", c"0666"), (c"mode", c"0620"), (c"gid", c"5")];
+    match make(c"devpts", attributes, &usual) {
+        // Without group 5 in the map, terminals belong to the user's own group.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => make(c"devpts", attributes, &usual[..3]),
+        made => made,
+    }
+}
+
+/// The control groups that a container sees.
+#[derive(Debug)]
+pub(super) enum Cgroups {
+    /// The host's: this mount of them.
+    Host(OwnedFd),
+    /// Those from its own downwards.
+    Own {
+        /// It may make groups and settings there.
+        writable: bool,
+    },
 }
 
 /// cgroup v2. Symbolic links in it are not followed (kernel 5.14): a container that may write there could otherwise lead
 /// a manager on the host astray.
-fn make_cgroup(privileged: bool) -> Option<OwnedFd> {
-    let attributes = sys_attributes(privileged);
+fn make_cgroup(writable: bool) -> Option<OwnedFd> {
+    let attributes = sys_attributes(writable);
     make(c"cgroup2", attributes | MountAttrFlags::MOUNT_ATTR_NOSYMFOLLOW, &[])
         .or_else(|_| make(c"cgroup2", attributes, &[]))
         .ok()
@@ -179,6 +243,7 @@ pub fn make(kind: &CStr, attributes: MountAttrFlags, options: &[(&CStr, &CStr)])
 #[derive(Debug)]
 pub(super) struct KernelFs {
     proc: OwnedFd,
+    full_proc: Option<OwnedFd>,
     sys: OwnedFd,
     dev: OwnedFd,
     pts: OwnedFd,
@@ -224,7 +289,7 @@ impl KernelFs {
 
     /// `/proc/sys`, which stays writable through this descriptor when it is masked.
     pub(super) fn settings(&self) -> io::Result<OwnedFd> {
-        open_on(self.proc.as_fd(), c"sys")
+        open_on(self.full_proc.as_ref().unwrap_or(&self.proc).as_fd(), c"sys")
     }
 
     /// Hides and protects the kernel's files. Absent ones need no mask.

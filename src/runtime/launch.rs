@@ -11,8 +11,10 @@
 //! that. A child that was killed before has said neither. If the parent dies, the child reads end of file before its go,
 //! or is killed by the kernel afterwards.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -21,19 +23,22 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use rustix::fs::CWD;
-use rustix::mount::{MountAttrFlags, OpenTreeFlags};
+use rustix::mount::MountAttrFlags;
 
-use super::child::{self, PreparedChild, PreparedMount, Setup, Streams};
-use super::kernel_fs::{self, Masks, SharedSys};
-use super::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource};
+use super::child::{self, PreparedChild, Setup, Streams};
+use super::kernel_fs::{self, KernelFsOptions, Masks, SharedSys};
+use super::plan::{DEVICES, LaunchPlan};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
-use crate::base::{Error, Kind, Result, ResultExt, failpoint, text};
+use super::sources::{c_pairs, detach, prepare_mount};
+use super::userns::{kill, write_maps};
+use crate::base::{Error, Result, ResultExt, failpoint, text};
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
-use crate::sys::mount::{MountAttr, set_attributes};
-use crate::sys::process::{Cloned, Forked, StringArray, clone3};
+use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
 use crate::sys::socket;
+
+/// Where cgroup v2 is mounted.
+const HIERARCHY: &str = "/sys/fs/cgroup";
 
 /// How long a child is waited for to say why it failed, when the start has failed on this side.
 const CHILD_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,6 +54,10 @@ pub struct Resources<'a> {
     pub exe: &'a File,
     /// Id maps of the container's user namespace, whose parent is ours.
     pub maps: (IdMap, IdMap),
+    /// The mounts of the plan that were made for it, by target.
+    pub made: BTreeMap<String, OwnedFd>,
+    /// The container's control group, if it has one of its own.
+    pub cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// A running pid 1.
@@ -70,6 +79,7 @@ pub fn launch(
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
     let maps = resources.maps.clone();
+    let cgroup = resources.cgroup;
     let child = prepare(plan, resources)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
@@ -77,12 +87,11 @@ pub fn launch(
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWCGROUP;
+        | CloneFlags::CLONE_NEWUTS;
     if plan.own_network {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
-    let init = match clone3(namespaces).context(|| "cannot create the container's namespaces")? {
+    let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
@@ -90,6 +99,7 @@ pub fn launch(
     drop(child);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
     let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let mapped = mapped.and_then(|()| plan.oom_score_adj.map_or(Ok(()), |score| adjust_oom_score(init.pid, score)));
     let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
     let woken = woken.and_then(|()| match plan.networks {
         true => plug(init.pid).and_then(|()| failpoint::here("runtime.plugged")).and_then(|()| go()),
@@ -102,11 +112,7 @@ pub fn launch(
     match started {
         Ok(terminal) => Ok(Launched { init, terminal }),
         Err(error) => {
-            let _ = rustix::process::pidfd_send_signal(&init.pidfd, rustix::process::Signal::KILL);
-            let _ = rustix::process::waitid(
-                rustix::process::WaitId::PidFd(init.pidfd.as_fd()),
-                rustix::process::WaitIdOptions::EXITED,
-            );
+            kill(&init);
             Err(error)
         }
     }
@@ -124,12 +130,14 @@ fn childs_reason(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Option<Error> {
     }
 }
 
-fn write_maps(pid: i32, (uid_map, gid_map): &(IdMap, IdMap)) -> Result<()> {
-    for (file, map) in [("uid_map", uid_map), ("gid_map", gid_map)] {
-        let path = format!("/proc/{pid}/{file}");
-        fs::write(&path, map.to_map_file()).context(|| format!("cannot write `{path}`"))?;
-    }
-    Ok(())
+/// How likely the kernel is to kill a process when memory runs out (proc_pid_oom_score_adj(5)). Its children inherit it.
+pub fn adjust_oom_score(pid: i32, score: i32) -> Result<()> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    fs::write(&path, score.to_string()).map_err(|error| {
+        let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        let told = Error::system(format!("cannot set `--oom-score-adj` to {score}")).caused_by(error);
+        told.hint(format!("an ordinary user can only raise it, here above {}", own.trim()))
+    })
 }
 
 /// How a start ended.
@@ -227,6 +235,7 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
 }
 
 fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild> {
+    let mut made = resources.made;
     let c =
         |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
     let exec_strings =
@@ -251,7 +260,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
     Ok(PreparedChild {
         root: resources.root,
         devices: devices()?,
-        mounts: plan.mounts.iter().map(prepare_mount).collect::<Result<_>>()?,
+        mounts: plan.mounts.iter().map(|mount| prepare_mount(mount, &mut made)).collect::<Result<_>>()?,
         masks: Masks::new(&plan.masked, &plan.read_only_paths)
             .context(|| "cannot prepare the masks of /proc and /sys")?,
         hostname: plan.hostname.clone(),
@@ -259,8 +268,23 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         networks: plan.networks,
         loopback_up: super::loopback::set_up_message(),
         read_only: plan.read_only,
-        privileged: plan.privileged,
-        shm_size: c(&plan.shm_size.to_string())?,
+        kernel_fs: KernelFsOptions {
+            shm_size: c(&plan.shm_size.to_string())?,
+            privileged: plan.privileged,
+            proc: c_pairs(&plan.proc_options)?,
+            proc_attributes: plan.proc_attributes,
+            pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
+        },
+        cgroups: match plan.host_cgroups {
+            // Read-only: it has the groups of everything that the user runs.
+            true => {
+                let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
+                Some(detach(Path::new(HIERARCHY), true, read_only)?)
+            }
+            false => None,
+        },
+        // Without a group of its own, the one it is in is also that of the user's other programs.
+        own_cgroup: resources.cgroup.is_some(),
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
@@ -302,57 +326,4 @@ fn devices() -> Result<Vec<(CString, OwnedFd)>> {
             Ok((CString::new(*name).map_err(|_| Error::system("a device name holds a zero byte"))?, mount))
         })
         .collect()
-}
-
-fn read_only_attr() -> u64 {
-    u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits())
-}
-
-/// A detached clone of what is mounted at `path` on the host, with attributes set on all of it.
-fn detach(path: &Path, recursive: bool, attributes: u64) -> Result<OwnedFd> {
-    detach_with(path, recursive, MountAttr { set: attributes, propagation: libc::MS_PRIVATE, ..MountAttr::default() })
-}
-
-fn detach_with(path: &Path, recursive: bool, attr: MountAttr) -> Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    let name = CString::new(path.as_os_str().as_encoded_bytes())
-        .map_err(|_| Error::usage(format!("`{}` holds a zero byte", path.display())))?;
-    let mount = rustix::mount::open_tree(CWD, name.as_c_str(), flags).map_err(|errno| {
-        let error = Error::system(format!("cannot mount `{}`", path.display())).caused_by(io::Error::from(errno));
-        match errno {
-            rustix::io::Errno::NOENT => error.with_kind(Kind::NotFound).hint("this path must exist on the host"),
-            rustix::io::Errno::INVAL if !recursive => {
-                error.hint("other file systems are mounted below it, which an ordinary user may not leave out: use a recursive bind")
-            }
-            _ => error,
-        }
-    })?;
-    set_attributes(mount.as_fd(), c"", recursive, &attr).at(path, "cannot set mount attributes of")?;
-    Ok(mount)
-}
-
-fn prepare_mount(plan: &MountPlan) -> Result<PreparedMount> {
-    let c =
-        |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
-    let target = c(&plan.target).map(|_| plan.target.clone())?;
-    let read_only = if plan.read_only { read_only_attr() } else { 0 };
-    match &plan.source {
-        MountPlanSource::Bind { path, recursive } => {
-            let propagation = if plan.slave { libc::MS_SLAVE } else { libc::MS_PRIVATE };
-            let attr = MountAttr { set: read_only, propagation, ..MountAttr::default() };
-            let mount = detach_with(path, *recursive, attr)?;
-            let stat = rustix::fs::fstat(&mount).at(path, "cannot stat")?;
-            let directory = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
-            let kind = rustix::fs::fstatfs(&mount).at(path, "cannot examine the file system of")?.f_type;
-            Ok(PreparedMount::Detached { mount, directory, kind, target })
-        }
-        MountPlanSource::Tmpfs { options, attributes } => Ok(PreparedMount::Tmpfs {
-            options: options.iter().map(|(name, value)| Ok((c(name)?, c(value)?))).collect::<Result<_>>()?,
-            attributes: attributes | if plan.read_only { MountAttrFlags::MOUNT_ATTR_RDONLY.bits() } else { 0 },
-            target,
-        }),
-    }
 }

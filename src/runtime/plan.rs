@@ -2,11 +2,14 @@
 //! a few facts to plain values. `child` carries it out.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::path::PathBuf;
 
 use super::process::ProcessPlan;
 use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
+use crate::spec::idmap::IdMap;
+use crate::spec::mount_options::{IdMapOption, MountOptions, Shift};
 use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
 use crate::spec::volume::Directory;
@@ -38,6 +41,16 @@ pub struct LaunchPlan {
     pub read_only_paths: Vec<String>,
     /// `/sys` and the cgroups writable, all devices allowed that can be.
     pub privileged: bool,
+    /// Options of `/proc` for fsconfig(2).
+    pub proc_options: Vec<(String, String)>,
+    /// `MOUNT_ATTR_*` of `/proc`, as bits.
+    pub proc_attributes: u32,
+    /// Options of `/dev/pts` that replace the usual ones.
+    pub pts_options: Option<Vec<(String, String)>>,
+    /// It sees the control groups of the host, not only its own.
+    pub host_cgroups: bool,
+    /// For /proc/PID/oom_score_adj; none for the supervisor's own.
+    pub oom_score_adj: Option<i32>,
 }
 
 /// One mount beyond the standard ones.
@@ -49,8 +62,12 @@ pub struct MountPlan {
     pub target: String,
     /// Read-only, with everything below it.
     pub read_only: bool,
-    /// Later mounts of the host appear in it.
-    pub slave: bool,
+    /// How later mounts travel between the host and it.
+    pub propagation: Propagation,
+    /// `MOUNT_ATTR_*` to set and to clear, as bits.
+    pub attributes: (u32, u32),
+    /// The maps of users and groups through which its owners are shown, from ids on the disk to those of our namespace.
+    pub idmap: Option<(IdMap, IdMap)>,
 }
 
 /// The source of a [`MountPlan`].
@@ -62,14 +79,44 @@ pub enum MountPlanSource {
         path: PathBuf,
         /// With the mounts below it.
         recursive: bool,
+        /// What is mounted of it, when that is not all: found below it, whatever links are there.
+        subpath: Option<String>,
     },
-    /// A new tmpfs.
-    Tmpfs {
+    /// Made before the launch and handed over by its target: a union.
+    Made,
+    /// A file system of its own: memory, or terminals.
+    New {
+        /// Its type.
+        kind: NewKind,
         /// `name=value` options for fsconfig(2).
         options: Vec<(String, String)>,
         /// `MOUNT_ATTR_*` of fsmount(2), as bits.
         attributes: u32,
+        /// It begins with the files that are at its target.
+        copy_up: bool,
     },
+}
+
+/// A type of file system that is made for the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewKind {
+    /// Memory, swapped out when it is short.
+    Tmpfs,
+    /// Memory that stays.
+    Ramfs,
+    /// Pseudo-terminals.
+    Devpts,
+}
+
+impl NewKind {
+    /// The kernel's name for it.
+    pub fn name(self) -> &'static CStr {
+        match self {
+            NewKind::Tmpfs => c"tmpfs",
+            NewKind::Ramfs => c"ramfs",
+            NewKind::Devpts => c"devpts",
+        }
+    }
 }
 
 /// The devices every container has, bound from the host: name, major and minor number (Linux's devices.txt).
@@ -88,11 +135,15 @@ pub struct Facts {
     pub devices: Vec<Device>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
+    /// From the container's users and groups to those of our namespace.
+    pub maps: (IdMap, IdMap),
 }
 
 /// The plan of a container. `process` comes resolved: identity, environment and filter.
 pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> LaunchPlan {
     let privileged = config.security.privileged;
+    let (mounts, pts_options) = mounts(config, &process, facts);
+    let (proc_options, proc_attributes) = proc_options(&config.security.proc_options);
     LaunchPlan {
         process,
         hostname: config.identity.hostname.clone(),
@@ -102,58 +153,50 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         init: config.lifecycle.init,
         read_only: config.storage.read_only,
         shm_size: config.storage.shm_size,
-        mounts: mounts(config, facts),
+        mounts,
         masked: config.security.masked(),
         read_only_paths: config.security.read_only(),
         privileged,
+        proc_options,
+        proc_attributes,
+        pts_options,
+        host_cgroups: config.cgroups.host_namespace,
+        oom_score_adj: config.resources.oom_score_adj,
     }
+}
+
+/// `--security-opt proc-opts=`: what is for the file system, and what is for the mount.
+fn proc_options(words: &[String]) -> (Vec<(String, String)>, u32) {
+    let (flags, options): (Vec<String>, Vec<String>) = words.iter().cloned().partition(|word| !word.contains('='));
+    (pairs(&options.join(",")), attributes(&flags))
 }
 
 /// Whether a mount is of a volume to which nobody writes.
 fn is_read_only(mount: &Mount, facts: &Facts) -> bool {
     match &mount.source {
         MountSource::Volume { name, .. } => facts.volumes.get(name).is_some_and(|volume| volume.read_only),
-        MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
+        _ => false,
     }
 }
 
-/// The container's own `/etc` files and devices, then what the user asked for; a user's mount on the same place wins.
-fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
-    let asked = config.storage.mounts.iter().map(|mount| MountPlan {
-        source: match &mount.source {
-            MountSource::Bind { path } => MountPlanSource::Bind { path: path.clone(), recursive: !mount.non_recursive },
-            MountSource::Volume { name, .. } => {
-                // All are there: an empty path is refused when it is mounted.
-                let volume = facts.volumes.get(name);
-                MountPlanSource::Bind {
-                    path: volume.map(|volume| volume.path.clone()).unwrap_or_default(),
-                    // A directory of the host may have mounts below it, which an ordinary user may not leave out.
-                    recursive: volume.is_some_and(|volume| !volume.ours),
-                }
-            }
-            MountSource::Tmpfs { options, flags } => MountPlanSource::Tmpfs {
-                options: options
-                    .split(',')
-                    .filter(|option| !option.is_empty())
-                    .map(|option| option.split_once('=').unwrap_or((option, "")))
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
-                attributes: attributes(flags),
-            },
-        },
-        target: mount.target.clone(),
-        read_only: mount.read_only || is_read_only(mount, facts),
-        slave: mount.propagation == Propagation::Rslave,
+/// The container's own `/etc` files and devices, then what the user asked for; a user's mount on the same place wins. With
+/// the options of `/dev/pts` if the user asked for one.
+fn mounts(
+    config: &ContainerConfig,
+    process: &ProcessPlan,
+    facts: &Facts,
+) -> (Vec<MountPlan>, Option<Vec<(String, String)>>) {
+    let terminals = |mount: &&Mount| matches!(mount.source, MountSource::Devpts { .. }) && mount.target == DEVPTS;
+    let pts_options = config.storage.mounts.iter().find(terminals).and_then(|mount| match &mount.source {
+        MountSource::Devpts { options } => Some(pairs(options)),
+        _ => None,
     });
+    let asked = config.storage.mounts.iter().filter(|mount| !terminals(mount));
+    let asked = asked.map(|mount| asked_for(mount, process, facts));
     let files = ["hosts", "hostname", "resolv.conf"].iter();
     let files = files.filter(|file| **file != "hosts" || !config.networking.no_hosts);
-    let own = files.map(|file| MountPlan {
-        source: MountPlanSource::Bind { path: facts.etc.join(file), recursive: false },
-        target: format!("/etc/{file}"),
-        // As docker and podman have it.
-        read_only: config.storage.read_only,
-        slave: false,
-    });
+    // As docker and podman have it: with a read-only root, these are, too.
+    let etc = files.map(|file| own(facts.etc.join(file), format!("/etc/{file}"), config.storage.read_only));
     // What was asked for by name comes before what comes with all.
     let mut devices: Vec<&Device> = Vec::new();
     for device in config.security.devices.iter().chain(&facts.devices) {
@@ -161,20 +204,124 @@ fn mounts(config: &ContainerConfig, facts: &Facts) -> Vec<MountPlan> {
             devices.push(device);
         }
     }
-    let devices = devices.into_iter().map(|device| MountPlan {
-        source: MountPlanSource::Bind { path: device.host.clone(), recursive: false },
-        target: device.path.clone(),
-        read_only: false,
-        slave: false,
-    });
-    let mut mounts: Vec<MountPlan> = own
+    let devices = devices.into_iter().map(|device| own(device.host.clone(), device.path.clone(), false));
+    let mut mounts: Vec<MountPlan> = etc
         .chain(devices)
         .filter(|mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target))
         .chain(asked)
         .collect();
     // Stable: mounts of the same depth keep the order they were given in.
     mounts.sort_by_key(|mount| mount.target.split('/').filter(|part| !part.is_empty()).count());
-    mounts
+    (mounts, pts_options)
+}
+
+/// Where the terminals of a container are.
+const DEVPTS: &str = "/dev/pts";
+
+/// A file that coracle provides, or a device.
+fn own(path: PathBuf, target: String, read_only: bool) -> MountPlan {
+    MountPlan {
+        source: MountPlanSource::Bind { path, recursive: false, subpath: None },
+        target,
+        read_only,
+        propagation: Propagation::Rprivate,
+        attributes: (0, 0),
+        idmap: None,
+    }
+}
+
+/// A mount that the user or the image asked for.
+fn asked_for(mount: &Mount, process: &ProcessPlan, facts: &Facts) -> MountPlan {
+    let options = &mount.options;
+    let subpath = options.subpath.clone();
+    let source = match &mount.source {
+        _ if options.overlay.is_some() => MountPlanSource::Made,
+        MountSource::Image { .. } => MountPlanSource::Made,
+        MountSource::Bind { path } => {
+            MountPlanSource::Bind { path: path.clone(), recursive: !mount.non_recursive, subpath }
+        }
+        MountSource::Volume { name, .. } => {
+            // All are there: an empty path is refused when it is mounted.
+            let volume = facts.volumes.get(name);
+            MountPlanSource::Bind {
+                path: volume.map(|volume| volume.path.clone()).unwrap_or_default(),
+                // A directory of the host may have mounts below it, which an ordinary user may not leave out.
+                recursive: volume.is_some_and(|volume| !volume.ours),
+                subpath,
+            }
+        }
+        MountSource::Tmpfs { options: given, flags } => {
+            let mut given = pairs(given);
+            if options.chown {
+                given.retain(|(name, _)| !matches!(name.as_str(), "uid" | "gid"));
+                given.push(("uid".into(), process.identity.uid.to_string()));
+                given.push(("gid".into(), process.identity.gid.to_string()));
+            }
+            new(NewKind::Tmpfs, given, attributes(&[&flags[..], &switches(options)].concat()), options.copy_up)
+        }
+        MountSource::Ramfs { options: given } => {
+            new(NewKind::Ramfs, pairs(given), attributes(&switches(options)), false)
+        }
+        MountSource::Devpts { options: given } => {
+            use rustix::mount::MountAttrFlags as A;
+            new(NewKind::Devpts, pairs(given), (A::MOUNT_ATTR_NOEXEC | A::MOUNT_ATTR_NOSUID).bits(), false)
+        }
+    };
+    MountPlan {
+        source,
+        target: mount.target.clone(),
+        read_only: mount.read_only || is_read_only(mount, facts),
+        propagation: mount.propagation,
+        attributes: changes(options),
+        idmap: options.idmap.as_ref().map(|idmap| id_maps(idmap, &facts.maps)),
+    }
+}
+
+fn new(kind: NewKind, options: Vec<(String, String)>, attributes: u32, copy_up: bool) -> MountPlanSource {
+    MountPlanSource::New { kind, options, attributes, copy_up }
+}
+
+/// `name=value,…`.
+fn pairs(options: &str) -> Vec<(String, String)> {
+    let options = options.split(',').filter(|option| !option.is_empty());
+    options
+        .map(|option| option.split_once('=').unwrap_or((option, "")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The switches of the options, as the words of [`attributes`].
+fn switches(options: &MountOptions) -> Vec<String> {
+    let word = |value: Option<bool>, word: &str| value.map(|on| format!("{}{word}", if on { "" } else { "no" }));
+    [word(options.exec, "exec"), word(options.suid, "suid"), word(options.dev, "dev")].into_iter().flatten().collect()
+}
+
+/// `MOUNT_ATTR_*` that a mount of existing files gets and loses.
+fn changes(options: &MountOptions) -> (u32, u32) {
+    use rustix::mount::MountAttrFlags as A;
+    let (mut set, mut clear) = (A::empty(), A::empty());
+    for (value, flag) in
+        [(options.exec, A::MOUNT_ATTR_NOEXEC), (options.suid, A::MOUNT_ATTR_NOSUID), (options.dev, A::MOUNT_ATTR_NODEV)]
+    {
+        match value {
+            Some(true) => clear.insert(flag),
+            Some(false) => set.insert(flag),
+            None => {}
+        }
+    }
+    (set.bits(), clear.bits())
+}
+
+/// The maps of an id-mapped mount: from ids on the disk to ids of our namespace.
+fn id_maps(idmap: &IdMapOption, container: &(IdMap, IdMap)) -> (IdMap, IdMap) {
+    let shifted = |shift: &Shift, container: &IdMap| match shift.in_container {
+        true => shift.map.through(container),
+        false => shift.map.clone(),
+    };
+    match idmap {
+        IdMapOption::Container => container.clone(),
+        IdMapOption::Given { uids, gids } => (shifted(uids, &container.0), shifted(gids, &container.1)),
+    }
 }
 
 /// Mount flags by name over docker's defaults for `--tmpfs`: noexec, nosuid, nodev.
@@ -190,6 +337,7 @@ fn attributes(flags: &[String]) -> u32 {
             "nosuid" => set.insert(A::MOUNT_ATTR_NOSUID),
             "nodev" => set.insert(A::MOUNT_ATTR_NODEV),
             "noatime" => set.insert(A::MOUNT_ATTR_NOATIME),
+            "ro" => set.insert(A::MOUNT_ATTR_RDONLY),
             _ => {}
         }
     }
@@ -227,23 +375,20 @@ mod tests {
             security: Security::default(),
             lifecycle: Lifecycle::default(),
             health: Default::default(),
+            resources: Default::default(),
+            cgroups: Default::default(),
         }
     }
 
     fn mount(source: MountSource, target: &str) -> Mount {
-        Mount {
-            source,
-            target: target.into(),
-            read_only: true,
-            propagation: Propagation::Rprivate,
-            non_recursive: false,
-        }
+        Mount { read_only: true, ..Mount::plain(source, target.into()) }
     }
 
     fn planned(config: &ContainerConfig) -> LaunchPlan {
         let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
         let volumes = [("data".parse().unwrap(), data)].into();
-        let facts = Facts { etc: "/c".into(), volumes, devices: Vec::new(), terminal: (80, 25) };
+        let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
+        let facts = Facts { etc: "/c".into(), volumes, devices: Vec::new(), terminal: (80, 25), maps };
         plan(config, ProcessPlan::default(), &facts)
     }
 
@@ -277,8 +422,58 @@ mod tests {
         let tmpfs = MountSource::Tmpfs { options: "size=1m,mode=1777".into(), flags: vec![] };
         let plan = planned(&config(vec![mount(tmpfs, "/tmp")]));
         match &plan.mounts[0].source {
-            MountPlanSource::Tmpfs { options, .. } => {
+            MountPlanSource::New { kind: NewKind::Tmpfs, options, .. } => {
                 assert_eq!(options, &[("size".to_owned(), "1m".to_owned()), ("mode".to_owned(), "1777".to_owned())]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_of_mounts_become_attributes_and_maps() {
+        use rustix::mount::MountAttrFlags as A;
+        let bind = |change: fn(&mut MountOptions)| {
+            let mut mount = mount(MountSource::Bind { path: "/a".into() }, "/b");
+            change(&mut mount.options);
+            planned(&config(vec![mount])).mounts.remove(0)
+        };
+        let plan = bind(|options| (options.exec, options.suid) = (Some(false), Some(true)));
+        assert_eq!(plan.attributes, (A::MOUNT_ATTR_NOEXEC.bits(), A::MOUNT_ATTR_NOSUID.bits()));
+        assert_eq!(bind(|options| options.overlay = Some(Default::default())).source, MountPlanSource::Made);
+        let own = bind(|options| options.idmap = Some(IdMapOption::Container)).idmap.unwrap();
+        assert_eq!(own.0, IdMap::of(&[(0, 1, 100)]));
+        let given = bind(|options| {
+            let uids = Shift { map: IdMap::of(&[(1000, 5, 1)]), in_container: true };
+            let gids = Shift { map: IdMap::of(&[(1000, 5, 1)]), in_container: false };
+            options.idmap = Some(IdMapOption::Given { uids, gids });
+        });
+        assert_eq!(given.idmap.unwrap(), (IdMap::of(&[(1000, 6, 1)]), IdMap::of(&[(1000, 5, 1)])));
+        let volume = MountSource::Volume { name: "data".parse().unwrap(), anonymous: false, no_copy: false };
+        let mut part = mount(volume, "/d");
+        part.options.subpath = Some("x/y".into());
+        match &planned(&config(vec![part])).mounts[0].source {
+            MountPlanSource::Bind { subpath, .. } => assert_eq!(subpath.as_deref(), Some("x/y")),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_devpts_replaces_the_usual_one_and_a_tmpfs_may_be_the_users() {
+        let pts = MountSource::Devpts { options: "mode=600,max=4".into() };
+        let mut tmpfs = mount(MountSource::Tmpfs { options: "uid=3,mode=700".into(), flags: vec![] }, "/t");
+        tmpfs.options.chown = true;
+        let mut config = config(vec![mount(pts.clone(), "/dev/pts"), mount(pts, "/x"), tmpfs]);
+        config.security.proc_options = ["hidepid=2", "exec", "subset=pid"].map(String::from).to_vec();
+        let plan = planned(&config);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(plan.pts_options, Some(vec![pair("mode", "600"), pair("max", "4")]));
+        assert_eq!(plan.proc_options, [pair("hidepid", "2"), pair("subset", "pid")]);
+        assert_eq!(plan.proc_attributes, attributes(&["exec".into()]));
+        let sources: Vec<_> = plan.mounts.iter().map(|mount| (&mount.target[..], &mount.source)).collect();
+        assert!(matches!(sources[0], ("/x", MountPlanSource::New { kind: NewKind::Devpts, .. })));
+        match sources[1] {
+            ("/t", MountPlanSource::New { options, .. }) => {
+                assert_eq!(*options, [pair("mode", "700"), pair("uid", "0"), pair("gid", "0")]);
             }
             other => panic!("{other:?}"),
         }

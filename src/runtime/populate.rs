@@ -38,6 +38,16 @@ pub fn fill(root: BorrowedFd<'_>, target: &str, volume: &Path) -> Result<()> {
     copy.directory(source.as_fd(), into.as_fd()).at(volume, "cannot copy into")
 }
 
+/// Copies what is in the directory `source` into an empty file system, of which `root` is the root: not owner and mode of
+/// the directory itself. For a process of the container, which is as trusted as what it copies.
+pub(super) fn copy(source: BorrowedFd<'_>, root: BorrowedFd<'_>) -> io::Result<()> {
+    let open = |fd| rustix::fs::openat(fd, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let (source, into) = (open(source)?, open(root)?);
+    let beneath = BeneathDir::from_borrowed(into.as_fd())?;
+    let mut copy = Copy { links: HashMap::new(), here: Vec::new(), root: &beneath };
+    entries(source.as_fd())?.try_for_each(|entry| copy.entry(source.as_fd(), into.as_fd(), entry?.file_name()))
+}
+
 /// Gives an empty directory that belongs to nobody in the container, as `known` tells, to `owner`.
 pub fn own(volume: &Path, (uid, gid): (u32, u32), known: impl FnOnce(u32) -> bool) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -55,6 +55,19 @@ pub struct ProcessPlan {
     pub no_new_privileges: bool,
     /// None means no filter.
     pub seccomp: Option<SeccompFilter>,
+    /// What it and its children may take, as far as processes limit themselves.
+    pub limits: ProcessLimits,
+}
+
+/// The limits that a process sets itself; its children inherit them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// For setrlimit(2): what, soft and hard; none for no limit.
+    pub rlimits: Vec<(rustix::process::Resource, Option<u64>, Option<u64>)>,
+    /// The processors it runs on; empty for all.
+    pub cpus: Vec<usize>,
+    /// Its nice value; 0 for the supervisor's own.
+    pub nice: i32,
 }
 
 /// What seccomp(2) takes.
@@ -88,6 +101,8 @@ pub enum Stage {
     Exec,
     /// Taking a session keyring of its own.
     Keyring,
+    /// Limiting itself.
+    Limits,
 }
 
 /// A [`ProcessPlan`] in the form the kernel wants.
@@ -104,6 +119,7 @@ pub struct PreparedProcess {
     capabilities: u64,
     no_new_privileges: bool,
     seccomp: Option<SeccompFilter>,
+    limits: ProcessLimits,
 }
 
 /// The search path of a process without `PATH`, as docker sets it.
@@ -130,6 +146,7 @@ impl PreparedProcess {
             capabilities: plan.capabilities,
             no_new_privileges: plan.no_new_privileges,
             seccomp: plan.seccomp.clone(),
+            limits: plan.limits.clone(),
         })
     }
 
@@ -179,12 +196,29 @@ impl PreparedProcess {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
         reset_signals().map_err(at(Stage::Hygiene))?;
         limits::restore().map_err(at(Stage::Hygiene))?;
+        self.limit().map_err(at(Stage::Limits))?;
         die_with_parent(parent).map_err(at(Stage::Hygiene))?;
         close_on_exec_from(3).map_err(at(Stage::Hygiene))
     }
 
     fn filter(&self) -> io::Result<()> {
         self.seccomp.as_ref().map_or(Ok(()), |filter| set_seccomp_filter(&filter.program, filter.flags))
+    }
+
+    fn limit(&self) -> io::Result<()> {
+        let ProcessLimits { rlimits, cpus, nice } = &self.limits;
+        for (resource, soft, hard) in rlimits {
+            rustix::process::setrlimit(*resource, rustix::process::Rlimit { current: *soft, maximum: *hard })?;
+        }
+        if !cpus.is_empty() {
+            let mut set = nix::sched::CpuSet::new();
+            cpus.iter().try_for_each(|cpu| set.set(*cpu))?;
+            nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &set)?;
+        }
+        if *nice != 0 {
+            rustix::process::setpriority_process(None, *nice)?;
+        }
+        Ok(())
     }
 
     /// Tries the candidates as execvp(3) does: a missing one is passed over, a forbidden one is remembered.
@@ -253,7 +287,7 @@ impl Stage {
     /// The stage behind a number that came over the socket.
     pub fn from_number(number: u16) -> Option<Self> {
         use Stage::*;
-        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec, Keyring]
+        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec, Keyring, Limits]
             .into_iter()
             .find(|stage| *stage as u16 == number)
     }
@@ -295,6 +329,8 @@ impl Stage {
             (Stage::NoNewPrivileges, _) => system("cannot set no-new-privileges".into()),
             (Stage::Seccomp, _) => system("cannot install the seccomp filter".into()),
             (Stage::Hygiene, _) => system("cannot reset signals, limits and files".into()),
+            (Stage::Limits, _) => system("cannot limit the process".into())
+                .hint("an ordinary user cannot raise a hard limit (`ulimit -Ha` shows them), and must be allowed to use the processors that --cpuset-cpus names"),
             (Stage::Keyring, _) => system("cannot make a session keyring".into()),
         }
         .caused_by(cause)

@@ -6,7 +6,7 @@ use crate::spec::ids::parse_id;
 /// The most bytes that are read of the image's passwd or group file.
 pub const MAX_FILE: u64 = 4 << 20;
 
-/// Who the container's process is.
+/// The identity of the container's process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
     /// User id inside the container.

@@ -1,4 +1,4 @@
-//! Who the user is to a registry. Secrets never appear in `Debug` output or errors.
+//! The identity of the user to a registry. Secrets never appear in `Debug` output or errors.
 
 use std::fmt;
 

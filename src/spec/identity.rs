@@ -1,4 +1,4 @@
-//! Who a container is to its own programs: its host name, and the user that its main process runs as.
+//! The identity of a container to its own programs: its host name, and the user that its main process runs as.
 
 use serde::{Deserialize, Serialize};
 

@@ -112,6 +112,25 @@ impl IdMap {
         Self { extents: self.extents.iter().map(same).collect() }
     }
 
+    /// This map followed by `next`: what `next` does not have is left out.
+    pub fn through(&self, next: &IdMap) -> Self {
+        let mut extents = Vec::new();
+        for extent in &self.extents {
+            for onward in &next.extents {
+                let first = extent.outside.max(onward.inside);
+                let end = (extent.outside.saturating_add(extent.count)).min(onward.inside.saturating_add(onward.count));
+                if first < end {
+                    extents.push(Extent {
+                        inside: extent.inside + (first - extent.outside),
+                        outside: onward.outside + (first - onward.inside),
+                        count: end - first,
+                    });
+                }
+            }
+        }
+        Self { extents }
+    }
+
     /// The same map for a namespace whose parent has the map `parent`: an extent must lie within one extent of the parent
     /// (user_namespaces(7)), so it is cut where theirs end. Fails with an id that the parent does not have.
     pub fn nested_in(&self, parent: &IdMap) -> std::result::Result<IdMap, u32> {
@@ -213,6 +232,14 @@ mod tests {
 
     fn extent(inside: u32, outside: u32, count: u32) -> Extent {
         Extent { inside, outside, count }
+    }
+
+    #[test]
+    fn maps_follow_one_another() {
+        let through = |runs: &[(u32, u32, u32)]| IdMap::of(runs).through(&IdMap::of(&[(0, 1000, 1), (1, 5000, 10)]));
+        assert_eq!(through(&[(70, 0, 3)]), IdMap::of(&[(70, 1000, 1), (71, 5000, 2)]));
+        assert_eq!(through(&[(70, 9, 5)]), IdMap::of(&[(70, 5008, 2)]));
+        assert!(through(&[(70, 50, 5)]).is_empty());
     }
 
     #[test]

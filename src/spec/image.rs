@@ -34,6 +34,8 @@ pub struct ImageRequest {
 pub enum PullPolicy {
     /// Before every use.
     Always,
+    /// Before every use; but an image that is there will do when the registry cannot be asked.
+    Newer,
     /// When the image is not there.
     #[default]
     Missing,
@@ -47,10 +49,11 @@ impl FromStr for PullPolicy {
     fn from_str(word: &str) -> Result<Self> {
         match word {
             "always" => Ok(PullPolicy::Always),
-            "missing" => Ok(PullPolicy::Missing),
+            "newer" | "ifnewer" => Ok(PullPolicy::Newer),
+            "missing" | "ifmissing" => Ok(PullPolicy::Missing),
             "never" => Ok(PullPolicy::Never),
             other => Err(Error::usage(format!(
-                "invalid pull option: `{}`: must be one of `always`, `missing` or `never`",
+                "invalid pull option: `{}`: must be one of `always`, `missing`, `newer` or `never`",
                 text::clean(other)
             ))),
         }

@@ -38,7 +38,7 @@ pub struct Entry {
 /// Which entries to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Only the last so many; all when none.
+    /// Only this number of lines at the end; all when none.
     pub tail: Option<u64>,
     /// Only those at or after this time.
     pub since: Option<Timestamp>,

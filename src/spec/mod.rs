@@ -3,23 +3,29 @@
 //! looks at the machine.
 //!
 //! A container: [`container`] is the whole record, made of the groups [`image`], [`process`], [`identity`], [`namespaces`],
-//! [`networking`], [`storage`], [`security`], [`lifecycle`] with its [`restart`] policy, and [`health`]. Each has its value as asked for, its value as decided, and
-//! the function between them.
+//! [`networking`], [`storage`], [`security`], [`resources`], [`cgroups`], [`lifecycle`] with its [`restart`] policy, and [`health`]. Each has its value as asked for, its value as decided, and
+//! the function between them. [`settings`] are what changes of it later.
 //!
-//! Other values: [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
+//! Limits: [`resources`] what is asked for, [`cgroup2`] as files of cgroup v2, [`best_effort`] without control groups.
+//!
+//! Other values: [`events`] what has happened, [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
 //! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed, [`credentials`] who the user is
 //! to a registry.
 //!
-//! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
-//! belongs to it; [`userns`] `--userns` and id maps; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
+//! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`, with the [`mount_words`] of their [`mount_options`]; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
+//! belongs to it; [`userns`] `--userns` and id maps; [`ulimit`] `--ulimit`; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
 //! [`variables`] environment and labels; [`change`] `--change`; [`filter`] `--filter`, with the [`pattern`]s of names.
 
 pub mod attachment;
+pub mod best_effort;
 pub mod capabilities;
+pub mod cgroup2;
+pub mod cgroups;
 pub mod change;
 pub mod container;
 pub mod credentials;
 pub mod csv;
+pub mod events;
 pub mod filter;
 pub mod health;
 pub mod identity;
@@ -28,6 +34,8 @@ pub mod ids;
 pub mod image;
 pub mod lifecycle;
 pub mod logs;
+pub mod mount_options;
+pub mod mount_words;
 pub mod mounts;
 pub mod namespaces;
 pub mod network;
@@ -36,11 +44,14 @@ pub mod pattern;
 pub mod ports;
 pub mod process;
 pub mod range;
+pub mod resources;
 pub mod restart;
 pub mod security;
+pub mod settings;
 pub mod signal;
 pub mod storage;
 pub mod times;
+pub mod ulimit;
 pub mod units;
 pub mod userns;
 pub mod variables;

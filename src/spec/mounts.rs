@@ -1,25 +1,39 @@
 //! `--volume`, `--mount` and `--tmpfs`: three spellings of mounts, read as docker reads them.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::csv;
 use super::ids::parse_id;
-use super::storage::{Mount, MountRequest, MountSource, Propagation};
+use super::mount_words;
+use super::storage::{Mount, MountRequest, MountSource};
 use super::units;
 use crate::base::id::{Name, random_hex};
 use crate::base::{Error, Result, ResultExt, text};
 
-/// The mounts of a command line, in docker's order: volumes, mounts, tmpfs. `cwd` is what relative sources start from.
-pub fn all(volumes: &[String], mounts: &[String], tmpfs: &[String], cwd: &Path) -> Result<Vec<MountRequest>> {
+/// What the grammar has to know of the machine, and of whose command line is played.
+pub struct MountHost<'a> {
+    /// What relative sources start from.
+    pub cwd: &'a Path,
+    /// The files of the host that fit a pattern, in their order.
+    pub glob: &'a dyn Fn(&str) -> Result<Vec<PathBuf>>,
+    /// A tmpfs begins with what the image has at its place, unless it is told otherwise: podman's default.
+    pub tmpfs_copies: bool,
+}
+
+/// The mounts of a command line, in docker's order: volumes, mounts, tmpfs.
+pub fn all(volumes: &[String], mounts: &[String], tmpfs: &[String], host: &MountHost<'_>) -> Result<Vec<MountRequest>> {
+    type Read = fn(&str, &MountHost<'_>) -> Result<Vec<MountRequest>>;
     let mut all = Vec::new();
     for (flag, specs, read) in [
-        ("--volume", volumes, volume as fn(&str, &Path) -> Result<MountRequest>),
+        ("--volume", volumes, (|spec, host| volume(spec, host.cwd).map(|mount| vec![mount])) as Read),
         ("--mount", mounts, mount),
-        ("--tmpfs", tmpfs, |spec, _| tmpfs_mount(spec)),
+        ("--tmpfs", tmpfs, |spec, host| tmpfs_mount(spec, host.tmpfs_copies).map(|mount| vec![mount])),
     ] {
         for spec in specs {
-            let read = read(spec, cwd).context(|| format!("invalid argument `{}` for `{flag}`", text::clean(spec)))?;
-            all.push(read);
+            let read = read(spec, host)
+                .and_then(|read| read.iter().try_for_each(|request| mount_words::check(&request.mount)).map(|()| read));
+            all.extend(read.context(|| format!("invalid argument `{}` for `{flag}`", text::clean(spec)))?);
         }
     }
     for (at, request) in all.iter().enumerate() {
@@ -49,22 +63,29 @@ fn volume(spec: &str, cwd: &Path) -> Result<MountRequest> {
         Some(name) => MountSource::Volume { name: volume_name(name)?, anonymous: false, no_copy: false },
     };
     let mut mount = Mount::plain(source, target);
+    let (mut overlay, mut upper, mut work) = (false, None, None);
     for option in options.split(',').filter(|option| !option.is_empty()) {
-        match (option, &mut mount.source) {
-            ("nocopy", MountSource::Volume { no_copy, .. }) => *no_copy = true,
-            ("ro", _) => mount.read_only = true,
-            // SELinux labels are not needed: nothing confines coracle's containers by label. The others only ever had a
-            // meaning on other systems.
-            ("rw" | "z" | "Z" | "cached" | "delegated" | "consistent", _) => {}
-            (option, MountSource::Bind { .. }) => mount.propagation = propagation(option)?,
-            (option, _) => return Err(Error::usage(format!("unknown option `{}`", text::clean(option)))),
+        if mount_words::apply(&mut mount, option)? {
+            continue;
+        }
+        match (option.split_once('=').unwrap_or((option, "")), &mut mount.source) {
+            (("nocopy", ""), MountSource::Volume { no_copy, .. }) => *no_copy = true,
+            (("copy", ""), MountSource::Volume { no_copy, .. }) => *no_copy = false,
+            (("ro", ""), _) => mount.read_only = true,
+            (("rw", ""), _) => mount.read_only = false,
+            (("U", ""), _) => mount.options.chown = true,
+            (("O", ""), _) => overlay = true,
+            (("upperdir", path), _) if !path.is_empty() => upper = Some(host_path(path, cwd)),
+            (("workdir", path), _) if !path.is_empty() => work = Some(host_path(path, cwd)),
+            _ => return Err(Error::usage(format!("unknown option `{}`", text::clean(option)))),
         }
     }
-    Ok(MountRequest { mount, create_source: true })
+    mount.options.overlay = mount_words::overlay(overlay, upper, work)?;
+    Ok(MountRequest::plain(mount, true))
 }
 
-/// `type=bind|volume|tmpfs,key=value,…`. Nothing is made that is not there.
-fn mount(spec: &str, cwd: &Path) -> Result<MountRequest> {
+/// `type=bind|volume|tmpfs|image|glob|ramfs|devpts,key=value,…`. Nothing is made that is not there.
+fn mount(spec: &str, host: &MountHost<'_>) -> Result<Vec<MountRequest>> {
     let mut kind = "volume".to_owned();
     let (mut source, mut destination) = (None, None);
     let mut rest = Vec::new();
@@ -83,74 +104,182 @@ fn mount(spec: &str, cwd: &Path) -> Result<MountRequest> {
             (_, value) => rest.push((key, value)),
         }
     }
-    let destination = destination.ok_or_else(|| Error::usage("`target` is required"))?;
-    let source = match (kind.as_str(), source) {
-        ("bind", Some(source)) if !source.is_empty() => MountSource::Bind { path: host_path(&source, cwd) },
-        ("bind", _) => return Err(Error::usage("`source` is required for a bind mount")),
-        ("volume", Some(name)) if !name.is_empty() => {
-            MountSource::Volume { name: volume_name(&name)?, anonymous: false, no_copy: false }
-        }
-        ("volume", _) => anonymous()?,
-        ("tmpfs", None) => MountSource::Tmpfs { options: String::new(), flags: Vec::new() },
-        ("tmpfs", Some(_)) => return Err(Error::usage("a tmpfs has no source")),
-        (other, _) => {
-            return Err(Error::usage(format!("mounts of type `{}` are not supported", text::clean(other)))
-                .hint("`bind`, `volume` and `tmpfs` are"));
-        }
+    let source = source.filter(|source| !source.is_empty());
+    let sources = match kind.as_str() {
+        "glob" => globbed(&source.ok_or_else(|| Error::usage("`source` is required for a glob mount"))?, host)?,
+        kind => vec![source_of(kind, source, host.cwd)?],
     };
-    let mut mount = Mount::plain(source, target(&destination)?);
-    for (key, value) in rest {
-        mount_key(&mut mount, &key, value.as_deref())?;
+    let is_glob = kind == "glob";
+    let one = |source: MountSource| {
+        let place = match (&source, destination.as_deref()) {
+            (MountSource::Bind { path }, None) if is_glob => path.display().to_string(),
+            (MountSource::Bind { path }, Some(directory)) if is_glob => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                format!("{directory}/{name}")
+            }
+            (_, Some(destination)) => destination.to_owned(),
+            (_, None) => return Err(Error::usage("`target` is required")),
+        };
+        // An image is for reading unless it is said otherwise.
+        let read_only = matches!(source, MountSource::Image { .. });
+        let copy_up = host.tmpfs_copies && matches!(source, MountSource::Tmpfs { .. });
+        let mut request = MountRequest::plain(Mount { read_only, ..Mount::plain(source, target(&place)?) }, false);
+        request.mount.options.copy_up = copy_up;
+        rest.iter().try_for_each(|(key, value)| mount_key(&mut request, key, value.as_deref()))?;
+        Ok(request)
+    };
+    sources.into_iter().map(one).collect()
+}
+
+/// What `type=` and `source=` stand for.
+fn source_of(kind: &str, source: Option<String>, cwd: &Path) -> Result<MountSource> {
+    match (kind, source) {
+        ("bind", Some(source)) => Ok(MountSource::Bind { path: host_path(&source, cwd) }),
+        ("bind", None) => Err(Error::usage("`source` is required for a bind mount")),
+        ("volume", Some(name)) => {
+            Ok(MountSource::Volume { name: volume_name(&name)?, anonymous: false, no_copy: false })
+        }
+        ("volume", None) => anonymous(),
+        ("image", Some(name)) => Ok(MountSource::Image { name, id: String::new(), layers: Vec::new() }),
+        ("image", None) => Err(Error::usage("`source` is required for an image mount: the name of the image")),
+        ("tmpfs", None) => Ok(MountSource::Tmpfs { options: String::new(), flags: Vec::new() }),
+        ("ramfs", None) => Ok(MountSource::Ramfs { options: String::new() }),
+        ("devpts", None) => Ok(MountSource::Devpts { options: String::new() }),
+        ("tmpfs" | "ramfs" | "devpts", Some(_)) => Err(Error::usage(format!("a {kind} has no source"))),
+        (other, _) => Err(Error::usage(format!("mounts of type `{}` are not supported", text::clean(other)))
+            .hint("`bind`, `volume`, `tmpfs`, `image`, `glob`, `ramfs` and `devpts` are")),
     }
-    Ok(MountRequest { mount, create_source: false })
+}
+
+/// The binds of a pattern.
+fn globbed(pattern: &str, host: &MountHost<'_>) -> Result<Vec<MountSource>> {
+    let pattern = host.cwd.join(pattern);
+    let pattern = pattern.to_str().ok_or_else(|| Error::usage("the pattern is not UTF-8"))?;
+    let found = (host.glob)(pattern)?;
+    if found.is_empty() {
+        return Err(Error::not_found(format!("no file fits the pattern `{}`", text::clean(pattern))));
+    }
+    if found.iter().any(|path| path.to_str().is_none()) {
+        return Err(Error::unsupported(format!(
+            "a file that fits `{}` has a name that is not UTF-8",
+            text::clean(pattern)
+        )));
+    }
+    Ok(found.into_iter().map(|path| MountSource::Bind { path: host_path(&path.to_string_lossy(), host.cwd) }).collect())
 }
 
 /// Applies one of the keys that not every type of mount has.
-fn mount_key(mount: &mut Mount, key: &str, value: Option<&str>) -> Result<()> {
+fn mount_key(request: &mut MountRequest, key: &str, value: Option<&str>) -> Result<()> {
     let needed = || value.ok_or_else(|| Error::usage(format!("`{key}` needs a value: `{key}=…`")));
+    let mount = &mut request.mount;
     match (key, &mut mount.source) {
         ("readonly" | "ro", _) => mount.read_only = switch(key, value)?,
+        ("rw" | "readwrite", _) => mount.read_only = !switch(key, value)?,
         ("consistency", _) if needed().is_ok() => {}
-        ("bind-propagation", MountSource::Bind { .. }) => mount.propagation = propagation(needed()?)?,
+        ("u" | "chown", _) => mount.options.chown = switch(key, value)?,
+        ("relabel", _) if matches!(needed()?, "shared" | "private") => {}
+        ("z", _) if value.is_none() => {}
+        ("bind-propagation", MountSource::Bind { .. }) => mount.propagation = mount_words::propagation(needed()?)?,
         ("bind-nonrecursive", MountSource::Bind { .. }) => mount.non_recursive = switch(key, value)?,
+        // A mount that is for reading is so with all below it.
         ("bind-recursive", MountSource::Bind { .. }) => match needed()? {
-            "enabled" => mount.non_recursive = false,
+            "enabled" | "readonly" => mount.non_recursive = false,
             "disabled" => mount.non_recursive = true,
             other => {
                 let error = Error::usage(format!("`bind-recursive={}` is not supported", text::clean(other)));
-                return Err(error.hint("`enabled` and `disabled` are"));
+                return Err(error.hint("`enabled`, `disabled` and `readonly` are"));
             }
         },
         ("volume-nocopy", MountSource::Volume { no_copy, .. }) => *no_copy = switch(key, value)?,
         ("volume-driver", MountSource::Volume { .. }) if needed()? == "local" => {}
+        ("volume-driver", MountSource::Volume { .. }) => {
+            return Err(Error::unsupported(format!("there is no volume driver `{}`", text::clean(needed()?)))
+                .hint("`local` is the only one"));
+        }
+        ("volume-opt", MountSource::Volume { anonymous: false, .. }) => pair(&mut request.volume_options, needed()?),
+        ("volume-label", MountSource::Volume { .. }) => pair(&mut request.volume_labels, needed()?),
+        ("volume-opt", MountSource::Volume { .. }) => {
+            return Err(Error::usage("`volume-opt` needs a volume with a name: `source=…`"));
+        }
+        ("volume-subpath" | "subpath", MountSource::Volume { .. })
+        | ("image-subpath" | "subpath", MountSource::Image { .. }) => {
+            mount.options.subpath = Some(subpath(needed()?)?);
+        }
+        ("tmpcopyup", MountSource::Tmpfs { .. }) => mount.options.copy_up = switch(key, value)?,
+        ("notmpcopyup", MountSource::Tmpfs { .. }) => mount.options.copy_up = !switch(key, value)?,
         ("tmpfs-size", MountSource::Tmpfs { options, .. }) => {
             push_option(options, &format!("size={}", units::parse_size(needed()?)?));
         }
-        ("tmpfs-mode", MountSource::Tmpfs { options, .. }) => {
+        ("tmpfs-mode", MountSource::Tmpfs { options, .. } | MountSource::Ramfs { options }) => {
             push_option(options, &format!("mode={}", mode(needed()?)?))
         }
-        ("volume-driver" | "volume-opt" | "volume-label" | "volume-subpath" | "image-subpath", _) => {
-            return Err(Error::unsupported(format!("`{key}` is not supported")));
+        ("uid" | "gid" | "max", MountSource::Devpts { options }) if needed()?.parse::<u32>().is_ok() => {
+            push_option(options, &format!("{key}={}", needed()?));
         }
-        (
-            "bind-propagation" | "bind-nonrecursive" | "bind-recursive" | "volume-nocopy" | "tmpfs-size" | "tmpfs-mode",
-            _,
-        ) => {
-            return Err(Error::usage(format!("`{key}` does not go with this type of mount")));
+        ("mode" | "ptmxmode", MountSource::Devpts { options }) => {
+            push_option(options, &format!("{key}={}", mode(needed()?)?));
         }
-        (key, _) => return Err(Error::usage(format!("unexpected key `{}`", text::clean(key)))),
+        // Every devpts is one of its own.
+        ("newinstance", MountSource::Devpts { .. }) => {}
+        _ => return other_key(mount, key, value),
     }
     Ok(())
 }
 
+/// The keys that `-v` has as words, and what is wrong with the others.
+fn other_key(mount: &mut Mount, key: &str, value: Option<&str>) -> Result<()> {
+    let word = value.map_or_else(|| key.to_owned(), |value| format!("{key}={value}"));
+    if !matches!(mount.source, MountSource::Devpts { .. }) && mount_words::apply(mount, &word)? {
+        return Ok(());
+    }
+    const KNOWN: [&str; 14] = [
+        "bind-propagation",
+        "bind-nonrecursive",
+        "bind-recursive",
+        "volume-nocopy",
+        "volume-driver",
+        "volume-opt",
+        "volume-label",
+        "volume-subpath",
+        "image-subpath",
+        "subpath",
+        "tmpfs-size",
+        "tmpfs-mode",
+        "tmpcopyup",
+        "notmpcopyup",
+    ];
+    if KNOWN.contains(&key) {
+        return Err(Error::usage(format!("`{key}` does not go with this type of mount")));
+    }
+    Err(Error::usage(format!("unexpected key `{}`", text::clean(key))))
+}
+
+/// `KEY=VALUE`, or `KEY` alone.
+fn pair(into: &mut BTreeMap<String, String>, given: &str) {
+    let (key, value) = given.split_once('=').unwrap_or((given, ""));
+    into.insert(key.to_owned(), value.to_owned());
+}
+
+/// A place within a volume or image, without `..` and not all of it.
+fn subpath(given: &str) -> Result<String> {
+    let path = host_path(given, Path::new("/"));
+    let goes_up = Path::new(given).components().any(|part| part == Component::ParentDir);
+    match path.to_str().map(|path| path.trim_start_matches('/')) {
+        Some(path) if !path.is_empty() && !goes_up => Ok(path.to_owned()),
+        _ => Err(Error::usage(format!("`{}` is not a path within the mounted files", text::clean(given)))),
+    }
+}
+
 /// `TARGET[:OPTION,…]`.
-fn tmpfs_mount(spec: &str) -> Result<MountRequest> {
+fn tmpfs_mount(spec: &str, mut copy_up: bool) -> Result<MountRequest> {
     let (destination, given) = spec.split_once(':').unwrap_or((spec, ""));
     let (mut options, mut flags, mut read_only) = (String::new(), Vec::new(), false);
     for option in given.split(',').filter(|option| !option.is_empty()) {
         match option.split_once('=').unwrap_or((option, "")) {
             ("ro", "") => read_only = true,
             ("rw", "") => read_only = false,
+            ("tmpcopyup", "") => copy_up = true,
+            ("notmpcopyup", "") => copy_up = false,
             ("noexec" | "nosuid" | "nodev" | "exec" | "suid" | "dev", "") => flags.push(option.to_owned()),
             ("size" | "nr_blocks" | "nr_inodes", value) if is_size(value) => push_option(&mut options, option),
             ("mode", value) => push_option(&mut options, &format!("mode={}", mode(value)?)),
@@ -160,7 +289,8 @@ fn tmpfs_mount(spec: &str) -> Result<MountRequest> {
     }
     let mut mount = Mount::plain(MountSource::Tmpfs { options, flags }, target(destination)?);
     mount.read_only = read_only;
-    Ok(MountRequest { mount, create_source: false })
+    mount.options.copy_up = copy_up;
+    Ok(MountRequest::plain(mount, false))
 }
 
 fn push_option(options: &mut String, option: &str) {
@@ -189,18 +319,6 @@ fn switch(key: &str, value: Option<&str>) -> Result<bool> {
         None | Some("true" | "1") => Ok(true),
         Some("false" | "0") => Ok(false),
         Some(other) => Err(Error::usage(format!("`{key}={}` is neither true nor false", text::clean(other)))),
-    }
-}
-
-fn propagation(word: &str) -> Result<Propagation> {
-    match word {
-        "rprivate" => Ok(Propagation::Rprivate),
-        "rslave" => Ok(Propagation::Rslave),
-        "private" | "slave" | "shared" | "rshared" => {
-            Err(Error::unsupported(format!("mount propagation `{word}` is not supported"))
-                .hint("`rprivate` (the default) and `rslave` are"))
-        }
-        other => Err(Error::usage(format!("unknown option `{}`", text::clean(other)))),
     }
 }
 
@@ -246,11 +364,21 @@ fn target(destination: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::storage::Propagation;
 
     fn one(flag: &str, spec: &str) -> Result<MountRequest> {
         let specs = [spec.to_owned()];
         let pick = |name| if flag == name { &specs[..] } else { &[] };
-        Ok(all(pick("-v"), pick("--mount"), pick("--tmpfs"), Path::new("/home/ann/work"))?.remove(0))
+        Ok(several(pick("-v"), pick("--mount"), pick("--tmpfs"))?.remove(0))
+    }
+
+    fn several(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Result<Vec<MountRequest>> {
+        let glob = |pattern: &str| -> Result<Vec<PathBuf>> {
+            let found: &[&str] = if pattern == "/lib/a*" { &["/lib/a.so", "/lib/ab.so"] } else { &[] };
+            Ok(found.iter().map(PathBuf::from).collect())
+        };
+        let host = MountHost { cwd: Path::new("/home/ann/work"), glob: &glob, tmpfs_copies: false };
+        all(volumes, mounts, tmpfs, &host)
     }
 
     fn bind(path: &str) -> MountSource {
@@ -318,6 +446,76 @@ mod tests {
     }
 
     #[test]
+    fn podmans_types_and_words_are_read() {
+        use super::super::mount_options::{MountOptions, Overlay};
+        let with = |change: fn(&mut MountOptions)| {
+            let mut options = MountOptions::default();
+            change(&mut options);
+            options
+        };
+        for (flag, spec, expected) in [
+            (
+                "-v",
+                "/a:/b:U,noexec,nodev,suid",
+                with(|o| (o.chown, o.exec, o.dev, o.suid) = (true, Some(false), Some(false), Some(true))),
+            ),
+            ("-v", "data:/b:O", with(|o| o.overlay = Some(Overlay::default()))),
+            (
+                "-v",
+                "/a:/b:O,upperdir=u,workdir=/w",
+                with(|o| {
+                    o.overlay = Some(Overlay { kept: Some(("/home/ann/work/u".into(), "/w".into())) });
+                }),
+            ),
+            (
+                "--mount",
+                "type=bind,src=/a,dst=/b,U=true,exec,relabel=shared,Z",
+                with(|o| (o.chown, o.exec) = (true, Some(true))),
+            ),
+            ("--mount", "type=volume,src=a,dst=/b,volume-subpath=x/./y", with(|o| o.subpath = Some("x/y".into()))),
+            ("--mount", "type=image,src=box,dst=/b,subpath=/etc", with(|o| o.subpath = Some("etc".into()))),
+            ("--mount", "type=tmpfs,dst=/b,tmpcopyup,chown", with(|o| (o.copy_up, o.chown) = (true, true))),
+            ("--tmpfs", "/b:tmpcopyup", with(|o| o.copy_up = true)),
+        ] {
+            assert_eq!(one(flag, spec).unwrap().mount.options, expected, "{spec}");
+        }
+        for (spec, source, read_only) in [
+            (
+                "type=image,src=box,dst=/b",
+                MountSource::Image { name: "box".into(), id: String::new(), layers: vec![] },
+                true,
+            ),
+            (
+                "type=image,src=box,dst=/b,rw=true",
+                MountSource::Image { name: "box".into(), id: String::new(), layers: vec![] },
+                false,
+            ),
+            ("type=ramfs,dst=/b,tmpfs-mode=700", MountSource::Ramfs { options: "mode=700".into() }, false),
+            (
+                "type=devpts,dst=/b,newinstance,max=4,mode=600,gid=5",
+                MountSource::Devpts { options: "max=4,mode=600,gid=5".into() },
+                false,
+            ),
+        ] {
+            let mount = one("--mount", spec).unwrap().mount;
+            assert_eq!((mount.source, mount.read_only), (source, read_only), "{spec}");
+        }
+        let globbed = several(&[], &["type=glob,src=/lib/a*,dst=/l,ro".into()], &[]).unwrap();
+        let shown = |request: &MountRequest| {
+            (request.mount.source.clone(), request.mount.target.clone(), request.mount.read_only)
+        };
+        assert_eq!(
+            globbed.iter().map(shown).collect::<Vec<_>>(),
+            [(bind("/lib/a.so"), "/l/a.so".into(), true), (bind("/lib/ab.so"), "/l/ab.so".into(), true)]
+        );
+        assert_eq!(one("--mount", "type=glob,src=/lib/a*").unwrap().mount.target, "/lib/a.so");
+        let made =
+            one("--mount", "src=v,dst=/b,\"volume-opt=o=bind,ro\",volume-opt=device=/srv,volume-label=a=b").unwrap();
+        assert_eq!(made.volume_options, [("o".into(), "bind,ro".into()), ("device".into(), "/srv".into())].into());
+        assert_eq!(made.volume_labels, [("a".into(), "b".into())].into());
+    }
+
+    #[test]
     fn wrong_mounts_say_why() {
         for (flag, spec, reason) in [
             ("-v", "", "must not be empty"),
@@ -330,15 +528,33 @@ mod tests {
             ("-v", "-x:/c", "invalid name"),
             ("-v", "/foo:ro", "not an absolute path"),
             ("-v", "/a:/b:nocopy", "unknown option `nocopy`"),
-            ("-v", "data:/b:rslave", "unknown option"),
-            ("-v", "/a:/b:rshared", "`rshared` is not supported"),
+            ("-v", "/a:/b:runbindable", "`runbindable` is not supported"),
+            ("-v", "/a:/b:upperdir=/u,workdir=/w", "need the option `O`"),
+            ("-v", "/a:/b:O,upperdir=/u", "together"),
+            ("-v", "/a:/b:O,idmap", "`O` goes neither"),
+            ("-v", "/a:/b:exec,noexec", "exclude each other"),
+            ("-v", "/a:/b:frob", "unknown option `frob`"),
+            ("-v", "/a:/b:O=1", "unknown option"),
             ("--mount", "type=bind,source=/a", "`target` is required"),
             ("--mount", "type=bind,target=/a", "`source` is required"),
             ("--mount", "type=foo,target=/a", "type `foo`"),
             ("--mount", "foo=bar,target=/a", "unexpected key `foo`"),
             ("--mount", "type=tmpfs,source=/x,target=/a", "no source"),
             ("--mount", "type=bind,src=/a,dst=/b,tmpfs-size=1", "does not go with"),
-            ("--mount", "type=volume,src=a,dst=/b,volume-opt=x=y", "not supported"),
+            ("--mount", "type=volume,dst=/b,volume-opt=x=y", "needs a volume with a name"),
+            ("--mount", "type=volume,src=a,dst=/b,volume-driver=nfs", "no volume driver `nfs`"),
+            ("--mount", "type=volume,src=a,dst=/b,volume-subpath=../x", "not a path within"),
+            ("--mount", "type=volume,src=a,dst=/b,volume-subpath=/", "not a path within"),
+            ("--mount", "type=bind,src=/a,dst=/b,subpath=x", "does not go with"),
+            ("--mount", "type=image,dst=/b", "`source` is required"),
+            ("--mount", "type=image,src=box,dst=/b,idmap", "`idmap` does not go with"),
+            ("--mount", "type=glob,src=/lib/b*,dst=/b", "no file fits the pattern `/lib/b*`"),
+            ("--mount", "type=glob,dst=/b", "`source` is required"),
+            ("--mount", "type=ramfs,dst=/b,tmpfs-size=1m", "does not go with"),
+            ("--mount", "type=devpts,dst=/b,mode=9", "octal"),
+            ("--mount", "type=devpts,dst=/b,max=x", "unexpected key `max`"),
+            ("--mount", "type=devpts,dst=/b,noexec", "unexpected key `noexec`"),
+            ("--mount", "type=devpts,dst=/b,u=true", "`U` does not go"),
             ("--mount", "type=bind,src=/a,dst=/b,readonly=maybe", "neither true nor false"),
             ("--mount", "type=bind,src,dst=/b", "needs a value"),
             ("--mount", "type=bind,\"src=/a", "quote"),
@@ -351,7 +567,7 @@ mod tests {
             assert!(chain.contains(reason), "{spec}: {chain}");
             assert!(chain.starts_with("invalid argument `"), "{chain}");
         }
-        let twice = all(&["/a:/x".into()], &[], &["/x/".into()], Path::new("/")).unwrap_err();
+        let twice = several(&["/a:/x".into()], &[], &["/x/".into()]).unwrap_err();
         assert_eq!(twice.message(), "duplicate mount point: `/x`");
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::capabilities::CapSet;
+use super::ids::parse_id;
 use crate::base::{Error, Result, text};
 
 /// Hidden by docker (moby's `oci/defaults.go`, a published list).
@@ -54,6 +55,9 @@ pub struct Security {
     /// Those of [`MASKED`] and [`READ_ONLY`] that are left as they are: `ALL`, paths, or paths that end with `/*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unmask: Vec<String>,
+    /// Options of `/proc` (proc(5)), a word each: `hidepid=2`, `subset=pid`, `gid=…`, and flags of its mount.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proc_options: Vec<String>,
 }
 
 /// A device of the host in the container.
@@ -110,6 +114,7 @@ impl Default for Security {
             devices: Vec::new(),
             mask: Vec::new(),
             unmask: Vec::new(),
+            proc_options: Vec::new(),
         }
     }
 }
@@ -161,9 +166,14 @@ impl Security {
                     self.mask.push(path.to_owned());
                 }
             }
-            ("label" | "apparmor" | "systempaths" | "proc-opts", Some(_)) => {
+            ("proc-opts", Some(words)) if !words.is_empty() => {
+                for word in words.split(',') {
+                    self.proc_options.push(proc_option(word)?);
+                }
+            }
+            ("label" | "apparmor" | "systempaths", Some(_)) => {
                 return Err(Error::unsupported(format!("security option `{}` is not supported", text::clean(option)))
-                    .hint("`no-new-privileges`, `seccomp=FILE`, `seccomp=unconfined`, `systempaths=unconfined`, `mask=PATH`, `unmask=PATH`, `label=disable` and `apparmor=unconfined` are"));
+                    .hint("`no-new-privileges`, `seccomp=FILE`, `seccomp=unconfined`, `systempaths=unconfined`, `mask=PATH`, `unmask=PATH`, `proc-opts=OPTIONS`, `label=disable` and `apparmor=unconfined` are"));
             }
             _ => return Err(Error::usage(format!("invalid security option: `{}`", text::clean(option)))),
         }
@@ -191,6 +201,24 @@ impl Security {
             Some(directory) => path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')),
             None => given == path,
         })
+    }
+}
+
+/// One option of `/proc` that the kernel knows (proc(5), since Linux 5.8), or a flag of its mount.
+fn proc_option(word: &str) -> Result<String> {
+    const HIDEPID: [&str; 8] = ["0", "1", "2", "4", "off", "noaccess", "invisible", "ptraceable"];
+    const FLAGS: [&str; 8] = ["exec", "noexec", "suid", "nosuid", "dev", "nodev", "ro", "rw"];
+    let known = match word.split_once('=') {
+        Some(("hidepid", value)) => HIDEPID.contains(&value),
+        Some(("subset", value)) => value == "pid",
+        Some(("gid", value)) => parse_id(value)?.is_some() && value.bytes().all(|byte| byte.is_ascii_digit()),
+        Some(_) => false,
+        None => FLAGS.contains(&word),
+    };
+    match known {
+        true => Ok(word.to_owned()),
+        false => Err(Error::usage(format!("unknown option of /proc: `{}`", text::clean(word)))
+            .hint("hidepid=0|1|2|4, gid=GID and subset=pid are, and flags of mounts such as noexec")),
     }
 }
 
@@ -278,10 +306,14 @@ mod tests {
         assert_eq!(masks(&["unmask=all", "mask=/proc/uptime"]), (1, 0));
         assert_eq!(masks(&["unmask=/proc/kcore:/proc/sys"]), (hidden - 1, fixed - 1));
         assert_eq!(masks(&["unmask=/sys/*"]), (hidden - 2, fixed));
+        let opened = apply(&["proc-opts=hidepid=2,subset=pid", "proc-opts=gid=5,exec"], true).unwrap();
+        assert_eq!(opened.proc_options, ["hidepid=2", "subset=pid", "gid=5", "exec"]);
         for (bad, reason) in [
             ("mask=/etc/passwd", "cannot mask"),
             ("mask=/proc/../etc", "cannot mask"),
-            ("proc-opts=hidepid=2", "is not supported"),
+            ("proc-opts=hidepid=3", "unknown option of /proc: `hidepid=3`"),
+            ("proc-opts=hidepid=2,frob", "unknown option of /proc: `frob`"),
+            ("proc-opts=", "invalid security option"),
             ("apparmor=strict", "is not supported"),
             ("frob", "invalid security option: `frob`"),
             ("seccomp=", "invalid security option"),

@@ -1,10 +1,13 @@
 //! The files of a container: who unites its layers, what it may write, and what is mounted over them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::mount_options::MountOptions;
+pub use super::mount_options::Propagation;
 use super::units;
 use crate::base::id::Name;
 use crate::base::{Error, Result, ResultExt, text};
@@ -17,7 +20,7 @@ const SHM_SIZE: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Storage<M = Mount> {
-    /// Who unites its layers. Both drivers read what the other one wrote.
+    /// The driver that unites its layers. Both drivers read what the other one wrote.
     pub driver: StorageDriver,
     /// The most bytes its changes to the image may take.
     pub size: Option<u64>,
@@ -154,12 +157,22 @@ pub struct Mount {
     /// For binds: without the mounts below the source.
     #[serde(default)]
     pub non_recursive: bool,
+    /// What fewer mounts have.
+    #[serde(default, flatten)]
+    pub options: MountOptions,
 }
 
 impl Mount {
     /// One without options.
     pub fn plain(source: MountSource, target: String) -> Self {
-        Self { source, target, read_only: false, propagation: Propagation::default(), non_recursive: false }
+        Self {
+            source,
+            target,
+            read_only: false,
+            propagation: Propagation::default(),
+            non_recursive: false,
+            options: MountOptions::default(),
+        }
     }
 }
 
@@ -189,17 +202,37 @@ pub enum MountSource {
         /// Mount flags by name: `noexec`, `nosuid`, `nodev`, `exec`, `suid`, `dev`.
         flags: Vec<String>,
     },
+    /// Memory that is never swapped out and has no limit of its own.
+    Ramfs {
+        /// `mode=…`, or empty.
+        options: String,
+    },
+    /// Pseudo-terminals of their own.
+    Devpts {
+        /// devpts options such as `mode=600,max=16`, already validated.
+        options: String,
+    },
+    /// The files of an image. What is written to them ends with the run.
+    Image {
+        /// As it was asked for.
+        name: String,
+        /// Its id, once it was found.
+        #[serde(default)]
+        id: String,
+        /// Diff ids of its layers, base first, once it was found.
+        #[serde(default)]
+        layers: Vec<String>,
+    },
 }
 
-/// Mount propagation (mount_namespaces(7)).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Propagation {
-    /// Neither way: docker's default.
-    #[default]
-    Rprivate,
-    /// Later mounts of the host appear in the container.
-    Rslave,
+impl MountSource {
+    /// The diff ids of the layers that are mounted.
+    pub fn layers(&self) -> &[String] {
+        match self {
+            MountSource::Image { layers, .. } => layers,
+            _ => &[],
+        }
+    }
 }
 
 /// A mount option, and what its short form leaves to the engine.
@@ -209,6 +242,17 @@ pub struct MountRequest {
     pub mount: Mount,
     /// `-v` makes a missing bind source as a directory, as docker does; `--mount` refuses it.
     pub create_source: bool,
+    /// `volume-label=`, for a volume that is made now.
+    pub volume_labels: BTreeMap<String, String>,
+    /// `volume-opt=`, for a volume that is made now: the driver's options.
+    pub volume_options: BTreeMap<String, String>,
+}
+
+impl MountRequest {
+    /// One whose volume gets neither labels nor options.
+    pub fn plain(mount: Mount, create_source: bool) -> Self {
+        Self { mount, create_source, volume_labels: BTreeMap::new(), volume_options: BTreeMap::new() }
+    }
 }
 
 /// `--shm-size`.
@@ -257,7 +301,7 @@ mod tests {
         let image = Defaults { volumes: ["/data/", "/x"].map(String::from).into(), ..Defaults::default() };
         let mount = Mount::plain(MountSource::Bind { path: "/a".into() }, "/x/.".into());
         let request = StorageRequest {
-            mounts: vec![MountRequest { mount, create_source: false }],
+            mounts: vec![MountRequest::plain(mount, false)],
             read_only: true,
             ..StorageRequest::default()
         };

@@ -1,11 +1,12 @@
-//! Reads `container.json` in each format that there was. What is written is always the newest.
+//! Reads `container.json` and `settings.json` in each format that there was. What is written is always the newest.
 //!
 //! | format | layout |
 //! |---|---|
 //! | 1 | every value at the top, the user in the process |
 //! | 2 | values that belong together in groups, as in [`ContainerConfig`] |
 //!
-//! A record of the newest format is parsed once; only where that fails is its number looked at.
+//! A record of the newest format is parsed once; only where that fails is its number looked at. `settings.json` has had one
+//! format.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use crate::spec::namespaces::{Namespaces, NetworkMode};
 use crate::spec::networking::Networking;
 use crate::spec::process::Process;
 use crate::spec::security::Security;
+use crate::spec::settings::{self, Settings};
 use crate::spec::storage::{Mount, Storage, StorageDriver};
 
 /// What every format has.
@@ -48,6 +50,13 @@ pub(super) fn container(bytes: &[u8], id: &ContainerId, path: &dyn Fn() -> PathB
         Err(_) => Err(error),
     };
     config.at(&path(), "cannot understand the record")
+}
+
+/// What was changed of container `id`, as the record in `bytes` says; `path` is where it is, for messages.
+pub(super) fn settings(bytes: &[u8], id: &ContainerId, path: &dyn Fn() -> PathBuf) -> Result<Settings> {
+    let versioned: Versioned = serde_json::from_slice(bytes).at(&path(), "cannot understand the record")?;
+    check_format(versioned.format, settings::FORMAT, || format!("the settings of container `{}`", id.short()))?;
+    serde_json::from_slice(bytes).at(&path(), "cannot understand the record")
 }
 
 #[derive(Deserialize)]
@@ -126,6 +135,8 @@ impl From<Format1> for ContainerConfig {
                 ..Lifecycle::default()
             },
             health: Health::default(),
+            resources: Default::default(),
+            cgroups: Default::default(),
         }
     }
 }
@@ -248,6 +259,35 @@ mod tests {
         assert_eq!(read(FORMAT_2).unwrap(), config);
         let latest = read(LATEST).unwrap();
         assert_eq!(read(&serde_json::to_string(&latest).unwrap()).unwrap(), latest);
+    }
+
+    /// `settings.json` as it was first written, and with all that it has now: later versions must read both.
+    const SETTINGS: &str = r#"{"format":1,"name":"front"}"#;
+    const ALL_SETTINGS: &str =
+        r#"{"format":1,"name":"front","networks":[{"network":"back","aliases":["w"]}],"restart":{"on-failure":3}}"#;
+
+    #[test]
+    fn settings_take_the_place_of_what_was_created() {
+        let settings = |text: &str| settings(text.as_bytes(), &ID.parse().unwrap(), &|| "/data/settings.json".into());
+        let mut config = read(LATEST).unwrap();
+        settings(SETTINGS).unwrap().apply(&mut config);
+        assert_eq!(config, ContainerConfig { name: "front".parse().unwrap(), ..read(LATEST).unwrap() });
+        let all = settings(ALL_SETTINGS).unwrap();
+        assert_eq!(serde_json::to_string(&all).unwrap(), ALL_SETTINGS);
+        all.apply(&mut config);
+        assert_eq!(config.namespaces.network.networks(), ["back"]);
+        assert_eq!(config.lifecycle.restart, crate::spec::restart::RestartPolicy::OnFailure(3));
+        let mut alone = read(OLDEST).unwrap();
+        all.apply(&mut alone);
+        assert_eq!(alone.namespaces.network, NetworkMode::None, "only members of networks have others");
+        let newer = r#"{"format":1,"later":{"a":[1]}}"#;
+        assert_eq!(serde_json::to_string(&settings(newer).unwrap()).unwrap(), newer);
+        for (text, reason) in
+            [("{\"format\":2}", "has format 2, this coracle reads up to 1"), ("{", "`/data/settings.json`")]
+        {
+            let chain = settings(text).unwrap_err().chain();
+            assert!(chain.contains(reason), "{chain}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! All containers at once: what `ps` shows. A thousand of them are read in milliseconds: paths are looked up from open
-//! directories, each container costs a link and two records of three system calls, and beyond a few dozen other threads
+//! directories, each container costs a link and three records of three system calls, and beyond a few dozen other threads
 //! help. Each is put where it stays: to copy a thousand of them is a megabyte of fresh memory each time.
 
 use std::ffi::{OsStr, OsString};
@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::{CONFIG, Container, Containers, STATE, now, record};
+use super::{CONFIG, Container, Containers, SETTINGS, STATE, Status, now, record};
 use crate::base::error::if_absent;
 use crate::base::{ContainerId, Kind, Result, ResultExt};
 
-/// So many containers are worth the start of another thread.
+/// This number of containers is worth the start of another thread.
 const MANY: usize = 64;
 
 /// No more threads than that: where files are cached, more of them only wait for the processors.
@@ -74,15 +74,24 @@ impl Containers {
         if !self.read_record(directory, &id, CONFIG, buffer)? {
             return Ok(None);
         }
-        let config = self.parse_config(&id, buffer)?;
+        let mut config = self.parse_config(&id, buffer)?;
+        if self.read_record(directory, &id, SETTINGS, buffer)? {
+            self.parse_settings(&id, buffer)?.apply(&mut config);
+        }
         let state = match self.read_record(directory, &id, STATE, buffer)? {
             true => self.parse_state(&id, buffer)?,
             false => None,
         };
-        if record::is_abandoned(&config, state.as_ref()) && self.sweep_abandoned(&id).unwrap_or(false) {
+        let abandoned = record::is_abandoned(&config, state.as_ref());
+        if abandoned && self.sweep_abandoned(&id).unwrap_or(false) {
             return Ok(None);
         }
-        let (status, joined, run) = now(state);
+        let (mut status, joined, run) = now(state);
+        if abandoned && !status.is_running() && status != Status::Created {
+            // The holder of its lock does it.
+            status = Status::Removing;
+        }
+        config.name.clone_from(&name);
         Ok(Some(Container { config, name, status, joined, run }))
     }
 

@@ -5,13 +5,17 @@
 //! ```text
 //! <data>/names/web -> ../containers/<id>     a symbolic link is the name: symlink(2) makes it unique, and its
 //!                                            presence is what makes a container exist
-//! <data>/containers/<id>/container.json      what it is; immutable but for its networks
+//! <data>/containers/<id>/container.json      what it is; immutable
+//!                       /settings.json       what was changed of that later, if anything was: its name, its networks, its
+//!                                            restart policy; replaced by the holder of the lock
 //!                       /state.json          how its last run went; replaced by its supervisor
 //!                       /state.reserve       room for the next one, while it runs
 //!                       /upper, /work        overlayfs
 //!                       /log                 json-file log of its output
 //!                       /hosts, /hostname, /resolv.conf
 //! <runtime>/containers/<id>                  the supervisor's socket
+//! <runtime>/execs/<id>                       processes that were added to it: see `sessions`
+//! <data>/events                              what has happened: see `events`
 //! ```
 //!
 //! The directory itself is the lock (flock(2)): whoever creates, supervises or removes the container holds it.
@@ -29,10 +33,13 @@
 //! Readers (`ps`, `inspect`) take no lock at all. Whether a container runs is told by its processes, not by a record:
 //! see [`RunState::status`].
 
+pub mod events;
 mod formats;
 mod listing;
 pub mod record;
+pub mod sessions;
 mod volumes;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -41,21 +48,29 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use events::Journal;
+use sessions::Sessions;
+
 pub use crate::spec::container::{Container, ContainerConfig, LastRun, Status};
 pub use record::RunState;
 pub use volumes::Volumes;
+pub use watch::Watch;
 
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Reserve, Staging};
 use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, text};
+use crate::spec::events::{Action, Event};
 use crate::spec::health::HealthStatus;
 use crate::spec::network::Joined;
+use crate::spec::settings::Settings;
 use crate::spec::storage::MountSource;
 
 /// The record of what a container is.
 const CONFIG: &str = "container.json";
+/// The record of what was changed of that.
+const SETTINGS: &str = "settings.json";
 /// The record of how its last run went.
 const STATE: &str = "state.json";
 
@@ -154,7 +169,7 @@ impl Containers {
     /// One container with its present status.
     pub fn load(&self, id: &ContainerId) -> Result<Container> {
         let directory = self.paths.container(id);
-        let config = self.config(id)?;
+        let mut config = self.config(id)?;
         let (status, joined, run) = now(self.state(id)?);
         let name = match self.named(&config.name)?.as_ref() == Some(id) {
             true => config.name.clone(),
@@ -165,15 +180,28 @@ impl Containers {
                 .map(|(name, _)| name)
                 .ok_or_else(|| Error::not_found(format!("`{}` is not a container any more", directory.display())))?,
         };
+        // Whoever renamed it may have been killed before the settings had the name.
+        config.name.clone_from(&name);
         Ok(Container { config, name, status, joined, run })
     }
 
-    /// What a container is.
+    /// What a container is now: as it was created, with its settings applied.
     pub fn config(&self, id: &ContainerId) -> Result<ContainerConfig> {
         let path = self.paths.container(id).join(CONFIG);
         let bytes = if_absent(fs::read(&path)).at(&path, "cannot read")?;
         let bytes = bytes.ok_or_else(|| Error::not_found(format!("no such container: `{}`", id.short())))?;
-        self.parse_config(id, &bytes)
+        let mut config = self.parse_config(id, &bytes)?;
+        self.settings(id)?.apply(&mut config);
+        Ok(config)
+    }
+
+    /// What was changed of a container since it was created. A record that a power cut left empty counts as none.
+    pub fn settings(&self, id: &ContainerId) -> Result<Settings> {
+        let path = self.paths.container(id).join(SETTINGS);
+        match if_absent(fs::read(&path)).at(&path, "cannot read")? {
+            Some(bytes) => self.parse_settings(id, &bytes),
+            None => Ok(Settings::default()),
+        }
     }
 
     /// How its last run went; `None` when it was never started. A record that a power cut left empty counts as lost.
@@ -187,6 +215,13 @@ impl Containers {
 
     fn parse_config(&self, id: &ContainerId, bytes: &[u8]) -> Result<ContainerConfig> {
         formats::container(bytes, id, &|| self.paths.container(id).join(CONFIG))
+    }
+
+    fn parse_settings(&self, id: &ContainerId, bytes: &[u8]) -> Result<Settings> {
+        match bytes.is_empty() {
+            true => Ok(Settings::default()),
+            false => formats::settings(bytes, id, &|| self.paths.container(id).join(SETTINGS)),
+        }
     }
 
     fn parse_state(&self, id: &ContainerId, bytes: &[u8]) -> Result<Option<RunState>> {
@@ -223,9 +258,9 @@ impl Containers {
         }
     }
 
-    /// Replaces the record of what a container is: its networks have changed. Only for the holder of its lock.
-    pub fn set_config(&self, guard: &ContainerGuard, config: &ContainerConfig) -> Result<()> {
-        publish::json(&self.paths.container(&guard.id).join(CONFIG), config, durability(config))
+    /// Replaces the record of what was changed of a container. Only for the holder of its lock.
+    pub fn set_settings(&self, guard: &ContainerGuard, settings: &Settings, durability: Durability) -> Result<()> {
+        publish::json(&self.paths.container(&guard.id).join(SETTINGS), settings, durability)
     }
 
     /// Takes the container's lock; `None` while it is being created, supervised or removed.
@@ -248,7 +283,7 @@ impl Containers {
         if abandoned().is_none() {
             return Ok(false);
         }
-        // Who holds the lock starts it or takes it away.
+        // The holder of the lock starts it or removes it.
         let guard = match self.guard(id) {
             Ok(Some(guard)) => guard,
             Ok(None) => return Ok(false),
@@ -284,9 +319,9 @@ impl Containers {
     /// Removes a container that the guard's holder has stopped. Its files go to the trash.
     pub fn remove(&self, guard: ContainerGuard, durability: Durability) -> Result<()> {
         failpoint::here("container.remove.locked")?;
-        let first = self.config(&guard.id).ok().map(|config| config.name);
-        let names = match first {
-            Some(name) if self.named(&name)?.as_ref() == Some(&guard.id) => vec![(name, guard.id.clone())],
+        let config = self.config(&guard.id).ok();
+        let names = match config.as_ref().map(|config| &config.name) {
+            Some(name) if self.named(name)?.as_ref() == Some(&guard.id) => vec![(name.clone(), guard.id.clone())],
             _ => self.names()?,
         };
         for (name, _) in names.into_iter().filter(|(_, id)| *id == guard.id) {
@@ -298,9 +333,37 @@ impl Containers {
         }
         failpoint::here("container.remove.unnamed")?;
         publish::discard(&self.paths.container(&guard.id), &self.paths.trash(), Durability::Volatile)?;
-        // A supervisor that was killed has left its socket.
+        // A supervisor that was killed has left its socket, and what it knew of processes that were added.
         let _ = fs::remove_file(self.paths.container_socket(&guard.id));
+        Sessions::new(&self.paths).forget_all(&guard.id);
+        if let Some(config) = &config {
+            Journal::new(&self.paths).record(Event::of_container(config, Action::Destroy));
+        }
         Ok(())
+    }
+
+    /// Gives a container another name: one rename of its link, which keeps names unique. Only for the holder of its lock, who
+    /// then puts it into the settings.
+    pub fn rename(&self, guard: &ContainerGuard, name: &Name, durability: Durability) -> Result<()> {
+        use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+        let former = self.load(&guard.id)?.name;
+        if former == *name {
+            return Err(Error::usage("renaming a container with the same name as its current name"));
+        }
+        let (from, to) = (self.paths.names().join(former.as_str()), self.paths.names().join(name.as_str()));
+        loop {
+            failpoint::here("container.rename")?;
+            match renameat2(AT_FDCWD, &from, AT_FDCWD, &to, RenameFlags::RENAME_NOREPLACE) {
+                Ok(()) => break,
+                Err(nix::errno::Errno::EEXIST) => self.clear_dangling_name(name)?,
+                Err(errno) => return Err(errno).at(&to, "cannot link the name"),
+            }
+        }
+        failpoint::here("container.renamed")?;
+        match durability {
+            Durability::Durable => publish::sync_dir(&self.paths.names()),
+            Durability::Volatile => Ok(()),
+        }
     }
 
     /// Takes away what killed processes left: half-made containers and those without a name.
@@ -371,19 +434,23 @@ impl Containers {
         }
     }
 
+    /// A name exists: an error when a container has it. A power cut can leave one whose directory is gone; one process at a
+    /// time clears it away.
+    fn clear_dangling_name(&self, name: &Name) -> Result<()> {
+        self.refuse_taken_name(name)?;
+        let _lock = Lock::wait(&self.paths.data.join("names.lock"), Mode::Exclusive)?;
+        self.refuse_taken_name(name)?;
+        let link = self.paths.names().join(name.as_str());
+        if_absent(fs::remove_file(&link)).at(&link, "cannot remove the dangling name").map(drop)
+    }
+
     fn link_name(&self, name: &Name, id: &ContainerId, durability: Durability) -> Result<()> {
         let link = self.paths.names().join(name.as_str());
         let target = Path::new("../containers").join(id.as_str());
         loop {
             match symlink(&target, &link) {
                 Ok(()) => break,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    self.refuse_taken_name(name)?;
-                    // A power cut can leave a name whose directory is gone: one process at a time clears it away.
-                    let _lock = Lock::wait(&self.paths.data.join("names.lock"), Mode::Exclusive)?;
-                    self.refuse_taken_name(name)?;
-                    if_absent(fs::remove_file(&link)).at(&link, "cannot remove the dangling name")?;
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.clear_dangling_name(name)?,
                 Err(error) => return Err(error).at(&link, "cannot link the name"),
             }
         }
@@ -442,5 +509,6 @@ fn now(state: Option<RunState>) -> (Status, Option<Joined>, LastRun) {
     if let Some(health) = health.as_mut().filter(|_| !runs) {
         health.status = HealthStatus::Unhealthy;
     }
-    (status, state.joined.filter(|_| runs), LastRun { health, restarts: state.restarts, stopped: state.stopped })
+    let RunState { restarts, stopped, oom_killed, limits, .. } = state;
+    (status, state.joined.filter(|_| runs), LastRun { health, restarts, stopped, oom_killed, limits })
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::process::ProcessIdentity;
 use crate::base::{Error, Kind, Result};
-use crate::spec::container::{ContainerConfig, Status};
+use crate::spec::container::{ContainerConfig, Enforced, Status};
 use crate::spec::health::HealthState;
 use crate::spec::network::Joined;
 
@@ -41,6 +41,18 @@ pub struct RunState {
     /// What its health checks have found, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthState>,
+    /// How its limits are in force.
+    #[serde(default)]
+    pub limits: Enforced,
+    /// Whether the kernel has killed a process of the container in this run because it had used up its memory.
+    #[serde(default)]
+    pub oom_killed: bool,
+    /// Whether its processes are frozen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// Whether it was asked to end and has not ended yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping: bool,
 }
 
 /// Where a run is.
@@ -88,7 +100,14 @@ impl RunState {
             Phase::Running => {
                 let init = self.init.as_ref().filter(|init| init.is_alive());
                 match init.is_some() || self.supervisor.is_alive() {
-                    true => Status::Running { started: self.started, pid: init.map_or(0, |init| init.pid) },
+                    true => {
+                        let (started, pid) = (self.started, init.map_or(0, |init| init.pid));
+                        match (self.paused, self.stopping) {
+                            (true, _) => Status::Paused { started, pid },
+                            (false, true) => Status::Stopping { started, pid },
+                            (false, false) => Status::Running { started, pid },
+                        }
+                    }
                     false => {
                         Status::Exited { code: LOST_EXIT_CODE, started: self.started, finished: None, error: lost() }
                     }
@@ -125,6 +144,7 @@ pub(super) fn check_format(format: u32, newest: u32, what: impl FnOnce() -> Stri
 mod tests {
     use super::*;
     use crate::base::time::now;
+    use crate::spec::container::Phase as Condition;
 
     #[test]
     fn a_run_is_over_when_nobody_of_it_lives() {
@@ -141,6 +161,10 @@ mod tests {
             restarts: 0,
             stopped: false,
             health: None,
+            limits: Enforced::default(),
+            oom_killed: false,
+            paused: false,
+            stopping: false,
         };
         assert!(state(&me, &dead).status().is_running());
         assert!(state(&dead, &me).status().is_running());
@@ -148,9 +172,13 @@ mod tests {
             Status::Exited { code, finished, .. } => assert_eq!((code, finished), (LOST_EXIT_CODE, None)),
             other => panic!("{other:?}"),
         }
+        let frozen = RunState { paused: true, stopping: true, ..state(&me, &me) };
+        assert_eq!((frozen.status().phase(), frozen.status().pid()), (Condition::Paused, Some(me.pid)));
+        assert_eq!(RunState { paused: false, ..frozen.clone() }.status().phase(), Condition::Stopping);
+        assert!(!RunState { supervisor: dead.clone(), init: Some(dead.clone()), ..frozen }.status().is_running());
         let between =
             |supervisor| RunState { phase: Phase::Restarting { code: 3, finished: now() }, ..state(supervisor, &dead) };
-        assert_eq!(between(&me).status().word(), "restarting");
+        assert_eq!(between(&me).status().phase(), Condition::Restarting);
         match between(&dead).status() {
             Status::Exited { code: 3, finished: Some(_), .. } => {}
             other => panic!("{other:?}"),
@@ -162,6 +190,6 @@ mod tests {
         let old = r#"{"format":1,"phase":{"exited":{"code":1,"finished":"2026-11-21T09:31:00Z","error":""}},
             "supervisor":{"pid":1,"start_time":2,"boot_id":"x"},"init":null,"started":"2026-11-21T09:30:00Z"}"#;
         let state: RunState = serde_json::from_str(old).unwrap();
-        assert_eq!((state.restarts, state.stopped, state.health), (0, false, None));
+        assert_eq!((state.restarts, state.stopped, state.health, state.oom_killed), (0, false, None, false));
     }
 }

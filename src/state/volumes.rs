@@ -22,14 +22,16 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::Containers;
+use super::events::Journal;
 use super::record::check_format;
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Staging};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, failpoint, paths, text};
+use crate::spec::events::{Action, Event, Subject};
 use crate::spec::storage::MountSource;
-use crate::spec::volume::{Directory, FORMAT, Volume};
+use crate::spec::volume::{DRIVER, Directory, FORMAT, Volume};
 
 /// The record of a volume.
 const RECORD: &str = "volume.json";
@@ -65,6 +67,9 @@ impl Volumes {
         publish::json(&staging.path().join(RECORD), volume, durability)?;
         failpoint::here("volume.create.staged")?;
         let made = staging.publish(&self.directory(&volume.name), durability)?.is_some();
+        if made {
+            self.tell(Action::Create, &volume.name);
+        }
         failpoint::pass("volume.create.published");
         Ok(made)
     }
@@ -140,7 +145,7 @@ impl Volumes {
             let container = container.context(|| format!("cannot tell who uses the volume `{name}`"))?;
             let has = container.config.storage.mounts.iter().any(|mount| match &mount.source {
                 MountSource::Volume { name: of, .. } => of == name,
-                MountSource::Bind { .. } | MountSource::Tmpfs { .. } => false,
+                _ => false,
             });
             if has {
                 users.push((container.name, container.config.id));
@@ -161,9 +166,16 @@ impl Volumes {
                 .hint(format!("remove what uses it first: coracle rm -f {}", names.join(" "))));
         }
         match publish::discard(&self.directory(name), &self.paths.trash(), durability)? {
-            true => Ok(()),
+            true => {
+                self.tell(Action::Destroy, name);
+                Ok(())
+            }
             false => Err(Error::not_found(format!("no such volume: `{name}`"))),
         }
+    }
+
+    fn tell(&self, action: Action, name: &Name) {
+        Journal::new(&self.paths).record(Event::new(Subject::Volume, action, name).with("driver", DRIVER));
     }
 
     fn directory(&self, name: &Name) -> PathBuf {

@@ -175,7 +175,7 @@ impl Store {
                 publish::discard(&target, &self.path("trash"), Durability::Volatile)?;
             }
         }
-        // Who comes second gives way: the layer is the same.
+        // The second one gives way: the layer is the same.
         layer.staging.publish(&target, Durability::Volatile)?;
         failpoint::here("store.layer.published")?;
         drop(mending);

@@ -8,6 +8,11 @@ use rustix::process::WaitIdOptions;
 
 use super::exit_code;
 use super::protocol::{self, Reply};
+use crate::base::Paths;
+use crate::spec::container::ContainerConfig;
+use crate::spec::events::{Action, Event};
+use crate::state::events::Journal;
+use crate::state::sessions::Sessions;
 use crate::sys::process::Cloned;
 
 /// Bytes that are read of one stream before the supervisor does something else.
@@ -16,6 +21,8 @@ const AT_ONCE: usize = 256 * 1024;
 /// A process, and who started it.
 pub(super) struct Added {
     process: Cloned,
+    /// The id of its session.
+    session: String,
     /// Told of the end; none once it has gone.
     client: Option<OwnedFd>,
     /// The read ends of the process's pipes, or the master of its terminal. Not read while there is a client.
@@ -23,8 +30,8 @@ pub(super) struct Added {
 }
 
 impl Added {
-    pub(super) fn new(process: Cloned, client: OwnedFd, outputs: Vec<OwnedFd>) -> Self {
-        Self { process, client: Some(client), outputs }
+    pub(super) fn new(process: Cloned, session: String, client: OwnedFd, outputs: Vec<OwnedFd>) -> Self {
+        Self { process, session, client: Some(client), outputs }
     }
 
     /// What is to be watched: when any of it is ready, [`Added::tend`] wants to be called.
@@ -35,9 +42,10 @@ impl Added {
     }
 
     /// Notices the end of the process and of its client, and reads what nobody else does. False once the process has
-    /// ended; the client has been told then.
-    pub(super) fn tend(&mut self, buffer: &mut [u8]) -> bool {
+    /// ended; the client has been told then, and the session is over.
+    pub(super) fn tend(&mut self, paths: &Paths, config: &ContainerConfig, buffer: &mut [u8]) -> bool {
         if let Some(code) = exit_code(self.process.pidfd.as_fd(), WaitIdOptions::NOHANG) {
+            end_session(paths, config, &self.session, code);
             self.tell(code);
             return false;
         }
@@ -54,8 +62,9 @@ impl Added {
     }
 
     /// After pid 1, with which the kernel ends all others.
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&self, paths: &Paths, config: &ContainerConfig) {
         let code = exit_code(self.process.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(128 + libc::SIGKILL);
+        end_session(paths, config, &self.session, code);
         self.tell(code);
     }
 
@@ -64,6 +73,13 @@ impl Added {
             let _ = protocol::send_reply(client.as_fd(), &Reply::Exited(code));
         }
     }
+}
+
+/// A process that was added has ended: its record goes, and the journal is told.
+fn end_session(paths: &Paths, config: &ContainerConfig, session: &str, code: i32) {
+    Sessions::new(paths).forget(&config.id, session);
+    let event = Event::of_container(config, Action::ExecDie).with("execID", session).with("exitCode", code);
+    Journal::new(paths).record(event);
 }
 
 /// Whether a client has closed its socket. It has nothing more to say; what it says all the same is passed over.

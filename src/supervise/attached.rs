@@ -349,7 +349,7 @@ impl Attached {
         }
     }
 
-    /// A message of ours among the errors of the container: in the log and to every attached client.
+    /// A message of the supervisor among the errors of the container: in the log and to every attached client.
     pub(super) fn announce(&mut self, text: &str) {
         self.log.finish(Stream::Stderr);
         self.log.append(Stream::Stderr, text.as_bytes());
@@ -497,7 +497,7 @@ mod tests {
             theirs
         }
 
-        /// Writes and relays so many bytes; false when no more is read.
+        /// Writes and relays this number of bytes; false when no more is read.
         fn write(&mut self, length: usize) -> bool {
             for _ in 0..length / 4096 {
                 if self.attached.holds_up() {

@@ -10,15 +10,20 @@ use super::added::Added;
 use super::attached::{Attached, Client};
 use super::backoff::Backoff;
 use super::health::Monitor;
+use super::limited::Limits;
 use super::network::Networked;
 use super::protocol::{Launch, MAX_MESSAGE, Reply};
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{exit_code, sweep_dead, take_lock, this_process};
+use super::{exit_code, sweep_dead, take_lock, this_process, unions};
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
+use crate::spec::events::{Action, Event};
+use crate::spec::settings::Settings;
+use crate::state::events::Journal;
 use crate::state::record::{FORMAT, Phase};
+use crate::state::sessions::Sessions;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
 use crate::sys::process::Cloned;
 
@@ -35,13 +40,18 @@ const NOT_STARTED: i32 = 128;
 pub(super) struct Supervisor {
     pub(super) paths: Paths,
     pub(super) launch: Launch,
+    /// What it is, with [`Self::settings`] applied.
     pub(super) config: ContainerConfig,
+    /// What was changed of it.
+    pub(super) settings: Settings,
     pub(super) guard: ContainerGuard,
     pub(super) state: RunState,
     /// None between two runs.
     pub(super) run: Option<Run>,
     /// Its networks, if it has any.
     pub(super) network: Option<Networked>,
+    /// Its control group.
+    pub(super) limits: Limits,
     pub(super) listener: OwnedFd,
     pub(super) attached: Attached,
     pub(super) timers: Timers,
@@ -58,6 +68,8 @@ pub(super) struct Run {
     pub(super) init: Cloned,
     /// The process that serves the root file system, unless the kernel does or it has ended.
     pub(super) file_server: Option<Cloned>,
+    /// Those that serve unions among its mounts. They end with the mounts.
+    union_servers: Vec<Cloned>,
     /// What cut the container off.
     pub(super) disaster: String,
     /// Keeps the container's namespaces from being torn down before its end was reported.
@@ -86,18 +98,19 @@ struct Over {
     ran: Duration,
     added: Vec<Added>,
     namespaces: Vec<fs::File>,
-    file_server: Option<Cloned>,
+    servers: Vec<Cloned>,
 }
 
 impl Run {
     /// A run that has just begun.
-    fn new(init: Cloned, file_server: Option<Cloned>, config: &ContainerConfig) -> Self {
+    fn new(init: Cloned, file_server: Option<Cloned>, union_servers: Vec<Cloned>, config: &ContainerConfig) -> Self {
         let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
         let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
         let monitor = config.health.plan().map(Monitor::new);
         Self {
             init,
             file_server,
+            union_servers,
             disaster: String::new(),
             namespaces,
             added: Vec::new(),
@@ -122,6 +135,9 @@ impl Supervisor {
             }
         })?;
         failpoint::here("supervisor.locked")?;
+        // Under the lock nobody changes them.
+        let config = containers.load(&launch.id)?.config;
+        let settings = containers.settings(&launch.id)?;
         if launch.traced {
             // Before netd is started, which traces its steps if we do.
             trace::listen_in_log(&Paths::logs_in(&paths.data), "supervisor.log", config.id.short().to_owned());
@@ -132,14 +148,18 @@ impl Supervisor {
             failpoint::here("supervisor.reserved")?;
             let mut network = Networked::join(paths, &config, &start::own_program()?)?;
             failpoint::here("supervisor.joined")?;
+            // After the networks: a netd that they need is not part of this container.
+            let mut limits = Limits::begin(paths, &config)?;
+            failpoint::here("supervisor.placed")?;
             let listener = start::listen_at(&paths.container_socket(&config.id))?;
             failpoint::here("supervisor.listening")?;
             let terminations = start::termination_signals()?;
-            let started = start::start(paths, &launch, &config, &mut network, first)?;
-            Ok((network, listener, terminations, started))
+            let around = start::Around { network: &mut network, limits: &mut limits };
+            let started = start::start(paths, &launch, &config, around, first)?;
+            Ok((network, limits, listener, terminations, started))
         };
         match begun() {
-            Ok((network, listener, terminations, Started { init, file_server, streams })) => {
+            Ok((network, limits, listener, terminations, started)) => {
                 let state = RunState {
                     format: FORMAT,
                     phase: Phase::Running,
@@ -151,16 +171,22 @@ impl Supervisor {
                     restarts: 0,
                     stopped: false,
                     health: None,
+                    limits: limits.in_force(),
+                    oom_killed: false,
+                    paused: false,
+                    stopping: false,
                 };
                 let mut supervisor = Self {
                     paths: paths.clone(),
                     attached: Attached::new(paths.container(&config.id).join("log")),
                     launch,
                     config,
+                    settings,
                     guard,
                     state,
                     run: None,
                     network,
+                    limits,
                     listener,
                     timers: Timers::default(),
                     ending: Ending::Policy,
@@ -169,7 +195,7 @@ impl Supervisor {
                     terminations,
                     buffer: vec![0; MAX_MESSAGE],
                 };
-                supervisor.begin_run(Started { init, file_server, streams })?;
+                supervisor.begin_run(started)?;
                 Ok(supervisor)
             }
             Err(error) => {
@@ -221,18 +247,22 @@ impl Supervisor {
     /// Another run.
     fn begin_again(&mut self) -> Result<()> {
         self.state.restarts = self.state.restarts.saturating_add(1);
-        let started = start::start(&self.paths, &self.launch, &self.config, &mut self.network, false)?;
+        let around = start::Around { network: &mut self.network, limits: &mut self.limits };
+        let started = start::start(&self.paths, &self.launch, &self.config, around, false)?;
         self.begin_run(started)
     }
 
     /// A run has begun: records it.
-    fn begin_run(&mut self, Started { init, file_server, streams }: Started) -> Result<()> {
+    fn begin_run(&mut self, started: Started) -> Result<()> {
+        let Started { init, file_server, union_servers, streams } = started;
         self.attached.begin(streams);
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
         self.state.started = time::now();
+        self.state.limits = self.limits.in_force();
+        (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
-        let run = Run::new(init, file_server, &self.config);
+        let run = Run::new(init, file_server, union_servers, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
         if let Some(monitor) = &run.monitor {
             self.timers.set(Timer::Check, monitor.next_at());
@@ -240,6 +270,11 @@ impl Supervisor {
         self.run = Some(run);
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
         failpoint::pass("supervisor.recorded");
+        Sessions::new(&self.paths).forget_all(&self.config.id);
+        if self.state.restarts == 0 && self.launch.attach {
+            self.tell(Action::Attach);
+        }
+        self.tell_start();
         if let Some(network) = &mut self.network {
             network.recorded();
         }
@@ -251,6 +286,8 @@ impl Supervisor {
         let mut run = self.run.take()?;
         let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         let ran = run.began.elapsed();
+        self.state.oom_killed = self.limits.end_run();
+        self.state.limits.cgroup = None;
         // Those who have connected in the last moment hear of it, too, and what they have asked for counts.
         self.accept();
         self.serve_all();
@@ -259,8 +296,9 @@ impl Supervisor {
             self.timers.clear(timer);
         }
         self.state.health = run.monitor.take().map(Monitor::finish);
-        let Run { disaster, namespaces, added, file_server, .. } = run;
-        Some(Over { code, disaster, ran, added, namespaces, file_server })
+        let Run { disaster, namespaces, added, file_server, union_servers, .. } = run;
+        let servers = file_server.into_iter().chain(union_servers).collect();
+        Some(Over { code, disaster, ran, added, namespaces, servers })
     }
 
     /// How long to wait for the next run, if there is one.
@@ -277,16 +315,17 @@ impl Supervisor {
 
     /// Between two runs: records it, tells those who have waited for the end of this one, and lets go what was its own.
     fn rest(&mut self, over: Over, pause: Duration) -> Result<()> {
-        let Over { code, added, namespaces, file_server, .. } = over;
+        let Over { code, ran, added, namespaces, servers, .. } = over;
         self.ending = Ending::Policy;
         self.timers.set(Timer::NextRun, Instant::now() + pause);
         self.state.phase = Phase::Restarting { code, finished: time::now() };
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
-        added.iter().for_each(Added::finish);
+        self.end_events(code, ran).into_iter().for_each(|event| self.record(event));
+        added.iter().for_each(|added| added.finish(&self.paths, &self.config));
         self.attached.tell_end_of_run(code);
         // With its mounts its root file system goes, which the next run mounts anew.
         drop(namespaces);
-        if let Some(server) = file_server {
+        for server in servers {
             if !ends_within(server.pidfd.as_fd(), LAST_BREATH) {
                 return Err(Error::system("the process that served the container's files does not end"));
             }
@@ -303,12 +342,15 @@ impl Supervisor {
         failpoint::pass("supervisor.ended");
         // Those who connect from now on are refused.
         self.accept();
+        // Of the end of a run that was followed by a pause the journal knows already.
+        let end = over.as_ref().map_or(Vec::new(), |over| self.end_events(code, over.ran));
+        let events: Vec<Event> = end.into_iter().chain(self.release_events()).collect();
         drop(self.listener);
         // Its ports and addresses are free before anybody hears of its end.
         if let Some(Err(error)) = self.network.take().map(Networked::leave) {
             self.attached.announce(&format!("coracle: its ports may still be open: {}\n", error.chain()));
         }
-        self.state.joined = None;
+        (self.state.joined, self.state.paused, self.state.stopping) = (None, false, false);
         self.state.phase = match self.state.phase {
             Phase::Restarting { finished, .. } => Phase::Exited { code, finished, error },
             _ => Phase::Exited { code, finished: time::now(), error },
@@ -317,25 +359,31 @@ impl Supervisor {
         let _ = fs::remove_file(self.paths.container_socket(&self.config.id));
         let goes =
             self.config.lifecycle.remove && !self.state.restarter.as_ref().is_some_and(ProcessIdentity::is_alive);
+        let tell = || events.into_iter().for_each(|event| Journal::new(&self.paths).record(event));
         let recorded = match goes {
-            true => containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile),
+            true => {
+                tell();
+                containers.remove_with_volumes(self.guard, &self.config, Durability::Volatile)
+            }
             false => {
                 let recorded =
                     containers.set_last_state(&self.guard, &self.state, durability(&self.config), self.reserve);
                 drop(self.guard);
+                tell();
                 recorded
             }
         };
         failpoint::pass("supervisor.finished");
+        let has_unions = unions::discard(&self.paths, &self.config).unwrap_or(false);
         let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         if let Some(over) = &over {
-            over.added.iter().for_each(Added::finish);
+            over.added.iter().for_each(|added| added.finish(&self.paths, &self.config));
         }
         self.attached.tell_end(code);
         self.attached.linger(Some(LAST_WORDS), self.terminations.as_fd());
         drop(over);
         let _ = sweep_dead(&self.paths);
-        if goes {
+        if goes || has_unions {
             let _ = publish::empty_trash(&self.paths.trash());
         }
         self.attached.linger(None, self.terminations.as_fd());
@@ -351,8 +399,17 @@ impl Supervisor {
     /// Asks the run to end, and makes sure after `patience` milliseconds; never when that is negative.
     pub(super) fn stop(&mut self, signal: i32, patience: i64) {
         failpoint::pass("supervisor.stop_heard");
+        if self.run.is_some() && !self.state.stopping {
+            self.state.stopping = true;
+            // The caller that cannot be told, because the disk is full, sees it run to its end.
+            let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
+        }
         trace::step(|| format!("sends signal {signal}; SIGKILL follows after {patience} ms"));
+        if self.run.is_some() {
+            self.tell_signal(signal);
+        }
         self.signal(signal);
+        self.thaw_to_end();
         if patience >= 0 {
             let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
             self.timers.set_at_latest(Timer::Kill, at);
@@ -369,6 +426,10 @@ impl Supervisor {
         if let Some(run) = &self.run {
             // A pid 1 that has ended meanwhile is noticed by its pidfd.
             let _ = crate::sys::process::send_signal(run.init.pidfd.as_fd(), signal);
+            if signal == libc::SIGKILL {
+                // Also those that are not below pid 1.
+                self.limits.kill();
+            }
         }
     }
 }

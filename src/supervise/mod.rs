@@ -44,25 +44,33 @@ mod added;
 mod attached;
 mod backoff;
 mod devices;
+mod events;
+mod freeze;
+mod give;
 mod health;
 mod ids;
 mod life;
+mod limited;
 mod network;
+mod pause;
 mod prepare;
 pub mod protocol;
+mod settings;
 mod sockets;
 mod spawn;
 mod start;
 mod timers;
 mod turn;
+mod unions;
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{WaitId, WaitIdOptions};
 
 pub use ids::ContainerIds;
+pub use settings::apply;
 pub use sockets::connect;
 pub(crate) use sockets::control_pair;
 pub use spawn::{ROLE, spawn};
@@ -140,22 +148,18 @@ fn sweep_dead(paths: &Paths) -> Result<()> {
 /// Takes the lock of a container that is to be started. One that does not run has its lock held only for moments, by a
 /// supervisor that has just recorded the end, or by a command that looks at it: that is waited for.
 fn take_lock(containers: &Containers, id: &ContainerId) -> Result<Option<ContainerGuard>> {
-    let patience = Instant::now() + Duration::from_secs(2);
-    loop {
-        let guard = containers.guard(id)?;
-        let running = || -> Result<bool> {
-            let status = containers.state(id)?.map(|state| state.status());
-            Ok(match status {
-                Some(Status::Running { pid, .. }) => pid > 0,
-                Some(Status::Restarting { .. }) => true,
-                _ => false,
-            })
-        };
-        if guard.is_some() || Instant::now() > patience || running()? {
-            return Ok(guard);
-        }
-        std::thread::sleep(Duration::from_millis(2));
+    if let Some(guard) = containers.guard(id)? {
+        return Ok(Some(guard));
     }
+    let settled = |status: Status| status.pid().is_some() || matches!(status, Status::Restarting { .. });
+    let taken = containers.until(id, Duration::from_secs(2), |watch| {
+        Ok(match watch.guard()? {
+            Some(guard) => Some(Some(guard)),
+            None if containers.state(id)?.is_some_and(|state| settled(state.status())) => Some(None),
+            None => None,
+        })
+    });
+    taken.map(Option::flatten)
 }
 
 fn this_process() -> Result<ProcessIdentity> {

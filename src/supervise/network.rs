@@ -167,6 +167,11 @@ impl Networked {
         failpoint::here("network.connected")
     }
 
+    /// The container has another name. A netd that is being replaced hears of it with the next membership.
+    pub(super) fn rename(&mut self, name: &Name) -> Result<()> {
+        self.membership.rename(name)
+    }
+
     /// Takes one away.
     pub(super) fn disconnect(&mut self, network: &Name) -> Result<()> {
         let netns = self.netns.as_ref().ok_or_else(|| Error::system("the container is not on its networks yet"))?;
@@ -212,12 +217,10 @@ pub(super) fn share(paths: &Paths, network: &NetworkMode) -> Result<()> {
     let (path, what) = match network {
         NetworkMode::Container(id) => {
             let containers = Containers::new(paths);
-            let other = containers.state(id)?.map(|state| state.status());
+            let other = containers.state(id)?.and_then(|state| state.status().pid());
             match other {
-                Some(crate::state::Status::Running { pid, .. }) if pid > 0 => {
-                    (PathBuf::from(format!("/proc/{pid}/ns/net")), format!("container `{}`", id.short()))
-                }
-                _ => {
+                Some(pid) => (PathBuf::from(format!("/proc/{pid}/ns/net")), format!("container `{}`", id.short())),
+                None => {
                     return Err(Error::conflict(format!(
                         "cannot join the network of container `{}`: it is not running",
                         id.short()

@@ -15,7 +15,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::{Error, Paths, Result, ResultExt};
 use crate::rootless::outer;
-use crate::runtime::process::{DEFAULT_PATH, ProcessPlan, SeccompFilter};
+use crate::runtime::process::{DEFAULT_PATH, ProcessLimits, ProcessPlan, SeccompFilter};
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::spec::capabilities::CapSet;
@@ -63,7 +63,7 @@ pub(super) fn forget_volatile(container: &Path, config: &ContainerConfig) -> Res
 }
 
 /// The owners that the container's files are shown with, when its ids are not those on disk.
-fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
+pub(super) fn owners(config: &ContainerConfig, ids: &ContainerIds) -> fuse::Owners {
     match config.namespaces.user.shifts() {
         true => fuse::Owners { uids: ids.uids.clone(), gids: ids.gids.clone() },
         false => fuse::Owners::default(),
@@ -75,7 +75,7 @@ pub(super) fn volumes(paths: &Paths, config: &ContainerConfig) -> Result<BTreeMa
     let known = Volumes::new(paths);
     let names = config.storage.mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume { name, .. } => Some(name),
-        MountSource::Bind { .. } | MountSource::Tmpfs { .. } => None,
+        _ => None,
     });
     names.map(|name| Ok((name.clone(), known.place_of(name)?))).collect()
 }
@@ -89,7 +89,11 @@ pub(super) fn fill_volumes(
     root: BorrowedFd<'_>,
 ) -> Result<()> {
     for mount in &config.storage.mounts {
-        if let MountSource::Volume { name, no_copy: false, .. } = &mount.source {
+        // A part of a volume, and a volume that is only looked at through an overlay, stay as they are.
+        let as_it_is = mount.options.subpath.is_some() || mount.options.overlay.is_some();
+        if let MountSource::Volume { name, no_copy: false, .. } = &mount.source
+            && !as_it_is
+        {
             let Some(volume) = volumes.get(name).filter(|volume| volume.ours).map(|volume| &volume.path) else {
                 continue;
             };
@@ -105,7 +109,11 @@ pub(super) fn fill_volumes(
 }
 
 /// The main process.
-pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Result<ProcessPlan> {
+pub(super) fn main_process(
+    config: &ContainerConfig,
+    root: BorrowedFd<'_>,
+    limits: ProcessLimits,
+) -> Result<ProcessPlan> {
     let argv = config.process.argv();
     if argv.is_empty() {
         return Err(Error::usage("no command: the image names none and none was given"));
@@ -122,11 +130,17 @@ pub(super) fn main_process(config: &ContainerConfig, root: BorrowedFd<'_>) -> Re
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges,
         seccomp: filter(&config.security.seccomp, config.security.privileged, capabilities)?,
+        limits,
     })
 }
 
 /// A process of `exec`.
-pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: BorrowedFd<'_>) -> Result<ProcessPlan> {
+pub(super) fn added_process(
+    config: &ContainerConfig,
+    exec: &Exec,
+    root: BorrowedFd<'_>,
+    limits: ProcessLimits,
+) -> Result<ProcessPlan> {
     if exec.argv.is_empty() {
         return Err(Error::usage("no command to run"));
     }
@@ -143,6 +157,7 @@ pub(super) fn added_process(config: &ContainerConfig, exec: &Exec, root: Borrowe
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges && !exec.privileged,
         seccomp: filter(&config.security.seccomp, unconfined, capabilities)?,
+        limits,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt};
 use crate::spec::health::HealthState;
 use crate::spec::namespaces::Member;
+use crate::spec::restart::RestartPolicy;
 use crate::sys::socket;
 
 /// The most bytes of a stream in one message.
@@ -27,6 +28,9 @@ pub struct Launch {
     pub id: ContainerId,
     /// Trees of its layers, base first.
     pub layers: Vec<PathBuf>,
+    /// The same for each image among its mounts.
+    #[serde(default)]
+    pub images: Vec<Vec<PathBuf>>,
     /// Attach the sender to its output.
     pub attach: bool,
     /// The sender's standard input goes to the container and its end is passed on.
@@ -65,6 +69,15 @@ pub enum NetworkChange {
     Disconnect(Name),
 }
 
+/// A change of what a container is, which its settings keep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// `rename`.
+    Name(Name),
+    /// `update --restart`.
+    Restart(RestartPolicy),
+}
+
 /// From a client to the supervisor.
 #[derive(Debug)]
 pub enum Request {
@@ -82,6 +95,10 @@ pub enum Request {
     Resize(u16, u16),
     /// See [`NetworkChange`]. The answer is [`Reply::Done`].
     ChangeNetwork(NetworkChange),
+    /// See [`Change`]. The answer is [`Reply::Done`].
+    Change(Change),
+    /// Freezes the container's processes (true) or lets them go on. The answer is [`Reply::Done`].
+    Pause(bool),
     /// The sender is about to start the container again: a `--rm` container stays for as long as the sender lives.
     Keep,
     /// Wants to hear of the end of the run: [`Reply::Exited`]. Everybody else hears only of the end of the last one.
@@ -132,6 +149,8 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
             socket::send(socket, b"r", &[c[0], c[1], r[0], r[1]], &[])
         }
         Request::ChangeNetwork(change) => socket::send(socket, b"n", &json(serde_json::to_vec(change))?, &[]),
+        Request::Change(change) => socket::send(socket, b"u", &json(serde_json::to_vec(change))?, &[]),
+        Request::Pause(paused) => socket::send(socket, b"p", &[u8::from(*paused)], &[]),
         Request::Keep => socket::send(socket, b"K", &[], &[]),
         Request::Await => socket::send(socket, b"w", &[], &[]),
         Request::Check => socket::send(socket, b"c", &[], &[]),
@@ -158,6 +177,8 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
         b'I' => Request::StdinEnd,
         b'r' => Request::Resize(u16_at(0).ok_or_else(bad)?, u16_at(2).ok_or_else(bad)?),
         b'n' => Request::ChangeNetwork(serde_json::from_slice(body).map_err(|_| bad())?),
+        b'u' => Request::Change(serde_json::from_slice(body).map_err(|_| bad())?),
+        b'p' => Request::Pause(body == [1]),
         b'K' => Request::Keep,
         b'w' => Request::Await,
         b'c' => Request::Check,
@@ -199,7 +220,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
     let (length, fds) = loop {
         match socket::receive(socket, buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // The supervisor ended with a message of ours unread. The error comes before what it sent us, and once.
+            // The supervisor ended without having read a message from here. The error comes before what it sent, and once.
             Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {}
             received => break received.context(|| "cannot hear the container's supervisor")?,
         }
@@ -236,6 +257,7 @@ mod tests {
             traced: true,
             id: ContainerId::random().unwrap(),
             layers: vec!["/l".into()],
+            images: vec![vec!["/m".into()]],
             attach: true,
             stdin: false,
             terminal: (80, 25),
@@ -252,6 +274,9 @@ mod tests {
             Request::Check,
             Request::Attach(true),
             Request::ChangeNetwork(NetworkChange::Disconnect("front".parse().unwrap())),
+            Request::Change(Change::Name("front".parse().unwrap())),
+            Request::Change(Change::Restart(RestartPolicy::OnFailure(3))),
+            Request::Pause(true),
         ] {
             send_request(a.as_fd(), &request).unwrap();
             let got = receive_request(b.as_fd(), &mut buffer).unwrap().unwrap();

@@ -9,10 +9,11 @@ use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen,
 
 use super::attached::{Output, Stdin, Streams};
 use super::ids::ContainerIds;
+use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, prepare};
+use super::{account, devices, give, prepare, unions};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
@@ -26,7 +27,17 @@ pub(super) struct Started {
     pub(super) init: Cloned,
     /// The process that serves its root file system.
     pub(super) file_server: Option<Cloned>,
+    /// Those that serve unions among its mounts.
+    pub(super) union_servers: Vec<Cloned>,
     pub(super) streams: Streams,
+}
+
+/// What a run needs of its supervisor.
+pub(super) struct Around<'a> {
+    /// The networks that were joined.
+    pub(super) network: &'a mut Option<Networked>,
+    /// Where the container's control group is to be.
+    pub(super) limits: &'a mut Limits,
 }
 
 /// Begins a run in the networks that were joined; `first` when the container never ran. On failure nothing of it is left
@@ -35,9 +46,10 @@ pub(super) fn start(
     paths: &Paths,
     request: &Launch,
     config: &ContainerConfig,
-    network: &mut Option<Networked>,
+    around: Around<'_>,
     first: bool,
 ) -> Result<Started> {
+    let Around { network, limits } = around;
     let container = paths.container(&config.id);
     trace::step(|| format!("starts container `{}`", config.name));
     trace::step(|| joined(network.as_ref()));
@@ -61,19 +73,25 @@ pub(super) fn start(
         account::give_files(&container, config, &ids)?;
     }
     account::add(config, root.as_fd())?;
-    let process = prepare::main_process(config, root.as_fd())?;
+    limits.enforce(config)?;
+    failpoint::here("supervisor.limited")?;
+    let process = prepare::main_process(config, root.as_fd(), limits.of_processes(&config.resources)?)?;
+    let unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
+    give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
         volumes,
         devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
         terminal: request.terminal,
+        maps: ids.nested.clone(),
     };
     let plan = plan::plan(config, process, &facts);
     for mount in &plan.mounts {
         trace::step(|| {
             let source = match &mount.source {
                 plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
-                plan::MountPlanSource::Tmpfs { .. } => "a tmpfs".into(),
+                plan::MountPlanSource::Made => "a union".into(),
+                plan::MountPlanSource::New { kind, .. } => format!("a {}", kind.name().to_string_lossy()),
             };
             format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })
         });
@@ -85,7 +103,8 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let resources = Resources { root, streams, exe: &exe, maps: ids.nested };
+    let resources =
+        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
@@ -103,7 +122,7 @@ pub(super) fn start(
         }
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
-    Ok(Started { init, file_server, streams })
+    Ok(Started { init, file_server, union_servers: unions.servers, streams })
 }
 
 /// This program, to be started in other roles.

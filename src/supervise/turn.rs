@@ -16,14 +16,18 @@ use super::sockets::peer_of;
 use super::timers::Timer;
 use super::{exit_code, prepare};
 use crate::base::error::WireError;
-use crate::base::process::ends_within;
+use crate::base::id::random_hex;
+use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::Durability;
-use crate::base::{Error, Result, private};
+use crate::base::{Error, Result, private, time};
 use crate::runtime::enter::{self, EnterStreams};
+use crate::runtime::launch;
 use crate::spec::container::ContainerConfig;
+use crate::spec::events::Action;
 use crate::spec::health::OnFailure;
 use crate::spec::namespaces::NetworkMode;
-use crate::state::Containers;
+use crate::state::sessions::{Session, Sessions};
+use crate::state::{Containers, durability};
 use crate::sys::process::Cloned;
 
 /// How long nothing must happen before the pages of the program are given back that the last events needed.
@@ -61,7 +65,10 @@ impl Supervisor {
         }
         for timer in self.timers.due(Instant::now()) {
             match timer {
-                Timer::Kill => self.signal(libc::SIGKILL),
+                Timer::Kill => {
+                    self.tell_signal(libc::SIGKILL);
+                    self.signal(libc::SIGKILL);
+                }
                 Timer::Check => self.begin_check(),
                 Timer::CheckTimeout => self.monitor(Monitor::time_out),
                 Timer::Listen => self.accept(),
@@ -204,11 +211,16 @@ impl Supervisor {
                     let client = self.attached.take_client(index);
                     return self.check_for(client);
                 }
+                Request::Attach(_) if self.state.paused => {
+                    let error = Error::conflict("cannot attach to a paused container, unpause it first");
+                    return self.attached.client_mut(index).refuse(&error);
+                }
                 Request::Attach(stdin) => match &self.run {
                     Some(run) => {
                         let pid = run.init.pid;
                         self.attached.client_mut(index).attach(stdin, false);
                         self.attached.client_mut(index).tell(Reply::Started(pid, None));
+                        self.tell(Action::Attach);
                     }
                     None => {
                         let error = self.between_runs();
@@ -217,22 +229,21 @@ impl Supervisor {
                 },
                 Request::Await => self.attached.client_mut(index).await_end(),
                 Request::ChangeNetwork(change) => {
-                    let reply = match self.change_network(&change) {
-                        Ok(()) => Reply::Done,
-                        Err(error) => Reply::Failed(WireError::from(&error)),
-                    };
+                    let reply = answer(self.change_network(&change));
+                    self.attached.client_mut(index).tell(reply);
+                }
+                Request::Change(change) => {
+                    let reply = answer(self.change_settings(&change));
+                    self.attached.client_mut(index).tell(reply);
+                }
+                Request::Pause(paused) => {
+                    let reply = answer(self.set_paused(paused));
                     self.attached.client_mut(index).tell(reply);
                 }
                 Request::Stdin(bytes) => self.attached.input(index, bytes),
                 Request::StdinEnd => self.attached.input_ended(index),
                 Request::Resize(columns, rows) => self.attached.resize(columns, rows),
-                Request::Signal(signal) => {
-                    if self.run.is_none() || ends(signal, &self.config) {
-                        self.state.stopped = true;
-                        self.end_for_good();
-                    }
-                    self.signal(signal);
-                }
+                Request::Signal(signal) => self.signal_by_request(signal),
                 Request::Keep => self.state.restarter = peer_of(self.attached.client(index).socket()),
                 Request::Stop(signal, patience) => {
                     self.state.stopped = true;
@@ -243,8 +254,23 @@ impl Supervisor {
         }
     }
 
+    /// `kill`: a signal that asks for the end makes the present run the last one.
+    fn signal_by_request(&mut self, signal: i32) {
+        if self.run.is_none() || ends(signal, &self.config) {
+            self.state.stopped = true;
+            self.end_for_good();
+        }
+        if self.run.is_some() {
+            self.tell_signal(signal);
+        }
+        self.signal(signal);
+        if ends(signal, &self.config) {
+            self.thaw_to_end();
+        }
+    }
+
     /// The error of what needs a run.
-    fn between_runs(&self) -> Error {
+    pub(super) fn between_runs(&self) -> Error {
         Error::conflict(format!("container `{}` is restarting", self.config.name))
             .hint("wait until it runs: `coracle ps` shows its state, and `coracle logs` why it has ended")
     }
@@ -258,32 +284,69 @@ impl Supervisor {
                 .map(EnterStreams::Fds)
                 .map_err(|_| Error::system("an exec request came without its standard streams")),
         };
-        let entered = streams.and_then(|streams| self.enter(exec, streams));
-        match (entered, &mut self.run) {
-            (Ok((process, terminal)), Some(run)) => {
+        let entered = streams.and_then(|streams| {
+            let session = random_hex()?;
+            let event = |action| self.event(action).with("execID", &session).with_detail(&exec.argv.join(" "));
+            self.record(event(Action::ExecCreate));
+            let entered = self.enter(exec, streams)?;
+            self.record(event(Action::ExecStart));
+            Ok((session, entered))
+        });
+        match entered {
+            Ok((session, (process, terminal))) => {
                 outputs.extend(terminal.as_ref().and_then(|master| master.try_clone().ok()));
+                self.record_session(&session, exec, process.pid);
                 let _ = protocol::send_reply(client.as_fd(), &Reply::Started(process.pid, terminal));
-                run.added.push(Added::new(process, client, outputs));
+                if let Some(run) = &mut self.run {
+                    run.added.push(Added::new(process, session, client, outputs));
+                }
             }
-            (Ok(_), None) => {}
-            (Err(error), _) => {
+            Err(error) => {
                 let _ = protocol::send_reply(client.as_fd(), &Reply::Failed(WireError::from(&error)));
             }
         }
     }
 
+    /// Somebody may want to know what runs in the container. A disk without room for that must not stop the process.
+    fn record_session(&self, id: &str, exec: &Exec, pid: i32) {
+        let Some(process) = ProcessIdentity::of(pid) else { return };
+        let session = Session {
+            id: id.to_owned(),
+            process,
+            argv: exec.argv.clone(),
+            user: exec.user.clone(),
+            tty: exec.terminal.is_some(),
+            privileged: exec.privileged,
+            started: time::now(),
+        };
+        let _ = Sessions::new(&self.paths).record(&self.config.id, &session);
+    }
+
     /// Starts another process in the container.
     fn enter(&self, exec: &Exec, streams: EnterStreams) -> Result<Entered> {
         let run = self.run.as_ref().ok_or_else(|| self.between_runs())?;
+        self.refuse_paused()?;
         let root = prepare::root_of(run.init.pid)?;
-        let plan = prepare::added_process(&self.config, exec, root.as_fd())?;
-        enter::enter(&plan, run.init.pidfd.as_fd(), self.config.namespaces.network.is_own(), streams)
+        let limits = self.limits.of_processes(&self.config.resources)?;
+        let plan = prepare::added_process(&self.config, exec, root.as_fd(), limits)?;
+        let container = enter::Container {
+            init: run.init.pidfd.as_fd(),
+            own_network: self.config.namespaces.network.is_own(),
+            own_cgroups: !self.config.cgroups.host_namespace,
+            cgroup: self.limits.group(),
+        };
+        let entered = enter::enter(&plan, container, streams)?;
+        if let Some(score) = self.config.resources.oom_score_adj {
+            // It inherits the supervisor's. One that has ended needs none.
+            let _ = launch::adjust_oom_score(entered.0.pid, score);
+        }
+        Ok(entered)
     }
 
     fn tend_added(&mut self) {
-        let buffer = &mut self.buffer;
+        let (buffer, paths, config) = (&mut self.buffer, &self.paths, &self.config);
         if let Some(run) = &mut self.run {
-            run.added.retain_mut(|added| added.tend(buffer));
+            run.added.retain_mut(|added| added.tend(paths, config, buffer));
         }
     }
 
@@ -315,6 +378,10 @@ impl Supervisor {
 
     fn begin_check(&mut self) {
         self.timers.clear(Timer::Check);
+        if self.state.paused {
+            // With `unpause` it goes on.
+            return;
+        }
         let Some(mut monitor) = self.run.as_mut().and_then(|run| run.monitor.take()) else { return };
         if !monitor.is_checking() {
             let argv = monitor.plan().argv.clone();
@@ -346,7 +413,11 @@ impl Supervisor {
     fn checked(&mut self, became_unhealthy: bool) {
         let Some(monitor) = self.run.as_ref().and_then(|run| run.monitor.as_ref()) else { return };
         let action = monitor.plan().on_failure;
-        self.state.health = Some(monitor.state().clone());
+        let health = monitor.state().clone();
+        if self.state.health.as_ref().map(|health| health.status) != Some(health.status) {
+            self.record(self.event(Action::HealthStatus).with_detail(health.status.word()));
+        }
+        self.state.health = Some(health);
         self.timers.set(Timer::Check, monitor.next_at());
         // A full disk must not stop the container: the next check brings a record of all that is kept.
         let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
@@ -441,11 +512,32 @@ impl Supervisor {
                 members.retain(|member| member.network != *name);
             }
         }
-        self.state.joined = Some(network.joined().clone());
+        let joined = Some(network.joined().clone());
+        let event = match change {
+            NetworkChange::Connect(member) => {
+                self.state.joined = joined;
+                self.network_event(Action::Connect, member.network.as_str())
+            }
+            NetworkChange::Disconnect(name) => {
+                let event = self.network_event(Action::Disconnect, name.as_str());
+                self.state.joined = joined;
+                event
+            }
+        };
+        self.record(event);
         let containers = Containers::new(&self.paths);
-        containers.set_config(&self.guard, &self.config)?;
+        self.settings.networks = Some(self.config.namespaces.network.members().to_vec());
+        containers.set_settings(&self.guard, &self.settings, durability(&self.config))?;
         containers.set_state(&self.guard, &self.state, Durability::Volatile)?;
         network::write_files(&self.paths, &self.config, self.state.joined.as_ref())
+    }
+}
+
+/// The answer to a request that is done or has failed.
+fn answer(done: Result<()>) -> Reply {
+    match done {
+        Ok(()) => Reply::Done,
+        Err(error) => Reply::Failed(WireError::from(&error)),
     }
 }
 

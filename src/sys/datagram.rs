@@ -20,7 +20,7 @@ const CONTROL: usize = 32;
 pub struct Datagram {
     slot: usize,
     length: usize,
-    /// Who sent it.
+    /// The sender.
     pub from: Option<SocketAddr>,
     /// The address it was sent to, with IP_PKTINFO or IPV6_RECVPKTINFO.
     pub to: Option<IpAddr>,
@@ -133,7 +133,7 @@ pub struct SendError {
     pub code: u8,
     /// More about it: the MTU of "too big", the place of a "parameter problem".
     pub info: u32,
-    /// Who sent the ICMP message.
+    /// The sender of the ICMP message.
     pub offender: Option<IpAddr>,
     /// Where the datagram was sent.
     pub destination: Option<SocketAddr>,

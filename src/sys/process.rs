@@ -48,12 +48,24 @@ pub struct Cloned {
 
 /// clone3(2) without shared memory: a fork into new namespaces. Refused under the same condition as [`fork`].
 pub fn clone3(namespaces: CloneFlags) -> io::Result<Forked<Cloned>> {
+    clone3_into(namespaces, None)
+}
+
+/// CLONE_INTO_CGROUP of linux/sched.h, which does not fit into libc's type of it.
+const INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// [`clone3`] into a control group, by its directory (CLONE_INTO_CGROUP, kernel 5.7).
+pub fn clone3_into(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Forked<Cloned>> {
     require_one_thread()?;
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain integers; all-zero is its documented default.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces.bits() as u64 | libc::CLONE_PIDFD as u64;
     args.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
     // A sibling (CLONE_PARENT) takes over what our own parent wants to hear, and may not say otherwise.
     args.exit_signal = if namespaces.contains(CloneFlags::CLONE_PARENT) { 0 } else { libc::SIGCHLD as u64 };
     // SAFETY: without CLONE_VM and with no stack given the child continues here on a copy of our memory, as after fork;
@@ -192,7 +204,7 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
 pub fn reset_signals() -> io::Result<()> {
     for signal in 1..=64 {
         if !matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
-            // SAFETY: SIG_DFL runs no code of ours.
+            // SAFETY: SIG_DFL runs no code of this process.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
     }
@@ -201,7 +213,7 @@ pub fn reset_signals() -> io::Result<()> {
 
 /// Ignores a signal, in this process and what it executes.
 pub fn ignore_signal(signal: i32) {
-    // SAFETY: SIG_IGN runs no code of ours.
+    // SAFETY: SIG_IGN runs no code of this process.
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
@@ -231,6 +243,16 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     }
 }
 
+/// kill(2) of every process in this process's pid namespace and those below it, but for this process and the first one of the
+/// namespace. No fork escapes it: the kernel sends to all under one lock, and a fork that has begun takes the signal over.
+pub fn signal_all_others(signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    match unsafe { libc::kill(-1, signal) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Makes `fd` fd 3 of the program that is executed next: the place where a role finds its socket.
 pub fn place_at_three(fd: BorrowedFd<'_>) -> io::Result<()> {
     place_at(fd, 3)
@@ -242,17 +264,6 @@ pub fn place_at(fd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
     match unsafe { libc::dup3(fd.as_raw_fd(), number, 0) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
-    }
-}
-
-/// Gives this thread the policy `SCHED_IDLE` (sched(7)): every task of ordinary policy on its CPU goes first. Without
-/// privilege there is no way back.
-pub fn yield_to_all_others() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the parameters outlive the call, which only reads them; 0 means the calling thread.
-    match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -10,15 +10,15 @@ use std::fmt::Write;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use super::Union;
-use crate::base::{Error, Kind, Result, ResultExt, failpoint};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint, text};
 
 /// The most layers overlayfs stacks (OVL_MAX_STACK is 500; a page of options holds fewer).
 pub const MAX_LAYERS: usize = 200;
@@ -39,23 +39,29 @@ pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
     mount_lowers(&union.container, union.volatile, &Upper::open(&union.container)?, &lowers)
 }
 
-/// As [`mount_detached`], over a mount that is attached nowhere instead of layers: that of
-/// [`super::fuse::mount_lower`], which may show files in another way than they are on disk. What is written is written
-/// natively, by `container` and `volatile` as in [`Union`]. The lower mount lives as long as the union.
-pub fn mount_over(lower: OwnedFd, container: &Path, volatile: bool) -> Result<OwnedFd> {
-    if super::fuse::is_unfinished(container) {
-        return Err(
-            Error::conflict("the last run's copies are not on the disk yet").hint("mount it with its layers first")
-        );
-    }
-    // Older kernels take no layer of a mount that is attached nowhere (clone_private_mount in fs/namespace.c): it is
-    // attached, for a moment, where the union is then mounted, over it. The upper is opened before it is covered.
-    let upper = Upper::open(container)?;
+/// A union whose changes go to directories of the user, `upper` and `work` on one file system. `place` is where it is mounted
+/// for a moment.
+pub fn mount_with(layers: &[PathBuf], place: &Path, upper: &Path, work: &Path) -> Result<OwnedFd> {
+    let lowers: Vec<File> = layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
+    let open = |path: &Path| std::fs::canonicalize(path).at(path, "cannot find").and_then(|path| open_dir(&path));
+    mount_lowers(place, false, &Upper { upper: open(upper)?, work: open(work)? }, &lowers)
+}
+
+/// The file or directory `subpath` of a mount that is attached nowhere, as a mount of its own. Links of the mount lead
+/// nowhere else. `place` is a directory where it is attached for a moment: only then do kernels before 6.15 make a part of it.
+pub fn part_of(mount: OwnedFd, place: &Path, subpath: &str) -> Result<OwnedFd> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    rustix::mount::move_mount(&lower, "", CWD, container, flags).at(container, "cannot attach the lower layers at")?;
-    let mounted = open_dir(container).and_then(|root| mount_lowers(container, volatile, &upper, &[root]));
-    let uncovered = umount2(container, MntFlags::MNT_DETACH).at(container, "cannot unmount");
-    mounted.and_then(|mount| uncovered.map(|()| mount))
+    rustix::mount::move_mount(&mount, "", CWD, place, flags).at(place, "cannot attach a mount at")?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let part =
+        rustix::fs::openat2(&mount, subpath, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).and_then(|part| {
+            let clone =
+                OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+            rustix::mount::open_tree(&part, "", clone)
+        });
+    let unmounted = umount2(place, MntFlags::MNT_DETACH).at(place, "cannot unmount");
+    let part = part.context(|| format!("cannot open `{}` in it", text::clean(subpath)))?;
+    unmounted.map(|()| part)
 }
 
 /// The directories for changes.

@@ -34,6 +34,46 @@ fn root_keeps_the_owners_of_bind_mounts() {
     assert_eq!(owner, 1234);
 }
 
+#[test]
+fn root_maps_the_ids_of_a_mount() {
+    if !is_root() {
+        return crate::support::skip("these tests are for root");
+    }
+    let env = ready!(busybox);
+    let data = env.mkdir("data");
+    std::fs::write(data.join("file"), "").expect("ours");
+    let line = |user: &str, options: &str| {
+        env.coracle(&format!("run --rm {user} -v {}:/d:{options} IMAGE stat -c %u:%g /d/file", data.display()))
+    };
+    line("", "idmap=uids=0-1000-1;gids=0-1001-1").succeeds().stdout_is("1000:1001\n");
+    line("", "idmap").succeeds().stdout_is("0:0\n");
+    let moved = "--uidmap 0:70000:1000 --gidmap 0:80000:1000";
+    line(moved, "rw").succeeds().stdout_is("65534:65534\n");
+    line(moved, "idmap").succeeds().stdout_is("0:0\n");
+    line(moved, "idmap=uids=@0-5-1;gids=@0-6-1").succeeds().stdout_is("5:6\n");
+}
+
+/// What is mounted below a source is not what was named.
+#[test]
+fn giving_a_source_away_leaves_the_mounts_below_it() {
+    if !is_root() {
+        return crate::support::skip("these tests are for root");
+    }
+    let env = ready!(busybox);
+    let data = env.mkdir("data");
+    std::fs::create_dir(data.join("m")).expect("ours");
+    let run = format!(
+        "{} --storage-driver overlay run --rm -u 9:9 -v {}:/d:U {}",
+        env.program().display(),
+        data.display(),
+        env.image()
+    );
+    let look = "sh -c 'stat -c %u /d /d/m /d/m/x; touch /d/mine'";
+    let script = format!("mount -t tmpfs none {0}/m && touch {0}/m/x && exec {run} {look}", data.display());
+    let owners = env.tool("unshare", &["-m", "sh", "-c", &script]).run().succeeds();
+    assert_eq!(owners.lines(), ["9", "0", "0"]);
+}
+
 /// Runs coracle in a mount namespace in which there is no /dev/net/tun.
 fn without_tun(env: &crate::support::env::Env, line: &str) -> crate::support::output::Output {
     let script = format!("mount -t tmpfs none /dev/net && exec {} {line}", env.program().display());

@@ -43,7 +43,7 @@ const CREATE: Scenario = Scenario {
 
 const RUN: Scenario = Scenario {
     before: &[],
-    line: "run -d --name one -v data:/data IMAGE sleep 1000",
+    line: "run -d --name one -v data:/data:O IMAGE sleep 1000",
     subject: &[
         "outer.created",
         "start.",
@@ -51,7 +51,9 @@ const RUN: Scenario = Scenario {
         "supervisor.locked",
         "supervisor.reserved",
         "supervisor.joined",
+        "supervisor.placed",
         "supervisor.mounted",
+        "supervisor.union.",
         "supervisor.l",
         "supervisor.recorded",
     ],
@@ -79,6 +81,12 @@ const REMOVE: Scenario = Scenario {
     before: &["create --name one -v /anonymous IMAGE sleep 1000"],
     line: "rm -v one",
     subject: &["container.remove.", "publish.discard", "volume.remove."],
+};
+
+const RENAME: Scenario = Scenario {
+    before: &["create --name one IMAGE sleep 1000"],
+    line: "rename one two",
+    subject: &["container.rename"],
 };
 
 const REMOVE_IMAGE: Scenario =
@@ -109,7 +117,7 @@ const VOLUME_REMOVE: Scenario =
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
-const ALL: [&Scenario; 16] = [
+const ALL: [&Scenario; 17] = [
     &BUILD,
     &PULL,
     &PUSH,
@@ -119,6 +127,7 @@ const ALL: [&Scenario; 16] = [
     &SECOND,
     &STOP,
     &REMOVE,
+    &RENAME,
     &REMOVE_IMAGE,
     &NETWORK_CREATE,
     &NETWORK_REMOVE,
@@ -426,6 +435,11 @@ fn steps_of_stop() {
 #[test]
 fn steps_of_rm() {
     go_through(&REMOVE);
+}
+
+#[test]
+fn steps_of_rename() {
+    go_through(&RENAME);
 }
 
 #[test]

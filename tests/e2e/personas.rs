@@ -6,13 +6,7 @@ use crate::support::output::Command;
 
 /// coracle under another name.
 fn called(env: &Env, name: &str, line: &str) -> Command {
-    let link = env.root().join("bin").join(name);
-    if !link.exists() {
-        std::os::unix::fs::symlink("coracle", &link).expect("our directory");
-    }
-    let (_, ours) = env.command(line).into_parts();
-    let arguments: Vec<String> = ours.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    env.tool(&link.to_string_lossy(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    env.called(name, line)
 }
 
 #[test]

@@ -175,6 +175,17 @@ impl Env {
         self.command_argv(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// `coracle LINE` under another name: `docker` or `podman`.
+    pub fn persona(&self, name: &str, line: &str) -> Command {
+        let link = self.root.join("bin").join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink("coracle", &link).expect("our directory");
+        }
+        let (_, ours) = self.command(line).into_parts();
+        let arguments: Vec<String> = ours.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        self.tool(&link.to_string_lossy(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// The same with exact arguments.
     pub fn command_argv(&self, arguments: &[&str]) -> Command {
         let mut command = self.bare(&self.program);
@@ -183,6 +194,17 @@ impl Env {
         }
         command.args(arguments);
         Command::new(format!("coracle {}", arguments.join(" ")), command)
+    }
+
+    /// `coracle LINE` under another name, `docker` or `podman`.
+    pub fn called(&self, name: &str, line: &str) -> Command {
+        let link = self.root.join("bin").join(name);
+        if !link.exists() {
+            std::os::unix::fs::symlink("coracle", &link).expect("our directory");
+        }
+        let (_, ours) = self.command(line).into_parts();
+        let arguments: Vec<String> = ours.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        self.tool(&link.to_string_lossy(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Another program in this environment.

@@ -66,12 +66,7 @@ pub fn pull_there(root: &Path, image: &str) {
 fn engine_in(root: &Path) -> Engine {
     let paths =
         Paths { data: root.join("data"), runtime: root.join("run"), config: root.join("config"), home: root.into() };
-    let registry = Settings {
-        registries_conf: Vec::new(),
-        registries_conf_dirs: Vec::new(),
-        certificate_dirs: Vec::new(),
-        ..Settings::of(&paths)
-    };
+    let registry = Settings { registries: Default::default(), certificate_dirs: Vec::new(), ..Settings::of(&paths) };
     Engine { paths, registry }
 }
 

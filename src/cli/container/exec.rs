@@ -112,6 +112,7 @@ mod tests {
             driver: Default::default(),
             persona: crate::cli::context::Persona::Coracle,
             docker: "/".into(),
+            cgroup_manager: None,
         };
         let arguments = ExecArguments {
             env: vec!["A=1".into(), "LANG".into()],

@@ -182,7 +182,7 @@ const FIELDS: &[(&str, Field)] = &[
     ("CreatedAt", |view, container, _| zoned(container.config.created, &view.zone)),
     ("RunningFor", |view, container, _| format!("{} ago", human_duration(container.config.created, view.now))),
     ("Ports", |_, container, _| port::column(container)),
-    ("State", |_, container, _| container.status.word().to_owned()),
+    ("State", |_, container, _| container.status.phase().docker_word().to_owned()),
     ("Status", |view, container, _| status_words(container, view.now)),
     ("Size", |_, _, sizes| size(sizes)),
     ("Names", |_, container, _| container.name.to_string()),
@@ -239,7 +239,7 @@ impl View {
         let names = mounts.iter().filter_map(|mount| match &mount.source {
             MountSource::Bind { path } => Some(path.display().to_string()),
             MountSource::Volume { name, .. } => Some(name.to_string()),
-            MountSource::Tmpfs { .. } => None,
+            _ => None,
         });
         let names = names.map(|name| if self.truncate { ellipsis(&name, 15) } else { name });
         names.collect::<Vec<_>>().join(",")
@@ -250,11 +250,13 @@ fn is_volume(mount: &Mount) -> bool {
     matches!(mount.source, MountSource::Volume { .. })
 }
 
-/// docker's words: `Up 3 minutes (healthy)`, `Restarting (1) 5 seconds ago`, `Exited (0) 2 hours ago`, `Created`.
+/// docker's words: `Up 3 minutes (healthy)`, `Up 3 minutes (Paused)`, `Restarting (1) 5 seconds ago`, `Exited (0) 2 hours ago`, `Created`.
 pub fn status_words(container: &Container, now: Timestamp) -> String {
     match &container.status {
         Status::Created => "Created".into(),
-        Status::Running { started, .. } => {
+        Status::Removing => "Removal In Progress".into(),
+        Status::Paused { started, .. } => format!("Up {} (Paused)", human_duration(*started, now)),
+        Status::Running { started, .. } | Status::Stopping { started, .. } => {
             let health = container.run.health.as_ref().map(|health| match health.status {
                 HealthStatus::Starting => " (health: starting)",
                 HealthStatus::Healthy => " (healthy)",
@@ -317,13 +319,7 @@ mod tests {
         let mut web = container("web", 400, Status::Running { started: at(820), pid: 7 });
         web.config.labels = [("a".to_owned(), "b".to_owned()), ("c".to_owned(), String::new())].into();
         web.config.storage.mounts = ["/a/rather/long/source", "/b"]
-            .map(|path| Mount {
-                source: MountSource::Bind { path: path.into() },
-                target: path.into(),
-                read_only: false,
-                propagation: Default::default(),
-                non_recursive: false,
-            })
+            .map(|path| Mount::plain(MountSource::Bind { path: path.into() }, path.into()))
             .to_vec();
         let exited = Status::Exited { code: 3, started: at(100), finished: Some(at(999)), error: String::new() };
         let lost = Status::Exited { code: 255, started: at(100), finished: None, error: String::new() };

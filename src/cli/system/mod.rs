@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod df;
 pub mod doctor;
+pub mod events;
 pub mod info;
 pub mod prune;
 pub mod version;

@@ -15,6 +15,7 @@ use crate::engine::worker::{self, Given, Job, Place};
 use crate::oci::config::{Defaults, History, RootFs};
 use crate::oci::{Compression, Digest, ImageConfig, Platform, Reference, media};
 use crate::spec::change;
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, NewImage, Store};
 
 /// What to make.
@@ -87,7 +88,10 @@ impl Job for ImportRequest {
         let store = engine.store()?;
         let _adding = store.begin_adding()?;
         let _ = store.sweep();
-        into_store(&store, &self, std::fs::File::from(input))
+        let image = into_store(&store, &self, std::fs::File::from(input))?;
+        let id = image.id.to_string();
+        engine.tell_of_image(Action::Import, &id, self.name.as_deref().unwrap_or(&id));
+        Ok(image)
     }
 }
 

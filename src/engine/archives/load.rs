@@ -18,6 +18,7 @@ use crate::engine::progress::Progress;
 use crate::engine::push::{Format, Placed};
 use crate::engine::worker::{self, Given, Job, Place};
 use crate::oci::{Compression, Digest, Platform, Reference, media};
+use crate::spec::events::Action;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 
 /// How often layers that others removed meanwhile are unpacked again.
@@ -57,7 +58,12 @@ impl Job for LoadRequest {
         let store = engine.store()?;
         let source = Source::open(input, &store.staging())?;
         let images = found::images(&source, self.platform.as_ref())?;
-        into_store(&store, &source, &images, given.progress)
+        let loaded = into_store(&store, &source, &images, given.progress)?;
+        for Loaded { names, image, .. } in &loaded {
+            let id = image.id.to_string();
+            engine.tell_of_image(Action::Load, &id, &names.first().map_or(id.clone(), Reference::familiar));
+        }
+        Ok(loaded)
     }
 }
 

@@ -14,11 +14,12 @@ use super::origin;
 pub use super::output::Output;
 use super::write::{self, Listed, Naming, Target, blob_path};
 use crate::base::{Error, Result, ResultExt, text};
-use crate::engine::Engine;
 use crate::engine::push::spool::{self, Spool};
 use crate::engine::push::{Format as ManifestFormat, Placed};
 use crate::engine::worker::{self, Given, Job, Place};
+use crate::engine::{Engine, image_name};
 use crate::oci::{Compression, Digest, DigestHasher, Platform, Reference};
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, Layer, Store};
 
 /// How the archive is laid out: see the parent module.
@@ -62,7 +63,7 @@ pub struct SaveRequest {
 /// Writes the archive.
 pub fn save(engine: &Engine, request: &SaveRequest, output: Output) -> Result<()> {
     // Before any file is made.
-    selected(&engine.store()?, request)?;
+    selected(engine, &engine.store()?, request)?;
     let (fd, opened) = output.open()?;
     worker::call_with(engine, request.clone(), Given::of_descriptor(fd))?;
     opened.finish()
@@ -77,8 +78,13 @@ impl Job for SaveRequest {
     fn run(self, engine: &Engine, given: Given<'_>) -> Result<()> {
         let out = given.descriptor.ok_or_else(|| Error::system("no output was passed on"))?;
         let store = engine.store()?;
-        let images = selected(&store, &self)?;
-        write((engine, &store), &self, &images, out)
+        let images = selected(engine, &store, &self)?;
+        write((engine, &store), &self, &images, out)?;
+        for Selected { image, names } in &images {
+            let id = image.id.to_string();
+            engine.tell_of_image(Action::Save, &id, &names.first().map_or(id.clone(), Reference::familiar));
+        }
+        Ok(())
     }
 }
 
@@ -90,7 +96,7 @@ struct Selected {
 }
 
 /// The images that are asked for, each once.
-fn selected(store: &Store, request: &SaveRequest) -> Result<Vec<Selected>> {
+fn selected(engine: &Engine, store: &Store, request: &SaveRequest) -> Result<Vec<Selected>> {
     let mut selected: Vec<Selected> = Vec::new();
     let mut add = |image: ImageRecord, names: Vec<Reference>| match selected
         .iter_mut()
@@ -100,21 +106,19 @@ fn selected(store: &Store, request: &SaveRequest) -> Result<Vec<Selected>> {
         None => selected.push(Selected { image, names }),
     };
     for name in &request.images {
-        let reference = name.parse::<Reference>().ok();
-        let by_name = match &reference {
-            Some(reference) => store.resolve(reference)?.map(|image| (reference, image)),
-            None => None,
-        };
+        let found = image_name::find(engine, store, name)?;
+        let named = found.as_ref().and_then(|(_, name)| name.clone());
+        let reference = named.or_else(|| name.parse::<Reference>().ok());
         let of_repository = match &reference {
             Some(reference) if request.all_tags && is_repository(name, reference) => tags_of(store, reference)?,
             _ => Vec::new(),
         };
-        match (by_name, of_repository.is_empty()) {
+        match (found, of_repository.is_empty()) {
             (_, false) => of_repository.into_iter().for_each(|(name, image)| add(image, vec![name])),
-            (Some((reference, image)), true) => {
-                add(image, Some(reference.clone()).filter(|name| name.digest().is_none()).into_iter().collect());
+            (Some((image, name)), true) => {
+                add(image, name.filter(|name| name.digest().is_none()).into_iter().collect());
             }
-            (None, true) => add(store.lookup(name)?.ok_or_else(|| no_such_image(name))?, Vec::new()),
+            (None, true) => return Err(no_such_image(name)),
         }
     }
     if let Some(first) = selected.first_mut() {

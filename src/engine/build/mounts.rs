@@ -145,7 +145,7 @@ pub fn mount(from: &Sources<'_>, run: &RunAction, bound: &Bound) -> Result<Mount
         let path = hidden_file(from, content, 0o555, &mut mounted.held)?;
         let source = MountSource::Bind { path };
         let mount = Mount { read_only: true, ..Mount::plain(source, format!("/dev/pipes/{name}")) };
-        mounted.requests.push(MountRequest { mount, create_source: false });
+        mounted.requests.push(MountRequest::plain(mount, false));
     }
     Ok(mounted)
 }
@@ -153,7 +153,7 @@ pub fn mount(from: &Sources<'_>, run: &RunAction, bound: &Bound) -> Result<Mount
 fn add(mounted: &mut Mounted, source: MountSource, wanted: &Wanted, default: &str, read_only: bool) {
     let target = wanted.target.clone().unwrap_or_else(|| default.to_owned());
     let mount = Mount { read_only, ..Mount::plain(source, target) };
-    mounted.requests.push(MountRequest { mount, create_source: false });
+    mounted.requests.push(MountRequest::plain(mount, false));
 }
 
 fn cache(from: &Sources<'_>, mount: &Wanted, held: &mut Held) -> Result<PathBuf> {

@@ -187,7 +187,7 @@ fn follow(
 ) -> Result<i32> {
     let pipe = || std::io::pipe().context(|| "cannot make a pipe");
     let ((out, to_out), (err, to_err)) = (pipe()?, pipe()?);
-    let mut launch = launch_request(id.clone(), trees, false, None);
+    let mut launch = launch_request(id.clone(), trees, Vec::new(), false, None);
     launch.attach = true;
     let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
     // Its end is not that of its files: the builder needs them.

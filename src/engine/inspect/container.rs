@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::network;
-use super::resources::Resources;
+use super::resources::{Differing, Resources};
 use crate::base::time::{self, rfc3339};
 use crate::base::{Paths, Result};
 use crate::engine::Engine;
@@ -14,9 +14,11 @@ use crate::oci::config::HealthCheck;
 use crate::rootless::outer;
 use crate::spec::container::ContainerConfig;
 use crate::spec::health::{HealthState, OnFailure};
+use crate::spec::mount_words;
 use crate::spec::network::HostEntry;
 use crate::spec::security::Seccomp;
-use crate::spec::storage::{Mount, MountSource, Propagation};
+use crate::spec::storage::{Mount, MountSource};
+use crate::state::sessions::Sessions;
 use crate::state::{Container, Status};
 use crate::supervise::ContainerIds;
 
@@ -79,6 +81,10 @@ struct State {
     finished_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthState>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cgroup_path: String,
+    #[serde(rename = "Limits", skip_serializing_if = "Option::is_none")]
+    differing_limits: Option<Differing>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -222,7 +228,9 @@ pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerRe
         true => usage::sizes(engine, &[&container.config])?.into_iter().next().transpose()?,
         false => None,
     };
-    Ok(report(&container, &engine.paths, &trees.join(":"), sizes))
+    let execs = Sessions::new(&engine.paths).list(&container.config.id)?.into_iter().map(|session| session.id);
+    let execs = Some(execs.collect()).filter(|execs: &Vec<String>| !execs.is_empty());
+    Ok(ContainerReport { exec_ids: execs, ..report(&container, &engine.paths, &trees.join(":"), sizes) })
 }
 
 /// The report, from what is known of the container. Pure.
@@ -250,7 +258,7 @@ fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes
         process_label: "",
         app_armor_profile: "",
         exec_ids: None,
-        host_config: host_config(config),
+        host_config: host_config(container),
         graph_driver: GraphDriver {
             data: GraphData {
                 lower_dir: lower.into(),
@@ -272,8 +280,10 @@ fn state(container: &Container) -> State {
     let status = &container.status;
     let zero = || time::ZERO.to_owned();
     let (pid, exit_code, error, started_at, finished_at) = match status {
-        Status::Created => (0, 0, String::new(), zero(), zero()),
-        Status::Running { started, pid } => (*pid, 0, String::new(), rfc3339(*started), zero()),
+        Status::Created | Status::Removing => (0, 0, String::new(), zero(), zero()),
+        Status::Running { started, pid } | Status::Paused { started, pid } | Status::Stopping { started, pid } => {
+            (*pid, 0, String::new(), rfc3339(*started), zero())
+        }
         Status::Restarting { code, started, finished } => {
             (0, *code, String::new(), rfc3339(*started), rfc3339(*finished))
         }
@@ -282,11 +292,11 @@ fn state(container: &Container) -> State {
         }
     };
     State {
-        status: status.word(),
+        status: status.phase().docker_word(),
         running: status.is_running(),
-        paused: false,
+        paused: matches!(status, Status::Paused { .. }),
         restarting: matches!(status, Status::Restarting { .. }),
-        oom_killed: false,
+        oom_killed: container.run.oom_killed,
         dead: false,
         pid,
         exit_code,
@@ -294,6 +304,8 @@ fn state(container: &Container) -> State {
         started_at,
         finished_at,
         health: container.run.health.clone(),
+        cgroup_path: container.run.limits.cgroup.clone().unwrap_or_default(),
+        differing_limits: Differing::of(&container.run.limits),
     }
 }
 
@@ -304,7 +316,8 @@ fn id_mappings(config: &ContainerConfig) -> Option<IdMappings> {
     Some(IdMappings { uid_map: ids.uids.to_words(), gid_map: ids.gids.to_words() })
 }
 
-fn host_config(config: &ContainerConfig) -> HostConfig {
+fn host_config(container: &Container) -> HostConfig {
+    let config = &container.config;
     let (security, networking) = (&config.security, &config.networking);
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
     let binds: Vec<String> = config.storage.mounts.iter().filter_map(bind).collect();
@@ -324,7 +337,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         console_size: [0, 0],
         cap_add: list(&security.cap_add),
         cap_drop: list(&security.cap_drop),
-        cgroupns_mode: "private",
+        cgroupns_mode: if config.cgroups.host_namespace { "host" } else { "private" },
         dns: networking.dns.iter().map(ToString::to_string).collect(),
         dns_options: networking.dns_options.clone(),
         dns_search: networking.dns_search.clone(),
@@ -333,7 +346,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         ipc_mode: "private",
         cgroup: "",
         links: None,
-        oom_score_adj: 0,
+        oom_score_adj: config.resources.oom_score_adj.unwrap_or(0),
         pid_mode: "",
         privileged: security.privileged,
         publish_all_ports: networking.publish_all,
@@ -347,7 +360,7 @@ fn host_config(config: &ContainerConfig) -> HostConfig {
         shm_size: config.storage.shm_size,
         runtime: "coracle",
         isolation: "",
-        resources: Resources::of(config),
+        resources: Resources::of(config, !container.status.is_running() || container.run.limits.cgroup.is_some()),
         masked_paths: Some(security.masked()).filter(|_| !security.privileged),
         readonly_paths: Some(security.read_only()).filter(|_| !security.privileged),
         init: config.lifecycle.init.then_some(true),
@@ -364,6 +377,9 @@ fn security_options(config: &ContainerConfig) -> Vec<String> {
         Seccomp::Unconfined => options.push("seccomp=unconfined".into()),
         Seccomp::Profile(text) => options.push(format!("seccomp={text}")),
     }
+    if !config.security.proc_options.is_empty() {
+        options.push(format!("proc-opts={}", config.security.proc_options.join(",")));
+    }
     options
 }
 
@@ -372,7 +388,7 @@ fn bind(mount: &Mount) -> Option<String> {
     let source = match &mount.source {
         MountSource::Bind { path } => path.display().to_string(),
         MountSource::Volume { name, anonymous: false, .. } => name.to_string(),
-        MountSource::Volume { .. } | MountSource::Tmpfs { .. } => return None,
+        _ => return None,
     };
     let mode = mode(mount);
     let mode = if mode.is_empty() { mode } else { format!(":{mode}") };
@@ -380,14 +396,7 @@ fn bind(mount: &Mount) -> Option<String> {
 }
 
 fn mode(mount: &Mount) -> String {
-    let mut words = Vec::new();
-    if mount.read_only {
-        words.push("ro");
-    }
-    if mount.propagation == Propagation::Rslave {
-        words.push("rslave");
-    }
-    words.join(",")
+    mount_words::words(mount).join(",")
 }
 
 fn tmpfs(mount: &Mount) -> Option<(String, String)> {
@@ -402,8 +411,12 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
         MountSource::Bind { path } => ("bind", String::new(), path.display().to_string(), ""),
         MountSource::Volume { name, .. } => {
             let directory = paths.volumes().join(name.as_str()).join("_data");
+            let directory = mount.options.subpath.iter().fold(directory, |directory, part| directory.join(part));
             ("volume", name.to_string(), directory.display().to_string(), "local")
         }
+        MountSource::Image { name, .. } => ("image", String::new(), name.clone(), ""),
+        MountSource::Ramfs { .. } => ("ramfs", String::new(), "ramfs".into(), ""),
+        MountSource::Devpts { .. } => ("devpts", String::new(), "devpts".into(), ""),
         MountSource::Tmpfs { .. } => return None,
     };
     Some(MountPoint {
@@ -414,11 +427,7 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
         driver,
         mode: mode(mount),
         rw: !mount.read_only,
-        propagation: match (kind, mount.propagation) {
-            ("bind", Propagation::Rprivate) => "rprivate",
-            ("bind", Propagation::Rslave) => "rslave",
-            _ => "",
-        },
+        propagation: if kind == "bind" { mount.propagation.name() } else { "" },
     })
 }
 
@@ -474,10 +483,7 @@ fn signal_name(number: i32) -> String {
 
 /// Where the merged tree of a running container can be seen: its mounts are attached in its own namespace only.
 fn merged_dir(status: &Status) -> String {
-    match status {
-        Status::Running { pid, .. } if *pid > 0 => format!("/proc/{pid}/root"),
-        _ => String::new(),
-    }
+    status.pid().map_or(String::new(), |pid| format!("/proc/{pid}/root"))
 }
 
 #[cfg(test)]
@@ -507,8 +513,7 @@ mod tests {
             (volume("0123", true), "/anon", false),
             (MountSource::Tmpfs { options: "size=1m".into(), flags: vec!["exec".into()] }, "/run", false),
         ] {
-            let (target, propagation) = (target.into(), Propagation::Rprivate);
-            running.config.storage.mounts.push(Mount { source, target, read_only, propagation, non_recursive: false });
+            running.config.storage.mounts.push(Mount { read_only, ..Mount::plain(source, target.into()) });
         }
         let value = value(&running);
         let id = running.config.id.as_str();

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::base::time::{self, rfc3339};
 use crate::base::{Error, Result, text};
-use crate::engine::Engine;
+use crate::engine::{Engine, image_name};
 use crate::oci::{ImageConfig, config};
 use crate::store::{ImageRecord, Layer, ListedImage};
 
@@ -98,7 +98,7 @@ pub fn image(engine: &Engine, name: &str) -> Result<ImageReport> {
         Error::not_found(format!("no such image: `{}`", text::clean(name)))
             .hint("`coracle images` lists the images there are")
     };
-    let record = store.lookup(name)?.ok_or_else(absent)?;
+    let record = image_name::lookup(engine, &store, name)?.ok_or_else(absent)?;
     let listed = store.list()?.into_iter().find(|listed| listed.record.id == record.id);
     let names = listed.unwrap_or(ListedImage { record: record.clone(), references: Vec::new(), digests: Vec::new() });
     Ok(report(&record, &names, &store.image_config(&record)?, &store.image_layers(&record)?))

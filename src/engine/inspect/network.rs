@@ -9,7 +9,7 @@ use crate::spec::container::ContainerConfig;
 use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::Joined;
 use crate::spec::network::{self, PublishedPort};
-use crate::state::{Container, Status};
+use crate::state::Container;
 
 /// `NetworkSettings`.
 #[derive(Debug, Clone, Serialize)]
@@ -97,10 +97,8 @@ struct IpamConfig {
 /// Of a container as it is now. Pure.
 pub(super) fn settings(container: &Container) -> NetworkSettings {
     let config = &container.config;
-    let sandbox_key = match &container.status {
-        Status::Running { pid, .. } if *pid > 0 && config.namespaces.network.is_own() => format!("/proc/{pid}/ns/net"),
-        _ => String::new(),
-    };
+    let pid = container.status.pid().filter(|_| config.namespaces.network.is_own());
+    let sandbox_key = pid.map_or(String::new(), |pid| format!("/proc/{pid}/ns/net"));
     let joined = container.joined.as_ref();
     let networks: BTreeMap<String, Endpoint> = match &config.namespaces.network {
         NetworkMode::Networks(members) => members
@@ -223,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_container_on_a_network() {
-        let mut web = fixture("web", 10, Status::Running { started: jiff::Timestamp::UNIX_EPOCH, pid: 7 });
+        let mut web =
+            fixture("web", 10, crate::state::Status::Running { started: jiff::Timestamp::UNIX_EPOCH, pid: 7 });
         let wish = Wish { ipv4: Some([10, 0, 0, 5].into()), aliases: vec!["front".into()], ..Wish::default() };
         web.config.namespaces.network = NetworkMode::Networks(vec![Member { network: "shop".parse().unwrap(), wish }]);
         web.config.networking.exposed = vec!["443/tcp".into(), "80/tcp".into()];

@@ -7,6 +7,7 @@ use crate::base::id::Name;
 use crate::base::{Error, Kind, Result, text};
 use crate::net::networks::Networks;
 pub use crate::net::networks::NewNetwork;
+use crate::spec::events::Action;
 use crate::spec::network::Network;
 
 /// Resolvers that a network has at most.
@@ -18,7 +19,7 @@ pub fn create(engine: &Engine, new: &NewNetwork, ignore: bool) -> Result<Network
     refuse_too_many(new.dns_servers.len())?;
     match networks.create(new) {
         Err(error) if ignore && error.kind() == Kind::Conflict => networks.load(&new.name)?.ok_or(error),
-        created => created,
+        created => created.inspect(|network| super::tell(engine, network, Action::Create)),
     }
 }
 

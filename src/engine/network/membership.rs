@@ -1,20 +1,22 @@
 //! `network connect` and `network disconnect`: the networks of a container change. A running one is asked for by its
 //! supervisor, which changes interfaces and records; of one that does not run only the record is changed.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::Engine;
 use crate::base::id::Name;
-use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text, trace};
+use crate::base::{ContainerId, Error, Kind, Result, text, trace};
+use crate::engine::settings::demand;
 use crate::net::networks::Networks;
 use crate::spec::container::ContainerConfig;
 use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::{Network, Wish};
-use crate::supervise::protocol::{self, MAX_MESSAGE, NetworkChange, Reply, Request};
+use crate::spec::settings::Settings;
+use crate::state::durability;
+use crate::supervise::protocol::{NetworkChange, Request};
 
-/// How often a container that is just being started or stopped is looked at again.
-const ATTEMPTS: u32 = 1000;
+/// How long a container may be in the course of being started or stopped.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Adds a network to a container.
 pub fn connect(engine: &Engine, network: &str, container: &str, wish: &Wish) -> Result<()> {
@@ -51,46 +53,30 @@ pub fn disconnect(engine: &Engine, network: &str, container: &str) -> Result<()>
 /// started or stopped is waited for.
 fn change(engine: &Engine, id: &ContainerId, change: &NetworkChange) -> Result<()> {
     let containers = engine.containers();
-    for _ in 0..ATTEMPTS {
+    let changed = containers.until(id, PATIENCE, |watch| {
         if let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(id))? {
             trace::step(|| format!("asks the supervisor of {}: {change:?}", id.short()));
-            match ask(&socket, change)? {
-                Some(()) => return Ok(()),
-                // It has gone without an answer: what has become of the container is looked up again.
-                None => continue,
+            if demand(&socket, &Request::ChangeNetwork(change.clone()))?.is_some() {
+                return Ok(Some(()));
             }
+            // It has gone without an answer: what has become of the container is looked up.
         }
-        if let Some(guard) = containers.guard(id)? {
-            if containers.state(id)?.is_some_and(|state| state.status().is_running()) {
-                return Err(Error::conflict(format!("the supervisor of container `{}` is gone", id.short()))
-                    .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())));
-            }
-            trace::step(|| format!("{} does not run: changes its record", id.short()));
-            let mut config = containers.config(id)?;
-            apply(&mut config, change)?;
-            return containers.set_config(&guard, &config);
+        let Some(guard) = watch.guard()? else { return Ok(None) };
+        if containers.state(id)?.is_some_and(|state| state.status().is_running()) {
+            return Err(Error::conflict(format!("the supervisor of container `{}` is gone", id.short()))
+                .hint(format!("stop the container with `coracle stop {}` and start it again", id.short())));
         }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Err(Error::conflict(format!("container `{}` is being changed by another command", id.short()))
-        .hint("try again in a moment"))
-}
-
-fn ask(socket: &OwnedFd, change: &NetworkChange) -> Result<Option<()>> {
-    let sent = protocol::send_request(socket.as_fd(), &Request::ChangeNetwork(change.clone()));
-    match sent {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(None),
-        sent => sent.context(|| "cannot reach the container's supervisor")?,
-    }
-    let mut buffer = vec![0; MAX_MESSAGE];
-    loop {
-        match protocol::receive_reply(socket.as_fd(), &mut buffer)? {
-            Some(Reply::Done) => return Ok(Some(())),
-            Some(Reply::Failed(error)) => return Err(error.into()),
-            Some(_) => {}
-            None => return Ok(None),
-        }
-    }
+        trace::step(|| format!("{} does not run: changes its record", id.short()));
+        let mut config = containers.config(id)?;
+        apply(&mut config, change)?;
+        let networks = Some(config.namespaces.network.members().to_vec());
+        let settings = Settings { networks, ..containers.settings(id)? };
+        containers.set_settings(&guard, &settings, durability(&config)).map(Some)
+    });
+    changed?.ok_or_else(|| {
+        Error::conflict(format!("container `{}` is being changed by another command", id.short()))
+            .hint("try again in a moment")
+    })
 }
 
 /// Changes the record of a container that does not run.

@@ -16,6 +16,7 @@ use super::Engine;
 use crate::base::{ContainerId, Error, Kind, Result};
 use crate::net::networks::Networks;
 use crate::oci::Digest;
+use crate::spec::events::{Action, Event, Subject};
 use crate::spec::namespaces::NetworkMode;
 use crate::spec::network::{DEFAULT, Network};
 use crate::state::Container;
@@ -83,6 +84,12 @@ pub fn all(engine: &Engine) -> Result<(Vec<Known>, Vec<Error>)> {
         }
     }
     Ok((known, broken))
+}
+
+/// Something has happened to a network.
+fn tell(engine: &Engine, network: &Network, action: Action) {
+    let event = Event::new(Subject::Network, action, &network.id);
+    engine.journal().record(event.with("name", &network.name).with("type", "bridge"));
 }
 
 /// The network of a name, an id or the beginning of one.

@@ -4,9 +4,10 @@ use super::{Engine, Filters, Known, all, containers, find};
 use crate::base::{Error, Kind, Result};
 use crate::engine::remove::{Removal, remove as remove_containers};
 use crate::net::networks::Networks;
+use crate::spec::events::Action;
 use crate::state::Container;
 
-/// Who keeps a network from being removed.
+/// The containers that keep a network from being removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holders {
     /// Containers that are on it now: docker's rule.
@@ -38,7 +39,10 @@ pub fn remove(engine: &Engine, asked: &str, holders: Holders) -> Result<()> {
         users => Err(in_use(&known, &users)),
     };
     match Networks::new(&engine.paths).remove(network, check)? {
-        true => Ok(()),
+        true => {
+            super::tell(engine, network, Action::Destroy);
+            Ok(())
+        }
         false => Err(Error::not_found(format!("network `{}` not found", network.name))),
     }
 }
@@ -60,7 +64,10 @@ pub fn prune(engine: &Engine, filters: &Filters) -> Result<Vec<String>> {
             users => Err(in_use(&known, &users)),
         };
         match networks.remove(network, check) {
-            Ok(true) => removed.push(known.name),
+            Ok(true) => {
+                super::tell(engine, network, Action::Destroy);
+                removed.push(known.name);
+            }
             Ok(false) => {}
             Err(error) if error.kind() == Kind::Conflict => {}
             Err(error) => return Err(error),

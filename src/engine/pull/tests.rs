@@ -26,8 +26,10 @@ fn layer(name: &str, contents: &[u8]) -> Vec<u8> {
 
 /// As [`pull`] does it, but in this process.
 fn pull_here(engine: &Engine, request: PullRequest, progress: &dyn Progress) -> Result<PullReport> {
-    match without_registry(engine, &request)? {
+    match present(engine, &request)?.filter(|_| request.policy != PullPolicy::Always) {
         Some(report) => Ok(report),
+        // It needs no worker.
+        None if request.policy == PullPolicy::Never => pull(engine, &request, progress),
         None => request.run(engine, Given { progress, descriptor: None }),
     }
 }
@@ -45,8 +47,7 @@ impl Home {
         let paths =
             Paths { data: root.join("data"), runtime: root.join("run"), config: root.join("config"), home: root };
         let registry = Settings {
-            registries_conf: Vec::new(),
-            registries_conf_dirs: Vec::new(),
+            registries: Default::default(),
             certificate_dirs: Vec::new(),
             patience: Patience { attempts: 2, backoff: Duration::from_millis(5), ..Patience::default() },
             ..Settings::of(&paths)

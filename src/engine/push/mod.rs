@@ -37,12 +37,13 @@ use self::plan::NewManifest;
 pub use self::plan::{Format, Packing};
 pub(super) use self::plan::{Placed, layer_type};
 use self::spool::Spool;
-use super::Engine;
 use super::progress::Progress;
 use super::worker::{self, Given, Job, Place};
+use super::{Engine, image_name};
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
 use crate::registry::{Client, Destination, Mounted, Patience, Settings};
+use crate::spec::events::Action;
 use crate::store::{ImageRecord, ListedImage, NewImage, Store};
 
 /// Layers in work at a time. Packing takes a core each, sending waits.
@@ -100,12 +101,13 @@ fn push_inside(engine: &Engine, request: &PushRequest, progress: &dyn Progress) 
     request.packing.check()?;
     let store = engine.store()?;
     let images = store.list()?;
-    let targets = targets(&store, &images, request)?;
+    let targets = targets(engine, &store, &images, request)?;
     let client = Client::new(engine.registry.clone())?;
     let mut reports = Vec::new();
     for (image, reference) in targets {
         let report = one(engine, (&store, &images), &client, (&image, &reference), &request.packing, progress)
             .context(|| format!("cannot push `{}`", reference.familiar()))?;
+        engine.tell_of_image(Action::Push, &reference.familiar(), &reference.familiar());
         progress.pushed(&report);
         reports.push(report);
     }
@@ -113,7 +115,12 @@ fn push_inside(engine: &Engine, request: &PushRequest, progress: &dyn Progress) 
 }
 
 /// Which images go where.
-fn targets(store: &Store, images: &[ListedImage], request: &PushRequest) -> Result<Vec<(ImageRecord, Reference)>> {
+fn targets(
+    engine: &Engine,
+    store: &Store,
+    images: &[ListedImage],
+    request: &PushRequest,
+) -> Result<Vec<(ImageRecord, Reference)>> {
     let destination: Option<Reference> = request.destination.as_deref().map(destination_of).transpose()?;
     let own = request.image.strip_prefix("docker://").unwrap_or(&request.image);
     let missing = || {
@@ -133,7 +140,7 @@ fn targets(store: &Store, images: &[ListedImage], request: &PushRequest) -> Resu
             tags.into_iter().map(|(image, name)| (image.clone(), name.clone())).collect()
         }
         (false, Some(destination)) => {
-            vec![(store.lookup(own)?.ok_or_else(missing)?, destination)]
+            vec![(image_name::lookup(engine, store, own)?.ok_or_else(missing)?, destination)]
         }
         (false, None) => {
             let reference: Reference = own.parse()?;

@@ -13,7 +13,7 @@ use crate::spec::image::PullPolicy;
 
 const FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 
-/// A tar archive with one file of ours.
+/// A tar archive with one file.
 fn tar(name: &str) -> Vec<u8> {
     let mut header = tar::Header::new_gnu();
     header.set_path(name).unwrap();
@@ -73,8 +73,7 @@ impl Home {
         let paths =
             Paths { data: root.join("data"), runtime: root.join("run"), config: root.join("config"), home: root };
         let registry = Settings {
-            registries_conf: Vec::new(),
-            registries_conf_dirs: Vec::new(),
+            registries: Default::default(),
             certificate_dirs: Vec::new(),
             patience: Patience {
                 attempts: 2,

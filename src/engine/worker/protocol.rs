@@ -123,7 +123,7 @@ impl Teller {
         let _ = self.send(&Message::Event(event));
     }
 
-    /// Whether it is time to tell of so many bytes of a layer; always when it is complete.
+    /// Whether it is time to tell this number of bytes of a layer; always when it is complete.
     fn is_due(&self, layer: &Digest, bytes: u64) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((total, last)) = told.get_mut(layer) else { return true };

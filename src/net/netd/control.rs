@@ -130,6 +130,12 @@ impl Netd {
                 trace::step(|| format!("disconnects the network `{network}`"));
                 self.disconnect(id, &network, namespace)?;
             }
+            Request::Rename(name) => {
+                let container = self.member(id)?.container.clone();
+                trace::step(|| format!("container {} is `{name}` now", container.short()));
+                self.table.rename(&container, &name);
+                self.reply(id, &Reply::Done);
+            }
             Request::Count => {
                 let container = self.member(id)?.container.clone();
                 let endpoints = self.table.endpoints(&container).to_vec();

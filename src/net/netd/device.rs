@@ -66,10 +66,10 @@ impl Tun {
         None
     }
 
-    /// How many packets to read before other descriptors have their turn. In request-response traffic, where each
-    /// packet waits for the one before it, no second packet is looked for: epoll(7) reports one if it comes.
-    pub fn most(&self, now: Instant, is_request_response: bool) -> usize {
-        if is_request_response && !self.pace.expects_more(now) { 1 } else { ROUND }
+    /// How many packets to read before other descriptors have their turn. After a pause or an answer no second packet
+    /// is looked for: epoll(7) reports one if it comes.
+    pub fn most(&self, now: Instant) -> usize {
+        if self.pace.expects_more(now) { ROUND } else { 1 }
     }
 
     /// Notes how many packets a poll has found, and decides whether epoll watches the device from now on.
@@ -92,11 +92,6 @@ impl Tun {
     /// When to poll the device without an event.
     pub fn look_at(&self) -> Option<Instant> {
         self.look_at
-    }
-
-    /// How many packets were read or written so far.
-    pub fn passed(&self) -> u64 {
-        self.counters.passed
     }
 
     /// Counts a packet that no sender should have sent.

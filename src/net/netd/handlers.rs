@@ -100,11 +100,6 @@ impl Handlers {
         }
     }
 
-    /// How many TCP messages were moved so far; a larger transfer counts as many.
-    pub fn messages(&self) -> u64 {
-        self.tcp.messages()
-    }
-
     /// Sends what was batched: no more packets are at hand.
     pub fn flush(&mut self, cx: &mut Context<'_>) {
         self.udp_ports.flush(cx);

@@ -7,7 +7,7 @@
 //! serves the supervisors' connections; each connection is the membership of one container.
 //!
 //! Waking a thread costs more than handling a packet. A one-way stream is therefore polled at intervals instead of per
-//! packet ([`super::udp::pace`]), and request-response traffic is busy-polled for a moment ([`wakes::BusyPoll`]).
+//! packet ([`super::udp::pace`]).
 //!
 //! netd exits a few seconds after the last connection has closed. It takes the lock under which supervisors start a
 //! netd, so that none connects meanwhile, checks for connections once more, and removes its socket. A supervisor that
@@ -54,7 +54,7 @@ use device::Tun;
 use handlers::Handlers;
 use host::Host;
 use router_threads::{Job, Outcome, RouterThreads};
-use wakes::{BusyPoll, Epoll};
+use wakes::Epoll;
 
 /// The program name that makes coracle netd. Its arguments: the data and the runtime directory, the path of its socket,
 /// whether it adopts a namespace, and whether its steps are traced in its log.
@@ -138,7 +138,6 @@ struct Netd {
     host: Host,
     handlers: Handlers,
     tun: Tun,
-    busy_poll: BusyPoll,
     /// The time of this round of the loop.
     now: Instant,
     /// Why containers do not reach the outside, if they do not.
@@ -207,7 +206,6 @@ impl Netd {
             handlers: Handlers::new(descriptors, host.resolv_conf()),
             host,
             tun: Tun::absent(),
-            busy_poll: BusyPoll::new(),
             now: Instant::now(),
             cut_off: None,
             give_up: (!running.is_empty()).then(|| Instant::now() + AWAIT),
@@ -235,9 +233,8 @@ impl Netd {
             let deadline = self.deadline();
             let settle = (!settled).then_some(now + SETTLE);
             let timeout = deadline.into_iter().chain(settle).min().map(|at| at.saturating_duration_since(now));
-            self.epoll.wait(&mut events, timeout, &mut self.busy_poll).context(|| "cannot wait for events")?;
-            let waited = now.elapsed();
-            let now = now + waited;
+            self.epoll.wait(&mut events, timeout).context(|| "cannot wait for events")?;
+            let now = Instant::now();
             self.now = now;
             if events.is_empty() && !settled && settle.is_some_and(|at| at <= now) {
                 self.handlers.settle();
@@ -247,7 +244,6 @@ impl Netd {
                 settled = true;
             }
             settled &= events.is_empty();
-            let (happened, moved) = (events.len(), self.moved());
             for (raw, what) in events.drain(..) {
                 if let Some((handler, index)) = Token::from_raw(raw) {
                     self.ready(handler, index, what);
@@ -257,16 +253,10 @@ impl Netd {
                 self.packets();
             }
             self.expire(now);
-            self.busy_poll.note(waited, happened, self.moved() - moved);
             if self.idle.is_some_and(|since| since + IDLE <= now) && self.may_go(address, lock)? {
                 return Ok(());
             }
         }
-    }
-
-    /// How many packets and messages netd has moved.
-    fn moved(&self) -> u64 {
-        self.tun.passed() + self.handlers.messages()
     }
 
     fn ready(&mut self, handler: Handler, index: u64, what: Interest) {
@@ -296,7 +286,7 @@ impl Netd {
 
     /// Handles packets of containers, up to a limit.
     fn packets(&mut self) {
-        let (most, mut count) = (self.tun.most(self.now, self.busy_poll.is_request_response()), 0);
+        let (most, mut count) = (self.tun.most(self.now), 0);
         while count < most {
             let Some((offload, bytes)) = self.tun.receive(&mut self.packet) else { break };
             count += 1;

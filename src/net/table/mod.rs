@@ -172,6 +172,13 @@ impl Table {
         Ok(endpoint)
     }
 
+    /// A member has another name, by which others find it from now on.
+    pub fn rename(&mut self, container: &ContainerId, name: &Name) {
+        if let Some(member) = self.members.get_mut(container) {
+            member.name.clone_from(name);
+        }
+    }
+
     /// Removes a member, and returns its endpoints.
     pub fn leave(&mut self, container: &ContainerId) -> Vec<Endpoint> {
         self.published.remove(container);

@@ -241,11 +241,6 @@ impl Tcp {
         self.flows.len()
     }
 
-    /// How many messages were moved so far; a larger transfer counts as many.
-    pub fn messages(&self) -> u64 {
-        self.tools.messages()
-    }
-
     /// Handles a TCP packet from the device.
     pub fn packet(&mut self, cx: &mut Context<'_>, packet: &Ip<'_>) {
         if let Transport::Tcp(tcp) = &packet.transport {

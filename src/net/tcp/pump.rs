@@ -36,8 +36,6 @@ const MANY: usize = 32 * 1024;
 const FEW: usize = 8 * 1024;
 /// What one way moves per call, in bytes.
 const TURN: usize = 512 * 1024;
-/// A read of at most this many bytes is a message that the peer may be waiting for.
-const MESSAGE: usize = 2 * 1024;
 /// The most bytes that all ways together keep in memory.
 const MAX_KEPT: usize = 16 * 1024 * 1024;
 
@@ -49,18 +47,11 @@ pub(super) struct Tools {
     /// How many bytes all ways keep, pipes not counted.
     kept: usize,
     limit: usize,
-    /// How many messages were moved; a larger transfer counts as many.
-    messages: u64,
 }
 
 impl Tools {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; BUFFER].into(), pipes: Pipes::default(), kept: 0, limit: MAX_KEPT, messages: 0 }
-    }
-
-    /// How many messages were moved so far; a larger transfer counts as many.
-    pub(super) fn messages(&self) -> u64 {
-        self.messages
+        Self { buffer: vec![0; BUFFER].into(), pipes: Pipes::default(), kept: 0, limit: MAX_KEPT }
     }
 }
 
@@ -151,9 +142,7 @@ impl Way {
             if moved >= TURN {
                 return Ok(Turn::More);
             }
-            let count = self.fill(from, to, tools)?;
-            tools.messages += count.div_ceil(MESSAGE) as u64;
-            moved += count;
+            moved += self.fill(from, to, tools)?;
         }
     }
 

@@ -140,7 +140,7 @@ pub struct ResolvConf {
     pub servers: Vec<SocketAddr>,
     /// Domains to append.
     pub search: Vec<String>,
-    /// Names with so many dots are first tried as they are.
+    /// Names with at least this number of dots are first tried as they are.
     pub ndots: usize,
     /// For an answer of one server.
     pub timeout: Duration,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Check;
 use super::machine::{Machine, Packages, read};
+use crate::spec::cgroups::DELEGATE;
 
 const NAME: &str = "cgroups";
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -16,8 +17,8 @@ const CGROUP2: u64 = 0x6367_7270;
 /// What docker's limits need: `--cpus`, `--memory`, `--pids-limit`.
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
 
-/// What systemd is asked to delegate.
-const ALL: &str = "cpu cpuset io memory pids";
+/// The controllers of the other limits, and these limits. Many distributions do not delegate them.
+const OTHERS: [(&str, &str); 2] = [("cpuset", "`--cpuset-cpus`"), ("io", "`--device-read-bps` and `--blkio-weight`")];
 
 /// All checks of this file.
 pub fn all(machine: &Machine) -> Vec<Check> {
@@ -88,7 +89,10 @@ fn judge(groups: &Groups) -> Check {
     let missing: Vec<&str> =
         NEEDED.into_iter().filter(|needed| !available.iter().any(|controller| controller == needed)).collect();
     if missing.is_empty() {
-        return Check::ok(NAME, format!("v2, delegated: {}", available.join(" ")));
+        let others = OTHERS.iter().filter(|(other, _)| !available.iter().any(|controller| controller == other));
+        let lacks: Vec<String> =
+            others.map(|(other, options)| format!("; {options} cannot be used: {other} is not")).collect();
+        return Check::ok(NAME, format!("v2, delegated: {}{}", available.join(" "), lacks.concat()));
     }
     let options: Vec<&str> = missing
         .iter()
@@ -101,9 +105,7 @@ fn judge(groups: &Groups) -> Check {
     let check =
         Check::warning(NAME, format!("not delegated: {}; {} cannot be used", missing.join(" "), options.join(" and ")));
     match groups.manager.is_some() {
-        true => check.fix(format!(
-            "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate={ALL}\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload && sudo systemctl restart user@$(id -u).service   # ends your session"
-        )),
+        true => check.fix(DELEGATE),
         false => check,
     }
 }
@@ -117,7 +119,7 @@ mod tests {
         Groups {
             version_2: true,
             systemd: true,
-            manager: Some(ALL.split(' ').map(String::from).collect()),
+            manager: Some("cpu cpuset io memory pids".split(' ').map(String::from).collect()),
             own: None,
             root: false,
             packages: Packages::Dnf,
@@ -129,7 +131,10 @@ mod tests {
     fn delegation_is_judged() {
         let some = |names: &str| Some(names.split(' ').map(String::from).collect());
         assert_eq!(judge(&groups()).status, Status::Ok);
-        assert_eq!(judge(&Groups { manager: None, own: some("cpu memory pids"), ..groups() }).status, Status::Ok);
+        let debian = judge(&Groups { manager: None, own: some("cpu memory pids"), ..groups() });
+        assert_eq!(debian.status, Status::Ok);
+        assert!(debian.detail.contains("`--cpuset-cpus` cannot be used: cpuset is not"), "{}", debian.detail);
+        assert_eq!(judge(&groups()).detail, "v2, delegated: cpu cpuset io memory pids");
         for (groups, detail, fix) in [
             (
                 Groups { version_2: false, ..groups() },

@@ -98,7 +98,7 @@ fn low_ports(start: Option<u64>) -> Check {
     }
 }
 
-/// Who may ping without CAP_NET_RAW. For information.
+/// Which groups may ping without CAP_NET_RAW. For information.
 fn ping(range: &str, gid: u32) -> Check {
     let name = "ping";
     let mut numbers = range.split_ascii_whitespace().map(str::parse::<u32>);

@@ -28,14 +28,10 @@ use rustix::io::Errno;
 use super::layer::{DirHandle, LayerDir, path_of};
 use super::location::{Location, times};
 use super::node::{Link, Node, Place};
-use super::placement;
 use super::primitives::{Res, lock};
 use super::tree::{Fs, only_link};
 use super::unsynced::{Change, Marked};
 use super::xattr::{OWN_PREFIX, names_at};
-
-/// The most bytes that are copied inline; larger copies run on the monitor thread ([`placement`]).
-const QUICK: u64 = 256 * 1024;
 
 /// From this size on, blocks are preallocated.
 const LARGE: u64 = 1 << 20;
@@ -183,13 +179,7 @@ impl Fs {
                 Err(_) => self.clones.store(false, Ordering::Relaxed),
             }
         }
-        if length <= QUICK {
-            return copy_extents(from, to, length, dense).map(|()| false);
-        }
-        let _heavy = placement::heavy();
-        let (from, to) = (Arc::clone(from), Arc::clone(to));
-        let copied = placement::run_on_monitor(move || copy_extents(&from, &to, length, dense));
-        copied.unwrap_or(Err(Errno::IO)).map(|()| false)
+        copy_extents(from, to, length, dense).map(|()| false)
     }
 
     /// Copies a symbolic link, pipe, socket or device.

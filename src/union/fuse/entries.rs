@@ -13,7 +13,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::FileType;
 
-use super::invalidate::ListingWalk;
 use super::name::Name;
 
 /// The cookie of the first real entry; `.` and `..` come before.
@@ -85,7 +84,6 @@ pub(super) struct Entries {
     hasher: RandomState,
     /// Whether new files inherit a default ACL from this directory; `None` if that is unknown.
     pub default_acl: Option<bool>,
-    walk: ListingWalk,
 }
 
 /// Markers in the index: a free place, and a removed name.
@@ -110,24 +108,6 @@ impl Entries {
             (true, None) => Known::Absent,
             (true, Some(slot)) => Known::Lower(usize::from(slot.depth)),
         }
-    }
-
-    /// What is known about a name that the kernel looks up, and whether its cached listing should be dropped
-    /// ([`super::invalidate`]).
-    pub fn asked(&mut self, name: &OsStr) -> (Known, bool) {
-        let found = self.find(name).and_then(|(_, at)| Some((at, self.slots.get(at)?.depth)));
-        match (self.complete, found) {
-            (false, _) => (Known::Unknown, false),
-            (true, None) => (Known::Absent, false),
-            (true, Some((at, depth))) => (Known::Lower(usize::from(depth)), self.walk.looked_up(at, self.slots.len())),
-        }
-    }
-
-    /// Up to `count` entries after the cookie `after`, for the kernel.
-    pub fn give(&mut self, after: u64, count: usize) -> Vec<Entry> {
-        let batch = self.after(after, count);
-        self.walk.given(batch.is_empty());
-        batch
     }
 
     /// The inode number at this name, if it is listed.

@@ -26,11 +26,11 @@
 //! container's directory.
 //!
 //! Files: [`primitives`] result type and locks; [`node`], [`name`], [`lookups`], [`inodes`] nodes and their inode
-//! numbers; [`tree`] lookup; [`entries`], [`listing`], [`invalidate`] directories; [`copyup`], [`unsynced`],
+//! numbers; [`tree`] lookup; [`entries`], [`listing`] directories; [`copyup`], [`unsynced`],
 //! [`hard_links`], [`whiteout`], [`layer`], [`location`] the format on disk; [`create`], [`remove`], [`rename`] names;
 //! [`attr`], [`xattr`], [`data`], [`open_files`] contents; [`ops`], [`wire`], [`splice`] the protocol; [`owners`] and
-//! [`recorded`] ownership; [`quota`] and [`metering`] the size limit; [`placement`] threads and CPUs, [`thread_choice`]
-//! which thread serves; [`fault`] panics.
+//! [`recorded`] ownership; [`quota`] and [`metering`] the size limit; [`idle`] what is done when nobody uses
+//! the mount; [`fault`] panics.
 
 mod attr;
 mod copyup;
@@ -39,8 +39,8 @@ mod data;
 mod entries;
 mod fault;
 mod hard_links;
+mod idle;
 mod inodes;
-mod invalidate;
 mod layer;
 mod listing;
 mod location;
@@ -51,7 +51,6 @@ mod node;
 mod open_files;
 mod ops;
 mod owners;
-mod placement;
 mod primitives;
 mod quota;
 mod recorded;
@@ -59,7 +58,6 @@ mod remove;
 mod rename;
 mod sandbox;
 mod splice;
-mod thread_choice;
 mod tree;
 mod unsynced;
 mod whiteout;
@@ -86,7 +84,6 @@ use crate::base::lock::Lock;
 use crate::base::sandbox::{Access, Sandbox};
 use crate::base::{Error, Result, ResultExt, failpoint, fault_log};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
-use invalidate::Kernel;
 use layer::LayerDir;
 use ops::Server;
 use tree::Fs;
@@ -201,8 +198,8 @@ fn kill(server: &Cloned) {
     let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
 }
 
-/// Mounts layers, base first, attached nowhere and read-only: the lower part of a union whose changes the kernel takes
-/// ([`super::overlay::mount_over`]), or an image to look at. Owners are shown as the container sees them.
+/// Mounts layers, base first, attached nowhere and read-only: an image to look at. Owners are shown as a container would
+/// see them.
 pub fn mount_lower(layers: &[PathBuf], owners: Owners, program: &File) -> Result<(OwnedFd, Cloned)> {
     let union = Union { layers: layers.to_vec(), container: PathBuf::new(), volatile: false };
     let (mount, server) = mount_with(&union, &Options { owners, size: None }, program)?;
@@ -303,22 +300,18 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         }
     };
     let own = device.try_clone().context(|| "cannot duplicate the device")?;
-    let kernel = Kernel::default();
-    let server = Server::new(fs, own, kernel.clone());
+    let server = Server::new(fs, own);
     let mut config = Config::default();
     // One open device for all threads: an answer that bypasses fuser must go to the device of its request.
-    (config.n_threads, config.clone_fd, config.acl) = (Some(server.threads()), false, SessionACL::All);
-    let session =
-        Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")?;
-    kernel.listens(session.notifier());
-    Ok(session)
+    (config.n_threads, config.clone_fd, config.acl) = (Some(Server::threads()), false, SessionACL::All);
+    Session::from_fd(server, device, SessionACL::All, config).context(|| "cannot talk to the kernel's FUSE")
 }
 
 /// Enters the sandbox: see [`sandbox`].
 fn confine(args: &[OsString]) -> Result<()> {
     let [_, _, container, layers @ ..] = args else { return Ok(()) };
-    // For `placement`: the client's CPU, and the number of processors.
-    let mut paths = vec![(Path::new("/proc"), Access::Read), (Path::new("/sys/fs/cgroup"), Access::Read)];
+    // For /proc/self/fd.
+    let mut paths = vec![(Path::new("/proc"), Access::Read)];
     paths.extend(layers.iter().map(|layer| (Path::new(layer), Access::Read)));
     paths.extend((!container.is_empty()).then_some((Path::new(container), Access::Write)));
     let sandbox = Sandbox { calls: sandbox::CALLS, families: &[], capabilities: sandbox::CAPABILITIES, paths: &paths };

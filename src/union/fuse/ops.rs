@@ -12,8 +12,8 @@
 //! `write` reports a full disk at once, and the server's death loses nothing. The price: a small write is a message;
 //! one that ends in a page which another write began and nobody has read is two.
 //!
-//! Attributes come with the first part of a listing, and while a program uses them (`FUSE_READDIRPLUS_AUTO`), even if
-//! the kernel has cached the names of a long one ([`super::invalidate`]). Attributes with every part would make the
+//! Attributes come with the first part of a listing, and while a program uses them (`FUSE_READDIRPLUS_AUTO`), unless
+//! the kernel has cached the names. Attributes with every part would make the
 //! first listing of 5,000 files five times slower (33 instead of 6.5 ms), and a stat of each after a plain listing
 //! three times faster (20 instead of some 60 ms). They are not sent, since a program that lists a large directory need
 //! not stat it.
@@ -42,10 +42,9 @@ use rustix::io::Errno;
 use super::attr::Changes;
 use super::create::{Maker, New};
 use super::fault;
-use super::invalidate::Kernel;
+use super::idle::Idle;
 use super::node::Node;
 use super::open_files;
-use super::placement::{Placement, Turn};
 use super::primitives::{Res, lock};
 use super::splice::Splicer;
 use super::tree::Fs;
@@ -81,9 +80,8 @@ const WANTED: [InitFlags; 12] = [
 /// The union as a `fuser` file system.
 pub(super) struct Server {
     fs: Fs,
-    placement: Option<Arc<Placement>>,
+    idle: Idle,
     spliced: Splicer,
-    kernel: Kernel,
 }
 
 thread_local! {
@@ -116,29 +114,21 @@ fn answer_xattr(reply: ReplyXattr, room: u32, result: Result<Vec<u8>, Answer>) {
 }
 
 impl Server {
-    /// A server of this union, which reads requests from `device`, the one of `kernel`. Call it from a thread of
-    /// ordinary priority.
-    pub fn new(fs: Fs, device: OwnedFd, kernel: Kernel) -> Self {
+    /// A server of this union, which reads requests from `device`.
+    pub fn new(fs: Fs, device: OwnedFd) -> Self {
         let unsynced = fs.unsynced.clone();
-        let idle = move || {
+        let idle = Idle::new(move || {
+            give_back();
             if let Some(unsynced) = &unsynced {
                 unsynced.sync_soon();
             }
-        };
-        Self { fs, placement: Placement::new(idle), spliced: Splicer::new(device), kernel }
+        });
+        Self { fs, idle, spliced: Splicer::new(device) }
     }
 
     /// How many threads serve.
-    pub fn threads(&self) -> usize {
-        let ordinary = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4));
-        ordinary + usize::from(self.placement.is_some())
-    }
-
-    fn turn(&self, req: &Request) -> Turn<'_> {
-        match &self.placement {
-            Some(placement) => placement.turn(req.pid()),
-            None => Placement::no_turn(),
-        }
+    pub fn threads() -> usize {
+        std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4))
     }
 
     /// Attributes with the owners that programs see.
@@ -193,7 +183,7 @@ impl Server {
         }
         let mut after = offset;
         loop {
-            let batch = lock(&node.dir()?.entries).give(after, BATCH);
+            let batch = lock(&node.dir()?.entries).after(after, BATCH);
             let Some(last) = batch.last() else { return Ok(()) };
             after = last.cookie;
             for entry in &batch {
@@ -203,6 +193,12 @@ impl Server {
             }
         }
     }
+}
+
+/// Frees memory that is not needed while the mount is idle. A failure costs only memory.
+fn give_back() {
+    crate::sys::memory::trim();
+    let _ = crate::sys::memory::release_program_pages();
 }
 
 impl Filesystem for Server {
@@ -222,15 +218,12 @@ impl Filesystem for Server {
         }
     }
 
-    fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let _turn = self.turn(req);
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.idle.note();
         let found = guard(|| {
             fault::trap(name);
             let parent = self.node(parent)?;
-            let (known, again) = lock(&parent.dir()?.entries).asked(name);
-            if again {
-                self.kernel.drop_names(parent.ino);
-            }
+            let known = lock(&parent.dir()?.entries).known(name);
             Ok(self.fs.lookup_known(&parent, name, known)?.map(|(_, stat)| stat))
         });
         self.answer_entry(reply, found);
@@ -243,8 +236,8 @@ impl Filesystem for Server {
         });
     }
 
-    fn getattr(&self, req: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        let _turn = self.turn(req);
+    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        self.idle.note();
         self.answer_attr(reply, guard(|| self.fs.stat(&self.node(ino)?)));
     }
 
@@ -266,7 +259,7 @@ impl Filesystem for Server {
         _: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let changed = guard(|| {
             let owners = &self.fs.owners;
             let changes = Changes {
@@ -284,8 +277,8 @@ impl Filesystem for Server {
         self.answer_attr(reply, changed);
     }
 
-    fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
-        let _turn = self.turn(req);
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        self.idle.note();
         match guard(|| self.fs.read_link(&self.node(ino)?)) {
             Ok(target) => reply.data(&target),
             Err(errno) => reply.error(errno),
@@ -293,7 +286,7 @@ impl Filesystem for Server {
     }
 
     fn mknod(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, rdev: u32, reply: ReplyEntry) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let kind = match FileType::from_raw_mode(mode) {
             FileType::Unknown => FileType::RegularFile,
             kind => kind,
@@ -303,29 +296,29 @@ impl Filesystem for Server {
     }
 
     fn mkdir(&self, req: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
-        let _turn = self.turn(req);
+        self.idle.note();
         self.answer_entry(reply, guard(|| self.make(req, parent, name, &New::Directory, mode, umask)).map(Some));
     }
 
     fn symlink(&self, req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let new = New::Symlink(target.as_os_str());
         self.answer_entry(reply, guard(|| self.make(req, parent, name, &new, 0o777, 0)).map(Some));
     }
 
-    fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _turn = self.turn(req);
+    fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.idle.note();
         answer(reply, guard(|| self.fs.unlink(&self.node(parent)?, name)));
     }
 
-    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _turn = self.turn(req);
+    fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.idle.note();
         answer(reply, guard(|| self.fs.rmdir(&self.node(parent)?, name)));
     }
 
     fn rename(
         &self,
-        req: &Request,
+        _: &Request,
         parent: INodeNo,
         name: &OsStr,
         new_parent: INodeNo,
@@ -333,7 +326,7 @@ impl Filesystem for Server {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let renamed = guard(|| {
             let flags = rustix::fs::RenameFlags::from_bits(flags.bits()).ok_or(Errno::INVAL)?;
             let (from, to) = (self.node(parent)?, self.node(new_parent)?);
@@ -342,8 +335,8 @@ impl Filesystem for Server {
         answer(reply, renamed);
     }
 
-    fn link(&self, req: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let _turn = self.turn(req);
+    fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        self.idle.note();
         let linked = guard(|| {
             let node = self.node(ino)?;
             let stat = self.fs.link(&node, &self.node(parent)?, name)?;
@@ -384,7 +377,7 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let size = size as usize;
         let file = match guard(|| self.fs.data(&self.node(ino)?)) {
             Ok(file) => file,
@@ -408,7 +401,7 @@ impl Filesystem for Server {
 
     fn write(
         &self,
-        req: &Request,
+        _: &Request,
         ino: INodeNo,
         _: FileHandle,
         offset: u64,
@@ -418,7 +411,7 @@ impl Filesystem for Server {
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let written = guard(|| {
             let node = self.node(ino)?;
             self.fs.write(&node, offset, data)?;
@@ -433,8 +426,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn fsync(&self, req: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
-        let _turn = self.turn(req);
+    fn fsync(&self, _: &Request, ino: INodeNo, _: FileHandle, data_only: bool, reply: ReplyEmpty) {
+        self.idle.note();
         match self.fs.volatile {
             true => reply.error(Answer::ENOSYS),
             false => answer(reply, guard(|| self.fs.sync(&self.node(ino)?, data_only))),
@@ -445,8 +438,8 @@ impl Filesystem for Server {
         self.fsync(req, ino, handle, data_only, reply);
     }
 
-    fn readdir(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
-        let _turn = self.turn(req);
+    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        self.idle.note();
         let listed = guard(|| {
             self.each(ino, offset, |node, cookie, entry| {
                 Ok(match entry {
@@ -464,8 +457,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn readdirplus(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
-        let _turn = self.turn(req);
+    fn readdirplus(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
+        self.idle.note();
         let listed = guard(|| {
             self.each(ino, offset, |node, cookie, entry| {
                 let Some(entry) = entry else {
@@ -489,8 +482,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn statfs(&self, req: &Request, _: INodeNo, reply: ReplyStatfs) {
-        let _turn = self.turn(req);
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        self.idle.note();
         let found = guard(|| {
             let real = rustix::fs::fstatvfs(&self.fs.work)?;
             Ok(match &self.fs.quota {
@@ -513,8 +506,8 @@ impl Filesystem for Server {
         }
     }
 
-    fn setxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
-        let _turn = self.turn(req);
+    fn setxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, value: &[u8], flags: i32, _: u32, reply: ReplyEmpty) {
+        self.idle.note();
         let set = guard(|| {
             let value = self.fs.owners.stored_attribute(name.as_bytes(), value)?;
             self.fs.set_xattr(&self.node(ino)?, name, &value, flags)
@@ -522,8 +515,8 @@ impl Filesystem for Server {
         answer(reply, set);
     }
 
-    fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
-        let _turn = self.turn(req);
+    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        self.idle.note();
         let found = guard(|| {
             let value = self.fs.get_xattr(&self.node(ino)?, name)?;
             Ok(self.fs.owners.shown_attribute(name.as_bytes(), value))
@@ -531,13 +524,13 @@ impl Filesystem for Server {
         answer_xattr(reply, size, found);
     }
 
-    fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
-        let _turn = self.turn(req);
+    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        self.idle.note();
         answer_xattr(reply, size, guard(|| self.fs.list_xattrs(&self.node(ino)?)));
     }
 
-    fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        let _turn = self.turn(req);
+    fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        self.idle.note();
         answer(reply, guard(|| self.fs.remove_xattr(&self.node(ino)?, name)));
     }
 
@@ -551,7 +544,7 @@ impl Filesystem for Server {
         mode: i32,
         reply: ReplyEmpty,
     ) {
-        let _turn = self.turn(req);
+        self.idle.note();
         let done = guard(|| {
             let node = self.node(ino)?;
             self.fs.allocate(&node, offset, length, mode)?;
@@ -563,8 +556,8 @@ impl Filesystem for Server {
         answer(reply, done);
     }
 
-    fn lseek(&self, req: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
-        let _turn = self.turn(req);
+    fn lseek(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: i64, whence: i32, reply: ReplyLseek) {
+        self.idle.note();
         match guard(|| self.fs.seek(&self.node(ino)?, offset, whence)) {
             Ok(position) => reply.offset(position as i64),
             Err(errno) => reply.error(errno),
@@ -573,7 +566,7 @@ impl Filesystem for Server {
 
     fn copy_file_range(
         &self,
-        req: &Request,
+        _: &Request,
         from: INodeNo,
         _: FileHandle,
         at: u64,
@@ -584,7 +577,7 @@ impl Filesystem for Server {
         _: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
-        let _turn = self.turn(req);
+        self.idle.note();
         match guard(|| self.fs.copy_range(&self.node(from)?, at, &self.node(to)?, to_at, length)) {
             Ok(copied) => reply.written(copied as u32),
             Err(errno) => reply.error(errno),

@@ -46,8 +46,6 @@ pub(super) const CALLS: &[i64] = &[
     libc::SYS_removexattr,
     libc::SYS_renameat,
     libc::SYS_renameat2,
-    libc::SYS_sched_setaffinity,
-    libc::SYS_sched_setscheduler,
     libc::SYS_sendfile,
     libc::SYS_setxattr,
     libc::SYS_splice,

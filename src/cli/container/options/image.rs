@@ -10,7 +10,7 @@ pub struct ImageOptions {
     /// The platform of the image, if it has several: os/architecture[/variant]
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,
-    /// Pull the image before creating the container: always, missing or never
+    /// Pull the image before creating the container: always, missing, newer or never
     #[arg(long, value_name = "POLICY", default_value = "missing")]
     pub pull: String,
     /// Suppress the progress of a pull

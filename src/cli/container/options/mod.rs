@@ -1,6 +1,7 @@
 //! The options that `run` and `create` share: what the user may say about a new container. Each group of them has a file,
 //! whose `group` gives the value of the same name in `spec`.
 
+mod cgroups;
 mod health;
 mod identity;
 mod image;
@@ -8,6 +9,7 @@ mod lifecycle;
 mod namespaces;
 mod networking;
 mod process;
+pub mod resources;
 mod security;
 mod storage;
 
@@ -33,6 +35,8 @@ pub struct Around<'a> {
     pub persona: Persona,
     /// docker's client configuration directory.
     pub docker: PathBuf,
+    /// `--cgroup-manager`, as typed.
+    pub cgroup_manager: Option<&'a str>,
 }
 
 /// Options of a new container.
@@ -68,6 +72,10 @@ pub struct CreateOptions {
     pub lifecycle: lifecycle::LifecycleOptions,
     #[command(flatten)]
     pub health: health::HealthOptions,
+    #[command(flatten)]
+    pub resources: resources::ResourceOptions,
+    #[command(flatten)]
+    pub cgroups: cgroups::CgroupOptions,
 }
 
 impl CreateOptions {
@@ -87,6 +95,8 @@ impl CreateOptions {
             security: self.security.group(around)?,
             lifecycle: self.lifecycle.group()?,
             health: self.health.group()?,
+            resources: self.resources.group(around)?,
+            cgroups: self.cgroups.group(around)?,
         })
     }
 }
@@ -100,6 +110,7 @@ mod tests {
     use crate::oci::Platform;
     use crate::oci::config::HealthCheck;
     use crate::spec::capabilities::CapSet;
+    use crate::spec::cgroups::{Cgroups, Mode};
     use crate::spec::health::{HealthRequest, OnFailure};
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
@@ -108,22 +119,25 @@ mod tests {
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::process::ProcessRequest;
+    use crate::spec::resources::{DeviceValue, Enforcement, Resources};
     use crate::spec::restart::RestartPolicy;
     use crate::spec::security::{Seccomp, Security};
     use crate::spec::storage::StorageRequest;
+    use crate::spec::ulimit::Ulimit;
 
     fn options(line: &[&str]) -> Result<CreateRequest> {
         let command = CreateOptions::augment_args(Command::new("run").disable_help_flag(true));
         let line: Vec<String> = line.iter().map(|word| (*word).into()).collect();
         let line = argv::read(&command, true, &line)?;
         let matches = command.try_get_matches_from(line.for_clap()).unwrap();
-        let environment = Environment::of(&[("LANG", "C")]);
+        let environment = Environment::of(&[("LANG", "C"), ("HOME", "/nowhere")]);
         let around = Around {
             cwd: Path::new("/work"),
             environment: &environment,
             driver: Default::default(),
             persona: Persona::Coracle,
             docker: PathBuf::new(),
+            cgroup_manager: None,
         };
         CreateOptions::from_arg_matches(&matches).unwrap().request(&around)
     }
@@ -178,6 +192,24 @@ mod tests {
             "--security-opt",
             "no-new-privileges",
             "--security-opt=seccomp=unconfined",
+            "--cpus=0.5",
+            "-m",
+            "64m",
+            "--memory-swap",
+            "-1",
+            "--pids-limit=-1",
+            "-c",
+            "512",
+            "--ulimit=nofile=5:6",
+            "--oom-score-adj",
+            "-5",
+            "--device-read-bps=/dev/sda:1m",
+            "--limits=best-effort",
+            "--cgroups=split",
+            "--cgroup-parent=x.slice",
+            "--cgroupns=host",
+            "--cgroup-conf",
+            "memory.high=1M",
             "busybox",
             "sh",
             "-c",
@@ -242,11 +274,31 @@ mod tests {
                 }),
                 on_failure: OnFailure::Kill,
             },
+            resources: Resources {
+                nano_cpus: Some(500_000_000),
+                memory: Some(64 << 20),
+                memory_swap: Some(-1),
+                pids: Some(-1),
+                cpu_shares: Some(512),
+                ulimits: vec![Ulimit { name: "nofile".into(), soft: 5, hard: 6 }],
+                oom_score_adj: Some(-5),
+                read_bps: vec![DeviceValue { path: "/dev/sda".into(), value: 1 << 20 }],
+                enforcement: Enforcement::BestEffort,
+                ..Resources::default()
+            },
+            cgroups: Cgroups {
+                manager: None,
+                mode: Mode::Split,
+                parent: Some("x.slice".into()),
+                host_namespace: true,
+                conf: vec![("memory.high".into(), "1M".into())],
+            },
         };
         assert_eq!(got, expected);
         let plain = options(&["busybox"]).unwrap();
         let image = ImageRequest { name: "busybox".into(), ..ImageRequest::default() };
-        assert_eq!(plain, CreateRequest { image, ..CreateRequest::default() });
+        let resources = Resources { usual_pids: true, ..Resources::default() };
+        assert_eq!(plain, CreateRequest { image, resources, ..CreateRequest::default() });
     }
 
     #[test]
@@ -282,6 +334,18 @@ mod tests {
             (&["--health-retries=-1", "x"], "--health-retries cannot be negative"),
             (&["--health-interval=30", "x"], "invalid argument `30` for `--health-interval`"),
             (&["--health-on-failure=panic", "x"], "invalid argument `panic`"),
+            (&["-m", "1m", "x"], "Minimum memory limit allowed is 6MB"),
+            (&["--memory=x", "x"], "invalid argument `x` for `--memory`"),
+            (&["--cpus=9999", "x"], "range of CPUs is from 0.01"),
+            (&["--cpu-rt-runtime=1000", "x"], "`--cpu-rt-runtime` cannot be used"),
+            (&["--memory-swappiness=7", "x"], "`--memory-swappiness` cannot be used"),
+            (&["--oom-kill-disable", "x"], "`--oom-kill-disable` cannot be used"),
+            (&["--oom-score-adj=1001", "x"], "range for oom score adj"),
+            (&["--ulimit=frob=1", "x"], "invalid ulimit type"),
+            (&["--pids-limit=many", "x"], "invalid argument `many` for `--pids-limit`"),
+            (&["--cgroups=maybe", "x"], "invalid argument `maybe` for `--cgroups`"),
+            (&["--cgroup-conf=cgroup.procs=1", "x"], "is no setting of a control group"),
+            (&["--limits=loose", "x"], "invalid argument `loose` for `--limits`"),
         ] {
             let chain = options(line).unwrap_err().chain();
             assert!(chain.contains(reason), "{line:?}: {chain}");

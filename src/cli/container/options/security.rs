@@ -22,7 +22,7 @@ pub struct SecurityOptions {
     /// Take off the limits on what the container may do within its user namespace
     #[arg(long)]
     pub privileged: bool,
-    /// Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, label=…, apparmor=unconfined
+    /// Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, proc-opts=OPTIONS, label=…, apparmor=unconfined
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
 }

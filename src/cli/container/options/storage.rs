@@ -1,14 +1,17 @@
 //! Options about the files of a container.
 
+use std::path::PathBuf;
+
 use super::Around;
-use crate::base::Result;
-use crate::spec::mounts;
+use crate::base::{Error, Result, text};
+use crate::cli::context::Persona;
+use crate::spec::mounts::{self, MountHost};
 use crate::spec::storage::{StorageRequest, shm_size, size_of_options};
 
 /// Options about files.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct StorageOptions {
-    /// Attach a file system mount: type=bind|volume|tmpfs,source=…,target=…
+    /// Attach a file system mount: type=bind|volume|tmpfs|image|glob|ramfs|devpts,source=…,target=…
     #[arg(long, value_name = "MOUNT")]
     pub mount: Vec<String>,
     /// Mount the container's root file system read-only
@@ -37,7 +40,26 @@ impl StorageOptions {
             size: size_of_options(&self.storage_opt)?,
             read_only: self.read_only,
             shm_size: self.shm_size.as_deref().map_or(Ok(usual.shm_size), shm_size)?,
-            mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs, around.cwd)?,
+            mounts: {
+                let tmpfs_copies = around.persona == Persona::Podman;
+                let host = MountHost { cwd: around.cwd, glob: &files_that_fit, tmpfs_copies };
+                mounts::all(&self.volume, &self.mount, &self.tmpfs, &host)?
+            },
         })
     }
 }
+
+/// The files of this machine that fit a pattern of `--mount type=glob`.
+fn files_that_fit(pattern: &str) -> Result<Vec<PathBuf>> {
+    let wrong =
+        |error: glob::PatternError| Error::usage(format!("invalid pattern `{}`: {}", text::clean(pattern), error.msg));
+    let found = glob::glob(pattern).map_err(wrong)?.filter_map(std::result::Result::ok);
+    let found: Vec<PathBuf> = found.take(MAX_FILES + 1).collect();
+    match found.len() > MAX_FILES {
+        true => Err(Error::usage(format!("more than {MAX_FILES} files fit the pattern `{}`", text::clean(pattern)))),
+        false => Ok(found),
+    }
+}
+
+/// The most files of one pattern: each becomes a mount.
+const MAX_FILES: usize = 1000;
