@@ -135,14 +135,14 @@ pub(super) fn layers_in_use(containers: &Containers) -> Result<HashSet<Digest>> 
     let mut all: Vec<Container> = containers.list()?.into_iter().collect::<Result<_>>()?;
     // A step of a build that ends meanwhile is gone.
     all.extend(Containers::new(&containers.paths().build_steps()).list()?.into_iter().flatten());
-    let mut digests = HashSet::new();
+    let mut digests: HashSet<Digest> =
+        Store::open(&containers.paths().store())?.build_cache().layers()?.into_iter().collect();
     for ContainerConfig { image, storage, .. } in all.iter().map(|container| &container.config) {
         let mounted = storage.mounts.iter().flat_map(|mount| mount.source.layers());
         for layer in image.layers.iter().chain(mounted) {
             digests.insert(layer.parse()?);
         }
     }
-    digests.extend(Store::open(&containers.paths().store())?.build_cache().layers()?);
     Ok(digests)
 }
 

@@ -127,13 +127,13 @@ const NETWORK_CREATE: Scenario = Scenario { before: &[], line: "network create f
 const NETWORK_REMOVE: Scenario =
     Scenario { before: &["network create front"], line: "network rm front", subject: &["network.remove"] };
 
-const CONNECT: Scenario = Scenario {
+const CO23ECT: Scenario = Scenario {
     before: &["network create front", "run -d --name one IMAGE sleep 1000"],
     line: "network connect front one",
     subject: &["network.connected"],
 };
 
-const DISCONNECT: Scenario = Scenario {
+const DISCO23ECT: Scenario = Scenario {
     before: &["network create front", "run -d --name one --network front IMAGE sleep 1000"],
     line: "network disconnect front one",
     subject: &["network.disconnected"],
@@ -167,8 +167,8 @@ const ALL: [&Scenario; 23] = [
     &REMOVE_IMAGE,
     &NETWORK_CREATE,
     &NETWORK_REMOVE,
-    &CONNECT,
-    &DISCONNECT,
+    &CO23ECT,
+    &DISCO23ECT,
     &VOLUME_CREATE,
     &VOLUME_REMOVE,
 ];
@@ -524,8 +524,8 @@ fn steps_of_network_commands() {
 
 #[test]
 fn steps_of_network_connect_and_disconnect() {
-    go_through(&CONNECT);
-    go_through(&DISCONNECT);
+    go_through(&CO23ECT);
+    go_through(&DISCO23ECT);
 }
 
 #[test]
