@@ -369,7 +369,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__attach)
-            opts="--detach-keys --no-stdin --sig-proxy --help"
+            opts="-l --detach-keys --latest --no-stdin --sig-proxy --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -419,7 +419,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__attach)
-            opts="--detach-keys --no-stdin --sig-proxy --help"
+            opts="-l --detach-keys --latest --no-stdin --sig-proxy --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -441,7 +441,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -595,6 +595,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read-only-tmpfs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -679,7 +683,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__exec)
-            opts="-d -e -i -t -u -w --detach --detach-keys --env --env-file --interactive --privileged --tty --user --workdir --help"
+            opts="-d -e -i -l -t -u -w --detach --detach-keys --env --env-file --interactive --latest --privileged --tty --user --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -747,7 +751,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__kill)
-            opts="-s --signal --help"
+            opts="-s -a -l --signal --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -769,7 +773,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__logs)
-            opts="-f -n -t --follow --since --tail --timestamps --until --help"
+            opts="-f -l -n -t --follow --latest --since --tail --timestamps --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -799,7 +803,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__ls)
-            opts="-a -f -n -l -q -s --all --filter --format --last --latest --no-trunc --quiet --size --help"
+            opts="-a -f -n -l -q -s --all --filter --format --last --latest --noheading --no-trunc --quiet --size --sort --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -822,6 +826,10 @@ _coracle() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -865,7 +873,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__restart)
-            opts="-s -t --signal --timeout --help"
+            opts="-s -t -a -l --signal --timeout --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -895,7 +903,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__rm)
-            opts="-f -v --force --volumes --help"
+            opts="-f -v -a -l --force --volumes --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -909,7 +917,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1079,6 +1087,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read-only-tmpfs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1163,7 +1175,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__start)
-            opts="-a -f -i --all --attach --detach-keys --filter --interactive --sig-proxy --help"
+            opts="-a -f -i -l --all --attach --detach-keys --filter --interactive --latest --sig-proxy --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1193,7 +1205,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__stop)
-            opts="-s -t --signal --timeout --help"
+            opts="-s -t -a -l --signal --timeout --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1223,7 +1235,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__top)
-            opts="--help"
+            opts="-l --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1237,7 +1249,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__wait)
-            opts="--condition --help"
+            opts="-a -l --condition --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1255,7 +1267,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1409,6 +1421,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read-only-tmpfs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1511,7 +1527,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__exec)
-            opts="-d -e -i -t -u -w --detach --detach-keys --env --env-file --interactive --privileged --tty --user --workdir --help"
+            opts="-d -e -i -l -t -u -w --detach --detach-keys --env --env-file --interactive --latest --privileged --tty --user --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2137,7 +2153,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__kill)
-            opts="-s --signal --help"
+            opts="-s -a -l --signal --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2253,7 +2269,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__logs)
-            opts="-f -n -t --follow --since --tail --timestamps --until --help"
+            opts="-f -l -n -t --follow --latest --since --tail --timestamps --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2577,7 +2593,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__ps)
-            opts="-a -f -n -l -q -s --all --filter --format --last --latest --no-trunc --quiet --size --help"
+            opts="-a -f -n -l -q -s --all --filter --format --last --latest --noheading --no-trunc --quiet --size --sort --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2600,6 +2616,10 @@ _coracle() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2719,7 +2739,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__restart)
-            opts="-s -t --signal --timeout --help"
+            opts="-s -t -a -l --signal --timeout --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2749,7 +2769,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__rm)
-            opts="-f -v --force --volumes --help"
+            opts="-f -v -a -l --force --volumes --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2781,7 +2801,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2951,6 +2971,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read-only-tmpfs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --shm-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3065,7 +3089,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__start)
-            opts="-a -f -i --all --attach --detach-keys --filter --interactive --sig-proxy --help"
+            opts="-a -f -i -l --all --attach --detach-keys --filter --interactive --latest --sig-proxy --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3095,7 +3119,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__stop)
-            opts="-s -t --signal --timeout --help"
+            opts="-s -t -a -l --signal --timeout --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3229,7 +3253,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__top)
-            opts="--help"
+            opts="-l --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3437,7 +3461,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__wait)
-            opts="--condition --help"
+            opts="-a -l --condition --all --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

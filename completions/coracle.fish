@@ -109,6 +109,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l low-ports -d 'Ho
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs|image|glob|ramfs|devpts,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only-tmpfs -d 'With --read-only: /run, /tmp and /var/tmp are writable memory (podman\'s default)' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
@@ -146,6 +148,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand exec" -s u -l user -d 'U
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s d -l detach -d 'Run the command in the background'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s i -l interactive -d 'Keep standard input open'
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l privileged -d 'Take off the limits on what the command may do within the container\'s user namespace'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s t -l tty -d 'Allocate a pseudo-terminal'
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l help -d 'Print help'
@@ -153,8 +156,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand port" -l help -d 'Print 
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s n -l last -d 'Show the n last created containers, whatever their state' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l sort -d 'Sort by command, created, id, image, names, runningfor or status' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s a -l all -d 'Show all containers (default shows just running)'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand ps" -l noheading -d 'Leave the header line out'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s q -l quiet -d 'Only display container IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
@@ -236,6 +241,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand save" -l help -d 'Print 
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand attach" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l no-stdin -d 'Do not attach standard input'
 complete -c coracle -n "__fish_coracle_using_subcommand attach" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
@@ -271,6 +277,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l low-ports -d 
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs|image|glob|ramfs|devpts,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only-tmpfs -d 'With --read-only: /run, /tmp and /var/tmp are writable memory (podman\'s default)' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
@@ -305,6 +313,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s f -l format 
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -s s -l size -d 'Display sizes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand inspect" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -s s -l signal -d 'The signal, by name or number' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand kill" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand kill" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand login" -l authfile -d 'Keep the credentials in this file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand login" -l compat-auth-file -d 'Keep the credentials in this file, which has docker\'s format' -r -a "(__fish_coracle_names)"
@@ -325,13 +335,18 @@ complete -c coracle -n "__fish_coracle_using_subcommand logs" -l since -d 'Show 
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s n -l tail -d 'Number of lines to show from the end' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l until -d 'Show logs until a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s f -l follow -d 'Go on with what comes, until the container ends'
+complete -c coracle -n "__fish_coracle_using_subcommand logs" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s t -l timestamps -d 'Show the time of each line'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -s f -l force -d 'Kill a running container first'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -s v -l volumes -d 'Remove its anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand rm" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l platform -d 'Refuse images for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s a -l all -d 'Remove all images that no container has'
@@ -346,14 +361,20 @@ false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l all -d 'Start all containers that do not run'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s a -l attach -d 'Attach to its output and pass signals on'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s i -l interactive -d 'Attach to its standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand start" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand tag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand top" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
@@ -385,6 +406,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fis
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not attach standard input'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s ID to a file' -r -a "(__fish_coracle_names)"
@@ -420,6 +442,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs|image|glob|ramfs|devpts,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only: /run, /tmp and /var/tmp are writable memory (podman\'s default)' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
@@ -456,6 +480,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Run the command in the background'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Keep standard input open'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'Take off the limits on what the command may do within the container\'s user namespace'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Allocate a pseudo-terminal'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l help -d 'Print help'
@@ -463,18 +488,23 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Display sizes of containers'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'The signal, by name or number' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from kill" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Number of lines to show from the end' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Show logs until a time (2026-11-21T09:30:00Z) or a duration ago (10m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on with what comes, until the container ends'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Show the time of each line'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from logs" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the n last created containers, whatever their state' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l sort -d 'Sort by command, created, id, image, names, runningfor or status' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all containers (default shows just running)'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l noheading -d 'Leave the header line out'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only display container IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
@@ -482,8 +512,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s n -l last -d 'Show the n last created containers, whatever their state' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l sort -d 'Sort by command, created, id, image, names, runningfor or status' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s a -l all -d 'Show all containers (default shows just running)'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l noheading -d 'Leave the header line out'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only display container IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
@@ -491,8 +523,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s f -l filter -d 'Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s n -l last -d 'Show the n last created containers, whatever their state' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l sort -d 'Sort by command, created, id, image, names, runningfor or status' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s a -l all -d 'Show all containers (default shows just running)'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s l -l latest -d 'Show the latest created container, whatever its state'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l noheading -d 'Leave the header line out'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s q -l quiet -d 'Only display container IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
@@ -503,12 +537,18 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill a running container first'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove its anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s f -l force -d 'Kill a running container first'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s v -l volumes -d 'Remove its anonymous volumes too'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach to STDIN, STDOUT or STDERR only' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
@@ -547,6 +587,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l net-rate -d 'How fast each interface may send, and receive: bits a second (10mbit, 1gbit) or bytes a second (500k, 2m)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port of the container on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount: type=bind|volume|tmpfs|image|glob|ramfs|devpts,source=…,target=…' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only: /run, /tmp and /var/tmp are writable memory (podman\'s default)' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'The size of /dev/shm' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l storage-opt -d 'Options of the storage driver: size=BYTES limits what the container\'s files may take (fuse)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs directory' -r -a "(__fish_coracle_names)"
@@ -584,12 +626,18 @@ false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l all -d 'Start all containers that do not run'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach to its output and pass signals on'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Attach to its standard input'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'The signal to send first' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l timeout -d 'Seconds to wait before the container is killed; -1 for ever' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s a -l all -d 'All containers for which it makes sense'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from exists history import inspect load prune ls list pull push rm remove save tree tag untag" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::chosen;
 use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result, text};
 use crate::cli::context::{Context, Persona};
@@ -27,6 +28,9 @@ struct AttachArguments {
     /// Keys that detach from the container: characters and ctrl-<letter>, separated by commas
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Do not attach standard input
     #[arg(long)]
     no_stdin: bool,
@@ -34,16 +38,17 @@ struct AttachArguments {
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     sig_proxy: bool,
     /// Name or ID
-    #[arg(value_name = "CONTAINER", required = true)]
-    container: String,
+    #[arg(value_name = "CONTAINER")]
+    container: Option<String>,
 }
 
 fn attach(context: &Context, arguments: &AttachArguments) -> Result<u8> {
     let engine = context.engine()?;
+    let name = chosen::only(&engine, arguments.latest, arguments.container.as_deref())?;
     let containers = engine.containers();
-    let container = containers.load(&containers.find(&arguments.container)?)?;
+    let container = containers.load(&containers.find(&name)?)?;
     if !container.status.is_running() {
-        let name = text::clean(&arguments.container);
+        let name = text::clean(&name);
         return Err(Error::conflict(format!("cannot attach to the stopped container `{name}`: start it first"))
             .hint(format!("`coracle start -a {name}` starts it and attaches")));
     }
@@ -51,7 +56,7 @@ fn attach(context: &Context, arguments: &AttachArguments) -> Result<u8> {
     let streams = Streams::of_process();
     let wanted = Wanted::usual(!arguments.no_stdin && process.stdin);
     let terminal = streams.terminal(wanted, process.tty, arguments.detach_keys.as_deref(), arguments.sig_proxy)?;
-    match engine_attach(&engine, &arguments.container, &terminal)? {
+    match engine_attach(&engine, &name, &terminal)? {
         End::Exited(code) => Ok(code as u8),
         // An error in docker since 28; scripts look for its words.
         End::Detached if context.persona == Persona::Docker => {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::chosen;
 use super::options::Around;
 use super::streams::{Streams, UNREAD, Wanted};
 use super::variables;
@@ -43,6 +44,9 @@ struct ExecArguments {
     /// Keep standard input open
     #[arg(short, long)]
     interactive: bool,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Take off the limits on what the command may do within the container's user namespace
     #[arg(long)]
     privileged: bool,
@@ -59,7 +63,7 @@ struct ExecArguments {
     #[arg(value_name = "CONTAINER", required = true)]
     container: String,
     /// The command to run, and its arguments
-    #[arg(value_name = "COMMAND", required = true, num_args = 1..)]
+    #[arg(value_name = "COMMAND", num_args = 0..)]
     command: Vec<String>,
 }
 
@@ -79,8 +83,15 @@ impl ExecArguments {
 }
 
 fn exec(context: &Context, arguments: &ExecArguments) -> Result<u8> {
-    let request = arguments.request(&context.around())?;
+    let mut request = arguments.request(&context.around())?;
     let engine = context.engine()?;
+    let name = match arguments.latest {
+        true => {
+            request.argv.insert(0, arguments.container.clone());
+            chosen::latest(&engine)?
+        }
+        false => arguments.container.clone(),
+    };
     let streams = Streams::of_process();
     let terminal = match request.detach {
         true => None,
@@ -89,7 +100,7 @@ fn exec(context: &Context, arguments: &ExecArguments) -> Result<u8> {
             Some(streams.terminal(wanted, request.tty, arguments.detach_keys.as_deref(), true)?)
         }
     };
-    match engine_exec(&engine, &arguments.container, &request, terminal.as_ref())? {
+    match engine_exec(&engine, &name, &request, terminal.as_ref())? {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) | None => Ok(0),
         Some(End::Unread) => Ok(UNREAD),

@@ -2,10 +2,12 @@
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use crate::base::Result;
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::kill::kill as engine_kill;
+use crate::spec::container::Status;
 use crate::spec::signal;
 
 /// The command.
@@ -27,14 +29,17 @@ struct KillArguments {
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL")]
     signal: String,
     /// Names or IDs
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 fn kill(context: &Context, arguments: &KillArguments) -> Result<u8> {
     let signal = signal::parse(&arguments.signal)?;
     let engine = context.engine()?;
-    each(context, &arguments.containers, |name| {
+    let names = arguments.chosen.names(&engine, &arguments.containers, Status::is_running)?;
+    each(context, &names, |name| {
         engine_kill(&engine, name, signal)?;
         context.ui.line(name)
     })

@@ -1,11 +1,13 @@
 //! Commands about containers, one file each, and how their options are read.
 
 pub mod attach;
+mod chosen;
 pub mod create;
 pub mod exec;
 pub mod healthcheck;
 pub mod kill;
 pub mod list;
+mod list_podman;
 pub mod logs;
 pub mod options;
 pub mod port;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use crate::base::{Kind, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each_removed, typed};
@@ -29,15 +30,18 @@ struct RemoveArguments {
     #[arg(short, long)]
     volumes: bool,
     /// Names or IDs
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u8> {
     let engine = context.engine()?;
     let removal = Removal { force: arguments.force, volumes: arguments.volumes };
-    let mut results = engine_remove(&engine, &arguments.containers, removal).into_iter();
-    each_removed(context, &arguments.containers, |name| match results.next() {
+    let names = arguments.chosen.names(&engine, &arguments.containers, |_| true)?;
+    let mut results = engine_remove(&engine, &names, removal).into_iter();
+    each_removed(context, &names, |name| match results.next() {
         // docker: what should go is gone.
         Some(Err(error)) if arguments.force && error.kind() == Kind::NotFound => {
             context.ui.note(&error.chain());

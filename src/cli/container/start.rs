@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::chosen;
 use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result};
 use crate::cli::context::Context;
@@ -41,6 +42,9 @@ struct StartArguments {
     /// Attach to its standard input
     #[arg(short, long)]
     interactive: bool,
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Pass signals on to the process
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     sig_proxy: bool,
@@ -79,22 +83,26 @@ fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
             context.ui.line(name)
         });
     }
-    if arguments.containers.is_empty() {
+    let containers = match arguments.latest {
+        true => vec![chosen::only(&engine, true, arguments.containers.first().map(String::as_str))?],
+        false => arguments.containers.clone(),
+    };
+    if containers.is_empty() {
         let program = context.persona.program();
         return Err(Error::usage(format!("'{program} start' requires at least 1 argument"))
             .hint("name the containers, or use --all or --filter"));
     }
     if !arguments.attach && !arguments.interactive {
-        return each(context, &arguments.containers, |name| {
+        return each(context, &containers, |name| {
             engine_start(&engine, name, None, &mut |note| context.ui.warning(note))?;
             context.ui.line(name)
         });
     }
-    let [name] = &arguments.containers[..] else {
+    let [name] = &containers[..] else {
         return Err(Error::usage("you cannot start and attach multiple containers at once"));
     };
-    let containers = engine.containers();
-    let tty = containers.config(&containers.find(name)?)?.process.tty;
+    let known = engine.containers();
+    let tty = known.config(&known.find(name)?)?.process.tty;
     let streams = Streams::of_process();
     let wanted = Wanted::usual(arguments.interactive);
     let terminal = streams.terminal(wanted, tty, arguments.detach_keys.as_deref(), arguments.sig_proxy)?;

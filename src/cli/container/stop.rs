@@ -2,11 +2,13 @@
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use crate::base::{Error, Result, text};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
 use crate::engine::stop::{How, restart, stop};
+use crate::spec::container::Status;
 use crate::spec::signal;
 
 /// `stop`.
@@ -43,8 +45,10 @@ struct StopArguments {
     #[arg(short, long, alias = "time", value_name = "SECONDS", allow_negative_numbers = true)]
     timeout: Option<i64>,
     /// Names or IDs
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 impl StopArguments {
@@ -66,7 +70,8 @@ fn each_of(
 ) -> Result<u8> {
     let how = arguments.how()?;
     let engine = context.engine()?;
-    each(context, &arguments.containers, |name| {
+    let names = arguments.chosen.names(&engine, &arguments.containers, Status::is_running)?;
+    each(context, &names, |name| {
         work(&engine, name, how)?;
         context.ui.line(name)
     })
@@ -79,7 +84,8 @@ mod tests {
     #[test]
     fn signals_and_timeouts() {
         let how = |signal: Option<&str>, timeout| {
-            StopArguments { signal: signal.map(String::from), timeout, containers: Vec::new() }.how()
+            let chosen = Chosen::default();
+            StopArguments { signal: signal.map(String::from), timeout, containers: Vec::new(), chosen }.how()
         };
         assert_eq!(how(None, None).unwrap(), How::default());
         assert_eq!(how(Some("INT"), Some(-1)).unwrap(), How { signal: Some(libc::SIGINT), timeout: Some(-1) });

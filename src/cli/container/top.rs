@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::base::Result;
+use super::chosen;
+use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::table;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -23,9 +24,12 @@ pub const VERB: Verb = Verb {
 /// Arguments of `top`.
 #[derive(Debug, Clone, Args)]
 struct TopArguments {
+    /// The container that was created last
+    #[arg(short, long)]
+    latest: bool,
     /// Name or ID
-    #[arg(value_name = "CONTAINER", required = true)]
-    container: String,
+    #[arg(value_name = "CONTAINER")]
+    container: Option<String>,
     /// Columns as for ps(1): -ef, aux, or -o pid,ppid,args
     #[arg(value_name = "ps OPTIONS", num_args = 0..)]
     ps: Vec<String>,
@@ -35,7 +39,13 @@ struct TopArguments {
 const WIDTH: usize = 20;
 
 fn top(context: &Context, arguments: &TopArguments) -> Result<u8> {
-    let top = engine_top(&context.engine()?, &arguments.container, &arguments.ps, &context.zone())?;
+    let engine = context.engine()?;
+    let (name, columns) = match (arguments.latest, &arguments.container) {
+        (true, first) => (chosen::latest(&engine)?, first.iter().chain(&arguments.ps).cloned().collect()),
+        (false, Some(name)) => (name.clone(), arguments.ps.clone()),
+        (false, None) => return Err(Error::usage("a container must be named")),
+    };
+    let top = engine_top(&engine, &name, &columns, &context.zone())?;
     let mut lines = top.titles.join("\t") + "\n";
     for process in top.processes {
         lines.push_str(&process.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect::<Vec<_>>().join("\t"));

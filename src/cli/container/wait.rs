@@ -2,10 +2,12 @@
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use crate::base::Result;
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::wait::{Condition, wait as engine_wait};
+use crate::spec::container::Status;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -26,14 +28,17 @@ struct WaitArguments {
     #[arg(long, value_name = "CONDITION")]
     condition: Option<String>,
     /// Names or IDs
-    #[arg(value_name = "CONTAINER", required = true)]
+    #[arg(value_name = "CONTAINER")]
     containers: Vec<String>,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 fn wait(context: &Context, arguments: &WaitArguments) -> Result<u8> {
     let condition = arguments.condition.as_deref().map_or(Ok(Condition::NotRunning), Condition::parse)?;
     let engine = context.engine()?;
-    each(context, &arguments.containers, |name| {
+    let names = arguments.chosen.names(&engine, &arguments.containers, Status::is_running)?;
+    each(context, &names, |name| {
         let code = engine_wait(&engine, name, condition)?;
         // podman's for what has no exit code.
         context.ui.line(&if condition.has_code() { code } else { -1 }.to_string())
