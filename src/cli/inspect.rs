@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::base::{Error, Kind, Result, text};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Persona};
 use crate::cli::template::Format;
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -98,7 +98,9 @@ impl InspectArguments {
 #[serde(untagged)]
 enum Report {
     Container(Box<engine_inspect::ContainerReport>),
+    PodmanContainer(Box<engine_inspect::PodmanContainer>),
     Image(Box<engine_inspect::ImageReport>),
+    PodmanImage(Box<engine_inspect::PodmanImage>),
     Network(Box<network::Report>),
     Volume(Box<volume::VolumeReport>),
 }
@@ -109,7 +111,7 @@ fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result
     let engine = context.engine()?;
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for name in &arguments.names {
-        match find(&engine, name, what, arguments.size) {
+        match find(&engine, name, what, arguments.size, context.persona) {
             Ok(report) => found.push(report),
             Err(error) => errors.push(error),
         }
@@ -125,18 +127,28 @@ fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result
             }
         }
         (None, Some("json")) => context.ui.line(&compact(&found)?)?,
+        (None, _) if context.persona == Persona::Podman => context.ui.text(&indented_by(&found, "     ")?)?,
         (None, _) => context.ui.text(&indented(&found)?)?,
     }
     errors.iter().for_each(|error| context.ui.error(error));
     Ok(if errors.is_empty() { 0 } else { context.persona.failure() })
 }
 
-fn find(engine: &Engine, name: &str, what: What, sizes: bool) -> Result<Report> {
-    let image = || engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report)));
+fn find(engine: &Engine, name: &str, what: What, sizes: bool, persona: Persona) -> Result<Report> {
+    let image = || match persona {
+        Persona::Podman => {
+            engine_inspect::image_for_podman(engine, name).map(|report| Report::PodmanImage(Box::new(report)))
+        }
+        _ => engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report))),
+    };
     let network = || network::inspect(engine, name).map(|report| Report::Network(Box::new(report)));
     let volume = || volume::inspect(engine, name).map(|report| Report::Volume(Box::new(report)));
     let is_absent = |error: &Error| matches!(error.kind(), Kind::NotFound | Kind::Usage);
-    let container = || engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report)));
+    let container = || match persona {
+        Persona::Podman => engine_inspect::container_for_podman(engine, name, sizes)
+            .map(|report| Report::PodmanContainer(Box::new(report))),
+        _ => engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report))),
+    };
     match what {
         What::Container => container(),
         What::Image => image(),
@@ -169,8 +181,13 @@ pub fn compact(reports: &[impl Serialize]) -> Result<String> {
 
 /// The same in docker's layout: four spaces for each level.
 pub fn indented(reports: &[impl Serialize]) -> Result<String> {
+    indented_by(reports, "    ")
+}
+
+/// The same with another indentation: podman's has five spaces.
+fn indented_by(reports: &[impl Serialize], indent: &str) -> Result<String> {
     let mut out = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(indent.as_bytes());
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
     reports.serialize(&mut serializer).map_err(|error| Error::system("cannot show the result").caused_by(error))?;
     out.push(b'\n');
@@ -186,15 +203,15 @@ mod tests {
     fn objects_are_found_by_type_and_shown_as_docker_shows_them() {
         let (engine, _scratch) = fixtures::engine();
         fixtures::image(&engine, "x", &["busybox"]);
-        let report = find(&engine, "busybox", What::Any, false).unwrap();
+        let report = find(&engine, "busybox", What::Any, false, Persona::Docker).unwrap();
         let json = indented(&[report]).unwrap();
         assert!(json.starts_with("[\n    {\n        \"Id\": \"sha256:"), "{json}");
         assert!(json.contains("\n        \"RepoTags\": [\n            \"busybox:latest\"\n        ],\n"), "{json}");
         assert!(json.ends_with("\n    }\n]\n"), "{json}");
         assert_eq!(indented(&[] as &[Report]).unwrap(), "[]\n");
-        assert!(find(&engine, "busybox", What::Container, false).is_err());
+        assert!(find(&engine, "busybox", What::Container, false, Persona::Docker).is_err());
         for name in ["absent", "NOT A NAME"] {
-            let error = find(&engine, name, What::Any, false).err().unwrap();
+            let error = find(&engine, name, What::Any, false, Persona::Docker).err().unwrap();
             assert_eq!(error.message(), format!("no such object: `{name}`"));
         }
     }

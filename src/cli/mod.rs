@@ -134,15 +134,16 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
     let program = persona.program();
     let usage = |error| Failure::parsing(error, program);
     let (globals, rest) = read_globals(program, words).map_err(usage)?;
-    let Some(globals) = globals else { return help(ui, program, None) };
+    let Some(globals) = globals else { return help(ui, program, None, false) };
     let level = globals.level().map_err(usage)?;
     if globals.version {
         return ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain);
     }
     match find(rest, persona)? {
         Asked::Help(noun) => {
-            let code = help(ui, program, noun)?;
             let missing = rest.len() == usize::from(noun.is_some());
+            // As docker prints it. podman says afterwards what is missing.
+            let code = help(ui, program, noun, missing && persona != Persona::Podman)?;
             match persona {
                 Persona::Podman if missing => {
                     let called = noun.map_or(program.to_owned(), |noun| format!("{program} {}", noun.name));
@@ -263,12 +264,18 @@ fn unknown<'a>(word: &str, noun: Option<&str>, persona: Persona, known: impl Ite
     Failure { code: persona.failure(), see: see(&called, None), error }
 }
 
-fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>) -> Result<u8, Failure> {
+/// Shows the help that was asked for, or, as an error, that of a command line without a command.
+fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>, as_error: bool) -> Result<u8, Failure> {
     let mut command = match noun {
         Some(noun) => tree::noun_command(program, noun),
         None => tree::whole(program),
     };
-    ui.text(&command.render_help().to_string()).map(|()| 0).map_err(Failure::plain)
+    let help = command.render_help().to_string();
+    if as_error {
+        ui.note(help.trim_end_matches('\n'));
+        return Ok(0);
+    }
+    ui.text(&help).map(|()| 0).map_err(Failure::plain)
 }
 
 #[cfg(test)]

@@ -78,6 +78,14 @@ impl Format {
         Ok(if self.is_table { table::align(&out) } else { out })
     }
 
+    /// A rendered table without its first line; anything else as it is.
+    pub fn without_header<'a>(&self, rendered: &'a str) -> &'a str {
+        match self.is_table {
+            true => rendered.split_once('\n').map_or("", |(_, rest)| rest),
+            false => rendered,
+        }
+    }
+
     /// Something serialisable, as `inspect`, `info` and `version` show it: with a newline at the end. As a whole it is JSON
     /// in the order of its fields.
     pub fn render_data(&self, data: &impl serde::Serialize) -> Result<String> {

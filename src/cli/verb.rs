@@ -110,7 +110,13 @@ impl Verb {
         if line.help {
             return Ok(Parsed::Help);
         }
-        self.check_arity(called, line.positionals.len()).map_err(|error| Wrong { error, arity: true })?;
+        // podman's flags in the place of a name. Where one of them is something else, no name is needed.
+        let stands_for_name = |flag: &String| {
+            let name = flag.split('=').next().unwrap_or_default();
+            matches!(name, "--latest" | "--all" | "--filter" | "--cidfile" | "--running")
+        };
+        let more = usize::from(self.arity.0 > 0 && line.flags.iter().any(stands_for_name));
+        self.check_arity(called, line.positionals.len() + more).map_err(|error| Wrong { error, arity: true })?;
         match command.clone().try_get_matches_from(line.for_clap()) {
             Ok(matches) => Ok(Parsed::Arguments(matches)),
             Err(error) => Err(Wrong::option(of_clap(&error))),

@@ -25,9 +25,27 @@ pub struct Lifecycle<S = StopSignal> {
     pub stop_signal: S,
     /// Seconds between that signal and SIGKILL.
     pub stop_timeout: u32,
+    /// Whether the user or the image chose the signal, and the user the seconds: docker's `inspect` shows no defaults.
+    #[serde(skip_serializing_if = "Chosen::is_nothing")]
+    pub chosen: Chosen,
     /// What follows when it ends by itself.
     #[serde(skip_serializing_if = "RestartPolicy::is_no")]
     pub restart: RestartPolicy,
+}
+
+/// Which values of a [`Lifecycle`] are not the defaults of this program.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// The stop signal.
+    pub stop_signal: bool,
+    /// The seconds until SIGKILL.
+    pub stop_timeout: bool,
+}
+
+impl Chosen {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The life as it was asked for: without a signal, it is the image's.
@@ -47,7 +65,14 @@ impl Default for StopSignal {
 impl<S: Default> Default for Lifecycle<S> {
     fn default() -> Self {
         let restart = RestartPolicy::No;
-        Self { remove: false, init: false, stop_signal: S::default(), stop_timeout: STOP_TIMEOUT, restart }
+        Self {
+            remove: false,
+            init: false,
+            stop_signal: S::default(),
+            stop_timeout: STOP_TIMEOUT,
+            chosen: Chosen::default(),
+            restart,
+        }
     }
 }
 
@@ -59,8 +84,10 @@ impl LifecycleRequest {
             (None, None | Some("")) => StopSignal::default(),
             (None, Some(name)) => StopSignal(signal::parse(name)?),
         };
+        let of_image = image.stop_signal.as_deref().is_some_and(|name| !name.is_empty());
+        let chosen = Chosen { stop_signal: self.stop_signal.is_some() || of_image, ..self.chosen };
         let Self { remove, init, stop_timeout, restart, .. } = *self;
-        Ok(Lifecycle { remove, init, stop_signal, stop_timeout, restart })
+        Ok(Lifecycle { remove, init, stop_signal, stop_timeout, chosen, restart })
     }
 }
 
@@ -103,6 +130,12 @@ mod tests {
         ] {
             assert_eq!(decide(asked, image).unwrap(), expected, "{asked} {image:?}");
         }
+        let chosen = |asked: &str, image: Option<&str>| {
+            let image = Defaults { stop_signal: image.map(String::from), ..Defaults::default() };
+            let request = LifecycleRequest { stop_signal: stop_signal(asked).unwrap(), ..LifecycleRequest::default() };
+            request.resolve(&image).unwrap().chosen.stop_signal
+        };
+        assert!(!chosen("", Some("")) && chosen("15", None) && chosen("", Some("SIGTERM")));
         assert!(decide("nonsense", None).is_err() && decide("", Some("nonsense")).is_err());
         assert_eq!(LifecycleRequest::default().resolve(&Defaults::default()).unwrap(), Lifecycle::default());
     }

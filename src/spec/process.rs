@@ -22,6 +22,20 @@ pub struct Process {
     pub tty: bool,
     /// Keeps standard input open (`-i`).
     pub stdin: bool,
+    /// What the command that made the container attached to, for `inspect`. Records of older versions do not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached: Option<Attached>,
+}
+
+/// The streams that a command attaches to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// Standard input.
+    pub stdin: bool,
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
 }
 
 impl Process {
@@ -36,8 +50,8 @@ impl Process {
 pub struct ProcessRequest {
     /// Command and arguments; empty means the image's.
     pub command: Vec<String>,
-    /// `--entrypoint`; `Some("")` clears the image's.
-    pub entrypoint: Option<String>,
+    /// `--entrypoint`; no words clear the image's.
+    pub entrypoint: Option<Vec<String>>,
     /// `--env` and `--env-file` in their order: `NAME=value`. A bare `NAME` was already looked up by the face.
     pub env: Vec<String>,
     /// `--workdir`, see [`workdir`].
@@ -46,14 +60,15 @@ pub struct ProcessRequest {
     pub tty: bool,
     /// `--interactive`.
     pub stdin: bool,
+    /// The streams that the command attaches to; none as docker's `create` has it: output, and input with `-i`.
+    pub attached: Option<Attached>,
 }
 
 impl ProcessRequest {
     /// Decides. A new entrypoint also drops the image's command, which was made for the old one.
     pub fn resolve(&self, image: &Defaults) -> Result<Process> {
         let entrypoint = match &self.entrypoint {
-            Some(entrypoint) if entrypoint.is_empty() => Vec::new(),
-            Some(entrypoint) => vec![entrypoint.clone()],
+            Some(entrypoint) => entrypoint.clone(),
             // docker and podman take one empty word for no entrypoint.
             None => image.entrypoint.clone().filter(|words| words[..] != [""]).unwrap_or_default(),
         };
@@ -74,7 +89,9 @@ impl ProcessRequest {
         // What has no name or no value is no variable.
         let inherited = image.env.iter().filter(|pair| pair.find('=').is_some_and(|at| at > 0)).cloned();
         let env = variables::merged(inherited, &self.env);
-        Ok(Process { entrypoint, command, env, cwd, tty: self.tty, stdin: self.stdin })
+        let usual = Attached { stdin: self.stdin, stdout: true, stderr: true };
+        let attached = Some(self.attached.unwrap_or(usual));
+        Ok(Process { entrypoint, command, env, cwd, tty: self.tty, stdin: self.stdin, attached })
     }
 }
 
@@ -129,7 +146,7 @@ mod tests {
     fn a_new_entrypoint_drops_the_command_and_an_empty_one_clears_it() {
         let argv = |image: &Defaults, entrypoint: Option<&str>, command: &[&str]| {
             let request = ProcessRequest {
-                entrypoint: entrypoint.map(String::from),
+                entrypoint: entrypoint.map(|word| word.split_whitespace().map(String::from).collect()),
                 command: owned(command),
                 ..ProcessRequest::default()
             };

@@ -199,6 +199,7 @@ mod tests {
             cwd: "/srv".into(),
             tty: true,
             stdin: true,
+            attached: None,
         };
         assert_eq!(config.process, process);
         assert_eq!(config.identity, Identity { hostname: "box".into(), user: "7:8".into() });

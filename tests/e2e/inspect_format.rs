@@ -170,3 +170,27 @@ fn a_closed_pipe_is_not_an_error_of_ours() {
     let script = format!("{} inspect $({} ps -aq) | head -n 1", env.program().display(), env.program().display());
     env.tool("sh", &["-c", &script]).run().succeeds().stdout_is("[\n").stderr_is("");
 }
+
+/// As docker: only what was attached, and only what somebody has chosen.
+#[test]
+fn streams_and_stop_options_are_shown_as_they_were_given() {
+    let env = ready!(busybox);
+    let attached = "{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.AttachStderr}} {{.Config.StdinOnce}}";
+    env.run_detached("--name background -i IMAGE sleep 1000");
+    env.coracle("run --name foreground -i IMAGE true").succeeds();
+    env.coracle("run --name errors -a stderr IMAGE true").succeeds();
+    env.coracle("create --name later IMAGE true").succeeds();
+    for (name, expected) in [
+        ("background", "false false false false"),
+        ("foreground", "true true true true"),
+        ("errors", "false false true false"),
+        ("later", "false true true false"),
+    ] {
+        assert_eq!(env.inspect(name, attached), expected, "{name}");
+    }
+    let stop = |name: &str| env.coracle(&format!("inspect {name}")).succeeds().json()[0]["Config"].clone();
+    assert!(stop("later").get("StopSignal").is_none() && stop("later").get("StopTimeout").is_none());
+    env.coracle("create --name chosen --stop-signal INT --stop-timeout 3 IMAGE true").succeeds();
+    assert_eq!(stop("chosen")["StopSignal"], "SIGINT");
+    assert_eq!(stop("chosen")["StopTimeout"], 3);
+}

@@ -217,3 +217,78 @@ fn streams_can_be_opened_by_name_by_any_user() {
     }
     env.coracle(&format!("exec -w /nosuch {id} true")).fails_with(127);
 }
+
+/// What podman's users have without asking for it.
+#[test]
+fn a_container_of_podman_is_as_podman_makes_it() {
+    let env = ready!(busybox);
+    let podman = |line: &str| called(&env, "podman", line).run();
+    podman("run --rm IMAGE sh -c 'echo $container'").succeeds().stdout_is("podman\n");
+    env.coracle("run --rm IMAGE sh -c 'echo $container'").succeeds().stdout_is("\n");
+    podman("run --rm -e container=mine IMAGE sh -c 'echo $container'").succeeds().stdout_is("mine\n");
+    podman("run --rm --read-only IMAGE touch /tmp/x /run/x /var/tmp/x").succeeds();
+    podman("run --rm --read-only IMAGE touch /x").fails_with(1);
+    podman("run --rm --read-only --read-only-tmpfs=false IMAGE touch /tmp/x").fails_with(1);
+    env.coracle("run --rm --read-only IMAGE touch /tmp/x").fails_with(1);
+    podman("run --rm --tmpfs /etc IMAGE cat /etc/passwd").succeeds().stdout_has("root:");
+    podman("run --rm --tmpfs /etc:notmpcopyup IMAGE cat /etc/passwd").fails_with(1);
+    let line = r#"run --rm --entrypoint '["echo","one two"]' IMAGE three"#;
+    podman(line).succeeds().stdout_is("one two three\n");
+    env.coracle(line).exits_with(127);
+    podman("run --rm -it IMAGE echo ran").succeeds().stdout_is("ran\r\n").stderr_has("not a TTY");
+    called(&env, "docker", "run --rm -it IMAGE echo ran").run().fails_with(1);
+}
+
+/// Programs read these keys; the types are podman's.
+#[test]
+fn podman_inspects_and_lists_in_its_own_shape() {
+    let env = ready!(busybox);
+    let podman = |line: &str| called(&env, "podman", line).run();
+    env.run_detached("--name web --cap-drop net_raw -v data:/d:noexec IMAGE sleep 1000");
+    let inspected = podman("container inspect web").succeeds();
+    assert!(inspected.stdout.starts_with("[\n     {\n          \"Id\": \""), "{}", inspected.stdout);
+    let web = &inspected.json()[0];
+    let image = podman("image inspect IMAGE").succeeds().json()[0].clone();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    assert_eq!(web["Image"], image["Id"]);
+    assert_eq!(text(&image["Id"]).len(), 64);
+    assert_eq!(web["ImageDigest"], image["Digest"]);
+    assert_eq!(web["Name"], "web");
+    assert_eq!(web["HostConfig"]["CapDrop"], serde_json::json!(["CAP_NET_RAW"]));
+    assert_eq!(web["Config"]["StopSignal"], "SIGTERM");
+    assert_eq!(web["Mounts"][0]["Options"], serde_json::json!(["noexec", "rbind"]));
+    for key in
+        ["ImageName", "Pod", "EffectiveCaps", "BoundingCaps", "OCIRuntime", "StaticDir", "IsInfra", "Dependencies"]
+    {
+        assert!(web.get(key).is_some(), "{key}");
+    }
+    for key in ["VirtualSize", "NamesHistory", "History", "ManifestType", "User", "Annotations"] {
+        assert!(image.get(key).is_some(), "{key}");
+    }
+    podman("inspect -f '{{.Config.Umask}} {{.HostConfig.CgroupMode}} {{.State.OciVersion}}' web").succeeds();
+    let docker = called(&env, "docker", "inspect web").run().succeeds().json()[0].clone();
+    assert_eq!((text(&docker["Name"]), text(&docker["Image"]).len()), ("/web".into(), 71));
+    let listed = podman("ps --format json").succeeds().json();
+    assert_eq!(listed[0]["Names"], serde_json::json!(["web"]));
+    assert_eq!(listed[0]["Id"], docker["Id"]);
+    assert_eq!(listed[0]["Pid"], docker["State"]["Pid"]);
+    let pid = podman("ps --format '{{.Pid}} {{.Command}} {{.Restarts}}'").succeeds();
+    assert_eq!(pid.line(), format!("{} sleep 1000 0", docker["State"]["Pid"]));
+    env.coracle("create --name later IMAGE true").succeeds();
+    let names = |line: &str| podman(line).succeeds().stdout.split_whitespace().map(String::from).collect::<Vec<_>>();
+    assert_eq!(names("ps -a --format {{.Names}}"), ["web", "later"], "the oldest first");
+    assert_eq!(names("ps -a --sort names --format {{.Names}}"), ["later", "web"]);
+    let table = podman("ps --noheading").succeeds();
+    assert!(table.lines().len() == 1 && table.stdout.contains("web"), "{}", table.stdout);
+    podman("ps --sort frob").fails_with(125).explains();
+}
+
+#[test]
+fn a_command_line_without_a_command_shows_the_help() {
+    let env = ready!(busybox);
+    for line in ["", "container"] {
+        called(&env, "docker", line).run().succeeds().stdout_is("").stderr_has("Usage:");
+        called(&env, "podman", line).run().fails_with(125).stdout_has("Usage:").stderr_has("missing command");
+        called(&env, "docker", &format!("{line} --help")).run().succeeds().stdout_has("Usage:").stderr_is("");
+    }
+}

@@ -55,7 +55,7 @@ fn the_latest_one() {
     for wrong in ["stop", "kill -s INT", "rm -f", "restart", "wait", "start", "top", "port", "attach"] {
         env.coracle(wrong).fails_with(1).stderr_has("requires at least 1 argument");
     }
-    env.coracle("exec first").fails_with(1).stderr_has("no command");
+    env.coracle("exec first").fails_with(1).stderr_has("requires at least 2 arguments");
     assert_eq!(env.status("first"), "running");
 }
 

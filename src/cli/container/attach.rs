@@ -15,7 +15,7 @@ pub const VERB: Verb = Verb {
     name: "attach",
     about: "Attach standard input, output and error streams to a running container",
     usage: "CONTAINER",
-    arity: (0, Some(1)),
+    arity: (1, Some(1)),
     greedy: false,
     codes: Codes::Plain,
     arguments: AttachArguments::augment_args,

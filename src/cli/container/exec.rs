@@ -19,7 +19,7 @@ pub const VERB: Verb = Verb {
     name: "exec",
     about: "Execute a command in a running container",
     usage: "CONTAINER COMMAND [ARG...]",
-    arity: (1, None),
+    arity: (2, None),
     greedy: true,
     codes: Codes::Exec,
     arguments: ExecArguments::augment_args,

@@ -14,7 +14,7 @@ pub const VERB: Verb = Verb {
     name: "kill",
     about: "Kill one or more running containers",
     usage: "CONTAINER [CONTAINER...]",
-    arity: (0, None),
+    arity: (1, None),
     greedy: false,
     codes: Codes::Plain,
     arguments: KillArguments::augment_args,

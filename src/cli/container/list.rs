@@ -8,9 +8,9 @@ use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::port;
+use super::{list_podman, port};
 use crate::base::{Result, text, time};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Persona};
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::ps::{Filters, Query, list as engine_list};
@@ -83,6 +83,9 @@ struct ListArguments {
     /// Show the latest created container, whatever its state
     #[arg(short, long)]
     latest: bool,
+    /// Leave the header line out
+    #[arg(long, alias = "no-heading")]
+    noheading: bool,
     /// Don't truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -92,6 +95,9 @@ struct ListArguments {
     /// Display sizes: what the container wrote, and with its image
     #[arg(short, long)]
     size: bool,
+    /// Sort by command, created, id, image, names, runningfor or status
+    #[arg(long, value_name = "FIELD")]
+    sort: Option<String>,
 }
 
 impl ListArguments {
@@ -118,9 +124,16 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         context.ui.warning("Ignoring custom format, because both --format and --quiet are set.");
     }
     let engine = context.engine()?;
-    let listing = engine_list(&engine, &query)?;
+    let mut listing = engine_list(&engine, &query)?;
+    let as_podman = context.persona == Persona::Podman;
+    list_podman::sort(&mut listing.containers, arguments.sort.as_deref(), as_podman)?;
     for error in &listing.broken {
         context.ui.warning(&format!("a container cannot be shown: {}", error.chain()));
+    }
+    if as_podman && given == "json" && !arguments.quiet {
+        let now = time::now();
+        let json = list_podman::json(&listing.containers, now, &|container| status_words(container, now))?;
+        return context.ui.text(&json).map(|()| 0);
     }
     let configs: Vec<&ContainerConfig> = listing.containers.iter().map(|container| &container.config).collect();
     let measured = match !arguments.quiet && (arguments.size || format.names("Size")) {
@@ -138,9 +151,13 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     };
     // To learn the zone takes a walk through the system's data.
     let zone = if format.shows("CreatedAt") { context.zone() } else { TimeZone::UTC };
-    let view = View::new(time::now(), zone, !arguments.no_trunc, &format);
+    let more = if as_podman { list_podman::FIELDS } else { &[] };
+    let view = View::new(time::now(), zone, !arguments.no_trunc, &format, more);
     let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
-    context.ui.text(&format.render(HEADERS, rows)?)?;
+    let headers = [HEADERS, list_podman::HEADERS].concat();
+    let table = format.render(&headers, rows)?;
+    let lines = if arguments.noheading { format.without_header(&table) } else { &table };
+    context.ui.text(lines)?;
     // The process ends now: to give back a thousand records one by one would take it longer than to print them.
     std::mem::forget(listing);
     Ok(0)
@@ -153,6 +170,8 @@ struct View {
     truncate: bool,
     /// The fields that are, and their names as templates know them.
     fields: Vec<(Arc<str>, Field)>,
+    /// The same of podman's own fields.
+    podmans: Vec<(Arc<str>, list_podman::Field)>,
     /// Whether the template asks for the platform.
     platform: bool,
     /// Whether the template asks for single labels.
@@ -195,15 +214,27 @@ const FIELDS: &[(&str, Field)] = &[
 ];
 
 impl View {
-    fn new(now: Timestamp, zone: TimeZone, truncate: bool, format: &Format) -> Self {
+    fn new(
+        now: Timestamp,
+        zone: TimeZone,
+        truncate: bool,
+        format: &Format,
+        more: &[(&'static str, list_podman::Field)],
+    ) -> Self {
         let shown = FIELDS.iter().filter(|(name, _)| format.shows(name));
+        let podmans = more.iter().filter(|(name, _)| format.shows(name));
+        let podmans = podmans.map(|(name, field)| (Arc::from(*name), *field)).collect();
         let fields = shown.map(|(name, field)| (Arc::from(*name), *field)).collect();
-        Self { now, zone, truncate, fields, platform: format.shows("Platform"), label: format.shows("Label") }
+        Self { now, zone, truncate, fields, podmans, platform: format.shows("Platform"), label: format.shows("Label") }
     }
 
     fn row(&self, container: &Container, sizes: Measured) -> Row {
         let text = |field: &Field| Value::String(one_line(&field(self, container, sizes)).into());
         let mut row: Row = self.fields.iter().map(|(name, field)| (Arc::clone(name), text(field))).collect();
+        for (name, field) in &self.podmans {
+            let text = one_line(&field(container, self.truncate));
+            row.insert(Arc::clone(name), Value::String(text.into()));
+        }
         if self.platform {
             // As docker: what an image store of containerd knows.
             row.insert(Arc::from("Platform"), Value::Nil);
@@ -311,7 +342,7 @@ mod tests {
     use crate::engine::fixtures::container;
 
     fn view(format: &Format) -> View {
-        View::new(Timestamp::from_second(1000).unwrap(), TimeZone::UTC, true, format)
+        View::new(Timestamp::from_second(1000).unwrap(), TimeZone::UTC, true, format, &[])
     }
 
     fn rows(format: &Format) -> Vec<Row> {

@@ -4,6 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::selection::{Latest, one};
 use crate::base::{Error, Result, text, time};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -29,6 +30,8 @@ struct LogsArguments {
     /// Go on with what comes, until the container ends
     #[arg(short, long)]
     follow: bool,
+    #[command(flatten)]
+    latest: Latest,
     /// Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -42,8 +45,8 @@ struct LogsArguments {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Name or ID
-    #[arg(value_name = "CONTAINER", required = true)]
-    container: String,
+    #[arg(value_name = "CONTAINER", num_args = 0..)]
+    container: Vec<String>,
 }
 
 impl LogsArguments {
@@ -84,7 +87,9 @@ fn logs(context: &Context, arguments: &LogsArguments) -> Result<u8> {
             false => Ok(()),
         }
     };
-    read(&engine, &arguments.container, &request, &mut show).map(|()| 0)
+    let mut named = arguments.container.clone();
+    let name = one(context, &engine, "logs", &arguments.latest, &mut named)?;
+    read(&engine, &name, &request, &mut show).map(|()| 0)
 }
 
 /// Puts the time before each line, but not into the middle of one that is several entries.

@@ -9,6 +9,7 @@ pub mod export;
 pub mod healthcheck;
 pub mod kill;
 pub mod list;
+mod list_podman;
 pub mod logs;
 pub mod options;
 pub mod pause;

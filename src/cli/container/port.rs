@@ -19,7 +19,7 @@ pub const VERB: Verb = Verb {
     name: "port",
     about: "List port mappings, or one of them, of a container",
     usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
-    arity: (0, Some(2)),
+    arity: (1, Some(2)),
     greedy: false,
     codes: Codes::Plain,
     arguments: PortArguments::augment_args,

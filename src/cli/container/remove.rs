@@ -13,7 +13,7 @@ pub const VERB: Verb = Verb {
     name: "rm",
     about: "Remove one or more containers",
     usage: "CONTAINER [CONTAINER...]",
-    arity: (0, None),
+    arity: (1, None),
     greedy: false,
     codes: Codes::Plain,
     arguments: RemoveArguments::augment_args,

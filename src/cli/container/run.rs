@@ -9,11 +9,12 @@ use clap::Args;
 use super::options::CreateOptions;
 use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{ContainerId, Error, Result, ResultExt};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Persona};
 use crate::cli::progress;
 use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::run::run as engine_run;
 use crate::engine::session::End;
+use crate::spec::process::Attached;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -49,7 +50,7 @@ struct RunArguments {
 fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
     let options = arguments.options;
     let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
-    let request = options.request(&context.around())?;
+    let mut request = options.request(&context.around())?;
     // What does not go together here is not docker's 125, which says that a container could not be made.
     if arguments.detach && !arguments.attach.is_empty() {
         let error = Error::usage("conflicting options: cannot specify both --attach and --detach");
@@ -59,14 +60,24 @@ fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
     context.tell_of_single_id(&engine)?;
     let streams = Streams::of_process();
     let wanted = Wanted::named(&arguments.attach, request.process.stdin)?;
+    let attached = match arguments.detach {
+        true => Attached::default(),
+        false => Attached { stdin: wanted.stdin, stdout: wanted.stdout, stderr: wanted.stderr },
+    };
+    request.process.attached = Some(attached);
     let terminal = match arguments.detach {
         true => None,
         false => {
-            if let Err(error) = streams.check_terminal(wanted, request.process.tty) {
-                return Ok(context.refuse(&error));
+            match streams.check_terminal(wanted, request.process.tty) {
+                // As podman has it.
+                Err(_) if context.persona == Persona::Podman => context.ui.warning(
+                    "The input device is not a TTY. The --tty and --interactive flags might not work properly",
+                ),
+                Err(error) => return Ok(context.refuse(&error)),
+                Ok(()) => {}
             }
             let keys = arguments.detach_keys.as_deref();
-            Some(streams.terminal(wanted, request.process.tty, keys, arguments.sig_proxy)?)
+            Some(streams.unchecked(wanted, keys, arguments.sig_proxy)?)
         }
     };
     let mut cidfile = CidFile::reserve(cidfile.as_deref(), context)?;

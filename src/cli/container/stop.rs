@@ -14,7 +14,7 @@ pub const STOP: Verb = Verb {
     name: "stop",
     about: "Stop one or more running containers",
     usage: "CONTAINER [CONTAINER...]",
-    arity: (0, None),
+    arity: (1, None),
     greedy: false,
     codes: Codes::Plain,
     arguments: StopArguments::augment_args,

@@ -74,6 +74,11 @@ impl Streams {
     /// The wanted ones.
     pub fn terminal(&self, wanted: Wanted, tty: bool, keys: Option<&str>, sig_proxy: bool) -> Result<Terminal<'_>> {
         self.check_terminal(wanted, tty)?;
+        self.unchecked(wanted, keys, sig_proxy)
+    }
+
+    /// The wanted ones, whatever they are.
+    pub fn unchecked(&self, wanted: Wanted, keys: Option<&str>, sig_proxy: bool) -> Result<Terminal<'_>> {
         Ok(Terminal {
             stdin: wanted.stdin.then(|| self.stdin.as_fd()),
             stdout: wanted.stdout.then(|| self.stdout.as_fd()),

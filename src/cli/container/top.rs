@@ -14,7 +14,7 @@ pub const VERB: Verb = Verb {
     name: "top",
     about: "Display the running processes of a container",
     usage: "CONTAINER [ps OPTIONS]",
-    arity: (0, None),
+    arity: (1, None),
     greedy: true,
     codes: Codes::Plain,
     arguments: TopArguments::augment_args,

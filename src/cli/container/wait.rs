@@ -13,7 +13,7 @@ pub const VERB: Verb = Verb {
     name: "wait",
     about: "Block until one or more containers stop, then print their exit codes",
     usage: "CONTAINER [CONTAINER...]",
-    arity: (0, None),
+    arity: (1, None),
     greedy: false,
     codes: Codes::Plain,
     arguments: WaitArguments::augment_args,

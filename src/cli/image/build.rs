@@ -454,13 +454,13 @@ fn is_archive(head: &[u8]) -> bool {
 
 /// What went wrong, with the lines of the Dockerfile and the last output.
 fn explained(context: &Context, failed: BuildError, quiet: bool) -> Error {
-    if let Some((step, tail)) = failed.output.filter(|(_, tail)| !tail.is_empty() && quiet) {
+    if let Some((step, tail)) = failed.output.map(|output| *output).filter(|(_, tail)| !tail.is_empty() && quiet) {
         context.ui.note("------");
         context.ui.note(&format!(" > {step}:"));
         context.ui.note(String::from_utf8_lossy(&tail).trim_end());
         context.ui.note("------");
     }
-    if let Some((place, lines)) = failed.excerpt {
+    if let Some((place, lines)) = failed.excerpt.map(|excerpt| *excerpt) {
         context.ui.note(&format!("{place}\n--------------------\n{}--------------------", lines));
     }
     failed.error

@@ -143,9 +143,9 @@ pub struct BuildError {
     /// Why.
     pub error: Error,
     /// The Dockerfile's name, and the lines of it that are at fault.
-    pub excerpt: Option<(String, String)>,
+    pub excerpt: Option<Box<(String, String)>>,
     /// The name of the step that failed, and the last bytes that its command said.
-    pub output: Option<(String, Vec<u8>)>,
+    pub output: Option<Box<(String, Vec<u8>)>>,
 }
 
 impl From<Error> for BuildError {
@@ -238,7 +238,8 @@ fn read_dockerfile(
 
 fn at_fault(position: Position, name: &str, source: &str, error: Error) -> BuildError {
     let excerpt = Diagnostic { message: String::new(), position, hint: None }.excerpt(source);
-    BuildError { error, excerpt: Some((format!("{name}:{}", position.line), excerpt)), output: None }
+    let excerpt = Box::new((format!("{name}:{}", position.line), excerpt));
+    BuildError { error, excerpt: Some(excerpt), output: None }
 }
 
 fn explained(failure: Failure, name: &str, source: &str) -> BuildError {
@@ -246,7 +247,7 @@ fn explained(failure: Failure, name: &str, source: &str) -> BuildError {
         Some(position) => at_fault(position, name, source, failure.error),
         None => failure.error.into(),
     };
-    error.output = failure.output.map(|output| *output);
+    error.output = failure.output;
     error
 }
 

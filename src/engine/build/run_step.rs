@@ -132,7 +132,7 @@ fn create(steps: &Engine, around: &Surroundings, step: &Step<'_>, trees: &[PathB
     let mut request = CreateRequest {
         process: ProcessRequest {
             command: argv.clone(),
-            entrypoint: Some(String::new()),
+            entrypoint: Some(Vec::new()),
             env: env.iter().chain(proxies).chain(&step.secrets).cloned().collect(),
             cwd: Some(cwd.clone()),
             ..ProcessRequest::default()

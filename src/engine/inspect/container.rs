@@ -16,6 +16,7 @@ use crate::spec::container::ContainerConfig;
 use crate::spec::health::{HealthState, OnFailure};
 use crate::spec::mount_words;
 use crate::spec::network::HostEntry;
+use crate::spec::process::Attached;
 use crate::spec::security::Seccomp;
 use crate::spec::storage::{Mount, MountSource};
 use crate::state::sessions::Sessions;
@@ -26,61 +27,61 @@ use crate::supervise::ContainerIds;
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerReport {
-    id: String,
-    created: String,
-    path: String,
-    args: Vec<String>,
-    state: State,
-    image: String,
-    resolv_conf_path: String,
-    hostname_path: String,
-    hosts_path: String,
-    log_path: String,
-    name: String,
-    restart_count: u32,
-    driver: &'static str,
-    platform: &'static str,
-    mount_label: &'static str,
-    process_label: &'static str,
-    app_armor_profile: &'static str,
+    pub(super) id: String,
+    pub(super) created: String,
+    pub(super) path: String,
+    pub(super) args: Vec<String>,
+    pub(super) state: State,
+    pub(super) image: String,
+    pub(super) resolv_conf_path: String,
+    pub(super) hostname_path: String,
+    pub(super) hosts_path: String,
+    pub(super) log_path: String,
+    pub(super) name: String,
+    pub(super) restart_count: u32,
+    pub(super) driver: &'static str,
+    pub(super) platform: &'static str,
+    pub(super) mount_label: &'static str,
+    pub(super) process_label: &'static str,
+    pub(super) app_armor_profile: &'static str,
     #[serde(rename = "ExecIDs")]
-    exec_ids: Option<Vec<String>>,
-    host_config: HostConfig,
-    graph_driver: GraphDriver,
+    pub(super) exec_ids: Option<Vec<String>>,
+    pub(super) host_config: HostConfig,
+    pub(super) graph_driver: GraphDriver,
     #[serde(skip_serializing_if = "Option::is_none")]
-    size_rw: Option<u64>,
+    pub(super) size_rw: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    size_root_fs: Option<u64>,
-    mounts: Vec<MountPoint>,
-    config: Config,
-    network_settings: network::NetworkSettings,
+    pub(super) size_root_fs: Option<u64>,
+    pub(super) mounts: Vec<MountPoint>,
+    pub(super) config: Config,
+    pub(super) network_settings: network::NetworkSettings,
 }
 
 /// Runs of ids as podman writes them: first in the container, first among the user's, how many.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct IdMappings {
-    uid_map: Vec<String>,
-    gid_map: Vec<String>,
+pub(super) struct IdMappings {
+    pub(super) uid_map: Vec<String>,
+    pub(super) gid_map: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct State {
-    status: &'static str,
-    running: bool,
-    paused: bool,
-    restarting: bool,
+pub(super) struct State {
+    pub(super) status: &'static str,
+    pub(super) running: bool,
+    pub(super) paused: bool,
+    pub(super) restarting: bool,
     #[serde(rename = "OOMKilled")]
-    oom_killed: bool,
-    dead: bool,
-    pid: i32,
-    exit_code: i32,
-    error: String,
-    started_at: String,
-    finished_at: String,
+    pub(super) oom_killed: bool,
+    pub(super) dead: bool,
+    pub(super) pid: i32,
+    pub(super) exit_code: i32,
+    pub(super) error: String,
+    pub(super) started_at: String,
+    pub(super) finished_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    health: Option<HealthState>,
+    pub(super) health: Option<HealthState>,
     #[serde(skip_serializing_if = "String::is_empty")]
     cgroup_path: String,
     #[serde(rename = "Limits", skip_serializing_if = "Option::is_none")]
@@ -89,67 +90,67 @@ struct State {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct HostConfig {
-    binds: Option<Vec<String>>,
+pub(super) struct HostConfig {
+    pub(super) binds: Option<Vec<String>>,
     #[serde(rename = "ContainerIDFile")]
-    container_id_file: &'static str,
-    log_config: LogConfig,
-    network_mode: String,
-    port_bindings: network::Bindings,
-    restart_policy: RestartPolicy,
-    auto_remove: bool,
-    volume_driver: &'static str,
-    volumes_from: Option<Vec<String>>,
-    console_size: [u16; 2],
-    cap_add: Option<Vec<String>>,
-    cap_drop: Option<Vec<String>>,
-    cgroupns_mode: &'static str,
-    dns: Vec<String>,
-    dns_options: Vec<String>,
-    dns_search: Vec<String>,
-    extra_hosts: Option<Vec<String>>,
-    group_add: Option<Vec<String>>,
-    ipc_mode: &'static str,
-    cgroup: &'static str,
-    links: Option<Vec<String>>,
-    oom_score_adj: i32,
-    pid_mode: &'static str,
-    privileged: bool,
-    publish_all_ports: bool,
-    readonly_rootfs: bool,
-    security_opt: Option<Vec<String>>,
+    pub(super) container_id_file: &'static str,
+    pub(super) log_config: LogConfig,
+    pub(super) network_mode: String,
+    pub(super) port_bindings: network::Bindings,
+    pub(super) restart_policy: RestartPolicy,
+    pub(super) auto_remove: bool,
+    pub(super) volume_driver: &'static str,
+    pub(super) volumes_from: Option<Vec<String>>,
+    pub(super) console_size: [u16; 2],
+    pub(super) cap_add: Option<Vec<String>>,
+    pub(super) cap_drop: Option<Vec<String>>,
+    pub(super) cgroupns_mode: &'static str,
+    pub(super) dns: Vec<String>,
+    pub(super) dns_options: Vec<String>,
+    pub(super) dns_search: Vec<String>,
+    pub(super) extra_hosts: Option<Vec<String>>,
+    pub(super) group_add: Option<Vec<String>>,
+    pub(super) ipc_mode: &'static str,
+    pub(super) cgroup: &'static str,
+    pub(super) links: Option<Vec<String>>,
+    pub(super) oom_score_adj: i32,
+    pub(super) pid_mode: &'static str,
+    pub(super) privileged: bool,
+    pub(super) publish_all_ports: bool,
+    pub(super) readonly_rootfs: bool,
+    pub(super) security_opt: Option<Vec<String>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    tmpfs: BTreeMap<String, String>,
+    pub(super) tmpfs: BTreeMap<String, String>,
     #[serde(rename = "UTSMode")]
-    uts_mode: &'static str,
-    userns_mode: &'static str,
+    pub(super) uts_mode: &'static str,
+    pub(super) userns_mode: &'static str,
     #[serde(rename = "IDMappings", skip_serializing_if = "Option::is_none")]
-    id_mappings: Option<IdMappings>,
+    pub(super) id_mappings: Option<IdMappings>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    storage_opt: BTreeMap<&'static str, String>,
-    shm_size: u64,
-    runtime: &'static str,
-    isolation: &'static str,
+    pub(super) storage_opt: BTreeMap<&'static str, String>,
+    pub(super) shm_size: u64,
+    pub(super) runtime: &'static str,
+    pub(super) isolation: &'static str,
     #[serde(flatten)]
-    resources: Resources,
-    masked_paths: Option<Vec<String>>,
-    readonly_paths: Option<Vec<String>>,
+    pub(super) resources: Resources,
+    pub(super) masked_paths: Option<Vec<String>>,
+    pub(super) readonly_paths: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    init: Option<bool>,
+    pub(super) init: Option<bool>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct LogConfig {
-    r#type: &'static str,
-    config: Empty,
+pub(super) struct LogConfig {
+    pub(super) r#type: &'static str,
+    pub(super) config: Empty,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RestartPolicy {
-    name: &'static str,
-    maximum_retry_count: u32,
+pub(super) struct RestartPolicy {
+    pub(super) name: &'static str,
+    pub(super) maximum_retry_count: u32,
 }
 
 /// `{}`.
@@ -158,68 +159,75 @@ pub(super) struct Empty {}
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct GraphDriver {
-    data: GraphData,
-    name: &'static str,
+pub(super) struct GraphDriver {
+    pub(super) data: GraphData,
+    pub(super) name: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct GraphData {
-    lower_dir: String,
-    merged_dir: String,
-    upper_dir: String,
-    work_dir: String,
+pub(super) struct GraphData {
+    pub(super) lower_dir: String,
+    pub(super) merged_dir: String,
+    pub(super) upper_dir: String,
+    pub(super) work_dir: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct MountPoint {
-    r#type: &'static str,
+pub(super) struct MountPoint {
+    pub(super) r#type: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
-    source: String,
-    destination: String,
+    pub(super) name: String,
+    pub(super) source: String,
+    pub(super) destination: String,
     #[serde(skip_serializing_if = "str::is_empty")]
-    driver: &'static str,
-    mode: String,
+    pub(super) driver: &'static str,
+    pub(super) mode: String,
     #[serde(rename = "RW")]
-    rw: bool,
-    propagation: &'static str,
+    pub(super) rw: bool,
+    pub(super) propagation: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Config {
-    hostname: String,
-    domainname: &'static str,
-    user: String,
-    attach_stdin: bool,
-    attach_stdout: bool,
-    attach_stderr: bool,
+pub(super) struct Config {
+    pub(super) hostname: String,
+    pub(super) domainname: &'static str,
+    pub(super) user: String,
+    pub(super) attach_stdin: bool,
+    pub(super) attach_stdout: bool,
+    pub(super) attach_stderr: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    exposed_ports: BTreeMap<String, Empty>,
-    tty: bool,
-    open_stdin: bool,
-    stdin_once: bool,
-    env: Vec<String>,
-    cmd: Option<Vec<String>>,
-    image: String,
-    volumes: Option<BTreeMap<String, Empty>>,
-    working_dir: String,
-    entrypoint: Option<Vec<String>>,
-    on_build: Option<Vec<String>>,
-    labels: BTreeMap<String, String>,
+    pub(super) exposed_ports: BTreeMap<String, Empty>,
+    pub(super) tty: bool,
+    pub(super) open_stdin: bool,
+    pub(super) stdin_once: bool,
+    pub(super) env: Vec<String>,
+    pub(super) cmd: Option<Vec<String>>,
+    pub(super) image: String,
+    pub(super) volumes: Option<BTreeMap<String, Empty>>,
+    pub(super) working_dir: String,
+    pub(super) entrypoint: Option<Vec<String>>,
+    pub(super) on_build: Option<Vec<String>>,
+    pub(super) labels: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<HealthCheck>,
+    pub(super) healthcheck: Option<HealthCheck>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck_on_failure_action: Option<&'static str>,
-    stop_signal: String,
-    stop_timeout: u32,
+    pub(super) healthcheck_on_failure_action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stop_signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stop_timeout: Option<u32>,
 }
 
 /// Looks up the container `name`; with `sizes`, measures it too.
 pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerReport> {
+    look_up(engine, name, sizes).map(|(_, report)| report)
+}
+
+/// The same, with the container itself.
+pub(super) fn look_up(engine: &Engine, name: &str, sizes: bool) -> Result<(Container, ContainerReport)> {
     let containers = engine.containers();
     let container = containers.load(&containers.find(name)?)?;
     let layers = usage::layers(engine, &container.config)?;
@@ -230,11 +238,12 @@ pub fn container(engine: &Engine, name: &str, sizes: bool) -> Result<ContainerRe
     };
     let execs = Sessions::new(&engine.paths).list(&container.config.id)?.into_iter().map(|session| session.id);
     let execs = Some(execs.collect()).filter(|execs: &Vec<String>| !execs.is_empty());
-    Ok(ContainerReport { exec_ids: execs, ..report(&container, &engine.paths, &trees.join(":"), sizes) })
+    let report = ContainerReport { exec_ids: execs, ..report(&container, &engine.paths, &trees.join(":"), sizes) };
+    Ok((container, report))
 }
 
 /// The report, from what is known of the container. Pure.
-fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes>) -> ContainerReport {
+pub(super) fn report(container: &Container, paths: &Paths, lower: &str, sizes: Option<Sizes>) -> ContainerReport {
     let config = &container.config;
     let directory = paths.container(&config.id);
     let file = |name: &str| directory.join(name).display().to_string();
@@ -433,6 +442,8 @@ fn mount_point(mount: &Mount, paths: &Paths) -> Option<MountPoint> {
 
 fn config_of(config: &ContainerConfig) -> Config {
     let process = &config.process;
+    let attached = process.attached.unwrap_or(Attached { stdin: process.stdin, stdout: true, stderr: true });
+    let life = &config.lifecycle;
     let list = |items: &[String]| Some(items.to_vec()).filter(|items| !items.is_empty());
     let volumes = config
         .storage
@@ -444,13 +455,13 @@ fn config_of(config: &ContainerConfig) -> Config {
         hostname: config.identity.hostname.clone(),
         domainname: "",
         user: config.identity.user.clone(),
-        attach_stdin: process.stdin,
-        attach_stdout: true,
-        attach_stderr: true,
+        attach_stdin: attached.stdin,
+        attach_stdout: attached.stdout,
+        attach_stderr: attached.stderr,
         exposed_ports: config.networking.exposed.iter().map(|port| (port.clone(), Empty {})).collect(),
         tty: process.tty,
         open_stdin: process.stdin,
-        stdin_once: process.stdin,
+        stdin_once: process.stdin && attached.stdin,
         env: process.env.clone(),
         cmd: list(&process.command),
         image: config.image.name.clone(),
@@ -463,8 +474,8 @@ fn config_of(config: &ContainerConfig) -> Config {
         healthcheck_on_failure_action: Some(config.health.on_failure)
             .filter(|action| *action != OnFailure::None)
             .map(OnFailure::name),
-        stop_signal: signal_name(config.lifecycle.stop_signal.0),
-        stop_timeout: config.lifecycle.stop_timeout,
+        stop_signal: life.chosen.stop_signal.then(|| signal_name(life.stop_signal.0)),
+        stop_timeout: life.chosen.stop_timeout.then_some(life.stop_timeout),
     }
 }
 
@@ -474,7 +485,7 @@ fn host_entries(entry: &HostEntry) -> Vec<String> {
     entry.names.iter().map(|name| format!("{name}:{address}")).collect()
 }
 
-fn signal_name(number: i32) -> String {
+pub(super) fn signal_name(number: i32) -> String {
     match nix::sys::signal::Signal::try_from(number) {
         Ok(signal) => signal.as_str().to_owned(),
         Err(_) => number.to_string(),
@@ -541,13 +552,12 @@ mod tests {
             ("/Config/Cmd", json!(["sh", "-c", "sleep 1000 && echo done"])),
             ("/Config/Entrypoint", Value::Null),
             ("/Config/Volumes", json!({"/anon": {}})),
-            ("/Config/StopSignal", json!("SIGTERM")),
             ("/GraphDriver/Data/LowerDir", json!("/a:/b")),
             ("/NetworkSettings/Networks/none/IPAddress", json!("")),
         ] {
             assert_eq!(value.pointer(pointer), Some(&expected), "{pointer}");
         }
-        assert!(value.get("SizeRw").is_none());
+        assert!(value.get("SizeRw").is_none() && value["Config"].get("StopSignal").is_none());
     }
 
     #[test]

@@ -14,85 +14,98 @@ use crate::store::{ImageRecord, Layer, ListedImage};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImageReport {
-    id: String,
-    repo_tags: Vec<String>,
-    repo_digests: Vec<String>,
-    parent: &'static str,
-    comment: String,
-    created: String,
-    docker_version: &'static str,
-    author: String,
-    config: Config,
-    architecture: String,
+    pub(super) id: String,
+    pub(super) repo_tags: Vec<String>,
+    pub(super) repo_digests: Vec<String>,
+    pub(super) parent: &'static str,
+    pub(super) comment: String,
+    pub(super) created: String,
+    pub(super) docker_version: &'static str,
+    pub(super) author: String,
+    pub(super) config: Config,
+    pub(super) architecture: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    variant: Option<String>,
-    os: String,
-    size: u64,
-    graph_driver: GraphDriver,
+    pub(super) variant: Option<String>,
+    pub(super) os: String,
+    pub(super) size: u64,
+    pub(super) graph_driver: GraphDriver,
     #[serde(rename = "RootFS")]
-    root_fs: RootFs,
-    metadata: Metadata,
+    pub(super) root_fs: RootFs,
+    pub(super) metadata: Metadata,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Config {
-    user: String,
+pub(super) struct Config {
+    pub(super) user: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    exposed_ports: BTreeMap<String, Empty>,
-    env: Vec<String>,
-    entrypoint: Option<Vec<String>>,
-    cmd: Option<Vec<String>>,
-    volumes: Option<BTreeMap<String, Empty>>,
-    working_dir: String,
-    labels: Option<BTreeMap<String, String>>,
+    pub(super) exposed_ports: BTreeMap<String, Empty>,
+    pub(super) env: Vec<String>,
+    pub(super) entrypoint: Option<Vec<String>>,
+    pub(super) cmd: Option<Vec<String>>,
+    pub(super) volumes: Option<BTreeMap<String, Empty>>,
+    pub(super) working_dir: String,
+    pub(super) labels: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stop_signal: Option<String>,
+    pub(super) stop_signal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    healthcheck: Option<config::HealthCheck>,
-    on_build: Option<Vec<String>>,
+    pub(super) healthcheck: Option<config::HealthCheck>,
+    pub(super) on_build: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    shell: Vec<String>,
+    pub(super) shell: Vec<String>,
 }
 
 /// `{}`.
 #[derive(Debug, Clone, Serialize)]
-struct Empty {}
+pub(super) struct Empty {}
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct GraphDriver {
-    data: GraphData,
-    name: &'static str,
+pub(super) struct GraphDriver {
+    pub(super) data: GraphData,
+    pub(super) name: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct GraphData {
+pub(super) struct GraphData {
     #[serde(skip_serializing_if = "String::is_empty")]
-    lower_dir: String,
+    pub(super) lower_dir: String,
     /// Empty: no image is mounted.
-    merged_dir: &'static str,
-    upper_dir: String,
+    pub(super) merged_dir: &'static str,
+    pub(super) upper_dir: String,
     /// Empty, as the one before.
-    work_dir: &'static str,
+    pub(super) work_dir: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct RootFs {
-    r#type: String,
-    layers: Vec<String>,
+pub(super) struct RootFs {
+    pub(super) r#type: String,
+    pub(super) layers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Metadata {
-    last_tag_time: &'static str,
+pub(super) struct Metadata {
+    pub(super) last_tag_time: &'static str,
 }
 
 /// Looks up the image `name`.
 pub fn image(engine: &Engine, name: &str) -> Result<ImageReport> {
+    look_up(engine, name).map(|found| found.report)
+}
+
+/// An image and what is known of it.
+pub(super) struct Found {
+    pub(super) record: ImageRecord,
+    pub(super) names: ListedImage,
+    pub(super) config: ImageConfig,
+    pub(super) report: ImageReport,
+}
+
+/// Looks up the image `name`.
+pub(super) fn look_up(engine: &Engine, name: &str) -> Result<Found> {
     let store = engine.store()?;
     let absent = || {
         Error::not_found(format!("no such image: `{}`", text::clean(name)))
@@ -101,7 +114,9 @@ pub fn image(engine: &Engine, name: &str) -> Result<ImageReport> {
     let record = image_name::lookup(engine, &store, name)?.ok_or_else(absent)?;
     let listed = store.list()?.into_iter().find(|listed| listed.record.id == record.id);
     let names = listed.unwrap_or(ListedImage { record: record.clone(), references: Vec::new(), digests: Vec::new() });
-    Ok(report(&record, &names, &store.image_config(&record)?, &store.image_layers(&record)?))
+    let config = store.image_config(&record)?;
+    let report = report(&record, &names, &config, &store.image_layers(&record)?);
+    Ok(Found { record, names, config, report })
 }
 
 /// The report, from what is known of the image. Pure.

@@ -105,7 +105,8 @@ impl Given<'_> {
 /// Makes the [`Request`] of all jobs.
 macro_rules! jobs {
     ($($(#[$doc:meta])* $name:ident($job:ty),)+) => {
-        /// Any job, as it crosses the socket.
+        /// Any job, as it crosses the socket. There is one in a process, so that their sizes do not matter.
+        #[expect(clippy::large_enum_variant)]
         #[derive(Debug, Serialize, Deserialize)]
         pub(super) enum Request {
             $($(#[$doc])* $name($job),)+

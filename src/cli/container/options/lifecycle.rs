@@ -1,7 +1,7 @@
 //! Options about how a container starts, stops and goes away.
 
 use crate::base::{Error, Result};
-use crate::spec::lifecycle::{LifecycleRequest, stop_signal, stop_timeout};
+use crate::spec::lifecycle::{Chosen, LifecycleRequest, stop_signal, stop_timeout};
 use crate::spec::restart::RestartPolicy;
 
 /// Options about the life of a container.
@@ -38,6 +38,7 @@ impl LifecycleOptions {
             init: self.init,
             stop_signal: self.stop_signal.as_deref().map_or(Ok(None), stop_signal)?,
             stop_timeout: self.stop_timeout.as_deref().map_or(Ok(usual.stop_timeout), stop_timeout)?,
+            chosen: Chosen { stop_signal: false, stop_timeout: self.stop_timeout.is_some() },
             restart,
         })
     }

@@ -115,7 +115,7 @@ mod tests {
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
-    use crate::spec::lifecycle::{LifecycleRequest, StopSignal};
+    use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::process::ProcessRequest;
@@ -227,11 +227,12 @@ mod tests {
             },
             process: ProcessRequest {
                 command: ["sh", "-c", "-it", "--rm=x"].map(String::from).to_vec(),
-                entrypoint: Some(String::new()),
+                entrypoint: Some(Vec::new()),
                 env: vec!["A=1".into(), "LANG=C".into()],
                 cwd: Some("/x".into()),
                 tty: true,
                 stdin: true,
+                attached: None,
             },
             identity: IdentityRequest { hostname: Some("box".into()), user: Some("1:2".into()) },
             namespaces: NamespacesRequest {
@@ -261,6 +262,7 @@ mod tests {
                 init: true,
                 stop_signal: Some(StopSignal(libc::SIGINT)),
                 stop_timeout: 3,
+                chosen: Chosen { stop_signal: false, stop_timeout: true },
                 restart: RestartPolicy::No,
             },
             health: HealthRequest {

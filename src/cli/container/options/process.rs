@@ -3,6 +3,7 @@
 use super::Around;
 use crate::base::Result;
 use crate::cli::container::{proxies, variables};
+use crate::cli::context::Persona;
 use crate::spec::process::{ProcessRequest, workdir};
 use crate::spec::variables::merged;
 
@@ -41,19 +42,49 @@ impl ProcessOptions {
         Ok(ProcessRequest {
             env: self.variables(around)?,
             command: self.command,
-            entrypoint: self.entrypoint,
+            entrypoint: self.entrypoint.map(|given| entrypoint(&given, around.persona)),
             cwd: self.workdir.as_deref().map(workdir).transpose()?,
             tty: self.tty,
             stdin: self.interactive,
+            attached: None,
         })
     }
 
     /// The user's variables, over those of proxies.
     fn variables(&self, around: &Around<'_>) -> Result<Vec<String>> {
-        let own = variables::environment(&self.env_file, &self.env, around.cwd, around.environment)?;
+        let mut own = variables::environment(&self.env_file, &self.env, around.cwd, around.environment)?;
+        // By it programs tell that they are in a container of podman.
+        if around.persona == Persona::Podman {
+            own = merged([PODMAN.to_owned()], &own);
+        }
         Ok(match self.http_proxy {
             true => merged(proxies::variables(around.persona, around.environment, &around.docker), &own),
             false => own,
         })
+    }
+}
+
+/// podman's variable of every container.
+const PODMAN: &str = "container=podman";
+
+/// The words of `--entrypoint`: none for an empty one, and podman reads a list in JSON.
+fn entrypoint(given: &str, persona: Persona) -> Vec<String> {
+    let list = match persona {
+        Persona::Podman => serde_json::from_str::<Vec<String>>(given).ok(),
+        _ => None,
+    };
+    list.unwrap_or_else(|| if given.is_empty() { Vec::new() } else { vec![given.to_owned()] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn podman_reads_a_list_as_entrypoint() {
+        assert_eq!(entrypoint(r#"["echo", "a b"]"#, Persona::Podman), ["echo", "a b"]);
+        assert_eq!(entrypoint(r#"["echo"]"#, Persona::Docker), [r#"["echo"]"#]);
+        assert_eq!(entrypoint("sh", Persona::Podman), ["sh"]);
+        assert!(entrypoint("", Persona::Coracle).is_empty());
     }
 }

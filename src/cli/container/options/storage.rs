@@ -6,7 +6,7 @@ use super::Around;
 use crate::base::{Error, Result, text};
 use crate::cli::context::Persona;
 use crate::spec::mounts::{self, MountHost};
-use crate::spec::storage::{StorageRequest, shm_size, size_of_options};
+use crate::spec::storage::{MountRequest, StorageRequest, shm_size, size_of_options};
 
 /// Options about files.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -17,6 +17,9 @@ pub struct StorageOptions {
     /// Mount the container's root file system read-only
     #[arg(long)]
     pub read_only: bool,
+    /// With --read-only: /run, /tmp and /var/tmp are writable memory (podman's default)
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub read_only_tmpfs: Option<bool>,
     /// The size of /dev/shm
     #[arg(long, value_name = "BYTES")]
     pub shm_size: Option<String>,
@@ -43,7 +46,14 @@ impl StorageOptions {
             mounts: {
                 let tmpfs_copies = around.persona == Persona::Podman;
                 let host = MountHost { cwd: around.cwd, glob: &files_that_fit, tmpfs_copies };
-                mounts::all(&self.volume, &self.mount, &self.tmpfs, &host)?
+                let mut asked = mounts::all(&self.volume, &self.mount, &self.tmpfs, &host)?;
+                if self.read_only && self.read_only_tmpfs.unwrap_or(around.persona == Persona::Podman) {
+                    let writable = mounts::all(&[], &[], &WRITABLE.map(String::from), &host)?;
+                    let is_free = |mount: &MountRequest| !asked.iter().any(|m| m.mount.target == mount.mount.target);
+                    let free: Vec<_> = writable.into_iter().filter(is_free).collect();
+                    asked.extend(free);
+                }
+                asked
             },
         })
     }
@@ -60,6 +70,9 @@ fn files_that_fit(pattern: &str) -> Result<Vec<PathBuf>> {
         false => Ok(found),
     }
 }
+
+/// What is writable with a read-only root, as podman has it.
+const WRITABLE: [&str; 3] = ["/run:exec,tmpcopyup", "/tmp:exec,tmpcopyup", "/var/tmp:exec,tmpcopyup"];
 
 /// The most files of one pattern: each becomes a mount.
 const MAX_FILES: usize = 1000;
