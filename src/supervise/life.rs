@@ -199,6 +199,9 @@ impl Supervisor {
         for note in self.network.iter().flat_map(|network| network.notes(&self.config)) {
             client.tell(Reply::Note(note));
         }
+        for option in &self.state.limits.missing {
+            client.tell(Reply::Note(format!("`{option}` is not in force: it needs a control group")));
+        }
         client.tell(Reply::Started(self.run.as_ref().map_or(0, |run| run.init.pid), None));
         self.attached.add(client);
     }

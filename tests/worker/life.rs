@@ -16,14 +16,17 @@ use coracle::engine::pull::{self, Outcome};
 use coracle::engine::remove::{self as rm, Removal};
 use coracle::engine::request::{CreateRequest, ExecRequest};
 use coracle::engine::session::{End, Terminal};
+use coracle::engine::settings::Update;
 use coracle::engine::stop::{self, How};
 use coracle::engine::{
-    attach, create, df, exec, history, images, inspect, kill, logs, ps, rmi, run, start, top, usage, wait,
+    attach, create, df, exec, history, images, inspect, kill, logs, ps, rmi, run, settings, start, stats, top, usage,
+    wait,
 };
 use coracle::net::networks::NewNetwork;
 use coracle::spec::image::{ImageRequest, PullPolicy};
 use coracle::spec::namespaces::NetworkRequest;
 use coracle::spec::network::Wish;
+use coracle::spec::resources::Resources;
 
 use crate::stage::{Scene, eventually, pull_request};
 
@@ -127,6 +130,11 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
     let processes = top::top(engine, name, &["-o".into(), "user,args".into()], &jiff::tz::TimeZone::UTC).unwrap();
     // By the container's own /etc/passwd, unless this process is nobody's user there.
     assert!(processes.processes.iter().any(|row| row[0] == "captain"), "{processes:?}");
+    let samples = stats::stats(engine, &[name.to_owned()], false).unwrap();
+    assert!(samples[0].usage.is_some_and(|usage| usage.pids > 0), "{samples:?}");
+    let limits = Resources { memory_reservation: Some(1), ..Resources::default() };
+    let update = Update { limits, ..Update::default() };
+    assert!(settings::update(engine, name, &update).unwrap_err().message().contains("Minimum memory reservation"));
 
     files_of(scene, name);
     stop::stop(engine, name, How::default()).unwrap();
