@@ -48,7 +48,6 @@ const COMMANDS: &[&str] = &[
     "image mount",
     "image scp",
     "image sign",
-    "image trust",
     "image unmount",
     "init",
     "kube",
