@@ -259,6 +259,11 @@ impl Context {
         }
         let files = &mut engine.registry.registries;
         files.docker_hub_only = self.persona == Persona::Docker;
+        if files.docker_hub_only {
+            // docker knows no policy.
+            engine.registry.policies.clear();
+        }
+        let files = &mut engine.registry.registries;
         let named = ["CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"];
         files.named = named.into_iter().find_map(|variable| self.environment.path(variable));
         if let Some(cache) = self.environment.path("XDG_CACHE_HOME") {

@@ -40,7 +40,6 @@ const COMMANDS: &[&str] = &[
     "image mount",
     "image scp",
     "image sign",
-    "image trust",
     "image unmount",
     "init",
     "kube",

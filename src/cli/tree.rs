@@ -135,6 +135,11 @@ pub const NOUNS: &[Noun] = &[
         entries: &[entry(&["create"], &image::imagetools::CREATE), entry(&["inspect"], &image::imagetools::INSPECT)],
     },
     Noun {
+        name: "image trust",
+        about: "Manage from which repositories images are taken",
+        entries: &[entry(&["set"], &image::trust::SET), entry(&["show"], &image::trust::SHOW)],
+    },
+    Noun {
         name: "manifest",
         about: "Manage lists of images for several platforms",
         entries: &[

@@ -51,6 +51,7 @@ pub mod stop;
 mod streams;
 pub mod tag;
 pub mod top;
+pub mod trust;
 pub mod usage;
 mod userns;
 pub mod volume;

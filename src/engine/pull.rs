@@ -15,34 +15,32 @@
 //! pull or removal of a container, or with the next `rmi`, whichever is first; never while another pull runs, which may
 //! have found them present (see `Store::begin_adding`).
 //!
-//! *Concurrency.* Pulls of the same image do not wait for each other; the second to finish a layer gives way to the
-//! first. Between finding a layer present and the publication of the image a removal may take the layer away; then it is
+//! *Concurrency.* A layer that several pulls want is downloaded once (see [`claim`]); otherwise they do not wait for each
+//! other, and the second to finish a layer gives way to the first. Between finding a layer present and the publication of the image a removal may take the layer away; then it is
 //! fetched after all, a bounded number of times.
 
+mod claim;
+mod fetch;
 mod partial;
 
 use std::collections::HashSet;
-use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::partial::Partial;
+use self::fetch::{Kept, fetch};
 use super::progress::{Choice, Progress};
 use super::rmi::layers_in_use;
 use super::worker::{self, Given, Job, Place};
 use super::{Engine, image_name};
-use crate::archive::Limits;
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::config::CONFIG_MAX;
 use crate::oci::digest::Algorithm;
 use crate::oci::reference::short_name;
-use crate::oci::{Compression, Descriptor, Digest, DigestHasher, ImageConfig, Platform, Reference, media};
+use crate::oci::{Compression, Descriptor, Digest, ImageConfig, Platform, Reference, media};
 use crate::registry::short_names::Meanings;
-use crate::registry::{BlobReader, Client, Registries, RemoteImage, is_loopback};
+use crate::registry::{Client, Policy, Registries, RemoteImage, is_loopback};
 use crate::spec::events::Action;
 use crate::spec::image::PullPolicy;
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
@@ -55,6 +53,8 @@ const LAYERS_AT_ONCE: usize = 4;
 pub(super) const KEEP_LAYERS: Duration = Duration::from_secs(24 * 3600);
 /// How much work a killed pull can lose, beside layers that are not complete.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// The directory below the runtime directory in which pulls agree on who fetches a layer.
+const CLAIMS: &str = "fetching";
 /// The directory of the store for blobs that are not complete.
 const PARTIAL: &str = "partial";
 /// podman's word for a registry. What follows it is a whole name: it is not searched for.
@@ -212,6 +212,7 @@ impl Job for PullRequest {
 
     fn run(self, engine: &Engine, given: Given<'_>) -> Result<PullReport> {
         let (reference, store) = (self.reference()?, engine.store()?);
+        Policy::load(&engine.registry)?.check(&reference)?;
         // What comes from this machine is there again faster than it could be kept.
         let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
         from_registry((engine, &store), &reference, self.platform.as_ref(), partials.as_deref(), given.progress)
@@ -275,9 +276,13 @@ fn from_registry(
         })?;
         fetched |= !missing.is_empty();
         trace::step(|| format!("{} of them are not here and will be fetched", missing.len()));
-        let layers = fetch(store, (&client, &plan.remote), partials, missing, progress)?;
+        let claims = engine.paths.runtime.join(CLAIMS);
+        let places = Kept { partials, claims: &claims };
+        let (layers, claims) = fetch(store, (&client, &plan.remote), places, missing, progress)?;
         progress.storing();
-        if let Some(image) = publish(store, &plan, layers)? {
+        let published = publish(store, &plan, layers)?;
+        drop(claims);
+        if let Some(image) = published {
             let unchanged = !fetched && earlier.as_ref() == Some(&image.id);
             return Ok(PullReport {
                 reference: reference.clone(),
@@ -371,227 +376,6 @@ fn publish(store: &Store, plan: &Plan, layers: Vec<FinishedLayer>) -> Result<Opt
         store.tag(&lock, reference, &image)?;
     }
     Ok(Some(image))
-}
-
-/// Fetches and unpacks layers, several at a time. On failure the complete ones are kept for the next try.
-fn fetch(
-    store: &Store,
-    (client, remote): (&Client, &RemoteImage),
-    partials: Option<&Path>,
-    missing: Vec<LayerPlan>,
-    progress: &dyn Progress,
-) -> Result<Vec<FinishedLayer>> {
-    let threads = missing.len().min(LAYERS_AT_ONCE);
-    let work = Work {
-        store,
-        client,
-        remote,
-        progress,
-        queue: Mutex::new(missing.into_iter()),
-        complete: Mutex::new((Vec::new(), Instant::now())),
-        partials,
-        failure: Mutex::new(None),
-        failed: AtomicBool::new(false),
-    };
-    std::thread::scope(|scope| {
-        // Frees what interrupted pulls left, meanwhile. Whatever is in its way is not in ours.
-        scope.spawn(|| {
-            if let Some(partials) = work.partials {
-                partial::sweep(partials);
-            }
-            drop(store.sweep());
-        });
-        for _ in 0..threads {
-            let started = std::thread::Builder::new().name("layer".into()).spawn_scoped(scope, || work.run());
-            if let Err(error) = started {
-                work.fail(Error::system("cannot start a thread").caused_by(error));
-            }
-        }
-    });
-    let (complete, _) = work.complete.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match work.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        None => Ok(complete),
-        Some(error) => {
-            // The failure is what counts; that something could not be kept is no second one.
-            let _ = keep(store, complete);
-            Err(error)
-        }
-    }
-}
-
-/// Publishes layers that no image has yet.
-fn keep(store: &Store, layers: Vec<FinishedLayer>) -> Result<()> {
-    let layers = store.sync_layers(layers)?;
-    layers.publish(&store.lock_shared()?).map(drop)
-}
-
-/// What the threads of one pull share.
-struct Work<'a> {
-    store: &'a Store,
-    client: &'a Client,
-    remote: &'a RemoteImage,
-    progress: &'a dyn Progress,
-    queue: Mutex<std::vec::IntoIter<LayerPlan>>,
-    /// Complete layers, and when some were last published.
-    complete: Mutex<(Vec<FinishedLayer>, Instant)>,
-    /// Where blobs that are not complete are kept, if they are.
-    partials: Option<&'a Path>,
-    /// The first failure.
-    failure: Mutex<Option<Error>>,
-    failed: AtomicBool,
-}
-
-impl Work<'_> {
-    /// One thread's part: layer after layer, until there is none or something failed.
-    fn run(&self) {
-        while !self.failed.load(Ordering::Relaxed) {
-            let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(layer) = next else { return };
-            if let Err(error) = self.layer(&layer).and_then(|finished| self.complete(finished)) {
-                self.fail(error);
-            }
-        }
-    }
-
-    fn fail(&self, error: Error) {
-        self.failed.store(true, Ordering::Relaxed);
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-    }
-
-    fn complete(&self, layer: FinishedLayer) -> Result<()> {
-        let due = {
-            let mut complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
-            complete.0.push(layer);
-            match complete.1.elapsed() >= KEEP_EVERY {
-                true => {
-                    complete.1 = Instant::now();
-                    std::mem::take(&mut complete.0)
-                }
-                false => return Ok(()),
-            }
-        };
-        keep(self.store, due)
-    }
-
-    /// One layer: fetched, unpacked, verified, not yet visible.
-    fn layer(&self, layer: &LayerPlan) -> Result<FinishedLayer> {
-        self.progress.layer_started(&layer.blob.digest, layer.blob.size);
-        let partial = self.partial(layer);
-        let resumed = partial.as_ref().is_some_and(|partial| partial.length() > 0);
-        let fetched = match self.attempt(layer, partial) {
-            // What was kept may be to blame; it is gone now.
-            Err(error) if resumed && error.kind() == Kind::Invalid => self.attempt(layer, self.partial(layer)),
-            fetched => fetched,
-        }?;
-        self.progress.layer_done(&layer.blob.digest);
-        Ok(fetched)
-    }
-
-    fn partial(&self, layer: &LayerPlan) -> Option<Partial> {
-        Partial::open(self.partials?, &layer.blob)
-    }
-
-    fn attempt(&self, layer: &LayerPlan, mut partial: Option<Partial>) -> Result<FinishedLayer> {
-        let blob = &layer.blob.digest;
-        let mut hasher = DigestHasher::like(blob);
-        let kept = match partial.as_mut().map(|partial| partial.hash_into(&mut hasher)) {
-            Some(Ok(length)) => length,
-            Some(Err(_)) => {
-                hasher = DigestHasher::like(blob);
-                partial = None;
-                0
-            }
-            None => 0,
-        };
-        let mut reader = Arriving {
-            blob: self.client.rest_of_blob(self.remote, &layer.blob, kept, hasher),
-            partial,
-            kept,
-            received: 0,
-            layer: &layer.blob,
-            progress: self.progress,
-            stop: &self.failed,
-        };
-        let finished = self.unpack(layer, &mut reader);
-        // A broken line is worth coming back to. Whatever else went wrong, these bytes were part of it.
-        let worth_keeping = finished.as_ref().is_err_and(|error| error.kind() == Kind::Network);
-        if let (Some(partial), false) = (reader.partial, worth_keeping) {
-            partial.remove();
-        }
-        finished
-    }
-
-    fn unpack(&self, layer: &LayerPlan, reader: &mut Arriving<'_>) -> Result<FinishedLayer> {
-        let blob = &layer.blob.digest;
-        let staged = self.store.stage_layer()?;
-        let unpacked = match staged.unpack(&mut *reader, layer.compression, &Limits::default()) {
-            Ok(unpacked) => unpacked,
-            Err(error) => {
-                // Content that makes no sense is often just not the content that was asked for: say that instead.
-                if error.kind() == Kind::Invalid && !reader.blob.has_failed() {
-                    reader.blob.finish()?;
-                }
-                return Err(error).context(|| format!("cannot unpack the layer `{}`", blob.short()));
-            }
-        };
-        reader.blob.finish()?;
-        if unpacked.diff_id != layer.diff_id {
-            return Err(Error::invalid(format!(
-                "the layer `{}` unpacks to `{}`, but the image demands `{}`",
-                blob.short(),
-                unpacked.diff_id,
-                layer.diff_id
-            ))
-            .hint("whoever made the image made a mistake, or worse; nothing of it was kept"));
-        }
-        failpoint::here("pull.layer.unpacked")?;
-        trace::step(|| format!("the layer {} is unpacked as {}", blob.short(), layer.diff_id.short()));
-        Ok(staged.finish(&unpacked, Some(blob)))
-    }
-}
-
-/// A blob as it is unpacked: first what an earlier pull has kept of it, then what arrives, which is kept as well. Tells how
-/// far it is, and ends early when another layer has failed.
-struct Arriving<'a> {
-    blob: BlobReader,
-    partial: Option<Partial>,
-    /// Bytes of `partial` to begin with.
-    kept: u64,
-    received: u64,
-    layer: &'a Descriptor,
-    progress: &'a dyn Progress,
-    stop: &'a AtomicBool,
-}
-
-impl Read for Arriving<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other(Error::new(Kind::Network, "another layer failed")));
-        }
-        let left = self.kept - self.received.min(self.kept);
-        let count = match &mut self.partial {
-            Some(partial) if left > 0 => {
-                let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                partial.read(&mut buffer[..room])?
-            }
-            _ => self.blob.read(buffer)?,
-        };
-        if count == 0 {
-            return Ok(0);
-        }
-        if left == 0 && self.partial.as_mut().is_some_and(|partial| partial.append(&buffer[..count]).is_err()) {
-            // A full disk, perhaps: the unpacked files need the space more.
-            if let Some(partial) = self.partial.take() {
-                partial.remove();
-            }
-        }
-        self.received += count as u64;
-        self.progress.layer_moved(&self.layer.digest, self.received);
-        if self.received == self.layer.size {
-            self.progress.layer_extracting(&self.layer.digest);
-        }
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

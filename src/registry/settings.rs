@@ -24,6 +24,9 @@ pub struct Settings {
     pub auth_files: Vec<PathBuf>,
     /// Places of containers-registries.conf(5).
     pub registries: RegistriesFiles,
+    /// Places of containers-policy.json(5): the user's, then the system's. The first that exists is obeyed.
+    #[serde(with = "lossless_list")]
+    pub policies: Vec<PathBuf>,
     /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
     /// `*.key` (what we show), see containers-certs.d(5).
     #[serde(with = "lossless_list")]
@@ -147,6 +150,7 @@ impl Settings {
             credentials: None,
             auth_files: vec![session_file(paths), containers.join("auth.json"), paths.home.join(".docker/config.json")],
             registries: RegistriesFiles::of(paths),
+            policies: vec![containers.join("policy.json"), system.join("policy.json")],
             certificate_dirs: vec![
                 containers.join("certs.d"),
                 paths.home.join(".config/docker/certs.d"),

@@ -116,3 +116,57 @@ fn root_commits_and_exports() {
         env.coracle("stop -t 0 one").succeeds();
     }
 }
+
+/// Runs a script in a mount namespace of its own, in which `small` is a file system with these limits.
+fn on_a_small_disk(env: &crate::support::env::Env, limits: &str, script: &str) -> crate::support::output::Output {
+    let small = env.mkdir("small");
+    let script = format!(
+        "set -u; small={}; coracle=\"{} --root $small/data\"; mount -t tmpfs -o {limits} none $small && {script}",
+        small.display(),
+        env.program().display()
+    );
+    env.tool("unshare", &["-m", "sh", "-c", &script]).run()
+}
+
+/// Wherever the disk becomes full, the command says so, what is there stays whole, and the space is given back.
+#[test]
+fn a_full_disk_is_told_and_nothing_is_kept_of_what_did_not_fit() {
+    if !is_root() {
+        return crate::support::skip("only root mounts a small disk");
+    }
+    let env = ready!(busybox);
+    let image = env.image();
+    let archive = env.file("busybox.tar");
+    env.coracle(&format!("save -o {} IMAGE", archive.display())).succeeds();
+    let (mut failed, mut succeeded) = (0, 0);
+    let limits = ["size=100k", "size=300k", "size=700k", "size=1100k", "size=1500k", "size=64m"].map(String::from);
+    // Few files: the disk is full at another step each time.
+    let inodes = (6..60).step_by(4).map(|count| format!("size=64m,nr_inodes={count}"));
+    for limit in limits.into_iter().chain(inodes) {
+        for command in [format!("pull -q {image}"), format!("load -q -i {}", archive.display())] {
+            // Again on a larger disk; with what is left from before it must come to the same.
+            let script = format!(
+                "if $coracle {command} >/dev/null 2>$small.err; then echo fits; else echo full; fi; cat $small.err >&2; \
+                 $coracle images -q --no-trunc | sort -u | wc -l; \
+                 $coracle system check --repair --max 0s | grep -c damage; \
+                 find $small -type f -size +64k | grep -v /layers/ | wc -l; \
+                 mount -o remount,size=64m,nr_inodes=0 $small && $coracle {command} >/dev/null && $coracle system check --max 0s && echo whole"
+            );
+            let output = on_a_small_disk(&env, &limit, &script);
+            let lines = output.lines();
+            let told = output.stderr.to_lowercase().contains("no space left on device");
+            match lines.first() {
+                Some(&"full") => {
+                    assert!(told, "{command} on {limit}: {output:?}");
+                    assert_eq!(lines[1..], ["0", "0", "0", "whole"], "{command} on {limit}: {output:?}");
+                    failed += 1;
+                }
+                _ => {
+                    assert_eq!(lines, ["fits", "1", "0", "0", "whole"], "{command} on {limit}: {output:?}");
+                    succeeded += 1;
+                }
+            }
+        }
+    }
+    assert!(failed > 10 && succeeded > 1, "{failed} did not fit, {succeeded} did");
+}

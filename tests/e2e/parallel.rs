@@ -181,3 +181,45 @@ fn who_waits_for_a_lock_says_so() {
         }
     }
 }
+
+/// Eight pulls of images that share two layers: each layer crosses the network once. The registry sends no layer before
+/// all pulls have asked for their images, so that they do meet.
+#[test]
+fn layers_that_many_pulls_want_are_downloaded_once() {
+    use crate::support::bad_registry::{BadRegistry, Content, digest};
+    use crate::support::images::Tar;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const PULLS: usize = 8;
+    let env = ready!();
+    let tar = |name: &str| Tar::new().file(name, vec![b'x'; 100_000]).finish();
+    let (base, middle) = (tar("base"), tar("middle"));
+    let mut content = Content::default();
+    let mut layers = vec![digest(&base), digest(&middle)];
+    for n in 0..PULLS {
+        let own = tar(&format!("own{n}"));
+        let diff_ids = [digest(&base), digest(&middle), digest(&own)];
+        layers.push(digest(&own));
+        let config = serde_json::json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        content.image(&format!("v{n}"), "amd64", &config.to_string(), &[base.clone(), middle.clone(), own]);
+    }
+    let (asked, of_layers) = (AtomicUsize::new(0), layers.clone());
+    let registry = BadRegistry::start(move |request| {
+        if request.path.contains("/manifests/v") {
+            asked.fetch_add(1, Ordering::SeqCst);
+        }
+        if of_layers.iter().any(|layer| request.path.ends_with(layer.as_str())) {
+            eventually("all pulls have begun", || asked.load(Ordering::SeqCst) >= PULLS);
+        }
+        content.serve(request)
+    });
+    let pull = |n: usize| format!("pull -q --platform linux/amd64 {}/app:v{n}", registry.host());
+    let running: Vec<_> = (0..PULLS).map(|n| env.command(&pull(n)).spawn()).collect();
+    for running in running {
+        running.wait().succeeds();
+    }
+    for layer in &layers {
+        assert_eq!(registry.count(layer), 1, "{layer}");
+    }
+    env.coracle("system check --max 0s").succeeds().stdout_is("");
+    assert_eq!(env.coracle("images -q").succeeds().lines().len(), PULLS);
+}

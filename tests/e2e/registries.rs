@@ -242,3 +242,38 @@ fn a_pull_follows_its_policy_and_takes_all_tags() {
     env.coracle(&format!("pull -q --policy newer {repository}:v3")).fails_with(1).explains();
     env.coracle(&format!("pull -q --policy sometimes {name}")).fails().explains();
 }
+
+#[test]
+fn a_policy_says_from_where_images_are_taken() {
+    let env = ready!();
+    let registry = BadRegistry::good(content());
+    let pull = format!("pull -q --platform linux/amd64 {}", registry.host());
+    env.coracle("image trust show").succeeds().stdout_has("all").stdout_has("accept");
+    env.coracle(&format!("image trust set -t reject {}/team", registry.host())).succeeds();
+    let refused = env.coracle(&format!("{pull}/team/app")).fails_with(1).explains();
+    refused.stderr_has("rejected by policy").stderr_has("policy.json");
+    assert_eq!(registry.count("team/app"), 0, "it was not even asked for");
+    env.coracle(&format!("{pull}/other/app")).succeeds();
+    env.coracle("image trust set -t reject default").succeeds();
+    env.coracle(&format!("image trust set -t accept {}/team/good", registry.host())).succeeds();
+    env.coracle(&format!("{pull}/other/app")).fails_with(1).explains();
+    env.coracle(&format!("run --rm {}/other/app:v2", registry.host())).fails_with(125).explains();
+    env.coracle(&format!("{pull}/team/good")).succeeds();
+    env.coracle("image trust show")
+        .succeeds()
+        .stdout_has("reject")
+        .stdout_has(&format!("{}/team/good", registry.host()));
+    assert_eq!(env.coracle("image trust show --json").succeeds().json()[0]["type"], "reject");
+    env.coracle("image trust set -t signedBy default").fails().explains().stderr_has("signature");
+    // podman reads the same file.
+    let file = env.config().join("containers/policy.json");
+    let policy: serde_json::Value = serde_json::from_slice(&fs::read(&file).expect("it was written")).expect("JSON");
+    assert_eq!(policy["default"][0]["type"], "reject");
+    // Signatures cannot be verified: what needs one is not taken. A file that makes no sense lets nothing through.
+    fs::write(&file, r#"{"default": [{"type": "signedBy", "keyType": "GPGKeys", "keyPath": "/k"}]}"#)
+        .expect("our file");
+    env.coracle(&format!("{pull}/team/good")).fails_with(1).explains().stderr_has("signedBy");
+    fs::write(&file, "{").expect("our file");
+    env.coracle(&format!("{pull}/team/good")).fails_with(1).explains().stderr_has("policy.json");
+    env.persona("docker", &format!("{pull}/team/good")).run().succeeds();
+}

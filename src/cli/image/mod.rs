@@ -16,3 +16,4 @@ pub mod save;
 pub mod search;
 pub mod tag;
 pub mod tree;
+pub mod trust;

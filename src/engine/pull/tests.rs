@@ -1,6 +1,8 @@
 //! Pulls from a registry on a loopback port into a store in a temporary directory. Entries of layers belong to whoever
 //! runs the tests, so that they pass without privileges.
 
+use std::sync::Mutex;
+
 use crate::registry::bad_registry::{self, BadRegistry, Content, Fault, Reply};
 
 use super::*;
