@@ -69,14 +69,16 @@ fn wrong_command_lines_show_the_right_one() {
         ("run --network nosuch IMAGE true", 125, "nosuch"),
     ] {
         called(&env, "docker", line).run().exits_with(docker).stderr_has(usage);
-        called(&env, "podman", line).run().exits_with(125);
+        // podman only warns that there is no terminal.
+        let podman = if line.starts_with("run -it") { 0 } else { 125 };
+        called(&env, "podman", line).run().exits_with(podman);
     }
     for (line, said) in
         [("", "missing command 'podman COMMAND'"), ("network", "missing command 'podman network COMMAND'")]
     {
         called(&env, "podman", line).run().exits_with(125).stderr_has(said).stdout_has("Commands:");
     }
-    called(&env, "docker", "network").run().succeeds().stdout_has("Commands:");
+    called(&env, "docker", "network").run().succeeds().stderr_has("Commands:");
 }
 
 #[test]
