@@ -83,6 +83,9 @@ fn keep(store: &Store, layers: Vec<FinishedLayer>) -> Result<()> {
     layers.publish(&store.lock_shared()?).map(drop)
 }
 
+/// A complete layer with the right to publish it.
+type Claimed = (FinishedLayer, Option<Claim>);
+
 /// What the threads of one pull share.
 struct Work<'a> {
     store: &'a Store,
@@ -90,8 +93,8 @@ struct Work<'a> {
     remote: &'a RemoteImage,
     progress: &'a dyn Progress,
     queue: Mutex<std::vec::IntoIter<LayerPlan>>,
-    /// Complete layers with the right to publish them, and when some were last published.
-    complete: Mutex<(Vec<(FinishedLayer, Option<Claim>)>, Instant)>,
+    /// Complete layers, and when some were last published.
+    complete: Mutex<(Vec<Claimed>, Instant)>,
     kept: Kept<'a>,
     /// The first failure.
     failure: Mutex<Option<Error>>,
