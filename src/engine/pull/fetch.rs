@@ -83,9 +83,6 @@ fn keep(store: &Store, layers: Vec<FinishedLayer>) -> Result<()> {
     layers.publish(&store.lock_shared()?).map(drop)
 }
 
-/// A complete layer with the right to publish it.
-type Claimed = (FinishedLayer, Option<Claim>);
-
 /// What the threads of one pull share.
 struct Work<'a> {
     store: &'a Store,
@@ -93,8 +90,8 @@ struct Work<'a> {
     remote: &'a RemoteImage,
     progress: &'a dyn Progress,
     queue: Mutex<std::vec::IntoIter<LayerPlan>>,
-    /// Complete layers, and when some were last published.
-    complete: Mutex<(Vec<Claimed>, Instant)>,
+    /// Complete layers with the right to publish them, and when some were last published.
+    complete: Mutex<(Vec<ClaimedLayer>, Instant)>,
     kept: Kept<'a>,
     /// The first failure.
     failure: Mutex<Option<Error>>,
@@ -102,6 +99,9 @@ struct Work<'a> {
     /// Threads that fetch layers.
     working: AtomicUsize,
 }
+
+/// A complete layer with the right to publish it, where pulls could agree on that.
+type ClaimedLayer = (FinishedLayer, Option<Claim>);
 
 /// Whether a layer has to be fetched.
 enum Turn {
@@ -152,10 +152,9 @@ impl Work<'_> {
     /// Publishes complete layers that other pulls wait for, as long as layers are being fetched.
     fn serve_others(&self) {
         while self.working.load(Ordering::Relaxed) > 0 {
-            let wanted: Vec<(FinishedLayer, Option<Claim>)> = {
+            let wanted: Vec<ClaimedLayer> = {
                 let mut complete = self.complete.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_wanted =
-                    |(_, claim): &mut (FinishedLayer, Option<Claim>)| claim.as_ref().is_some_and(Claim::is_wanted);
+                let is_wanted = |(_, claim): &mut ClaimedLayer| claim.as_ref().is_some_and(Claim::is_wanted);
                 complete.0.extract_if(.., is_wanted).collect()
             };
             let (layers, claims): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
