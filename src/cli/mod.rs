@@ -31,6 +31,7 @@ mod table;
 mod template;
 mod tree;
 mod ui;
+mod unshare;
 mod verb;
 mod volume;
 

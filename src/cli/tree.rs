@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, login, logout, network, system, volume};
+use super::{container, image, inspect, login, logout, network, system, unshare, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -58,6 +58,7 @@ pub const TOP: &[Entry] = &[
     entry(&["tag"], &image::tag::TAG),
     entry(&["top"], &container::top::VERB),
     entry(&["unpause"], &container::pause::UNPAUSE),
+    entry(&["unshare"], &unshare::VERB),
     entry(&["untag"], &image::tag::UNTAG),
     entry(&["update"], &container::update::VERB),
     entry(&["wait"], &container::wait::VERB),
@@ -77,6 +78,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["attach"], &container::attach::VERB),
             entry(&["create"], &container::create::VERB),
             entry(&["exec"], &container::exec::VERB),
+            entry(&["exists"], &container::exists::VERB),
             entry(&["inspect"], &inspect::CONTAINER),
             entry(&["kill"], &container::kill::VERB),
             entry(&["logs"], &container::logs::VERB),

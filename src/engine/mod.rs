@@ -45,6 +45,7 @@ pub mod stop;
 mod streams;
 pub mod tag;
 pub mod top;
+pub mod unshare;
 pub mod usage;
 mod userns;
 pub mod volume;

@@ -11,7 +11,7 @@ use super::attached::{Attached, Client};
 use super::backoff::Backoff;
 use super::health::Monitor;
 use super::network::Networked;
-use super::protocol::{Launch, MAX_MESSAGE, Reply};
+use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
 use super::{exit_code, sweep_dead, take_lock, this_process};
@@ -154,6 +154,7 @@ impl Supervisor {
                     format: FORMAT,
                     phase: Phase::Running,
                     supervisor: this_process()?,
+                    protocol: PROTOCOL,
                     init: None,
                     started: time::now(),
                     joined: None,
