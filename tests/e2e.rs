@@ -62,6 +62,8 @@ mod parallel;
 mod personas;
 #[path = "e2e/programs.rs"]
 mod programs;
+#[path = "e2e/protocol.rs"]
+mod protocol;
 #[path = "e2e/prune.rs"]
 mod prune;
 #[path = "e2e/pull.rs"]

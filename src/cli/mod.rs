@@ -33,6 +33,7 @@ mod table;
 mod template;
 mod tree;
 mod ui;
+mod unshare;
 mod verb;
 mod volume;
 

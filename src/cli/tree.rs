@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{builder, container, image, inspect, login, logout, network, system, volume};
+use super::{builder, container, image, inspect, login, logout, network, system, unshare, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -64,6 +64,7 @@ pub const TOP: &[Entry] = &[
     entry(&["tag"], &image::tag::TAG),
     entry(&["top"], &container::top::VERB),
     entry(&["unpause"], &container::pause::UNPAUSE),
+    entry(&["unshare"], &unshare::VERB),
     entry(&["untag"], &image::tag::UNTAG),
     entry(&["update"], &container::update::VERB),
     entry(&["wait"], &container::wait::VERB),
@@ -85,6 +86,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["create"], &container::create::VERB),
             entry(&["diff"], &container::diff::CONTAINER),
             entry(&["exec"], &container::exec::VERB),
+            entry(&["exists"], &container::exists::VERB),
             entry(&["export"], &container::export::VERB),
             entry(&["inspect"], &inspect::CONTAINER),
             entry(&["kill"], &container::kill::VERB),

@@ -187,6 +187,14 @@ impl Ui {
         }
     }
 
+    /// Clears a terminal, for a result that is shown again. Anything else gets one result after the other.
+    pub fn clear_screen(&self) -> Result<()> {
+        match self.out_is_terminal {
+            true => self.raw(b"\x1b[H\x1b[2J"),
+            false => Ok(()),
+        }
+    }
+
     /// Makes everything visible that was written so far.
     pub fn flush(&self) -> Result<()> {
         self.out.borrow_mut().flush().map_err(failed)

@@ -52,6 +52,7 @@ mod streams;
 pub mod tag;
 pub mod top;
 pub mod trust;
+pub mod unshare;
 pub mod usage;
 mod userns;
 pub mod volume;

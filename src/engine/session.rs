@@ -173,7 +173,14 @@ impl Relay<'_> {
                 Ok(Some(Reply::Exited(code))) => return Ok(Some(End::Exited(code))),
                 Ok(Some(Reply::Failed(error))) => return Err(error.into()),
                 Ok(Some(Reply::Started(..))) => self.send_size(),
-                Ok(Some(Reply::Stdout(_) | Reply::Stderr(_) | Reply::Done | Reply::Note(_) | Reply::Health(_))) => {}
+                Ok(Some(
+                    Reply::Stdout(_)
+                    | Reply::Stderr(_)
+                    | Reply::Done
+                    | Reply::Note(_)
+                    | Reply::Health(_)
+                    | Reply::Hello(_),
+                )) => {}
             }
         }
     }

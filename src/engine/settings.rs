@@ -10,7 +10,7 @@ use crate::base::{ContainerId, Error, Result, ResultExt, trace};
 use crate::spec::container::Status;
 use crate::spec::resources::Resources;
 use crate::spec::restart::RestartPolicy;
-use crate::supervise::protocol::{self, Change, MAX_MESSAGE, Reply, Request};
+use crate::supervise::protocol::{self, Change, Hello, MAX_MESSAGE, PROTOCOL, Reply, Request};
 
 /// How long a container may be in the course of being started or stopped.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +51,9 @@ pub fn update(engine: &Engine, container: &str, update: &Update) -> Result<Conta
 pub fn set_paused(engine: &Engine, container: &str, paused: bool) -> Result<ContainerId> {
     let id = engine.containers().find(container)?;
     let socket = crate::supervise::connect(&engine.paths.container_socket(&id))?;
+    if socket.is_some() {
+        refuse_older(engine, &id)?;
+    }
     let done = socket.map(|socket| demand(&socket, &Request::Pause(paused))).transpose()?.flatten();
     match done {
         Some(()) => Ok(id),
@@ -64,6 +67,7 @@ fn change(engine: &Engine, id: &ContainerId, change: &Change) -> Result<()> {
     let containers = engine.containers();
     let changed = containers.until(id, PATIENCE, |watch| {
         if let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(id))? {
+            refuse_older(engine, id)?;
             trace::step(|| format!("asks the supervisor of {}: {change:?}", id.short()));
             if demand(&socket, &Request::Change(change.clone()))?.is_some() {
                 return Ok(Some(()));
@@ -87,9 +91,23 @@ fn change(engine: &Engine, id: &ContainerId, change: &Change) -> Result<()> {
     })
 }
 
-/// Sends a request that is answered with [`Reply::Done`]; none when the supervisor has gone without an answer.
+/// Refuses what supervisors of the first protocol do not know: they would not answer.
+fn refuse_older(engine: &Engine, id: &ContainerId) -> Result<()> {
+    match engine.containers().state(id)? {
+        Some(state) if state.protocol < 1 && state.status().is_running() => {
+            Err(Error::unsupported(format!("the supervisor of container `{}` is of an older coracle", id.short()))
+                .hint(format!("`coracle restart {}` gives it a new one", id.short())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sends a request that is answered with [`Reply::Done`]; none when the supervisor has gone without an answer. It says hello
+/// first, so that a supervisor refuses what it does not know.
 pub(super) fn demand(socket: &OwnedFd, request: &Request) -> Result<Option<()>> {
-    match protocol::send_request(socket.as_fd(), request) {
+    let hello = Request::Hello(Hello { protocol: PROTOCOL });
+    let sent = protocol::send_request(socket.as_fd(), &hello);
+    match sent.and_then(|()| protocol::send_request(socket.as_fd(), request)) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(None),
         sent => sent.context(|| "cannot reach the container's supervisor")?,
     }

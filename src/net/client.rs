@@ -63,6 +63,8 @@ pub struct Membership {
     join: Join,
     joined: Joined,
     cut_off: Option<Error>,
+    /// Of the netd at the other end.
+    protocol: u32,
 }
 
 /// A membership that is being renewed after netd's death, while the supervisor does other things.
@@ -72,7 +74,7 @@ pub struct Revival {
     deadline: Instant,
     join: Join,
     /// The answer to the first request, once it has arrived.
-    joined: Option<(Joined, OwnedFd)>,
+    joined: Option<(Joined, OwnedFd, u32)>,
 }
 
 impl Revival {
@@ -94,17 +96,17 @@ impl Revival {
         let mut buffer = vec![0; MAX_MESSAGE];
         match (reply(self.socket.as_fd(), &mut buffer)?.ok_or_else(ended)?, &mut self.joined) {
             (Reply::Failed(error), _) => Err(error.into()),
-            (Reply::Joined(joined, router), answer @ None) => {
-                *answer = Some((*joined, router));
+            (Reply::Joined(joined, router, protocol), answer @ None) => {
+                *answer = Some((*joined, router, protocol));
                 let sent = protocol::send_request(self.socket.as_fd(), &Request::Plug(duplicate(netns)?));
                 sent.map_err(|_| ended())?;
                 Ok(None)
             }
-            (Reply::Plugged(cut_off), Some((joined, router))) => {
+            (Reply::Plugged(cut_off), Some((joined, router, protocol))) => {
                 let join = Join { before: None, ..self.join.clone() };
                 let (socket, router) = (duplicate(self.socket.as_fd())?, duplicate(router.as_fd())?);
                 let cut_off = cut_off.map(Error::from);
-                Ok(Some(Membership { socket, router, join, joined: joined.clone(), cut_off }))
+                Ok(Some(Membership { socket, router, join, joined: joined.clone(), cut_off, protocol: *protocol }))
             }
             _ => Err(misunderstood()),
         }
@@ -125,9 +127,9 @@ impl Membership {
         for _ in 0..ATTEMPTS {
             let socket = find_or_start(paths, program, router)?;
             match ask(socket.as_fd(), &request) {
-                Ok(Some(Reply::Joined(joined, router))) => {
-                    let membership =
-                        Self { socket, router, join: join.clone(), joined: (*joined).clone(), cut_off: None };
+                Ok(Some(Reply::Joined(joined, router, protocol))) => {
+                    let (join, known) = (join.clone(), (*joined).clone());
+                    let membership = Self { socket, router, join, joined: known, cut_off: None, protocol };
                     return Ok((membership, *joined));
                 }
                 Ok(None) => continue,
@@ -193,6 +195,9 @@ impl Membership {
     /// The container has another name: others find it by that from now on, also with a netd that comes later.
     pub fn rename(&mut self, name: &Name) -> Result<()> {
         self.join.name.clone_from(name);
+        if self.protocol < 1 {
+            return Err(Error::unsupported("netd was started by an older coracle, which renames no containers"));
+        }
         wait_at_most(self.socket.as_fd(), PATIENCE_RUNNING)?;
         match self.request(&Request::Rename(name.clone()))? {
             Reply::Done => Ok(()),

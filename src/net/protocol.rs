@@ -2,6 +2,19 @@
 //! descriptors attached. A supervisor sends one request at a time and waits for the answer. The connection itself is
 //! the membership: when it closes, its container leaves all networks and its ports are closed soon after. A supervisor
 //! that must know when they are closed sends [`Request::Leave`].
+//!
+//! # Versions
+//!
+//! Supervisors and netd live on while coracle is updated, so that both ends may be of another version. The first message of
+//! each side has its [`PROTOCOL`] ([`Hello`]): 0 where none is given.
+//!
+//! | protocol | what came with it |
+//! |---|---|
+//! | 0 | everything but |
+//! | 1 | the number itself, [`Request::Rename`] |
+//!
+//! What a message gains later has a default, and what the receiver does not know in it is passed over. A request that is newer
+//! than the other side's protocol is not sent. Nothing is ever taken away or given another meaning.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +28,18 @@ use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::spec::network::{Endpoint, Joined, Network, Publish, Rate, Wish};
 use crate::sys::socket;
+
+/// The protocol of this program.
+pub const PROTOCOL: u32 = 1;
+
+/// The first message of a side: what it is about, and the protocol of the sender.
+#[derive(Debug, Serialize, Deserialize)]
+struct Hello<T> {
+    #[serde(default)]
+    protocol: u32,
+    #[serde(flatten)]
+    body: T,
+}
 
 /// The largest message: a few thousand published ports.
 pub const MAX_MESSAGE: usize = 200 * 1024;
@@ -90,8 +115,9 @@ pub struct Counters {
 /// From netd to a supervisor.
 #[derive(Debug)]
 pub enum Reply {
-    /// See [`Request::Join`]. The descriptor keeps the router's namespace alive and is what a new netd is started with.
-    Joined(Box<Joined>, OwnedFd),
+    /// See [`Request::Join`]. The descriptor keeps the router's namespace alive and is what a new netd is started with. The
+    /// number is the sender's [`PROTOCOL`].
+    Joined(Box<Joined>, OwnedFd, u32),
     /// See [`Request::Plug`]. `Some(reason)` if there is no uplink: containers reach only each other.
     Plugged(Option<WireError>),
     /// See [`Request::Connect`].
@@ -107,7 +133,7 @@ pub enum Reply {
 /// Sends a request.
 pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()> {
     match request {
-        Request::Join(join) => socket::send(socket, b"J", &json(join)?, &[]),
+        Request::Join(join) => socket::send(socket, b"J", &json(&Hello { protocol: PROTOCOL, body: join })?, &[]),
         Request::Plug(netns) => socket::send(socket, b"P", &[], &[netns.as_fd()]),
         Request::Connect(what, netns) => socket::send(socket, b"C", &json(what)?, &[netns.as_fd()]),
         Request::Disconnect(network, netns) => socket::send(socket, b"D", &json(network)?, &[netns.as_fd()]),
@@ -124,7 +150,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
     let Some((tag, body)) = buffer.get(..length).and_then(<[u8]>::split_first) else { return Ok(None) };
     let mut fd = || fds.pop().ok_or_else(malformed);
     Ok(Some(match tag {
-        b'J' => Request::Join(parse(body)?),
+        b'J' => Request::Join(parse::<Hello<_>>(body)?.body),
         b'P' => Request::Plug(fd()?),
         b'C' => Request::Connect(parse(body)?, fd()?),
         b'D' => Request::Disconnect(parse(body)?, fd()?),
@@ -138,7 +164,9 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
 /// Sends a reply.
 pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
     match reply {
-        Reply::Joined(joined, router) => socket::send(socket, b"j", &json(joined)?, &[router.as_fd()]),
+        Reply::Joined(joined, router, protocol) => {
+            socket::send(socket, b"j", &json(&Hello { protocol: *protocol, body: joined })?, &[router.as_fd()])
+        }
         Reply::Plugged(cut_off) => socket::send(socket, b"p", &json(cut_off)?, &[]),
         Reply::Connected(endpoint) => socket::send(socket, b"c", &json(endpoint)?, &[]),
         Reply::Counters(counters) => socket::send(socket, b"n", &json(counters)?, &[]),
@@ -152,7 +180,10 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Op
     let (length, mut fds) = socket::receive(socket, buffer)?;
     let Some((tag, body)) = buffer.get(..length).and_then(<[u8]>::split_first) else { return Ok(None) };
     Ok(Some(match tag {
-        b'j' => Reply::Joined(parse(body)?, fds.pop().ok_or_else(malformed)?),
+        b'j' => {
+            let Hello { protocol, body } = parse(body)?;
+            Reply::Joined(body, fds.pop().ok_or_else(malformed)?, protocol)
+        }
         b'p' => Reply::Plugged(parse(body)?),
         b'c' => Reply::Connected(parse(body)?),
         b'n' => Reply::Counters(parse(body)?),
@@ -234,6 +265,37 @@ mod tests {
         assert!(matches!(reply, Reply::Counters(received) if received == counted));
         drop(a);
         assert!(receive_request(b.as_fd(), &mut buffer).unwrap().is_none());
+    }
+
+    /// What a supervisor of protocol 0 said, and what its netd answered: both must be understood for ever.
+    #[test]
+    fn the_first_protocol_is_still_understood() {
+        const JOIN: &str = r#"J{"container":"abababababababababababababababababababababababababababababababab","name":"web","hostname":"web","networks":[],"ports":[{"port":{"host_ip":"127.0.0.1","host_port":80,"container_port":80,"protocol":"udp"},"last_host_port":90}],"remap_low_ports":true,"dns_servers":["192.0.2.1"],"before":null}"#;
+        const JOINED: &str = r#"j{"endpoints":[{"network":"front","network_id":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","interface":"eth0","mac":"02:00:00:00:00:01","ipv4":"10.0.0.2/24","ipv6":null,"gateway4":"10.0.0.1","gateway6":null,"aliases":[]}],"ports":[],"resolvers":["10.0.0.1"],"host_gateway":null}"#;
+        let (a, b) = pair();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        let other = UnixStream::pair().unwrap().0;
+        socket::send(a.as_fd(), JOIN.as_bytes(), &[], &[]).unwrap();
+        match receive_request(b.as_fd(), &mut buffer).unwrap().unwrap() {
+            Request::Join(received) => {
+                assert_eq!(*received, Join { rate: None, host_loopback: false, ..join() });
+            }
+            other => panic!("{other:?}"),
+        }
+        socket::send(b.as_fd(), JOINED.as_bytes(), &[], &[other.as_fd()]).unwrap();
+        match receive_reply(a.as_fd(), &mut buffer).unwrap().unwrap() {
+            Reply::Joined(joined, _, 0) => assert_eq!(joined.endpoints[0].network.as_str(), "front"),
+            other => panic!("{other:?}"),
+        }
+        // And the other way round: what is said today is read by one that does not know the new values.
+        send_request(a.as_fd(), &Request::Join(Box::new(join()))).unwrap();
+        let length = socket::receive(b.as_fd(), &mut buffer).unwrap().0;
+        let said: serde_json::Value = serde_json::from_slice(&buffer[1..length]).unwrap();
+        let first: serde_json::Value = serde_json::from_str(&JOIN[1..]).unwrap();
+        for (key, value) in first.as_object().unwrap() {
+            assert_eq!(&said[key], value, "{key}");
+        }
+        assert_eq!(said["protocol"], PROTOCOL);
     }
 
     proptest! {

@@ -22,6 +22,9 @@ pub struct RunState {
     pub phase: Phase,
     /// The supervising process of this run.
     pub supervisor: ProcessIdentity,
+    /// The protocol of its socket (`supervise::protocol`); 0 before there was a number.
+    #[serde(default)]
+    pub protocol: u32,
     /// The container's pid 1, as the host sees it; none when it never started.
     pub init: Option<ProcessIdentity>,
     /// When pid 1 was started.
@@ -89,6 +92,7 @@ impl RunState {
             format: FORMAT,
             phase: Phase::Running,
             supervisor,
+            protocol: 0,
             init: None,
             started: time::now(),
             joined: None,
@@ -174,6 +178,7 @@ mod tests {
             format: FORMAT,
             phase: Phase::Running,
             supervisor: supervisor.clone(),
+            protocol: 0,
             init: Some(init.clone()),
             started: now(),
             joined: None,
@@ -210,6 +215,9 @@ mod tests {
         let old = r#"{"format":1,"phase":{"exited":{"code":1,"finished":"2026-11-21T09:31:00Z","error":""}},
             "supervisor":{"pid":1,"start_time":2,"boot_id":"x"},"init":null,"started":"2026-11-21T09:30:00Z"}"#;
         let state: RunState = serde_json::from_str(old).unwrap();
-        assert_eq!((state.restarts, state.stopped, state.health, state.oom_killed), (0, false, None, false));
+        assert_eq!(
+            (state.restarts, state.stopped, state.health, state.oom_killed, state.protocol),
+            (0, false, None, false, 0)
+        );
     }
 }

@@ -60,6 +60,7 @@ impl Store {
     /// removed meanwhile). Durable on return. The same image again is no error; with another manifest (the same layers
     /// compressed otherwise) the newer replaces the older.
     pub fn put_image<M>(&self, _lock: &StoreLock<M>, image: NewImage<'_>) -> Result<ImageRecord> {
+        self.writable()?;
         let config = ImageConfig::parse(image.config)?;
         let layers = config.rootfs.diff_ids.clone();
         if let Parsed::Manifest(manifest) = parse_manifest(image.manifest, Some(image.manifest_media_type))?

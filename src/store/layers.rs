@@ -133,6 +133,7 @@ impl Store {
 
     /// A place to unpack a layer in. Dropped without publication, it is removed again.
     pub fn stage_layer(&self) -> Result<StagedLayer> {
+        self.writable()?;
         let staging = Staging::new(&self.path("staging"))?;
         let tree = staging.path().join(TREE);
         fs::create_dir(&tree).at(&tree, "cannot create the directory")?;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! store/
-//! ├── meta.json                        {"format":"coracle store","version":1}
+//! ├── meta.json                        {"format":"coracle store","version":1,"features":{…}}: see below
 //! ├── lock                             flock(2): see below
 //! ├── adding                           flock(2): held shared from an image's first layer to the image
 //! ├── mending                          flock(2): held while a damaged layer is replaced
@@ -28,6 +28,17 @@
 //! ```
 //!
 //! `<diff id>`, `<digest>` and `<id>` are the hexadecimal digits alone; their number tells the algorithm.
+//!
+//! # Features
+//!
+//! `meta.json` may name features that the store makes use of, in three lists. A coracle that does not know one of them
+//!
+//! * `compatible`: reads and changes the store all the same;
+//! * `read_only_compatible`: reads it, and refuses to change it;
+//! * `incompatible`: refuses it.
+//!
+//! So a later format that older programs can live with in part need not raise the version, which refuses all of them. A store
+//! without lists, as format 1 was at first, uses none.
 //!
 //! # Theory of operation
 //!
@@ -72,7 +83,7 @@ use std::path::{Path, PathBuf};
 use crate::base::lock::{Lock, Mode};
 use crate::base::paths::private_dir;
 use crate::base::publish::{self, Durability};
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, text};
 use crate::oci::Digest;
 use crate::sys::placement;
 
@@ -88,17 +99,42 @@ const VERSION: u32 = 1;
 /// `meta.json`'s name for it.
 const FORMAT: &str = "coracle store";
 
+/// The features that this program knows.
+const KNOWN: &[&str] = &[];
+
 /// `meta.json`.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Meta {
     format: String,
     version: u32,
+    #[serde(default)]
+    features: Features,
+}
+
+/// What a store makes use of, by what a program may do that does not know it.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Features {
+    compatible: Vec<String>,
+    read_only_compatible: Vec<String>,
+    incompatible: Vec<String>,
+}
+
+impl Features {
+    /// Those of a list that this program does not know, for messages.
+    fn unknown(list: &[String]) -> Option<String> {
+        let unknown: Vec<_> = list.iter().filter(|name| !KNOWN.contains(&name.as_str())).collect();
+        let shown = unknown.iter().take(5).map(|name| format!("`{}`", text::clean(name)));
+        (!unknown.is_empty()).then(|| shown.collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// The image store below one directory.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    /// The features for lack of which it must not be changed.
+    read_only: Option<String>,
 }
 
 /// Held by whoever adds; many at once.
@@ -118,9 +154,12 @@ pub struct StoreLock<M> {
 impl Store {
     /// Opens the store in the directory `root`, and makes it on first use. A store of a newer format is refused.
     pub fn open(root: &Path) -> Result<Self> {
-        let store = Self { root: root.to_owned() };
+        let mut store = Self { root: root.to_owned(), read_only: None };
         match publish::read_json::<Meta>(&store.path("meta.json"))? {
-            Some(meta) => store.check(&meta)?,
+            Some(meta) => {
+                store.check(&meta)?;
+                store.read_only = Features::unknown(&meta.features.read_only_compatible);
+            }
             None => store.create()?,
         }
         Ok(store)
@@ -137,8 +176,27 @@ impl Store {
                 meta.version
             ))
             .hint("use the newer coracle that made it, or another XDG_DATA_HOME")),
-            false => Ok(()),
+            false => match Features::unknown(&meta.features.incompatible) {
+                Some(features) => Err(self.foreign("cannot be used", &features)),
+                None => Ok(()),
+            },
         }
+    }
+
+    /// Fails for a store that must not be changed by this version.
+    fn writable(&self) -> Result<()> {
+        match &self.read_only {
+            Some(features) => Err(self.foreign("can be read, but not changed", features)),
+            None => Ok(()),
+        }
+    }
+
+    fn foreign(&self, what: &str, features: &str) -> Error {
+        Error::unsupported(format!(
+            "the image store `{}` {what}: it has {features}, which this version does not know",
+            self.root.display()
+        ))
+        .hint("use the newer coracle that made it, or another XDG_DATA_HOME")
     }
 
     /// Two processes may do this at once: they do the same. `meta.json` comes last and says that all is there.
@@ -148,7 +206,7 @@ impl Store {
         }
         // Only a hint: file systems that do not know it do without.
         let _ = placement::spread_children(&self.path("staging"));
-        let meta = Meta { format: FORMAT.into(), version: VERSION };
+        let meta = Meta { format: FORMAT.into(), version: VERSION, features: Features::default() };
         publish::json(&self.path("meta.json"), &meta, Durability::Durable)
     }
 
@@ -160,6 +218,7 @@ impl Store {
 
     /// The lock for removing. Hold it for as short as possible.
     pub fn lock_exclusive(&self) -> Result<StoreLock<Exclusive>> {
+        self.writable()?;
         let lock = Lock::wait(&self.path("lock"), Mode::Exclusive)?;
         Ok(StoreLock { _lock: lock, _mode: PhantomData })
     }

@@ -26,6 +26,7 @@ impl Store {
     /// Gives an image the name `reference`, which another image may have had: its digest if it has one, else its tag.
     /// Durable on return.
     pub fn tag<M>(&self, _lock: &StoreLock<M>, reference: &Reference, image: &ImageRecord) -> Result<()> {
+        self.writable()?;
         let path = self.name_path(reference);
         let name = Name { version: super::VERSION, image: image.id.clone() };
         let text = serde_json::to_vec(&name).at(&path, "cannot encode the record of")?;

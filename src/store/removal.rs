@@ -54,6 +54,7 @@ impl Store {
     /// Says that layers are being published for an image that comes later. As long as the returned value lives, in this or
     /// any other process, no such layer is reclaimed. Waits only for a removal, which takes milliseconds.
     pub fn begin_adding(&self) -> Result<Adding> {
+        self.writable()?;
         Ok(Adding { _lock: Lock::wait(&self.path("adding"), Mode::Shared)? })
     }
 
@@ -66,6 +67,7 @@ impl Store {
         age: Duration,
         in_use: impl FnOnce() -> Result<HashSet<Digest>>,
     ) -> Result<Vec<Digest>> {
+        self.writable()?;
         let needed = self.layers_of_images()?;
         // Most of the time there is none, which is found out without a lock.
         let orphans: Vec<Digest> = self.layer_ids()?.into_iter().filter(|layer| !needed.contains(layer)).collect();
@@ -89,6 +91,7 @@ impl Store {
     /// Removes what interrupted processes left: staged layers and records of the dead, and the trash. Living work is left alone. Call it
     /// as root of the user namespace that owns the trees.
     pub fn sweep(&self) -> Result<()> {
+        self.writable()?;
         publish::sweep_files(&self.root)?;
         ["blobs", "images", "refs", "lists"]
             .iter()
@@ -101,6 +104,7 @@ impl Store {
     /// of containers; it is asked under the lock, and only when there is something to complete. Nothing happens while
     /// somebody holds the lock.
     pub fn resume_removals(&self, in_use: impl FnOnce() -> Result<HashSet<Digest>>) -> Result<()> {
+        self.writable()?;
         if names_in(&self.path("removing"))?.is_empty() {
             return Ok(());
         }

@@ -440,6 +440,36 @@ fn other_formats_are_refused() {
     assert!(open(r#"{"format":"something else","version":1}"#).message().contains("is not an image store"));
 }
 
+#[test]
+fn unknown_features_allow_what_they_say() {
+    let scratch = Scratch::new();
+    let meta = scratch.root().join("meta.json");
+    let open = |features: &str| {
+        fs::write(&meta, format!(r#"{{"format":"coracle store","version":1,"features":{{{features}}}}}"#)).unwrap();
+        Store::open(&scratch.root())
+    };
+    for known in ["", r#""compatible":["later"]"#, r#""incompatible":[],"read_only_compatible":[]"#] {
+        let store = open(known).unwrap();
+        assert!(store.lock_exclusive().is_ok() && store.begin_adding().is_ok() && store.stage_layer().is_ok());
+    }
+    let store = open(r#""read_only_compatible":["later"]"#).unwrap();
+    assert!(store.list().is_ok() && store.lookup("web").unwrap().is_none() && store.lock_shared().is_ok());
+    let refused = [
+        store.lock_exclusive().map(drop).unwrap_err(),
+        store.begin_adding().map(drop).unwrap_err(),
+        store.stage_layer().map(drop).unwrap_err(),
+        store.sweep().unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.message().contains("can be read, but not changed: it has `later`"), "{error}");
+    }
+    assert!(store.reclaim_layers(Duration::ZERO, || Ok(HashSet::new())).is_err());
+    let refused = open(r#""incompatible":["later","\u001b[2J"]"#).unwrap_err();
+    assert!(refused.message().contains("cannot be used: it has `later`"), "{refused}");
+    assert!(!refused.message().contains('\u{1b}'));
+}
+
 /// The format on disk, pinned: whoever changes it needs a new version and a migration.
 #[test]
 fn format_1_is_still_read() {

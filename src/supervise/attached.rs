@@ -61,6 +61,8 @@ pub(super) struct Client {
     stalled: Option<Instant>,
     /// Nothing follows what is queued.
     closing: bool,
+    /// It has said hello: what is not known is refused, and not ignored.
+    pub(super) greeted: bool,
 }
 
 impl Client {
@@ -68,7 +70,7 @@ impl Client {
         rustix::io::ioctl_fionbio(&socket, true).context(|| "cannot set up a client's socket")?;
         let queue = VecDeque::new();
         let (attached, awaits, stdin, owner, closing) = (false, false, false, false, false);
-        Ok(Self { socket, attached, awaits, stdin, owner, queue, queued: 0, stalled: None, closing })
+        Ok(Self { socket, attached, awaits, stdin, owner, queue, queued: 0, stalled: None, closing, greeted: false })
     }
 
     pub(super) fn attach(&mut self, stdin: bool, owner: bool) {

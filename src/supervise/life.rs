@@ -12,7 +12,7 @@ use super::backoff::Backoff;
 use super::health::Monitor;
 use super::limited::Limits;
 use super::network::Networked;
-use super::protocol::{Launch, MAX_MESSAGE, Reply};
+use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
 use super::{exit_code, sweep_dead, take_lock, this_process, unions};
@@ -160,7 +160,8 @@ impl Supervisor {
         };
         match begun() {
             Ok((network, limits, listener, terminations, started)) => {
-                let state = RunState { limits: limits.in_force(), ..RunState::begun(this_process()?) };
+                let begun = RunState::begun(this_process()?);
+                let state = RunState { limits: limits.in_force(), protocol: PROTOCOL, ..begun };
                 let mut supervisor = Self {
                     paths: paths.clone(),
                     attached: Attached::new(paths.container(&config.id).join("log")),

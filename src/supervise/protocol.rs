@@ -1,5 +1,20 @@
 //! What is said on a supervisor's socket, from both sides. Each message is one SOCK_SEQPACKET packet: a tag byte, then
-//! raw bytes or JSON. Both ends are the same build or close to it; an unknown tag is ignored by the supervisor.
+//! raw bytes or JSON.
+//!
+//! # Versions
+//!
+//! A container lives on while coracle is updated, so that both ends may be of another version. A client that wants to know
+//! sends [`Request::Hello`] first, and the supervisor answers with its own; each has the sender's [`PROTOCOL`]. The record of a
+//! run has that of its supervisor, too.
+//!
+//! | protocol | what came with it |
+//! |---|---|
+//! | 0 | everything but |
+//! | 1 | hello, [`Request::Change`], [`Request::Pause`] |
+//!
+//! What a message gains later has a default, and what the receiver does not know in it is passed over. A request that a
+//! supervisor does not know is refused if the client has said hello, and ignored otherwise, as in protocol 0. A client is sent
+//! no reply that is newer than its hello. Nothing is ever taken away or given another meaning.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +30,16 @@ use crate::spec::namespaces::Member;
 use crate::spec::resources::Resources;
 use crate::spec::restart::RestartPolicy;
 use crate::sys::socket;
+
+/// The protocol of this program.
+pub const PROTOCOL: u32 = 1;
+
+/// The first message of a side that gives its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] of the sender.
+    pub protocol: u32,
+}
 
 /// The most bytes of a stream in one message.
 pub const CHUNK: usize = 32 * 1024;
@@ -84,6 +109,8 @@ pub enum Change {
 /// From a client to the supervisor.
 #[derive(Debug)]
 pub enum Request {
+    /// See [`Hello`]. The answer is [`Reply::Hello`].
+    Hello(Hello),
     /// See [`Launch`]; only as the first message on the socket the supervisor was born with.
     Launch(Launch),
     /// See [`Exec`].
@@ -117,6 +144,8 @@ pub enum Request {
 /// From the supervisor to a client.
 #[derive(Debug)]
 pub enum Reply {
+    /// See [`Request::Hello`].
+    Hello(Hello),
     /// The container's or the added process runs; its pid on the host, and its terminal if one was made for an `exec`.
     Started(i32, Option<OwnedFd>),
     /// Before [`Reply::Started`]: what the user should know of this run.
@@ -139,6 +168,7 @@ pub enum Reply {
 pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()> {
     let json = |value: serde_json::Result<Vec<u8>>| value.map_err(io::Error::other);
     match request {
+        Request::Hello(hello) => socket::send(socket, b"h", &json(serde_json::to_vec(hello))?, &[]),
         Request::Launch(launch) => socket::send(socket, b"L", &json(serde_json::to_vec(launch))?, &[]),
         Request::Exec(exec, fds) => {
             let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
@@ -173,6 +203,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
     let i64_at = |at: usize| Some(i64::from_ne_bytes(body.get(at..at + 8)?.try_into().ok()?));
     let u16_at = |at: usize| Some(u16::from_ne_bytes(body.get(at..at + 2)?.try_into().ok()?));
     Ok(Some(match tag {
+        b'h' => Request::Hello(serde_json::from_slice(body).map_err(|_| bad())?),
         b'L' => Request::Launch(serde_json::from_slice(body).map_err(|_| bad())?),
         b'x' => Request::Exec(serde_json::from_slice(body).map_err(|_| bad())?, fds),
         b'a' => Request::Attach(body == [1]),
@@ -197,6 +228,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
 /// Sends a reply that is not output.
 pub fn send_reply(socket: BorrowedFd<'_>, reply: &Reply) -> io::Result<()> {
     match reply {
+        Reply::Hello(hello) => socket::send(socket, b"h", &serde_json::to_vec(hello).map_err(io::Error::other)?, &[]),
         Reply::Started(pid, terminal) => {
             let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
             socket::send(socket, b"S", &pid.to_ne_bytes(), &fds)
@@ -232,6 +264,7 @@ pub fn receive_reply(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<Option
     let number = || body.try_into().map(i32::from_ne_bytes);
     let bad = |_| Error::system("the container's supervisor sent a message that is not understood");
     Ok(Some(match tag {
+        b'h' => Reply::Hello(serde_json::from_slice(body).context(|| "cannot understand the supervisor's hello")?),
         b'N' => Reply::Note(String::from_utf8_lossy(body).into_owned()),
         b'S' => Reply::Started(number().map_err(bad)?, fds.into_iter().next()),
         b'd' => Reply::Done,
@@ -266,6 +299,7 @@ mod tests {
             terminal: (80, 25),
         };
         for request in [
+            Request::Hello(Hello { protocol: 7 }),
             Request::Launch(launch),
             Request::Stop(15, -1),
             Request::Resize(80, 25),
@@ -286,6 +320,7 @@ mod tests {
             assert_eq!(format!("{got:?}"), format!("{request:?}"));
         }
         for reply in [
+            Reply::Hello(Hello { protocol: 7 }),
             Reply::Note("x".into()),
             Reply::Started(7, None),
             Reply::Done,
@@ -300,6 +335,55 @@ mod tests {
         assert_eq!(receive_request(b.as_fd(), &mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidData);
         drop(a);
         assert!(receive_request(b.as_fd(), &mut buffer).unwrap().is_none());
+    }
+
+    /// What clients of protocol 0 said: a supervisor must understand it for ever.
+    #[test]
+    fn requests_of_the_first_protocol_are_understood() {
+        let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        for (packet, understood) in [
+            (&br#"L{"id":"abababababababababababababababababababababababababababababababab","layers":["/l"],"attach":true,"stdin":false,"terminal":[80,25]}"#[..], "Launch(Launch { id"),
+            (br#"x{"argv":["true"],"env":["A=1"],"user":null,"cwd":"/","terminal":[80,25],"privileged":false}"#, "Exec(Exec { argv: [\"true\"], env: [\"A=1\"], user: None, cwd: Some(\"/\")"),
+            (b"a\x01", "Attach(true)"),
+            (b"ihello", "Stdin([104"),
+            (b"I", "StdinEnd"),
+            (b"r\x50\0\x19\0", "Resize(80, 25)"),
+            (br#"n{"Connect":{"network":"front","aliases":["w"]}}"#, "ChangeNetwork(Connect(Member { network"),
+            (br#"n{"Disconnect":"front"}"#, "ChangeNetwork(Disconnect("),
+            (b"K", "Keep"),
+            (b"w", "Await"),
+            (b"c", "Check"),
+            (b"k\x09\0\0\0", "Signal(9)"),
+            (b"s\x0f\0\0\0\0\0\0\0\x10\x27\0\0\0\0\0\0", "Stop(15, 10000)"),
+            // One of a client that is newer: what is not known in it is passed over.
+            (br#"h{"protocol":9,"later":[1]}"#, "Hello(Hello { protocol: 9 })"),
+        ] {
+            socket::send(a.as_fd(), packet, &[], &[]).unwrap();
+            let got = format!("{:?}", receive_request(b.as_fd(), &mut buffer).unwrap().unwrap());
+            assert!(got.starts_with(understood), "{got}");
+        }
+    }
+
+    /// What supervisors of protocol 0 said: a client must understand it for ever.
+    #[test]
+    fn replies_of_the_first_protocol_are_understood() {
+        let (a, b) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let mut buffer = vec![0; MAX_MESSAGE];
+        for (packet, understood) in [
+            (&b"S\x07\0\0\0"[..], "Started(7, None)"),
+            (b"Nx", "Note(\"x\")"),
+            (b"d", "Done"),
+            (br#"F{"kind":"Conflict","message":"m","hints":["h"]}"#, "Failed(WireError { kind: Conflict"),
+            (b"oab", "Stdout([97, 98])"),
+            (b"e", "Stderr([])"),
+            (b"X\xfd\xff\xff\xff", "Exited(-3)"),
+            (br#"H{"status":"healthy","failing_streak":0,"log":[]}"#, "Health(HealthState { status: Healthy"),
+        ] {
+            socket::send(a.as_fd(), packet, &[], &[]).unwrap();
+            let got = format!("{:?}", receive_reply(b.as_fd(), &mut buffer).unwrap().unwrap());
+            assert!(got.starts_with(understood), "{got}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::attached::Client;
 use super::health::Monitor;
 use super::life::{Ending, Supervisor};
 use super::network::{self, Networked};
-use super::protocol::{self, Exec, NetworkChange, Reply, Request};
+use super::protocol::{self, Exec, Hello, NetworkChange, PROTOCOL, Reply, Request};
 use super::sockets::peer_of;
 use super::timers::Timer;
 use super::{exit_code, prepare};
@@ -192,7 +192,10 @@ impl Supervisor {
                 Ok(Some(request)) => request,
                 Ok(None) => return self.attached.drop_client(index),
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => continue,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.not_understood(index);
+                    continue;
+                }
                 // Descriptors came with it, and some did not fit (unix(7), MSG_CTRUNC).
                 Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
                     let error = Error::system("the container's supervisor has too many open files")
@@ -203,6 +206,11 @@ impl Supervisor {
             };
             match request {
                 Request::Launch(_) => {}
+                Request::Hello(_) => {
+                    let client = self.attached.client_mut(index);
+                    client.greeted = true;
+                    client.tell(Reply::Hello(Hello { protocol: PROTOCOL }));
+                }
                 Request::Exec(exec, fds) => {
                     let client = self.attached.take_client(index);
                     return self.exec(&exec, fds, client);
@@ -251,6 +259,16 @@ impl Supervisor {
                     self.stop(signal, patience);
                 }
             }
+        }
+    }
+
+    /// A request of a newer client, or none at all.
+    fn not_understood(&mut self, index: usize) {
+        let client = self.attached.client_mut(index);
+        if client.greeted {
+            let error = Error::unsupported("the container's supervisor does not know this request")
+                .hint("it was started by an older coracle: restart the container");
+            client.tell(Reply::Failed(WireError::from(&error)));
         }
     }
 

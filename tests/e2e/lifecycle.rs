@@ -434,3 +434,42 @@ fn descendants_end_with_the_container() {
     });
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn logs_of_several_containers_are_merged_by_time() {
+    let env = ready!(busybox);
+    for (name, line) in [("one", "first"), ("two", "second"), ("three", "third")] {
+        env.coracle(&format!("run --name {name} IMAGE echo {line}")).succeeds();
+    }
+    let id = env.inspect("two", "{{.Id}}");
+    env.coracle("logs --names three one two").succeeds().stdout_is("one first\ntwo second\nthree third\n");
+    env.coracle("logs two one").succeeds().stdout_has(&format!("{} second\n", &id[..12]));
+    env.coracle("logs --details one").succeeds().stdout_is(" first\n");
+    env.coracle("logs one nosuch").fails_with(1).stderr_has("no such container").stdout_is("");
+    env.called("docker", "logs one two").run().fails_with(1).stderr_has("requires 1 argument");
+    let slow = "sh -c 'echo ready; while [ ! -e /go ]; do sleep 0.05; done; echo end'";
+    for name in ["four", "five"] {
+        env.run_detached(&format!("--name {name} IMAGE {slow}"));
+    }
+    let follower = env.command("logs -f --names four five").spawn();
+    for name in ["four", "five"] {
+        follower.prints(&format!("{name} ready"));
+        env.coracle(&format!("exec {name} touch /go")).succeeds();
+        follower.prints(&format!("{name} end"));
+    }
+    follower.wait().succeeds();
+}
+
+#[test]
+fn ps_is_shown_again_and_again() {
+    let env = ready!(busybox);
+    let watch = env.command("ps --sync --watch 1 --format '{{.Names}} {{.State}}'").spawn();
+    env.run_detached("--name web IMAGE sleep 1000");
+    watch.prints("web running\n");
+    env.coracle("pause web").succeeds();
+    watch.prints("web paused\n");
+    watch.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(watch.wait().code(), 143);
+    env.coracle("container exists web").succeeds();
+    env.coracle("container exists nosuch").fails_with(1).stderr_is("");
+}

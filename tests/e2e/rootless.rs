@@ -253,3 +253,24 @@ fn a_namespace_without_a_map_is_replaced() {
         super::crash::kill_netd(&env);
     }
 }
+
+#[test]
+fn unshare_runs_a_program_in_the_namespace_of_the_files() {
+    let env = ready!(busybox);
+    env.coracle("unshare id -u").succeeds().stdout_is("0\n");
+    env.coracle("unshare sh -c 'exit 3'").fails_with(3);
+    env.coracle("unshare nosuch-program").fails_with(127).stderr_has("cannot run `nosuch-program`");
+    env.command("unshare").var("SHELL", "/bin/true").run().succeeds();
+    // What only another user of a container may touch can be removed.
+    let directory = env.mkdir("made");
+    let make = "sh -c 'mkdir /d/x && touch /d/x/file && chown -R 33:33 /d/x && chmod 700 /d/x'";
+    env.coracle(&format!("run --rm -v {}:/d IMAGE {make}", directory.display())).succeeds();
+    assert!(std::fs::remove_dir_all(directory.join("x")).is_err(), "it is another user's");
+    env.coracle(&format!("unshare ls {}", directory.join("x").display())).succeeds().stdout_is("file\n");
+    env.coracle(&format!("unshare rm -rf {}", directory.join("x").display())).succeeds();
+    assert!(!directory.join("x").exists());
+    // While containers run it is the same namespace, and it keeps nothing alive afterwards.
+    env.run_detached("--name web IMAGE sleep 1000");
+    let theirs = std::fs::read_link(format!("/proc/{}/ns/user", env.supervisor("web"))).expect("it runs");
+    env.coracle("unshare readlink /proc/self/ns/user").succeeds().stdout_is(&format!("{}\n", theirs.display()));
+}

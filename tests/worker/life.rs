@@ -19,7 +19,8 @@ use coracle::engine::session::{End, Terminal};
 use coracle::engine::settings::Update;
 use coracle::engine::stop::{self, How};
 use coracle::engine::{
-    attach, create, df, exec, history, images, inspect, kill, logs, ps, rmi, run, settings, start, stats, top, usage,
+    attach, create, df, events, exec, history, images, inspect, kill, logs, ps, rmi, run, settings, start, stats, top,
+    usage,
     wait,
 };
 use coracle::net::networks::NewNetwork;
@@ -43,6 +44,7 @@ pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
 
     created_and_started(scene, image, &format!("made{user}"));
     run_at_once(scene, image, &format!("run{user}"));
+    changes(scene, image, user);
     networks(scene, image, user);
     the_built_in_image(scene, user);
     archives(scene, image, user);
@@ -212,6 +214,27 @@ fn networks(scene: &Scene, image: &str, user: usize) {
     }
 }
 
+/// What changes of a container that runs.
+fn changes(scene: &Scene, image: &str, user: usize) {
+    let engine = &scene.engine;
+    let (former, name) = (format!("former{user}"), format!("changed{user}"));
+    let id = in_background(scene, image, &former);
+    settings::rename(engine, &former, &name).unwrap();
+    let update = settings::Update { restart: Some(coracle::spec::restart::RestartPolicy::Always) };
+    assert_eq!(settings::update(engine, &name, &update).unwrap(), id);
+    settings::set_paused(engine, &name, true).unwrap();
+    assert!(exec::exec(engine, &name, &echo("x"), None).is_err());
+    settings::set_paused(engine, &name, false).unwrap();
+    let mut told = 0;
+    let mut sink = |event: Option<coracle::spec::events::Event>| {
+        told += usize::from(event.is_some_and(|event| event.id == id.as_str()));
+        Ok(())
+    };
+    events::read(engine, &events::EventRequest::default(), &mut sink).unwrap();
+    assert!(told >= 6, "created, started, renamed, updated, paused, unpaused: {told}");
+    remove(scene, &name);
+}
+
 /// The program of that image is this very test.
 fn the_built_in_image(scene: &Scene, user: usize) {
     let mut hello = request(scene, "hello", &format!("hello{user}"), &[]);
@@ -242,11 +265,11 @@ fn echo(word: &str) -> ExecRequest {
 
 fn printed(scene: &Scene, name: &str) -> String {
     let mut text = String::new();
-    let mut sink = |entry: coracle::spec::logs::Entry| {
+    let mut sink = |_: &logs::Source, entry: coracle::spec::logs::Entry| {
         text.push_str(&entry.text);
         Ok(())
     };
-    logs::read(&scene.engine, name, &logs::LogRequest::default(), &mut sink).unwrap();
+    logs::read(&scene.engine, &[name.to_owned()], &logs::LogRequest::default(), &mut sink).unwrap();
     text
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use gotmpl::Value;
@@ -13,6 +14,7 @@ use crate::base::{Result, text, time};
 use crate::cli::context::{Context, Persona};
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::Engine;
 use crate::engine::ps::{Filters, Query, list as engine_list};
 use crate::engine::usage::{self, Sizes};
 use crate::spec::container::{Container, ContainerConfig, Status};
@@ -98,6 +100,12 @@ struct ListArguments {
     /// Sort by command, created, id, image, names, runningfor or status
     #[arg(long, value_name = "FIELD")]
     sort: Option<String>,
+    /// Look at the processes of containers as well as at their records: always done
+    #[arg(long)]
+    sync: bool,
+    /// Show the list again after this number of seconds, until you end it
+    #[arg(short, long, value_name = "SECONDS")]
+    watch: Option<u32>,
 }
 
 impl ListArguments {
@@ -124,7 +132,18 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
         context.ui.warning("Ignoring custom format, because both --format and --quiet are set.");
     }
     let engine = context.engine()?;
-    let mut listing = engine_list(&engine, &query)?;
+    loop {
+        show(context, arguments, &engine, &query, &format)?;
+        let Some(seconds) = arguments.watch else { return Ok(0) };
+        context.ui.flush()?;
+        std::thread::sleep(Duration::from_secs(u64::from(seconds.max(1))));
+        context.ui.clear_screen()?;
+    }
+}
+
+/// Shows the list once.
+fn show(context: &Context, arguments: &ListArguments, engine: &Engine, query: &Query, format: &Format) -> Result<()> {
+    let mut listing = engine_list(engine, query)?;
     let as_podman = context.persona == Persona::Podman;
     list_podman::sort(&mut listing.containers, arguments.sort.as_deref(), as_podman)?;
     for error in &listing.broken {
@@ -145,14 +164,14 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
                     Measured::Failed
                 }
             };
-            usage::sizes(&engine, &configs)?.into_iter().map(measured).collect()
+            usage::sizes(engine, &configs)?.into_iter().map(measured).collect()
         }
         false => vec![Measured::Not; configs.len()],
     };
     // To learn the zone takes a walk through the system's data.
     let zone = if format.shows("CreatedAt") { context.zone() } else { TimeZone::UTC };
     let more = if as_podman { list_podman::FIELDS } else { &[] };
-    let view = View::new(time::now(), zone, !arguments.no_trunc, &format, more);
+    let view = View::new(time::now(), zone, !arguments.no_trunc, format, more);
     let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
     let headers = [HEADERS, list_podman::HEADERS].concat();
     let table = format.render(&headers, rows)?;
@@ -160,7 +179,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     context.ui.text(lines)?;
     // The process ends now: to give back a thousand records one by one would take it longer than to print them.
     std::mem::forget(listing);
-    Ok(0)
+    Ok(())
 }
 
 /// How rows are shown.

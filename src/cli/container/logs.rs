@@ -4,20 +4,20 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::selection::{Latest, one};
-use crate::base::{Error, Result, text, time};
-use crate::cli::context::Context;
+use super::selection::{self, Among, Found, Latest};
+use crate::base::{ContainerId, Error, Result, text, time};
+use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::logs::{LogRequest, read};
+use crate::engine::logs::{LogRequest, Source, read};
 use crate::spec::logs::{Entry, Selection, Stream};
 use crate::spec::times;
 
 /// The command.
 pub const VERB: Verb = Verb {
     name: "logs",
-    about: "Fetch the logs of a container",
-    usage: "CONTAINER",
-    arity: (1, Some(1)),
+    about: "Fetch the logs of one or more containers",
+    usage: "CONTAINER [CONTAINER...]",
+    arity: (1, None),
     greedy: false,
     codes: Codes::Plain,
     arguments: LogsArguments::augment_args,
@@ -27,11 +27,20 @@ pub const VERB: Verb = Verb {
 /// Arguments of `logs`.
 #[derive(Debug, Clone, Default, Args)]
 struct LogsArguments {
+    /// Show the container of each line in a color of its own, with several containers
+    #[arg(long)]
+    color: bool,
+    /// Show what a log driver was told to add to each line: nothing with the one that there is
+    #[arg(long)]
+    details: bool,
     /// Go on with what comes, until the container ends
     #[arg(short, long)]
     follow: bool,
     #[command(flatten)]
     latest: Latest,
+    /// Show the names of several containers instead of their IDs
+    #[arg(long)]
+    names: bool,
     /// Show logs since a time (2026-11-21T09:30:00Z) or a duration ago (10m)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -44,9 +53,9 @@ struct LogsArguments {
     /// Show logs until a time (2026-11-21T09:30:00Z) or a duration ago (10m)
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Name or ID
-    #[arg(value_name = "CONTAINER", num_args = 0..)]
-    container: Vec<String>,
+    /// Names or IDs
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
 }
 
 impl LogsArguments {
@@ -74,38 +83,77 @@ impl LogsArguments {
 
 fn logs(context: &Context, arguments: &LogsArguments) -> Result<u8> {
     let request = arguments.request(time::now(), &context.zone())?;
+    if context.persona == Persona::Docker && arguments.containers.len() > 1 {
+        return Err(Error::usage("'docker logs' requires 1 argument"));
+    }
     let engine = context.engine()?;
-    let mut stamps = Stamps::default();
-    let mut show = |entry: Entry| {
-        let line = match arguments.timestamps {
-            true => stamps.stamp(&entry),
-            false => entry.text,
-        };
+    let mut lines: Vec<(ContainerId, Lines)> = Vec::new();
+    let selection = selection::Selection {
+        verb: "logs",
+        named: &arguments.containers,
+        all: false,
+        filters: &[],
+        found: &Found { latest: arguments.latest.clone(), cidfile: Vec::new() },
+        ignore: false,
+        among: Among::All,
+    };
+    let containers = selection.resolve(context, &engine)?;
+    read(&engine, &containers, &request, &mut |source, entry| {
+        let at = lines.iter().position(|(id, _)| *id == source.id).unwrap_or_else(|| {
+            lines.push((source.id.clone(), Lines::of(arguments, source, lines.len())));
+            lines.len() - 1
+        });
+        let line = lines[at].1.show(entry.clone());
         context.ui.container_output(entry.stream, line.as_bytes())?;
         match arguments.follow {
             true => context.ui.flush(),
             false => Ok(()),
         }
-    };
-    let mut named = arguments.container.clone();
-    let name = one(context, &engine, "logs", &arguments.latest, &mut named)?;
-    read(&engine, &name, &request, &mut show).map(|()| 0)
+    })
+    .map(|()| 0)
 }
 
-/// Puts the time before each line, but not into the middle of one that is several entries.
+/// podman's colors of the containers, in turn.
+const COLORS: [&str; 6] = ["31", "32", "33", "34", "35", "36"];
+
+/// What stands before each line of a container, but not in the middle of one that is several entries.
 #[derive(Debug, Default)]
-struct Stamps {
+struct Lines {
+    /// The container, where there are several.
+    prefix: String,
+    timestamps: bool,
     within: [bool; 2],
 }
 
-impl Stamps {
-    fn stamp(&mut self, entry: &Entry) -> String {
+impl Lines {
+    fn of(arguments: &LogsArguments, source: &Source, number: usize) -> Self {
+        let shown = if arguments.names { source.name.as_str() } else { source.id.short() };
+        let container = match (arguments.containers.len() > 1, arguments.color) {
+            (false, _) => String::new(),
+            (true, false) => format!("{shown} "),
+            (true, true) => format!("\u{1b}[{}m{shown}\u{1b}[0m ", COLORS[number % COLORS.len()]),
+        };
+        // docker: what the driver adds stands before the line, followed by a blank.
+        let details = if arguments.details { " " } else { "" };
+        Self { prefix: format!("{container}{details}"), timestamps: arguments.timestamps, within: [false; 2] }
+    }
+
+    fn show(&mut self, entry: Entry) -> String {
         let within = &mut self.within[usize::from(entry.stream == Stream::Stderr)];
         let continues = std::mem::replace(within, !entry.text.ends_with('\n'));
-        match continues {
-            true => entry.text.clone(),
-            false => format!("{} {}", time::rfc3339_nanos(entry.time), entry.text),
+        match (continues, self.timestamps) {
+            (true, _) => entry.text,
+            (false, true) => {
+                let (container, details) = self.prefix.split_at(self.prefix.len() - self.details());
+                format!("{container}{} {details}{}", time::rfc3339_nanos(entry.time), entry.text)
+            }
+            (false, false) => format!("{}{}", self.prefix, entry.text),
         }
+    }
+
+    /// Bytes of the prefix that stand behind the time.
+    fn details(&self) -> usize {
+        usize::from(self.prefix == " " || self.prefix.ends_with("  "))
     }
 }
 
@@ -138,13 +186,34 @@ mod tests {
 
     #[test]
     fn a_line_has_one_time() {
-        let mut stamps = Stamps::default();
+        let mut lines = Lines { timestamps: true, ..Lines::default() };
         let mut stamp =
-            |stream, text: &str| stamps.stamp(&Entry { time: Timestamp::UNIX_EPOCH, stream, text: text.into() });
+            |stream, text: &str| lines.show(Entry { time: Timestamp::UNIX_EPOCH, stream, text: text.into() });
         let zero = "1970-01-01T00:00:00.000000000Z";
         assert_eq!(stamp(Stream::Stdout, "a"), format!("{zero} a"));
         assert_eq!(stamp(Stream::Stderr, "x\n"), format!("{zero} x\n"));
         assert_eq!(stamp(Stream::Stdout, "b\n"), "b\n");
         assert_eq!(stamp(Stream::Stdout, "c\n"), format!("{zero} c\n"));
+    }
+
+    #[test]
+    fn several_containers_are_told_apart() {
+        let source = Source { id: "ab".repeat(32).parse().unwrap(), name: "web".parse().unwrap() };
+        let two = || vec!["web".to_owned(), "db".to_owned()];
+        let show = |arguments: LogsArguments| {
+            let entry = Entry { time: Timestamp::UNIX_EPOCH, stream: Stream::Stdout, text: "x\n".into() };
+            Lines::of(&arguments, &source, 7).show(entry)
+        };
+        let plain = LogsArguments { containers: two(), ..LogsArguments::default() };
+        assert_eq!(show(plain.clone()), "abababababab x\n");
+        assert_eq!(show(LogsArguments { names: true, ..plain.clone() }), "web x\n");
+        let colored = show(LogsArguments { names: true, color: true, ..plain.clone() });
+        assert!(colored.starts_with("\u{1b}[32") && colored.ends_with("mweb\u{1b}[0m x\n"), "{colored:?}");
+        let zero = "1970-01-01T00:00:00.000000000Z";
+        let all = LogsArguments { names: true, timestamps: true, details: true, ..plain };
+        assert_eq!(show(all.clone()), format!("web {zero}  x\n"));
+        assert_eq!(show(LogsArguments { containers: vec!["web".into()], ..all }), format!("{zero}  x\n"));
+        let one = LogsArguments { containers: vec!["web".into()], names: true, ..LogsArguments::default() };
+        assert_eq!(show(one), "x\n");
     }
 }

@@ -5,6 +5,7 @@ pub mod commit;
 pub mod create;
 pub mod diff;
 pub mod exec;
+pub mod exists;
 pub mod export;
 pub mod healthcheck;
 pub mod kill;

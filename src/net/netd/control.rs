@@ -15,7 +15,7 @@ use crate::base::id::Name;
 use crate::base::private::check_peer;
 use crate::base::{ContainerId, Error, Result, failpoint, trace};
 use crate::net::handler::{Context, Handler, Interest, Token, Wakes};
-use crate::net::protocol::{Counters, Join, MAX_MESSAGE, Reply, Request, receive_request, send_reply};
+use crate::net::protocol::{Counters, Join, MAX_MESSAGE, PROTOCOL, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
 use crate::net::table;
 use crate::net::tcp_ports::Target;
@@ -106,7 +106,7 @@ impl Netd {
                 let namespace = self.router_threads.namespace().try_clone_to_owned();
                 let namespace =
                     namespace.map_err(|error| Error::system("cannot hand over the router").caused_by(error))?;
-                self.reply(id, &Reply::Joined(Box::new(joined), namespace));
+                self.reply(id, &Reply::Joined(Box::new(joined), namespace, PROTOCOL));
             }
             Request::Plug(namespace) => {
                 failpoint::pass("netd.plug");
