@@ -122,7 +122,7 @@ fn fate(name: &[u8]) -> Fate {
     }
 }
 
-fn set_xattr(fd: BorrowedFd<'_>, entry: &Entry, name: &[u8], value: &[u8]) -> Result<()> {
+pub fn set_xattr(fd: BorrowedFd<'_>, entry: &Entry, name: &[u8], value: &[u8]) -> Result<()> {
     let failed = || format!("cannot set the attribute `{}` of `{}`", shown(name), entry.shown());
     let set = match fate(name) {
         Fate::Drop => return Ok(()),
