@@ -226,7 +226,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// Leaves directories until so many are open. What they are to be, they become now: nothing is made in them any more.
+    /// Leaves directories until `depth` are open, and gives each its owner, mode and time: nothing is made in it any more.
     fn leave(&mut self, depth: usize) -> Result<()> {
         while self.levels.len() > depth {
             if let Some(Level { fd, pending: Some(entry), .. }) = self.levels.pop() {
@@ -390,7 +390,7 @@ fn finish_open(fd: &OwnedFd, entry: &Entry, how: &Extraction) -> Result<()> {
             .context(|| failed("set the owner of", entry))?;
     }
     rustix::fs::fchmod(fd, mode_of(entry, how)).context(|| failed("set the mode of", entry))?;
-    // Who reads them has the ids of another namespace, or none of them here.
+    // ACLs and capabilities name ids of another namespace: they are of no use on the host.
     let kept = entry.xattrs.iter().filter(|(name, _)| how.set_ids || name.starts_with(b"user."));
     for (name, value) in kept {
         attributes::set_xattr(fd.as_fd(), entry, name, value)?;

@@ -49,7 +49,7 @@ pub enum Side {
     Stream(OwnedFd),
 }
 
-/// Who owns what is made in a container.
+/// The owner of what is made in a container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ownership {
     /// Its root: docker's default.
