@@ -22,6 +22,8 @@ mod completion;
 mod confinement;
 #[path = "e2e/container_files.rs"]
 mod container_files;
+#[path = "e2e/copy.rs"]
+mod copy;
 #[path = "e2e/crash.rs"]
 mod crash;
 #[path = "e2e/escape.rs"]

@@ -122,7 +122,7 @@ fn treatment(name: &[u8]) -> Treatment {
     }
 }
 
-fn set_xattr(fd: BorrowedFd<'_>, entry: &Entry, name: &[u8], value: &[u8]) -> Result<()> {
+pub fn set_xattr(fd: BorrowedFd<'_>, entry: &Entry, name: &[u8], value: &[u8]) -> Result<()> {
     let failed = || format!("cannot set the attribute `{}` of `{}`", shown(name), entry.shown());
     let set = match treatment(name) {
         Treatment::Drop => return Ok(()),

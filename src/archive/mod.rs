@@ -11,6 +11,7 @@ mod attributes;
 pub mod changes;
 mod directories;
 mod entries;
+pub mod extract;
 mod gzip;
 mod header;
 pub mod index;

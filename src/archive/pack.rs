@@ -17,10 +17,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, FsWord, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::attributes;
@@ -34,6 +34,7 @@ use super::whiteout;
 use super::writer::{Flag, Written};
 use crate::base::{Error, Result, ResultExt};
 use crate::spec::idmap::IdMap;
+use crate::sys::beneath;
 
 /// Bytes of holes in a file that are worth a map.
 const HOLES_FROM: u64 = 1 << 20;
@@ -65,8 +66,8 @@ pub struct Packing {
     pub mount_points: Vec<Vec<u8>>,
     /// Ids on disk to those in the archive (`to_inside`); empty maps change nothing. An id without a partner is kept.
     pub owners: (IdMap, IdMap),
-    /// All entries belong to root instead.
-    pub root_owned: bool,
+    /// Directories on which the kernel's own file systems are mounted are empty.
+    pub without_kernel: bool,
 }
 
 /// A tar stream that is read from a tree.
@@ -95,8 +96,48 @@ struct Contents {
 impl<'a> Pack<'a> {
     /// Packs what is in the directory `root`.
     pub fn new(root: BorrowedFd<'_>, packing: &'a Packing) -> Result<Self> {
-        let mut pack = Self {
-            walk: Walk::new(root)?,
+        let mut pack = Self::empty(Walk::new(root)?, packing);
+        if packing.union && whiteout::is_opaque(root) {
+            pack.mark(b"", b".wh..wh..opq")?;
+        }
+        Ok(pack)
+    }
+
+    /// Packs what `place` (`O_PATH`) stands for, whatever it is, under `name`; a directory with all that is in it.
+    pub fn of_place(place: &OwnedFd, name: &[u8], packing: &'a Packing) -> Result<Self> {
+        let failed = || format!("cannot read `{}`", shown(name));
+        let stat = rustix::fs::fstat(place).context(failed)?;
+        let found = Found { path: name.to_vec(), stat };
+        if found.kind() == FileType::Directory {
+            let directory = beneath::reopen(place, OFlags::RDONLY | OFlags::DIRECTORY).context(failed)?;
+            let mut pack = Self::empty(Walk::new(directory.as_fd())?, packing);
+            pack.prefix = [name, b"/"].concat();
+            let xattrs = attributes::read(directory.as_fd(), name)?;
+            let written = Written { xattrs, ..pack.written(Flag::Directory, pack.prefix.clone(), &stat) };
+            written.encode(&mut pack.pending)?;
+            return Ok(pack);
+        }
+        let mut pack = Self::empty(Walk::done(), packing);
+        match found.kind() {
+            FileType::RegularFile => {
+                let file = File::from(beneath::reopen(place, OFlags::RDONLY).context(failed)?);
+                pack.regular(&found, file, &stat)?;
+            }
+            FileType::Symlink => {
+                let link = rustix::fs::readlinkat(place, "", Vec::new()).context(failed)?;
+                pack.node(&found, Flag::SymbolicLink, link.into_bytes())?;
+            }
+            FileType::Fifo => pack.node(&found, Flag::Fifo, Vec::new())?,
+            FileType::CharacterDevice => pack.node(&found, Flag::CharacterDevice, Vec::new())?,
+            FileType::BlockDevice => pack.node(&found, Flag::BlockDevice, Vec::new())?,
+            _ => return Err(Error::unsupported(format!("`{}` is a socket, which cannot be copied", shown(name)))),
+        }
+        Ok(pack)
+    }
+
+    fn empty(walk: Walk, packing: &'a Packing) -> Self {
+        Self {
+            walk,
             packing,
             links: HashMap::new(),
             pending: Vec::new(),
@@ -104,11 +145,7 @@ impl<'a> Pack<'a> {
             contents: None,
             prefix: Vec::new(),
             finished: false,
-        };
-        if packing.union && whiteout::is_opaque(root) {
-            pack.mark(b"", b".wh..wh..opq")?;
         }
-        Ok(pack)
     }
 
     /// Continues after the last entry, with the next file's header in `pending`.
@@ -158,6 +195,10 @@ impl<'a> Pack<'a> {
     }
 
     fn directory(&mut self, found: &Found) -> Result<()> {
+        if self.packing.without_kernel && is_kernel_mount(self.walk.directory()?, found)? {
+            let name = [&self.prefix[..], &found.path, b"/"].concat();
+            return self.written(Flag::Directory, name, &found.stat).encode(&mut self.pending);
+        }
         if !self.walk.enter(found)? {
             return Ok(());
         }
@@ -184,12 +225,18 @@ impl<'a> Pack<'a> {
         if self.is_link(found)? {
             return Ok(());
         }
-        let Some((file, stat)) = self.walk.open(found)? else { return Ok(()) };
+        match self.walk.open(found)? {
+            Some((file, stat)) => self.regular(found, file, &stat),
+            None => Ok(()),
+        }
+    }
+
+    fn regular(&mut self, found: &Found, file: File, stat: &Stat) -> Result<()> {
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         let xattrs = attributes::read(file.as_fd(), &found.path)?;
-        let segments = segments(&file, &stat);
+        let segments = segments(&file, stat);
         let name = [&self.prefix[..], &found.path].concat();
-        let written = Written { xattrs, size, segments, ..self.written(Flag::File, name, &stat) };
+        let written = Written { xattrs, size, segments, ..self.written(Flag::File, name, stat) };
         written.encode(&mut self.pending)?;
         let packed = written.packed();
         if packed > 0 {
@@ -244,10 +291,7 @@ impl<'a> Pack<'a> {
     fn written(&self, flag: Flag, name: Vec<u8>, stat: &Stat) -> Written {
         let (uids, gids) = &self.packing.owners;
         let inside = |map: &IdMap, id| if map.is_empty() { id } else { map.to_inside(id).unwrap_or(id) };
-        let (uid, gid) = match self.packing.root_owned {
-            true => (0, 0),
-            false => (inside(uids, stat.st_uid), inside(gids, stat.st_gid)),
-        };
+        let (uid, gid) = (inside(uids, stat.st_uid), inside(gids, stat.st_gid));
         let nanos = if self.packing.nanoseconds { stat.st_mtime_nsec as u32 } else { 0 };
         let time = Time { seconds: stat.st_mtime, nanos };
         let mtime = match self.packing.times {
@@ -313,6 +357,22 @@ impl Read for Pack<'_> {
             self.advance().map_err(io::Error::other)?;
         }
     }
+}
+
+/// File systems that have no files of anybody (linux/magic.h): procfs, sysfs, cgroup, cgroup2, devpts, debugfs, tracefs,
+/// securityfs and mqueue.
+const KERNEL: [FsWord; 9] =
+    [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270, 0x1cd1, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x1980_0202];
+
+/// Whether one of the kernel's own file systems is mounted on a directory.
+fn is_kernel_mount(parent: BorrowedFd<'_>, found: &Found) -> Result<bool> {
+    if rustix::fs::fstat(parent).is_ok_and(|parent| parent.st_dev == found.stat.st_dev) {
+        return Ok(false);
+    }
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = rustix::fs::openat(parent, found.name(), flags, Mode::empty());
+    let mounted = place.and_then(rustix::fs::fstatfs);
+    Ok(mounted.is_ok_and(|mounted| KERNEL.contains(&mounted.f_type)))
 }
 
 /// The written parts of a file whose holes are worth a map.

@@ -286,7 +286,7 @@ fn is_directory(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
-fn write_at(file: &OwnedFd, mut piece: &[u8], offset: &mut u64, entry: &Entry) -> Result<()> {
+pub fn write_at(file: &OwnedFd, mut piece: &[u8], offset: &mut u64, entry: &Entry) -> Result<()> {
     while !piece.is_empty() {
         match rustix::io::pwrite(file, piece, *offset) {
             Ok(0) => return Err(Error::system(failed("write", entry))),
@@ -332,7 +332,11 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// Writes the segments of a sparse file where they belong and leaves the rest holes.
-fn write_segments<R: BufRead, W: Write>(file: &OwnedFd, entry: &Entry, entries: &mut Entries<'_, R, W>) -> Result<()> {
+pub fn write_segments<R: BufRead, W: Write>(
+    file: &OwnedFd,
+    entry: &Entry,
+    entries: &mut Entries<'_, R, W>,
+) -> Result<()> {
     let mut segments = entry.segments.iter().flatten();
     let (mut offset, mut left) = (0, 0);
     entries.contents(|mut piece| {

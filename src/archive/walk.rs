@@ -69,6 +69,11 @@ impl Walk {
         Ok(Self { levels: vec![Level { directory, names, path: Vec::new() }] })
     }
 
+    /// A walk that is over.
+    pub fn done() -> Self {
+        Self { levels: Vec::new() }
+    }
+
     /// The next step; `None` at the end. Entries come in the order of their names; character devices first, because
     /// whiteouts are, and those belong before their siblings (OCI image specification, "Whiteouts").
     pub fn next(&mut self) -> Result<Option<Step>> {

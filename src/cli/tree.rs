@@ -44,6 +44,7 @@ pub const TOP: &[Entry] = &[
     entry(&["save"], &image::save::VERB),
     entry(&["attach"], &container::attach::VERB),
     entry(&["commit"], &container::commit::VERB),
+    entry(&["cp"], &container::copy::VERB),
     entry(&["create"], &container::create::VERB),
     entry(&["diff"], &container::diff::VERB),
     entry(&["export"], &container::export::VERB),
@@ -83,6 +84,7 @@ pub const NOUNS: &[Noun] = &[
         entries: &[
             entry(&["attach"], &container::attach::VERB),
             entry(&["commit"], &container::commit::VERB),
+            entry(&["cp"], &container::copy::VERB),
             entry(&["create"], &container::create::VERB),
             entry(&["diff"], &container::diff::CONTAINER),
             entry(&["exec"], &container::exec::VERB),

@@ -170,3 +170,22 @@ fn a_full_disk_is_told_and_nothing_is_kept_of_what_did_not_fit() {
     }
     assert!(failed > 10 && succeeded > 1, "{failed} did not fit, {succeeded} did");
 }
+
+#[test]
+fn root_copies() {
+    if !is_root() {
+        return crate::support::skip("these tests are for root");
+    }
+    let env = ready!(busybox);
+    let file = env.write("file", "text");
+    std::os::unix::fs::chown(&file, Some(1234), Some(1234)).expect("root may");
+    env.coracle("create --name one IMAGE sh -c 'stat -c %u /plain /kept; exec sleep 1000'").succeeds();
+    let from = file.display();
+    env.coracle(&format!("cp {from} one:/plain")).succeeds();
+    env.coracle(&format!("cp -a {from} one:/kept")).succeeds();
+    env.coracle("start one").succeeds();
+    env.logged("one", "0\n1234");
+    let back = env.file("back");
+    env.coracle(&format!("cp one:/kept {}", back.display())).succeeds();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&back).expect("copied")), 0);
+}

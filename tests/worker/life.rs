@@ -9,7 +9,7 @@ use coracle::engine::archives::load::{self, LoadRequest};
 use coracle::engine::archives::save::{self, Output, SaveRequest};
 use coracle::engine::build::{self, BuildRequest, Files};
 use coracle::engine::files::commit::{self, CommitRequest};
-use coracle::engine::files::{diff, export};
+use coracle::engine::files::{copy, diff, export};
 use coracle::engine::network::{self, Filters, membership};
 use coracle::engine::progress::Silent;
 use coracle::engine::pull::{self, Outcome};
@@ -165,6 +165,11 @@ fn files_of(scene: &Scene, name: &str) {
     let archive = engine.paths.data.join(format!("{name}.tar"));
     export::export(engine, name, Output::File(archive.clone())).unwrap();
     assert!(std::fs::metadata(&archive).unwrap().len() > 100_000);
+    let there = |path: &str| copy::Side::Container(name.to_owned(), path.to_owned());
+    copy::copy(engine, copy::Side::Host(archive.clone()), there("/copied"), copy::How::default()).unwrap();
+    let back = engine.paths.data.join(format!("{name}.back"));
+    copy::copy(engine, there("/copied"), copy::Side::Host(back.clone()), copy::How::default()).unwrap();
+    assert_eq!(std::fs::read(&back).unwrap(), std::fs::read(&archive).unwrap());
 }
 
 fn run_at_once(scene: &Scene, image: &str, name: &str) {

@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::protocol::{Hello, Message};
-use super::archives::files::{commit, diff, export};
+use super::archives::files::{commit, copy, diff, export};
 use super::archives::import::ImportRequest;
 use super::archives::load::LoadRequest;
 use super::archives::save::SaveRequest;
@@ -144,6 +144,10 @@ jobs! {
     Import(ImportRequest),
     /// Writes images into an archive.
     Save(SaveRequest),
+    /// Packs something in a container for `cp`.
+    CopyOut(copy::CopyOut),
+    /// Unpacks into a container for `cp`.
+    CopyIn(copy::CopyIn),
     /// Compares layers.
     Diff(diff::DiffJob),
     /// Packs the files of a container.

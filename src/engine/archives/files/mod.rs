@@ -10,6 +10,7 @@
 //! and no link leads out of that.
 
 pub mod commit;
+pub mod copy;
 pub mod diff;
 pub mod export;
 mod freeze;

@@ -28,6 +28,8 @@ pub(super) enum View {
     Mounted,
 }
 
+const READ_ONLY: u64 = rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY.bits() as u64;
+
 /// The root of a container.
 pub(super) struct Root {
     /// The directory.
@@ -148,6 +150,11 @@ fn mounted(engine: &Engine, config: &ContainerConfig, view: View) -> Result<Root
         attach(&mount, &BeneathDir::open(&place).at(&place, "cannot open")?.as_fd())?;
         let root = BeneathDir::from_borrowed(mount.as_fd()).context(|| "cannot keep the union open")?;
         volumes(engine, config, &root)?;
+        if config.storage.read_only {
+            let read_only = crate::sys::mount::MountAttr { set: READ_ONLY, ..Default::default() };
+            crate::sys::mount::set_attributes(mount.as_fd(), c"", false, &read_only)
+                .context(|| "cannot make the files read-only")?;
+        }
     }
     Ok(Root { fd: mount, owners: Default::default(), _guard: None })
 }
@@ -180,10 +187,7 @@ fn volumes(engine: &Engine, config: &ContainerConfig, root: &BeneathDir) -> Resu
         let flags = if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags };
         let Ok(tree) = rustix::mount::open_tree(CWD, &source, flags) else { continue };
         if mount.read_only {
-            let read_only = crate::sys::mount::MountAttr {
-                set: u64::from(rustix::mount::MountAttrFlags::MOUNT_ATTR_RDONLY.bits()),
-                ..Default::default()
-            };
+            let read_only = crate::sys::mount::MountAttr { set: READ_ONLY, ..Default::default() };
             crate::sys::mount::set_attributes(tree.as_fd(), c"", recursive, &read_only).context(failed)?;
         }
         let is_directory = fs::metadata(&source).at(&source, "cannot examine")?.is_dir();
