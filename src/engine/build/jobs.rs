@@ -16,6 +16,7 @@ use super::sources::{self, Known};
 use super::view::View;
 use crate::archive::pack::{Packing, Times};
 use crate::archive::{Limits, Unpacked};
+use crate::base::publish;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, time};
 use crate::dockerfile::Ignore;
 use crate::engine::Engine;
@@ -82,7 +83,7 @@ pub fn source_view(store: &Store, from: &Inputs, descriptor: Option<OwnedFd>) ->
     })
 }
 
-fn publish(store: &Store, staged: StagedLayer, unpacked: &Unpacked) -> Result<MadeLayer> {
+fn publish_layer(store: &Store, staged: StagedLayer, unpacked: &Unpacked) -> Result<MadeLayer> {
     failpoint::here("build.copy.made")?;
     let synced = store.sync_layers(vec![staged.finish(unpacked, None)])?;
     synced.publish(&store.lock_shared()?)?;
@@ -144,7 +145,7 @@ impl Job for MakeLayer {
                 changes.unpack(&views, &staged)?
             }
         };
-        publish(&store, staged, &unpacked)
+        publish_layer(&store, staged, &unpacked)
     }
 }
 
@@ -233,6 +234,20 @@ impl Job for TakeUpper {
         let placed = placed.into_iter().next().ok_or_else(|| Error::system("no layer was published"))?;
         let PlacedLayer { diff_id, tar_size, size, entries } = placed;
         Ok(MadeLayer { diff_id, tar_size, size, entries })
+    }
+}
+
+/// Deletes what is left of steps: their records and files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EmptySteps {}
+
+impl Job for EmptySteps {
+    const NAME: &'static str = "build-clean";
+    const PLACE: Place = Place::Outer;
+    type Report = ();
+
+    fn run(self, engine: &Engine, _given: Given<'_>) -> Result<()> {
+        publish::empty_trash(&engine.paths.build_steps().trash())
     }
 }
 

@@ -264,6 +264,8 @@ fn interruptible(build: &Build<'_>) -> Result<std::sync::Arc<Built>, Failure> {
             let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLIN), PollFd::new(done.as_fd(), PollFlags::POLLIN)];
             while poll(&mut fds, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
             if fds[0].any() == Some(true) {
+                // It has been heard: it must not end this process later, before the reason is told.
+                let _ = file.read_signal();
                 build.cancel();
             }
         });

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::context::Context;
 use super::events::{Event, Events, Numbers, Watcher};
 use super::interpret::{Action, CopyAction, Interpreter, RunAction};
-use super::jobs::{MakeLayer, Making};
+use super::jobs::{EmptySteps, MakeLayer, Making};
 use super::mounts::{self, Mounted};
 use super::run_step::{self, Control, Outcome, Step, Surroundings};
 use super::sources::{Known, field, finish};
@@ -145,6 +145,21 @@ impl<'a> Build<'a> {
     pub fn run(&self) -> Result<Arc<Built>, Failure> {
         self.steps.paths.ensure()?;
         run_step::sweep(&self.steps)?;
+        let built = self.run_stages();
+        let emptied = self.empty_steps();
+        built.and_then(|built| emptied.map(|()| built).map_err(Failure::from))
+    }
+
+    /// Deletes what steps have left.
+    fn empty_steps(&self) -> Result<()> {
+        let trash = std::fs::read_dir(self.steps.paths.trash());
+        match trash.is_ok_and(|mut entries| entries.next().is_some()) {
+            true => worker::call_silently(self.engine, EmptySteps {}),
+            false => Ok(()),
+        }
+    }
+
+    fn run_stages(&self) -> Result<Arc<Built>, Failure> {
         std::thread::scope(|scope| {
             for index in &self.plan.needed {
                 let index = *index;
@@ -460,6 +475,7 @@ impl<'a> Build<'a> {
         events: &Events<'_>,
     ) -> Result<MadeLayer> {
         let Mounted { requests, secrets, held } = mounts::mount(&self.around_mounts(), run, bound)?;
+        let has_secrets = !secrets.is_empty();
         let step = Step { action: run, layers: stack, mounts: requests, secrets };
         let mut id = None;
         let mut begun = |begun: &ContainerId| {
@@ -472,7 +488,16 @@ impl<'a> Build<'a> {
             lock(&self.running).remove(id);
         }
         drop(held);
-        match outcome? {
+        let made = self.layer_of(outcome?, run, stack);
+        // The record of the container has them among its variables.
+        if has_secrets {
+            self.empty_steps()?;
+        }
+        made
+    }
+
+    fn layer_of(&self, outcome: Outcome, run: &RunAction, stack: &[Digest]) -> Result<MadeLayer> {
+        match outcome {
             Outcome::Done(ended) if !self.is_over() => {
                 run_step::take_layer(&self.steps, self.engine, ended, stack, self.request.epoch)
             }

@@ -176,6 +176,8 @@ jobs! {
     DigestSources(jobs::DigestSources),
     /// Makes the layer of what a step of a build has changed.
     TakeUpper(jobs::TakeUpper),
+    /// Deletes what is left of steps of builds.
+    EmptySteps(jobs::EmptySteps),
     /// Stores the image of a build.
     PutImage(jobs::PutImage),
     /// Writes the files of a built image.
