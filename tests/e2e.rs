@@ -16,6 +16,8 @@ mod archives;
 mod as_root;
 #[path = "e2e/completion.rs"]
 mod completion;
+#[path = "e2e/compose.rs"]
+mod compose;
 #[path = "e2e/confinement.rs"]
 mod confinement;
 #[path = "e2e/crash.rs"]

@@ -1,6 +1,6 @@
 //! What every command gets: where to print, what the environment says, and the engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
@@ -161,6 +161,8 @@ pub struct Context {
     pub environment: Environment,
     /// The program whose command line is played.
     pub persona: Persona,
+    /// The words between a noun and its command.
+    pub before: Vec<String>,
     globals: Globals,
     cwd: PathBuf,
 }
@@ -170,7 +172,7 @@ impl Context {
     pub fn new(persona: Persona, environment: Environment, globals: Globals, level: Level) -> Self {
         // Without a working directory (it was removed), relative paths are looked up from the root.
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        Self { ui: Ui::new(persona.program(), level), environment, persona, globals, cwd }
+        Self { ui: Ui::new(persona.program(), level), environment, persona, before: Vec::new(), globals, cwd }
     }
 
     /// What options are read against.
@@ -182,6 +184,11 @@ impl Context {
             persona: self.persona,
             docker: self.docker_directory(),
         }
+    }
+
+    /// The working directory.
+    pub fn cwd(&self) -> &Path {
+        &self.cwd
     }
 
     /// A path as typed.

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{container, image, inspect, login, logout, network, system, volume};
+use super::{compose, container, image, inspect, login, logout, network, system, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -135,6 +135,11 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "compose",
+        about: "Run projects of several containers",
+        entries: &[entry(&["config", "convert"], &compose::config::VERB)],
+    },
+    Noun {
         name: "healthcheck",
         about: "Manage health checks of containers",
         entries: &[entry(&["run"], &container::healthcheck::RUN)],
@@ -150,6 +155,14 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
 ];
+
+/// What adds the options of a noun, which stand between it and its command.
+pub fn flags_of(noun: &str) -> Option<fn(Command) -> Command> {
+    match noun {
+        "compose" => Some(compose::project::flags),
+        _ => None,
+    }
+}
 
 /// The command of a name.
 pub fn find(entries: &'static [Entry], name: &str) -> Option<&'static Entry> {
@@ -177,10 +190,14 @@ pub fn whole(program: &'static str) -> Command {
 /// A noun with its commands.
 pub fn noun_command(program: &str, noun: &Noun) -> Command {
     let called = format!("{program} {}", noun.name);
-    Command::new(noun.name)
+    let (command, options) = match flags_of(noun.name) {
+        Some(add) => (add(Command::new(noun.name)), "[OPTIONS] "),
+        None => (Command::new(noun.name), ""),
+    };
+    command
         .bin_name(called.clone())
         .about(noun.about)
-        .override_usage(format!("{called} COMMAND"))
+        .override_usage(format!("{called} {options}COMMAND"))
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .subcommands(verbs(program, &[noun.name], noun.entries))
