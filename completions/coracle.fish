@@ -83,6 +83,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage i
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "manifest" -d 'Manage lists of images for several platforms'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "compose" -d 'Run projects of several containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "healthcheck" -d 'Manage health checks of containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Manage the build cache'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "buildx" -d 'Build images, and manage the build cache'
@@ -1338,6 +1339,51 @@ complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all volumes that no container has'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Do not complain about a volume that does not exist (as podman: remove its containers first)'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l env-file -d 'Read variables from this file instead of .env' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -s f -l file -d 'Read this compose file; with several, later ones are merged onto earlier ones; \'-\' is standard input' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l profile -d 'Enable the services of this profile; \'*\' enables all' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l project-directory -d 'Directory that relative paths start from (default: that of the first compose file)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -s p -l project-name -d 'Name of the project (default: the files\' `name`, or that of the directory)' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l all-resources -d 'Include what no service uses'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -f -a "config" -d 'Check compose files and print the project in canonical form'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -f -a "convert" -d 'Check compose files and print the project in canonical form'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l format -d 'Print as yaml or json' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l hash -d 'Print the hash of this service\'s configuration; \'*\' prints those of all, or name several with commas' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -s o -l output -d 'Write to this file instead of standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l environment -d 'Print the variables that values are expanded with'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l images -d 'Print the names of images'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l models -d 'Print the names of models'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l networks -d 'Print the names of networks'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l no-consistency -d 'Do not check that what services refer to is there'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l no-env-resolution -d 'Do not read the files that env_file and label_file name'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l no-interpolate -d 'Do not replace variables'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l no-normalize -d 'Do not add what follows from the rest, as default networks and full names'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l no-path-resolution -d 'Do not make paths absolute'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l profiles -d 'Print the names of profiles'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -s q -l quiet -d 'Only check, print nothing'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l services -d 'Print the names of services, each after those that it depends on'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l variables -d 'Print the variables that the files name, and their defaults'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l volumes -d 'Print the names of volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from config" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l format -d 'Print as yaml or json' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l hash -d 'Print the hash of this service\'s configuration; \'*\' prints those of all, or name several with commas' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -s o -l output -d 'Write to this file instead of standard output' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l environment -d 'Print the variables that values are expanded with'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l images -d 'Print the names of images'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l models -d 'Print the names of models'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l networks -d 'Print the names of networks'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l no-consistency -d 'Do not check that what services refer to is there'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l no-env-resolution -d 'Do not read the files that env_file and label_file name'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l no-interpolate -d 'Do not replace variables'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l no-normalize -d 'Do not add what follows from the rest, as default networks and full names'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l no-path-resolution -d 'Do not make paths absolute'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l profiles -d 'Print the names of profiles'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -s q -l quiet -d 'Only check, print nothing'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l services -d 'Print the names of services, each after those that it depends on'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l variables -d 'Print the variables that the files name, and their defaults'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l volumes -d 'Print the names of volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'

@@ -10,6 +10,7 @@
 //! ```text
 //! 7  roles        role                                            which of the programs this process is
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
+//! 5  features     compose                                         documents <-> sequences of engine calls
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
 //! 2  mechanisms   registry archive store union runtime cgroup net logs state rootless (store -> archive)
@@ -24,6 +25,7 @@ pub mod archive;
 pub mod base;
 pub mod cgroup;
 pub mod cli;
+pub mod compose;
 pub mod dockerfile;
 pub mod engine;
 pub mod hello;

@@ -18,6 +18,8 @@ mod as_root;
 mod build;
 #[path = "e2e/completion.rs"]
 mod completion;
+#[path = "e2e/compose.rs"]
+mod compose;
 #[path = "e2e/confinement.rs"]
 mod confinement;
 #[path = "e2e/container_files.rs"]

@@ -1,6 +1,6 @@
 //! What every command gets: where to print, what the environment says, and the engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
@@ -166,6 +166,8 @@ pub struct Context {
     pub environment: Environment,
     /// The program whose command line is played.
     pub persona: Persona,
+    /// The words between a noun and its command.
+    pub before: Vec<String>,
     globals: Globals,
     cwd: PathBuf,
 }
@@ -175,7 +177,7 @@ impl Context {
     pub fn new(persona: Persona, environment: Environment, globals: Globals, level: Level) -> Self {
         // Without a working directory (it was removed), relative paths are looked up from the root.
         let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        Self { ui: Ui::new(persona.program(), level), environment, persona, globals, cwd }
+        Self { ui: Ui::new(persona.program(), level), environment, persona, before: Vec::new(), globals, cwd }
     }
 
     /// What options are read against.
@@ -188,6 +190,11 @@ impl Context {
             docker: self.docker_directory(),
             cgroup_manager: self.globals.cgroup_manager.as_deref(),
         }
+    }
+
+    /// The working directory.
+    pub fn cwd(&self) -> &Path {
+        &self.cwd
     }
 
     /// A path as typed.

@@ -21,7 +21,6 @@ const COMMANDS: &[&str] = &[
     "buildx stop",
     "buildx use",
     "checkpoint",
-    "compose",
     "config",
     "container checkpoint",
     "container cleanup",

@@ -44,6 +44,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// All variables.
+    pub fn all(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
     /// A variable that names a path, when it is set and absolute.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from).filter(|path| path.is_absolute())

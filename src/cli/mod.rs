@@ -14,6 +14,7 @@ mod argv;
 mod build_progress;
 mod builder;
 mod complete;
+mod compose;
 mod config;
 mod container;
 mod context;
@@ -164,7 +165,8 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
                 let lines = ui::Lines::on_stderr();
                 trace::listen(Box::new(move |words| lines.say(&format!("debug: {words}"))));
             }
-            let context = Context::new(persona, Environment::of_process(), globals, level);
+            let mut context = Context::new(persona, Environment::of_process(), globals, level);
+            context.before = before(rest, arguments).to_vec();
             run(verb, command, &called, arguments, &context)
         }
     }
@@ -224,6 +226,7 @@ fn find(words: &[String], persona: Persona) -> Result<Asked<'_>, Failure> {
         let known = tree::TOP.iter().flat_map(|entry| entry.names).copied().chain(tree::NOUNS.iter().map(|n| n.name));
         return Err(unknown(first, None, persona, known));
     };
+    let Some(rest) = after_flags(noun.name, rest, persona.program())? else { return Ok(Asked::Help(Some(noun))) };
     match rest.split_first() {
         None => Ok(Asked::Help(Some(noun))),
         Some((word, _)) if word == "--help" || word == "-h" => Ok(Asked::Help(Some(noun))),
@@ -235,6 +238,22 @@ fn find(words: &[String], persona: Persona) -> Result<Asked<'_>, Failure> {
             }
         },
     }
+}
+
+/// The words between a noun and its command: options of a noun that has some.
+fn before<'a>(words: &'a [String], arguments: &[String]) -> &'a [String] {
+    let is_noun = words.first().is_some_and(|word| tree::flags_of(word).is_some());
+    let end = words.len().checked_sub(arguments.len() + 1).filter(|end| is_noun && *end > 0);
+    end.map_or(&[], |end| &words[1..end])
+}
+
+/// What follows the options of a noun. `None` if its help is asked for.
+fn after_flags<'a>(noun: &str, words: &'a [String], program: &str) -> Result<Option<&'a [String]>, Failure> {
+    let Some(add) = tree::flags_of(noun) else { return Ok(Some(words)) };
+    let command = add(clap::Command::new("").disable_help_flag(true));
+    let line =
+        argv::read(&command, true, words).map_err(|error| Failure::parsing(error, &format!("{program} {noun}")))?;
+    Ok((!line.help).then(|| &words[words.len() - line.positionals.len()..]))
 }
 
 /// The words that called an entry, as the entry spells them.

@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{builder, container, image, inspect, login, logout, network, system, unshare, volume};
+use super::{builder, compose, container, image, inspect, login, logout, network, system, unshare, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -185,6 +185,11 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "compose",
+        about: "Run projects of several containers",
+        entries: &[entry(&["config", "convert"], &compose::config::VERB)],
+    },
+    Noun {
         name: "healthcheck",
         about: "Manage health checks of containers",
         entries: &[entry(&["run"], &container::healthcheck::RUN)],
@@ -217,6 +222,14 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
 ];
+
+/// What adds the options of a noun, which stand between it and its command.
+pub fn flags_of(noun: &str) -> Option<fn(Command) -> Command> {
+    match noun {
+        "compose" => Some(compose::project::flags),
+        _ => None,
+    }
+}
 
 /// The command of a name.
 pub fn find(entries: &'static [Entry], name: &str) -> Option<&'static Entry> {
@@ -253,10 +266,14 @@ pub fn noun_command(program: &str, noun: &Noun) -> Command {
     let called = format!("{program} {}", noun.name);
     let below = NOUNS.iter().filter(|other| other.name.split_once(' ').is_some_and(|(first, _)| first == noun.name));
     let own = noun.name.rsplit(' ').next().unwrap_or_default();
-    Command::new(own)
+    let (command, options) = match flags_of(noun.name) {
+        Some(add) => (add(Command::new(own)), "[OPTIONS] "),
+        None => (Command::new(own), ""),
+    };
+    command
         .bin_name(called.clone())
         .about(noun.about)
-        .override_usage(format!("{called} COMMAND"))
+        .override_usage(format!("{called} {options}COMMAND"))
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .subcommands(verbs(program, &[noun.name], noun.entries))

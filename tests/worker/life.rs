@@ -20,8 +20,7 @@ use coracle::engine::settings::Update;
 use coracle::engine::stop::{self, How};
 use coracle::engine::{
     attach, create, df, events, exec, history, images, inspect, kill, logs, ps, rmi, run, settings, start, stats, top,
-    usage,
-    wait,
+    usage, wait,
 };
 use coracle::net::networks::NewNetwork;
 use coracle::spec::image::{ImageRequest, PullPolicy};

@@ -1,0 +1,4 @@
+//! `compose …`: projects of several containers.
+
+pub mod config;
+pub mod project;
