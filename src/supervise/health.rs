@@ -143,11 +143,14 @@ impl Monitor {
     }
 
     fn take(&mut self, probe: Probe, after: Duration) -> bool {
-        let became_unhealthy = self.state.take(&self.plan, probe, after);
+        self.state.take(&self.plan, probe, after)
+    }
+
+    /// Tells those who wait for the check what it has found: once that is on record, so that they find it there.
+    pub(super) fn answer(&mut self) {
         for asker in std::mem::take(&mut self.askers) {
             let _ = protocol::send_reply(asker.as_fd(), &Reply::Health(self.state.clone()));
         }
-        became_unhealthy
     }
 
     /// After pid 1, with which the kernel ends the check.

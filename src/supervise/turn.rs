@@ -439,6 +439,7 @@ impl Supervisor {
         self.timers.set(Timer::Check, monitor.next_at());
         // A full disk must not stop the container: the next check brings a record of all that is kept.
         let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
+        self.monitor(Monitor::answer);
         if !became_unhealthy || action == OnFailure::None || self.ending == Ending::Last || self.is_ending() {
             return;
         }
