@@ -224,7 +224,10 @@ fn changes(scene: &Scene, image: &str, user: usize) {
     let (former, name) = (format!("former{user}"), format!("changed{user}"));
     let id = in_background(scene, image, &former);
     settings::rename(engine, &former, &name).unwrap();
-    let update = settings::Update { restart: Some(coracle::spec::restart::RestartPolicy::Always) };
+    let update = settings::Update {
+        restart: Some(coracle::spec::restart::RestartPolicy::Always),
+        ..settings::Update::default()
+    };
     assert_eq!(settings::update(engine, &name, &update).unwrap(), id);
     settings::set_paused(engine, &name, true).unwrap();
     assert!(exec::exec(engine, &name, &echo("x"), None).is_err());

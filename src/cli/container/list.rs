@@ -149,10 +149,10 @@ fn show(context: &Context, arguments: &ListArguments, engine: &Engine, query: &Q
     for error in &listing.broken {
         context.ui.warning(&format!("a container cannot be shown: {}", error.chain()));
     }
-    if as_podman && given == "json" && !arguments.quiet {
+    if as_podman && arguments.format.as_deref() == Some("json") && !arguments.quiet {
         let now = time::now();
         let json = list_podman::json(&listing.containers, now, &|container| status_words(container, now))?;
-        return context.ui.text(&json).map(|()| 0);
+        return context.ui.text(&json);
     }
     let configs: Vec<&ContainerConfig> = listing.containers.iter().map(|container| &container.config).collect();
     let measured = match !arguments.quiet && (arguments.size || format.names("Size")) {
