@@ -80,10 +80,11 @@ impl Build<'_> {
         let from = jobs::Inputs::Directory(context.ignored.clone());
         let store = self.engine.store()?;
         let view =
-            jobs::source_view(&store, &from, context.descriptor()?).or_else(|error| match context.identity() {
-                Some(_) => Err(error),
-                None => Err(Error::usage("there is no build context to copy files from")
-                    .hint("give a directory instead of `-`")),
+            jobs::source_view(&store, &from, context.descriptor()?).map_err(|error| match context.identity() {
+                Some(_) => error,
+                None => {
+                    Error::usage("there is no build context to copy files from").hint("give a directory instead of `-`")
+                }
             })?;
         let Some((view, ignore)) = view else {
             return Err(Error::system("the build context is gone"));

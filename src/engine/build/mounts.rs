@@ -85,7 +85,7 @@ pub fn sweep(paths: &Paths) {
     for entry in fs::read_dir(secrets(paths)).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.split('-').next()?.parse::<i32>().ok());
-        if !pid.is_some_and(|pid| crate::base::process::ProcessIdentity::of(pid).is_some()) {
+        if pid.is_none_or(|pid| crate::base::process::ProcessIdentity::of(pid).is_none()) {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -104,6 +104,8 @@ impl Given<'_> {
 macro_rules! jobs {
     ($($(#[$doc:meta])* $name:ident($job:ty),)+) => {
         /// Any job, as it crosses the socket.
+        // One for each worker: its size does not matter.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Debug, Serialize, Deserialize)]
         pub(super) enum Request {
             $($(#[$doc])* $name($job),)+
