@@ -233,12 +233,12 @@ mod tests {
         let held = cache.lock(&key, &mut |_| Err(Error::system("it is free"))).unwrap();
         let waited = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let mut told = |_| {
-                waited.store(true, std::sync::atomic::Ordering::SeqCst);
-                Ok(())
-            };
-            let (cache, key) = (&cache, &key);
-            let second = scope.spawn(move || cache.lock(key, &mut told));
+            let second = scope.spawn(|| {
+                cache.lock(&key, &mut |_| {
+                    waited.store(true, std::sync::atomic::Ordering::SeqCst);
+                    Ok(())
+                })
+            });
             while !waited.load(std::sync::atomic::Ordering::SeqCst) {
                 std::thread::yield_now();
             }

@@ -5,6 +5,8 @@
 //!
 //! History lines are those of BuildKit, so that `docker history` shows the same.
 
+// An error is made once in a build, and carries what a person wants to see.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dockerfile::expand::{expand, expand_content, expand_words};

@@ -15,6 +15,8 @@
 //! The image is stored when all is done. A builder that is killed leaves layers with their records, for the next one, and
 //! containers that whoever meets them removes.
 
+// An error is made once in a build, and carries what a person wants to see.
+
 mod context;
 pub mod events;
 pub mod export;

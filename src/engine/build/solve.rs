@@ -4,6 +4,8 @@
 //! The key of a step is the digest of the layers below it, of what it does with everything expanded, and of the contents
 //! of its inputs. Times, names of stages and instructions that only change the configuration are in no key.
 
+// An error is made once in a build, and carries what a person wants to see.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

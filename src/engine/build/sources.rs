@@ -386,7 +386,7 @@ pub fn digest(view: &View, sources: &[Source], known: &mut Known, now: i64) -> R
                     None => content(opener.open(&entry.path)?)?,
                 };
                 field(&mut sum, b"content", content.as_bytes());
-                if entry.stat.st_ctime + RACY < now {
+                if entry.stat.st_ctime.saturating_add(RACY) < now {
                     known.used.insert(key, content);
                 }
             }

@@ -1,5 +1,7 @@
 //! Which stages of a Dockerfile a build needs, and on what each of them waits: pure.
 
+// An error is made once in a build, and carries what a person wants to see.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Error, Result, text};
