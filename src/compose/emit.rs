@@ -3,8 +3,22 @@
 use std::cmp::Ordering;
 use std::fmt::Write;
 
-use super::print::Printed;
 use super::yaml;
+
+/// A tree that is ready to be printed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Printed {
+    /// Nothing.
+    Null,
+    /// A number or a boolean, as it is printed.
+    Plain(String),
+    /// Text.
+    Text(String),
+    /// A sequence.
+    List(Vec<Printed>),
+    /// A mapping, in the order in which it is printed.
+    Map(Vec<(String, Printed)>),
+}
 
 /// Blanks per level.
 const STEP: usize = 2;

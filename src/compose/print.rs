@@ -3,26 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::emit;
+use super::emit::{self, Printed};
 use super::node::{Node, Value, float};
 use super::shape::{Become, Shape, Short, Zero};
 use super::specification::{ENV_FILE, EXTENSION, ROOT, SERVICE};
 use super::template::Variable;
-
-/// A tree that is ready to be printed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Printed {
-    /// Nothing.
-    Null,
-    /// A number or a boolean, as it is printed.
-    Plain(String),
-    /// Text.
-    Text(String),
-    /// A sequence.
-    List(Vec<Printed>),
-    /// A mapping, in the order in which it is printed.
-    Map(Vec<(String, Printed)>),
-}
 
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
