@@ -94,7 +94,7 @@ fn place(words: &[String]) -> Option<(Globals, Place)> {
             (command.get_arguments().find(|arg| arg.get_long() == flag.strip_prefix("--"))?, Vec::new())
         }
     };
-    let what = what(arg, verb.name, called_by.first().copied().unwrap_or_default())?;
+    let what = what(arg, given.len(), verb.name, called_by.first().copied().unwrap_or_default())?;
     Some((globals?, Place { what, stem, begun, given }))
 }
 
@@ -106,8 +106,14 @@ fn positional(command: &Command, at: usize) -> Option<&Arg> {
 }
 
 /// What an argument takes, by the name of its value.
-fn what(arg: &Arg, verb: &str, noun: &str) -> Option<What> {
+fn what(arg: &Arg, at: usize, verb: &str, noun: &str) -> Option<What> {
     let value = arg.get_value_names()?.first()?.as_str();
+    // Where a command takes a container and words that belong to it, only the first of them is the container.
+    let value = match value.split_once(' ') {
+        Some(_) if at > 0 => return None,
+        Some((first, _)) => first,
+        None => value,
+    };
     Some(match value {
         "WHAT" if arg.get_id() == "low_ports" => What::Words(&["refuse", "remap"]),
         "CONTAINER" => What::Containers(match verb {

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn commands_of_others_are_known() {
-        assert!(is_known(None, "compose") && is_known(Some("image"), "sign") && is_known(Some("system"), "reset"));
+        assert!(is_known(None, "swarm") && is_known(Some("image"), "sign") && is_known(Some("system"), "reset"));
         assert!(!is_known(None, "run") && !is_known(Some("image"), "ls") && !is_known(None, "frob"));
         let own = super::super::tree::TOP.iter().flat_map(|entry| entry.names);
         assert_eq!(own.filter(|name| COMMANDS.contains(name)).count(), 0, "a command that coracle has by now");

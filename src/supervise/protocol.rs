@@ -374,11 +374,11 @@ mod tests {
             (&b"S\x07\0\0\0"[..], "Started(7, None)"),
             (b"Nx", "Note(\"x\")"),
             (b"d", "Done"),
-            (br#"F{"kind":"Conflict","message":"m","hints":["h"]}"#, "Failed(WireError { kind: Conflict"),
+            (br#"F{"kind":"conflict","message":"m","hints":["h"]}"#, "Failed(WireError { kind: Conflict"),
             (b"oab", "Stdout([97, 98])"),
             (b"e", "Stderr([])"),
             (b"X\xfd\xff\xff\xff", "Exited(-3)"),
-            (br#"H{"status":"healthy","failing_streak":0,"log":[]}"#, "Health(HealthState { status: Healthy"),
+            (br#"H{"Status":"healthy","FailingStreak":0,"Log":[]}"#, "Health(HealthState { status: Healthy"),
         ] {
             socket::send(a.as_fd(), packet, &[], &[]).unwrap();
             let got = format!("{:?}", receive_reply(b.as_fd(), &mut buffer).unwrap().unwrap());
