@@ -116,17 +116,18 @@ impl Verb {
             matches!(name, "--latest" | "--all" | "--filter" | "--cidfile" | "--running")
         };
         let more = usize::from(self.arity.0 > 0 && line.flags.iter().any(stands_for_name));
-        self.check_arity(called, line.positionals.len() + more).map_err(|error| Wrong { error, arity: true })?;
+        self.check_arity(called, line.positionals.len(), more).map_err(|error| Wrong { error, arity: true })?;
         match command.clone().try_get_matches_from(line.for_clap()) {
             Ok(matches) => Ok(Parsed::Arguments(matches)),
             Err(error) => Err(Wrong::option(of_clap(&error))),
         }
     }
 
-    fn check_arity(&self, called: &str, given: usize) -> Result<()> {
+    /// `more`: how many of the arguments that are needed may be missing.
+    fn check_arity(&self, called: &str, given: usize, more: usize) -> Result<()> {
         let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
         let (least, greatest) = self.arity;
-        if given >= least && greatest.is_none_or(|greatest| given <= greatest) {
+        if given + more >= least && greatest.is_none_or(|greatest| given <= greatest) {
             return Ok(());
         }
         let rule = match greatest {

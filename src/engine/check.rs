@@ -13,6 +13,9 @@ pub use crate::store::Subject;
 
 /// Checks the store.
 pub fn check(engine: &Engine, request: &CheckRequest) -> Result<CheckReport> {
+    if request.repair {
+        engine.containers().sweep()?;
+    }
     let look = CheckRequest { repair: false, ..request.clone() };
     let report = job(engine, look)?;
     if !request.repair || report.problems.is_empty() {

@@ -61,6 +61,7 @@ pub(super) fn launch_request(
         stdin: stdin && terminal.is_some_and(|terminal| terminal.stdin.is_some()),
         terminal: size,
         traced: trace::is_on(),
+        keep: false,
     }
 }
 

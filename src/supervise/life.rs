@@ -13,6 +13,7 @@ use super::health::Monitor;
 use super::limited::Limits;
 use super::network::Networked;
 use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
+use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
 use super::{exit_code, sweep_dead, take_lock, this_process, unions};
@@ -197,6 +198,9 @@ impl Supervisor {
 
     /// Takes in the client that has started the container.
     pub(super) fn welcome(&mut self, mut client: Client) {
+        if self.launch.keep {
+            self.state.restarter = peer_of(client.socket());
+        }
         for note in self.network.iter().flat_map(|network| network.notes(&self.config)) {
             client.tell(Reply::Note(note));
         }

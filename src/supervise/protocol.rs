@@ -66,6 +66,10 @@ pub struct Launch {
     /// Its steps are traced in a log.
     #[serde(default)]
     pub traced: bool,
+    /// A `--rm` container stays when it has ended, as long as the sender lives: from the beginning, as with
+    /// [`Request::Keep`] later.
+    #[serde(default)]
+    pub keep: bool,
 }
 
 /// A process to add to the container.
@@ -291,6 +295,7 @@ mod tests {
         let mut buffer = vec![0; MAX_MESSAGE];
         let launch = Launch {
             traced: true,
+            keep: true,
             id: ContainerId::random().unwrap(),
             layers: vec!["/l".into()],
             images: vec![vec!["/m".into()]],

@@ -497,8 +497,6 @@ fn a_low_port_is_explained_or_moved() {
     env.coracle("run --rm -p 81:80 IMAGE true").succeeds().stderr_has("published on 8081");
     env.coracle("run --rm --low-ports=refuse -p 81:80 IMAGE true").fails_with(125);
     std::fs::write(&file, "[network]\nlow_port = \"remap\"\n").unwrap();
-    env.coracle("run --rm --network none IMAGE true").succeeds();
-    env.coracle("run --rm IMAGE true").fails_with(125).explains();
     env.coracle("run --rm -p 80 IMAGE true").fails_with(125).explains().stderr_has("line 2").stderr_has("`low_port`");
 }
 

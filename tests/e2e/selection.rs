@@ -40,7 +40,7 @@ fn the_latest_one() {
     env.coracle("exec -l hostname").succeeds();
     env.coracle("exec -l sh -c 'echo here >/mark'").succeeds();
     env.coracle("exec second cat /mark").succeeds().stdout_is("here\n");
-    env.coracle("top -l -o pid,args").succeeds().stdout_has("sleep 1000");
+    env.coracle("top -l").succeeds().stdout_has("sleep 1000");
     let id = env.inspect("first", "{{.Id}}");
     let ports = env.coracle("port -a").succeeds().stdout.clone();
     assert!(ports.starts_with(&format!("{}\t80/tcp -> 127.0.0.1:", &id[..12])), "{ports}");

@@ -189,9 +189,9 @@ fn follow(
     let ((out, to_out), (err, to_err)) = (pipe()?, pipe()?);
     let mut launch = launch_request(id.clone(), trees, Vec::new(), false, None);
     launch.attach = true;
-    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
     // Its end is not that of its files: the builder needs them.
-    let kept = protocol::send_request(supervisor.as_fd(), &Request::Keep);
+    launch.keep = true;
+    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
     std::thread::scope(|scope| {
         scope.spawn(|| pass_on(out, false, events));
         scope.spawn(|| pass_on(err, true, events));
@@ -206,7 +206,6 @@ fn follow(
                 Some(_) => return Err(Error::system("the step's supervisor answered out of turn")),
                 None => {
                     sent.context(|| "cannot reach the step's supervisor")?;
-                    kept.context(|| "cannot reach the step's supervisor")?;
                     return Err(Error::system("the step's supervisor died while starting"));
                 }
             }
