@@ -47,8 +47,6 @@ pub enum Times {
     Kept,
     /// Later ones become this one, in seconds since 1970: `SOURCE_DATE_EPOCH` as reproducible-builds.org defines it.
     AtMost(i64),
-    /// All are this one, in seconds since 1970: podman's `--timestamp`.
-    Fixed(i64),
 }
 
 /// How a tree is packed.
@@ -298,7 +296,6 @@ impl<'a> Pack<'a> {
             Times::Kept => time,
             Times::AtMost(most) if time.seconds < most => time,
             Times::AtMost(most) => Time { seconds: most, nanos: 0 },
-            Times::Fixed(seconds) => Time { seconds, nanos: 0 },
         };
         let mode = if flag == Flag::SymbolicLink { 0o777 } else { stat.st_mode & 0o7777 };
         Written { mode, uid, gid, mtime, ..Written::new(flag, name) }

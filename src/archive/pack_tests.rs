@@ -21,7 +21,7 @@ fn tree() -> Staging {
 }
 
 fn union() -> Packing {
-    Packing { union: true, layer: true, times: Times::Fixed(1000), ..Packing::default() }
+    Packing { union: true, layer: true, times: Times::AtMost(1000), ..Packing::default() }
 }
 
 fn packed(root: &Path, packing: &Packing) -> Result<Vec<u8>> {

@@ -39,19 +39,11 @@ enum Mode {
 
 fn words_of(text: &str, escape: char, lookup: &Lookup<'_>, mode: Mode) -> Result<Vec<String>, String> {
     let letters: Vec<char> = text.chars().collect();
-    let mut lexer = Lexer { letters: &letters, at: 0, escape, lookup, mode, depth: 0, used: Vec::new() };
+    let mut lexer = Lexer { letters: &letters, at: 0, escape, lookup, mode, depth: 0 };
     let mut result = Output::default();
     lexer.run(&mut result, None)?;
     result.end_word();
     Ok(result.words)
-}
-
-/// The names of the variables that a text uses, whether they are set or not.
-pub fn names_in(text: &str, escape: char, lookup: &Lookup<'_>) -> Vec<String> {
-    let letters: Vec<char> = text.chars().collect();
-    let mut lexer = Lexer { letters: &letters, at: 0, escape, lookup, mode: Mode::One, depth: 0, used: Vec::new() };
-    let _ = lexer.run(&mut Output::default(), None);
-    lexer.used
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +86,6 @@ struct Lexer<'a> {
     lookup: &'a Lookup<'a>,
     mode: Mode,
     depth: usize,
-    used: Vec<String>,
 }
 
 impl Lexer<'_> {
@@ -227,9 +218,6 @@ impl Lexer<'_> {
     }
 
     fn value(&mut self, name: &str) -> Option<String> {
-        if !self.used.iter().any(|used| used == name) {
-            self.used.push(name.to_owned());
-        }
         (self.lookup)(name)
     }
 
@@ -472,7 +460,6 @@ mod tests {
         let words = |text| expand_words(text, '\\', &lookup).unwrap();
         assert_eq!(words("80 $TWO \"$TWO\" $NO '' a\\ b"), ["80", "x", "y", "x y", "", "a b"]);
         assert_eq!(expand_content("'$A' \"\\$A\" \\n\n", '\\', &lookup).unwrap(), "'one' \"$A\" \\n\n");
-        assert_eq!(names_in("a $A ${NO:-$B} '$C'", '\\', &lookup), ["A", "NO", "B"]);
     }
 
     proptest! {

@@ -53,7 +53,7 @@ impl Job for InstallHello {
         let invalid = |error: oci_spec::OciSpecError| Error::system("cannot describe the image").caused_by(error);
         let config = config_of(&unpacked.diff_id, &created).map_err(invalid)?;
         let manifest = manifest_of(&config, &unpacked.diff_id, layer.len() as u64).map_err(invalid)?;
-        let synced = store.sync_layers(vec![staged.finish(&unpacked, None)])?;
+        let synced = store.sync_layers(vec![staged.finish(&unpacked)])?;
         let lock = store.lock_shared()?;
         synced.publish(&lock)?;
         let image = store.put_image(

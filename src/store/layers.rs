@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Store, StoreLock, digest_of_name};
+use super::{Store, StoreLock};
 use crate::archive::pack::Packing;
 use crate::archive::{self, Limits, Unpacked};
 use crate::base::error::if_absent;
@@ -121,16 +121,6 @@ impl Store {
         .filter(|layer| layer.diff_id == *diff_id))
     }
 
-    /// The layer that the (compressed) blob with this digest unpacks to, if it is known and there.
-    pub fn layer_of_blob(&self, blob: &Digest) -> Result<Option<Layer>> {
-        let link = self.path("layers-by-blob").join(blob.hex());
-        let target = if_absent(fs::read_link(&link)).at(&link, "cannot read the link")?;
-        match target.as_deref().and_then(Path::file_name).and_then(digest_of_name) {
-            Some(diff_id) => self.layer(&diff_id),
-            None => Ok(None),
-        }
-    }
-
     /// A place to unpack a layer in. Dropped without publication, it is removed again.
     pub fn stage_layer(&self) -> Result<StagedLayer> {
         self.writable()?;
@@ -180,19 +170,7 @@ impl Store {
         layer.staging.publish(&target, Durability::Volatile)?;
         failpoint::here("store.layer.published")?;
         drop(mending);
-        if let Some(blob) = &layer.blob {
-            self.remember_blob(blob, &diff_id)?;
-        }
         self.layer(&diff_id)?.ok_or_else(|| Error::system(format!("the layer `{diff_id}` was not published")))
-    }
-
-    fn remember_blob(&self, blob: &Digest, diff_id: &Digest) -> Result<()> {
-        let link = self.path("layers-by-blob").join(blob.hex());
-        let target = Path::new("../layers").join(diff_id.hex());
-        match std::os::unix::fs::symlink(target, &link) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            made => made.at(&link, "cannot create the link"),
-        }
     }
 }
 
@@ -224,23 +202,11 @@ impl StagedLayer {
         archive::repack_layer(upper, packing, self.dir()?.as_fd(), recipe, limits)
     }
 
-    /// Says that the layer is complete and verified: it is what `unpacked` tells, and comes from the compressed `blob`.
-    pub fn finish(self, unpacked: &Unpacked, blob: Option<&Digest>) -> FinishedLayer {
+    /// Says that the layer is complete and verified: it is what `unpacked` tells.
+    pub fn finish(self, unpacked: &Unpacked) -> FinishedLayer {
         let Unpacked { diff_id, size, entries, rebuildable, hides_lower, .. } = unpacked.clone();
         let record = LayerRecord { version: super::VERSION, diff_id, size, entries, rebuildable, hides_lower };
-        FinishedLayer { staging: self.staging, record, blob: blob.cloned() }
-    }
-
-    /// [`StagedLayer::finish`], [`Store::sync_layers`] and [`SyncedLayers::publish`] for a single layer.
-    pub fn publish<M>(
-        self,
-        store: &Store,
-        lock: &StoreLock<M>,
-        unpacked: &Unpacked,
-        blob: Option<&Digest>,
-    ) -> Result<Layer> {
-        let layers = store.sync_layers(vec![self.finish(unpacked, blob)])?.publish(lock)?;
-        layers.into_iter().next().ok_or_else(|| Error::system("no layer was published"))
+        FinishedLayer { staging: self.staging, record }
     }
 }
 
@@ -249,7 +215,6 @@ impl StagedLayer {
 pub struct FinishedLayer {
     staging: Staging,
     record: LayerRecord,
-    blob: Option<Digest>,
 }
 
 /// Complete, durable layers that nobody sees yet.

@@ -12,7 +12,6 @@
 //! │   ├── tree/                        what overlayfs stacks (see the `archive` module)
 //! │   ├── recipe                       with the tree: the tar stream, byte for byte
 //! │   └── layer.json                   LayerRecord
-//! ├── layers-by-blob/<digest>          symbolic link ../layers/<diff id>: what a compressed blob unpacks to
 //! ├── blobs/<digest>                   manifests and image configurations, as they came
 //! ├── images/<id>.json                 ImageRecord; the id is the digest of the configuration
 //! ├── refs/<registry>/<repository…>/   names of images: {"version":1,"image":"sha256:…"}
@@ -201,7 +200,7 @@ impl Store {
 
     /// Two processes may do this at once: they do the same. `meta.json` comes last and says that all is there.
     fn create(&self) -> Result<()> {
-        for name in ["layers", "layers-by-blob", "blobs", "images", "refs", "removing", "staging", "trash"] {
+        for name in ["layers", "blobs", "images", "refs", "removing", "staging", "trash"] {
             private_dir(&self.path(name))?;
         }
         // Only a hint: file systems that do not know it do without.

@@ -158,7 +158,6 @@ impl Store {
             }
         }
         if !gone.is_empty() {
-            self.forget_blobs()?;
             publish::sync_dir(&self.path("layers"))?;
         }
         Ok((gone, kept))
@@ -170,18 +169,6 @@ impl Store {
             layers.extend(self.image(&id)?.into_iter().flat_map(|image| image.layers));
         }
         Ok(layers)
-    }
-
-    /// Removes the links of blobs to layers that are gone.
-    pub(super) fn forget_blobs(&self) -> Result<()> {
-        let directory = self.path("layers-by-blob");
-        for entry in fs::read_dir(&directory).at(&directory, "cannot list")? {
-            let link = entry.at(&directory, "cannot list")?.path();
-            if !link.exists() {
-                if_absent(fs::remove_file(&link)).at(&link, "cannot remove")?;
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn discard_blob(&self, digest: &Digest) -> Result<()> {

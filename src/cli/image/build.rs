@@ -112,7 +112,7 @@ struct BuildArguments {
     #[arg(long, value_name = "BYTES")]
     shm_size: Option<String>,
     /// No time in the image is later, in seconds since 1970 (default SOURCE_DATE_EPOCH of the environment)
-    #[arg(long, value_name = "SECONDS", alias = "timestamp")]
+    #[arg(long, value_name = "SECONDS")]
     source_date_epoch: Option<i64>,
     /// The socket of an agent for RUN --mount=type=ssh: default or ID[=SOCKET]
     #[arg(long, value_name = "ID[=SOCKET]")]

@@ -111,7 +111,7 @@ fn into_store(store: &Store, request: &ImportRequest, input: impl Read + Send) -
     let config = serde_json::to_vec(&config).context(|| "cannot describe the image")?;
     let layer = Placed { digest: unpacked.diff_id.clone(), size: unpacked.tar_size, compression: Compression::None };
     let manifest = write::manifest(Format::Oci, &config, &[layer])?;
-    let layers = store.sync_layers(vec![staged.finish(&unpacked, None)])?;
+    let layers = store.sync_layers(vec![staged.finish(&unpacked)])?;
     let lock = store.lock_shared()?;
     layers.publish(&lock)?;
     let new = NewImage { manifest: &manifest, manifest_media_type: media::OCI_MANIFEST, config: &config };

@@ -131,7 +131,7 @@ fn unpack(
     }
     sizes.insert(layer.diff_id.clone(), unpacked.tar_size);
     progress.layer_done(&layer.diff_id);
-    Ok(staged.finish(&unpacked, layer.blob.as_ref().map(|(digest, _)| digest)))
+    Ok(staged.finish(&unpacked))
 }
 
 /// Makes layers, images and names visible, in this order.

@@ -22,7 +22,7 @@ use crate::archive::pack::Packing;
 use crate::archive::{Limits, Unpacked};
 use crate::base::{Error, Result, ResultExt};
 use crate::engine::push::{Format, layer_type};
-use crate::oci::config::{History, RootFs};
+use crate::oci::config::RootFs;
 use crate::oci::{Compression, Descriptor, Digest, ImageConfig, Manifest, Parsed, Reference, media, parse_manifest};
 use crate::store::{FinishedLayer, ImageRecord, NewImage, Store};
 use crate::sys::beneath::BeneathDir;
@@ -64,7 +64,7 @@ impl MadeLayer {
         let unpacked = staged.repack(tree, packing, &Limits::default())?;
         let Unpacked { diff_id, tar_size, size, entries, .. } = unpacked.clone();
         let placed = PlacedLayer { diff_id, tar_size, size, entries };
-        Ok(Self { finished: staged.finish(&unpacked, None), placed })
+        Ok(Self { finished: staged.finish(&unpacked), placed })
     }
 
     /// What was made.
@@ -190,11 +190,6 @@ fn manifest(
     Ok((serde_json::to_vec(&written).context(|| "cannot write the manifest")?, media_type))
 }
 
-/// An entry of history for a step at `created` (RFC 3339).
-pub fn history(created: &str, created_by: &str, empty_layer: bool) -> History {
-    History { created: Some(created.to_owned()), created_by: created_by.to_owned(), empty_layer, ..History::default() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +209,8 @@ mod tests {
         assert_eq!((made.placed().size, made.placed().entries), (4, 2));
         let placed = publish(&store, vec![made]).unwrap();
         let mut config = store.image_config(&base).unwrap();
-        config.history.push(history("2026-11-30T00:00:00Z", "RUN x", false));
+        let step = crate::oci::config::History { created_by: "RUN x".into(), ..Default::default() };
+        config.history.push(step);
         let names = ["new:1".parse().unwrap()];
         let derived = |format, config| Derived {
             base: Some(&base),

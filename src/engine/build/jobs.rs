@@ -85,7 +85,7 @@ pub fn source_view(store: &Store, from: &Inputs, descriptor: Option<OwnedFd>) ->
 
 fn publish_layer(store: &Store, staged: StagedLayer, unpacked: &Unpacked) -> Result<MadeLayer> {
     failpoint::here("build.copy.made")?;
-    let synced = store.sync_layers(vec![staged.finish(unpacked, None)])?;
+    let synced = store.sync_layers(vec![staged.finish(unpacked)])?;
     synced.publish(&store.lock_shared()?)?;
     failpoint::here("build.copy.published")?;
     Ok(made(unpacked))

@@ -264,7 +264,7 @@ impl Work<'_> {
         }
         failpoint::here("pull.layer.unpacked")?;
         trace::step(|| format!("the layer {} is unpacked as {}", blob.short(), layer.diff_id.short()));
-        Ok(staged.finish(&unpacked, Some(blob)))
+        Ok(staged.finish(&unpacked))
     }
 }
 

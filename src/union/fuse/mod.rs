@@ -6,7 +6,7 @@
 //!
 //! # Theory of operation
 //!
-//! [`mount_detached`] opens `/dev/fuse`, makes a mount of it that is attached nowhere (fsopen(2), no helper program),
+//! [`mount_with`] opens `/dev/fuse`, makes a mount of it that is attached nowhere (fsopen(2), no helper program),
 //! and starts this executable again as [`ROLE`], with the device as standard input and a status pipe as standard
 //! output. The server answers the kernel's first message, writes `ready` or its error to the pipe, and serves until the
 //! mount is gone: then reading the device fails and it exits. It needs no signal and leaves nothing behind. If it dies,
@@ -118,11 +118,6 @@ pub struct Options {
     pub size: Option<u64>,
 }
 
-/// As [`mount_with`], without options.
-pub fn mount_detached(union: &Union, program: &File) -> Result<(OwnedFd, Cloned)> {
-    mount_with(union, &Options::default(), program)
-}
-
 /// Mounts the union, attached nowhere, and starts its server from `program`, which is this executable. The server ends
 /// with the mount. The caller must have one thread.
 pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(OwnedFd, Cloned)> {
@@ -196,18 +191,6 @@ fn kill(server: &Cloned) {
     let _ = rustix::process::pidfd_send_signal(&server.pidfd, rustix::process::Signal::KILL);
     let pidfd = rustix::process::WaitId::PidFd(server.pidfd.as_fd());
     let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
-}
-
-/// Mounts layers, base first, attached nowhere and read-only: an image to look at. Owners are shown as a container would
-/// see them.
-pub fn mount_lower(layers: &[PathBuf], owners: Owners, program: &File) -> Result<(OwnedFd, Cloned)> {
-    let union = Union { layers: layers.to_vec(), container: PathBuf::new(), volatile: false };
-    let (mount, server) = mount_with(&union, &Options { owners, size: None }, program)?;
-    let read_only =
-        crate::sys::mount::MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..Default::default() };
-    crate::sys::mount::set_attributes(mount.as_fd(), c"", false, &read_only)
-        .context(|| "cannot make the layers read-only")?;
-    Ok((mount, server))
 }
 
 /// Mounts a FUSE device with the options of a union: open to all users, permissions checked by the kernel.
@@ -289,16 +272,11 @@ fn prepare(args: &[OsString], device: OwnedFd) -> Result<Session<Server>> {
         Ok(if recorded { layer.with_recorded_owners() } else { layer })
     };
     let lowers = layers.iter().rev().map(lower).collect::<Result<Vec<_>>>()?;
-    let fs = match container.is_empty() {
-        true => Fs::of_layers(lowers).context(|| "cannot set up the layers")?.shown_with(options.owners),
-        false => {
-            let container = Path::new(container);
-            let work = take_work(&container.join("work"))?;
-            let layers: Vec<_> = layers.iter().map(PathBuf::from).collect();
-            unsynced::restore(container, &layers)?;
-            with_upper(container, lowers, work, durability == "volatile", options)?
-        }
-    };
+    let container = Path::new(container);
+    let work = take_work(&container.join("work"))?;
+    let layers: Vec<_> = layers.iter().map(PathBuf::from).collect();
+    unsynced::restore(container, &layers)?;
+    let fs = with_upper(container, lowers, work, durability == "volatile", options)?;
     let own = device.try_clone().context(|| "cannot duplicate the device")?;
     let server = Server::new(fs, own);
     let mut config = Config::default();
@@ -313,7 +291,7 @@ fn confine(args: &[OsString]) -> Result<()> {
     // For /proc/self/fd.
     let mut paths = vec![(Path::new("/proc"), Access::Read)];
     paths.extend(layers.iter().map(|layer| (Path::new(layer), Access::Read)));
-    paths.extend((!container.is_empty()).then_some((Path::new(container), Access::Write)));
+    paths.push((Path::new(container), Access::Write));
     let sandbox = Sandbox { calls: sandbox::CALLS, families: &[], capabilities: sandbox::CAPABILITIES, paths: &paths };
     sandbox.enter()
 }
@@ -322,7 +300,7 @@ fn confine(args: &[OsString]) -> Result<()> {
 /// server that still writes its last copies, for at most [`DISK_PATIENCE`].
 pub fn restore_upper(union: &Union) -> Result<()> {
     let deadline = Instant::now() + DISK_PATIENCE;
-    while is_unfinished(&union.container) {
+    while unsynced::is_open(&union.container) {
         if let Some(_lock) = Lock::attempt_directory(&own_work(&union.container.join("work"))?)? {
             return unsynced::restore(&union.container, &union.layers);
         }
@@ -332,11 +310,6 @@ pub fn restore_upper(union: &Union) -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-/// Whether a container's upper must be completed before a mount, or is still being written.
-pub(super) fn is_unfinished(container: &Path) -> bool {
-    unsynced::is_open(container)
 }
 
 fn still_in_use() -> Error {

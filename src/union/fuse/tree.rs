@@ -44,8 +44,6 @@ pub(super) struct Fs {
     pub hard_links: HardLinks,
     /// Whether layers and upper are known to share blocks (`FICLONE`).
     pub clones: AtomicBool,
-    /// There is no upper, and nothing can change.
-    pub read_only: bool,
     /// One rename at a time.
     pub renames: Mutex<()>,
     /// Held while directories are opened, copied up or moved, so that their paths stay the same.
@@ -96,40 +94,22 @@ impl Drop for Held<'_> {
 }
 
 impl Fs {
-    /// Layers alone, topmost first: a read-only union.
-    pub fn of_layers(lowers: Vec<LayerDir>) -> Res<Self> {
-        let top = lowers.first().ok_or(Errno::NOENT)?;
-        let mut fs = Self::without_roots(WorkDir::unused(rustix::io::fcntl_dupfd_cloexec(top, 3)?), false);
-        fs.read_only = true;
-        fs.origins.shown(top.device, ROOT);
-        fs.set_roots(None, lowers)?;
-        Ok(fs)
-    }
-
-    /// The same with other owners.
-    pub fn shown_with(mut self, owners: Owners) -> Self {
-        self.owners = owners;
-        self
-    }
-
     /// A union with these roots. Lower layers are given topmost first.
     pub fn new(upper: LayerDir, lowers: Vec<LayerDir>, work: WorkDir, volatile: bool) -> Res<Self> {
         let fs = Self::without_roots(work, volatile);
         // Inode numbers of the upper's device are shown unchanged.
         fs.origins.shown(upper.device, ROOT);
-        fs.set_roots(Some(upper), lowers)?;
+        fs.set_roots(upper, lowers)?;
         Ok(fs)
     }
 
-    fn set_roots(&self, upper: Option<LayerDir>, lowers: Vec<LayerDir>) -> Res<()> {
+    fn set_roots(&self, upper: LayerDir, lowers: Vec<LayerDir>) -> Res<()> {
         let (root, _) = self.nodes.intern(ROOT, || Node::new(ROOT, FileType::Directory, None, Place::Upper));
         let dir = root.dir()?;
         let open_dirs = Arc::new(OpenDirs::new());
         let lowers = (0u32..).zip(lowers).map(|(number, lower)| DirHandle::root(lower, number, &open_dirs));
         *write(&dir.lowers) = Some(lowers.collect());
-        if let Some(upper) = upper {
-            let _ = dir.upper.set(DirHandle::root(upper, 0, &open_dirs));
-        }
+        let _ = dir.upper.set(DirHandle::root(upper, 0, &open_dirs));
         Ok(())
     }
 
@@ -147,7 +127,6 @@ impl Fs {
             clones: AtomicBool::new(true),
             renames: Mutex::new(()),
             stacks: Mutex::new(()),
-            read_only: false,
             copying: Copying::default(),
         }
     }

@@ -48,11 +48,6 @@ impl WorkDir {
         Ok(Self { fd, serial: AtomicU64::new(0), whiteout: Mutex::new(None), marked })
     }
 
-    /// For a read-only union: no work directory. `fd` is on the file system that statfs(2) reports.
-    pub fn unused(fd: OwnedFd) -> Self {
-        Self { fd, serial: AtomicU64::new(0), whiteout: Mutex::new(None), marked: true }
-    }
-
     /// Whether whiteouts are attributes of empty files here.
     pub fn marks(&self) -> bool {
         self.marked
