@@ -4,7 +4,7 @@
 //! symbolic link is followed on the way, whether it was there, came with the archive, or was put there a moment ago. What
 //! is made is made by descriptor, and given its owner and mode by descriptor.
 //!
-//! What becomes of what is there: a file replaces a file, a directory goes into a directory, whose owner and mode stay
+//! Files that are there already: a file replaces a file, a directory goes into a directory, whose owner and mode stay
 //! unless [`Extraction::archive`]. A file never replaces a directory nor the other way round unless
 //! [`Extraction::overwrite`]. A file on which something is mounted is written to instead. Device nodes are left out.
 
@@ -27,7 +27,7 @@ use crate::sys::beneath;
 /// How often a name is freed again that somebody keeps taking.
 const ATTEMPTS: usize = 64;
 
-/// Whose the files are.
+/// The owners that the files get.
 #[derive(Debug, Clone, Default)]
 pub enum Owner {
     /// Whoever extracts.
@@ -42,7 +42,7 @@ pub enum Owner {
 /// How files are made.
 #[derive(Debug, Clone, Default)]
 pub struct Extraction {
-    /// Whose they are.
+    /// The owners that they get.
     pub owner: Owner,
     /// Directories that are there get owner, mode and time of the archive's.
     pub archive: bool,
@@ -52,7 +52,7 @@ pub struct Extraction {
     pub set_ids: bool,
 }
 
-/// What the archive begins with.
+/// How the archive begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Begins {
     /// With a directory.

@@ -243,3 +243,25 @@ fn what_arrives_is_the_users() {
         env.coracle("exec two stat -c %u /tmp/kept").succeeds().stdout_is(&uid);
     }
 }
+
+/// What a start would show at a mount is what `cp` reaches in a container that does not run: a part of a volume, and no
+/// more; and what is discarded with each run is not written to the user's directory.
+#[test]
+fn mounts_of_a_part_and_mounts_that_are_discarded() {
+    let env = ready!(busybox);
+    let (here, file) = (env.mkdir("here"), env.write("new", "new"));
+    fs::write(here.join("old"), "old").expect("ours");
+    env.coracle("run --rm -v data:/d IMAGE sh -c 'mkdir /d/part; ln -s /etc /d/out; echo whole >/d/whole'").succeeds();
+    let mount = "--mount type=volume,src=data,dst=/part,volume-subpath=part";
+    env.coracle(&format!("create --name one -v {}:/here:O {mount} IMAGE cat /part/new", here.display())).succeeds();
+    env.coracle(&format!("cp {} one:/part/new", file.display())).succeeds();
+    env.coracle("run --rm -v data:/d IMAGE sh -c 'cat /d/part/new; ls /d'")
+        .succeeds()
+        .stdout_is("newout\npart\nwhole\n");
+    env.coracle("start -a one").succeeds().stdout_is("new");
+    let out = env.file("copied");
+    env.coracle(&format!("cp one:/here/old {}", out.display())).succeeds();
+    assert_eq!(fs::read_to_string(&out).expect("copied"), "old");
+    env.coracle(&format!("cp {} one:/here/new", file.display())).fails_with(1).stderr_has("read-only");
+    assert!(!here.join("new").exists());
+}

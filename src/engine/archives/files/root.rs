@@ -3,10 +3,10 @@
 use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns, unshare};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::base::process::ProcessIdentity;
@@ -164,8 +164,21 @@ fn attach(mount: &OwnedFd, place: &impl AsFd) -> Result<()> {
     rustix::mount::move_mount(mount, "", place, "", flags).context(|| "cannot attach the files")
 }
 
+/// The source of a mount, or the place `subpath` below it: whoever writes to the source cannot lead that elsewhere.
+fn open_source(source: &Path, subpath: Option<&str>) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let whole = rustix::fs::open(source, flags, Mode::empty())?;
+    match subpath {
+        None => Ok(whole),
+        Some(subpath) => {
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            rustix::fs::openat2(&whole, subpath, flags, Mode::empty(), resolve)
+        }
+    }
+}
+
 /// Mounts the volumes of the record and the directories of the host, in the order in which a start mounts them. One whose
-/// source is gone is left out: only a start would need it.
+/// source is gone is left out: only a start would need it. One whose changes end with each run (`O`) can be read.
 fn volumes(engine: &Engine, config: &ContainerConfig, root: &BeneathDir) -> Result<()> {
     let known = Volumes::new(&engine.paths);
     let mut mounts: Vec<_> = config.storage.mounts.iter().collect();
@@ -185,13 +198,14 @@ fn volumes(engine: &Engine, config: &ContainerConfig, root: &BeneathDir) -> Resu
         let failed = || format!("cannot mount `{}`", mount.target);
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let flags = if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags };
-        let Ok(tree) = rustix::mount::open_tree(CWD, &source, flags) else { continue };
-        if mount.read_only {
+        let Ok(place) = open_source(&source, mount.options.subpath.as_deref()) else { continue };
+        let tree = rustix::mount::open_tree(&place, "", flags | OpenTreeFlags::AT_EMPTY_PATH).context(failed)?;
+        if mount.read_only || mount.options.overlay.is_some() {
             let read_only = crate::sys::mount::MountAttr { set: READ_ONLY, ..Default::default() };
             crate::sys::mount::set_attributes(tree.as_fd(), c"", recursive, &read_only).context(failed)?;
         }
-        let is_directory = fs::metadata(&source).at(&source, "cannot examine")?.is_dir();
-        let leaf = if is_directory { Leaf::Directory } else { Leaf::File };
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(&place).context(failed)?.st_mode);
+        let leaf = if kind == FileType::Directory { Leaf::Directory } else { Leaf::File };
         let place = root.make(mount.target.as_bytes(), leaf).context(failed)?;
         attach(&tree, &place).context(failed)?;
     }
