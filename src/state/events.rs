@@ -18,8 +18,8 @@
 //! a newer coracle with words that this one does not know.
 //!
 //! Whoever finds the journal longer than [`SEGMENT`] renames it over the older one, so that both together have a bound. A
-//! reader opens the new file before the old one and looks again when they are the same. A follower reads a file that was
-//! renamed to its end before it turns to the new one.
+//! reader opens the new file before the old one and looks again when they are the same. A follower keeps both open and reads
+//! on in both, because a writer may have opened a file before it was renamed and write to it afterwards.
 //!
 //! An event that cannot be written is lost: what it tells of has been done, and must not fail afterwards.
 
@@ -130,30 +130,20 @@ impl Journal {
         sink: &mut dyn FnMut(Option<Event>) -> Result<()>,
     ) -> Result<()> {
         let watch = follow.map(|_| self.watch()).transpose()?;
-        let (older, newer) = self.open()?;
-        if let Some(mut older) = older {
-            older.read(since, sink).at(&self.directory.join(OLDER), "cannot read")??;
-        }
-        let mut newer = newer;
+        let (mut older, mut newer) = self.open()?;
         loop {
-            let gone = match &mut newer {
-                Some(segment) => {
-                    segment.read(since, sink).at(&self.directory.join(JOURNAL), "cannot read")??;
-                    !self.is_current(segment)?
-                }
-                None => true,
-            };
-            if gone {
-                // What was written into the former file before it was renamed has its end there.
-                if let Some(former) = &mut newer {
-                    former.read(since, sink).at(&self.directory.join(OLDER), "cannot read")??;
-                }
-                let opened = self.segment(JOURNAL)?;
-                let again = opened.is_some();
-                newer = opened;
-                if again {
-                    continue;
-                }
+            // The older file again: a record may come to a file that its writer had opened before it was renamed.
+            if let Some(older) = &mut older {
+                older.read(since, sink).at(&self.directory.join(OLDER), "cannot read")??;
+            }
+            if let Some(newer) = &mut newer {
+                newer.read(since, sink).at(&self.directory.join(JOURNAL), "cannot read")??;
+            }
+            if !self.is_current(newer.as_ref())? {
+                self.advance(&mut older, &mut newer, &mut |segment| {
+                    segment.read(since, sink).at(&self.directory.join(OLDER), "cannot read")?
+                })?;
+                continue;
             }
             sink(None)?;
             let (Some(until), Some(watch)) = (follow, &watch) else { return Ok(()) };
@@ -161,6 +151,26 @@ impl Journal {
                 return Ok(());
             }
         }
+    }
+
+    /// Turns to the files that have the journal's names now. What was read so far of a file is not read again, whatever its
+    /// name is now; one that has no name any more is read to its end by `finish`.
+    fn advance(
+        &self,
+        older: &mut Option<Segment>,
+        newer: &mut Option<Segment>,
+        finish: &mut dyn FnMut(&mut Segment) -> Result<()>,
+    ) -> Result<()> {
+        let (now_older, now_newer) = self.open()?;
+        let mut known = [older.take(), newer.take()];
+        let mut keep = |opened: Option<Segment>| {
+            let opened = opened?;
+            let known = known.iter_mut().find(|known| known.as_ref().is_some_and(|known| known.inode == opened.inode));
+            known.and_then(Option::take).or(Some(opened))
+        };
+        *older = keep(now_older);
+        *newer = keep(now_newer);
+        known.iter_mut().flatten().try_for_each(finish)
     }
 
     /// The older file and the newer one, which are not the same.
@@ -183,11 +193,11 @@ impl Journal {
         Ok(Some(Segment { file, inode, rest: Vec::new(), skipping: false }))
     }
 
-    /// Whether a file has the journal's name still.
-    fn is_current(&self, segment: &Segment) -> Result<bool> {
+    /// Whether a file, or none, has the journal's name still.
+    fn is_current(&self, segment: Option<&Segment>) -> Result<bool> {
         let path = self.directory.join(JOURNAL);
         let there = if_absent(fs::symlink_metadata(&path)).at(&path, "cannot examine")?;
-        Ok(there.is_some_and(|there| there.ino() == segment.inode))
+        Ok(there.map(|there| there.ino()) == segment.map(|segment| segment.inode))
     }
 
     fn watch(&self) -> Result<Inotify> {
