@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 
 use crate::spec::cgroup2::Setting;
 
@@ -79,6 +79,16 @@ impl Group {
     /// Writes a file, in one call as the kernel wants it.
     pub fn write(&self, name: &str, value: &str) -> io::Result<()> {
         self.file(name, OFlags::WRONLY)?.write_all(value.as_bytes())
+    }
+
+    /// Lets a user and group divide the group (cgroups(7), "Delegation"): its limits stay ours.
+    pub fn give(&self, uid: u32, gid: u32) -> io::Result<()> {
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        rustix::fs::fchown(&self.directory, uid, gid)?;
+        for name in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+            rustix::fs::chownat(&self.directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(())
     }
 
     /// Whether this user may write a file.

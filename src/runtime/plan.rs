@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use super::hooks::Hooks;
 use super::process::ProcessPlan;
 use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
@@ -51,6 +52,14 @@ pub struct LaunchPlan {
     pub host_cgroups: bool,
     /// For /proc/PID/oom_score_adj; none for the supervisor's own.
     pub oom_score_adj: Option<i32>,
+    /// It may divide its own control group.
+    pub divides_cgroup: bool,
+    /// Settings of the kernel: their names as sysctl(8) has them, and their values.
+    pub sysctls: Vec<(String, String)>,
+    /// Programs that prepare it.
+    pub hooks: Option<Hooks>,
+    /// The line that registers an emulator with the kernel.
+    pub emulator: Option<String>,
 }
 
 /// One mount beyond the standard ones.
@@ -131,8 +140,14 @@ pub struct Facts {
     pub etc: PathBuf,
     /// Where the files of the container's volumes are.
     pub volumes: BTreeMap<Name, Directory>,
-    /// The host's devices, for a container that gets all of them.
+    /// The host's devices, for a container that gets all of them; and those of vendors.
     pub devices: Vec<Device>,
+    /// Mounts that come with devices of vendors.
+    pub mounts: Vec<Mount>,
+    /// Programs that come with them.
+    pub hooks: Option<Hooks>,
+    /// What registers the emulator of its programs.
+    pub emulator: Option<String>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
     /// From the container's users and groups to those of our namespace.
@@ -162,6 +177,10 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         pts_options,
         host_cgroups: config.cgroups.host_namespace,
         oom_score_adj: config.resources.oom_score_adj,
+        divides_cgroup: privileged || !config.lifecycle.systemd.is_off(),
+        sysctls: config.security.sysctls.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        hooks: facts.hooks.clone(),
+        emulator: facts.emulator.clone(),
     }
 }
 
@@ -191,7 +210,9 @@ fn mounts(
         MountSource::Devpts { options } => Some(pairs(options)),
         _ => None,
     });
-    let asked = config.storage.mounts.iter().filter(|mount| !terminals(mount));
+    let is_free = |mount: &&Mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target);
+    let asked =
+        config.storage.mounts.iter().filter(|mount| !terminals(mount)).chain(facts.mounts.iter().filter(is_free));
     let asked = asked.map(|mount| asked_for(mount, process, facts));
     let files = ["hosts", "hostname", "resolv.conf"].iter();
     let files = files.filter(|file| **file != "hosts" || !config.networking.no_hosts);
@@ -364,7 +385,7 @@ mod tests {
             id: ContainerId::random().unwrap(),
             name: "web".parse().unwrap(),
             created: time::now(),
-            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
+            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), ..ImageOrigin::default() },
             process: Process { tty: true, ..Process::default() },
             identity: Identity { hostname: "web".into(), ..Identity::default() },
             namespaces: Namespaces::default(),
@@ -388,7 +409,16 @@ mod tests {
         let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
         let volumes = [("data".parse().unwrap(), data)].into();
         let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
-        let facts = Facts { etc: "/c".into(), volumes, devices: Vec::new(), terminal: (80, 25), maps };
+        let facts = Facts {
+            etc: "/c".into(),
+            volumes,
+            devices: Vec::new(),
+            mounts: vec![mount(MountSource::Bind { path: "/vendor".into() }, "/srv")],
+            hooks: None,
+            emulator: None,
+            terminal: (80, 25),
+            maps,
+        };
         plan(config, ProcessPlan::default(), &facts)
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::Resource;
 
+use super::ids::ContainerIds;
 use crate::base::{Error, Paths, Result, ResultExt, text, trace};
 use crate::cgroup::{self, Own, Placement, Wish};
 use crate::rootless::outer;
@@ -44,7 +45,7 @@ impl Limits {
     }
 
     /// Makes the group of a run, with all limits in force.
-    pub(super) fn enforce(&mut self, config: &ContainerConfig) -> Result<()> {
+    pub(super) fn enforce(&mut self, config: &ContainerConfig, ids: &ContainerIds) -> Result<()> {
         let placement = self.placement.take().ok_or_else(|| Error::system("the container's control group is lost"))?;
         let placement = self.placement.insert(placement.settle()?);
         let settings = cgroup2::settings(&config.resources, &device_number)?;
@@ -54,6 +55,10 @@ impl Limits {
                 trace::step(|| format!("its control group is {}, by {}", own.path, place.manager.word()));
                 let own = self.own.insert(own);
                 own.configure(&config.cgroups.conf)?;
+                if !config.lifecycle.systemd.is_off() {
+                    let (uid, gid) = ids.root();
+                    own.group().give(uid, gid).context(|| "cannot give systemd its control group")?;
+                }
                 let failed = own.group().apply(&settings);
                 if let (Some(first), Enforcement::Strict) =
                     (failed.iter().find(|it| !it.setting.implied), config.resources.enforcement)

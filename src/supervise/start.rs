@@ -13,12 +13,14 @@ use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, give, prepare, unions};
+use super::{account, devices, emulator, give, hooked, prepare, spawn, timezone, unions};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
+use crate::runtime::hooks::Hooks;
 use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan;
 use crate::spec::logs::Stream;
+use crate::spec::security::Device;
 use crate::state::ContainerConfig;
 use crate::sys::process::Cloned;
 
@@ -30,6 +32,8 @@ pub(super) struct Started {
     /// Those that serve unions among its mounts.
     pub(super) union_servers: Vec<Cloned>,
     pub(super) streams: Streams,
+    /// What is run around it.
+    pub(super) hooks: Option<Hooks>,
 }
 
 /// What a run needs of its supervisor.
@@ -73,15 +77,19 @@ pub(super) fn start(
         account::give_files(&container, config, &ids)?;
     }
     account::add(config, root.as_fd())?;
-    limits.enforce(config)?;
+    timezone::write(config, &ids, root.as_fd())?;
+    limits.enforce(config, &ids)?;
     failpoint::here("supervisor.limited")?;
-    let process = prepare::main_process(config, root.as_fd(), limits.of_processes(&config.resources)?)?;
+    let process = prepare::main_process(config, root.as_fd(), limits.of_processes(&config.resources)?, &request.edits)?;
     let unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
         volumes,
-        devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
+        devices: request.edits.devices.iter().cloned().chain(all_devices(config)).collect(),
+        mounts: request.edits.mounts.clone(),
+        hooks: hooked::bundle(paths, config, &request.edits)?,
+        emulator: emulator::registration_for(config),
         terminal: request.terminal,
         maps: ids.nested.clone(),
     };
@@ -94,11 +102,16 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let resources =
-        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
+    let init = match &config.lifecycle.init_path {
+        Some(path) => Some(spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path")?),
+        None => None,
+    };
+    let init = init.as_ref().unwrap_or(&exe);
+    let resources = Resources { root, streams, init, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
+    hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
     let streams = match (ours, terminal) {
         (Some(ours), _) => {
@@ -113,7 +126,12 @@ pub(super) fn start(
         }
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
-    Ok(Started { init, file_server, union_servers: unions.servers, streams })
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+}
+
+/// The host's devices, for a container that gets all of them.
+fn all_devices(config: &ContainerConfig) -> Vec<Device> {
+    if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() }
 }
 
 /// A mount, as a step that is traced.
