@@ -13,6 +13,7 @@ use crate::spec::idmap::IdMap;
 use crate::spec::mount_options::{IdMapOption, MountOptions, Shift};
 use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
+use crate::spec::sysctl;
 use crate::spec::volume::Directory;
 
 /// Everything the executor needs.
@@ -178,7 +179,7 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         host_cgroups: config.cgroups.host_namespace,
         oom_score_adj: config.resources.oom_score_adj,
         divides_cgroup: privileged || !config.lifecycle.systemd.is_off(),
-        sysctls: config.security.sysctls.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        sysctls: sysctl::ordered(&config.security.sysctls),
         hooks: facts.hooks.clone(),
         emulator: facts.emulator.clone(),
     }

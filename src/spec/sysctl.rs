@@ -73,6 +73,15 @@ fn dotted(name: &str) -> String {
     }
 }
 
+/// The settings in the order in which they are written: those come first that change others (ip-sysctl.rst on `ip_forward`:
+/// "its change resets all configuration parameters to their default state").
+pub fn ordered(sysctls: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    const FIRST: [&str; 3] = ["net.ipv4.conf.all.forwarding", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+    let mut ordered: Vec<(String, String)> = sysctls.clone().into_iter().collect();
+    ordered.sort_by_key(|(name, _)| !FIRST.contains(&name.as_str()));
+    ordered
+}
+
 /// Fails for settings of a network that is not the container's own.
 pub fn check(sysctls: &BTreeMap<String, String>, network: &NetworkMode) -> Result<()> {
     let Some(name) = sysctls.keys().find(|name| name.starts_with("net.")) else { return Ok(()) };
@@ -117,6 +126,14 @@ mod tests {
         }
         let twice = all(&["net.core.somaxconn=1".into(), "net/core/somaxconn=2".into()]).unwrap();
         assert_eq!(twice.into_iter().collect::<Vec<_>>(), [("net.core.somaxconn".into(), "2".into())]);
+    }
+
+    #[test]
+    fn what_changes_others_is_written_first() {
+        let given = ["kernel.sem=1", "net.ipv4.conf.all.accept_redirects=1", "net.ipv4.ip_forward=1", "net.x.y=1"];
+        let sysctls = all(&given.map(String::from)).unwrap();
+        let names: Vec<String> = ordered(&sysctls).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["net.ipv4.ip_forward", "kernel.sem", "net.ipv4.conf.all.accept_redirects", "net.x.y"]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn masks_domains_and_words_of_systemd() {
     }
     let show = "sh -c 'echo $container ${#container_uuid}; grep -c \" /run tmpfs\\| /tmp tmpfs\\| /var/log/journal tmpfs\" /proc/mounts'";
     env.coracle(&format!("run --rm --systemd=always IMAGE {show}")).succeeds().stdout_is("oci 32\n3\n");
-    env.coracle(&format!("run --rm IMAGE {show}")).fails().stdout_is(" 0\n0\n");
+    env.coracle(&format!("run --rm IMAGE {show}")).fails().stdout_is("0\n0\n");
     let id = env.coracle("create --systemd=always IMAGE sleep 1000").succeeds().line().to_owned();
     assert_eq!(env.inspect(&id, "{{.Config.StopSignal}}"), "37");
     env.coracle("run --rm --init --systemd=always IMAGE true")

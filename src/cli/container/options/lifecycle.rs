@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Around;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, text};
 use crate::cli::context::Persona;
 use crate::spec::lifecycle::{Chosen, LifecycleRequest, stop_signal, stop_timeout};
 use crate::spec::restart::RestartPolicy;
@@ -24,6 +24,9 @@ pub struct LifecycleOptions {
     /// Remove the container and its anonymous volumes when it exits
     #[arg(long)]
     pub rm: bool,
+    /// Refused unless it is coracle: containers run in coracle's own runtime
+    #[arg(long, value_name = "RUNTIME", hide = true)]
+    pub runtime: Option<String>,
     /// The signal that stops the container
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
@@ -43,6 +46,15 @@ impl LifecycleOptions {
         if self.rm && restart != RestartPolicy::No {
             return Err(Error::usage("conflicting options: cannot specify both --restart and --rm")
                 .hint("a container that is removed with its end cannot be started again"));
+        }
+        if let Some(other) = self.runtime.as_deref().filter(|name| !matches!(*name, "" | "coracle")) {
+            let error = Error::unsupported(format!("`--runtime {}` cannot be used", text::clean(other)));
+            return Err(match other {
+                "nvidia" => {
+                    error.hint("--gpus gives a container GPUs by the vendor's CDI file, in coracle's own runtime")
+                }
+                _ => error.hint("containers run in coracle's own runtime; leave the option out"),
+            });
         }
         let systemd = match self.systemd.as_deref() {
             Some(word) => Systemd::parse(word)?,

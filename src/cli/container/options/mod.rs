@@ -354,6 +354,7 @@ mod tests {
             (&["--tz", "../x", "x"], "invalid time zone `../x`"),
             (&["--personality", "BSD", "x"], "invalid argument `BSD` for `--personality`"),
             (&["--systemd=maybe", "x"], "invalid argument `maybe` for `--systemd`"),
+            (&["--runtime=crun", "x"], "`--runtime crun` cannot be used"),
             (&["--gpus=0", "x"], "invalid argument `0` for `--gpus`"),
             (&["--device-cgroup-rule=x", "x"], "invalid device cgroup format 'x'"),
             (&["--device=fuse", "x"], "the device `fuse` is not an absolute path"),
