@@ -20,29 +20,33 @@
 //!
 //! Plan, then do: decisions are pure functions over plain values; executors are short loops over steps. The library
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
+//!
+//! Public are the two ways to start the program, the engine, which any process may call, and the door for tests.
 
-pub mod archive;
-pub mod base;
-pub mod cgroup;
-pub mod cli;
-pub mod compose;
-pub mod dockerfile;
+mod archive;
+mod base;
+mod cgroup;
+mod cli;
+mod compose;
+mod dockerfile;
 pub mod engine;
-pub mod hello;
-pub mod init;
-pub mod logs;
-pub mod net;
-pub mod oci;
-pub mod registry;
-pub mod rootless;
-pub mod runtime;
-pub mod spec;
-pub mod state;
-pub mod store;
-pub mod supervise;
-pub mod sys;
-pub mod union;
+mod hello;
+mod init;
+mod logs;
+mod net;
+mod oci;
+mod registry;
+mod rootless;
+mod runtime;
+mod spec;
+mod state;
+mod store;
+mod supervise;
+mod sys;
+mod union;
 
 mod role;
+pub mod testing;
 
+pub use cli::main;
 pub use role::dispatch;

@@ -46,7 +46,7 @@ use self::context::Context;
 use self::events::{Event, Numbers, Watcher};
 pub use self::jobs::ImageFormat;
 use self::jobs::PutImage;
-pub use self::prune::{Pruned, Usage, prune, usage};
+pub use self::prune::{Usage, prune, usage};
 use self::run_step::Surroundings;
 use self::solve::{Build, Built, Failure};
 use self::stages::{Wanted, Wrong, plan};
