@@ -8,7 +8,7 @@
 //! file without a `//!` head, and on oversized files (600 lines of code, 800 with tests).
 //!
 //! ```text
-//! 7  roles        role                                            which of the programs this process is
+//! 7  roles        role testing                                    which of the programs this process is | the door for tests
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
 //! 5  features     compose                                         documents <-> sequences of engine calls
 //! 4  engine       engine                                          one verb per file: typed request in, report out
