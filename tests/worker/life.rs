@@ -139,7 +139,7 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
 
     files_of(scene, name);
     stop::stop(engine, name, How::default()).unwrap();
-    assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    assert_eq!(wait::wait(engine, name, &[]).unwrap(), Some(3));
     files_of(scene, name);
     stop::restart(engine, name, How::default(), &mut |_| ()).unwrap();
     eventually("it has printed again", || printed(scene, name) == "ready\nready\n");
@@ -149,7 +149,7 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
         attach::attach(engine, name, terminal).ok()
     });
     assert!(end.is_none_or(|end| end == End::Exited(3)), "{end:?}");
-    assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    assert_eq!(wait::wait(engine, name, &[]).unwrap(), Some(3));
     remove(scene, name);
 }
 
