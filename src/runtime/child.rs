@@ -37,9 +37,9 @@ use super::kernel_fs::{
 };
 use super::plan::NewKind;
 use super::populate;
-use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal, take_streams};
+use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal};
 use super::rootfs::{MountPoint, Rootfs, attach};
-use crate::base::failpoint;
+use crate::base::{failpoint, streams};
 use crate::spec::hooks::HookPoint;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{StringArray, close_all_but, exec_fd, exit_now};
@@ -428,7 +428,7 @@ fn set_sysctl(settings: BorrowedFd<'_>, path: &CStr, value: &str) -> io::Result<
 fn give_streams(streams: Streams, kernel_fs: &KernelFs, parent: BorrowedFd<'_>) -> io::Result<()> {
     rustix::process::setsid()?;
     match streams {
-        Streams::Pipes([stdin, stdout, stderr]) => take_streams(stdin, stdout, stderr),
+        Streams::Pipes([stdin, stdout, stderr]) => streams::take(stdin, stdout, stderr),
         Streams::Terminal(columns, rows) => {
             let terminal = new_terminal(kernel_fs.pts(), columns, rows)?;
             kernel_fs.show_console(terminal.slave.as_fd())?;

@@ -16,14 +16,13 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::{Error, Result, ResultExt, poll, text};
 use crate::spec::hooks::{Hook, HookPoint};
 
 /// The most bytes that hooks can print.
@@ -130,21 +129,9 @@ pub(super) fn run(hook: &Hook, state: &[u8], output: BorrowedFd<'_>) -> io::Resu
 
 /// Waits for a child, which is ended after `limit`.
 fn wait(child: &mut Child, limit: Duration) -> io::Result<std::process::ExitStatus> {
-    let ended = || -> io::Result<bool> {
-        let pid = Pid::from_raw(child.id().cast_signed()).ok_or(Errno::ESRCH)?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-        let until = Instant::now() + limit;
-        loop {
-            let left = until.saturating_duration_since(Instant::now()).as_millis();
-            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], left) {
-                Err(Errno::EINTR) => {}
-                Ok(0) if Instant::now() < until => {}
-                ready => return Ok(ready? > 0),
-            }
-        }
-    };
-    if !ended()? {
+    let pid = Pid::from_raw(child.id().cast_signed()).ok_or(Errno::ESRCH)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    if !poll::readable(&pidfd, Some(limit))? {
         child.kill()?;
         child.wait()?;
         return Err(Errno::ETIMEDOUT.into());
