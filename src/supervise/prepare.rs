@@ -121,8 +121,7 @@ pub(super) fn main_process(
     if argv.is_empty() {
         return Err(Error::usage("no command: the image names none and none was given"));
     }
-    let mut identity = look_up(root, &config.identity.user, &config.identity.groups)?;
-    identity.groups.extend(edits.groups.iter().filter(|group| **group != identity.gid));
+    let identity = with_groups(look_up(root, &config.identity.user, &config.identity.groups)?, edits);
     let capabilities = config.security.capabilities;
     Ok(ProcessPlan {
         argv,
@@ -146,17 +145,18 @@ pub(super) fn added_process(
     exec: &Exec,
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
+    edits: &Edits,
 ) -> Result<ProcessPlan> {
     if exec.argv.is_empty() {
         return Err(Error::usage("no command to run"));
     }
     let user = exec.user.as_deref().unwrap_or(&config.identity.user);
-    let identity = look_up(root, user, &config.identity.groups)?;
+    let identity = with_groups(look_up(root, user, &config.identity.groups)?, edits);
     let capabilities = if exec.privileged { CapSet::ALL } else { config.security.capabilities };
     let unconfined = exec.privileged || config.security.privileged;
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
-        env: environment(config, &identity, &exec.env, exec.terminal.is_some()),
+        env: environment(config, &identity, &merged(edits.env.iter().cloned(), &exec.env), exec.terminal.is_some()),
         cwd: exec.cwd.clone().unwrap_or_else(|| config.process.cwd.clone()),
         make_cwd: false,
         identity,
@@ -168,6 +168,13 @@ pub(super) fn added_process(
         umask: config.process.umask,
         personality: config.process.personality.map(Personality::number),
     })
+}
+
+/// With the groups that devices of vendors bring.
+fn with_groups(mut identity: Identity, edits: &Edits) -> Identity {
+    let more: Vec<u32> = edits.groups.iter().copied().filter(|group| !identity.groups.contains(group)).collect();
+    identity.groups.extend(more);
+    identity
 }
 
 /// Whether the processes of a container have the groups that the user has on the host: if they must, if that was asked for,

@@ -342,7 +342,7 @@ impl Supervisor {
         self.refuse_paused()?;
         let root = prepare::root_of(run.init.pid)?;
         let limits = self.limits.of_processes(&self.config.resources)?;
-        let plan = prepare::added_process(&self.config, exec, root.as_fd(), limits)?;
+        let plan = prepare::added_process(&self.config, exec, root.as_fd(), limits, &self.launch.edits)?;
         let container = enter::Container {
             init: run.init.pidfd.as_fd(),
             own_network: self.config.namespaces.network.is_own(),

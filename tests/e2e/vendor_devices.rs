@@ -39,6 +39,7 @@ fn a_device_brings_nodes_mounts_variables_and_groups() {
     let id = env.run_detached("--device vendor.com/gpu=0 -e VENDOR=mine IMAGE sleep 1000");
     assert_eq!(env.inspect(&id, "{{(index .HostConfig.DeviceRequests 0).DeviceIDs}}"), "[vendor.com/gpu=0]");
     env.coracle(&format!("exec {id} test -c /dev/vendor0")).succeeds();
+    env.coracle(&format!("exec {id} sh -c 'echo $VENDOR; id -G'")).succeeds().stdout_is("yes\n0 77\n");
     describe(&env, "vendor.yaml", &text.replace("/dev/vendor0", "/dev/vendor1"));
     env.coracle(&format!("restart -t 0 {id}")).succeeds();
     env.coracle(&format!("exec {id} test -c /dev/vendor1")).succeeds();
