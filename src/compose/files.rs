@@ -34,7 +34,7 @@ impl Files for Machine {
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
         let Some(file) = if_absent(opened).at(path, "cannot open")? else { return Ok(None) };
         let metadata = file.metadata().at(path, "cannot examine")?;
-        if metadata.file_type().is_fifo() && path.starts_with("/dev/fd") {
+        if metadata.file_type().is_fifo() && (path.starts_with("/dev/fd") || path == Path::new("/dev/stdin")) {
             // Its writer may not have written yet.
             rustix::io::ioctl_fionbio(&file, false).at(path, "cannot set up")?;
         } else if !metadata.is_file() {
