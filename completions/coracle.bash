@@ -1460,7 +1460,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --personality --tty --tz --umask --workdir --group-add --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --device-cgroup-rule --gpus --privileged --security-opt --sysctl --init --init-path --restart --rm --runtime --stop-signal --stop-timeout --systemd --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1518,11 +1518,27 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --personality)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --workdir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1650,11 +1666,31 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --device-cgroup-rule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --security-opt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sysctl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --init-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1663,6 +1699,10 @@ _coracle() {
                     return 0
                     ;;
                 --stop-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --systemd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2186,7 +2226,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --personality --tty --tz --umask --workdir --group-add --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --device-cgroup-rule --gpus --privileged --security-opt --sysctl --init --init-path --restart --rm --runtime --stop-signal --stop-timeout --systemd --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2260,11 +2300,27 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --personality)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --workdir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2392,11 +2448,31 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --device-cgroup-rule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --security-opt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sysctl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --init-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2405,6 +2481,10 @@ _coracle() {
                     return 0
                     ;;
                 --stop-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --systemd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2852,7 +2932,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --personality --tty --tz --umask --workdir --group-add --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --device-cgroup-rule --gpus --privileged --security-opt --sysctl --init --init-path --restart --rm --runtime --stop-signal --stop-timeout --systemd --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2910,11 +2990,27 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --personality)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --workdir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3042,11 +3138,31 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --device-cgroup-rule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --security-opt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sysctl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --init-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3055,6 +3171,10 @@ _coracle() {
                     return 0
                     ;;
                 --stop-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --systemd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5254,7 +5374,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --personality --tty --tz --umask --workdir --group-add --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --device-cgroup-rule --gpus --privileged --security-opt --sysctl --init --init-path --restart --rm --runtime --stop-signal --stop-timeout --systemd --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5328,11 +5448,27 @@ _coracle() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --personality)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --umask)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --workdir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5460,11 +5596,31 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --device-cgroup-rule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --security-opt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sysctl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --init-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5473,6 +5629,10 @@ _coracle() {
                     return 0
                     ;;
                 --stop-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --systemd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -103,10 +103,7 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let init = match &config.lifecycle.init_path {
-        Some(path) => Some(spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path")?),
-        None => None,
-    };
+    let init = users_init(config)?;
     let init = init.as_ref().unwrap_or(&exe);
     let resources = Resources { root, streams, init, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
     let Launched { init, terminal } =
@@ -128,6 +125,12 @@ pub(super) fn start(
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
     Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+}
+
+/// The program of `--init-path`.
+fn users_init(config: &ContainerConfig) -> Result<Option<fs::File>> {
+    let open = |path| spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path");
+    config.lifecycle.init_path.as_deref().map(open).transpose()
 }
 
 /// The host's devices, for a container that gets all of them.
