@@ -29,6 +29,7 @@ mod network;
 mod progress;
 mod push_progress;
 mod registry_options;
+mod secret;
 mod system;
 mod table;
 mod template;
