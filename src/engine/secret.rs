@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Engine;
-use super::network::list::natural;
 use super::request::CreateRequest;
 use crate::base::{Error, Kind, Result, text, time};
 use crate::spec::filter::{Any, Filter, Keys, Labels};
@@ -106,7 +105,7 @@ struct Driver {
 pub fn list(engine: &Engine, filters: &Filters) -> Result<(Vec<Secret>, Vec<Error>)> {
     let (mut found, broken) = Secrets::new(&engine.paths).list()?;
     found.retain(|secret| filters.fit(secret));
-    found.sort_by(|a, b| natural(&a.name, &b.name));
+    found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((found, broken))
 }
 
@@ -221,8 +220,8 @@ mod tests {
             let listed = list(&engine, &filters)?.0;
             Ok(listed.iter().map(|secret| secret.name.as_str()).collect::<Vec<_>>().join(" "))
         };
-        assert_eq!(names(&[]).unwrap(), "a2 a10 b");
-        assert_eq!(names(&["name=a"]).unwrap(), "a2 a10");
+        assert_eq!(names(&[]).unwrap(), "a10 a2 b");
+        assert_eq!(names(&["name=a"]).unwrap(), "a10 a2");
         assert_eq!(names(&["label=tier=b"]).unwrap(), "b");
         assert!(names(&["driver=file"]).is_err());
     }
