@@ -115,20 +115,25 @@ pub(super) fn start(
     failpoint::here("supervisor.launched")?;
     hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
-    let streams = match (ours, terminal) {
+    let streams = streams_of(config, ours, terminal)?;
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+}
+
+/// The streams of a run that has begun: our ends of its pipes, or its terminal.
+fn streams_of(config: &ContainerConfig, ours: Option<OurEnds>, terminal: Option<OwnedFd>) -> Result<Streams> {
+    match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
-            Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None }
+            Ok(Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None })
         }
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
             let stdin = config.process.stdin.then(|| Stdin::new(write));
-            Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
+            Ok(Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) })
         }
-        (None, None) => return Err(Error::system("the container did not hand over its terminal")),
-    };
-    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+        (None, None) => Err(Error::system("the container did not hand over its terminal")),
+    }
 }
 
 /// The program of `--init-path`.
