@@ -60,6 +60,8 @@ mod mounts;
 mod network;
 #[path = "e2e/network_commands.rs"]
 mod network_commands;
+#[path = "e2e/options.rs"]
+mod options;
 #[path = "e2e/parallel.rs"]
 mod parallel;
 #[path = "e2e/personas.rs"]
@@ -94,5 +96,7 @@ mod settings;
 mod store;
 #[path = "e2e/userns.rs"]
 mod userns;
+#[path = "e2e/vendor_devices.rs"]
+mod vendor_devices;
 #[path = "e2e/volumes.rs"]
 mod volumes;

@@ -153,7 +153,7 @@ impl Entry {
         setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
         drop(self.init);
         drop(self.cgroup);
-        super::process::become_root().map_err(at(JOIN))?;
+        super::process::become_root(self.process.keeps_groups()).map_err(at(JOIN))?;
         give_streams(self.streams, parent).map_err(at(STREAMS))?;
         let (stage, errno) = self.process.become_program(parent);
         Err((stage as u16, errno))
