@@ -15,6 +15,7 @@
 //!                       /hosts, /hostname, /resolv.conf
 //! <runtime>/containers/<id>                  the supervisor's socket
 //! <runtime>/execs/<id>                       processes that were added to it: see `sessions`
+//! <runtime>/mounts                           what users have mounted for themselves: see `mounts`
 //! <data>/events                              what has happened: see `events`
 //! ```
 //!
@@ -36,6 +37,7 @@
 pub mod events;
 mod formats;
 mod listing;
+pub mod mounts;
 pub mod record;
 pub mod sessions;
 mod volumes;
