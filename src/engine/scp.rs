@@ -8,7 +8,7 @@
 //! this machine root runs coracle with that user's ids. Nothing is stored on the way, and the receiver takes all or nothing.
 
 use std::fs;
-use std::io::{ErrorKind, PipeReader, PipeWriter};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -24,9 +24,13 @@ use crate::rootless::accounts::{Account, account_by_name, account_by_uid};
 use crate::rootless::outer;
 use crate::spec::scp::{Copy, End, Machine};
 use crate::store::ImageRecord;
+use crate::sys::process::begin_session;
 
 /// The search path of programs that run as another user.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The most that a failed program of another user may tell, in bytes.
+const WORDS_MAX: u64 = 16 << 10;
 
 /// Copies an image; what this user's store has got is returned. `quiet`: the other side does not tell what it has loaded.
 pub fn scp(engine: &Engine, copy: &Copy, quiet: bool, progress: &dyn Progress) -> Result<Vec<Loaded>> {
@@ -214,8 +218,11 @@ impl Process {
         }
         // Without other groups: std gives them up with the user.
         command.uid(account.uid).gid(account.gid);
+        // That user may do with the process what it likes: it gets neither our terminal nor a way to write to it.
+        begin_session(&mut command);
+        command.stderr(Stdio::piped());
         let what = format!("coracle as the user `{}`", account.name);
-        Self::start(command, stdin, stdout, what, "its own words are above")
+        Self::start(command, stdin, stdout, what, "that user can try `coracle images` and `coracle load`")
     }
 
     fn of_machine(machine: &Machine, script: &str, stdin: Stdio, stdout: Stdio) -> Result<Self> {
@@ -241,10 +248,22 @@ impl Process {
     }
 
     fn end(mut self) -> Result<()> {
+        let mut words = String::new();
+        if let Some(stderr) = self.child.stderr.take() {
+            let mut bytes = Vec::new();
+            stderr
+                .take(WORDS_MAX)
+                .read_to_end(&mut bytes)
+                .context(|| format!("cannot read what {} says", self.what))?;
+            words = text::clean_lines(String::from_utf8_lossy(&bytes).trim());
+        }
         let status: ExitStatus = self.child.wait().context(|| format!("cannot wait for {}", self.what))?;
         match status.success() {
             true => Ok(()),
-            false => Err(Error::system(format!("{} has failed ({status})", self.what)).hint(self.hint)),
+            false => {
+                let error = Error::system(format!("{} has failed ({status})", self.what)).hint(self.hint);
+                Err(if words.is_empty() { error } else { error.caused_by(Error::system(words)) })
+            }
         }
     }
 }

@@ -71,6 +71,14 @@ fn mounts_are_counted() {
     );
     let output = output.succeeds();
     output.stderr_has("not mounted here").stdout_has("\nend\n");
+    // A container may go while it is mounted.
+    let output = script(
+        &env,
+        "$C mount two >/dev/null; i=$($C inspect -f '{{.Id}}' two); $C rm two; $C umount $i; $C mount; echo end",
+    );
+    output.succeeds().stdout_has("\nend\n");
+    let gone = script(&env, "$C mount one >/dev/null; $C rm one; $C umount -a; $C mount; echo end");
+    gone.succeeds().stdout_has("\nend\n");
     assert!(!env.runtime().join("mounts/containers").read_dir().is_ok_and(|mut left| left.next().is_some()));
 }
 

@@ -100,8 +100,21 @@ pub fn mounted_images(engine: &Engine) -> Result<Vec<MountReport>> {
 /// Takes back one mount of a container, or all with `force`. Returns its id.
 pub fn unmount_container(engine: &Engine, name: &str, force: bool) -> Result<ContainerId> {
     require_root("umount")?;
-    let id = engine.containers().find(name)?;
+    let id = match engine.containers().find(name) {
+        // One that was removed since is still mounted.
+        Err(error) if error.kind() == Kind::NotFound => removed(engine, name)?.ok_or(error)?,
+        found => found?,
+    };
     release(engine, &Mounted::Container(id.clone()), name, force).map(|()| id)
+}
+
+/// A container that is mounted here, by the beginning of its id.
+fn removed(engine: &Engine, name: &str) -> Result<Option<ContainerId>> {
+    let mut ids = here(engine)?.into_iter().filter_map(|(of, _)| match of {
+        Mounted::Container(id) if id.as_str().starts_with(name) && name.len() >= 12 => Some(id),
+        _ => None,
+    });
+    Ok(ids.next().filter(|_| ids.next().is_none()))
 }
 
 /// The same of an image. Returns the digits of its id.
