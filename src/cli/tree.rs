@@ -225,7 +225,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["doctor"], &system::doctor::VERB),
             entry(&["events"], &system::events::VERB),
             entry(&["info"], &system::info::VERB),
-            entry(&["migrate"], &system::migrate::VERB),
+            entry(&["migrate"], &image::migrate::VERB),
             entry(&["prune"], &system::prune::VERB),
         ],
     },

@@ -145,7 +145,8 @@ fn a_damaged_image_is_left_out() {
     for (damage, words) in [
         (format!("echo two >{file}"), "but the image demands"),
         (format!("echo >{file}"), "instead of"),
-        (format!("ln -sf /etc/passwd {file}"), "cannot open `etc/one`"),
+        (format!("ln -sf /etc/passwd {file}"), "but the image demands"),
+        (format!("ln -sf /../../../../etc/hostname {file}"), "cannot open `etc/one`"),
         (format!("f={file}; rm $f; mkfifo $f"), "etc/one"),
         (format!("f={file}; rm $f"), "etc/one"),
     ] {

@@ -10,6 +10,7 @@ mod list_podman;
 mod list_tree;
 pub mod load;
 pub mod manifest;
+pub mod migrate;
 pub mod prune;
 pub mod pull;
 pub mod push;

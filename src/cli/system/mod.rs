@@ -6,6 +6,5 @@ pub mod df;
 pub mod doctor;
 pub mod events;
 pub mod info;
-pub mod migrate;
 pub mod prune;
 pub mod version;

@@ -29,4 +29,6 @@ mod origin;
 mod output;
 pub mod save;
 mod source;
+mod split;
+mod unpacked;
 mod write;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use super::foreign::Unpacked;
+use super::unpacked::Unpacked;
 use crate::archive::index::Index;
 use crate::archive::{Limits, inflate};
 use crate::base::error::if_absent;

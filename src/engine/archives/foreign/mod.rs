@@ -1,13 +1,12 @@
 //! Images of podman's and docker's own stores, for `system migrate`. The stores are read, never written, and neither
 //! program is needed for it.
 //!
-//! Both keep a layer as a directory of files beside a tar-split record of its archive. The [`split`] stream of the two is
+//! Both keep a layer as a directory of files beside a tar-split record of its archive. The stream of the two ([`Unpacked`]) is
 //! unpacked as any archive's layer is: it has to hash to the diff id that the image's configuration demands. So what is in
 //! these stores is as hostile as in an archive, and whatever was changed there is noticed.
 
 mod docker;
 mod podman;
-mod split;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::found::{Found, FoundLayer};
 use super::load::{Loaded, into_store};
 use super::source::Source;
+use super::unpacked::Unpacked;
 use crate::base::error::{WireError, if_absent};
 use crate::base::{Error, Result, ResultExt, text};
 use crate::engine::Engine;
@@ -143,7 +143,7 @@ impl Foreign {
         let manifest = self.manifest.as_deref().map(|path| document(root, path)).transpose()?.flatten();
         let manifest = manifest.and_then(|bytes| manifest_of(bytes, &config_bytes));
         let root = BeneathDir::from_borrowed(root.as_fd()).context(|| "cannot keep the store open")?;
-        let source = Source::Unpacked(Unpacked { root, files });
+        let source = Source::Unpacked(Unpacked::new(root, files));
         Ok((source, Found { names: self.names, config_bytes, config, manifest, layers }))
     }
 }
@@ -181,25 +181,6 @@ fn selected(images: Vec<Foreign>, asked: &[String]) -> Result<Vec<Foreign>> {
         }
     }
     Ok(images.into_iter().filter(|image| asked.iter().any(|name| is(image, name))).collect())
-}
-
-/// Layers that are unpacked, by the diff id that they must have.
-#[derive(Debug)]
-pub struct Unpacked {
-    root: BeneathDir,
-    files: HashMap<String, (PathBuf, PathBuf)>,
-}
-
-impl Unpacked {
-    /// The tar stream of a layer. How long it is nobody knows.
-    pub fn stream(&self, name: &str) -> Result<Option<impl Read + Send + use<>>> {
-        let Some((record, files)) = self.files.get(name) else { return Ok(None) };
-        let failed = |path: &Path| format!("cannot open `{}` of the store", path.display());
-        let record_file = self.root.open_file(record.as_path()).context(|| failed(record))?;
-        let directory = self.root.open_dir(files.as_path()).context(|| failed(files))?;
-        let directory = BeneathDir::from_borrowed(directory.as_fd()).context(|| failed(files))?;
-        Ok(Some(split::Stream::new(record_file, directory)))
-    }
 }
 
 /// A small document of the store; none when it is not there.
