@@ -74,7 +74,6 @@ const COMMANDS: &[&str] = &[
     "plugin",
     "pod",
     "quadlet",
-    "secret",
     "service",
     "stack",
     "swarm",
