@@ -157,7 +157,7 @@ impl Soak {
 
 #[test]
 fn image_commands_are_killed_at_random() {
-    let rounds = if std::env::var_os("CORACLE_TEST_SOAK").is_some() { 500 } else { 20 };
+    let rounds = if std::env::var_os("CORACLE_TEST_SOAK").is_some() { 500 } else { 10 };
     let given = std::env::var("CORACLE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| u64::from(std::process::id()) * 0x9e37_79b9 + 1);
     let Some(mut soak) = Soak::begin(seed) else { return };
