@@ -76,6 +76,8 @@ mod pull;
 mod push;
 #[path = "e2e/registries.rs"]
 mod registries;
+#[path = "e2e/registry_serve.rs"]
+mod registry_serve;
 #[path = "e2e/restart.rs"]
 mod restart;
 #[path = "e2e/rootless.rs"]

@@ -28,6 +28,7 @@ mod logout;
 mod network;
 mod progress;
 mod push_progress;
+mod registry;
 mod registry_options;
 mod system;
 mod table;

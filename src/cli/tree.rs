@@ -4,7 +4,7 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{builder, compose, container, image, inspect, login, logout, network, system, unshare, volume};
+use super::{builder, compose, container, image, inspect, login, logout, network, registry, system, unshare, volume};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -156,6 +156,11 @@ pub const NOUNS: &[Noun] = &[
             entry(&["remove"], &image::manifest::REMOVE),
             entry(&["rm"], &image::manifest::DELETE),
         ],
+    },
+    Noun {
+        name: "registry",
+        about: "Serve images to others",
+        entries: &[entry(&["serve"], &registry::serve::VERB)],
     },
     Noun {
         name: "network",

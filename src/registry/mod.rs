@@ -2,7 +2,7 @@
 //!
 //! [`Client`] offers blocking calls: [`Client::resolve`] turns a reference into an image's manifest, [`Client::blob`] gives a
 //! verified stream of one blob; [`Client::destination`] and what follows in [`upload`] send images, [`Client::log_in`] checks
-//! who the user is. Behind them is the only async code of the program, on one thread.
+//! who the user is. Behind them is async code, on one thread. [`server`] is the other side: a registry.
 //!
 //! # What is promised
 //!
@@ -38,6 +38,7 @@ mod policy;
 mod registries;
 mod resolver;
 mod scopes;
+pub mod server;
 pub mod settings;
 pub mod short_names;
 mod transport;

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use self::places::Places;
 use self::plan::NewManifest;
 pub use self::plan::{Format, Packing};
-pub(super) use self::plan::{Placed, layer_type};
+pub(super) use self::plan::{Placed, layer_type, manifest};
 use self::spool::Spool;
 use super::progress::Progress;
 use super::worker::{self, Given, Job, Place};

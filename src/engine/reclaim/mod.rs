@@ -60,5 +60,6 @@ fn in_outer(paths: &Paths, age: Duration) -> Result<()> {
     let store = Store::open(&paths.store())?;
     store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
     store.reclaim_layers(age, || layers_in_use(&Containers::new(paths)))?;
+    super::depot::Depot::of(paths).collect(&store)?;
     store.sweep()
 }
