@@ -90,6 +90,8 @@ mod run_terminal;
 mod selection;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/signatures.rs"]
+mod signatures;
 #[path = "e2e/store.rs"]
 mod store;
 #[path = "e2e/userns.rs"]

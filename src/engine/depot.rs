@@ -33,7 +33,7 @@ use crate::base::lock::{Lock, Mode};
 use crate::base::paths::private_dir;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, ResultExt};
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Parsed, Reference, parse_manifest};
 use crate::registry::server::Repository;
 use crate::store::Store;
 
@@ -85,6 +85,12 @@ impl Tag {
 #[derive(Debug, Clone)]
 pub struct Depot {
     root: PathBuf,
+}
+
+/// How the tags begin of what is attached to a manifest: signatures and attestations (cosign), and lists of referrers
+/// (distribution specification, "Referrers Tag Schema").
+fn attachments_of(digest: &Digest) -> String {
+    format!("{}-{}", digest.algorithm().name(), digest.hex())
 }
 
 /// The name of pushed images in the store.
@@ -190,8 +196,14 @@ impl Depot {
         remove(&self.repository(repository).join(TAGS).join(tag))
     }
 
-    /// Takes a manifest away. False: there is none.
+    /// Takes a manifest away, with the tags of what is attached to it. False: there is none.
     pub fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
+        let attached = attachments_of(digest);
+        for (tag, _) in self.tags(repository)? {
+            if tag.strip_prefix(&attached).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+                self.remove_tag(repository, &tag)?;
+            }
+        }
         remove(&self.repository(repository).join(MANIFESTS).join(digest.hex()))
     }
 
@@ -266,7 +278,14 @@ impl Depot {
         publish::sweep_files_below(&self.root)?;
         let mut needed = HashSet::new();
         for repository in self.repositories()? {
-            self.collect_repository(store, &repository, &mut needed)?;
+            // What was attached to something that goes, goes next. Each time there are fewer.
+            loop {
+                let (kept, changed) = self.collect_repository(store, &repository)?;
+                if !changed {
+                    needed.extend(kept);
+                    break;
+                }
+            }
         }
         let mut free = 0;
         let blobs = self.root.join("blobs");
@@ -280,8 +299,8 @@ impl Depot {
         Ok(free)
     }
 
-    /// Removes what counts no longer in a repository, and adds to `needed` what the rest refers to.
-    fn collect_repository(&self, store: &Store, repository: &Repository, needed: &mut HashSet<Digest>) -> Result<()> {
+    /// Removes what counts no longer in a repository. Gives what the rest refers to, and whether a manifest was removed.
+    fn collect_repository(&self, store: &Store, repository: &Repository) -> Result<(HashSet<Digest>, bool)> {
         let mut kept: HashSet<Digest> = HashSet::new();
         for (tag, value) in self.tags(repository)? {
             match self.counts(store, repository, &tag, &value)? {
@@ -291,7 +310,8 @@ impl Depot {
         }
         let mut manifests: HashMap<Digest, (Record, References)> = HashMap::new();
         for (digest, record) in self.manifests(repository)? {
-            let references = self.bytes(&digest)?.map(|bytes| References::of(&bytes)).unwrap_or_default();
+            let references = self.bytes(&digest)?;
+            let references = references.map(|bytes| References::of(&bytes, &record.media_type)).unwrap_or_default();
             manifests.insert(digest, (record, references));
         }
         for (digest, (record, _)) in &manifests {
@@ -315,17 +335,18 @@ impl Depot {
                 break;
             }
         }
+        let (mut needed, mut changed) = (HashSet::new(), false);
         for (digest, (_, references)) in manifests {
             match kept.contains(&digest) {
                 true => {
                     needed.insert(digest);
                     needed.extend(references.0);
                 }
-                false => drop(self.remove_manifest(repository, &digest)?),
+                false => changed |= self.remove_manifest(repository, &digest)?,
             }
         }
         self.remove_empty(repository);
-        Ok(())
+        Ok((needed, changed))
     }
 
     fn is_new(&self, repository: &Repository, digest: &Digest) -> bool {
@@ -381,11 +402,23 @@ impl Depot {
 struct References(Vec<Digest>);
 
 impl References {
-    fn of(bytes: &[u8]) -> Self {
+    fn of(bytes: &[u8], media_type: &str) -> Self {
+        // As manifests are read elsewhere: keys may be written in any case.
+        let read: Vec<Digest> = match parse_manifest(bytes, Some(media_type)) {
+            Ok(Parsed::Manifest(manifest)) => {
+                std::iter::once(manifest.config).chain(manifest.layers).map(|blob| blob.digest).collect()
+            }
+            Ok(Parsed::Index(index)) => index.manifests.into_iter().map(|child| child.digest).collect(),
+            Err(_) => Vec::new(),
+        };
         let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
         let lists = ["layers", "manifests", "blobs"].into_iter().filter_map(|key| document.get(key)?.as_array());
         let digest = |one: &serde_json::Value| one.get("digest")?.as_str()?.parse().ok();
-        Self(document.get("config").into_iter().chain(lists.flatten()).filter_map(digest).collect())
+        Self(
+            read.into_iter()
+                .chain(document.get("config").into_iter().chain(lists.flatten()).filter_map(digest))
+                .collect(),
+        )
     }
 }
 

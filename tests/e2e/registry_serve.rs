@@ -298,6 +298,7 @@ fn https_with_a_certificate_that_is_made() {
     other.coracle(&format!("pull -q --tls-verify=true {cert_dir} {name}")).succeeds();
     let port = serving.place.rsplit(':').next().expect("a port").to_owned();
     drop(serving);
+    eventually("nothing of it runs", || env.processes().is_empty());
     // The same certificate the next time: others trust it.
     let before = fs::read_to_string(&file).expect("still there");
     let again = env.command(&format!("registry serve --tls --listen 127.0.0.1:{port}")).spawn();

@@ -12,72 +12,18 @@ use serde_json::json;
 
 use super::access::CHALLENGE;
 use super::body::Answer;
+use super::outcome::{DIGEST, Outcome, Refusal, value, work};
 use super::range::{self, Part};
 use super::route::{Query, Repository, Route, Target, route};
 use super::{Blob, Shared, push};
-use crate::base::{Error, Kind, Result, trace};
+use crate::base::{Error, Result, trace};
 use crate::oci::{Digest, media};
 
 /// Longest page of a list, and the length of one when the client does not say.
 const PAGE: usize = 1000;
-/// The header with a digest, docker's.
-pub const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 /// The header that says which protocol this is, docker's.
 const VERSION: (HeaderName, HeaderValue) =
     (HeaderName::from_static("docker-distribution-api-version"), HeaderValue::from_static("registry/2.0"));
-
-/// Why a request is not done, as the specification says it ("Error Codes").
-#[derive(Debug)]
-pub struct Refusal {
-    /// The status.
-    pub status: StatusCode,
-    /// The code of the error.
-    pub code: &'static str,
-    /// For people.
-    pub message: String,
-}
-
-impl Refusal {
-    /// One of these.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
-    }
-
-    /// Something that is not here. `code` names its kind.
-    pub fn unknown(code: &'static str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, code, "there is no such thing here")
-    }
-
-    fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "this cannot be done here")
-    }
-}
-
-/// Failures of this machine are the user's to know; those of the request are told.
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let (status, code) = match error.kind() {
-            Kind::NotFound => (StatusCode::NOT_FOUND, "MANIFEST_BLOB_UNKNOWN"),
-            Kind::Usage | Kind::Invalid => (StatusCode::BAD_REQUEST, "MANIFEST_INVALID"),
-            Kind::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
-            Kind::Conflict => (StatusCode::CONFLICT, "UNKNOWN"),
-            Kind::Denied => (StatusCode::FORBIDDEN, "DENIED"),
-            Kind::Network => (StatusCode::BAD_GATEWAY, "UNKNOWN"),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN"),
-        };
-        let message = match status {
-            StatusCode::INTERNAL_SERVER_ERROR => {
-                trace::step(|| format!("a request failed: {}", error.chain()));
-                "the registry failed; whoever runs it sees why with --debug".to_owned()
-            }
-            _ => error.chain(),
-        };
-        Self::new(status, code, message)
-    }
-}
-
-/// What a request comes to.
-pub type Outcome = Result<Response<Answer>, Refusal>;
 
 /// Answers a request. `known`: it comes from a program that may come in, as far as its user counts.
 pub async fn answer(shared: Arc<Shared>, request: Request<Incoming>, known: bool) -> Response<Answer> {
@@ -167,18 +113,6 @@ async fn dispatch(shared: &Arc<Shared>, request: Request<Incoming>) -> Outcome {
     }
 }
 
-/// Does something that may take long, in a thread beside.
-pub async fn work<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
-) -> Result<T, Refusal> {
-    let shared = shared.clone();
-    match tokio::task::spawn_blocking(move || work(&shared)).await {
-        Ok(done) => done.map_err(Refusal::from),
-        Err(_) => Err(Refusal::from(Error::system("a thread of the registry has failed"))),
-    }
-}
-
 fn json_page(document: serde_json::Value) -> Response<Answer> {
     let mut response = Response::new(Answer::of(document.to_string()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -206,11 +140,6 @@ fn page(all: Vec<String>, query: &Query, path: &str, document: impl FnOnce(&[Str
         }
     }
     Ok(response)
-}
-
-/// A digest or media type as the value of a header.
-pub fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
 }
 
 async fn manifest(shared: &Arc<Shared>, repository: Repository, target: Target) -> Outcome {
@@ -296,9 +225,4 @@ async fn referrers(shared: &Arc<Shared>, repository: Repository, digest: Digest,
         response.headers_mut().insert(name, HeaderValue::from_static("artifactType"));
     }
     Ok(response)
-}
-
-/// A request that nothing here answers.
-pub fn unsupported() -> Refusal {
-    Refusal::method()
 }

@@ -19,6 +19,7 @@ mod body;
 mod certificate;
 mod connection;
 mod handler;
+mod outcome;
 mod peer;
 mod push;
 mod range;

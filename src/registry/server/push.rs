@@ -12,7 +12,7 @@ use hyper::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LOCATI
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::body::Answer;
-use super::handler::{DIGEST, Outcome, Refusal, unsupported, value, work};
+use super::outcome::{DIGEST, Outcome, Refusal, value, work};
 use super::range;
 use super::route::{Query, Repository, Route, Target};
 use super::uploads::{OfRepository, Writing};
@@ -43,9 +43,9 @@ pub async fn upload(shared: &Arc<Shared>, route: Route, request: Request<Incomin
             Method::PUT => finish(shared, repository, &id, request, query.digest.as_deref()).await,
             Method::DELETE if shared.uploads.cancel(&repository, &id) => Ok(empty(StatusCode::NO_CONTENT)),
             Method::DELETE => Err(unknown_upload()),
-            _ => Err(unsupported()),
+            _ => Err(Refusal::unsupported()),
         },
-        _ => Err(unsupported()),
+        _ => Err(Refusal::unsupported()),
     }
 }
 
@@ -192,7 +192,7 @@ pub async fn change(shared: &Arc<Shared>, route: Route, request: Request<Incomin
                 false => Err(Refusal::unknown("BLOB_UNKNOWN")),
             }
         }
-        _ => Err(unsupported()),
+        _ => Err(Refusal::unsupported()),
     }
 }
 
