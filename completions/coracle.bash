@@ -118,9 +118,6 @@ _coracle() {
             coracle,push)
                 cmd="coracle__subcmd__push"
                 ;;
-            coracle,registry)
-                cmd="coracle__subcmd__registry"
-                ;;
             coracle,rename)
                 cmd="coracle__subcmd__rename"
                 ;;
@@ -141,6 +138,9 @@ _coracle() {
                 ;;
             coracle,search)
                 cmd="coracle__subcmd__search"
+                ;;
+            coracle,secret)
+                cmd="coracle__subcmd__secret"
                 ;;
             coracle,start)
                 cmd="coracle__subcmd__start"
@@ -430,8 +430,26 @@ _coracle() {
             coracle__subcmd__network,update)
                 cmd="coracle__subcmd__network__subcmd__update"
                 ;;
-            coracle__subcmd__registry,serve)
-                cmd="coracle__subcmd__registry__subcmd__serve"
+            coracle__subcmd__secret,create)
+                cmd="coracle__subcmd__secret__subcmd__create"
+                ;;
+            coracle__subcmd__secret,exists)
+                cmd="coracle__subcmd__secret__subcmd__exists"
+                ;;
+            coracle__subcmd__secret,inspect)
+                cmd="coracle__subcmd__secret__subcmd__inspect"
+                ;;
+            coracle__subcmd__secret,list)
+                cmd="coracle__subcmd__secret__subcmd__ls"
+                ;;
+            coracle__subcmd__secret,ls)
+                cmd="coracle__subcmd__secret__subcmd__ls"
+                ;;
+            coracle__subcmd__secret,remove)
+                cmd="coracle__subcmd__secret__subcmd__rm"
+                ;;
+            coracle__subcmd__secret,rm)
+                cmd="coracle__subcmd__secret__subcmd__rm"
                 ;;
             coracle__subcmd__system,check)
                 cmd="coracle__subcmd__system__subcmd__check"
@@ -482,7 +500,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-D -H -c -l -v --cgroup-manager --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run build exec port ps pull push images history import load save attach commit cp create diff export inspect kill login logout logs pause rename restart rm rmi search start stats stop tag top unpause unshare untag update wait doctor events info version completion container image manifest registry network volume compose healthcheck builder buildx system"
+            opts="-D -H -c -l -v --cgroup-manager --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run build exec port ps pull push images history import load save attach commit cp create diff export inspect kill login logout logs pause rename restart rm rmi search start stats stop tag top unpause unshare untag update wait doctor events info version completion container image manifest network volume secret compose healthcheck builder buildx system"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1042,7 +1060,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__buildx__subcmd__imagetools__subcmd__create)
-            opts="-f -p -t --authfile --cert-dir --creds --retry --retry-delay --tls-verify --annotation --append --builder --dry-run --file --metadata-file --platform --prefer-index --progress --tag --help"
+            opts="-f -p -t --authfile --cert-dir --creds --retry --retry-delay --tls-verify --annotation --append --dry-run --file --platform --prefer-index --tag --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1076,19 +1094,11 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --builder)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -f)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --metadata-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1102,10 +1112,6 @@ _coracle() {
                     ;;
                 --prefer-index)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --progress)
-                    COMPREPLY=($(compgen -W "auto plain quiet tty" -- "${cur}"))
                     return 0
                     ;;
                 --tag)
@@ -1124,7 +1130,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__buildx__subcmd__imagetools__subcmd__inspect)
-            opts="--authfile --cert-dir --creds --retry --retry-delay --tls-verify --builder --format --raw --help"
+            opts="--authfile --cert-dir --creds --retry --retry-delay --tls-verify --format --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1152,10 +1158,6 @@ _coracle() {
                     ;;
                 --tls-verify)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --builder)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -1482,7 +1484,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --disable-content-trust --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --secret --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1506,10 +1508,6 @@ _coracle() {
                     ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --disable-content-trust)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --platform)
@@ -1833,6 +1831,10 @@ _coracle() {
                     return 0
                     ;;
                 --cgroups)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2212,7 +2214,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --disable-content-trust --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --secret --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2252,10 +2254,6 @@ _coracle() {
                     ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --disable-content-trust)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --platform)
@@ -2579,6 +2577,10 @@ _coracle() {
                     return 0
                     ;;
                 --cgroups)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2882,7 +2884,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --disable-content-trust --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-l -q -e -i -t -w -h -u -p -P -v -c -m --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --secret --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2906,10 +2908,6 @@ _coracle() {
                     ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --disable-content-trust)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --platform)
@@ -3233,6 +3231,10 @@ _coracle() {
                     return 0
                     ;;
                 --cgroups)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3862,7 +3864,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__push)
-            opts="-a -f -q --authfile --cert-dir --creds --retry --retry-delay --tls-verify --all-tags --compression-format --compression-level --digestfile --disable-content-trust --force-compression --format --platform --quiet --remove-signatures --sign-by-sigstore-private-key --sign-passphrase-file --help"
+            opts="-a -f -q --authfile --cert-dir --creds --retry --retry-delay --tls-verify --all-tags --compression-format --compression-level --digestfile --disable-content-trust --force-compression --format --platform --quiet --remove-signatures --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3917,14 +3919,6 @@ _coracle() {
                     return 0
                     ;;
                 --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sign-by-sigstore-private-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sign-passphrase-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4080,20 +4074,12 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__trust__subcmd__set)
-            opts="-f -t --pubkeysfile --type --help"
+            opts="-t --type --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --pubkeysfile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -f)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --type)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -5134,7 +5120,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__push)
-            opts="-a -f -q --authfile --cert-dir --creds --retry --retry-delay --tls-verify --all-tags --compression-format --compression-level --digestfile --disable-content-trust --force-compression --format --platform --quiet --remove-signatures --sign-by-sigstore-private-key --sign-passphrase-file --help"
+            opts="-a -f -q --authfile --cert-dir --creds --retry --retry-delay --tls-verify --all-tags --compression-format --compression-level --digestfile --disable-content-trust --force-compression --format --platform --quiet --remove-signatures --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5189,102 +5175,6 @@ _coracle() {
                     return 0
                     ;;
                 --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sign-by-sigstore-private-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --sign-passphrase-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        coracle__subcmd__registry)
-            opts="--help serve"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        coracle__subcmd__registry__subcmd__serve)
-            opts="-l --authfile --cert-dir --creds --retry --retry-delay --tls-verify --auth --cache-size --listen --password-file --proxy --tls --tls-cert --tls-key --upload-limit --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --authfile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cert-dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --creds)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
-                    return 0
-                    ;;
-                --auth)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cache-size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --listen)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -l)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --password-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --proxy)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-cert)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --upload-limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5400,7 +5290,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --disable-content-trust --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --help"
+            opts="-a -d -l -q -e -i -t -w -h -u -p -P -v -c -m --attach --detach --detach-keys --sig-proxy --cidfile --label --label-file --name --platform --pull --quiet --tls-verify --entrypoint --env --env-file --http-proxy --interactive --tty --workdir --hostname --user --gidmap --ip --ip6 --mac-address --network --network-alias --uidmap --userns --add-host --dns --dns-option --dns-search --expose --low-ports --net-rate --no-hosts --publish --publish-all --mount --read-only --read-only-tmpfs --shm-size --storage-opt --tmpfs --volume --cap-add --cap-drop --device --privileged --security-opt --init --restart --rm --stop-signal --stop-timeout --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --limits --oom-kill-disable --oom-score-adj --ulimit --cgroup-conf --cgroup-parent --cgroupns --cgroups --secret --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5440,10 +5330,6 @@ _coracle() {
                     ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --disable-content-trust)
-                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --platform)
@@ -5770,6 +5656,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -5854,6 +5744,130 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__secret)
+            opts="--help create exists inspect ls list rm remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__secret__subcmd__create)
+            opts="-d -l --driver --driver-opts --env --ignore --label --replace --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --driver-opts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__secret__subcmd__exists)
+            opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__secret__subcmd__inspect)
+            opts="-f --format --pretty --showsecret --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__secret__subcmd__ls)
+            opts="-f -n -q --filter --format --noheading --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__secret__subcmd__rm)
+            opts="-a -i --all --ignore --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
