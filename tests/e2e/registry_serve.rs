@@ -47,7 +47,7 @@ impl Serving {
     fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.place).expect("it listens");
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n{fields}\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("it reads");
@@ -342,8 +342,10 @@ fn a_server_that_is_killed_leaves_nothing_half_made() {
     let (_, header, _) = serving.ask("POST", "/v2/app/blobs/uploads/", "", b"");
     let place = header.lines().find_map(|line| line.to_lowercase().strip_prefix("location: ").map(str::to_owned));
     let mut half = TcpStream::connect(&serving.place).expect("it listens");
-    let head =
-        format!("PATCH {} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", place.expect("a place").trim());
+    let head = format!(
+        "PATCH {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+        place.expect("a place").trim()
+    );
     half.write_all(head.as_bytes()).and_then(|()| half.write_all(&[1; 1000])).expect("it reads");
     serving.running.signal(Signal::SIGKILL);
     eventually("its worker has ended", || env.processes().is_empty());

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, LINK, RANGE,
-    WWW_AUTHENTICATE,
+    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, HeaderName, HeaderValue, LINK,
+    ORIGIN, RANGE, WWW_AUTHENTICATE,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::json;
@@ -18,6 +18,7 @@ use super::route::{Query, Repository, Route, Target, route};
 use super::{Blob, Shared, push};
 use crate::base::{Error, Result, trace};
 use crate::oci::{Digest, media};
+use crate::registry::transport::is_loopback;
 
 /// Longest page of a list, and the length of one when the client does not say.
 const PAGE: usize = 1000;
@@ -61,12 +62,27 @@ fn refused(refusal: Refusal) -> Response<Answer> {
     response
 }
 
+/// Whether a request is what a registry's client on this machine sends. The user's browser is a program of the user, too, and
+/// pages in it belong to strangers: their requests have an `Origin`, or, when a stranger's name leads to this machine (DNS
+/// rebinding), that name as `Host`.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    host.is_some_and(is_loopback) && !headers.contains_key(ORIGIN)
+}
+
 fn admitted(shared: &Shared, headers: &HeaderMap, known: bool) -> Result<(), Refusal> {
     if !known {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "DENIED",
             "this registry is for the programs of the user who runs it; started with --auth it is for others, too",
+        ));
+    }
+    if shared.rules.own_programs_only && !is_from_here(headers) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "DENIED",
+            "this registry is reached by its address or as localhost, and not from pages in a browser",
         ));
     }
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -10,6 +10,7 @@
 //! * Uploads lie in files without a name, so that nothing is left of them when the server ends. Their number, size and age
 //!   are bounded, see [`uploads`].
 //! * Names reach the content only as a [`Repository`], a tag or a [`Digest`], all of which are safe as parts of paths.
+//! * A registry for the user's own programs answers no pages in the user's browser.
 //! * Errors of this machine are told to the user (`--debug`) and not to clients, because paths are in them.
 //!
 //! Work that reads or writes files is done in threads beside the one that speaks HTTP.

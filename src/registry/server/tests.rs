@@ -79,8 +79,18 @@ impl Content for Memory {
     }
 }
 
+/// The kernel's tables, for a user.
+fn tables(user: u32) -> PeerTables {
+    PeerTables::new(PeerTables::open().unwrap(), user)
+}
+
 /// A server in a thread of its own, which ends with the test's process.
 fn start(change: impl FnOnce(&mut Rules)) -> (SocketAddr, Arc<Memory>) {
+    start_for(false, change)
+}
+
+/// `stranger`: its user is not the one who runs this test.
+fn start_for(stranger: bool, change: impl FnOnce(&mut Rules)) -> (SocketAddr, Arc<Memory>) {
     let mut rules = Rules {
         login: None,
         writable: true,
@@ -94,9 +104,9 @@ fn start(change: impl FnOnce(&mut Rules)) -> (SocketAddr, Arc<Memory>) {
     let memory = Arc::new(Memory::default());
     let content = memory.clone();
     std::thread::spawn(move || {
-        // Nobody owns connections in these tables.
-        let nobody = || std::fs::File::open("/dev/null").unwrap().into();
-        let peers = Some(PeerTables::new([nobody(), nobody()], 1));
+        // Nobody has this id.
+        let user = if stranger { u32::MAX } else { rustix::process::geteuid().as_raw() };
+        let peers = Some(tables(user));
         serve(Listening { listener, identity: None, peers }, content, rules)
     });
     (address, memory)
@@ -229,8 +239,24 @@ fn strangers_and_readers_are_kept_to_what_they_may() {
     {
         assert_eq!(ask(to, method, path, "", b"").status, 403, "{method}");
     }
-    let (to, _) = start(|rules| rules.own_programs_only = true);
-    assert_eq!(ask(to, "GET", "/v2/", "", b"").status, 403);
+    let own = |rules: &mut Rules| rules.own_programs_only = true;
+    if !rustix::process::geteuid().is_root() {
+        let (to, _) = start_for(true, own);
+        assert_eq!(ask(to, "GET", "/v2/", "", b"").status, 403, "another user's program");
+    }
+    let (to, _) = start(own);
+    let from = |host: &str, fields: &str| {
+        let mut stream = TcpStream::connect(to).unwrap();
+        let head = format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        reply(stream).status
+    };
+    assert_eq!(from(&to.to_string(), ""), 200);
+    assert_eq!((from("localhost:5000", ""), from("[::1]:5000", "")), (200, 200));
+    for page in [from("evil.example:5000", ""), from("127.0.0.1.evil.example", ""), from("", "")] {
+        assert_eq!(page, 403, "a stranger's name for this machine");
+    }
+    assert_eq!(from("localhost", "Origin: http://evil.example\r\n"), 403, "a page");
 }
 
 #[test]
