@@ -166,7 +166,7 @@ impl Depot {
 
     /// A manifest with what is known of it.
     pub fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<(Record, Vec<u8>)>> {
-        let path = self.repository(repository).join(MANIFESTS).join(digest.hex());
+        let path = self.manifest_path(repository, digest);
         let Some(record) = read::<Record>(&path)? else { return Ok(None) };
         Ok(self.bytes(digest)?.map(|bytes| (record, bytes)))
     }
@@ -196,15 +196,38 @@ impl Depot {
         remove(&self.repository(repository).join(TAGS).join(tag))
     }
 
-    /// Takes a manifest away, with the tags of what is attached to it. False: there is none.
+    /// Takes a manifest away, with what is about it (signatures, for example) and has no tag of its own. False: there is none.
     pub fn remove_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool> {
-        let attached = attachments_of(digest);
-        for (tag, _) in self.tags(repository)? {
-            if tag.strip_prefix(&attached).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
-                self.remove_tag(repository, &tag)?;
+        let (tags, manifests) = (self.tags(repository)?, self.manifests(repository)?);
+        let removed = remove(&self.manifest_path(repository, digest))?;
+        let (mut pending, mut seen) = (vec![digest.clone()], HashSet::new());
+        while let Some(gone) = pending.pop() {
+            if !seen.insert(gone.clone()) {
+                continue;
+            }
+            let attached = attachments_of(&gone);
+            let is_attached =
+                |tag: &str| tag.strip_prefix(&attached).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            let is_named =
+                |digest: &Digest| tags.iter().any(|(tag, value)| value.digest == *digest && !is_attached(tag));
+            let mut about: Vec<&Digest> = Vec::new();
+            for (tag, value) in tags.iter().filter(|(tag, _)| is_attached(tag)) {
+                self.remove_tag(repository, tag)?;
+                about.push(&value.digest);
+            }
+            about.extend(
+                manifests.iter().filter(|(_, of)| of.subject.as_ref() == Some(&gone)).map(|(digest, _)| digest),
+            );
+            for digest in about.into_iter().filter(|digest| !is_named(digest)) {
+                remove(&self.manifest_path(repository, digest))?;
+                pending.push(digest.clone());
             }
         }
-        remove(&self.repository(repository).join(MANIFESTS).join(digest.hex()))
+        Ok(removed)
+    }
+
+    fn manifest_path(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.repository(repository).join(MANIFESTS).join(digest.hex())
     }
 
     /// All tags of a repository.
@@ -350,7 +373,7 @@ impl Depot {
     }
 
     fn is_new(&self, repository: &Repository, digest: &Digest) -> bool {
-        let path = self.repository(repository).join(MANIFESTS).join(digest.hex());
+        let path = self.manifest_path(repository, digest);
         let made = fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
         made.is_ok_and(|made| SystemTime::now().duration_since(made).unwrap_or_default() < ORPHANS)
     }
@@ -464,4 +487,104 @@ fn names_in(directory: &Path) -> Result<Vec<String>> {
 fn digest_of(hex: &str) -> Option<Digest> {
     let algorithm = if hex.len() == 128 { "sha512" } else { "sha256" };
     format!("{algorithm}:{hex}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::fixtures;
+    use crate::oci::media::OCI_MANIFEST;
+
+    fn app() -> Repository {
+        Repository::parse("team/app").unwrap()
+    }
+
+    /// A manifest with one blob, as it is pushed.
+    fn put(depot: &Depot, blob: &str, image: Option<&Digest>) -> Digest {
+        let digest = Digest::sha256(blob.as_bytes());
+        depot.put_bytes(blob.as_bytes(), &digest).unwrap();
+        let config = format!(r#"{{"mediaType":"text/x","digest":"{digest}","size":{}}}"#, blob.len());
+        // Keys in another case are read as well.
+        let manifest = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","CONFIG":{config},"layers":[]}}"#);
+        let own = Digest::sha256(manifest.as_bytes());
+        let record = Record::new(OCI_MANIFEST, None, image.cloned());
+        depot.put_manifest(&app(), &own, &record, manifest.as_bytes()).unwrap();
+        own
+    }
+
+    fn has(depot: &Depot, blob: &str) -> bool {
+        depot.has(&Digest::sha256(blob.as_bytes()))
+    }
+
+    #[test]
+    fn what_nothing_refers_to_is_collected() {
+        let (engine, _scratch) = fixtures::engine();
+        let (store, depot) = (engine.store().unwrap(), Depot::of(&engine.paths));
+        assert_eq!(depot.collect(&store).unwrap(), 0, "nothing was ever pushed");
+        let adding = depot.adding().unwrap();
+        let tagged = put(&depot, "tagged", None);
+        depot.put_tag(&app(), "1", &Tag::new(tagged.clone(), None)).unwrap();
+        depot.put_bytes(b"garbage", &Digest::sha256(b"garbage")).unwrap();
+        assert_eq!(depot.collect(&store).unwrap(), 0, "somebody adds something");
+        drop(adding);
+        assert_eq!(depot.collect(&store).unwrap(), 7);
+        assert!(has(&depot, "tagged") && !has(&depot, "garbage"));
+        assert_eq!(depot.manifest(&app(), &tagged).unwrap().unwrap().0.media_type, OCI_MANIFEST);
+        assert_eq!(depot.repositories().unwrap(), [app()]);
+        assert!(depot.remove_tag(&app(), "1").unwrap() && !depot.remove_tag(&app(), "1").unwrap());
+        depot.collect(&store).unwrap();
+        assert!(has(&depot, "tagged"), "an index may come to refer to it");
+        assert!(depot.remove_manifest(&app(), &tagged).unwrap());
+        depot.collect(&store).unwrap();
+        assert!(!has(&depot, "tagged"));
+        assert_eq!(depot.repositories().unwrap(), []);
+    }
+
+    #[test]
+    fn an_image_of_the_store_takes_everything_along() {
+        let (engine, _scratch) = fixtures::engine();
+        let (store, depot) = (engine.store().unwrap(), Depot::of(&engine.paths));
+        depot.open().unwrap();
+        let image = fixtures::image(&engine, "a", &["localhost/team/app:1"]);
+        let manifest = put(&depot, "image", Some(&image.id));
+        let name = store_name(&app()).unwrap();
+        store.tag(&store.lock_shared().unwrap(), &name.with_digest(manifest.clone()), &image).unwrap();
+        let tag = Tag::new(manifest.clone(), Some(image.id.clone()));
+        depot.put_tag(&app(), "1", &tag).unwrap();
+        let signature = put(&depot, "signature", None);
+        depot.put_tag(&app(), &format!("sha256-{}.sig", manifest.hex()), &Tag::new(signature, None)).unwrap();
+        // Of something else, whose name only begins alike.
+        let other = put(&depot, "other", None);
+        depot.put_tag(&app(), &format!("sha256-{}0.sig", manifest.hex()), &Tag::new(other, None)).unwrap();
+        depot.collect(&store).unwrap();
+        assert!(depot.counts(&store, &app(), "1", &tag).unwrap() && has(&depot, "image") && has(&depot, "signature"));
+        // Another image gets the tag.
+        let next = fixtures::image(&engine, "b", &[]);
+        store.tag(&store.lock_shared().unwrap(), &name.with_tag("1").unwrap(), &next).unwrap();
+        assert!(!depot.counts(&store, &app(), "1", &tag).unwrap());
+        depot.collect(&store).unwrap();
+        assert!(has(&depot, "image"), "it has its digest");
+        store.untag(&store.lock_exclusive().unwrap(), &name.with_digest(manifest.clone())).unwrap();
+        depot.collect(&store).unwrap();
+        assert!(depot.manifest(&app(), &manifest).unwrap().is_none() && !has(&depot, "image"));
+        assert!(has(&depot, "other") && !has(&depot, "signature"));
+        assert_eq!(depot.tags(&app()).unwrap().len(), 1, "the signature's went");
+    }
+
+    #[test]
+    fn a_cache_makes_room_by_what_was_used_longest_ago() {
+        let (engine, _scratch) = fixtures::engine();
+        let depot = Depot::of(&engine.paths);
+        depot.open().unwrap();
+        for (age, blob) in [(300, "oldest"), (200, "middle"), (100, "newest")] {
+            let digest = Digest::sha256(blob.as_bytes());
+            depot.put_bytes(blob.as_bytes(), &digest).unwrap();
+            let (file, size) = depot.blob(&digest).unwrap().unwrap();
+            assert_eq!(size, 6);
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
+        depot.touch(&depot.blob(&Digest::sha256(b"oldest")).unwrap().unwrap().0);
+        depot.shrink(12).unwrap();
+        assert!(has(&depot, "oldest") && !has(&depot, "middle") && has(&depot, "newest"));
+    }
 }
