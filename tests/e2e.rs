@@ -86,6 +86,8 @@ mod pull;
 mod push;
 #[path = "e2e/registries.rs"]
 mod registries;
+#[path = "e2e/registry_serve.rs"]
+mod registry_serve;
 #[path = "e2e/restart.rs"]
 mod restart;
 #[path = "e2e/rootless.rs"]
@@ -102,6 +104,8 @@ mod selection;
 mod settings;
 #[path = "e2e/soak.rs"]
 mod soak;
+#[path = "e2e/signatures.rs"]
+mod signatures;
 #[path = "e2e/store.rs"]
 mod store;
 #[path = "e2e/userns.rs"]

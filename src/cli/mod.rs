@@ -30,6 +30,7 @@ mod mount;
 mod network;
 mod progress;
 mod push_progress;
+mod registry;
 mod registry_options;
 mod secret;
 mod system;

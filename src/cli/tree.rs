@@ -5,7 +5,7 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, container, image, inspect, login, logout, mount, network, secret, system, unshare, volume,
+    builder, compose, container, image, inspect, login, logout, mount, network, registry, secret, system, unshare, volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.
@@ -166,6 +166,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["rm"], &image::manifest::DELETE),
         ],
     },
+    Noun { name: "registry", about: "Serve images to others", entries: &[entry(&["serve"], &registry::serve::VERB)] },
     Noun {
         name: "network",
         about: "Manage networks",
