@@ -187,6 +187,9 @@ impl Ensurer<'_> {
         {
             return Ok(record.id.to_string());
         }
+        if policy == PullPolicy::Never {
+            return self.fetch(service, image, policy).map(|record| record.id.to_string());
+        }
         let event = Event::of(self.report, name);
         if self.dry_run {
             event.working("Pulling");

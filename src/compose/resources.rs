@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::labels;
 use super::node::Node;
 use super::print;
-use super::read::{pairs, placed, switch, text, texts};
+use super::read::{pairs, placed, switch, text};
 use crate::base::{Error, Result};
 use crate::engine::network::create::NewNetwork;
 use crate::engine::volume::CreateRequest;
@@ -124,13 +124,6 @@ pub fn foreign(kind: &str, name: &str, project: &str, theirs: &BTreeMap<String, 
             "{kind} \"{name}\" already exists but was not created by Docker Compose. Use `external: true` to use an existing {kind}"
         )),
     }
-}
-
-/// The names of the networks that a service is on, in the project's own words.
-pub fn networks_of(service: &Node) -> Vec<String> {
-    let mut names: Vec<String> = service.entries("networks").map(|(name, _)| name.clone()).collect();
-    names.extend(texts(service, "networks"));
-    names
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use std::sync::Mutex;
 
 use super::graph::Task;
 use super::graph::run;
+use super::hooks::hooks;
 use super::labels::{self, Known};
 use super::plan::stop_order;
+use super::present::of_project;
 use super::project::Project;
 use super::report::{Event, Report};
-use super::up::of_project;
 use crate::base::{Error, Kind, Result};
 use crate::engine::Engine;
 use crate::engine::network::Filters as NetworkFilters;
@@ -52,7 +53,7 @@ pub fn stop_container(stopping: &Stopping<'_>, id: &str, name: &str) -> Result<(
     if let Some(service) = project.and_then(|project| project.service(Known::of(&container).service()))
         && container.status.pid().is_some()
     {
-        super::up::hooks(engine, id, service, "pre_stop")?;
+        hooks(engine, id, service, "pre_stop")?;
     }
     match engine_stop(engine, id, How { signal: None, timeout }) {
         Err(error) if error.kind() == Kind::NotFound => Ok(()),

@@ -326,7 +326,7 @@ fn wait(context: &Context, arguments: &WaitArguments) -> Result<u8> {
         for container in &containers {
             let (engine, id, sender) = (work.engine.clone(), container.config.id.to_string(), sender.clone());
             let waited = move || {
-                let _ = sender.send(engine_wait(&engine, &id, Condition::NotRunning));
+                let _ = sender.send(engine_wait(&engine, &id, &[Condition::NotRunning]));
             };
             std::thread::Builder::new()
                 .spawn(waited)
@@ -336,7 +336,7 @@ fn wait(context: &Context, arguments: &WaitArguments) -> Result<u8> {
         let mut code = 0;
         for waited in receiver {
             match waited {
-                Ok(ended) => code = ended,
+                Ok(ended) => code = ended.unwrap_or(0),
                 // It was removed meanwhile.
                 Err(error) if error.kind() == Kind::NotFound => {}
                 Err(error) => return Err(error),

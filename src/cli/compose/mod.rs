@@ -2,13 +2,17 @@
 
 mod attached;
 pub mod config;
+pub mod copy;
+pub mod events;
 pub mod image;
 pub mod life;
 mod lines;
 pub mod list;
 pub mod logs;
+pub mod passed;
 pub mod project;
 pub mod run;
+pub mod scale;
 mod shown;
 pub mod up;
 mod work;

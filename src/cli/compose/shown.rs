@@ -59,7 +59,10 @@ impl Shown {
         });
         bar.set_message(text::clean(words).into_owned());
         let mark = match stage {
-            Stage::Working => return bar.tick(),
+            Stage::Working => {
+                bar.set_style(style("{spinner} {prefix}  {msg}"));
+                return bar.tick();
+            }
             Stage::Done => "✔",
             Stage::Warning => "!",
             Stage::Failed => "✘",

@@ -8,20 +8,17 @@ use std::sync::PoisonError;
 
 use super::{Made, Making, Up};
 use crate::base::id::{Name, random_hex};
-use crate::base::{Error, Kind, Result, ResultExt, failpoint, publish, text};
+use crate::base::{Error, Result, ResultExt, failpoint, publish};
 use crate::compose::container::{self as service, Content, Injected, Instance, Other};
+use crate::compose::hooks::hooks;
 use crate::compose::labels::{self, Identity, Known};
 use crate::compose::node::Node;
 use crate::compose::plan::temporary;
-use crate::compose::read::{pairs, texts};
 use crate::compose::report::Event;
 use crate::compose::stop::{Stopping, remove_container, stop_container};
 use crate::engine::Engine;
 use crate::engine::create::create as engine_create;
-use crate::engine::exec::exec as engine_exec;
 use crate::engine::files::copy::{How, Ownership, Side, copy};
-use crate::engine::request::ExecRequest;
-use crate::engine::session::{End, Terminal};
 use crate::engine::start::start as engine_start;
 use crate::spec::container::{Container, Status};
 use crate::spec::storage::{Mount, MountSource};
@@ -79,11 +76,11 @@ impl Up<'_> {
             };
             let other_name = temporary(old_id, new_name);
             let id = self.engine_create(making, name, &identity, &other_name, &inherited, false)?;
-            failpoint::here("compose.replacement.created")?;
+            failpoint::here("compose.replace.created")?;
             let stopping = self.stopping();
             stop_container(&stopping, old_id, old_name)?;
             remove_container(self.engine, old_id, self.wishes.renew_volumes)?;
-            failpoint::here("compose.replaced.removed")?;
+            failpoint::here("compose.replace.removed")?;
             crate::engine::settings::rename(self.engine, &id, new_name)?;
             Ok(id)
         })?;
@@ -272,33 +269,4 @@ pub fn copy_in(engine: &Engine, id: &str, files: &[Injected]) -> Result<()> {
     archive.seek(SeekFrom::Start(0)).context(failed)?;
     let how = How { follow: false, ownership: Ownership::Kept, overwrite: false };
     copy(engine, Side::Stream(OwnedFd::from(archive)), Side::Container(id.to_owned(), "/".into()), how).map(drop)
-}
-
-/// Runs the hooks of a service in a container, one after the other.
-pub fn hooks(engine: &Engine, id: &str, service: &Node, kind: &str) -> Result<()> {
-    for hook in service.get(kind).map(Node::items).unwrap_or_default() {
-        let argv = texts(hook, "command");
-        let shown = text::clean(&argv.join(" ")).into_owned();
-        let request = ExecRequest {
-            argv,
-            env: pairs(hook, "environment").into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-            user: hook.text_of("user").filter(|user| !user.is_empty()).map(str::to_owned),
-            cwd: hook.text_of("working_dir").filter(|path| !path.is_empty()).map(str::to_owned),
-            privileged: hook.is_true("privileged"),
-            ..ExecRequest::default()
-        };
-        let nobody = Terminal { stdin: None, stdout: None, stderr: None, detach_keys: Vec::new(), sig_proxy: false };
-        match engine_exec(engine, id, &request, Some(&nobody)) {
-            Ok(Some(End::Exited(0)) | None) => {}
-            Ok(Some(end)) => {
-                let code = if let End::Exited(code) = end { code } else { 1 };
-                return Err(hook
-                    .place
-                    .invalid(format!("{kind} hook `{shown}` exited with status {code}"))
-                    .with_kind(Kind::Conflict));
-            }
-            Err(error) => return Err(error).context(|| format!("{kind} hook `{shown}`")),
-        }
-    }
-    Ok(())
 }

@@ -19,16 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use container::{copy_in as copy_into, hooks, start_container};
+pub use container::{copy_in as copy_into, start_container};
 pub use one_off::OneOff;
 
 pub use super::build::Options as BuildOptions;
 use super::container::{self as service, Usual};
 pub use super::graph::WIDTH;
 use super::graph::{Task, run};
-pub use super::images::{Ensurer, Source, Wishes as ImageWishes, source};
+pub use super::images::{Ensurer, Wishes as ImageWishes};
 use super::node::Node;
 use super::plan::{self, OfService, Recreate, Step, Wanted};
+use super::present::of_project;
 use super::project::Project;
 use super::report::{Event, Report};
 use super::wait::{Limits, Until, interrupted, wait};
@@ -388,20 +389,4 @@ impl Up<'_> {
 /// Whether the step after this one of the same service waits for it.
 fn must_follow(step: &Step) -> bool {
     matches!(step, Step::Adopt { .. } | Step::Remove { .. })
-}
-
-/// All containers of a project, those of `compose run` among them.
-///
-/// # Errors
-///
-/// When the records cannot be listed. A container whose record is broken is nobody's.
-pub fn of_project(engine: &Engine, project: &str) -> Result<Vec<Container>> {
-    let is_of_it = |container: &Container| labels::Known::of(container).get(labels::PROJECT) == project;
-    let mut containers: Vec<Container> = engine.containers().list()?.into_iter().flatten().filter(is_of_it).collect();
-    let number = |container: &Container| labels::Known::of(container).number();
-    containers.sort_by(|a, b| {
-        let service = |container| labels::Known::of(container).service().to_owned();
-        (service(a), number(a), &a.name).cmp(&(service(b), number(b), &b.name))
-    });
-    Ok(containers)
 }
