@@ -22,7 +22,6 @@ const COMMANDS: &[&str] = &[
     "buildx use",
     "checkpoint",
     "compose publish",
-    "compose watch",
     "config",
     "container checkpoint",
     "container cleanup",

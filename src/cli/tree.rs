@@ -220,6 +220,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["version"], &compose::list::VERSION),
             entry(&["volumes"], &compose::list::VOLUMES),
             entry(&["wait"], &compose::life::WAIT),
+            entry(&["watch"], &compose::watch::VERB),
         ],
     },
     Noun {

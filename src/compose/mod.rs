@@ -56,6 +56,7 @@ pub mod stop;
 pub mod template;
 pub mod up;
 mod wait;
+pub mod watch;
 pub mod yaml;
 
 /// The words of a command line, as a shell would split it.
@@ -66,4 +67,9 @@ pub mod yaml;
 pub fn words(line: &str) -> crate::base::Result<Vec<String>> {
     scalar::words(line)
         .map_err(|reason| crate::base::Error::usage(format!("`{}`: {reason}", crate::base::text::clean(line))))
+}
+
+/// The scalars of a list as texts.
+pub fn texts_of(node: &node::Node, key: &str) -> Vec<String> {
+    read::texts(node, key)
 }

@@ -415,6 +415,49 @@ fn called_docker_compose() {
     nothing_is_left(&env);
 }
 
+#[test]
+fn containers_follow_files() {
+    let env = ready!(busybox);
+    let write = |name: &str, text: &str| std::fs::write(env.root().join(name), text).expect("our directory");
+    std::fs::create_dir_all(env.root().join("src")).expect("our directory");
+    write("src/page", "one\n");
+    write("Dockerfile", &format!("FROM {}\nCOPY version /version\n", env.image()));
+    write("version", "1\n");
+    file(
+        &env,
+        r#"
+services:
+  app:
+    build: .
+    command: sleep 1000
+    stop_grace_period: 0s
+    develop:
+      watch:
+        - {action: sync, path: ./src, target: /srv, ignore: ["*.log"], initial_sync: true}
+        - {action: rebuild, path: ./version}
+"#,
+    );
+    let watch = command(&env, "watch").spawn();
+    eventually("it watches", || watch.stderr().contains("Watch enabled"));
+    let inside = |path: &str| compose(&env, &format!("exec -T app cat {path}")).stdout;
+    assert_eq!(inside("/srv/page"), "one\n");
+    write("src/page", "two\n");
+    write("src/left.log", "out\n");
+    eventually("the page is new", || inside("/srv/page") == "two\n");
+    std::fs::create_dir(env.root().join("src/deep")).expect("our directory");
+    write("src/deep/file", "deep\n");
+    eventually("the file is there", || inside("/srv/deep/file") == "deep\n");
+    std::fs::remove_file(env.root().join("src/page")).expect("ours");
+    eventually("the page is gone", || compose(&env, "exec -T app test -e /srv/page").code() == 1);
+    assert_eq!(inside("/srv/left.log"), "");
+    write("version", "2\n");
+    eventually("it is built", || inside("/version") == "2\n");
+    watch.signal(nix::sys::signal::Signal::SIGINT);
+    let _ = watch.wait();
+    compose(&env, "down --rmi local").succeeds();
+    nothing_is_left(&env);
+}
+
 /// Killed at any step of a replacement or a removal, the next command goes on from there.
 #[test]
 fn killed_commands_are_gone_on_with() {

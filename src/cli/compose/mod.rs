@@ -15,6 +15,7 @@ pub mod run;
 pub mod scale;
 mod shown;
 pub mod up;
+pub mod watch;
 mod work;
 
 use crate::compose::labels::COMPOSE_VERSION;
