@@ -48,7 +48,6 @@ const COMMANDS: &[&str] = &[
     "plugin",
     "pod",
     "quadlet",
-    "secret",
     "service",
     "stack",
     "swarm",

@@ -154,6 +154,7 @@ fn only_what_changed_is_made_anew() {
 fn what_the_files_say_reaches_the_container() {
     let env = ready!(busybox);
     std::fs::write(env.root().join("key"), "from a file\n").expect("our directory");
+    env.command("secret create kept -").stdin("kept here").run().succeeds();
     file(
         &env,
         r#"
@@ -171,7 +172,7 @@ services:
     ulimits: {nofile: 100}
     cap_drop: [ALL]
     read_only: false
-    secrets: [key, {source: token, uid: "1000", mode: 0400}]
+    secrets: [key, kept, {source: token, uid: "1000", mode: 0400}]
     configs: [{source: conf, target: /etc/app.conf}]
     networks: {default: {aliases: [other-name]}}
     post_start: [{command: [touch, /tmp/hooked]}]
@@ -180,7 +181,7 @@ services:
     command: sleep 1000
     stop_grace_period: 0s
     network_mode: service:app
-secrets: {key: {file: ./key}, token: {environment: TOKEN}}
+secrets: {key: {file: ./key}, token: {environment: TOKEN}, kept: {external: true}}
 configs: {conf: {content: "token is ${TOKEN}\n"}}
 "#,
     );
@@ -190,7 +191,7 @@ configs: {conf: {content: "token is ${TOKEN}\n"}}
     };
     assert_eq!(shown("hostname; id -u; pwd; echo $A; ulimit -n"), "box\n1000\n/tmp\n1\n100\n");
     assert_eq!(shown("cat /run/secrets/key /run/secrets/token /etc/app.conf"), "from a file\ns3crettoken is s3cret\n");
-    assert_eq!(shown("stat -c %a:%u /run/secrets/token"), "400:1000\n");
+    assert_eq!(shown("stat -c %a:%u /run/secrets/token; cat /run/secrets/kept"), "400:1000\nkept here");
     assert_eq!(
         shown("ls /tmp/hooked; grep -c scratch /proc/mounts; grep elsewhere /etc/hosts | wc -l"),
         "/tmp/hooked\n1\n1\n"

@@ -42,8 +42,8 @@ const CREATE: Scenario = Scenario {
 };
 
 const RUN: Scenario = Scenario {
-    before: &[],
-    line: "run -d --name one -v data:/data:O IMAGE sleep 1000",
+    before: &["secret create --replace key /etc/passwd"],
+    line: "run -d --name one --secret key -v data:/data:O IMAGE sleep 1000",
     subject: &[
         "outer.created",
         "start.",
@@ -54,6 +54,7 @@ const RUN: Scenario = Scenario {
         "supervisor.placed",
         "supervisor.mounted",
         "supervisor.union.",
+        "supervisor.secret.",
         "supervisor.l",
         "supervisor.recorded",
     ],
@@ -144,6 +145,18 @@ const VOLUME_CREATE: Scenario = Scenario { before: &[], line: "volume create dat
 const VOLUME_REMOVE: Scenario =
     Scenario { before: &["volume create data"], line: "volume rm data", subject: &["volume.remove."] };
 
+const SECRET_CREATE: Scenario = Scenario {
+    before: &["secret create --replace key /etc/passwd"],
+    line: "secret create --replace key /etc/group",
+    subject: &["secret.create."],
+};
+
+const SECRET_REMOVE: Scenario = Scenario {
+    before: &["secret create --replace key /etc/passwd"],
+    line: "secret rm key",
+    subject: &["secret.remove."],
+};
+
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
@@ -159,7 +172,7 @@ const COMPOSE_DOWN: Scenario = Scenario {
     subject: &["compose.down."],
 };
 
-const ALL: [&Scenario; 25] = [
+const ALL: [&Scenario; 27] = [
     &COMPOSE_UP,
     &COMPOSE_DOWN,
     &BUILD,
@@ -185,6 +198,8 @@ const ALL: [&Scenario; 25] = [
     &DISCO23ECT,
     &VOLUME_CREATE,
     &VOLUME_REMOVE,
+    &SECRET_CREATE,
+    &SECRET_REMOVE,
 ];
 
 impl Scenario {
@@ -295,6 +310,11 @@ impl Run<'_> {
             ok(&format!("network inspect {name}"));
         }
         ok("network rm -f front");
+        for name in ok("secret ls -q").lines() {
+            ok(&format!("secret inspect --showsecret {name}"));
+            ok(&format!("secret rm {name}"));
+        }
+        assert_eq!(entries(&env.data().join("secrets")), Vec::<String>::new(), "after {what}: secrets");
         for name in ok("volume ls -q").lines() {
             ok(&format!("volume inspect {name}"));
             ok(&format!("volume rm {name}"));
@@ -559,4 +579,10 @@ fn steps_of_volume_commands() {
 fn projects_survive_every_step() {
     go_through(&COMPOSE_UP);
     go_through(&COMPOSE_DOWN);
+}
+
+#[test]
+fn steps_of_secret_commands() {
+    go_through(&SECRET_CREATE);
+    go_through(&SECRET_REMOVE);
 }

@@ -9,7 +9,8 @@ use super::host_path;
 use crate::base::{Error, Result, text};
 use crate::compose::node::Node;
 use crate::compose::project::Project;
-use crate::compose::read::text as text_at;
+use crate::compose::read::{placed, text as text_at};
+use crate::spec::secret::{self, SecretRequest};
 
 /// Where secrets are, if nothing else is said.
 const SECRETS: &str = "/run/secrets/";
@@ -125,6 +126,25 @@ pub fn digest(files: &[Injected], read: &dyn Fn(&std::path::Path) -> Result<Vec<
     Ok(Some(crate::base::id::hex(&hash.finalize())))
 }
 
+/// The secrets that coracle keeps (`external: true`).
+///
+/// # Errors
+///
+/// With the place of what is no secret.
+pub fn kept(project: &Project, service: &Node) -> Result<Vec<SecretRequest>> {
+    let mut found = Vec::new();
+    for given in service.get("secrets").map(Node::items).unwrap_or_default() {
+        let definition = given.text_of("source").and_then(|source| project.model.get("secrets")?.get(source));
+        let Some(definition) = definition.filter(|definition| definition.is_true("external")) else { continue };
+        let source = given.text_of("source").unwrap_or_default();
+        let mut words = vec![text_at(definition, "name").unwrap_or_else(|| source.to_owned())];
+        words.push(format!("target={}", text_at(given, "target").unwrap_or_else(|| source.to_owned())));
+        words.extend(["uid", "gid", "mode"].iter().filter_map(|key| Some(format!("{key}={}", text_at(given, key)?))));
+        found.extend(secret::all(&[words.join(",")]).map_err(|error| placed(given, "secrets", &error))?);
+    }
+    Ok(found)
+}
+
 fn is_copied(given: &Node) -> bool {
     ["uid", "gid", "mode"].iter().any(|key| text_at(given, key).is_some())
 }
@@ -141,6 +161,9 @@ fn for_each(
             let Some(source) = given.text_of("source") else { continue };
             let Some(definition) = project.model.get(kind).and_then(|all| all.get(source)) else { continue };
             let refuse = |what: &str| definition.place.invalid(format!("{word} `{}`: {what}", text::clean(source)));
+            if definition.is_true("external") && kind == "secrets" {
+                continue;
+            }
             if definition.is_true("external") {
                 return Err(refuse(&format!("unsupported external {word}"))
                     .hint("give its content with `file`, `environment` or `content`"));

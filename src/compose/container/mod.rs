@@ -116,6 +116,7 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
         lifecycle: lifecycle(service, instance)?,
         health: health(service)?,
         resources: limits::resources(service, usual)?,
+        secrets: files::kept(project, service)?,
         cgroups: Cgroups {
             manager: usual.manager,
             parent: match text(service, "cgroup_parent") {
