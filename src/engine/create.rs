@@ -127,6 +127,15 @@ pub(super) fn create_guarded(
     Err(Error::system("no free name was found for the container"))
 }
 
+/// The image of a request, for a container that is created later.
+///
+/// # Errors
+///
+/// When it is not there and cannot be, or must not be, pulled.
+pub fn image(engine: &Engine, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
+    find_image(engine, &engine.store()?, request, progress)
+}
+
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.
 pub(super) fn find_image(
     engine: &Engine,
