@@ -104,10 +104,10 @@ mod secrets;
 mod selection;
 #[path = "e2e/settings.rs"]
 mod settings;
-#[path = "e2e/soak.rs"]
-mod soak;
 #[path = "e2e/signatures.rs"]
 mod signatures;
+#[path = "e2e/soak.rs"]
+mod soak;
 #[path = "e2e/store.rs"]
 mod store;
 #[path = "e2e/userns.rs"]

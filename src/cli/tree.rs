@@ -5,7 +5,8 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, container, image, inspect, login, logout, mount, network, registry, secret, system, unshare, volume,
+    builder, compose, container, image, inspect, login, logout, mount, network, registry, secret, system, unshare,
+    volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.

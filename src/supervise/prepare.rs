@@ -156,7 +156,7 @@ pub(super) fn added_process(
     let identity = with_groups(look_up(root, user, &config.identity.groups)?, edits);
     let capabilities = if exec.privileged { CapSet::ALL } else { config.security.capabilities };
     let unconfined = exec.privileged || config.security.privileged;
-    let more = merged(merged(edits.env.iter().cloned(), secrets).into_iter(), &exec.env);
+    let more = merged(merged(edits.env.iter().cloned(), secrets), &exec.env);
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
         env: environment(config, &identity, &more, exec.terminal.is_some()),

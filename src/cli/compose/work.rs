@@ -104,6 +104,7 @@ impl<'a> Work<'a> {
             host_loopback: config.network.host_loopback,
             variables: own,
             has_selinux: Path::new("/sys/fs/selinux/enforce").exists(),
+            has_apparmor: Path::new("/sys/kernel/security/apparmor/profiles").exists(),
         })
     }
 

@@ -33,9 +33,9 @@ use crate::spec::namespaces::NamespacesRequest;
 use crate::spec::process::{ProcessRequest, workdir};
 use crate::spec::resources::Enforcement;
 use crate::spec::restart::RestartPolicy;
-use crate::spec::security::{Device, Security, SecurityHost};
+use crate::spec::security::{Device, Security, SecurityHost, device_rule};
 use crate::spec::storage::{Mount, StorageDriver};
-use crate::spec::{userns, variables};
+use crate::spec::{cdi, sysctl, userns, variables};
 
 /// What is usual for containers of this user.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +56,8 @@ pub struct Usual {
     pub variables: Vec<String>,
     /// SELinux is there.
     pub has_selinux: bool,
+    /// The machine confines programs with AppArmor.
+    pub has_apparmor: bool,
 }
 
 /// One container of a service.
@@ -108,7 +110,11 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
             platform: text(service, "platform").map(|name| of(service, "platform", name.parse())).transpose()?,
         },
         process: process(service, usual)?,
-        identity: IdentityRequest { hostname: text(service, "hostname"), user: text(service, "user") },
+        identity: IdentityRequest {
+            hostname: text(service, "hostname"),
+            user: text(service, "user"),
+            groups: texts(service, "group_add"),
+        },
         networking: networking::networking(service, namespaces.has_networks(), usual)?,
         namespaces,
         storage: storage::storage(project, service, instance, usual)?,
@@ -153,6 +159,7 @@ fn process(service: &Node, usual: &Usual) -> Result<ProcessRequest> {
         tty: service.is_true("tty"),
         stdin: service.is_true("stdin_open"),
         attached: None,
+        ..ProcessRequest::default()
     })
 }
 
@@ -165,10 +172,21 @@ fn security(service: &Node, instance: &Instance<'_>, usual: &Usual) -> Result<Se
         let source = device.text_of("source").unwrap_or_default();
         let target = part("target").unwrap_or_else(|| format!(":{source}"));
         let given = format!("{source}{target}{}", part("permissions").unwrap_or_default());
+        if cdi::is_name(source) {
+            security.cdi.push(source.to_owned());
+            continue;
+        }
         let parsed: Result<Device> = given.parse();
         security.devices.push(parsed.map_err(|error| placed(device, "devices", &error))?);
     }
-    let host = SecurityHost { profile: instance.profile, has_selinux: usual.has_selinux };
+    let host =
+        SecurityHost { profile: instance.profile, has_selinux: usual.has_selinux, has_apparmor: usual.has_apparmor };
+    let rules = texts(service, "device_cgroup_rules");
+    security.device_rules =
+        of(service, "device_cgroup_rules", rules.iter().map(|rule| device_rule(rule)).collect::<Result<_>>())?;
+    let sysctls: Vec<String> =
+        pairs(service, "sysctls").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    security.sysctls = of(service, "sysctls", sysctl::all(&sysctls))?;
     for option in texts(service, "security_opt") {
         of(service, "security_opt", security.set(&option, &host))?;
     }
@@ -192,6 +210,7 @@ fn lifecycle(service: &Node, instance: &Instance<'_>) -> Result<LifecycleRequest
         }),
         chosen: Chosen { stop_signal: false, stop_timeout: grace.is_some() },
         restart: restart(service)?,
+        ..usual
     })
 }
 

@@ -14,21 +14,18 @@ const KEYS: &[Refusal] = &[
     (&["cpu_count"], "it is for Windows: use `cpus`"),
     (&["cpu_percent"], "it is for Windows: use `cpus`"),
     (&["credential_spec"], "it is for Windows"),
-    (&["device_cgroup_rules"], "which devices a container has is decided by `devices`"),
     (&["domainname"], "write the whole name as `hostname`"),
     (&["external_links"], "put both containers on a network, where they find each other by name: `networks`"),
-    (&["gpus"], "name the device files of the card with `devices`"),
-    (&["group_add"], "`user: NAME:GROUP` chooses the group of the main process"),
+    (&["gpus"], "name them with `devices`, as `nvidia.com/gpu=all`"),
     (&["ipc"], "containers have shared memory of their own: `shm_size` is its size"),
     (&["models"], "coracle runs no models: run a server as a service of its own"),
     (&["pid"], "containers have processes of their own"),
     (&["provider"], "coracle starts no provider plugins"),
     (&["runtime"], "containers run with coracle's own runtime"),
     (&["storage_opt"], "a volume with a size of its own is a directory of a file system that has it"),
-    (&["sysctls"], "containers have the kernel's defaults"),
     (&["use_api_socket"], "coracle has no daemon"),
     (&["uts"], "containers have host names of their own: `hostname`"),
-    (&["deploy", "resources", "reservations", "devices"], "name the device files with `devices`"),
+    (&["deploy", "resources", "reservations", "devices"], "name them with `devices`, as `nvidia.com/gpu=all`"),
     (&["deploy", "resources", "reservations", "generic_resources"], "it is for Swarm"),
 ];
 
@@ -131,12 +128,10 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_named_with_its_place() {
         for keys in [
-            "sysctls: {net.core.somaxconn: 1}",
             "pid: host",
             "ipc: host",
             "gpus: all",
             "runtime: nvidia",
-            "group_add: [audio]",
             "logging: {driver: syslog}",
             "networks: {default: {link_local_ips: [169.254.1.1]}}",
             "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
@@ -149,9 +144,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_fine() {
-        for keys in
-            ["ipc: shareable", "runtime: runc", "logging: {driver: json-file}", "isolation: default", "group_add: []"]
-        {
+        for keys in ["ipc: shareable", "runtime: runc", "logging: {driver: json-file}", "isolation: default"] {
             assert_eq!(refusal(keys), None, "{keys}");
         }
         let logging = "services: {web: {image: i, logging: {options: {max-size: 10m}}}}\n";
