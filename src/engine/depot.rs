@@ -109,6 +109,11 @@ impl Depot {
         Self { root }
     }
 
+    /// Whether anything was ever kept.
+    pub fn exists(&self) -> bool {
+        self.root.join("blobs").exists()
+    }
+
     /// The directory, made if it is not there.
     pub fn open(&self) -> Result<&Path> {
         for name in ["blobs", "repositories"] {
@@ -294,7 +299,7 @@ impl Depot {
     /// Removes what counts no longer, and blobs that nothing refers to. Nothing happens while somebody adds something:
     /// there will be a next time. Returns how many bytes became free.
     pub fn collect(&self, store: &Store) -> Result<u64> {
-        if !self.root.join("blobs").exists() {
+        if !self.exists() {
             return Ok(0);
         }
         let Some(_lock) = Lock::attempt(&self.root.join("lock"), Mode::Exclusive)? else { return Ok(0) };
