@@ -172,9 +172,16 @@ const COMPOSE_DOWN: Scenario = Scenario {
     subject: &["compose.down."],
 };
 
-const ALL: [&Scenario; 27] = [
+const MOUNT: Scenario = Scenario {
+    before: &["create --name one IMAGE sleep 1000"],
+    line: "unshare sh -c 'PROGRAM mount one && PROGRAM umount one'",
+    subject: &["mount."],
+};
+
+const ALL: [&Scenario; 28] = [
     &COMPOSE_UP,
     &COMPOSE_DOWN,
+    &MOUNT,
     &BUILD,
     &PULL,
     &PUSH,
@@ -244,7 +251,7 @@ impl Run<'_> {
             let path = self.env.write(&format!("{project}.yaml"), format!("services: {{a: {{{service}}}}}\n"));
             return self.env.coracle(&line.replace(project, &path.display().to_string()));
         }
-        self.env.coracle(&line)
+        self.env.coracle(&line.replace("PROGRAM", &self.env.program().display().to_string()))
     }
 
     /// The failpoints that the command passes, in their order, with all repetitions.
@@ -515,6 +522,11 @@ fn steps_of_import_and_image_prune() {
 fn steps_of_tag_and_of_pushing_a_list() {
     go_through(&TAG);
     go_through(&PUSH_LIST);
+}
+
+#[test]
+fn steps_of_mount() {
+    go_through(&MOUNT);
 }
 
 #[test]
