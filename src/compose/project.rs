@@ -167,22 +167,18 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project> {
     if !request.skip.selection {
         select::used(&mut model);
     }
-    let named = noticed.variables.into_inner();
-    let warnings = noticed.warnings.into_inner();
-    let is_interpolated = !request.skip.interpolation;
-    let environment_files = request.env_files.clone();
     Ok(Project {
         name,
         directory,
         files: paths,
         model,
-        environment_files,
+        environment_files: request.env_files.clone(),
         known,
         variables,
         profiles,
-        named,
-        warnings,
-        is_interpolated,
+        named: noticed.variables.into_inner(),
+        warnings: noticed.warnings.into_inner(),
+        is_interpolated: !request.skip.interpolation,
     })
 }
 

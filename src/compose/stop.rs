@@ -39,9 +39,8 @@ pub struct Stopping<'a> {
 /// # Errors
 ///
 /// When it cannot be stopped, or a hook fails.
-pub fn stop_container(stopping: &Stopping<'_>, id: &str, name: &str) -> Result<()> {
+pub fn stop_container(stopping: &Stopping<'_>, id: &str) -> Result<()> {
     let Stopping { engine, project, timeout } = *stopping;
-    let _ = name;
     let containers = engine.containers();
     let container = match containers.find(id).and_then(|id| containers.load(&id)) {
         Err(error) if error.kind() == Kind::NotFound => return Ok(()),
@@ -177,7 +176,7 @@ impl Existing<'_> {
     pub fn stop(&self, containers: &[Container]) -> Result<()> {
         for level in stop_order(containers) {
             self.each(&level, ("Stopping", "Stopped"), &|container| {
-                stop_container(&self.stopping, container.config.id.as_str(), container.name.as_str())
+                stop_container(&self.stopping, container.config.id.as_str())
             })?;
         }
         Ok(())
@@ -223,7 +222,7 @@ impl Existing<'_> {
         let mut found = !containers.is_empty();
         for level in stop_order(&containers) {
             self.each(&level, ("Stopping", "Stopped"), &|container| {
-                stop_container(&self.stopping, container.config.id.as_str(), container.name.as_str())
+                stop_container(&self.stopping, container.config.id.as_str())
             })?;
             crate::base::failpoint::here("compose.down.stopped")?;
             self.remove(&level, down.volumes)?;

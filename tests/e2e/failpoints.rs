@@ -160,12 +160,6 @@ const SECRET_REMOVE: Scenario = Scenario {
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
-const MOUNT: Scenario = Scenario {
-    before: &["create --name one IMAGE sleep 1000"],
-    line: "unshare sh -c 'PROGRAM mount one && PROGRAM umount one'",
-    subject: &["mount."],
-};
-
 const COMPOSE_UP: Scenario = Scenario {
     before: &["compose -p p -f FIRST-PROJECT up -d"],
     line: "compose -p p -f SECOND-PROJECT up -d",
@@ -178,10 +172,16 @@ const COMPOSE_DOWN: Scenario = Scenario {
     subject: &["compose.down."],
 };
 
+const MOUNT: Scenario = Scenario {
+    before: &["create --name one IMAGE sleep 1000"],
+    line: "unshare sh -c 'PROGRAM mount one && PROGRAM umount one'",
+    subject: &["mount."],
+};
+
 const ALL: [&Scenario; 28] = [
-    &MOUNT,
     &COMPOSE_UP,
     &COMPOSE_DOWN,
+    &MOUNT,
     &BUILD,
     &PULL,
     &PUSH,

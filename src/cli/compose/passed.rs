@@ -115,7 +115,7 @@ fn export(context: &Context, arguments: &ExportArguments) -> Result<u8> {
 /// Arguments of `compose commit`.
 #[derive(Debug, Clone, Default, Args)]
 struct CommitArguments {
-    /// Who made it
+    /// The author
     #[arg(short, long, value_name = "NAME")]
     author: Option<String>,
     /// Apply an instruction of a Dockerfile to the image

@@ -78,7 +78,7 @@ impl Up<'_> {
             let id = self.engine_create(making, name, &identity, &other_name, &inherited, false)?;
             failpoint::here("compose.replace.created")?;
             let stopping = self.stopping();
-            stop_container(&stopping, old_id, old_name)?;
+            stop_container(&stopping, old_id)?;
             remove_container(self.engine, old_id, self.wishes.renew_volumes)?;
             failpoint::here("compose.replace.removed")?;
             crate::engine::settings::rename(self.engine, &id, new_name)?;
@@ -175,7 +175,7 @@ impl Up<'_> {
                 event.done("Stopped");
                 Ok(())
             }
-            false => event.around("Stopping", "Stopped", || stop_container(&self.stopping(), id, name)),
+            false => event.around("Stopping", "Stopped", || stop_container(&self.stopping(), id)),
         }
     }
 
