@@ -29,6 +29,7 @@ mod network;
 mod progress;
 mod push_progress;
 mod registry_options;
+mod runtime;
 mod system;
 mod table;
 mod template;
@@ -61,7 +62,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));
-    let outcome = match words(args) {
+    // As other tools call it.
+    let is_runtime = name.rsplit('/').next() == Some(runtime::LINK);
+    let outcome = match words(args).map(|words| match is_runtime {
+        true => ["runtime".to_owned()].into_iter().chain(words).collect(),
+        false => words,
+    }) {
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
         }

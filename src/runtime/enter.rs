@@ -54,6 +54,15 @@ pub struct Container<'a> {
     pub own_cgroups: bool,
     /// Its control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The namespaces to join beside that of pids; none for those of a container of ours.
+    pub namespaces: Option<CloneFlags>,
+}
+
+impl<'a> Container<'a> {
+    /// One whose first process has this pidfd.
+    pub fn of(init: BorrowedFd<'a>) -> Self {
+        Self { init, own_network: true, own_cgroups: true, cgroup: None, namespaces: None }
+    }
 }
 
 /// Starts `plan` in a container. Returns the process and the master of its terminal.
@@ -69,6 +78,7 @@ pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams
         init: pass_on(container.init)?,
         own_network: container.own_network,
         own_cgroups: container.own_cgroups,
+        namespaces: container.namespaces,
         cgroup: container.cgroup.map(pass_on).transpose()?,
         streams,
     };
@@ -99,6 +109,7 @@ struct Entry {
     init: OwnedFd,
     own_network: bool,
     own_cgroups: bool,
+    namespaces: Option<CloneFlags>,
     /// The container's control group.
     cgroup: Option<OwnedFd>,
     streams: EnterStreams,
@@ -150,7 +161,10 @@ impl Entry {
         if self.own_network {
             namespaces |= CloneFlags::CLONE_NEWNET;
         }
-        setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        let namespaces = self.namespaces.unwrap_or(namespaces);
+        if !namespaces.is_empty() {
+            setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        }
         drop(self.init);
         drop(self.cgroup);
         super::process::become_root(self.process.keeps_groups()).map_err(at(JOIN))?;

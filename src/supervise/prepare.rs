@@ -136,6 +136,7 @@ pub(super) fn main_process(
         limits,
         umask: config.process.umask,
         personality: config.process.personality.map(Personality::number),
+        ..ProcessPlan::default()
     })
 }
 
@@ -167,6 +168,7 @@ pub(super) fn added_process(
         limits,
         umask: config.process.umask,
         personality: config.process.personality.map(Personality::number),
+        ..ProcessPlan::default()
     })
 }
 
