@@ -198,12 +198,12 @@ pub fn delete(root: &Root, id: &str, force: bool) -> Result<()> {
             text::clean(id)
         )));
     }
-    if status != "stopped" {
-        if let Ok(pidfd) = pidfd(container.record.process.pid) {
-            let _ = send_signal(pidfd.as_fd(), libc::SIGKILL);
-            if !ends_within(pidfd.as_fd(), LAST_BREATH) {
-                return Err(Error::system(format!("container `{}` does not end", text::clean(id))));
-            }
+    if status != "stopped"
+        && let Ok(pidfd) = pidfd(container.record.process.pid)
+    {
+        let _ = send_signal(pidfd.as_fd(), libc::SIGKILL);
+        if !ends_within(pidfd.as_fd(), LAST_BREATH) {
+            return Err(Error::system(format!("container `{}` does not end", text::clean(id))));
         }
     }
     let hooks = run_hooks(&container, HookPoint::Poststop, "stopped", 0);
