@@ -56,6 +56,16 @@ impl Group {
         Self::at(self.directory.as_fd(), OsStr::new(name))
     }
 
+    /// The group at `path` below this one. The names in it may be a container's: it stays below, and no link is followed.
+    pub fn below(&self, path: &str) -> io::Result<Self> {
+        Self::at(self.directory.as_fd(), OsStr::new(path.trim_start_matches('/')))
+    }
+
+    /// Whether it has been divided: the kernel makes no process in such a group ("no internal processes", cgroups(7)).
+    pub fn is_divided(&self) -> bool {
+        self.read("cgroup.subtree_control").is_ok_and(|controllers| !controllers.trim().is_empty())
+    }
+
     /// A group directly below, made unless it is there.
     pub fn make(&self, name: &str) -> io::Result<Self> {
         match rustix::fs::mkdirat(&self.directory, name, Mode::from_raw_mode(0o755)) {

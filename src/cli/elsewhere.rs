@@ -80,7 +80,6 @@ const COMMANDS: &[&str] = &[
     "plugin",
     "pod",
     "quadlet",
-    "secret",
     "service",
     "stack",
     "swarm",

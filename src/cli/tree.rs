@@ -4,7 +4,9 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{builder, compose, container, image, inspect, login, logout, network, runtime, system, unshare, volume};
+use super::{
+    builder, compose, container, image, inspect, login, logout, network, runtime, secret, system, unshare, volume,
+};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -182,6 +184,17 @@ pub const NOUNS: &[Noun] = &[
             entry(&["ls", "list"], &volume::list::VERB),
             entry(&["prune"], &volume::remove::PRUNE),
             entry(&["rm", "remove"], &volume::remove::VERB),
+        ],
+    },
+    Noun {
+        name: "secret",
+        about: "Manage secrets",
+        entries: &[
+            entry(&["create"], &secret::create::VERB),
+            entry(&["exists"], &secret::remove::EXISTS),
+            entry(&["inspect"], &secret::inspect::VERB),
+            entry(&["ls", "list"], &secret::list::VERB),
+            entry(&["rm", "remove"], &secret::remove::VERB),
         ],
     },
     Noun {

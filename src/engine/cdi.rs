@@ -160,7 +160,7 @@ mod tests {
 
     fn document(kind: &str, device: &str, variable: &str) -> String {
         format!(
-            "{{cdiVersion: 0.5.0, kind: {kind}, devices: [{{name: {device}, containerEdits: {{env: [{variable}]}}}}]}}"
+            "{{cdiVersion: 0.5.0, kind: {kind}, devices: [{{name: '{device}', containerEdits: {{env: [{variable}]}}}}]}}"
         )
     }
 

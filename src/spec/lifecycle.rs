@@ -102,7 +102,7 @@ impl LifecycleRequest {
             (None, Some(name)) => StopSignal(signal::parse(name)?),
         };
         let of_image = image.stop_signal.as_deref().is_some_and(|name| !name.is_empty());
-        let chosen = Chosen { stop_signal: self.stop_signal.is_some() || of_image, ..self.chosen };
+        let chosen = Chosen { stop_signal: self.stop_signal.is_some() || of_image || !systemd.is_off(), ..self.chosen };
         let Self { remove, init, stop_timeout, restart, .. } = *self;
         let init_path = self.init_path.clone().filter(|_| init);
         Ok(Lifecycle { remove, init, init_path, systemd, stop_signal, stop_timeout, chosen, restart })

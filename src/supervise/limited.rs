@@ -10,6 +10,7 @@ use rustix::process::Resource;
 
 use super::ids::ContainerIds;
 use crate::base::{Error, Paths, Result, ResultExt, text, trace};
+use crate::cgroup::group::Group;
 use crate::cgroup::{self, Own, Placement, Wish};
 use crate::rootless::outer;
 use crate::runtime::process::ProcessLimits;
@@ -104,6 +105,16 @@ impl Limits {
     /// The group that the container's processes are born in.
     pub(super) fn group(&self) -> Option<BorrowedFd<'_>> {
         self.own.as_ref().map(|own| own.group().as_fd())
+    }
+
+    /// The group for a process that is added to a container whose first process is `init`. One that runs systemd divides its
+    /// own, so that no process can be made in it: then it is that of the first process.
+    pub(super) fn group_for(&self, init: i32) -> Option<Group> {
+        let own = self.own.as_ref().filter(|own| own.group().is_divided())?;
+        let text = fs::read_to_string(format!("/proc/{init}/cgroup")).ok()?;
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let below = path.strip_prefix(own.path.as_str()).filter(|rest| rest.starts_with('/'))?;
+        own.group().below(below).ok()
     }
 
     /// For the record of the run.

@@ -57,6 +57,7 @@ mod network;
 mod pause;
 mod prepare;
 pub mod protocol;
+mod secrets;
 mod settings;
 mod sockets;
 mod spawn;

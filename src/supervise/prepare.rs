@@ -110,9 +110,10 @@ pub(super) fn fill_volumes(
     Ok(())
 }
 
-/// The main process.
+/// The main process. `secrets` are variables.
 pub(super) fn main_process(
     config: &ContainerConfig,
+    secrets: &[String],
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
     edits: &Edits,
@@ -125,7 +126,7 @@ pub(super) fn main_process(
     let capabilities = config.security.capabilities;
     Ok(ProcessPlan {
         argv,
-        env: environment(config, &identity, &edits.env, config.process.tty),
+        env: environment(config, &identity, &merged(edits.env.iter().cloned(), secrets), config.process.tty),
         cwd: config.process.cwd.clone(),
         make_cwd: true,
         identity,
@@ -140,9 +141,10 @@ pub(super) fn main_process(
     })
 }
 
-/// A process of `exec`.
+/// A process of `exec`. `secrets` are variables.
 pub(super) fn added_process(
     config: &ContainerConfig,
+    secrets: &[String],
     exec: &Exec,
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
@@ -155,9 +157,10 @@ pub(super) fn added_process(
     let identity = with_groups(look_up(root, user, &config.identity.groups)?, edits);
     let capabilities = if exec.privileged { CapSet::ALL } else { config.security.capabilities };
     let unconfined = exec.privileged || config.security.privileged;
+    let more = merged(merged(edits.env.iter().cloned(), secrets).into_iter(), &exec.env);
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
-        env: environment(config, &identity, &merged(edits.env.iter().cloned(), &exec.env), exec.terminal.is_some()),
+        env: environment(config, &identity, &more, exec.terminal.is_some()),
         cwd: exec.cwd.clone().unwrap_or_else(|| config.process.cwd.clone()),
         make_cwd: false,
         identity,

@@ -13,7 +13,7 @@ use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, emulator, give, hooked, prepare, spawn, timezone, unions};
+use super::{account, devices, emulator, give, hooked, prepare, secrets, spawn, timezone, unions};
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
@@ -23,6 +23,7 @@ use crate::runtime::plan;
 use crate::spec::logs::Stream;
 use crate::spec::security::Device;
 use crate::state::ContainerConfig;
+use crate::state::secrets::variables;
 use crate::sys::process::Cloned;
 
 /// A run that has begun, and what its supervisor holds of it.
@@ -81,9 +82,12 @@ pub(super) fn start(
     timezone::write(config, &ids, root.as_fd())?;
     limits.enforce(config, &ids)?;
     failpoint::here("supervisor.limited")?;
-    let process = prepare::main_process(config, root.as_fd(), limits.of_processes(&config.resources)?, &request.edits)?;
-    let unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
+    let variables = variables(paths, config)?;
+    let limited = limits.of_processes(&config.resources)?;
+    let process = prepare::main_process(config, &variables, root.as_fd(), limited, &request.edits)?;
+    let mut unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
+    unions.mounts.extend(secrets::mounts(paths, config, &ids)?);
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
         volumes,
@@ -103,10 +107,7 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let init = match &config.lifecycle.init_path {
-        Some(path) => Some(spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path")?),
-        None => None,
-    };
+    let init = users_init(config)?;
     let init = init.as_ref().unwrap_or(&exe);
     let usual = Resources::of(root, init, ids.nested);
     let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), ..usual };
@@ -115,20 +116,31 @@ pub(super) fn start(
     failpoint::here("supervisor.launched")?;
     hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
-    let streams = match (ours, terminal) {
+    let streams = streams_of(config, ours, terminal)?;
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+}
+
+/// The streams of a run that has begun: our ends of its pipes, or its terminal.
+fn streams_of(config: &ContainerConfig, ours: Option<OurEnds>, terminal: Option<OwnedFd>) -> Result<Streams> {
+    match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
-            Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None }
+            Ok(Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None })
         }
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
             let stdin = config.process.stdin.then(|| Stdin::new(write));
-            Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
+            Ok(Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) })
         }
-        (None, None) => return Err(Error::system("the container did not hand over its terminal")),
-    };
-    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+        (None, None) => Err(Error::system("the container did not hand over its terminal")),
+    }
+}
+
+/// The program of `--init-path`.
+fn users_init(config: &ContainerConfig) -> Result<Option<fs::File>> {
+    let open = |path| spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path");
+    config.lifecycle.init_path.as_deref().map(open).transpose()
 }
 
 /// The host's devices, for a container that gets all of them.
@@ -140,7 +152,7 @@ fn all_devices(config: &ContainerConfig) -> Vec<Device> {
 fn mount_step(mount: &plan::MountPlan) -> String {
     let source = match &mount.source {
         plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
-        plan::MountPlanSource::Made => "a union".into(),
+        plan::MountPlanSource::Made => "a union or a secret".into(),
         plan::MountPlanSource::New { kind, .. } => format!("a {}", kind.name().to_string_lossy()),
     };
     format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })

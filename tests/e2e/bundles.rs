@@ -63,7 +63,10 @@ fn a_container_is_created_started_and_deleted() {
     env.argv(&["runtime", "start", "one"]).succeeds();
     eventually("the program runs", || bundle.join("rootfs/begun").exists());
     assert_eq!(state(&env, "one")["status"], "running");
-    env.argv(&["runtime", "start", "one"]).fails_with(1).explains().stderr_has("cannot start a container in the running state");
+    env.argv(&["runtime", "start", "one"])
+        .fails_with(1)
+        .explains()
+        .stderr_has("cannot start a container in the running state");
     env.argv(&["runtime", "delete", "one"]).fails_with(1).explains().stderr_has("is not stopped: running");
     assert_eq!(env.argv(&["runtime", "list", "-q"]).succeeds().stdout, "one\n");
     let pids: Value = env.argv(&["runtime", "ps", "--format", "json", "one"]).succeeds().json();
@@ -105,7 +108,13 @@ fn what_runs_has_what_the_document_says() {
     assert!(lines[0].starts_with("uid=0(root) gid=0"), "{}", output.stdout);
     assert_eq!(lines[1..5], ["/tmp", "0077", "b", "77"]);
     let status = lines[5..10].join("\n");
-    for part in ["CapEff:\t0000000000000020", "CapBnd:\t0000000000000021", "CapAmb:\t0000000000000020", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+    for part in [
+        "CapEff:\t0000000000000020",
+        "CapBnd:\t0000000000000021",
+        "CapAmb:\t0000000000000020",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+    ] {
         assert!(status.contains(part), "{status}");
     }
     assert_eq!(lines[10..], ["bundled", "1", "here"]);
@@ -195,7 +204,8 @@ fn what_cannot_be_done_is_refused_by_name_and_leaves_nothing() {
     }
     let log = env.file("log").display().to_string();
     let bundle = bundle.display().to_string();
-    env.argv(&["runtime", "--log", &log, "--log-format", "json", "run", "--no-pivot", "--bundle", &bundle, "one"]).fails_with(1);
+    env.argv(&["runtime", "--log", &log, "--log-format", "json", "run", "--no-pivot", "--bundle", &bundle, "one"])
+        .fails_with(1);
     let line: Value = serde_json::from_str(&fs::read_to_string(log).expect("it was written")).expect("JSON");
     assert_eq!(line["level"], "error");
     assert!(line["msg"].as_str().is_some_and(|text| text.contains("--no-pivot")), "{line}");
