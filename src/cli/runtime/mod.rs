@@ -330,10 +330,12 @@ fn with_request<T>(
             "`--no-pivot` is not supported: a container's root is always changed with pivot_root",
         ));
     }
-    let (root, engine) = (options.root(context)?, context.engine()?);
+    let root = options.root(context)?;
+    // Root, also of another tool's user namespace, has no use for the user's directories, and may not reach them.
+    let engine = if rustix::process::geteuid().is_root() { None } else { Some(context.engine()?) };
     make(&CreateRequest {
         root: &root,
-        paths: &engine.paths,
+        paths: engine.as_ref().map(|engine| &engine.paths),
         id: &arguments.container,
         bundle: &context.cwd().join(&arguments.bundle),
         console_socket: arguments.console_socket.as_deref(),
@@ -434,15 +436,14 @@ fn spec(context: &Context, arguments: &SpecArguments) -> Result<u8> {
     file.write_all(format!("{text}\n").as_bytes()).at(&path, "cannot write").map(|()| 0)
 }
 
-/// The directory of all containers.
 impl RuntimeOptions {
+    /// The directory of all containers.
     fn root(&self, context: &Context) -> Result<Root> {
         match &self.root {
             Some(root) => Root::open(&context.cwd().join(root)),
             None => {
-                let paths = context.engine()?.paths;
-                paths.ensure()?;
-                Root::open(&paths.runtime.join("runtime"))
+                let directory = context.environment.get("XDG_RUNTIME_DIR").map_or("/run", |directory| directory);
+                Root::open(&Path::new(directory).join(LINK))
             }
         }
     }

@@ -15,6 +15,9 @@ pub(super) struct RuntimeOptions {
     /// Accepted for runc's sake: more is not told
     #[arg(long, hide = true)]
     debug: bool,
+    /// What makes control groups: disabled
+    #[arg(long, value_name = "MANAGER")]
+    cgroup_manager: Option<String>,
     /// The file that errors are appended to
     #[arg(long, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
@@ -45,6 +48,10 @@ impl RuntimeOptions {
 
     /// Fails for what cannot be.
     pub(super) fn check(&self) -> Result<()> {
+        if self.systemd_cgroup || !matches!(self.cgroup_manager.as_deref(), None | Some("disabled" | "cgroupfs")) {
+            return Err(Error::unsupported("this runtime does not ask systemd for control groups")
+                .hint("use --cgroup-manager=disabled (podman: --cgroups=disabled)"));
+        }
         match self.log_format.as_deref() {
             None | Some("text" | "json") => Ok(()),
             Some(other) => Err(Error::usage(format!("invalid log format `{}`: text or json", text::clean(other)))),

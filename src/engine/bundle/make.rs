@@ -28,8 +28,8 @@ use crate::sys::socket;
 pub struct CreateRequest<'a> {
     /// Where containers are.
     pub root: &'a Root,
-    /// The user's own directories, for the namespace that an ordinary user needs.
-    pub paths: &'a Paths,
+    /// The user's own directories, for the namespace that an ordinary user needs; none for root.
+    pub paths: Option<&'a Paths>,
     /// Its id.
     pub id: &'a str,
     /// The bundle.
@@ -114,10 +114,8 @@ fn gate(directory: &Path) -> Result<OwnedFd> {
 
 /// The maps in the ids of the namespace from which they are written. An ordinary user needs one that has the subordinate ids:
 /// this process enters the user's.
-fn maps_here(paths: &Paths, maps: &(IdMap, IdMap)) -> Result<(IdMap, IdMap)> {
-    if rustix::process::geteuid().is_root() {
-        return Ok(maps.clone());
-    }
+fn maps_here(paths: Option<&Paths>, maps: &(IdMap, IdMap)) -> Result<(IdMap, IdMap)> {
+    let Some(paths) = paths else { return Ok(maps.clone()) };
     paths.ensure()?;
     outer::enter(paths)?;
     let (uids, gids) = outer::current_maps()?;

@@ -130,7 +130,30 @@ fn refuse(document: &Document) -> Result<()> {
     never(!linux.mount_label.is_empty(), "linux.mountLabel", "containers are not confined by SELinux")?;
     let listener = linux.seccomp.as_ref().and_then(|it| it.get("listenerPath")).and_then(|it| it.as_str());
     never(listener.is_some_and(|path| !path.is_empty()), "linux.seccomp.listenerPath", "there is no code for it")?;
+    if let Some(name) = limit(linux.resources.as_ref()) {
+        return Err(Error::unsupported(format!(
+            "`linux.resources.{name}` is not supported: this runtime makes no control groups"
+        ))
+        .hint("podman: --cgroups=disabled"));
+    }
     document.process.as_ref().map_or(Ok(()), refuse_process)
+}
+
+/// The first limit that is asked for. Rules for devices are none: an ordinary user's container is kept from devices by their
+/// owners and modes, and a list of those that are allowed forbids nothing more.
+fn limit(resources: Option<&serde_json::Value>) -> Option<&str> {
+    fn is_set(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Null => false,
+            serde_json::Value::Object(map) => map.values().any(is_set),
+            serde_json::Value::Array(items) => !items.is_empty(),
+            serde_json::Value::Number(number) => number.as_i64().is_none_or(|number| number > 0),
+            serde_json::Value::Bool(on) => *on,
+            serde_json::Value::String(text) => !text.is_empty(),
+        }
+    }
+    let all = resources?.as_object()?;
+    all.iter().find(|(name, value)| *name != "devices" && is_set(value)).map(|(name, _)| name.as_str())
 }
 
 fn refuse_process(process: &Process) -> Result<()> {
