@@ -54,7 +54,7 @@ pub struct Container<'a> {
     pub own_cgroups: bool,
     /// Its control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// The namespaces to join beside that of pids; none for those of a container of ours.
+    /// The namespaces to join beside that of pids; none for those of a container that the engine has made.
     pub namespaces: Option<CloneFlags>,
 }
 
@@ -147,7 +147,9 @@ impl Entry {
         // Nothing in the container may look at the new process before it is the container's own: until its exec it runs
         // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-        setns(&self.init, CloneFlags::CLONE_NEWPID)?;
+        // The power to join a pid namespace comes with the user namespace, for whoever is not root in the own one.
+        let first = self.namespaces.map_or(CloneFlags::empty(), |all| all.intersection(CloneFlags::CLONE_NEWUSER));
+        setns(&self.init, CloneFlags::CLONE_NEWPID | first)?;
         clone3_into(CloneFlags::CLONE_PARENT, self.cgroup.as_ref().map(AsFd::as_fd))
     }
 
@@ -161,7 +163,7 @@ impl Entry {
         if self.own_network {
             namespaces |= CloneFlags::CLONE_NEWNET;
         }
-        let namespaces = self.namespaces.unwrap_or(namespaces);
+        let namespaces = self.namespaces.map_or(namespaces, |all| all.difference(CloneFlags::CLONE_NEWUSER));
         if !namespaces.is_empty() {
             setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
         }

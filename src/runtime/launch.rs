@@ -61,7 +61,7 @@ pub struct Resources<'a> {
     pub made: BTreeMap<String, OwnedFd>,
     /// The container's control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// The namespaces that are made for it; none for those of a container of ours.
+    /// The namespaces that are made for it; none for those of a container that the engine has made.
     pub namespaces: Option<CloneFlags>,
     /// What its first process waits at before it becomes the program.
     pub gate: Option<OwnedFd>,
@@ -70,7 +70,7 @@ pub struct Resources<'a> {
 }
 
 impl<'a> Resources<'a> {
-    /// Those of a container of ours, whose files are `root`.
+    /// Those of a container that the engine has made, whose files are `root`.
     pub fn of(root: OwnedFd, init: &'a File, maps: (IdMap, IdMap)) -> Self {
         Self {
             root,
@@ -144,7 +144,7 @@ pub fn launch(
     }
 }
 
-/// The namespaces of a container of ours.
+/// The namespaces of a container that the engine has made.
 fn usual_namespaces(plan: &LaunchPlan) -> CloneFlags {
     let network = if plan.own_network { CloneFlags::CLONE_NEWNET } else { CloneFlags::empty() };
     let cgroup = if plan.host_cgroups { CloneFlags::empty() } else { CloneFlags::CLONE_NEWCGROUP };

@@ -227,11 +227,10 @@ fn what_cannot_be_done_is_refused_by_name_and_leaves_nothing() {
 }
 
 #[test]
-fn others_run_the_same_bundle_alike() {
+fn runc_runs_the_same_bundle_alike() {
     let env = ready!(busybox);
-    let peers: Vec<&str> = ["crun", "runc"].into_iter().filter(|peer| which(peer).is_some()).collect();
-    if peers.is_empty() || is_root() {
-        return skip("this machine has neither crun nor runc, or this is root");
+    if which("runc").is_none() || is_root() {
+        return skip("this machine has no runc, or this is root");
     }
     let show = "id; hostname; pwd; ls /dev /; grep -E '^Cap|NoNewPrivs' /proc/self/status; cat /proc/self/uid_map; \
         readlink /dev/fd /dev/ptmx; echo >/proc/sys/kernel/domainname; cat /proc/kcore; exit 9";
@@ -246,13 +245,13 @@ fn others_run_the_same_bundle_alike() {
         lines.sort();
         lines
     };
-    for peer in peers {
-        let root = env.mkdir(&format!("{peer}-root")).display().to_string();
-        let theirs = env.tool(peer, &["--root", &root, "run", "--bundle", &bundle.display().to_string(), "one"]).run();
-        if theirs.code() != 9 {
-            skip(&format!("{peer} does not run here: {}", theirs.stderr));
-            continue;
-        }
-        assert_eq!(sorted(&ours.stdout), sorted(&theirs.stdout), "{peer}");
-    }
+    let root = env.mkdir("runc-root").display().to_string();
+    let theirs = env.tool("runc", &["--root", &root, "run", "--bundle", &bundle.display().to_string(), "one"]).run();
+    let theirs = theirs.fails_with(9);
+    // coracle's `/dev` has docker's `core`; an entry of the primary group is among the supplementary ones there.
+    let usual = |lines: Vec<String>| -> Vec<String> {
+        let lines = lines.into_iter().filter(|line| line != "core");
+        lines.map(|line| line.replace(" groups=0", "").replace("(root)", "")).collect()
+    };
+    assert_eq!(usual(sorted(&ours.stdout)), usual(sorted(&theirs.stdout)));
 }

@@ -3,7 +3,7 @@
 //!
 //! # Theory of operation
 //!
-//! There is no process of ours beside the container. `create` makes its first process, which sets itself up, confines
+//! No process of coracle stays beside the container. `create` makes its first process, which sets itself up, confines
 //! itself, says so, and then waits: it reads a byte from a FIFO that it was given open. `create` ends, and the process belongs
 //! to whoever adopts orphans (conmon). `start` writes the byte, and the process becomes the program. So the FIFO is there
 //! exactly while the container is `created`.
