@@ -33,7 +33,6 @@ pub struct Report {
     bundle: String,
     rootfs: String,
     created: String,
-    owner: String,
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     annotations: std::collections::BTreeMap<String, String>,
 }
@@ -75,7 +74,6 @@ fn report(container: &Container) -> Report {
         bundle: record.bundle.display().to_string(),
         rootfs: record.rootfs.display().to_string(),
         created: record.created.clone(),
-        owner: String::new(),
         annotations: record.annotations.clone(),
     }
 }
