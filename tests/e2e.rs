@@ -16,6 +16,8 @@ mod archives;
 mod as_root;
 #[path = "e2e/build.rs"]
 mod build;
+#[path = "e2e/bundles.rs"]
+mod bundles;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/compose.rs"]

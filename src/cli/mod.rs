@@ -32,6 +32,7 @@ mod progress;
 mod push_progress;
 mod registry;
 mod registry_options;
+mod runtime;
 mod secret;
 mod system;
 mod table;
@@ -66,7 +67,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));
-    let words = words(args).map(|words| if is_compose { as_compose(words) } else { words });
+    let words = words(args).map(|words| match is_compose {
+        true => below("compose", words),
+        // As other tools call it.
+        false if name.rsplit('/').next() == Some(runtime::LINK) => below("runtime", words),
+        false => words,
+    });
     let outcome = match words {
         Ok(words) if is_compose && matches!(&words[1..], [only] if only == "--version" || only == "-v") => {
             ui.line(&compose::version_line()).map(|()| 0).map_err(Failure::plain)
@@ -86,12 +92,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&ui)))
 }
 
-/// What is typed after `docker-compose` follows `compose`.
-fn as_compose(words: Vec<String>) -> Vec<String> {
+/// What is typed after the name of a link that stands for one noun follows that noun.
+fn below(noun: &str, words: Vec<String>) -> Vec<String> {
     // What completion scripts ask is asked of the whole program.
     match words.first().is_some_and(|word| word == complete::WORD) {
         true => words,
-        false => std::iter::once("compose".to_owned()).chain(words).collect(),
+        false => std::iter::once(noun.to_owned()).chain(words).collect(),
     }
 }
 

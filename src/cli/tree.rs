@@ -5,8 +5,8 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, container, image, inspect, login, logout, mount, network, registry, secret, system, unshare,
-    volume,
+    builder, compose, container, image, inspect, login, logout, mount, network, registry, runtime, secret, system,
+    unshare, volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.
@@ -266,6 +266,23 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "runtime",
+        about: "Run containers of OCI bundles, for other tools",
+        entries: &[
+            entry(&["create"], &runtime::CREATE),
+            entry(&["delete"], &runtime::DELETE),
+            entry(&["exec"], &runtime::EXEC),
+            entry(&["features"], &runtime::FEATURES),
+            entry(&["kill"], &runtime::KILL),
+            entry(&["list"], &runtime::LIST),
+            entry(&["ps"], &runtime::PS),
+            entry(&["run"], &runtime::RUN),
+            entry(&["spec"], &runtime::SPEC),
+            entry(&["start"], &runtime::START),
+            entry(&["state"], &runtime::STATE),
+        ],
+    },
+    Noun {
         name: "system",
         about: "Manage this installation",
         entries: &[
@@ -284,6 +301,7 @@ pub const NOUNS: &[Noun] = &[
 pub fn flags_of(noun: &str) -> Option<fn(Command) -> Command> {
     match noun {
         "compose" => Some(compose::project::flags),
+        "runtime" => Some(runtime::flags),
         _ => None,
     }
 }

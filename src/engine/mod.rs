@@ -7,6 +7,7 @@ pub mod archives;
 pub mod attach;
 pub mod build;
 pub mod builtin;
+pub mod bundle;
 mod cdi;
 pub mod check;
 pub mod container_prune;

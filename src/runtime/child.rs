@@ -91,7 +91,7 @@ pub struct PreparedChild {
     /// As in the plan.
     pub masks: Masks,
     /// As in the plan.
-    pub hostname: String,
+    pub hostname: Option<String>,
     /// As in the plan.
     pub own_network: bool,
     /// As in the plan.
@@ -118,6 +118,12 @@ pub struct PreparedChild {
     pub init: Option<(OwnedFd, StringArray, StringArray)>,
     /// The program.
     pub process: PreparedProcess,
+    /// What it waits at before it becomes the program.
+    pub gate: Option<OwnedFd>,
+    /// Descriptors that the program gets under their numbers.
+    pub preserved: Vec<OwnedFd>,
+    /// It is given a cgroup namespace of its own.
+    pub own_cgroup_namespace: bool,
     /// For containers in a network namespace that is not their own, which may not mount one.
     pub shared_sys: Option<SharedSys>,
 }
@@ -137,6 +143,7 @@ impl PreparedChild {
         }
         needed.extend(self.cgroups.iter().map(AsFd::as_fd));
         needed.extend(self.hooks.iter().map(|hooks| hooks.output.as_fd()));
+        needed.extend(self.gate.iter().chain(&self.preserved).map(AsFd::as_fd));
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
         needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));
         needed
@@ -185,6 +192,8 @@ pub enum Streams {
 pub const FAILED: u8 = b'F';
 /// Carries the terminal's master side.
 pub const TERMINAL: u8 = b'T';
+/// It is confined, and waits at its gate.
+pub const CREATED: u8 = b'C';
 /// All is mounted: it waits for the hooks of the parent, and for the state that its own are told.
 pub const HOOKS: u8 = b'H';
 
@@ -218,17 +227,54 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
         .and_then(|()| super::process::become_root(child.process.keeps_groups()))
         .map_err(failed(Setup::Start))?;
     failpoint::here_io("runtime.child.begin").map_err(self::failed(Setup::Start))?;
-    if child.cgroups.is_none() {
+    if child.own_cgroup_namespace {
         // Only now: a namespace that clone3(2) makes has the parent's group as its root, not the one that the child is put in.
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| (Setup::Start as u16, 0, errno))?;
     }
-    let (process, init) = set_up(child, parent)?;
+    let mut child = child;
+    let (gate, preserved) = (child.gate.take(), std::mem::take(&mut child.preserved));
+    let (process, init, late) = set_up(child, parent, gate.is_some())?;
     let failed = |(stage, errno)| (stage as u16, 0, errno);
+    if let Some(gate) = gate {
+        return wait_at_gate(&process, &gate, (preserved, late), parent);
+    }
     let Some((program, argv, env)) = init else { return Err(failed(process.become_program(parent))) };
     process.confine(parent).map_err(failed)?;
     let _ = socket::send(parent, &[ABOUT_TO_EXEC], &[], &[]);
     Err((Setup::Init as u16, 0, exec_fd(program.as_fd(), &argv, &env)))
 }
+
+/// Confines itself, says so, waits until somebody writes into the gate, and becomes the program. By then nobody may listen.
+fn wait_at_gate(
+    process: &PreparedProcess,
+    gate: &OwnedFd,
+    (preserved, late): (Vec<OwnedFd>, Option<LateHooks>),
+    parent: BorrowedFd<'_>,
+) -> Outcome<Infallible> {
+    let failed = |(stage, errno)| (stage as u16, 0, errno);
+    process.confine(parent).and_then(|()| process.find()).map_err(failed)?;
+    for fd in &preserved {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())
+            .map_err(|error| (Setup::Start as u16, 0, Errno::from_raw(error.raw_os_error())))?;
+    }
+    socket::send(parent, &[CREATED], &[], &[]).map_err(self::failed(Setup::Start))?;
+    let mut byte = [0u8; 1];
+    loop {
+        match rustix::io::read(gate, &mut byte) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err((Setup::Start as u16, 0, Errno::from_raw(errno.raw_os_error()))),
+            Ok(_) => break,
+        }
+    }
+    if let Some((hooks, state)) = late {
+        let failed = |(index, error): (u16, io::Error)| (Setup::Hook as u16, index, errno(&error));
+        hooks.run(HookPoint::StartContainer, &state).map_err(failed)?;
+    }
+    Err((super::process::Stage::Exec as u16, 0, process.exec()))
+}
+
+/// Hooks that are run when the container is started, and the state that they are told.
+type LateHooks = (PreparedHooks, Vec<u8>);
 
 fn failed(setup: Setup) -> impl Fn(io::Error) -> (u16, u16, Errno) {
     move |error| (setup as u16, 0, errno(&error))
@@ -237,7 +283,11 @@ fn failed(setup: Setup) -> impl Fn(io::Error) -> (u16, u16, Errno) {
 type Init = Option<(OwnedFd, StringArray, StringArray)>;
 
 /// Everything up to the last stretch, which it returns.
-fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProcess, Init)> {
+fn set_up(
+    child: PreparedChild,
+    parent: BorrowedFd<'_>,
+    has_gate: bool,
+) -> Outcome<(PreparedProcess, Init, Option<LateHooks>)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
     let cgroups = match child.cgroups {
         Some(mount) => Cgroups::Host(mount),
@@ -266,23 +316,30 @@ fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProc
             wait_for_parent(parent).map_err(failed(Setup::Start))?;
         }
         loopback_up(&child.loopback_up).map_err(failed(Setup::Loopback))?;
-        set_up_network_use(settings.as_fd());
+        if !has_gate {
+            set_up_network_use(settings.as_fd());
+        }
     }
     for (index, (path, value)) in child.sysctls.iter().enumerate() {
         set_sysctl(settings.as_fd(), path, value)
             .map_err(|error| (Setup::Sysctl as u16, index as u16, errno(&error)))?;
     }
     drop(settings);
-    nix::unistd::sethostname(&child.hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
-    let root = match &child.hooks {
-        None => root,
-        Some(hooks) => run_hooks(hooks, root, parent)?,
+    if let Some(hostname) = &child.hostname {
+        nix::unistd::sethostname(hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
+    }
+    let (root, late) = match child.hooks {
+        None => (root, None),
+        Some(hooks) => {
+            let (root, state) = run_hooks(&hooks, root, parent, has_gate)?;
+            (root, Some((hooks, state)))
+        }
     };
     if child.read_only {
         let attr = MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
         set_attributes(root.as_fd(), c"", false, &attr).map_err(failed(Setup::ReadOnlyRoot))?;
     }
-    Ok((child.process, child.init))
+    Ok((child.process, child.init, late))
 }
 
 /// Reads the parent's go. End of file: it died, and nobody would look after this container.
@@ -317,7 +374,12 @@ fn attach_root(union: OwnedFd, place: &CStr) -> io::Result<Rootfs> {
 }
 
 /// Lets the parent and then this process run the hooks that see the host, enters the root, and runs those inside.
-fn run_hooks(hooks: &PreparedHooks, root: Rootfs, parent: BorrowedFd<'_>) -> Outcome<Rootfs> {
+fn run_hooks(
+    hooks: &PreparedHooks,
+    root: Rootfs,
+    parent: BorrowedFd<'_>,
+    has_gate: bool,
+) -> Outcome<(Rootfs, Vec<u8>)> {
     let failed_hook = |(index, error): (u16, io::Error)| (Setup::Hook as u16, index, errno(&error));
     let told = || -> io::Result<Vec<u8>> {
         socket::send(parent, &[HOOKS], &[], &[])?;
@@ -341,8 +403,10 @@ fn run_hooks(hooks: &PreparedHooks, root: Rootfs, parent: BorrowedFd<'_>) -> Out
         Ok(root)
     };
     let root = enter().map_err(failed(Setup::Root))?;
-    hooks.run(HookPoint::StartContainer, &state).map_err(failed_hook)?;
-    Ok(root)
+    if !has_gate {
+        hooks.run(HookPoint::StartContainer, &state).map_err(failed_hook)?;
+    }
+    Ok((root, state))
 }
 
 fn attach_planned(root: &Rootfs, mount: PreparedMount, masks: &Masks, null: BorrowedFd<'_>) -> io::Result<()> {

@@ -55,12 +55,40 @@ pub struct Resources<'a> {
     pub streams: Option<[OwnedFd; 3]>,
     /// The program that is pid 1 if the plan wants an init, on a mount that cannot be written through.
     pub init: &'a File,
-    /// Id maps of the container's user namespace, whose parent is ours.
-    pub maps: (IdMap, IdMap),
+    /// Id maps of the container's user namespace, whose parent is ours; none without one of its own.
+    pub maps: Option<(IdMap, IdMap)>,
     /// The mounts of the plan that were made for it, by target.
     pub made: BTreeMap<String, OwnedFd>,
     /// The container's control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The namespaces that are made for it; none for those of a container that the engine has made.
+    pub namespaces: Option<CloneFlags>,
+    /// What its first process waits at before it becomes the program.
+    pub gate: Option<OwnedFd>,
+    /// Descriptors that the program gets under their numbers.
+    pub preserved: Vec<OwnedFd>,
+}
+
+impl<'a> Resources<'a> {
+    /// Those of a container that the engine has made, whose files are `root`.
+    pub fn of(root: OwnedFd, init: &'a File, maps: (IdMap, IdMap)) -> Self {
+        Self {
+            root,
+            streams: None,
+            init,
+            maps: Some(maps),
+            made: BTreeMap::new(),
+            cgroup: None,
+            namespaces: None,
+            gate: None,
+            preserved: Vec::new(),
+        }
+    }
+}
+
+/// The files of a container that are a directory of the host, with what is mounted below it: detached.
+pub fn files_of(rootfs: &Path) -> Result<OwnedFd> {
+    detach(rootfs, true, 0)
 }
 
 /// A running pid 1.
@@ -82,18 +110,12 @@ pub fn launch(
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
     let maps = resources.maps.clone();
-    let cgroup = resources.cgroup;
+    let (cgroup, namespaces) = (resources.cgroup, resources.namespaces);
     let child = prepare(plan, resources)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
-    let mut namespaces = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    if plan.own_network {
-        namespaces |= CloneFlags::CLONE_NEWNET;
-    }
+    // The cgroup namespace is made by the child itself.
+    let namespaces = namespaces.unwrap_or_else(|| usual_namespaces(plan)).difference(CloneFlags::CLONE_NEWCGROUP);
     let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
@@ -101,7 +123,8 @@ pub fn launch(
     drop(theirs);
     let hook_output = child.hooks.map(|hooks| hooks.output);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
-    let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let mapped = failpoint::here("runtime.cloned")
+        .and_then(|()| maps.as_ref().map_or(Ok(()), |maps| write_maps(init.pid, maps)));
     let mapped = mapped.and_then(|()| plan.oom_score_adj.map_or(Ok(()), |score| adjust_oom_score(init.pid, score)));
     let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
     let woken = woken.and_then(|()| match plan.networks {
@@ -119,6 +142,19 @@ pub fn launch(
             Err(error)
         }
     }
+}
+
+/// The namespaces of a container that the engine has made.
+fn usual_namespaces(plan: &LaunchPlan) -> CloneFlags {
+    let network = if plan.own_network { CloneFlags::CLONE_NEWNET } else { CloneFlags::empty() };
+    let cgroup = if plan.host_cgroups { CloneFlags::empty() } else { CloneFlags::CLONE_NEWCGROUP };
+    CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | network
+        | cgroup
 }
 
 /// What the child itself says of a start that failed on our side, if it has failed by its own doing.
@@ -187,6 +223,7 @@ fn hear_failure(socket: BorrowedFd<'_>, hooks: &mut dyn FnMut() -> Result<()>) -
             [ABOUT_TO_EXEC] => about_to_exec = true,
             [child::TERMINAL] => terminal = fds.into_iter().next(),
             [child::HOOKS] => hooks()?,
+            [child::CREATED] => return Ok(Heard::Started(terminal)),
             [child::FAILED, s0, s1, i0, i1, errno @ ..] => {
                 let stage = u16::from_ne_bytes([*s0, *s1]);
                 let index = usize::from(u16::from_ne_bytes([*i0, *i1]));
@@ -230,7 +267,7 @@ fn describe(plan: &LaunchPlan, (stage, index, errno): (u16, usize, Errno), outpu
     } else if is(Setup::ReadOnlyRoot) {
         "cannot make the container's root read-only".into()
     } else if is(Setup::Hostname) {
-        format!("cannot set the host name `{}`", text::clean(&plan.hostname))
+        format!("cannot set the host name `{}`", text::clean(plan.hostname.as_deref().unwrap_or_default()))
     } else if is(Setup::Loopback) {
         "cannot bring the container's loopback up".into()
     } else if is(Setup::Streams) {
@@ -337,6 +374,12 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
+        gate: resources.gate,
+        preserved: resources.preserved,
+        own_cgroup_namespace: resources
+            .namespaces
+            .unwrap_or_else(|| usual_namespaces(plan))
+            .contains(CloneFlags::CLONE_NEWCGROUP),
         shared_sys: if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) },
     })
 }

@@ -22,8 +22,8 @@ use crate::spec::volume::Directory;
 pub struct LaunchPlan {
     /// The program.
     pub process: ProcessPlan,
-    /// For the uts namespace.
-    pub hostname: String,
+    /// For the uts namespace; none leaves what it has.
+    pub hostname: Option<String>,
     /// A network namespace of its own, with loopback up.
     pub own_network: bool,
     /// Which somebody outside gives more interfaces before the program starts.
@@ -163,7 +163,7 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
     let (proc_options, proc_attributes) = proc_options(&config.security.proc_options);
     LaunchPlan {
         process,
-        hostname: config.identity.hostname.clone(),
+        hostname: Some(config.identity.hostname.clone()),
         own_network: config.namespaces.network.is_own(),
         networks: !config.namespaces.network.members().is_empty(),
         terminal: config.process.tty.then_some(facts.terminal),

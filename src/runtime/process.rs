@@ -62,6 +62,27 @@ pub struct ProcessPlan {
     pub umask: Option<u32>,
     /// The execution domain, `PER_*` of personality(2).
     pub personality: Option<u64>,
+    /// Its capabilities one by one, instead of those that follow from `capabilities`.
+    pub sets: Option<CapabilityBits>,
+    /// It lives on when its parent ends.
+    pub outlives_parent: bool,
+    /// It stays in the session keyring of its parent.
+    pub keeps_keyring: bool,
+}
+
+/// The capability sets of a process (capabilities(7)), as masks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CapabilityBits {
+    /// What it can ever have.
+    pub bounding: u64,
+    /// What it uses.
+    pub effective: u64,
+    /// What it may use.
+    pub permitted: u64,
+    /// What programs with such file capabilities keep.
+    pub inheritable: u64,
+    /// What all programs keep.
+    pub ambient: u64,
 }
 
 /// The limits that a process sets itself; its children inherit them.
@@ -129,6 +150,9 @@ pub struct PreparedProcess {
     limits: ProcessLimits,
     umask: u32,
     personality: Option<u64>,
+    sets: Option<CapabilityBits>,
+    outlives_parent: bool,
+    keeps_keyring: bool,
 }
 
 /// The search path of a process without `PATH`, as docker sets it.
@@ -158,6 +182,9 @@ impl PreparedProcess {
             limits: plan.limits.clone(),
             umask: plan.umask.unwrap_or(0o022),
             personality: plan.personality,
+            sets: plan.sets,
+            outlives_parent: plan.outlives_parent,
+            keeps_keyring: plan.keeps_keyring,
         })
     }
 
@@ -181,7 +208,9 @@ impl PreparedProcess {
     pub(super) fn confine(&self, parent: BorrowedFd<'_>) -> Result<(), (Stage, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno(&error));
         let rustix = |stage| move |error: rustix::io::Errno| (stage, Errno::from_raw(error.raw_os_error()));
-        crate::base::keyring::renew().map_err(at(Stage::Keyring))?;
+        if !self.keeps_keyring {
+            crate::base::keyring::renew().map_err(at(Stage::Keyring))?;
+        }
         Rootfs::current().and_then(|root| root.enter_directory(&self.cwd, self.make_cwd)).map_err(at(Stage::Cwd))?;
         if let Some(personality) = self.personality {
             // Before the filter, which allows a few domains only.
@@ -200,15 +229,13 @@ impl PreparedProcess {
             rustix::thread::set_thread_groups(groups).map_err(rustix(Stage::Ids))?;
         }
         give_streams_to(self.uid);
+        if self.sets.is_some() {
+            // Until they are set one by one: a change from root to another id would take all away.
+            rustix::thread::set_keep_capabilities(true).map_err(rustix(Stage::Ids))?;
+        }
         rustix::thread::set_thread_res_gid(self.gid, self.gid, self.gid).map_err(rustix(Stage::Ids))?;
         rustix::thread::set_thread_res_uid(self.uid, self.uid, self.uid).map_err(rustix(Stage::Ids))?;
-        let held = if self.uid.is_root() { self.capabilities } else { 0 };
-        let sets = CapabilitySets {
-            effective: CapabilitySet::from_bits_retain(held),
-            permitted: CapabilitySet::from_bits_retain(held),
-            inheritable: CapabilitySet::empty(),
-        };
-        rustix::thread::set_capabilities(None, sets).map_err(rustix(Stage::Capabilities))?;
+        self.set_capabilities().map_err(rustix(Stage::Capabilities))?;
         if self.no_new_privileges {
             rustix::thread::set_no_new_privs(true).map_err(rustix(Stage::NoNewPrivileges))?;
             self.filter().map_err(at(Stage::Seccomp))?;
@@ -217,8 +244,40 @@ impl PreparedProcess {
         reset_signals().map_err(at(Stage::Hygiene))?;
         limits::restore().map_err(at(Stage::Hygiene))?;
         self.limit().map_err(at(Stage::Limits))?;
-        die_with_parent(parent).map_err(at(Stage::Hygiene))?;
+        if !self.outlives_parent {
+            die_with_parent(parent).map_err(at(Stage::Hygiene))?;
+        }
         close_on_exec_from(3).map_err(at(Stage::Hygiene))
+    }
+
+    fn set_capabilities(&self) -> rustix::io::Result<()> {
+        let held = if self.uid.is_root() { self.capabilities } else { 0 };
+        let usual = CapabilityBits { effective: held, permitted: held, ..CapabilityBits::default() };
+        let wanted = self.sets.unwrap_or(usual);
+        let sets = CapabilitySets {
+            effective: CapabilitySet::from_bits_retain(wanted.effective),
+            permitted: CapabilitySet::from_bits_retain(wanted.permitted),
+            inheritable: CapabilitySet::from_bits_retain(wanted.inheritable),
+        };
+        rustix::thread::set_capabilities(None, sets)?;
+        for capability in (0..64u32).map(|number| 1 << number).filter(|bit| wanted.ambient & bit != 0) {
+            let bit = CapabilitySet::from_bits_retain(capability);
+            rustix::thread::configure_capability_in_ambient_set(bit, true)?;
+        }
+        Ok(())
+    }
+
+    /// Fails where no program will be found: by then somebody still listens. The file may be exchanged afterwards.
+    pub(super) fn find(&self) -> Result<(), (Stage, Errno)> {
+        let mut result = Errno::ENOENT;
+        for path in &self.candidates {
+            match nix::unistd::eaccess(path.as_c_str(), nix::unistd::AccessFlags::X_OK) {
+                Ok(()) => return Ok(()),
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(errno) => result = errno,
+            }
+        }
+        Err((Stage::Exec, result))
     }
 
     fn filter(&self) -> io::Result<()> {
@@ -242,7 +301,7 @@ impl PreparedProcess {
     }
 
     /// Tries the candidates as execvp(3) does: a missing one is passed over, a forbidden one is remembered.
-    fn exec(&self) -> Errno {
+    pub(super) fn exec(&self) -> Errno {
         let mut result = Errno::ENOENT;
         for path in &self.candidates {
             match exec(path, &self.argv, &self.env) {

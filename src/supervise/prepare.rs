@@ -137,6 +137,7 @@ pub(super) fn main_process(
         limits,
         umask: config.process.umask,
         personality: config.process.personality.map(Personality::number),
+        ..ProcessPlan::default()
     })
 }
 
@@ -170,6 +171,7 @@ pub(super) fn added_process(
         limits,
         umask: config.process.umask,
         personality: config.process.personality.map(Personality::number),
+        ..ProcessPlan::default()
     })
 }
 

@@ -109,7 +109,8 @@ pub(super) fn start(
     };
     let init = users_init(config)?;
     let init = init.as_ref().unwrap_or(&exe);
-    let resources = Resources { root, streams, init, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
+    let usual = Resources::of(root, init, ids.nested);
+    let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), ..usual };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;

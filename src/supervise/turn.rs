@@ -351,6 +351,7 @@ impl Supervisor {
             own_network: self.config.namespaces.network.is_own(),
             own_cgroups: !self.config.cgroups.host_namespace,
             cgroup: divided.as_ref().map(AsFd::as_fd).or_else(|| self.limits.group()),
+            namespaces: None,
         };
         let entered = enter::enter(&plan, container, streams)?;
         if let Some(score) = self.config.resources.oom_score_adj {
