@@ -244,7 +244,7 @@ impl Run<'_> {
             fs::write(directory.join("a"), "a").expect("our directory");
             line = line.replace("CONTEXT", &directory.display().to_string());
         }
-        for project in ["FIRST-PROJECT", "SECOND-PROJECT"].into_iter().filter(|project| line.contains(project)) {
+        if let Some(project) = ["FIRST-PROJECT", "SECOND-PROJECT"].into_iter().find(|project| line.contains(project)) {
             let image = self.env.image();
             let service =
                 format!("image: {image}, command: sleep 1000, stop_grace_period: 0s, environment: {{V: {project}}}");
