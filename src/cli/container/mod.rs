@@ -16,7 +16,7 @@ pub mod logs;
 pub mod options;
 pub mod pause;
 pub mod port;
-mod proxies;
+pub mod proxies;
 pub mod prune;
 pub mod remove;
 pub mod rename;
