@@ -59,6 +59,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "kill" -d 'Kill one 
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "login" -d 'Log in to a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "logout" -d 'Log out from a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "logs" -d 'Fetch the logs of one or more containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "mount" -d 'Mount the files of containers, or list those that are mounted (below `unshare`, or as root)'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "pause" -d 'Pause all processes within one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rename" -d 'Rename a container, running or not'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "restart" -d 'Restart one or more containers'
@@ -70,6 +71,8 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "stats" -d 'Display 
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "stop" -d 'Stop one or more running containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Give an image further names'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "umount" -d 'Unmount files of containers that `mount` has mounted'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "unmount" -d 'Unmount files of containers that `mount` has mounted'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "unpause" -d 'Unpause all processes within one or more containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "unshare" -d 'Run a program of this machine in the user namespace of your containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Take names away from an image, all if none is given'
@@ -85,6 +88,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage i
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "manifest" -d 'Manage lists of images for several platforms'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "secret" -d 'Manage secrets'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "compose" -d 'Run projects of several containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "healthcheck" -d 'Manage health checks of containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Manage the build cache'
@@ -175,6 +179,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l cgroup-conf -d '
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cgroup-parent -d 'The control group above the container\'s: a slice of systemd, or a path' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cgroupns -d 'Whose control groups the container sees: private or host' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cgroups -d 'Whether the container has a control group of its own: enabled, no-conmon, split or disabled' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l secret -d 'Give the container a secret, as a file in /run/secrets or as a variable: NAME[,type=mount|env][,target=…][,uid=…][,gid=…][,mode=…]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s q -l quiet -d 'Suppress the progress of a pull'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s i -l interactive -d 'Keep standard input open even if not attached'
@@ -295,9 +300,11 @@ size\t'The smallest first'
 tag\t'By tag'"
 complete -c coracle -n "__fish_coracle_using_subcommand images" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
 complete -c coracle -n "__fish_coracle_using_subcommand images" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l history -d 'Show in a last column the names that the image has'
 complete -c coracle -n "__fish_coracle_using_subcommand images" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand images" -s n -l noheading -d 'Leave out the headers of a table'
 complete -c coracle -n "__fish_coracle_using_subcommand images" -s q -l quiet -d 'Only show image IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand images" -l tree -d 'Show images with their platforms below them, and what each takes unpacked and compressed'
 complete -c coracle -n "__fish_coracle_using_subcommand images" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand history" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand history" -s H -l human -d 'Print sizes and dates in human readable format' -r -f -a "true\t''
@@ -436,6 +443,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l cgroup-conf -
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cgroup-parent -d 'The control group above the container\'s: a slice of systemd, or a path' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cgroupns -d 'Whose control groups the container sees: private or host' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cgroups -d 'Whether the container has a control group of its own: enabled, no-conmon, split or disabled' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l secret -d 'Give the container a secret, as a file in /run/secrets or as a variable: NAME[,type=mount|env][,target=…][,uid=…][,gid=…][,mode=…]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s q -l quiet -d 'Suppress the progress of a pull'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s t -l tty -d 'Allocate a pseudo-terminal'
@@ -485,6 +493,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand logs" -s l -l latest -d 
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l names -d 'Show the names of several containers instead of their IDs'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -s t -l timestamps -d 'Show the time of each line'
 complete -c coracle -n "__fish_coracle_using_subcommand logs" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand mount" -l format -d 'Format of the list: \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand mount" -s a -l all -d 'Mount all containers'
+complete -c coracle -n "__fish_coracle_using_subcommand mount" -s l -l latest -d 'The container that was created last'
+complete -c coracle -n "__fish_coracle_using_subcommand mount" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand mount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand pause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand pause" -s a -l all -d 'All containers for which it can be done'
 complete -c coracle -n "__fish_coracle_using_subcommand pause" -l help -d 'Print help'
@@ -554,6 +567,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand stop" -l help -d 'Print 
 complete -c coracle -n "__fish_coracle_using_subcommand tag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand umount" -s a -l all -d 'Unmount all containers that are mounted here'
+complete -c coracle -n "__fish_coracle_using_subcommand umount" -s f -l force -d 'Unmount at once, however often it was mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand umount" -s l -l latest -d 'The container that was created last'
+complete -c coracle -n "__fish_coracle_using_subcommand umount" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand unmount" -s a -l all -d 'Unmount all containers that are mounted here'
+complete -c coracle -n "__fish_coracle_using_subcommand unmount" -s f -l force -d 'Unmount at once, however often it was mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand unmount" -s l -l latest -d 'The container that was created last'
+complete -c coracle -n "__fish_coracle_using_subcommand unmount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand unpause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand unpause" -s a -l all -d 'All containers for which it can be done'
 complete -c coracle -n "__fish_coracle_using_subcommand unpause" -l help -d 'Print help'
@@ -580,7 +601,9 @@ complete -c coracle -n "__fish_coracle_using_subcommand update" -l memory-swappi
 complete -c coracle -n "__fish_coracle_using_subcommand update" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand update" -l restart -d 'What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand update" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, paused, stopping, removing, healthy or unhealthy. May be given several times: one of them suffices' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -s i -l interval -d 'How often podman looks. Every change is noticed at once here, so the value is checked and makes no difference' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand wait" -l exit-first-match -d 'End as soon as one of the containers meets a condition'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l ignore -d 'Print -1 for a container that is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
@@ -600,36 +623,39 @@ complete -c coracle -n "__fish_coracle_using_subcommand info" -l help -d 'Print 
 complete -c coracle -n "__fish_coracle_using_subcommand version" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand version" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand completion" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "commit" -d 'Make an image of a container\'s changes'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "cp" -d 'Copy files between a container and the host, or another container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "create" -d 'Create a new container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "diff" -d 'Show what a container has changed in its files'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "exec" -d 'Execute a command in a running container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "exists" -d 'Check whether a container exists: exit code 0 if it does, 1 if not'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "export" -d 'Export a container\'s files as a tar archive, without what is mounted in it'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "inspect" -d 'Display detailed information on one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "kill" -d 'Kill one or more running containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "logs" -d 'Fetch the logs of one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "ls" -d 'List containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "list" -d 'List containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "ps" -d 'List containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "pause" -d 'Pause all processes within one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "port" -d 'List port mappings, or one of them, of a container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "prune" -d 'Remove all stopped containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "rename" -d 'Rename a container, running or not'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "restart" -d 'Restart one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "rm" -d 'Remove one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "remove" -d 'Remove one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "run" -d 'Create and run a new container from an image'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "start" -d 'Start one or more stopped containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "stats" -d 'Display what containers use of the machine'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "stop" -d 'Stop one or more running containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "top" -d 'Display the running processes of a container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "unpause" -d 'Unpause all processes within one or more containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "update" -d 'Change settings of one or more containers, running or not'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "attach" -d 'Attach standard input, output and error streams to a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "commit" -d 'Make an image of a container\'s changes'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "cp" -d 'Copy files between a container and the host, or another container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "create" -d 'Create a new container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "diff" -d 'Show what a container has changed in its files'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "exec" -d 'Execute a command in a running container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "exists" -d 'Check whether a container exists: exit code 0 if it does, 1 if not'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "export" -d 'Export a container\'s files as a tar archive, without what is mounted in it'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "inspect" -d 'Display detailed information on one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "kill" -d 'Kill one or more running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "logs" -d 'Fetch the logs of one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "ls" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "list" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "ps" -d 'List containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "mount" -d 'Mount the files of containers, or list those that are mounted (below `unshare`, or as root)'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "pause" -d 'Pause all processes within one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "port" -d 'List port mappings, or one of them, of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "prune" -d 'Remove all stopped containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "rename" -d 'Rename a container, running or not'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "restart" -d 'Restart one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "rm" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "remove" -d 'Remove one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "run" -d 'Create and run a new container from an image'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "start" -d 'Start one or more stopped containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "stats" -d 'Display what containers use of the machine'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "stop" -d 'Stop one or more running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "top" -d 'Display the running processes of a container'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "umount" -d 'Unmount files of containers that `mount` has mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "unmount" -d 'Unmount files of containers that `mount` has mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "unpause" -d 'Unpause all processes within one or more containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "update" -d 'Change settings of one or more containers, running or not'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and not __fish_seen_subcommand_from attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from the container: characters and ctrl-<letter>, separated by commas' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Pass signals on to the process' -r -f -a "true\t''
 false\t''"
@@ -737,6 +763,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-parent -d 'The control group above the container\'s: a slice of systemd, or a path' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'Whose control groups the container sees: private or host' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroups -d 'Whether the container has a control group of its own: enabled, no-conmon, split or disabled' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l secret -d 'Give the container a secret, as a file in /run/secrets or as a variable: NAME[,type=mount|env][,target=…][,uid=…][,gid=…][,mode=…]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Suppress the progress of a pull'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open even if not attached'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Allocate a pseudo-terminal'
@@ -822,6 +849,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -s s -l size -d 'Display sizes: what the container wrote, and with its image'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l sync -d 'Look at the processes of containers as well as at their records: always done'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from ps" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from mount" -l format -d 'Format of the list: \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount all containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from mount" -s l -l latest -d 'The container that was created last'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from mount" -l no-trunc -d 'Don\'t truncate output'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from mount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -s a -l all -d 'All containers for which it can be done'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from pause" -l help -d 'Print help'
@@ -945,6 +977,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-parent -d 'The control group above the container\'s: a slice of systemd, or a path' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'Whose control groups the container sees: private or host' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroups -d 'Whether the container has a control group of its own: enabled, no-conmon, split or disabled' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l secret -d 'Give the container a secret, as a file in /run/secrets or as a variable: NAME[,type=mount|env][,target=…][,uid=…][,gid=…][,mode=…]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Run in the background and print the container\'s ID'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Suppress the progress of a pull'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open even if not attached'
@@ -983,6 +1016,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from top" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount all containers that are mounted here'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount at once, however often it was mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from umount" -s l -l latest -d 'The container that was created last'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from umount" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount all containers that are mounted here'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount at once, however often it was mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unmount" -s l -l latest -d 'The container that was created last'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unmount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -s f -l filter -d 'Those of them that a filter of `ps` finds' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -s a -l all -d 'All containers for which it can be done'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from unpause" -l help -d 'Print help'
@@ -1007,31 +1048,37 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'What follows when the container ends: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from update" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, healthy or unhealthy' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l condition -d 'What to wait for: not-running, next-exit, removed, created, running, paused, stopping, removing, healthy or unhealthy. May be given several times: one of them suffices' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s i -l interval -d 'How often podman looks. Every change is noticed at once here, so the value is checked and makes no difference' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l exit-first-match -d 'End as soon as one of the containers meets a condition'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'Print -1 for a container that is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from wait" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "build" -d 'Build an image from a Dockerfile'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "diff" -d 'Show what an image changes over another one, or its last layer over those below'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "history" -d 'Show the history of an image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "import" -d 'Make an image of an archive of files'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "inspect" -d 'Display detailed information on one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "load" -d 'Load images from an archive that `save` wrote'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "prune" -d 'Remove unused images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "ls" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "list" -d 'List images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "pull" -d 'Download an image from a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "push" -d 'Upload an image to a registry'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "rm" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "remove" -d 'Remove one or more images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "save" -d 'Save one or more images to an archive, for `load`'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "search" -d 'Search a registry for repositories'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "tree" -d 'Show the layers of an image as a tree'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "tag" -d 'Give an image further names'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "untag" -d 'Take names away from an image, all if none is given'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust" -f -a "trust" -d 'Manage from which repositories images are taken'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "diff" -d 'Show what an image changes over another one, or its last layer over those below'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "exists" -d 'Check whether an image exists: exit code 0 if it does, 1 if not'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "history" -d 'Show the history of an image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "import" -d 'Make an image of an archive of files'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "inspect" -d 'Display detailed information on one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "load" -d 'Load images from an archive that `save` wrote'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "mount" -d 'Mount the files of images, read-only, or list those that are mounted (below `unshare`, or as root)'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "prune" -d 'Remove unused images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "ls" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "list" -d 'List images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "pull" -d 'Download an image from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "push" -d 'Upload an image to a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "rm" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "remove" -d 'Remove one or more images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "save" -d 'Save one or more images to an archive, for `load`'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "scp" -d 'Copy an image to or from another machine, with ssh, or another user of this one, as root'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "search" -d 'Search a registry for repositories'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "tree" -d 'Show the layers of an image as a tree'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "tag" -d 'Give an image further names'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "unmount" -d 'Unmount files of images that `image mount` has mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "umount" -d 'Unmount files of images that `image mount` has mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "untag" -d 'Take names away from an image, all if none is given'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust" -f -a "trust" -d 'Manage from which repositories images are taken'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from build" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
@@ -1084,12 +1131,24 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Show no progress'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l platform -d 'Refuse images for another platform: os/architecture[/variant]; of images in registries, choose this one' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l retry -d 'Try again this number of times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Display sizes of containers'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l raw -d 'Print manifests as they are'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read from a file or directory, instead of standard input' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Load only images for this platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Show no progress'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from mount" -l format -d 'Format of the list: \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from mount" -s a -l all -d 'Mount all images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from mount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by dangling, label or until' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all unused images, not just dangling ones'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from prune" -l external -d 'Accepted: only podman has containers of other programs in its store'
@@ -1104,9 +1163,11 @@ size\t'The smallest first'
 tag\t'By tag'"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l history -d 'Show in a last column the names that the image has'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'Leave out the headers of a table'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only show image IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l tree -d 'Show images with their platforms below them, and what each takes unpacked and compressed'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from ls" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s f -l filter -d 'Filter by dangling, label, before, since, reference, until, id, containers, intermediate, readonly or manifest' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
@@ -1117,9 +1178,11 @@ size\t'The smallest first'
 tag\t'By tag'"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s a -l all -d 'Show all images, also those that others were built on (all are shown anyway)'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l digests -d 'Show digests'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l history -d 'Show in a last column the names that the image has'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l no-trunc -d 'Don\'t truncate output'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s n -l noheading -d 'Leave out the headers of a table'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only show image IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l tree -d 'Show images with their platforms below them, and what each takes unpacked and compressed'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from list" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
@@ -1182,6 +1245,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Show no progress (none is shown anyway)'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l uncompressed -d 'Do not compress layers: only with the OCI formats, which otherwise do'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from save" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from scp" -s q -l quiet -d 'Show no progress, and not what was loaded'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from scp" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from search" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
@@ -1199,6 +1264,12 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tree" -l whatrequires -d 'Show the layers of images that were made from this one'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tree" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from tag" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from unmount" -s a -l all -d 'Unmount all images that are mounted here'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from unmount" -s f -l force -d 'Unmount at once, however often it was mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from unmount" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from umount" -s a -l all -d 'Unmount all images that are mounted here'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from umount" -s f -l force -d 'Unmount at once, however often it was mounted'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from umount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from trust" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from trust" -f -a "set" -d 'Take or reject images of a registry, a repository, or by default'
@@ -1395,6 +1466,42 @@ complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all volumes that no container has'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -s f -l force -d 'Do not complain about a volume that does not exist (as podman: remove its containers first)'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "create" -d 'Create a secret from a file, from standard input (-) or from a variable'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "exists" -d 'Check whether a secret exists: exit code 0 if it does, 1 if not'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "inspect" -d 'Display detailed information on one or more secrets'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "ls" -d 'List secrets'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "list" -d 'List secrets'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "rm" -d 'Remove one or more secrets; containers that have them keep them'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and not __fish_seen_subcommand_from create exists inspect ls list rm remove" -f -a "remove" -d 'Remove one or more secrets; containers that have them keep them'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -s d -l driver -d 'Secret driver: only file exists' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -l driver-opts -d 'Refused: the driver file has no options' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -s l -l label -d 'Set metadata on the secret' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -l env -d 'The second argument is the name of an environment variable that holds the value'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -l ignore -d 'Succeed if a secret of the name exists, and leave it as it is'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -l replace -d 'Give a secret of the name that exists the new value; containers that have it keep the old one'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from create" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from exists" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from inspect" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l pretty -d 'Print it for people to read'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l showsecret -d 'Show the value, too'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from inspect" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Filter by id, label or name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from ls" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'Leave out the headers of a table'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only display IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from ls" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from list" -s f -l filter -d 'Filter by id, label or name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from list" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from list" -s n -l noheading -d 'Leave out the headers of a table'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only display IDs'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from list" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all secrets'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Do not complain about a secret that does not exist'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all secrets'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'Do not complain about a secret that does not exist'
+complete -c coracle -n "__fish_coracle_using_subcommand secret; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l env-file -d 'Read variables from this file instead of .env' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -s f -l file -d 'Read this compose file; with several, later ones are merged onto earlier ones; \'-\' is standard input' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand compose; and not __fish_seen_subcommand_from config convert" -l profile -d 'Enable the services of this profile; \'*\' enables all' -r -a "(__fish_coracle_names)"
@@ -1568,13 +1675,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "create" -d 'Make an index of images in a registry'
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "inspect" -d 'Show what a registry has under a name'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "df" -d 'Show disk usage'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "info" -d 'Display information about this installation'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "df" -d 'Show disk usage'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "migrate" -d 'Take over images from the store of podman or docker, which stays as it is'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info migrate prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Layers that no image has are left over when they are older' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair: remove containers of damaged images as well'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read the contents of layers'
@@ -1596,6 +1704,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from migrate" -l from -d 'Whose images: podman or docker; without, there is nothing to do, because records of older versions are read as they are' -r -f -a "podman\t'podman, buildah and skopeo'
+docker\t'docker, if it keeps images itself and not in containerd'"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from migrate" -l path -d 'The directory of that store, where it is not in its usual place' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from migrate" -s q -l quiet -d 'Show no progress'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from migrate" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by label or until' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all unused images, not just dangling ones'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask first'

@@ -16,13 +16,14 @@ use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{exit_code, sweep_dead, take_lock, this_process, unions};
-use crate::base::process::{ProcessIdentity, ends_within};
+use super::{sweep_dead, take_lock, this_process, unions};
+use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
+use crate::state::mounts::Mounts;
 use crate::state::record::Phase;
 use crate::state::sessions::Sessions;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
@@ -136,6 +137,7 @@ impl Supervisor {
             }
         })?;
         failpoint::here("supervisor.locked")?;
+        Mounts::new(paths).refuse(&launch.id)?;
         // Under the lock nobody changes them.
         let config = containers.load(&launch.id)?.config;
         let settings = containers.settings(&launch.id)?;

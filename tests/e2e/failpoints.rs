@@ -1,4 +1,4 @@
-//! Every step of a command may be its last, or fail: the failpoints of `coracle::base::failpoint` are gone through one after
+//! Every step of a command may be its last, or fail: the failpoints of `coracle::testing::base::failpoint` are gone through one after
 //! the other. Each time the command tells why it failed, and everything is in order afterwards.
 //!
 //! Which steps a command passes is found out by a run that traces them. A scenario goes through those of its subject; with
@@ -9,7 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use coracle::base::failpoint::{Effect, FILE, PASSED, POINTS};
+use coracle::testing::base::failpoint::{Effect, FILE, PASSED, POINTS};
 
 use crate::crash::kill_netd;
 use crate::support::env::Env;
@@ -42,8 +42,8 @@ const CREATE: Scenario = Scenario {
 };
 
 const RUN: Scenario = Scenario {
-    before: &[],
-    line: "run -d --name one -v data:/data:O IMAGE sleep 1000",
+    before: &["secret create --replace key /etc/passwd"],
+    line: "run -d --name one --secret key -v data:/data:O IMAGE sleep 1000",
     subject: &[
         "outer.created",
         "start.",
@@ -54,6 +54,7 @@ const RUN: Scenario = Scenario {
         "supervisor.placed",
         "supervisor.mounted",
         "supervisor.union.",
+        "supervisor.secret.",
         "supervisor.l",
         "supervisor.recorded",
     ],
@@ -144,10 +145,29 @@ const VOLUME_CREATE: Scenario = Scenario { before: &[], line: "volume create dat
 const VOLUME_REMOVE: Scenario =
     Scenario { before: &["volume create data"], line: "volume rm data", subject: &["volume.remove."] };
 
+const SECRET_CREATE: Scenario = Scenario {
+    before: &["secret create --replace key /etc/passwd"],
+    line: "secret create --replace key /etc/group",
+    subject: &["secret.create."],
+};
+
+const SECRET_REMOVE: Scenario = Scenario {
+    before: &["secret create --replace key /etc/passwd"],
+    line: "secret rm key",
+    subject: &["secret.remove."],
+};
+
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
-const ALL: [&Scenario; 23] = [
+const MOUNT: Scenario = Scenario {
+    before: &["create --name one IMAGE sleep 1000"],
+    line: "unshare sh -c 'PROGRAM mount one && PROGRAM umount one'",
+    subject: &["mount."],
+};
+
+const ALL: [&Scenario; 26] = [
+    &MOUNT,
     &BUILD,
     &PULL,
     &PUSH,
@@ -171,6 +191,8 @@ const ALL: [&Scenario; 23] = [
     &DISCO23ECT,
     &VOLUME_CREATE,
     &VOLUME_REMOVE,
+    &SECRET_CREATE,
+    &SECRET_REMOVE,
 ];
 
 impl Scenario {
@@ -209,7 +231,7 @@ impl Run<'_> {
             fs::write(directory.join("a"), "a").expect("our directory");
             line = line.replace("CONTEXT", &directory.display().to_string());
         }
-        self.env.coracle(&line)
+        self.env.coracle(&line.replace("PROGRAM", &self.env.program().display().to_string()))
     }
 
     /// The failpoints that the command passes, in their order, with all repetitions.
@@ -275,6 +297,11 @@ impl Run<'_> {
             ok(&format!("network inspect {name}"));
         }
         ok("network rm -f front");
+        for name in ok("secret ls -q").lines() {
+            ok(&format!("secret inspect --showsecret {name}"));
+            ok(&format!("secret rm {name}"));
+        }
+        assert_eq!(entries(&env.data().join("secrets")), Vec::<String>::new(), "after {what}: secrets");
         for name in ok("volume ls -q").lines() {
             ok(&format!("volume inspect {name}"));
             ok(&format!("volume rm {name}"));
@@ -478,6 +505,11 @@ fn steps_of_tag_and_of_pushing_a_list() {
 }
 
 #[test]
+fn steps_of_mount() {
+    go_through(&MOUNT);
+}
+
+#[test]
 fn steps_of_create() {
     go_through(&CREATE);
 }
@@ -533,4 +565,10 @@ fn steps_of_network_connect_and_disconnect() {
 fn steps_of_volume_commands() {
     go_through(&VOLUME_CREATE);
     go_through(&VOLUME_REMOVE);
+}
+
+#[test]
+fn steps_of_secret_commands() {
+    go_through(&SECRET_CREATE);
+    go_through(&SECRET_REMOVE);
 }

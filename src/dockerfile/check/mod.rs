@@ -43,7 +43,8 @@ const fn rule(name: &'static str, page: &'static str, description: &'static str)
 }
 
 /// All rules.
-pub const RULES: [Rule; 22] = [
+#[cfg(test)]
+const RULES: [Rule; 22] = [
     STAGE_NAME_CASING,
     FROM_AS_CASING,
     NO_EMPTY_CONTINUATION,

@@ -46,7 +46,6 @@ mod view;
 
 use std::os::fd::AsFd;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
@@ -54,7 +53,7 @@ use self::events::{Event, Watcher};
 pub use self::jobs::ImageFormat;
 use self::jobs::PutImage;
 use self::open::{Opened, at_fault, named_contexts, named_images, open};
-pub use self::prune::{Pruned, Usage, prune, usage};
+pub use self::prune::{Usage, prune, usage};
 pub use self::remote::Remote;
 pub use self::remote::git::VARIABLES as GIT_VARIABLES;
 pub use self::request::{BuildError, BuildReport, BuildRequest, Changed, Files, NamedContext};
@@ -62,7 +61,8 @@ use self::solve::{Build, Built, Failure};
 pub use self::squash::Squash;
 pub use self::transfer::{CachePlace, CacheTarget};
 pub(super) use self::unpack::UnpackContext;
-use crate::base::{Error, Result, ResultExt, text, time};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::{Error, Result, ResultExt, poll, text, time};
 use crate::dockerfile::{Dockerfile, Position};
 use crate::engine::Engine;
 use crate::engine::worker;
@@ -147,9 +147,9 @@ fn interruptible(build: &Build<'_>) -> Result<std::sync::Arc<Built>, Failure> {
     let (done, ended) = std::io::pipe().context(|| "cannot make a pipe")?;
     let built = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLIN), PollFd::new(done.as_fd(), PollFlags::POLLIN)];
-            while poll(&mut fds, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
-            if fds[0].any() == Some(true) {
+            let mut fds = [PollFd::new(&file, PollFlags::IN), PollFd::new(&done, PollFlags::IN)];
+            let _ = poll::wait(&mut fds, None);
+            if !fds[0].revents().is_empty() {
                 // It has been heard: it must not end this process later, before the reason is told.
                 let _ = file.read_signal();
                 build.cancel();
