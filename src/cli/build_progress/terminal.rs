@@ -132,7 +132,7 @@ impl View {
         }
     }
 
-    /// What is drawn, at most so many columns wide and so many rows high.
+    /// The lines to draw, within this number of columns and rows.
     fn lines(&self, now: Instant, columns: usize, rows: usize) -> Vec<(Tint, String)> {
         let ended = self.steps.values().filter(|step| step.state != State::Running).count();
         let seconds = now.saturating_duration_since(self.begun).as_secs_f64();
@@ -212,7 +212,7 @@ impl Step {
     }
 }
 
-/// The beginning of a text, at most so many characters.
+/// The first `width` characters of a text.
 fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.max(1)).collect()
 }

@@ -19,11 +19,16 @@ use crate::archive::pack::Times;
 use crate::archive::{self, Limits};
 use crate::base::paths::private_dir;
 use crate::base::publish::{self, Durability, Staging};
-use crate::base::{Error, Kind, Result, ResultExt, failpoint};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint};
 use crate::dockerfile::Ignore;
 use crate::engine::Engine;
 use crate::engine::worker::{Given, Job, Place};
 use crate::oci::Digest;
+
+/// The directory of cache mounts.
+pub fn caches(paths: &Paths) -> PathBuf {
+    paths.data.join("build").join("mounts")
+}
 
 /// Makes the directory of a cache, unless it is there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,7 +127,7 @@ impl Job for PruneMounts {
     type Report = ();
 
     fn run(self, engine: &Engine, _given: Given<'_>) -> Result<()> {
-        let directory = super::mounts::caches(&engine.paths);
+        let directory = caches(&engine.paths);
         let entries = crate::base::error::if_absent(fs::read_dir(&directory)).at(&directory, "cannot list")?;
         for entry in entries.into_iter().flatten().flatten() {
             let path = entry.path();

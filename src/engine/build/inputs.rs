@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use super::events::{Event, Events};
-use super::interpret::{CopyAction, RemoteSource};
+use super::interpret::CopyAction;
 use super::jobs::{self, DigestSources, MakeLayer, Making, RemoteTree};
-use super::remote::{self, Fetched, Looked};
+use super::remote::{self, Fetched, Looked, RemoteSource};
 use super::solve::{Build, Built, lock};
 use super::sources::{self, field, finish};
 use super::squash::SquashLayers;

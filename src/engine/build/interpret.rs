@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::remote::Remote;
+use super::remote::{Remote, RemoteSource};
 use crate::dockerfile::expand::{expand, expand_content, expand_words};
 use crate::dockerfile::{
     Copy, Diagnostic, Form, Health, Heredoc, Instruction, Kind, Mount, Network, Pair, Position, Run, Source, Text,
@@ -104,17 +104,6 @@ pub struct CopyAction {
     pub add: bool,
     /// `--unpack`.
     pub unpack: Option<bool>,
-}
-
-/// A source of `ADD` that is somewhere else.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RemoteSource {
-    /// Where.
-    pub url: String,
-    /// `--checksum`.
-    pub checksum: Option<String>,
-    /// `--keep-git-dir`.
-    pub keep_git_dir: bool,
 }
 
 impl CopyAction {
@@ -446,6 +435,31 @@ impl Interpreter {
         })
     }
 
+    /// The target of this number of sources: as it stands there, and absolute.
+    fn target(&self, copy: &Copy, name: &str, count: usize) -> Outcome<(String, String)> {
+        let given = self.expanded(&copy.target)?;
+        if given.is_empty() {
+            return Err(wrong(
+                copy.target.at,
+                format!("{name}: the destination is empty once its variables are replaced"),
+            ));
+        }
+        let slash = given.ends_with('/') || given == "." || given.ends_with("/.");
+        if count > 1 && !slash {
+            return Err(wrong(
+                copy.target.at,
+                format!(
+                    "When using {name} with more than one source file, the destination must be a directory and end with a /"
+                ),
+            ));
+        }
+        let mut target = self.absolute(&given);
+        if slash && target != "/" {
+            target.push('/');
+        }
+        Ok((given, target))
+    }
+
     fn copy(&mut self, copy: &Copy, add: bool) -> Outcome<CopyAction> {
         let name = if add { "ADD" } else { "COPY" };
         let optional = |text: &Option<Text>| text.as_ref().map(|text| self.expanded(text)).transpose();
@@ -495,30 +509,11 @@ impl Interpreter {
                 }
             }
         }
-        let given = self.expanded(&copy.target)?;
-        if given.is_empty() {
-            return Err(wrong(
-                copy.target.at,
-                format!("{name}: the destination is empty once its variables are replaced"),
-            ));
-        }
-        let slash = given.ends_with('/') || given == "." || given.ends_with("/.");
         if checksum.is_some() && (remotes.len() != 1 || !sources.is_empty() || !inline.is_empty()) {
             let message = "checksum can only be specified for a single HTTP(S) or git source";
             return Err(wrong(copy.target.at, message));
         }
-        if sources.len() + inline.len() + remotes.len() > 1 && !slash {
-            return Err(wrong(
-                copy.target.at,
-                format!(
-                    "When using {name} with more than one source file, the destination must be a directory and end with a /"
-                ),
-            ));
-        }
-        let mut target = self.absolute(&given);
-        if slash && target != "/" {
-            target.push('/');
-        }
+        let (given, target) = self.target(copy, name, sources.len() + inline.len() + remotes.len())?;
         let exclude = copy.exclude.iter().map(|text| self.expanded(text)).collect::<Outcome<Vec<_>>>()?;
         self.record(format!("{shown} {given} # buildkit"), false);
         Ok(CopyAction {

@@ -3,20 +3,16 @@
 //! be had back byte for byte.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
 use rustix::fs::{FileType, Stat};
 
 use super::interpret::CopyAction;
 use super::modes::Change;
 use super::sources::Source;
-use super::stream::Stream;
 use super::view::{Directory, Found, Resolved, View, joined, shown};
 use crate::archive::pack::Times;
-use crate::archive::{Limits, Unpacked};
 use crate::base::{Error, Result, ResultExt};
 use crate::runtime::user;
-use crate::store::StagedLayer;
 
 /// Owner, mode and time of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,18 +281,5 @@ impl Changes {
         };
         self.entries.insert(path.to_vec(), (what, manner.of(&found.stat)));
         Ok(())
-    }
-
-    /// Makes the layer.
-    pub fn unpack(self, from: Vec<View>, staged: &StagedLayer) -> Result<Unpacked> {
-        staged.unpack_plain(|| Ok(Stream::new(self, from)), &Limits::default())
-    }
-
-    /// Writes the changes as a tar stream.
-    pub fn write(self, from: Vec<View>, mut out: impl Write) -> Result<()> {
-        let mut stream = Stream::new(self, from);
-        io::copy(&mut stream, &mut out).and_then(|_| out.flush()).map_err(|error| {
-            error.downcast::<Error>().unwrap_or_else(|error| Error::system("cannot write the files").caused_by(error))
-        })
     }
 }

@@ -18,6 +18,7 @@
 // An error is made once in a build, and carries what a person wants to see.
 
 pub(super) mod cache_mount;
+pub mod checked;
 mod context;
 pub mod events;
 pub mod export;
@@ -56,10 +57,9 @@ use self::open::{Opened, at_fault, named_contexts, named_images, open};
 pub use self::prune::{Usage, prune, usage};
 pub use self::remote::Remote;
 pub use self::remote::git::VARIABLES as GIT_VARIABLES;
-pub use self::request::{BuildError, BuildReport, BuildRequest, Changed, Files, NamedContext};
+pub use self::request::{BuildError, BuildReport, BuildRequest, CachePlace, CacheTarget, Changed, Files, NamedContext};
 use self::solve::{Build, Built, Failure};
 pub use self::squash::Squash;
-pub use self::transfer::{CachePlace, CacheTarget};
 pub(super) use self::unpack::UnpackContext;
 use crate::base::poll::{PollFd, PollFlags};
 use crate::base::{Error, Result, ResultExt, poll, text, time};
@@ -110,7 +110,7 @@ pub fn build(
             Err(mut failure) => {
                 let before = failure.before.take().map(|before| stored(engine, &alone.nameless(), &before, &build));
                 let error = explained(failure, name, source);
-                return Err(BuildError { before: before.transpose()?.map(Box::new), ..error });
+                return Err(BuildError { before: before.transpose()?.map(|image| image.id.to_string()), ..error });
             }
         };
         done.push((platform.clone(), put(engine, alone, &built, &build)?));

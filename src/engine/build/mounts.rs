@@ -10,7 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-use super::cache_mount::{GiveSecret, MakeCache};
+use super::cache_mount::{GiveSecret, MakeCache, caches};
 use super::interpret::{CopyAction, RunAction};
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -75,11 +75,6 @@ impl Drop for Held {
 /// The directory of secrets of running steps.
 fn secrets(paths: &Paths) -> PathBuf {
     paths.runtime.join("build-secrets")
-}
-
-/// The directory of cache mounts.
-pub fn caches(paths: &Paths) -> PathBuf {
-    paths.data.join("build").join("mounts")
 }
 
 /// Removes secrets that a killed builder has left: those whose builder does not live.

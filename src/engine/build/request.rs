@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 
+use super::checked::Checked;
 use super::jobs::ImageFormat;
 use super::remote::{Around, Remote, Trust};
 use super::squash::Squash;
-use super::survey::Checked;
-use super::transfer::{CachePlace, CacheTarget};
 use crate::archive::pack::Times;
 use crate::base::Error;
 use crate::engine::Engine;
@@ -181,6 +180,28 @@ impl BuildRequest {
     }
 }
 
+/// Where a cache is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// An image in a registry.
+    Registry(Reference),
+    /// An OCI layout.
+    Local(PathBuf),
+    /// The image that is built.
+    Inline,
+}
+
+/// `--cache-to`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheTarget {
+    /// Where.
+    pub place: CachePlace,
+    /// `mode=max`: the steps of all stages, not only those whose layers are in the image.
+    pub all: bool,
+    /// `ignore-error=true`.
+    pub may_fail: bool,
+}
+
 /// What a name of `--build-context` stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedContext {
@@ -231,8 +252,8 @@ pub struct BuildError {
     pub excerpt: Option<Box<(String, String)>>,
     /// The name of the step that failed, and the last bytes that its command said.
     pub output: Option<Box<(String, Vec<u8>)>>,
-    /// The image of what was there before the step, if it was asked for.
-    pub before: Option<Box<ImageRecord>>,
+    /// The id of the image of what was there before the step, if it was asked for.
+    pub before: Option<String>,
 }
 
 impl From<Error> for BuildError {

@@ -3,13 +3,15 @@
 
 use std::collections::btree_map;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use super::layer::{Attributes, Changes, What};
 use super::sources::Opener;
 use super::view::{self, View, shown};
+use crate::archive::{Limits, Unpacked};
 use crate::base::{Error, Result, ResultExt};
+use crate::store::StagedLayer;
 
 /// The size of a block of a tar archive, in bytes.
 const BLOCK: u64 = 512;
@@ -24,6 +26,21 @@ pub struct Stream {
     at: usize,
     content: Option<Content>,
     ended: bool,
+}
+
+impl Changes {
+    /// Makes the layer.
+    pub fn unpack(self, from: Vec<View>, staged: &StagedLayer) -> Result<Unpacked> {
+        staged.unpack_plain(|| Ok(Stream::new(self, from)), &Limits::default())
+    }
+
+    /// Writes the changes as a tar stream.
+    pub fn write(self, from: Vec<View>, mut out: impl Write) -> Result<()> {
+        let mut stream = Stream::new(self, from);
+        io::copy(&mut stream, &mut out).and_then(|_| out.flush()).map_err(|error| {
+            error.downcast::<Error>().unwrap_or_else(|error| Error::system("cannot write the files").caused_by(error))
+        })
+    }
 }
 
 /// The content of a file that is being read.

@@ -1,43 +1,19 @@
 //! `--call`: what a Dockerfile says, without building it: violations of checks, its targets, and what a target takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::checked::Checked;
 use super::events::Watcher;
 use super::open::{Opened, open};
 use super::request::{BuildError, BuildRequest, Files};
 use super::stages::{Origin, Plan, platform_arguments};
 use crate::base::{Error, Result, text};
-use crate::dockerfile::check::{self, Base, Facts, Violation};
+use crate::dockerfile::check::{self, Base, Facts};
 use crate::dockerfile::outline::{self, Outline, Target};
 use crate::dockerfile::{Dockerfile, Ignore};
 use crate::engine::Engine;
 use crate::oci::Platform;
 use crate::store::Store;
-
-/// What was found in a Dockerfile.
-#[derive(Debug)]
-pub struct Checked {
-    /// The Dockerfile's name.
-    pub name: String,
-    /// Its text.
-    pub source: String,
-    /// The rules that it violates, in the order of their lines.
-    pub violations: Vec<Violation>,
-    /// `# check=error=true`: a violation is an error.
-    pub is_error: bool,
-}
-
-impl Checked {
-    /// The error of violations, when they are one.
-    pub fn failure(&self) -> Result<()> {
-        if !self.is_error || self.violations.is_empty() {
-            return Ok(());
-        }
-        let rules: BTreeSet<&str> = self.violations.iter().map(|violation| violation.rule.name).collect();
-        let rules = rules.into_iter().collect::<Vec<_>>().join(", ");
-        Err(Error::invalid(format!("lint violation found for rules: {rules}")))
-    }
-}
 
 /// Checks a Dockerfile (`--check`, `--call check`).
 pub fn check(

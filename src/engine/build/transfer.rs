@@ -10,13 +10,13 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::BuildRequest;
 use super::events::{Event, Events, Numbers, Watcher};
 use super::jobs::{ImageFormat, PutImage};
+use super::request::{BuildRequest, CachePlace, CacheTarget};
 use super::solve::{Build, Built};
 use crate::base::id::random_hex;
 use crate::base::{Error, Result, ResultExt, text};
@@ -28,7 +28,7 @@ use crate::engine::push::{PushRequest, push};
 use crate::engine::rmi::{How, remove};
 use crate::engine::{Engine, worker};
 use crate::oci::config::History;
-use crate::oci::{Digest, ImageConfig, Reference};
+use crate::oci::{Digest, ImageConfig};
 use crate::registry::Client;
 use crate::spec::image::PullPolicy;
 use crate::store::{ImageRecord, MadeLayer, Store};
@@ -38,28 +38,6 @@ pub const LABEL: &str = "io.coracle.build.cache";
 
 /// The most records that are read or written.
 const RECORDS_MAX: usize = 10_000;
-
-/// Where a cache is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CachePlace {
-    /// An image in a registry.
-    Registry(Reference),
-    /// An OCI layout.
-    Local(PathBuf),
-    /// The image that is built.
-    Inline,
-}
-
-/// `--cache-to`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheTarget {
-    /// Where.
-    pub place: CachePlace,
-    /// `mode=max`: the steps of all stages, not only those whose layers are in the image.
-    pub all: bool,
-    /// `ignore-error=true`.
-    pub may_fail: bool,
-}
 
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

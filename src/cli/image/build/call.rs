@@ -8,7 +8,7 @@ use crate::cli::table;
 use crate::dockerfile::check::Violation;
 use crate::dockerfile::outline::{Outline, Target};
 use crate::dockerfile::{Diagnostic, Position};
-use crate::engine::build::survey::Checked;
+use crate::engine::build::checked::Checked;
 
 /// What is asked for instead of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,7 +30,6 @@ use crate::engine::build::{
 use crate::engine::push::list::{SendList, send};
 use crate::engine::push::{PushRequest, push};
 use crate::oci::Digest;
-use crate::store::ImageRecord;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -229,15 +228,14 @@ fn metadata(request: &BuildRequest, report: &BuildReport, sent: Option<Digest>) 
 }
 
 /// `--debug-on-error`: a shell in the files of the stage as they were before the step that failed.
-fn look_into(context: &Context, image: &ImageRecord) -> Result<()> {
-    let id = image.id.to_string();
+fn look_into(context: &Context, id: &str) -> Result<()> {
     if !context.ui.in_is_terminal() {
         context.ui.note(&format!("the files before the step are in the image {id}"));
         return Ok(());
     }
     context.ui.note(&format!("a shell in the files before the step (image {id}); leave it with `exit`"));
     let command = (run::VERB.arguments)(Command::new("run").disable_help_flag(true));
-    let words = ["-it", "--rm", "--entrypoint", "/bin/sh", &id].map(str::to_owned);
+    let words = ["-it", "--rm", "--entrypoint", "/bin/sh", id].map(str::to_owned);
     if let Parsed::Arguments(matches) = run::VERB.parse(&command, "run", &words).map_err(|wrong| wrong.error)? {
         (run::VERB.run)(context, &matches)?;
     }

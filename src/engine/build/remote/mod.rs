@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use super::interpret::RemoteSource;
 use crate::base::paths::private_dir;
 use crate::base::publish::{self, Staging};
 use crate::base::{Error, Result, ResultExt, text};
@@ -43,6 +42,17 @@ impl Remote {
 /// A URL for messages: without the password that may be in it.
 pub fn shown(url: &str) -> String {
     crate::registry::download::shown(url)
+}
+
+/// A source of `ADD` that is somewhere else.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RemoteSource {
+    /// Where.
+    pub url: String,
+    /// `--checksum`.
+    pub checksum: Option<String>,
+    /// `--keep-git-dir`.
+    pub keep_git_dir: bool,
 }
 
 /// A source of an `ADD` whose content is known by its digest or commit.
@@ -97,7 +107,7 @@ impl Remote {
     }
 }
 
-/// Who has named a source, and what that allows.
+/// The author of a source's name, and what that allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// The user, on the command line: with the user's own credentials, wherever it is.
@@ -112,7 +122,7 @@ pub enum Trust {
 pub struct Around<'a> {
     /// Where files are kept, and how servers are reached.
     pub engine: &'a Engine,
-    /// Who has named the source.
+    /// The author of the source's name.
     pub trust: Trust,
     /// Secrets of the build: tokens among them.
     pub secrets: &'a BTreeMap<String, Vec<u8>>,
