@@ -14,7 +14,7 @@
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
 //! 2  mechanisms   registry archive store union runtime cgroup net logs state rootless (store -> archive)
-//! 1  formats      oci spec dockerfile (spec -> oci, dockerfile -> spec)  image formats | what a container and a network is | the Dockerfile language: pure
+//! 1  formats      oci spec dockerfile (spec -> oci, dockerfile -> spec, dockerfile -> oci)  image formats | what a container and a network is | the Dockerfile language: pure
 //! 0  ground       base sys (base -> sys)                          ids, errors, paths, publish, locks | the only unsafe
 //! ```
 //!

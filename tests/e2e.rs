@@ -18,6 +18,16 @@ mod as_root;
 mod build;
 #[path = "e2e/bundles.rs"]
 mod bundles;
+#[path = "e2e/build_attacks.rs"]
+mod build_attacks;
+#[path = "e2e/build_cache.rs"]
+mod build_cache;
+#[path = "e2e/build_flags.rs"]
+mod build_flags;
+#[path = "e2e/build_peer.rs"]
+mod build_peer;
+#[path = "e2e/build_remote.rs"]
+mod build_remote;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/compose.rs"]

@@ -93,6 +93,16 @@ pub fn unpack_layer(
     pipeline::run(blob, compression, |stream| unpack(stream, into, recipe, limits)).map(Unpacked::of)
 }
 
+/// [`unpack_layer`] for a tar stream that is made while it is read, in a thread of its own.
+pub fn unpack_stream<R: Read>(
+    open: impl FnOnce() -> io::Result<R> + Send,
+    into: BorrowedFd<'_>,
+    recipe: File,
+    limits: &Limits,
+) -> Result<Unpacked> {
+    pipeline::run_plain(open, |stream| unpack(stream, into, recipe, limits)).map(Unpacked::of)
+}
+
 /// Makes a layer of the directory `from`, the upper one of a union, in the empty directory `into`, with its recipe: packs
 /// and unpacks it in one go. Else as [`unpack_layer`].
 pub fn repack_layer(

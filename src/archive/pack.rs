@@ -40,13 +40,26 @@ use crate::sys::beneath;
 const HOLES_FROM: u64 = 1 << 20;
 
 /// The times of entries.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Times {
     /// As on disk.
     #[default]
     Kept,
     /// Later ones become this one, in seconds since 1970: `SOURCE_DATE_EPOCH` as reproducible-builds.org defines it.
     AtMost(i64),
+    /// All are this one: buildah's `--timestamp`.
+    Exactly(i64),
+}
+
+impl Times {
+    /// The time of an entry that has these seconds on disk.
+    pub fn of(self, seconds: i64) -> i64 {
+        match self {
+            Self::Kept => seconds,
+            Self::AtMost(most) => seconds.min(most),
+            Self::Exactly(time) => time,
+        }
+    }
 }
 
 /// How a tree is packed.
@@ -292,10 +305,12 @@ impl<'a> Pack<'a> {
         let (uid, gid) = (inside(uids, stat.st_uid), inside(gids, stat.st_gid));
         let nanos = if self.packing.nanoseconds { stat.st_mtime_nsec as u32 } else { 0 };
         let time = Time { seconds: stat.st_mtime, nanos };
-        let mtime = match self.packing.times {
-            Times::Kept => time,
-            Times::AtMost(most) if time.seconds < most => time,
-            Times::AtMost(most) => Time { seconds: most, nanos: 0 },
+        let seconds = self.packing.times.of(time.seconds);
+        let mtime = if seconds == time.seconds && !matches!(self.packing.times, Times::AtMost(most) if most == seconds)
+        {
+            time
+        } else {
+            Time { seconds, nanos: 0 }
         };
         let mode = if flag == Flag::SymbolicLink { 0o777 } else { stat.st_mode & 0o7777 };
         Written { mode, uid, gid, mtime, ..Written::new(flag, name) }

@@ -49,6 +49,7 @@ use Effect::{Fails, None as Never};
 
 /// All failpoints, by name; what an error means at each.
 pub const POINTS: &[(&str, Effect)] = &[
+    ("build.cache.made", Fails),
     ("build.copy.made", Fails),
     ("build.copy.published", Fails),
     ("build.step.created", Fails),

@@ -15,8 +15,6 @@ const COMMANDS: &[&str] = &[
     "buildx create",
     "buildx dial-stdio",
     "buildx history",
-    "buildx inspect",
-    "buildx ls",
     "buildx rm",
     "buildx stop",
     "buildx use",

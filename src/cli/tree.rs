@@ -261,6 +261,8 @@ pub const NOUNS: &[Noun] = &[
         entries: &[
             entry(&["build", "b"], &image::build::VERB),
             entry(&["du"], &builder::cache::DU),
+            entry(&["inspect"], &builder::list::INSPECT),
+            entry(&["ls"], &builder::list::LS),
             entry(&["prune"], &builder::cache::PRUNE),
             entry(&["version"], &builder::cache::VERSION),
         ],

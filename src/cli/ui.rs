@@ -315,6 +315,67 @@ impl Lines {
     }
 }
 
+/// How a line of a [`Frames`] looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tint {
+    /// As usual.
+    Plain,
+    /// What is done: blue.
+    Done,
+    /// What has failed: red.
+    Failed,
+    /// What passes by: faint.
+    Faint,
+}
+
+/// Lines on standard error that are drawn again and again in the same place (ECMA-48). Control characters in them are
+/// made visible.
+pub struct Frames {
+    colors: bool,
+    drawn: usize,
+}
+
+impl Frames {
+    /// On standard error, which is a terminal.
+    pub fn on_stderr(colors: bool) -> Self {
+        Self { colors, drawn: 0 }
+    }
+
+    /// The columns and rows of the terminal.
+    pub fn size(&self) -> (usize, usize) {
+        match rustix::termios::tcgetwinsize(io::stderr()) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+            _ => (80, 24),
+        }
+    }
+
+    /// Draws over what was drawn last.
+    pub fn draw(&mut self, lines: &[(Tint, String)]) {
+        let frame = framed(lines, self.drawn, self.colors);
+        self.drawn = lines.len();
+        let _ = io::stderr().write_all(frame.as_bytes());
+    }
+}
+
+fn framed(lines: &[(Tint, String)], drawn: usize, colors: bool) -> String {
+    // Without the cursor, and without the wrapping of long lines, which would be counted wrong.
+    let mut frame = String::from("\x1b[?25l\x1b[?7l");
+    if drawn > 0 {
+        frame.push_str(&format!("\x1b[{drawn}A"));
+    }
+    for (tint, line) in lines {
+        let (begin, end) = match (colors, tint) {
+            (false, _) | (_, Tint::Plain) => ("", ""),
+            (true, Tint::Done) => ("\x1b[34m", "\x1b[0m"),
+            (true, Tint::Failed) => ("\x1b[31m", "\x1b[0m"),
+            (true, Tint::Faint) => ("\x1b[2m", "\x1b[0m"),
+        };
+        frame.push_str(&format!("\r{begin}{}{end}\x1b[K\n", text::clean(line)));
+    }
+    frame.push_str("\x1b[J\x1b[?7h\x1b[?25h");
+    frame
+}
+
 /// The first line of an error. Tools look for docker's words (`No such container: web`) and podman's prefix in it.
 fn first_line(program: &str, error: &Error) -> String {
     let chain = error.chain();

@@ -28,6 +28,8 @@ impl Default for Directives {
 pub struct Check {
     /// The rules that are not applied; `all` for none at all.
     pub skip: Vec<String>,
+    /// The experimental rules that are applied; `all` for each.
+    pub experimental: Vec<String>,
     /// A violation fails the build.
     pub error: bool,
 }
@@ -52,7 +54,10 @@ pub(super) fn read(source: &str) -> Result<Directives, Diagnostic> {
         }
         match name.as_str() {
             "syntax" => directives.syntax = Some(value.to_owned()),
-            "check" => directives.check = check(value, at)?,
+            "check" => {
+                directives.check = Check::parse(value)
+                    .map_err(|part| Diagnostic::new(at, format!("invalid check option `{}`", text::clean(&part))))?;
+            }
             _ => {
                 directives.escape = match value {
                     "\\" => '\\',
@@ -82,18 +87,22 @@ fn directive(line: &str) -> Option<(&str, &str, u32)> {
     (named && !trimmed.is_empty()).then_some((name, trimmed, line[..offset].chars().count() as u32 + 1))
 }
 
-fn check(value: &str, at: Position) -> Result<Check, Diagnostic> {
-    let mut check = Check::default();
-    for part in value.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-        match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-            Some(("skip", rules)) => check.skip = rules.split(',').map(|rule| rule.trim().to_owned()).collect(),
-            Some(("error", "true")) => check.error = true,
-            Some(("error", "false")) => check.error = false,
-            Some(("experimental", _)) => {}
-            _ => return Err(Diagnostic::new(at, format!("invalid check option `{}`", text::clean(part)))),
+impl Check {
+    /// Reads `skip=A,B;error=true;experimental=C`. The error is the part that is wrong.
+    pub fn parse(value: &str) -> Result<Self, String> {
+        let mut check = Self::default();
+        let rules = |rules: &str| rules.split(',').map(|rule| rule.trim().to_owned()).collect();
+        for part in value.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+                Some(("skip", names)) => check.skip = rules(names),
+                Some(("experimental", names)) => check.experimental = rules(names),
+                Some(("error", "true")) => check.error = true,
+                Some(("error", "false")) => check.error = false,
+                _ => return Err(part.to_owned()),
+            }
         }
+        Ok(check)
     }
-    Ok(check)
 }
 
 #[cfg(test)]

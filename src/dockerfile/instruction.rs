@@ -30,6 +30,10 @@ pub struct Instruction {
     pub last_line: u32,
     /// The instruction's name in capital letters, and its arguments as they were written, on one line.
     pub original: String,
+    /// The instruction's name as it was written.
+    pub written: String,
+    /// The comments directly above it, without their `#`.
+    pub comments: Vec<String>,
     /// What it says.
     pub kind: Kind,
 }

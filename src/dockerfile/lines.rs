@@ -26,6 +26,8 @@ pub(super) struct Logical {
     pub(super) last_line: u32,
     /// An empty line stood between continued lines: deprecated.
     pub(super) empty_continuation: Option<Position>,
+    /// The comments directly above it, without their `#`.
+    pub(super) comments: Vec<String>,
 }
 
 impl Logical {
@@ -40,7 +42,8 @@ impl Logical {
     /// A line of an image's trigger, which stands in no file.
     pub(super) fn alone(text: &str) -> Self {
         let text = text.trim_start().to_owned();
-        Self { text, pieces: vec![(0, Position { line: 1, column: 1 })], last_line: 1, empty_continuation: None }
+        let pieces = vec![(0, Position { line: 1, column: 1 })];
+        Self { text, pieces, last_line: 1, ..Self::default() }
     }
 
     fn push(&mut self, text: &str, position: Position) {
@@ -66,6 +69,9 @@ impl<'a> Lines<'a> {
                 if begun && self.is_at_end() {
                     return Some(logical);
                 }
+                if !begun {
+                    logical.comments.push(content.trim_start_matches('#').trim().to_owned());
+                }
                 continue;
             }
             if content.is_empty() {
@@ -75,6 +81,8 @@ impl<'a> Lines<'a> {
                         return Some(logical);
                     }
                     logical.empty_continuation.get_or_insert(Position { line: number, column: 1 });
+                } else {
+                    logical.comments.clear();
                 }
                 continue;
             }

@@ -10,6 +10,7 @@
 //! Each instruction knows where it stands. An error is a [`Diagnostic`]: message, position, and the source around it.
 
 mod arguments;
+pub mod check;
 mod diagnostic;
 mod directives;
 pub mod expand;
@@ -19,6 +20,7 @@ mod ignore;
 mod instruction;
 mod lines;
 mod options;
+pub mod outline;
 mod parser;
 mod suggest;
 

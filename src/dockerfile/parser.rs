@@ -20,8 +20,8 @@ pub struct Dockerfile {
     pub arguments: Vec<Instruction>,
     /// The stages in their order; at least one.
     pub stages: Vec<Stage>,
-    /// What is deprecated, as the builder warns of it.
-    pub warnings: Vec<(Position, String)>,
+    /// Empty lines between continued lines, which are deprecated.
+    pub empty_continuations: Vec<Position>,
 }
 
 /// A `FROM` and what follows.
@@ -68,16 +68,15 @@ pub fn parse(source: &str) -> Result<Dockerfile, Diagnostic> {
     let source = source.trim_start_matches('\u{feff}');
     let directives = directives::read(source)?;
     let mut parser = Parser { lines: Lines::new(source, directives.escape), escape: directives.escape };
-    let mut file = Dockerfile { directives, arguments: Vec::new(), stages: Vec::new(), warnings: Vec::new() };
+    let mut file =
+        Dockerfile { directives, arguments: Vec::new(), stages: Vec::new(), empty_continuations: Vec::new() };
     let mut count = 0;
     while let Some(line) = parser.lines.next_logical() {
         count += 1;
         if count > MAX_INSTRUCTIONS {
             return Err(Diagnostic::new(line.position(0), "the Dockerfile has more than 20,000 instructions"));
         }
-        if let Some(at) = line.empty_continuation {
-            file.warnings.push((at, "Empty continuation lines will become errors in a future release".to_owned()));
-        }
+        file.empty_continuations.extend(line.empty_continuation);
         let instruction = parser.instruction(&line, false)?;
         file.add(instruction)?;
     }
@@ -111,10 +110,6 @@ impl Dockerfile {
             let from = from.clone();
             self.stages.push(Stage { from, name, instruction, instructions: Vec::new() });
             return Ok(());
-        }
-        if let Kind::Maintainer(_) = &instruction.kind {
-            let words = "Maintainer instruction is deprecated in favor of using label";
-            self.warnings.push((instruction.at, words.to_owned()));
         }
         match (self.stages.last_mut(), &instruction.kind) {
             (Some(stage), _) => stage.instructions.push(instruction),
@@ -194,7 +189,8 @@ impl Parser<'_> {
         let kind = self.kind(&line, is_trigger)?;
         let original = format!("{}{}", line.name, text[end..].trim_end());
         let last_line = if is_trigger { logical.last_line } else { self.lines.last_read() };
-        Ok(Instruction { at: logical.position(0), last_line, original, kind })
+        let (written, comments) = (text[..end].to_owned(), logical.comments.clone());
+        Ok(Instruction { at: logical.position(0), last_line, original, written, comments, kind })
     }
 
     fn kind(&mut self, line: &Line<'_>, is_trigger: bool) -> Result<Kind, Diagnostic> {

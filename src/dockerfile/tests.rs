@@ -186,9 +186,11 @@ fn errors_say_where_and_what() {
 }
 
 #[test]
-fn warnings_are_collected() {
-    let file = parse("FROM x\nMAINTAINER me\nRUN a \\\n\n b").unwrap();
-    assert_eq!(file.warnings.iter().map(|(at, _)| at.line).collect::<Vec<_>>(), [2, 4]);
+fn comments_and_empty_continuations_are_kept() {
+    let file = parse("# gone\n\n# one\n#two\nFrom x\nRUN a \\\n\n b").unwrap();
+    assert_eq!(file.empty_continuations.iter().map(|at| at.line).collect::<Vec<_>>(), [7]);
+    let from = &file.stages[0].instruction;
+    assert_eq!((from.comments.join("|").as_str(), from.written.as_str()), ("one|two", "From"));
 }
 
 #[test]

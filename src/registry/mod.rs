@@ -29,6 +29,7 @@ mod content;
 mod credential_helper;
 pub mod credentials;
 mod documents;
+pub mod download;
 mod failure;
 #[cfg(test)]
 mod faults;

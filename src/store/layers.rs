@@ -45,6 +45,8 @@ pub struct Layer {
     pub tree: PathBuf,
     /// The sum of the sizes of its regular files, in bytes.
     pub size: u64,
+    /// Entries of its tar stream.
+    pub entries: u64,
     /// Whether the tar stream can be had back byte for byte.
     pub rebuildable: bool,
     /// Whether nothing below it is visible: lower layers are left out of the stack (overlayfs does not look at the
@@ -115,6 +117,7 @@ impl Store {
             diff_id: record.diff_id,
             tree: directory.join(TREE),
             size: record.size,
+            entries: record.entries,
             rebuildable: record.rebuildable,
             hides_lower: record.hides_lower,
         })
@@ -193,6 +196,17 @@ impl StagedLayer {
         let recipe = self.staging.path().join(RECIPE);
         let recipe = File::create_new(&recipe).at(&recipe, "cannot create")?;
         archive::unpack_layer(blob, compression, self.dir()?.as_fd(), recipe, limits)
+    }
+
+    /// The same for a tar stream that is made while it is read, whatever its first bytes look like.
+    pub fn unpack_plain<R: Read>(
+        &self,
+        open: impl FnOnce() -> std::io::Result<R> + Send,
+        limits: &Limits,
+    ) -> Result<Unpacked> {
+        let recipe = self.staging.path().join(RECIPE);
+        let recipe = File::create_new(&recipe).at(&recipe, "cannot create")?;
+        archive::unpack_stream(open, self.dir()?.as_fd(), recipe, limits)
     }
 
     /// Makes the layer of the upper directory of a union; see [`archive::repack_layer`].

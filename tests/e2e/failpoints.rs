@@ -239,7 +239,8 @@ impl Run<'_> {
         let mut line = if line.contains("OWN") { line.replace("OWN", &own()) } else { line.to_owned() };
         if line.contains("CONTEXT") {
             let directory = self.env.mkdir("context");
-            let dockerfile = format!("FROM {}\nCOPY a /a\nRUN cat /a > /b\n", self.env.image());
+            let dockerfile =
+                format!("FROM {}\nCOPY a /a\nRUN --mount=type=cache,target=/c cat /a > /b\n", self.env.image());
             fs::write(directory.join("Dockerfile"), dockerfile).expect("our directory");
             fs::write(directory.join("a"), "a").expect("our directory");
             line = line.replace("CONTEXT", &directory.display().to_string());

@@ -61,11 +61,13 @@ fn built(scene: &Scene, image: &str, user: usize) {
     let dockerfile = format!(
         "FROM {image} AS a\nCOPY <<F /x\nhere\nF\nFROM {image}\nCOPY --from=a /x /y\nWORKDIR /w\nRUN [\"/bin/busybox\", \"cp\", \"/y\", \"z\"]\n"
     );
+    let mut step = CreateRequest::default();
+    step.storage.driver = scene.driver;
+    step.namespaces.networks = vec![NetworkRequest::None];
     let request = BuildRequest {
         dockerfile: Some(("Dockerfile".into(), dockerfile)),
         names: vec![format!("built{user}").parse().unwrap()],
-        driver: scene.driver,
-        networks: vec![NetworkRequest::None],
+        step,
         ..BuildRequest::default()
     };
     let report = build::build(engine, &request, Files::None, &Unheard).unwrap();

@@ -90,7 +90,7 @@ fn load(context: &Context, arguments: &LoadArguments) -> Result<u8> {
     let engine = context.engine()?;
     context.tell_of_single_id(&engine)?;
     let shown = progress::loading(context, arguments.quiet);
-    let loaded = engine_load(&engine, &LoadRequest { platform }, input, shown.as_ref())?;
+    let loaded = engine_load(&engine, &LoadRequest { platform, ..LoadRequest::default() }, input, shown.as_ref())?;
     drop(shown);
     loaded.iter().flat_map(|loaded| lines(loaded, context.persona)).try_for_each(|line| context.ui.line(&line))?;
     Ok(0)

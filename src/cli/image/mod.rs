@@ -1,7 +1,6 @@
 //! Commands about images, one file each.
 
 pub mod build;
-mod build_output;
 pub mod exists;
 pub mod history;
 pub mod imagetools;

@@ -34,6 +34,17 @@ pub struct Found {
     pub layers: Vec<FoundLayer>,
 }
 
+impl Found {
+    /// Whether a tag or digest means it.
+    pub fn is_called(&self, wanted: &str) -> bool {
+        let of_tag = self
+            .names
+            .iter()
+            .any(|name| name.tag() == Some(wanted) || name.to_string() == format!("localhost/{wanted}:latest"));
+        of_tag || self.manifest.as_ref().is_some_and(|(bytes, _)| Digest::sha256(bytes).to_string() == wanted)
+    }
+}
+
 /// A layer of an image.
 #[derive(Debug, Clone)]
 pub struct FoundLayer {

@@ -12,7 +12,7 @@ use super::found::{self, Found, FoundLayer};
 use super::source::{Source, Verified};
 use super::write;
 use crate::archive::Limits;
-use crate::base::{Error, Kind, Result, ResultExt, failpoint};
+use crate::base::{Error, Kind, Result, ResultExt, failpoint, text};
 use crate::engine::Engine;
 use crate::engine::progress::Progress;
 use crate::engine::push::{Format, Placed};
@@ -29,6 +29,28 @@ const ROUNDS: usize = 3;
 pub struct LoadRequest {
     /// `--platform`: only images for it. Otherwise those for this machine where there are several.
     pub platform: Option<Platform>,
+    /// Only the image with this tag or digest.
+    #[serde(default)]
+    pub only: Option<String>,
+    /// The images get no names.
+    #[serde(default)]
+    pub unnamed: bool,
+}
+
+impl LoadRequest {
+    /// The images that are asked for.
+    fn of(&self, mut images: Vec<Found>) -> Result<Vec<Found>> {
+        if let Some(wanted) = &self.only {
+            images.retain(|image| image.is_called(wanted));
+            if images.is_empty() {
+                return Err(Error::not_found(format!("the archive has no image `{}`", text::clean(wanted))));
+            }
+        }
+        if self.unnamed {
+            images.iter_mut().for_each(|image| image.names.clear());
+        }
+        Ok(images)
+    }
 }
 
 /// An image that was loaded.
@@ -57,7 +79,7 @@ impl Job for LoadRequest {
         let input = given.descriptor.ok_or_else(|| Error::system("no archive was passed on"))?;
         let store = engine.store()?;
         let source = Source::open(input, &store.staging())?;
-        let images = found::images(&source, self.platform.as_ref())?;
+        let images = self.of(found::images(&source, self.platform.as_ref())?)?;
         let loaded = into_store(&store, &source, &images, given.progress)?;
         for Loaded { names, image, .. } in &loaded {
             let id = image.id.to_string();

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::remote::Fetched;
 use super::view::View;
 use crate::base::publish::Staging;
 use crate::base::{Error, Result, ResultExt, text};
@@ -45,6 +46,12 @@ impl Context {
     /// An archive that was unpacked into a directory of the builder.
     pub fn of_unpacked(staging: Staging) -> Result<Self> {
         let directory = File::open(staging.path()).at(staging.path(), "cannot open")?;
+        Ok(Self { directory: Some(directory), ignored: String::new(), _unpacked: Some(staging) })
+    }
+
+    /// A repository that was fetched.
+    pub fn of_fetched(fetched: Fetched) -> Result<Self> {
+        let (staging, directory) = fetched.into_directory()?;
         Ok(Self { directory: Some(directory), ignored: String::new(), _unpacked: Some(staging) })
     }
 

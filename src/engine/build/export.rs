@@ -16,6 +16,7 @@ use super::interpret::CopyAction;
 use super::layer::{Changes, Manner};
 use super::sources;
 use super::view::{View, shown};
+use crate::archive::pack::Times;
 use crate::base::{Error, Result, ResultExt, time};
 use crate::dockerfile::Ignore;
 use crate::engine::Engine;
@@ -31,7 +32,7 @@ use crate::sys::beneath::{BeneathDir, Leaf};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExportFiles {
     layers: Vec<Digest>,
-    latest: Option<i64>,
+    times: Times,
 }
 
 impl Job for ExportFiles {
@@ -46,27 +47,27 @@ impl Job for ExportFiles {
         let nothing = View::of_layers(&[] as &[&Path])?;
         let whole = CopyAction::of("/", "/");
         let found = sources::find(&view, &whole, &Ignore::default())?;
-        let manner = Manner::new(&whole, None, &nothing, true, time::now().as_second(), self.latest)?;
+        let manner = Manner::new(&whole, None, &nothing, true, time::now().as_second(), self.times)?;
         let mut changes = Changes::default();
         changes.copy(&nothing, &whole, (0, &found), &manner)?;
-        changes.write(&[view], BufWriter::with_capacity(256 << 10, File::from(out)))
+        changes.write(vec![view], BufWriter::with_capacity(256 << 10, File::from(out)))
     }
 }
 
 /// Writes the image's files as a tar archive.
-pub fn tar(engine: &Engine, image: &ImageRecord, latest: Option<i64>, output: Output) -> Result<()> {
+pub fn tar(engine: &Engine, image: &ImageRecord, times: Times, output: Output) -> Result<()> {
     let (fd, opened) = output.open()?;
-    let job = ExportFiles { layers: image.layers.clone(), latest };
+    let job = ExportFiles { layers: image.layers.clone(), times };
     worker::call_with(engine, job, Given { progress: &Silent, descriptor: Some(fd) })?;
     opened.finish()
 }
 
 /// Writes the image's files into a directory, which is made when it is missing.
-pub fn directory(engine: &Engine, image: &ImageRecord, latest: Option<i64>, path: &Path) -> Result<()> {
+pub fn directory(engine: &Engine, image: &ImageRecord, times: Times, path: &Path) -> Result<()> {
     fs::create_dir_all(path).at(path, "cannot create")?;
     let target = BeneathDir::open(path).at(path, "cannot open")?;
     let (reader, writer) = io::pipe().context(|| "cannot make a pipe")?;
-    let job = ExportFiles { layers: image.layers.clone(), latest };
+    let job = ExportFiles { layers: image.layers.clone(), times };
     std::thread::scope(|scope| {
         let given = Given { progress: &Silent, descriptor: Some(OwnedFd::from(writer)) };
         let unpacking = scope.spawn(|| unpack(reader, &target));

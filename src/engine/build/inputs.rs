@@ -1,12 +1,13 @@
 //! What steps take in: images, other stages, contexts, and the digests of the files that they copy.
 
-use super::NamedContext;
 use super::context::Context;
 use super::events::{Event, Events};
 use super::interpret::CopyAction;
-use super::jobs::{self, DigestSources, MakeLayer, Making};
-use super::solve::{Build, lock};
+use super::jobs::{self, DigestSources, MakeLayer, Making, RemoteTree};
+use super::remote::{self, Fetched, Looked, RemoteSource};
+use super::solve::{Build, Built, lock};
 use super::sources::{self, field, finish};
+use super::squash::SquashLayers;
 use super::stages::stage_of;
 use crate::base::{Error, Kind as ErrorKind, Result, time};
 use crate::engine::create::find_image;
@@ -20,10 +21,10 @@ impl Build<'_> {
     /// An image, pulled if it must be.
     pub fn image(&self, name: &str, platform: Option<Platform>, events: &Events<'_>) -> Result<ImageRecord> {
         let store = self.engine.store()?;
-        let pull = if self.request.pull { PullPolicy::Always } else { PullPolicy::Missing };
         let name = self.named_image(name);
-        let request = ImageRequest { name: name.to_owned(), pull, platform };
-        let present = !self.request.pull && store.lookup(name)?.is_some();
+        let request = ImageRequest { name: name.to_owned(), pull: self.request.pull, platform };
+        let asks = matches!(self.request.pull, PullPolicy::Always | PullPolicy::Newer);
+        let present = !asks && store.lookup(name)?.is_some();
         let image = find_image(self.engine, &store, &request, &Silent).map_err(|error| match error.kind() {
             ErrorKind::Usage => error,
             _ => error.hint(format!("it is the base of a stage of {}", self.file_name)),
@@ -46,8 +47,11 @@ impl Build<'_> {
             return Ok(Vec::new());
         }
         let store = self.engine.store()?;
-        let pull = if self.request.pull { PullPolicy::Always } else { PullPolicy::Missing };
-        let request = ImageRequest { name: from.to_owned(), pull, platform: self.request.platform.clone() };
+        let request = ImageRequest {
+            name: from.to_owned(),
+            pull: self.request.pull,
+            platform: self.request.platforms.first().cloned(),
+        };
         events.tell(Event::Note(format!("FROM {from}")));
         let image = find_image(self.engine, &store, &request, &Silent);
         Ok(image
@@ -96,10 +100,7 @@ impl Build<'_> {
 
     /// The image that a name of `--build-context` stands for, or the name itself.
     fn named_image<'n>(&'n self, name: &'n str) -> &'n str {
-        match self.request.contexts.get(name) {
-            Some(NamedContext::Image(image)) => image,
-            _ => name,
-        }
+        self.images.get(name).map_or(name, String::as_str)
     }
 
     /// The context that a copy is from.
@@ -107,12 +108,39 @@ impl Build<'_> {
         copy.from.as_ref().and_then(|from| self.contexts.get(from)).unwrap_or(self.context)
     }
 
+    /// Finds out what the remote sources of an `ADD` are now.
+    pub fn look(&self, copy: &CopyAction, events: &Events<'_>) -> Result<Vec<Looked>> {
+        let around = self.request.remote(self.engine, self.request.file_trust());
+        let look = |source: &RemoteSource| {
+            events.tell(Event::Note(format!("looks at {}", remote::shown(&source.url))));
+            Looked::look(&around, source)
+        };
+        copy.remotes.iter().map(look).collect()
+    }
+
+    /// Fetches them.
+    pub fn fetch(&self, looked: Vec<Looked>) -> Result<Vec<Fetched>> {
+        let around = self.request.remote(self.engine, self.request.file_trust());
+        looked.into_iter().map(|looked| looked.fetch(&around)).collect()
+    }
+
     /// Makes the layer of a copy.
-    pub fn make_copy(&self, copy: &CopyAction, from: jobs::Inputs, stack: &[Digest]) -> Result<MadeLayer> {
+    pub fn make_copy(
+        &self,
+        copy: &CopyAction,
+        from: jobs::Inputs,
+        fetched: &[Fetched],
+        stack: &[Digest],
+    ) -> Result<MadeLayer> {
         let descriptor =
             if matches!(from, jobs::Inputs::Directory(_)) { self.context_of(copy).descriptor()? } else { None };
-        let job =
-            MakeLayer { layers: stack.to_vec(), what: Making::Copy(copy.clone(), from), latest: self.request.epoch };
+        let trees = fetched.iter().map(|fetched| RemoteTree {
+            directory: fetched.directory().to_owned(),
+            source: fetched.source.clone(),
+            is_file: fetched.is_file,
+        });
+        let what = Making::Copy(Box::new(copy.clone()), from, trees.collect());
+        let job = MakeLayer { layers: stack.to_vec(), what, times: self.request.times() };
         worker::call_with(self.engine, job, Given { progress: &Silent, descriptor })
     }
 
@@ -127,7 +155,26 @@ impl Build<'_> {
         if let Some(record) = self.cache.find(&key)? {
             return Ok(record.layer);
         }
-        let layer = self.make_copy(copy, from, &[])?;
+        let layer = self.make_copy(copy, from, &[], &[])?;
         self.cache.put(&key, layer, &time::rfc3339(time::now()), "files of a bind mount").map(|record| record.layer)
+    }
+
+    /// One layer that does what the layers of a stage do, from the cache if it was made before.
+    pub fn squashed(&self, built: &Built, whole: bool) -> Result<MadeLayer> {
+        let stack = built.stack();
+        let layers = match whole {
+            true => stack.clone(),
+            false => built.layers.iter().map(|layer| layer.diff_id.clone()).collect(),
+        };
+        let mut sum = self.key("squash", &layers);
+        field(&mut sum, b"whole", format!("{whole}").as_bytes());
+        let key = finish(sum)?;
+        let _doing = self.cache.lock(&key, &mut |_| Ok(()))?;
+        if let Some(record) = self.cache.find(&key)? {
+            return Ok(record.layer);
+        }
+        let job = SquashLayers { layers, whole, times: self.request.times() };
+        let layer = worker::call_silently(self.engine, job)?;
+        self.cache.put(&key, layer, &time::rfc3339(time::now()), "squashed layers").map(|record| record.layer)
     }
 }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::remote::{Remote, RemoteSource};
 use crate::dockerfile::expand::{expand, expand_content, expand_words};
 use crate::dockerfile::{
     Copy, Diagnostic, Form, Health, Heredoc, Instruction, Kind, Mount, Network, Pair, Position, Run, Source, Text,
@@ -77,12 +78,14 @@ pub struct RunAction {
 }
 
 /// Files to copy.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CopyAction {
     /// Paths below the source, in the order of the instruction; patterns are not resolved.
     pub sources: Vec<String>,
     /// Files whose content stands in the Dockerfile.
     pub inline: Vec<(String, String)>,
+    /// Files and repositories that are somewhere else.
+    pub remotes: Vec<RemoteSource>,
     /// Where from; none is the context.
     pub from: Option<String>,
     /// The absolute path of the target; ends with `/` if it must be a directory.
@@ -106,19 +109,7 @@ pub struct CopyAction {
 impl CopyAction {
     /// A plain copy of one path.
     pub fn of(source: &str, target: &str) -> Self {
-        Self {
-            sources: vec![source.to_owned()],
-            inline: Vec::new(),
-            from: None,
-            target: target.to_owned(),
-            chown: None,
-            chmod: None,
-            link: false,
-            parents: false,
-            exclude: Vec::new(),
-            add: false,
-            unpack: None,
-        }
+        Self { sources: vec![source.to_owned()], target: target.to_owned(), ..Self::default() }
     }
 }
 
@@ -444,6 +435,31 @@ impl Interpreter {
         })
     }
 
+    /// The target of this number of sources: as it stands there, and absolute.
+    fn target(&self, copy: &Copy, name: &str, count: usize) -> Outcome<(String, String)> {
+        let given = self.expanded(&copy.target)?;
+        if given.is_empty() {
+            return Err(wrong(
+                copy.target.at,
+                format!("{name}: the destination is empty once its variables are replaced"),
+            ));
+        }
+        let slash = given.ends_with('/') || given == "." || given.ends_with("/.");
+        if count > 1 && !slash {
+            return Err(wrong(
+                copy.target.at,
+                format!(
+                    "When using {name} with more than one source file, the destination must be a directory and end with a /"
+                ),
+            ));
+        }
+        let mut target = self.absolute(&given);
+        if slash && target != "/" {
+            target.push('/');
+        }
+        Ok((given, target))
+    }
+
     fn copy(&mut self, copy: &Copy, add: bool) -> Outcome<CopyAction> {
         let name = if add { "ADD" } else { "COPY" };
         let optional = |text: &Option<Text>| text.as_ref().map(|text| self.expanded(text)).transpose();
@@ -454,7 +470,8 @@ impl Interpreter {
                 shown.push_str(&format!(" --{option}={value}"));
             }
         }
-        let (mut sources, mut inline) = (Vec::new(), Vec::new());
+        let (mut sources, mut inline, mut remotes) = (Vec::new(), Vec::new(), Vec::new());
+        let checksum = optional(&copy.checksum)?;
         for source in &copy.sources {
             match source {
                 Source::Path(text) => {
@@ -465,15 +482,21 @@ impl Interpreter {
                             format!("{name}: a source is empty once its variables are replaced"),
                         ));
                     }
-                    if copy.keep_git_dir || copy.checksum.is_some() || is_remote(&path) && add {
-                        return Err(Diagnostic {
-                            message: format!("ADD of `{path}`: downloads are not supported"),
-                            position: text.at,
-                            hint: Some("fetch it in a RUN step, for example with curl".into()),
-                        });
-                    }
                     shown.push_str(&format!(" {path}"));
-                    sources.push(path);
+                    match Remote::parse(&path).is_some() {
+                        true if !add => {
+                            return Err(Diagnostic {
+                                message: "source can't be a URL for COPY".into(),
+                                position: text.at,
+                                hint: Some("ADD fetches URLs and git repositories".into()),
+                            });
+                        }
+                        true => {
+                            let (checksum, keep_git_dir) = (checksum.clone(), copy.keep_git_dir);
+                            remotes.push(RemoteSource { url: path, checksum, keep_git_dir });
+                        }
+                        false => sources.push(path),
+                    }
                 }
                 Source::Inline(doc) => {
                     let content = match doc.expand {
@@ -486,31 +509,17 @@ impl Interpreter {
                 }
             }
         }
-        let given = self.expanded(&copy.target)?;
-        if given.is_empty() {
-            return Err(wrong(
-                copy.target.at,
-                format!("{name}: the destination is empty once its variables are replaced"),
-            ));
+        if checksum.is_some() && (remotes.len() != 1 || !sources.is_empty() || !inline.is_empty()) {
+            let message = "checksum can only be specified for a single HTTP(S) or git source";
+            return Err(wrong(copy.target.at, message));
         }
-        let slash = given.ends_with('/') || given == "." || given.ends_with("/.");
-        if sources.len() + inline.len() > 1 && !slash {
-            return Err(wrong(
-                copy.target.at,
-                format!(
-                    "When using {name} with more than one source file, the destination must be a directory and end with a /"
-                ),
-            ));
-        }
-        let mut target = self.absolute(&given);
-        if slash && target != "/" {
-            target.push('/');
-        }
+        let (given, target) = self.target(copy, name, sources.len() + inline.len() + remotes.len())?;
         let exclude = copy.exclude.iter().map(|text| self.expanded(text)).collect::<Outcome<Vec<_>>>()?;
         self.record(format!("{shown} {given} # buildkit"), false);
         Ok(CopyAction {
             sources,
             inline,
+            remotes,
             from,
             target,
             chown,
@@ -522,10 +531,6 @@ impl Interpreter {
             unpack: copy.unpack,
         })
     }
-}
-
-fn is_remote(path: &str) -> bool {
-    ["http://", "https://", "git://", "git@", "ssh://"].iter().any(|scheme| path.starts_with(scheme))
 }
 
 /// A line for the shell with its here-documents put back.
@@ -646,7 +651,13 @@ mod tests {
         assert_eq!(copies[3].inline, [("F".into(), "/dst\n".into()), ("G".into(), "$d\n".into())]);
         assert_eq!(history(&stage)[2], "COPY --chown=/dst:1 a /dst/ # buildkit");
         assert!(interpreted("COPY a b c", &[], &[]).unwrap_err().message.contains("end with a /"));
-        assert!(interpreted("ADD https://x/y /z", &[], &[]).unwrap_err().message.contains("not supported"));
+        assert!(interpreted("COPY https://x/y /z", &[], &[]).unwrap_err().message.contains("can't be a URL"));
+        assert!(interpreted("ADD --checksum=sha256:1 a /z", &[], &[]).unwrap_err().message.contains("checksum"));
+        let (_, actions) =
+            interpreted("ARG V=1\nADD --keep-git-dir git@h:a#$V x.txt https://h/$V /z/", &[], &[]).unwrap();
+        let Action::Copy(add) = &actions[1] else { panic!("{actions:?}") };
+        let urls: Vec<&str> = add.remotes.iter().map(|remote| remote.url.as_str()).collect();
+        assert_eq!((urls, add.sources.len()), (vec!["git@h:a#1", "https://h/1"], 1));
     }
 
     #[test]

@@ -27,7 +27,8 @@ use crate::engine::worker::{Given, Job, Place};
 use crate::oci::{Compression, Digest, ImageConfig, Reference};
 use crate::store::{ImageRecord, MadeLayer, StagedLayer, Store};
 
-fn made(unpacked: &Unpacked) -> MadeLayer {
+/// What is kept of an unpacked layer.
+pub fn made_of(unpacked: &Unpacked) -> MadeLayer {
     let Unpacked { diff_id, tar_size, size, entries, .. } = unpacked.clone();
     MadeLayer { diff_id, tar_size, size, entries }
 }
@@ -50,8 +51,8 @@ pub struct MakeLayer {
     pub layers: Vec<Digest>,
     /// What to do.
     pub what: Making,
-    /// No time in it is later than this, in seconds since 1970.
-    pub latest: Option<i64>,
+    /// The times of its files.
+    pub times: Times,
 }
 
 /// What [`MakeLayer`] makes.
@@ -59,11 +60,24 @@ pub struct MakeLayer {
 pub enum Making {
     /// A directory, if it is missing.
     Directory(String),
-    /// Copies.
-    Copy(CopyAction, Inputs),
+    /// Copies, and what was fetched for them.
+    Copy(Box<CopyAction>, Inputs, Vec<RemoteTree>),
 }
 
-fn view_of(store: &Store, layers: &[Digest]) -> Result<View> {
+/// Something that was fetched from somewhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteTree {
+    /// The directory of the builder that it is in.
+    #[serde(with = "crate::base::paths::lossless")]
+    pub directory: PathBuf,
+    /// Its path below that.
+    pub source: String,
+    /// It is one file.
+    pub is_file: bool,
+}
+
+/// The union of layers, lowest first.
+pub fn view_of(store: &Store, layers: &[Digest]) -> Result<View> {
     View::of_layers(&layer_trees(store, layers, "the stage")?)
 }
 
@@ -83,12 +97,13 @@ pub fn source_view(store: &Store, from: &Inputs, descriptor: Option<OwnedFd>) ->
     })
 }
 
-fn publish_layer(store: &Store, staged: StagedLayer, unpacked: &Unpacked) -> Result<MadeLayer> {
+/// Makes a layer durable and visible.
+pub fn publish_layer(store: &Store, staged: StagedLayer, unpacked: &Unpacked) -> Result<MadeLayer> {
     failpoint::here("build.copy.made")?;
     let synced = store.sync_layers(vec![staged.finish(unpacked)])?;
     synced.publish(&store.lock_shared()?)?;
     failpoint::here("build.copy.published")?;
-    Ok(made(unpacked))
+    Ok(made_of(unpacked))
 }
 
 impl Job for MakeLayer {
@@ -102,8 +117,10 @@ impl Job for MakeLayer {
         let staged = store.stage_layer()?;
         let target = view_of(&store, &self.layers)?;
         let unpacked = match &self.what {
-            Making::Directory(path) => Changes::directory(&target, path, now, self.latest)?.unpack(&[], &staged)?,
-            Making::Copy(action, from) => {
+            Making::Directory(path) => {
+                Changes::directory(&target, path, now, self.times)?.unpack(Vec::new(), &staged)?
+            }
+            Making::Copy(action, from, remotes) => {
                 let mode = action.chmod.as_deref().map(|text| {
                     Change::parse(text)
                         .ok_or_else(|| Error::invalid(format!("invalid --chmod `{}`", crate::base::text::clean(text))))
@@ -111,7 +128,7 @@ impl Job for MakeLayer {
                 let mode = mode.transpose()?;
                 let source = source_view(&store, from, given.descriptor)?;
                 let keep = source.as_ref().is_some_and(|(view, _)| !view.is_plain());
-                let manner = Manner::new(action, mode.as_ref(), &target, keep, now, self.latest)?;
+                let manner = Manner::new(action, mode.as_ref(), &target, keep, now, self.times)?;
                 let mut changes = Changes::default();
                 // A linked copy does not look at what is below it.
                 let empty = View::of_layers(&[] as &[PathBuf])?;
@@ -134,15 +151,33 @@ impl Job for MakeLayer {
                     }
                     views.push(view);
                 }
+                for remote in remotes {
+                    let directory = File::open(&remote.directory).at(&remote.directory, "cannot open")?;
+                    let view = View::of_directory(directory.into());
+                    let whole =
+                        CopyAction { sources: vec![remote.source.clone()], parents: false, ..(**action).clone() };
+                    let found = sources::find(&view, &whole, &Ignore::default())?;
+                    let (packed, plain) = match remote.is_file && action.unpack == Some(true) {
+                        true => sources::archives(&view, found)?,
+                        false => (Vec::new(), found),
+                    };
+                    changes.copy(place, &whole, (views.len(), &plain), &manner)?;
+                    views.push(view);
+                    for file in packed {
+                        let tree = store.stage_layer()?;
+                        tree.unpack(file, Compression::None, &Limits::default())?;
+                        archives.push(tree);
+                    }
+                }
                 for tree in &archives {
                     let view = View::of_tree(tree.dir()?);
-                    let whole = CopyAction { sources: vec!["/".into()], parents: false, ..action.clone() };
+                    let whole = CopyAction { sources: vec!["/".into()], parents: false, ..(**action).clone() };
                     let whole = CopyAction { target: format!("{}/", whole.target.trim_end_matches('/')), ..whole };
                     let found = sources::find(&view, &whole, &Ignore::default())?;
                     changes.copy(place, &whole, (views.len(), &found), &manner.keeping_owners())?;
                     views.push(view);
                 }
-                changes.unpack(&views, &staged)?
+                changes.unpack(views, &staged)?
             }
         };
         publish_layer(&store, staged, &unpacked)
@@ -182,8 +217,8 @@ pub struct TakeUpper {
     pub layers: Vec<Digest>,
     /// Places of mounts, without their first `/`: what is empty there is left out.
     pub mount_points: Vec<String>,
-    /// No time in it is later than this.
-    pub latest: Option<i64>,
+    /// The times of its files.
+    pub times: Times,
 }
 
 /// Removes the directories that were made for mounts, as far as nothing is in them: the last of a path first. Paths with
@@ -225,8 +260,7 @@ impl Job for TakeUpper {
         remove_stubs(&upper, &self.mount_points)?;
         let mount_points =
             self.mount_points.iter().map(|path| path.trim_start_matches('/').as_bytes().to_vec()).collect();
-        let times = self.latest.map_or(Times::Kept, Times::AtMost);
-        let packing = Packing { mount_points, times, ..Packing::default() };
+        let packing = Packing { mount_points, times: self.times, ..Packing::default() };
         let made = new_image::MadeLayer::of_upper(&store, &upper, &packing)?;
         failpoint::here("build.upper.made")?;
         let placed = new_image::publish(&store, vec![made])?;

@@ -1,35 +1,32 @@
-//! Layers of `COPY`, `ADD` and `WORKDIR`: what is to change is planned as a list of paths, written as a tar stream, and
-//! unpacked by the store as any other layer is. So a copy obeys the rules of layers from strangers, and its tar stream can
+//! Layers of `COPY`, `ADD` and `WORKDIR`: what is to change is planned as a list of paths, read as a tar stream
+//! ([`super::stream`]), and unpacked by the store as any other layer is. So a copy obeys the rules of layers from strangers, and its tar stream can
 //! be had back byte for byte.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{FileType, Stat};
 
 use super::interpret::CopyAction;
 use super::modes::Change;
-use super::sources::{Opener, Source};
-use super::view::{self, Resolved, View, joined, shown};
-use crate::archive::{Limits, Unpacked};
+use super::sources::Source;
+use super::view::{Directory, Found, Resolved, View, joined, shown};
+use crate::archive::pack::Times;
 use crate::base::{Error, Result, ResultExt};
-use crate::oci::Compression;
 use crate::runtime::user;
-use crate::store::StagedLayer;
 
 /// Owner, mode and time of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Attributes {
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    mtime: i64,
+pub(super) struct Attributes {
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    /// Seconds since 1970.
+    pub(super) mtime: i64,
 }
 
 /// What a path of the layer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     Directory,
     /// A file of the view with this index.
     File(usize, Vec<u8>),
@@ -41,8 +38,11 @@ enum What {
 /// The paths of a layer, parents before children.
 #[derive(Debug, Default)]
 pub struct Changes {
-    entries: BTreeMap<Vec<u8>, (What, Attributes)>,
+    pub(super) entries: Entries,
 }
+
+/// What is at each path.
+pub(super) type Entries = BTreeMap<Vec<u8>, (What, Attributes)>;
 
 /// How things are copied.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +54,8 @@ pub struct Manner<'a> {
     keep_owners: bool,
     /// The time of what has none, in seconds since 1970.
     now: i64,
-    /// No time is later than this.
-    latest: Option<i64>,
+    /// The times of files.
+    times: Times,
 }
 
 impl<'a> Manner<'a> {
@@ -66,10 +66,15 @@ impl<'a> Manner<'a> {
         target: &View,
         keep_owners: bool,
         now: i64,
-        latest: Option<i64>,
+        times: Times,
     ) -> Result<Self> {
         let owner = action.chown.as_deref().map(|chown| owner(chown, target)).transpose()?;
-        Ok(Self { owner, mode, keep_owners, now, latest })
+        Ok(Self { owner, mode, keep_owners, now, times })
+    }
+
+    /// Everything as it is, but for times.
+    pub fn kept(times: Times) -> Self {
+        Self { owner: None, mode: None, keep_owners: true, now: 0, times }
     }
 
     /// The same, with the owners of the source.
@@ -87,7 +92,7 @@ impl<'a> Manner<'a> {
     }
 
     fn time(&self, seconds: i64) -> i64 {
-        self.latest.map_or(seconds, |latest| seconds.min(latest)).max(0)
+        self.times.of(seconds).max(0)
     }
 
     fn made(&self, mode: u32) -> Attributes {
@@ -114,9 +119,9 @@ fn owner(chown: &str, target: &View) -> Result<(u32, u32)> {
 
 impl Changes {
     /// A directory that is made with its parents; nothing when it is there.
-    pub fn directory(target: &View, path: &str, now: i64, latest: Option<i64>) -> Result<Self> {
+    pub fn directory(target: &View, path: &str, now: i64, times: Times) -> Result<Self> {
         let mut changes = Self::default();
-        let manner = Manner { owner: None, mode: None, keep_owners: false, now, latest };
+        let manner = Manner { owner: None, mode: None, keep_owners: false, now, times };
         let resolved = target.resolve(path.as_bytes(), true)?;
         if !resolved.is_directory() {
             changes.parents(&resolved, resolved.path.len(), &manner)?;
@@ -253,81 +258,28 @@ impl Changes {
         Ok(())
     }
 
-    /// Makes the layer.
-    pub fn unpack(&self, from: &[View], staged: &StagedLayer) -> Result<Unpacked> {
-        let (reader, writer) = io::pipe().context(|| "cannot make a pipe")?;
-        std::thread::scope(|scope| {
-            let writing = scope.spawn(move || self.write(from, BufWriter::with_capacity(256 << 10, writer)));
-            let unpacked = staged.unpack(reader, Compression::None, &Limits::default());
-            let written = writing.join().unwrap_or_else(|_| Err(Error::system("writing the layer has failed")));
-            // A stream that ended too early is the fault of the writer.
-            match (written, unpacked) {
-                (Ok(()), unpacked) => unpacked,
-                (Err(error), Err(_)) if error.errno() != Some(libc::EPIPE) => Err(error),
-                (Err(_), Err(error)) => Err(error),
-                (Err(error), Ok(_)) => Err(error),
-            }
-        })
+    /// An empty file that says something to whoever stacks layers: a whiteout.
+    pub fn mark(&mut self, path: Vec<u8>) {
+        let attributes = Attributes { mode: 0o600, uid: 0, gid: 0, mtime: 0 };
+        self.entries.insert(path, (What::Inline(String::new()), attributes));
     }
 
-    /// Writes the changes as a tar stream.
-    pub fn write(&self, from: &[View], out: impl Write) -> Result<()> {
-        let mut tar = tar::Builder::new(out);
-        let mut openers: Vec<Opener<'_>> = from.iter().map(Opener::new).collect();
-        for (path, (what, attributes)) in &self.entries {
-            let failed = || format!("cannot copy to `/{}`", shown(path));
-            let mut header = header(attributes);
-            let name = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
-            match what {
-                What::Directory => {
-                    header.set_entry_type(tar::EntryType::Directory);
-                    tar.append_data(&mut header, name, io::empty()).context(failed)?;
-                }
-                What::Link(target) => {
-                    header.set_entry_type(tar::EntryType::Symlink);
-                    header.set_mode(0o777);
-                    tar.append_link(&mut header, name, std::path::Path::new(std::ffi::OsStr::from_bytes(target)))
-                        .context(failed)?;
-                }
-                What::Fifo => {
-                    header.set_entry_type(tar::EntryType::Fifo);
-                    tar.append_data(&mut header, name, io::empty()).context(failed)?;
-                }
-                What::Inline(content) => {
-                    header.set_size(content.len() as u64);
-                    tar.append_data(&mut header, name, content.as_bytes()).context(failed)?;
-                }
-                What::File(view, source) => {
-                    let opener = openers.get_mut(*view).ok_or_else(|| Error::system("a copy has lost its source"))?;
-                    let file = opener.open(source)?;
-                    let size = file.metadata().context(failed)?.len();
-                    let kept = view::attributes(&file);
-                    let extended = kept.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), value));
-                    let extended: Vec<_> = extended.collect();
-                    if !extended.is_empty() {
-                        tar.append_pax_extensions(
-                            extended.iter().map(|(name, value)| (name.as_str(), value.as_slice())),
-                        )
-                        .context(failed)?;
-                    }
-                    header.set_size(size);
-                    // A file that grows meanwhile is cut, one that shrinks is filled with zeros: the stream stays sound.
-                    let mut content = file.take(size).chain(io::repeat(0)).take(size);
-                    tar.append_data(&mut header, name, &mut content).context(failed)?;
-                }
-            }
-        }
-        tar.into_inner().and_then(|mut out| out.flush()).context(|| "cannot write the layer")
+    /// Something of the first view as it is, at the same path.
+    pub fn keep(
+        &mut self,
+        path: &[u8],
+        (directory, name): (&Directory, &[u8]),
+        found: &Found,
+        manner: &Manner<'_>,
+    ) -> Result<()> {
+        let what = match found.kind() {
+            FileType::Directory => What::Directory,
+            FileType::RegularFile => What::File(0, path.to_vec()),
+            FileType::Symlink => What::Link(directory.read_link(name, found)?),
+            FileType::Fifo => What::Fifo,
+            _ => return Ok(()),
+        };
+        self.entries.insert(path.to_vec(), (what, manner.of(&found.stat)));
+        Ok(())
     }
-}
-
-fn header(attributes: &Attributes) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_entry_type(tar::EntryType::Regular);
-    header.set_mode(attributes.mode);
-    header.set_uid(attributes.uid.into());
-    header.set_gid(attributes.gid.into());
-    header.set_mtime(attributes.mtime.max(0).unsigned_abs());
-    header.set_size(0);
-    header
 }

@@ -17,143 +17,57 @@
 
 // An error is made once in a build, and carries what a person wants to see.
 
+pub(super) mod cache_mount;
+pub mod checked;
 mod context;
 pub mod events;
 pub mod export;
+mod index;
 mod inputs;
 mod interpret;
 pub(super) mod jobs;
 mod layer;
 mod modes;
 mod mounts;
+mod open;
+mod permits;
 mod prune;
+mod remote;
+mod request;
 mod run_step;
 mod solve;
 mod sources;
+pub(super) mod squash;
 mod stages;
+mod stream;
+pub mod survey;
+mod transfer;
 pub(super) mod unpack;
 mod view;
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::fd::AsFd;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use self::context::Context;
-use self::events::{Event, Numbers, Watcher};
+use self::events::{Event, Watcher};
 pub use self::jobs::ImageFormat;
 use self::jobs::PutImage;
+use self::open::{Opened, at_fault, named_contexts, named_images, open};
 pub use self::prune::{Usage, prune, usage};
-use self::run_step::Surroundings;
+pub use self::remote::Remote;
+pub use self::remote::git::VARIABLES as GIT_VARIABLES;
+pub use self::request::{BuildError, BuildReport, BuildRequest, CachePlace, CacheTarget, Changed, Files, NamedContext};
 use self::solve::{Build, Built, Failure};
-use self::stages::{Wanted, Wrong, plan};
+pub use self::squash::Squash;
 pub(super) use self::unpack::UnpackContext;
 use crate::base::poll::{PollFd, PollFlags};
-use crate::base::{Error, Result, ResultExt, poll, text};
-use crate::dockerfile::{Diagnostic, Dockerfile, Position, parse};
+use crate::base::{Error, Result, ResultExt, poll, text, time};
+use crate::dockerfile::{Dockerfile, Position};
 use crate::engine::Engine;
 use crate::engine::worker;
-use crate::oci::{Platform, Reference};
-use crate::spec::namespaces::NetworkRequest;
-use crate::spec::network::HostEntry;
-use crate::spec::storage::StorageDriver;
+use crate::oci::{Digest, Platform, Reference};
 use crate::store::ImageRecord;
-
-/// What to build, with everything read that the command line names.
-#[derive(Debug, Clone, Default)]
-pub struct BuildRequest {
-    /// `--file`: its name and its content; the context's own Dockerfile when none.
-    pub dockerfile: Option<(String, String)>,
-    /// The list of ignored files that belongs to that Dockerfile.
-    pub ignored: Option<String>,
-    /// The name of a Dockerfile in the context.
-    pub dockerfile_in_context: Option<String>,
-    /// `--tag`.
-    pub names: Vec<Reference>,
-    /// `--target`.
-    pub target: Option<String>,
-    /// `--build-arg`.
-    pub build_args: BTreeMap<String, String>,
-    /// `--label`.
-    pub labels: BTreeMap<String, String>,
-    /// `--annotation`.
-    pub annotations: Vec<(String, String)>,
-    /// `--pull`.
-    pub pull: bool,
-    /// `--no-cache`.
-    pub no_cache: bool,
-    /// `--no-cache-filter`: stages whose steps are done again.
-    pub no_cache_filter: Vec<String>,
-    /// `--build-context`.
-    pub contexts: BTreeMap<String, NamedContext>,
-    /// `--platform`.
-    pub platform: Option<Platform>,
-    /// `--secret`, by id.
-    pub secrets: BTreeMap<String, Vec<u8>>,
-    /// `--ssh`: sockets of agents by id.
-    pub ssh: BTreeMap<String, PathBuf>,
-    /// `SOURCE_DATE_EPOCH`, in seconds since 1970: no time in the image is later.
-    pub epoch: Option<i64>,
-    /// `--format`; OCI when none.
-    pub format: Option<ImageFormat>,
-    /// The storage driver of steps.
-    pub driver: StorageDriver,
-    /// `--network`.
-    pub networks: Vec<NetworkRequest>,
-    /// `--shm-size`, in bytes.
-    pub shm_size: Option<u64>,
-    /// `--add-host`.
-    pub add_hosts: Vec<HostEntry>,
-}
-
-/// What a name of `--build-context` stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NamedContext {
-    /// A directory.
-    Directory(PathBuf),
-    /// An image, by name.
-    Image(String),
-}
-
-/// Where the files of a build come from.
-#[derive(Debug)]
-pub enum Files {
-    /// A directory.
-    Directory(PathBuf),
-    /// A tar archive, perhaps compressed: a file.
-    Archive(File),
-    /// Nowhere.
-    None,
-}
-
-/// An image was built.
-#[derive(Debug)]
-pub struct BuildReport {
-    /// The image.
-    pub image: ImageRecord,
-    /// What the user should know.
-    pub warnings: Vec<String>,
-}
-
-/// A build has failed.
-#[derive(Debug)]
-pub struct BuildError {
-    /// Why.
-    pub error: Error,
-    /// The Dockerfile's name, and the lines of it that are at fault.
-    pub excerpt: Option<Box<(String, String)>>,
-    /// The name of the step that failed, and the last bytes that its command said.
-    pub output: Option<Box<(String, Vec<u8>)>>,
-}
-
-impl From<Error> for BuildError {
-    fn from(error: Error) -> Self {
-        Self { error, excerpt: None, output: None }
-    }
-}
 
 /// Builds an image.
 pub fn build(
@@ -162,85 +76,56 @@ pub fn build(
     files: Files,
     watcher: &dyn Watcher,
 ) -> Result<BuildReport, BuildError> {
-    engine.paths.ensure()?;
+    let mut opened = open(engine, request, files, watcher)?;
     mounts::sweep(&engine.paths);
-    let numbers = Numbers::default();
-    let mut context = match files {
-        Files::Directory(path) => Context::of_directory(&path)?,
-        Files::Archive(file) => Context::of_unpacked(unpack::unpack(engine, OwnedFd::from(file))?)?,
-        Files::None => Context::empty(),
-    };
-    let (name, source) = read_dockerfile(&context, request, &numbers, watcher)?;
-    let misread = |wrong: Diagnostic| at_fault(wrong.position, &name, &source, wrong.clone().into_error(&name));
-    let file = parse(&source).map_err(misread)?;
-    match &request.ignored {
-        Some(lines) => context.ignored.clone_from(lines),
-        None => context.read_ignored(&name)?,
-    }
-    let wanted = Wanted {
-        target: request.target.as_deref(),
-        build_args: request.build_args.clone(),
-        platform: request.platform.clone(),
-        contexts: request.contexts.keys().cloned().collect(),
-    };
-    let mut contexts = BTreeMap::new();
-    for (name, named) in &request.contexts {
-        if let NamedContext::Directory(path) = named {
-            let mut named = Context::of_directory(path)?;
-            named.read_ignored("Dockerfile")?;
-            contexts.insert(name.clone(), named);
-        }
-    }
-    let plan = plan(&file, &wanted).map_err(|wrong| match wrong {
-        Wrong::File(wrong) => misread(wrong),
-        Wrong::Request(error) => error.into(),
-    })?;
-    let around = Surroundings {
-        driver: request.driver,
-        networks: request.networks.clone(),
-        shm_size: request.shm_size,
-        add_hosts: request.add_hosts.clone(),
-    };
     let store = engine.store()?;
+    let plan = opened.plan(request)?;
+    let checked = survey::checked(&store, request, &opened, &plan)?;
+    checked
+        .failure()
+        .map_err(|error| at_fault(Position { line: 1, column: 0 }, &opened.name, &opened.source, error))?;
+    let mut numbers = std::mem::take(&mut opened.numbers);
     // From here on layers appear that no image names yet.
     let _adding = store.begin_adding()?;
-    let mut build =
-        Build::new((engine, &store), (&file, &name), &plan, (&context, &contexts), request, around, watcher);
-    build.numbers = numbers;
-    let built = interruptible(&build).map_err(|failure| explained(failure, &name, &source))?;
-    let image = put(engine, request, &built, &build)?;
-    let mut warnings: Vec<String> =
-        file.warnings.iter().map(|(at, what)| format!("{name}:{}: {what}", at.line)).collect();
-    warnings.extend(unused(request, &file, &build));
-    prune::keep_to_budget(engine)?;
-    Ok(BuildReport { image, warnings })
-}
-
-fn read_dockerfile(
-    context: &Context,
-    request: &BuildRequest,
-    numbers: &Numbers,
-    watcher: &dyn Watcher,
-) -> Result<(String, String)> {
-    let asked =
-        request.dockerfile.as_ref().map(|(name, _)| name.clone()).or_else(|| request.dockerfile_in_context.clone());
-    let shown = asked.clone().unwrap_or_else(|| "Dockerfile".into());
-    let events = numbers.begin(watcher, &format!("[internal] load build definition from {}", text::clean(&shown)));
-    let read = match &request.dockerfile {
-        Some(given) => Ok(given.clone()),
-        None => context.dockerfile(request.dockerfile_in_context.as_deref()),
-    };
-    match &read {
-        Ok(_) => events.done(),
-        Err(error) => events.tell(Event::Failed(&error.chain())),
+    transfer::import(engine, request, &numbers, watcher)?;
+    let contexts = named_contexts(engine, request)?;
+    let images = named_images(engine, request)?;
+    let Opened { context, name, source, file, .. } = &opened;
+    let platforms = if request.platforms.is_empty() { vec![Platform::host()] } else { request.platforms.clone() };
+    let (mut done, mut warnings) = (Vec::new(), Vec::new());
+    for platform in &platforms {
+        // Without a wish, an image for another machine is better than none.
+        let alone = match request.platforms.is_empty() {
+            true => request.clone(),
+            false => request.for_platform(platform),
+        };
+        let alone = &alone;
+        let plan = opened.plan(alone)?;
+        let mut build = Build::new((engine, &store), (file, name), &plan, (context, &contexts), alone, watcher);
+        build.numbers = numbers;
+        build.images.clone_from(&images);
+        build.several = platforms.len() > 1;
+        let built = match interruptible(&build) {
+            Ok(built) => built,
+            Err(mut failure) => {
+                let before = failure.before.take().map(|before| stored(engine, &alone.nameless(), &before, &build));
+                let error = explained(failure, name, source);
+                return Err(BuildError { before: before.transpose()?.map(|image| image.id.to_string()), ..error });
+            }
+        };
+        done.push((platform.clone(), put(engine, alone, &built, &build)?));
+        build.export_cache(&built)?;
+        warnings = unused(alone, file, &build).into_iter().collect();
+        numbers = build.numbers;
     }
-    read
-}
-
-fn at_fault(position: Position, name: &str, source: &str, error: Error) -> BuildError {
-    let excerpt = Diagnostic { message: String::new(), position, hint: None }.excerpt(source);
-    let excerpt = Box::new((format!("{name}:{}", position.line), excerpt));
-    BuildError { error, excerpt: Some(excerpt), output: None }
+    let index = index::put(engine, request, &done)?;
+    // The bases are here now, so that more can be said.
+    let checked = survey::checked(&store, request, &opened, &plan)?;
+    prune::keep_to_budget(engine)?;
+    let chosen = BuildRequest::chosen(&platforms);
+    let image = done.iter().find(|(platform, _)| Some(platform) == chosen).map(|(_, image)| image.clone());
+    let image = image.ok_or_else(|| Error::system("the build has made no image"))?;
+    Ok(BuildReport { image, images: done, index, warnings, checked })
 }
 
 fn explained(failure: Failure, name: &str, source: &str) -> BuildError {
@@ -282,23 +167,41 @@ fn put(engine: &Engine, request: &BuildRequest, built: &Built, build: &Build<'_>
     let names = request.names.iter().map(Reference::familiar).collect::<Vec<_>>().join(", ");
     let title = if names.is_empty() { "exporting to image".to_owned() } else { format!("exporting to image {names}") };
     let events = build.numbers.begin(build.watcher, &title);
-    let mut config = built.state.config.clone();
-    config.created = Some(built.state.created().to_owned());
-    config.config.labels.extend(request.labels.clone());
-    let job = PutImage {
-        base: built.base.clone(),
-        layers: built.layers.clone(),
-        config,
-        format: request.format,
-        annotations: request.annotations.clone(),
-        names: request.names.clone(),
-    };
-    let image = worker::call_silently(engine, job);
+    let image = stored(engine, request, built, build);
     match &image {
         Ok(_) => events.done(),
         Err(error) => events.tell(Event::Failed(&error.chain())),
     }
     image
+}
+
+fn stored(engine: &Engine, request: &BuildRequest, built: &Built, build: &Build<'_>) -> Result<ImageRecord> {
+    let mut config = built.state.config.clone();
+    config.created = Some(match request.epoch.map(jiff::Timestamp::from_second) {
+        Some(Ok(epoch)) if request.all_times => time::rfc3339(epoch),
+        _ => built.state.created().to_owned(),
+    });
+    let (mut base, mut layers) = (built.base.clone(), built.layers.clone());
+    let squash = request.changed.squash;
+    if squash == Squash::All || (squash == Squash::New && layers.len() > 1) {
+        layers = vec![build.squashed(built, squash == Squash::All)?];
+        let from = match squash {
+            Squash::All => 0,
+            _ => match &base {
+                Some(base) => engine.store()?.image_config(base)?.history.len(),
+                None => 0,
+            },
+        };
+        squash::merge_history(&mut config, from);
+        base = base.filter(|_| squash == Squash::New);
+    }
+    if request.is_inline() {
+        let layers: Vec<Digest> = layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        config.config.labels.insert(transfer::LABEL.to_owned(), build.cache_label(&layers)?);
+    }
+    request.changed.finish(&mut config);
+    let (annotations, names) = (request.annotations.clone(), request.names.clone());
+    worker::call_silently(engine, PutImage { base, layers, config, format: request.format, annotations, names })
 }
 
 /// The build arguments that no `ARG` declares.

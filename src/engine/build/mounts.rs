@@ -10,14 +10,16 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
+use super::cache_mount::{GiveSecret, MakeCache, caches};
 use super::interpret::{CopyAction, RunAction};
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
 use crate::base::paths::private_dir;
 use crate::base::{Error, Paths, Result, ResultExt, text};
 use crate::dockerfile::{Mount as Wanted, MountType, Sharing};
-use crate::engine::Engine;
+use crate::engine::{Engine, worker};
 use crate::oci::Digest;
+use crate::spec::mount_options::Overlay;
 use crate::spec::storage::{Mount, MountRequest, MountSource};
 use crate::store::MadeLayer;
 
@@ -75,11 +77,6 @@ fn secrets(paths: &Paths) -> PathBuf {
     paths.runtime.join("build-secrets")
 }
 
-/// The directory of cache mounts.
-pub fn caches(paths: &Paths) -> PathBuf {
-    paths.data.join("build").join("mounts")
-}
-
 /// Removes secrets that a killed builder has left: those whose builder does not live.
 pub fn sweep(paths: &Paths) {
     for entry in fs::read_dir(secrets(paths)).into_iter().flatten().flatten() {
@@ -97,10 +94,11 @@ pub fn bind(run: &RunAction, make: &mut dyn FnMut(&CopyAction) -> Result<MadeLay
     for mount in &run.mounts {
         let layer = match mount.kind {
             MountType::Bind => {
-                if mount.read_only == Some(false) {
-                    return Err(Error::unsupported("RUN --mount=type=bind,rw is not supported")
-                        .hint("copy the files first: COPY, or cp in the command"));
-                }
+                let source = mount.source.clone().unwrap_or_else(|| "/".into());
+                let action = CopyAction { from: mount.from.clone(), ..CopyAction::of(&source, "/bound") };
+                Some(make(&action)?.diff_id)
+            }
+            MountType::Cache if mount.from.is_some() => {
                 let source = mount.source.clone().unwrap_or_else(|| "/".into());
                 let action = CopyAction { from: mount.from.clone(), ..CopyAction::of(&source, "/bound") };
                 Some(make(&action)?.diff_id)
@@ -126,14 +124,24 @@ pub fn mount(from: &Sources<'_>, run: &RunAction, bound: &Bound) -> Result<Mount
                     .store()?
                     .layer(layer)?
                     .ok_or_else(|| Error::conflict("the files of a bind mount were removed meanwhile"))?;
-                add(&mut mounted, MountSource::Bind { path: layer.tree.join("bound") }, mount, "", true);
+                let path = layer.tree.join("bound");
+                let is_writable = mount.read_only == Some(false);
+                if is_writable && !path.is_dir() {
+                    return Err(Error::unsupported("RUN --mount=type=bind,rw of a file is not supported")
+                        .hint("bind its directory, or copy the file in the command"));
+                }
+                add(&mut mounted, MountSource::Bind { path }, mount, "", !is_writable);
+                if let (true, Some(last)) = (is_writable, mounted.requests.last_mut()) {
+                    // What is written goes with the step, as BuildKit has it.
+                    last.mount.options.overlay = Some(Overlay::default());
+                }
             }
             MountType::Tmpfs => {
                 let options = mount.size.map(|size| format!("size={size}")).unwrap_or_default();
                 add(&mut mounted, MountSource::Tmpfs { options, flags: Vec::new() }, mount, "", false);
             }
             MountType::Cache => {
-                let path = cache(from, mount, &mut mounted.held)?;
+                let path = cache(from, mount, layer.as_ref(), &mut mounted.held)?;
                 add(&mut mounted, MountSource::Bind { path }, mount, "", mount.read_only == Some(true));
             }
             MountType::Secret => secret(from, mount, &mut mounted)?,
@@ -156,15 +164,7 @@ fn add(mounted: &mut Mounted, source: MountSource, wanted: &Wanted, default: &st
     mounted.requests.push(MountRequest::plain(mount, false));
 }
 
-fn cache(from: &Sources<'_>, mount: &Wanted, held: &mut Held) -> Result<PathBuf> {
-    if mount.from.is_some() || mount.source.is_some() {
-        return Err(Error::unsupported("RUN --mount=type=cache,from=… is not supported")
-            .hint("the cache begins empty; fill it in the command"));
-    }
-    if mount.uid.unwrap_or(0) != 0 || mount.gid.unwrap_or(0) != 0 {
-        return Err(Error::unsupported("RUN --mount=type=cache with another owner than root is not supported")
-            .hint("use mode=0777"));
-    }
+fn cache(from: &Sources<'_>, mount: &Wanted, seed: Option<&Digest>, held: &mut Held) -> Result<PathBuf> {
     let id = mount.id.clone().or_else(|| mount.target.clone()).unwrap_or_default();
     // Whatever is in the id, the directory is ours.
     let name = Digest::sha256(id.as_bytes()).hex().to_owned();
@@ -194,22 +194,23 @@ fn cache(from: &Sources<'_>, mount: &Wanted, held: &mut Held) -> Result<PathBuf>
                 return Err(Error::conflict("a thousand steps use this private cache"));
             }
             held.locks.push(file);
-            return made(directory, mount);
+            return made(from, directory, mount, seed);
         }
     }
     held.locks.push(file);
-    made(directory, mount)
+    made(from, directory, mount, seed)
 }
 
-/// The directory of a cache, with its mode when it is new.
-fn made(directory: PathBuf, mount: &Wanted) -> Result<PathBuf> {
-    match fs::create_dir(&directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        created => {
-            created.at(&directory, "cannot create the cache")?;
-            let mode = fs::Permissions::from_mode(mount.mode.unwrap_or(0o755));
-            fs::set_permissions(&directory, mode).at(&directory, "cannot set the mode of")?;
-        }
+/// The directory of a cache, with its mode, owner and first files when it is new.
+fn made(from: &Sources<'_>, directory: PathBuf, mount: &Wanted, seed: Option<&Digest>) -> Result<PathBuf> {
+    if if_absent(fs::symlink_metadata(&directory)).at(&directory, "cannot examine the cache")?.is_none() {
+        let job = MakeCache {
+            path: directory.clone(),
+            mode: mount.mode.unwrap_or(0o755),
+            owner: (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)),
+            seed: seed.cloned(),
+        };
+        worker::call_silently(from.engine, job)?;
     }
     Ok(directory)
 }
@@ -239,17 +240,18 @@ fn secret(from: &Sources<'_>, mount: &Wanted, mounted: &mut Mounted) -> Result<(
             false => Ok(()),
         };
     };
-    if mount.uid.unwrap_or(0) != 0 || mount.gid.unwrap_or(0) != 0 {
-        return Err(Error::unsupported("RUN --mount=type=secret with another owner than root is not supported")
-            .hint("use mode=0444"));
-    }
     if let Some(name) = &mount.env {
         let value = String::from_utf8(value.clone())
             .map_err(|_| Error::invalid(format!("the secret `{}` is not text", text::clean(&id))))?;
         mounted.secrets.push(format!("{name}={value}"));
     }
     if mount.env.is_none() || mount.target.is_some() {
-        let path = hidden_file(from, value, mount.mode.unwrap_or(0o400), &mut mounted.held)?;
+        let mode = mount.mode.unwrap_or(0o400);
+        let path = hidden_file(from, value, mode, &mut mounted.held)?;
+        let owner = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+        if owner != (0, 0) {
+            worker::call_silently(from.engine, GiveSecret { path: path.clone(), mode, owner })?;
+        }
         add(mounted, MountSource::Bind { path }, mount, &format!("/run/secrets/{id}"), true);
     }
     Ok(())

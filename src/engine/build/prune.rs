@@ -1,11 +1,10 @@
 //! What the build cache takes, and how it is kept small.
 
-use super::mounts;
-use crate::base::error::if_absent;
-use crate::base::publish::{self, Durability};
-use crate::base::{Result, ResultExt};
+use super::cache_mount::PruneMounts;
+use crate::base::Result;
 use crate::engine::Engine;
 use crate::engine::reclaim::reclaim;
+use crate::engine::worker;
 use crate::store::{CachedStep, beyond_budget};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -75,26 +74,10 @@ pub fn prune(engine: &Engine, all: bool, older: Option<Duration>, keep: Option<u
         pruned.freed += if is_shared { 0 } else { listed.record.layer.size };
     }
     if all && older.is_none() && keep.is_none() {
-        prune_mounts(engine)?;
+        worker::call_silently(engine, PruneMounts {})?;
     }
     reclaim(engine, Duration::ZERO)?;
     Ok(pruned)
-}
-
-fn prune_mounts(engine: &Engine) -> Result<()> {
-    let directory = mounts::caches(&engine.paths);
-    let entries = if_absent(std::fs::read_dir(&directory)).at(&directory, "cannot list")?;
-    for entry in entries.into_iter().flatten().flatten() {
-        let path = entry.path();
-        if !path.is_dir() {
-            continue;
-        }
-        let lock = std::fs::File::options().create(true).truncate(false).write(true).open(path.with_extension("lock"));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            publish::discard(&path, &engine.paths.trash(), Durability::Volatile)?;
-        }
-    }
-    Ok(())
 }
 
 /// The bytes that the cache may take: a tenth of the file system.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use super::events::{Event, Events};
 use super::interpret::RunAction;
 use super::jobs::TakeUpper;
+use crate::archive::pack::Times;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, time};
@@ -25,26 +26,13 @@ use crate::oci::{Digest, ImageConfig};
 use crate::spec::image::ImageOrigin;
 use crate::spec::namespaces::{Namespaces, NetworkRequest};
 use crate::spec::process::ProcessRequest;
-use crate::spec::storage::{MountRequest, StorageDriver};
+use crate::spec::storage::MountRequest;
 use crate::state::ContainerGuard;
 use crate::store::MadeLayer;
 use crate::supervise::protocol::{self, MAX_MESSAGE, Reply, Request};
 
 /// The host name of steps: BuildKit's.
 const HOSTNAME: &str = "buildkitsandbox";
-
-/// What is the same for all steps of a build.
-#[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    /// The driver that unites layers.
-    pub driver: StorageDriver,
-    /// `--network`.
-    pub networks: Vec<NetworkRequest>,
-    /// `--shm-size`.
-    pub shm_size: Option<u64>,
-    /// `--add-host`, as `run` takes it.
-    pub add_hosts: Vec<crate::spec::network::HostEntry>,
-}
 
 /// A step that is about to run.
 pub struct Step<'a> {
@@ -88,7 +76,7 @@ pub struct Control<'a> {
 pub fn run(
     steps: &Engine,
     images: &Engine,
-    around: &Surroundings,
+    template: &CreateRequest,
     step: Step<'_>,
     events: &Events<'_>,
     control: &mut Control<'_>,
@@ -96,8 +84,9 @@ pub fn run(
     let supervisor = supervisor(steps)?;
     let store = images.store()?;
     let trees = layer_trees(&store, step.layers, "the stage")?;
-    let mount_points = step.mounts.iter().map(|mount| mount.mount.target.clone()).collect();
-    let guard = create(steps, around, &step, &trees)?;
+    let mounts = template.storage.mounts.iter().chain(&step.mounts);
+    let mount_points = mounts.map(|mount| mount.mount.target.clone()).collect();
+    let guard = create(steps, template, &step, &trees)?;
     let id = guard.id.clone();
     (control.begun)(&id);
     failpoint::here("build.step.created")?;
@@ -129,7 +118,7 @@ pub fn run(
     }
 }
 
-fn create(steps: &Engine, around: &Surroundings, step: &Step<'_>, trees: &[PathBuf]) -> Result<ContainerGuard> {
+fn create(steps: &Engine, template: &CreateRequest, step: &Step<'_>, trees: &[PathBuf]) -> Result<ContainerGuard> {
     let RunAction { argv, env, proxies, cwd, user, network, .. } = step.action;
     let mut request = CreateRequest {
         process: ProcessRequest {
@@ -139,18 +128,15 @@ fn create(steps: &Engine, around: &Surroundings, step: &Step<'_>, trees: &[PathB
             cwd: Some(cwd.clone()),
             ..ProcessRequest::default()
         },
-        ..CreateRequest::default()
+        ..template.clone()
     };
     request.identity.user = Some(user.clone());
-    request.namespaces.networks = match network {
-        crate::dockerfile::Network::Default => around.networks.clone(),
-        crate::dockerfile::Network::None => vec![NetworkRequest::None],
-        crate::dockerfile::Network::Host => vec![NetworkRequest::Host],
-    };
-    request.storage.driver = around.driver;
-    request.storage.shm_size = around.shm_size.unwrap_or(request.storage.shm_size);
-    request.storage.mounts.clone_from(&step.mounts);
-    request.networking.add_hosts.clone_from(&around.add_hosts);
+    match network {
+        crate::dockerfile::Network::Default => {}
+        crate::dockerfile::Network::None => request.namespaces.networks = vec![NetworkRequest::None],
+        crate::dockerfile::Network::Host => request.namespaces.networks = vec![NetworkRequest::Host],
+    }
+    request.storage.mounts.extend(step.mounts.iter().cloned());
     request.lifecycle.remove = true;
     let (mode, host) = network_mode(steps, &request.namespaces)?;
     if host.is_none() {
@@ -243,16 +229,10 @@ fn pass_on(stream: std::io::PipeReader, is_error: bool, events: &Events<'_>) {
 }
 
 /// Makes the layer of what the command has changed, and takes its container away.
-pub fn take_layer(
-    steps: &Engine,
-    images: &Engine,
-    ended: Ended,
-    layers: &[Digest],
-    latest: Option<i64>,
-) -> Result<MadeLayer> {
+pub fn take_layer(steps: &Engine, images: &Engine, ended: Ended, layers: &[Digest], times: Times) -> Result<MadeLayer> {
     let Ended { guard, mount_points } = ended;
     let directory = steps.paths.container(&guard.id);
-    let job = TakeUpper { id: guard.id.clone(), directory, layers: layers.to_vec(), mount_points, latest };
+    let job = TakeUpper { id: guard.id.clone(), directory, layers: layers.to_vec(), mount_points, times };
     let made = worker::call_silently(images, job);
     steps.containers().remove(guard, publish::Durability::Volatile)?;
     made

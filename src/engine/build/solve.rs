@@ -18,12 +18,14 @@ use super::events::{Event, Events, Numbers, Watcher};
 use super::interpret::{Action, CopyAction, Interpreter, RunAction};
 use super::jobs::{EmptySteps, MakeLayer, Making};
 use super::mounts::{self, Mounted};
-use super::run_step::{self, Control, Outcome, Step, Surroundings};
+use super::permits::Permits;
+use super::request::BuildRequest;
+use super::run_step::{self, Control, Outcome, Step};
 use super::sources::{Known, field, finish};
 use super::stages::{Origin, Plan};
 use crate::base::paths::private_dir;
 use crate::base::{ContainerId, Error, Kind as ErrorKind, Result, text, time};
-use crate::dockerfile::{Diagnostic, Dockerfile, Instruction, Kind, Position, parse_trigger};
+use crate::dockerfile::{Diagnostic, Dockerfile, Instruction, Kind, Network, Position, parse_trigger};
 use crate::engine::Engine;
 use crate::engine::worker;
 use crate::oci::{Digest, ImageConfig, Platform};
@@ -45,14 +47,16 @@ pub struct Build<'a> {
     pub context: &'a Context,
     /// Directories of `--build-context`.
     pub contexts: &'a BTreeMap<String, Context>,
+    /// Images of `--build-context`: what they are called here.
+    pub images: BTreeMap<String, String>,
     /// The request.
-    pub request: &'a super::BuildRequest,
+    pub request: &'a BuildRequest,
     /// Receives the events.
     pub watcher: &'a dyn Watcher,
     /// The cache.
     pub cache: BuildCache,
-    /// What steps have around them.
-    pub around: Surroundings,
+    /// How many steps are done at the same time.
+    permits: Permits,
     /// What is built for.
     pub platform: Platform,
     /// The numbers of steps.
@@ -65,6 +69,10 @@ pub struct Build<'a> {
     over: AtomicBool,
     running: Mutex<BTreeSet<ContainerId>>,
     consumed: Mutex<BTreeSet<String>>,
+    /// The records that steps were made or taken from, by key.
+    used: Mutex<Vec<(Digest, CacheRecord)>>,
+    /// Several platforms are built: titles name them.
+    pub several: bool,
 }
 
 /// A stage that was built.
@@ -95,11 +103,13 @@ pub struct Failure {
     pub position: Option<Position>,
     /// The step, and the last that its command said.
     pub output: Option<Box<(String, Vec<u8>)>>,
+    /// The stage before it, if that was asked for.
+    pub before: Option<Box<Built>>,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, position: None, output: None }
+        Self { error, position: None, output: None, before: None }
     }
 }
 
@@ -114,8 +124,7 @@ impl<'a> Build<'a> {
         (file, file_name): (&'a Dockerfile, &'a str),
         plan: &'a Plan,
         (context, contexts): (&'a Context, &'a BTreeMap<String, Context>),
-        request: &'a super::BuildRequest,
-        around: Surroundings,
+        request: &'a BuildRequest,
         watcher: &'a dyn Watcher,
     ) -> Self {
         let known = context.identity().map(|name| Known::read(&known_in(engine).join(name))).unwrap_or_default();
@@ -127,11 +136,12 @@ impl<'a> Build<'a> {
             plan,
             context,
             contexts,
+            images: BTreeMap::new(),
             request,
             watcher,
             cache: store.build_cache(),
-            around,
-            platform: request.platform.clone().unwrap_or_else(Platform::host),
+            permits: Permits::new(request.jobs),
+            platform: request.platforms.first().cloned().unwrap_or_else(Platform::host),
             numbers: Numbers::default(),
             known: Mutex::new(known),
             results: Mutex::new(vec![None; file.stages.len()]),
@@ -140,6 +150,8 @@ impl<'a> Build<'a> {
             over: AtomicBool::new(false),
             running: Mutex::default(),
             consumed: Mutex::default(),
+            used: Mutex::default(),
+            several: false,
         }
     }
 
@@ -197,6 +209,11 @@ impl<'a> Build<'a> {
         self.over.load(Ordering::SeqCst)
     }
 
+    /// The records of the steps of this build, in the order in which they were done.
+    pub fn used_records(&self) -> Vec<(Digest, CacheRecord)> {
+        lock(&self.used).clone()
+    }
+
     /// The names of arguments that some stage has declared.
     pub fn consumed(&self) -> BTreeSet<String> {
         lock(&self.consumed).clone()
@@ -227,12 +244,12 @@ impl<'a> Build<'a> {
     }
 
     fn at(&self, position: Position) -> impl Fn(Error) -> Failure + '_ {
-        move |error| Failure { error, position: Some(position), output: None }
+        move |error| Failure { error, position: Some(position), output: None, before: None }
     }
 
     fn misread(&self, wrong: Diagnostic) -> Failure {
         let position = wrong.position;
-        Failure { error: wrong.into_error(self.file_name), position: Some(position), output: None }
+        Failure { error: wrong.into_error(self.file_name), position: Some(position), output: None, before: None }
     }
 
     fn stage(&self, index: usize) -> Result<Built, Failure> {
@@ -243,7 +260,7 @@ impl<'a> Build<'a> {
         for line in built.state.take_triggers() {
             let trigger = parse_trigger(&line).map_err(|wrong| {
                 let error = wrong.into_error(&format!("ONBUILD {line}"));
-                Failure { error, position: Some(stage.instruction.at), output: None }
+                Failure { error, position: Some(stage.instruction.at), output: None, before: None }
             })?;
             let trigger = Instruction { at: stage.instruction.at, ..trigger };
             self.instruction(index, &mut built, &trigger, &mut title)?;
@@ -259,10 +276,11 @@ impl<'a> Build<'a> {
     }
 
     fn title(&self, index: usize) -> String {
+        let platform = if self.several { format!("{} ", self.platform) } else { String::new() };
         match (&self.file.stages[index].name, self.file.stages.len()) {
-            (Some(name), _) => format!("{name} "),
-            (None, 1) => String::new(),
-            (None, _) => format!("stage-{index} "),
+            (Some(name), _) => format!("{platform}{name} "),
+            (None, 1) => platform,
+            (None, _) => format!("{platform}stage-{index} "),
         }
     }
 
@@ -300,11 +318,12 @@ impl<'a> Build<'a> {
             Origin::Image(name) | Origin::Context(name) => {
                 let events =
                     self.numbers.begin(self.watcher, &format!("[{}1/{}] FROM {name}", title.stage, title.steps));
-                let platform = self.plan.platforms[index].clone().or_else(|| self.request.platform.clone());
+                let platform = self.plan.platforms[index].clone().or_else(|| self.request.platforms.first().cloned());
                 let image = self
                     .image(name, platform, &events)
                     .inspect_err(|error| events.tell(Event::Failed(&error.chain())))?;
-                let config = self.engine.store()?.image_config(&image)?;
+                let mut config = self.engine.store()?.image_config(&image)?;
+                self.request.changed.inherit(&mut config);
                 let created = config.created.clone().unwrap_or(now);
                 Ok(Built { base: Some(image), layers: Vec::new(), state: begin(config, &created) })
             }
@@ -346,7 +365,13 @@ impl<'a> Build<'a> {
                 let told = if self.is_over() { cancelled().chain() } else { error.chain() };
                 events.tell(Event::Failed(&told));
                 let output = (events.name().to_owned(), events.tail());
-                Err(Failure { error, position: Some(line.at), output: Some(Box::new(output)) })
+                let before = self.request.keeps_failed && matches!(action, Action::Run(_));
+                let before = before.then(|| Box::new(built.clone())).map(|mut before| {
+                    // The step's own line, which has no layer.
+                    before.state.config.history.pop();
+                    before
+                });
+                Err(Failure { error, position: Some(line.at), output: Some(Box::new(output)), before })
             }
         }
     }
@@ -363,23 +388,29 @@ impl<'a> Build<'a> {
         let fresh =
             self.request.no_cache || self.request.no_cache_filter.iter().any(|other| other.eq_ignore_ascii_case(stage));
         let find = || if fresh { Ok(None) } else { self.cache.find(key) };
+        let found = |record: CacheRecord| {
+            lock(&self.used).push((key.clone(), record.clone()));
+            Ok(record)
+        };
         if let Some(record) = find()? {
             events.tell(Event::Cached);
-            return Ok(record);
+            return found(record);
         }
         let _doing = self.cache.lock(key, &mut |first| self.waits(events, first))?;
         if let Some(record) = find()? {
             events.tell(Event::Cached);
-            return Ok(record);
+            return found(record);
         }
+        let permit = self.permits.take();
         let layer = make()?;
+        drop(permit);
         let created = match self.request.epoch.map(jiff::Timestamp::from_second) {
             Some(Ok(epoch)) => time::rfc3339(epoch),
             _ => time::rfc3339(time::now()),
         };
         let record = self.cache.put(key, layer, &created, description)?;
         events.done();
-        Ok(record)
+        found(record)
     }
 
     /// Called while somebody else holds the lock of a step.
@@ -393,10 +424,10 @@ impl<'a> Build<'a> {
     /// The beginning of a key: what kind of step it is, and the layers below it.
     pub fn key(&self, kind: &str, stack: &[Digest]) -> Sha256 {
         let mut sum = Sha256::new();
-        field(&mut sum, b"coracle build", b"1");
+        field(&mut sum, b"coracle build", b"2");
         field(&mut sum, b"kind", kind.as_bytes());
         field(&mut sum, b"platform", self.platform.to_string().as_bytes());
-        field(&mut sum, b"epoch", format!("{:?}", self.request.epoch).as_bytes());
+        field(&mut sum, b"times", format!("{:?}", self.request.times()).as_bytes());
         for layer in stack {
             field(&mut sum, b"layer", layer.to_string().as_bytes());
         }
@@ -417,7 +448,7 @@ impl<'a> Build<'a> {
             let job = MakeLayer {
                 layers: stack.to_vec(),
                 what: Making::Directory(path.to_owned()),
-                latest: self.request.epoch,
+                times: self.request.times(),
             };
             worker::call_silently(self.engine, job)
         })
@@ -432,14 +463,22 @@ impl<'a> Build<'a> {
         shown: &str,
     ) -> Result<CacheRecord> {
         let (from, digest) = self.inputs(index, copy, events)?;
+        let looked = self.look(copy, events)?;
         // A linked copy is the same over any layers, unless names of owners are looked up in them.
         let names = copy.chown.as_ref().is_some_and(|owner| owner.contains(|letter: char| letter.is_alphabetic()));
         let mut sum = self.key("copy", if copy.link && !names { &[] } else { stack });
         // Which stage the files come from does not count, their contents do.
-        let described = CopyAction { from: None, ..copy.clone() };
+        let described = CopyAction { from: None, remotes: Vec::new(), ..copy.clone() };
         field(&mut sum, b"action", format!("{described:?}").as_bytes());
         field(&mut sum, b"inputs", format!("{digest:?}").as_bytes());
-        self.cached((index, &finish(sum)?), events, shown, &mut || self.make_copy(copy, from.clone(), stack))
+        for looked in &looked {
+            field(&mut sum, b"remote", looked.key().as_bytes());
+        }
+        let mut looked = Some(looked);
+        self.cached((index, &finish(sum)?), events, shown, &mut || {
+            let fetched = self.fetch(looked.take().unwrap_or_default())?;
+            self.make_copy(copy, from.clone(), &fetched, stack)
+        })
     }
 
     fn run_step(
@@ -454,6 +493,11 @@ impl<'a> Build<'a> {
             return Err(Error::invalid("RUN in an empty stage: there is nothing to run")
                 .hint("begin it with an image, or COPY something first"));
         }
+        if run.network == Network::Host && !self.request.may_use_host_network() {
+            return Err(Error::usage("entitlement network.host is not allowed").hint(
+                "the step would reach what listens on this machine's loopback alone: --allow network.host permits it",
+            ));
+        }
         let bound = mounts::bind(run, &mut |action| self.bound(index, action, events))?;
         let mut sum = self.key("run", stack);
         field(&mut sum, b"argv", format!("{:?}", run.argv).as_bytes());
@@ -464,7 +508,7 @@ impl<'a> Build<'a> {
             format!("{:?} {:?} {:?} {:?}", run.cwd, run.user, run.network, run.script).as_bytes(),
         );
         field(&mut sum, b"mounts", bound.key().as_bytes());
-        field(&mut sum, b"hosts", format!("{:?}", self.around.add_hosts).as_bytes());
+        field(&mut sum, b"around", self.request.step_key().as_bytes());
         self.cached((index, &finish(sum)?), events, shown, &mut || {
             self.execute((run, architecture), &bound, stack, events)
         })
@@ -491,7 +535,7 @@ impl<'a> Build<'a> {
             id = Some(begun.clone());
         };
         let mut control = Control { begun: &mut begun, is_over: &|| self.is_over() };
-        let outcome = run_step::run(&self.steps, self.engine, &self.around, step, events, &mut control);
+        let outcome = run_step::run(&self.steps, self.engine, &self.request.step, step, events, &mut control);
         if let Some(id) = &id {
             lock(&self.running).remove(id);
         }
@@ -507,7 +551,7 @@ impl<'a> Build<'a> {
     fn layer_of(&self, outcome: Outcome, run: &RunAction, stack: &[Digest]) -> Result<MadeLayer> {
         match outcome {
             Outcome::Done(ended) if !self.is_over() => {
-                run_step::take_layer(&self.steps, self.engine, ended, stack, self.request.epoch)
+                run_step::take_layer(&self.steps, self.engine, ended, stack, self.request.times())
             }
             Outcome::Done(ended) => {
                 run_step::forget(&self.steps, ended)?;

@@ -1,6 +1,7 @@
 //! The files that a `COPY` names, found in their view: patterns resolved, what `.dockerignore` and `--exclude` leave out
 //! left out, and their digest, which never depends on times.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
@@ -263,14 +264,14 @@ impl Finder<'_> {
 }
 
 /// Opens files of a view one after the other; neighbours cost no look-up of their directory.
-pub struct Opener<'a> {
-    view: &'a View,
+pub struct Opener<V = View> {
+    view: V,
     directory: Option<(Vec<u8>, Directory)>,
 }
 
-impl<'a> Opener<'a> {
+impl<V: Borrow<View>> Opener<V> {
     /// For the files of `view`.
-    pub fn new(view: &'a View) -> Self {
+    pub fn of(view: V) -> Self {
         Self { view, directory: None }
     }
 
@@ -281,7 +282,7 @@ impl<'a> Opener<'a> {
             None => (&b""[..], path),
         };
         if self.directory.as_ref().is_none_or(|(open, _)| open != parent) {
-            let mut resolved = self.view.resolve(parent, false)?;
+            let mut resolved = self.view.borrow().resolve(parent, false)?;
             let directory = resolved
                 .directories
                 .pop()
@@ -298,7 +299,7 @@ impl<'a> Opener<'a> {
 /// compressed or not.
 pub fn archives(view: &View, sources: Vec<Source>) -> Result<(Vec<File>, Vec<Source>)> {
     let (mut packed, mut plain) = (Vec::new(), Vec::new());
-    let mut opener = Opener::new(view);
+    let mut opener = Opener::of(view);
     for source in sources {
         let file = match source.entries.as_slice() {
             [only] if only.kind() == FileType::RegularFile => Some(opener.open(&only.path)?),
@@ -312,7 +313,8 @@ pub fn archives(view: &View, sources: Vec<Source>) -> Result<(Vec<File>, Vec<Sou
     Ok((packed, plain))
 }
 
-fn is_archive(file: &File) -> Result<bool> {
+/// Whether a file is a tar stream, compressed or not.
+pub fn is_archive(file: &File) -> Result<bool> {
     let mut head = Vec::new();
     let mut read = || crate::archive::inflate(file, Compression::None)?.take(512).read_to_end(&mut head);
     // What cannot be decompressed is an ordinary file.
@@ -365,7 +367,7 @@ const RACY: i64 = 2;
 /// The digest of what the sources are: names, kinds, modes, links, contents, and owners where they count; never times.
 pub fn digest(view: &View, sources: &[Source], known: &mut Known, now: i64) -> Result<Digest> {
     let mut sum = Sha256::new();
-    let mut opener = Opener::new(view);
+    let mut opener = Opener::of(view);
     for source in sources {
         field(&mut sum, b"source", &source.name);
         for parent in &source.parents {
@@ -431,19 +433,8 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     fn action(sources: &[&str]) -> CopyAction {
-        CopyAction {
-            sources: sources.iter().map(|source| (*source).to_owned()).collect(),
-            inline: Vec::new(),
-            from: None,
-            target: "/".into(),
-            chown: None,
-            chmod: None,
-            link: false,
-            parents: false,
-            exclude: Vec::new(),
-            add: false,
-            unpack: None,
-        }
+        let sources = sources.iter().map(|source| (*source).to_owned()).collect();
+        CopyAction { sources, target: "/".into(), ..CopyAction::default() }
     }
 
     fn context(files: &[&str]) -> (Staging, View) {

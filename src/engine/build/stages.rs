@@ -48,6 +48,10 @@ pub struct Wanted<'a> {
     pub platform: Option<Platform>,
     /// The names of `--build-context`.
     pub contexts: BTreeSet<String>,
+    /// `--from`: the image of the first stage.
+    pub first_base: Option<&'a str>,
+    /// Stages that the target does not use are needed as well.
+    pub all: bool,
 }
 
 /// `TARGETPLATFORM`, `BUILDPLATFORM` and their parts.
@@ -102,8 +106,11 @@ pub fn plan(file: &Dockerfile, wanted: &Wanted<'_>) -> Result<Plan, Wrong> {
         bases.push(base(file, index, stage, &arguments, wanted).map_err(Wrong::File)?);
         platforms.push(stage_platform(file, stage, &arguments).map_err(Wrong::File)?);
     }
+    if let Some(image) = wanted.first_base {
+        bases[0] = Origin::Image(image.to_owned());
+    }
     let mut needed = BTreeSet::new();
-    let mut open = vec![target];
+    let mut open = if wanted.all { (0..file.stages.len()).collect() } else { vec![target] };
     while let Some(index) = open.pop() {
         if needed.insert(index) {
             open.extend(dependencies(file, index, &bases));

@@ -237,6 +237,25 @@ impl Directory {
         }
     }
 
+    /// Whether one of its layers says that nothing below it is visible.
+    pub fn is_opaque(&self) -> bool {
+        self.union && self.layers.last().is_some_and(whiteout::is_opaque)
+    }
+
+    /// The names that a whiteout hides, sorted.
+    pub fn hidden_names(&self) -> Result<Vec<Vec<u8>>> {
+        let mut hidden = BTreeSet::new();
+        for fd in &self.layers {
+            for entry in Dir::read_from(fd).context(|| "cannot list a directory")? {
+                let name = entry.context(|| "cannot list a directory")?.file_name().to_bytes().to_vec();
+                if name != b"." && name != b".." && self.look(&name)?.is_none() {
+                    hidden.insert(name);
+                }
+            }
+        }
+        Ok(hidden.into_iter().collect())
+    }
+
     /// Its own attributes.
     pub fn stat(&self) -> Result<Stat> {
         let top = self.layers.first().ok_or_else(|| Error::system("a directory without layers"))?;

@@ -187,6 +187,14 @@ jobs! {
     PutImage(jobs::PutImage),
     /// Writes the files of a built image.
     ExportFiles(build::export::ExportFiles),
+    /// Makes the directory of a cache mount.
+    MakeCache(build::cache_mount::MakeCache),
+    /// Gives a secret to another user of a step.
+    GiveSecret(build::cache_mount::GiveSecret),
+    /// Removes the directories of cache mounts.
+    PruneMounts(build::cache_mount::PruneMounts),
+    /// Makes one layer of several.
+    SquashLayers(build::squash::SquashLayers),
     /// Unpacks the context of a build.
     UnpackContext(build::UnpackContext),
     /// Frees the space of what was removed.

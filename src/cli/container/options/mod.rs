@@ -1,18 +1,18 @@
 //! The options that `run` and `create` share: what the user may say about a new container. Each group of them has a file,
 //! whose `group` gives the value of the same name in `spec`.
 
-mod cgroups;
+pub mod cgroups;
 mod health;
 mod identity;
 mod image;
 mod lifecycle;
-mod namespaces;
-mod networking;
+pub mod namespaces;
+pub mod networking;
 mod process;
 pub mod resources;
 mod secrets;
-mod security;
-mod storage;
+pub mod security;
+pub mod storage;
 
 use std::path::{Path, PathBuf};
 

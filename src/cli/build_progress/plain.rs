@@ -1,21 +1,14 @@
-//! How a build is shown: BuildKit's plain lines on standard error.
+//! `--progress=plain`: a line for each thing that happens, as BuildKit has it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::ui::Lines;
+use crate::cli::ui::Lines;
 use crate::engine::build::events::{Event, Watcher};
 
 /// Longer lines of a program are shown in pieces, in bytes.
 const LINE: usize = 16 << 10;
-
-/// Nothing is shown.
-pub struct Quiet;
-
-impl Watcher for Quiet {
-    fn event(&self, _step: usize, _event: &Event<'_>) {}
-}
 
 /// A line for each thing that happens.
 pub struct Plain {

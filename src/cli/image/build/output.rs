@@ -83,6 +83,26 @@ impl FromStr for BuildOutput {
 }
 
 impl BuildOutput {
+    /// Writes the files of images for several platforms: a directory for each.
+    fn write_several(
+        &self,
+        context: &Context,
+        engine: &Engine,
+        report: &BuildReport,
+        request: &BuildRequest,
+    ) -> Result<()> {
+        match (&self.dest, self.kind) {
+            (None, _) => Ok(()),
+            (Some(dest), OutputKind::Local) => report.images.iter().try_for_each(|(platform, image)| {
+                let place = context.path(dest).join(platform.to_string().replace('/', "_"));
+                std::fs::create_dir_all(&place).at(&place, "cannot create")?;
+                export::directory(engine, image, request.times(), &place)
+            }),
+            (Some(_), _) => Err(Error::unsupported("this output holds images for one platform only")
+                .hint("`--output type=local` makes a directory for each; `--push` sends an index")),
+        }
+    }
+
     /// Writes it.
     pub fn write(
         &self,
@@ -92,6 +112,9 @@ impl BuildOutput {
         request: &BuildRequest,
     ) -> Result<()> {
         let image = &report.image;
+        if report.images.len() > 1 {
+            return self.write_several(context, engine, report, request);
+        }
         // Without a destination it is an image that is stored here.
         let Some(dest) = &self.dest else { return Ok(()) };
         let stream = || -> Result<Output> {
@@ -106,8 +129,8 @@ impl BuildOutput {
         };
         match self.kind {
             OutputKind::Image | OutputKind::Registry => Ok(()),
-            OutputKind::Local => export::directory(engine, image, request.epoch, &context.path(dest)),
-            OutputKind::Tar => export::tar(engine, image, request.epoch, file()?),
+            OutputKind::Local => export::directory(engine, image, request.times(), &context.path(dest)),
+            OutputKind::Tar => export::tar(engine, image, request.times(), file()?),
             OutputKind::Docker => layout(Format::DockerArchive, file()?),
             OutputKind::Oci if !self.tar => layout(Format::OciDirectory, Output::Directory(context.path(dest))),
             OutputKind::Oci => layout(Format::OciArchive, file()?),
