@@ -75,6 +75,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "unshare" -d 'Run a 
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Take names away from an image, all if none is given'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "update" -d 'Change settings of one or more containers, running or not'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "wait" -d 'Block until one or more containers stop, then print their exit codes'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "auto-update" -d 'Start services of containers again that have a newer image'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "info" -d 'Display information about this installation'
@@ -86,6 +87,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "manifest" -d 'Manag
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "compose" -d 'Run projects of several containers'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "quadlet" -d 'Run containers as services of systemd'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "healthcheck" -d 'Manage health checks of containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Manage the build cache'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "buildx" -d 'Build images, and manage the build cache'
@@ -584,6 +586,14 @@ complete -c coracle -n "__fish_coracle_using_subcommand wait" -l condition -d 'W
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l ignore -d 'Print -1 for a container that is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -s l -l latest -d 'The container that was created last'
 complete -c coracle -n "__fish_coracle_using_subcommand wait" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l authfile -d 'Take the credentials of registries from this file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l rollback -d 'Go back to the old image if a service does not start with the newer one' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l tls-verify -d 'Demand TLS with a certificate that is trusted' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l dry-run -d 'Only say for which containers there is a newer image'
+complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand events" -s f -l filter -d 'Filter by container, event, image, label, network, scope, type or volume' -r -a "(__fish_coracle_names)"
@@ -1440,6 +1450,47 @@ complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l variables -d 'Print the variables that the files name, and their defaults'
 complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l volumes -d 'Print the names of volumes'
 complete -c coracle -n "__fish_coracle_using_subcommand compose; and __fish_seen_subcommand_from convert" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "check" -d 'Look for mistakes in Quadlet files, and name their lines'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "generate" -d 'Make systemd units of the Quadlet files, as systemd does at login'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "install" -d 'Install Quadlet files for the user'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "ls" -d 'List Quadlet files and their units'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "list" -d 'List Quadlet files and their units'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "print" -d 'Show the text of a Quadlet file'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "rm" -d 'Remove installed Quadlet files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and not __fish_seen_subcommand_from check generate install ls list print rm remove" -f -a "remove" -d 'Remove installed Quadlet files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from check" -l format -d 'How to show the findings: \'json\' for programs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from check" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from generate" -l dry-run -d 'Print the units instead of writing them'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from generate" -l session -d 'Write the units for this session, have systemd read them, and start what is to be started with the session'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from generate" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from install" -l reload-systemd -d 'Have systemd read the files' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from install" -s r -l replace -d 'Replace files of the same name'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from install" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Filter by name, with * and ?' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from ls" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'Leave out the headers of a table'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Only display the names of the files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from ls" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from list" -s f -l filter -d 'Filter by name, with * and ?' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from list" -l format -d 'Format with a Go template: \'table\', \'table TEMPLATE\', \'json\' or \'TEMPLATE\'' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from list" -s n -l noheading -d 'Leave out the headers of a table'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Only display the names of the files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from list" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from print" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from rm" -l reload-systemd -d 'Have systemd notice that the files are gone' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all of the user\'s files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from rm" -s f -l force -d 'Stop services that run, and remove their files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'It does not matter that a file is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -l reload-systemd -d 'Have systemd notice that the files are gone' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -s a -l all -d 'Remove all of the user\'s files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -s f -l force -d 'Stop services that run, and remove their files'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'It does not matter that a file is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'
@@ -1568,13 +1619,16 @@ complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "create" -d 'Make an index of images in a registry'
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "inspect" -d 'Show what a registry has under a name'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "df" -d 'Show disk usage'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "info" -d 'Display information about this installation'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info prune" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "df" -d 'Show disk usage'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "linger" -d 'Keep containers when you log out, and start them at boot'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "wait-network" -d 'Wait until this machine has a default route'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "service" -d 'Manage the units of coracle in your systemd'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Layers that no image has are left over when they are older' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair: remove containers of damaged images as well'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read the contents of layers'
@@ -1596,11 +1650,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from info" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from linger" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Filter by label or until' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all unused images, not just dangling ones'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask first'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove unused anonymous volumes, too; called as podman, those with names as well'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from wait-network" -l timeout -d 'Seconds after which to go on without one' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from wait-network" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from service" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from service" -f -a "install" -d 'Have systemd start containers and Quadlet files with your session'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from service" -f -a "remove" -d 'Remove the units of coracle from your systemd'
 
 function __fish_coracle_names
     set -l words (commandline -opc)

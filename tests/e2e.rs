@@ -74,6 +74,8 @@ mod prune;
 mod pull;
 #[path = "e2e/push.rs"]
 mod push;
+#[path = "e2e/quadlet.rs"]
+mod quadlet;
 #[path = "e2e/registries.rs"]
 mod registries;
 #[path = "e2e/restart.rs"]

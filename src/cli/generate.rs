@@ -4,7 +4,7 @@
 use clap::{Arg, ArgAction, Command};
 use clap_complete::{Generator, Shell};
 
-use super::tree;
+use super::{manual, tree};
 use crate::base::{Error, Result, ResultExt};
 
 /// The name in what is generated.
@@ -13,7 +13,10 @@ const PROGRAM: &str = "coracle";
 /// File names and contents of `man/`: one page for each command.
 pub fn man_pages() -> Result<Vec<(String, Vec<u8>)>> {
     let mut pages = Vec::new();
-    collect_pages(&with_help(tree::whole(PROGRAM)), PROGRAM, &mut pages)?;
+    collect_pages(&with_help(tree::whole(PROGRAM)), &[], &mut pages)?;
+    for (name, section, about, text) in manual::PAGES {
+        pages.push((format!("{name}.{section}"), manual::page(name, section, about, text).into_bytes()));
+    }
     Ok(pages)
 }
 
@@ -104,19 +107,6 @@ complete -c coracle -n "count (__fish_coracle_names) >/dev/null" -f -k -a "(__fi
     lines.collect::<String>() + ask
 }
 
-/// What no definition of a command tells, for the first manual page.
-const FILES: &str = r#".SH FILES
-.TP
-\fI$XDG_CONFIG_HOME/coracle/config.toml\fR
-What options are when they are not given; it need not exist, and what is not known in it is an error.
-.nf
-
-[network]
-low_ports = "remap"     # as \-\-low\-ports: "refuse" or "remap"
-host\-loopback = true   # as \-\-network NAME:host\-loopback, for all networks that say nothing else
-.fi
-"#;
-
 /// `--help` is read before clap sees it; here it is shown like any flag.
 fn with_help(command: Command) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
@@ -124,20 +114,56 @@ fn with_help(command: Command) -> Command {
     command.arg(Arg::new("help").long("help").action(ArgAction::Help).help("Print help"))
 }
 
-fn collect_pages(command: &Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
+fn collect_pages(command: &Command, words: &[&str], pages: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
+    let name = [&[PROGRAM], words].concat().join("-").replace(' ', "-");
     let mut page = Vec::new();
-    let titled = command.clone().display_name(name.to_owned()).bin_name(name.replace('-', " "));
-    clap_mangen::Man::new(titled)
-        .source("coracle")
-        .manual("coracle")
-        .render(&mut page)
-        .context(|| "cannot make a manual page")?;
-    if name == PROGRAM {
-        page.extend_from_slice(FILES.as_bytes());
+    // Another spelling of a command has the page of the shorter one.
+    match manual::shorter(words).filter(|_| words.len() > 1) {
+        Some(shorter) => page.extend_from_slice(format!(".so man1/{PROGRAM}-{shorter}.1\n").as_bytes()),
+        None => {
+            let about = manual::about(words).unwrap_or_default();
+            let mut titled = command.clone().display_name(name.clone()).bin_name(name.replace('-', " "));
+            if !about.paragraphs.is_empty() {
+                titled = titled.long_about(about.paragraphs.join("\n\n"));
+            }
+            let man = clap_mangen::Man::new(titled)
+                .source(format!("coracle {}", env!("CARGO_PKG_VERSION")))
+                .manual("coracle");
+            man.render(&mut page).context(|| "cannot make a manual page")?;
+            page.extend_from_slice(manual::sections(&about, &see_also(words)).as_bytes());
+        }
     }
     pages.push((format!("{name}.1"), page));
     for subcommand in command.get_subcommands() {
-        collect_pages(subcommand, &format!("{name}-{}", subcommand.get_name()), pages)?;
+        let words = [words, &[subcommand.get_name()]].concat();
+        collect_pages(subcommand, &words, pages)?;
     }
     Ok(())
+}
+
+/// Other pages that belong to a command.
+fn see_also(words: &[&str]) -> Vec<&'static str> {
+    let more: &[&str] = match words.first().copied().unwrap_or_default() {
+        "" => &[
+            "coracle.toml(5)",
+            "coracle-build(5)",
+            "coracle-quadlet(5)",
+            "coracle-network(7)",
+            "coracle-rootless(7)",
+            "coracle-storage(7)",
+        ],
+        "run" | "create" => &["coracle-network(7)", "coracle-rootless(7)", "coracle-storage(7)", "coracle.toml(5)"],
+        "build" => &["coracle-build(5)", "coracle-storage(7)"],
+        "builder" | "buildx" => &["coracle-build(5)"],
+        "config" => &["coracle.toml(5)"],
+        "network" | "port" => &["coracle-network(7)"],
+        "volume" | "images" | "rmi" | "image" => &["coracle-storage(7)"],
+        "quadlet" | "auto-update" | "generate" => &["coracle-quadlet(5)"],
+        "doctor" | "unshare" => &["coracle-rootless(7)"],
+        _ => &[],
+    };
+    match words {
+        [] => more.to_vec(),
+        _ => [&["coracle(1)"], more].concat(),
+    }
 }

@@ -16,6 +16,7 @@ mod builder;
 mod complete;
 mod compose;
 mod config;
+mod configuration;
 mod container;
 mod context;
 mod elsewhere;
@@ -25,9 +26,11 @@ mod image;
 mod inspect;
 mod login;
 mod logout;
+mod manual;
 mod network;
 mod progress;
 mod push_progress;
+mod quadlet;
 mod registry_options;
 mod system;
 mod table;
@@ -61,7 +64,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));
-    let outcome = match words(args) {
+    let outcome = match words(args).map(|words| generator(&name, words)) {
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
         }
@@ -75,6 +78,16 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     let outcome = outcome.and_then(|code| ui.flush().map(|()| code).map_err(Failure::plain));
     ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&ui)))
+}
+
+/// The command line of systemd's generator, which is called by its name.
+fn generator(name: &str, words: Vec<String>) -> Vec<String> {
+    match name.rsplit('/').next() {
+        Some(quadlet::generate::GENERATOR) => {
+            ["quadlet", "generate"].map(String::from).into_iter().chain(words).collect()
+        }
+        _ => words,
+    }
 }
 
 /// The arguments as text, without the program's name.
@@ -160,6 +173,7 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
         }
         Asked::Verb(verb, called_by, arguments) => {
             let command = verb.command(program, &called_by);
+            let words_of = called_by.clone();
             let called = std::iter::once(program).chain(called_by).collect::<Vec<_>>().join(" ");
             if level >= Level::Debug {
                 let lines = ui::Lines::on_stderr();
@@ -167,23 +181,33 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
             }
             let mut context = Context::new(persona, Environment::of_process(), globals, level);
             context.before = before(rest, arguments).to_vec();
-            run(verb, command, &called, arguments, &context)
+            run(verb, command, &called, &words_of, arguments, &context)
         }
     }
 }
 
 fn run(
     verb: &Verb,
-    mut command: clap::Command,
+    command: clap::Command,
     called: &str,
+    words: &[&str],
     arguments: &[String],
     context: &Context,
 ) -> Result<u8, Failure> {
     let failure = |error: Error| Failure { code: verb.codes.of(context.persona, &error), see: None, error };
     let see = || see(called, Some(&verb.usage_line(called)));
-    let parsed = verb.parse(&command, called, arguments);
+    // A configuration that cannot be read must not keep anybody from repairing it.
+    let usual = match words.first() {
+        Some(&"config") => Vec::new(),
+        _ => configuration::defaults::of(context, words).map_err(failure)?,
+    };
+    let arguments = [&usual, arguments].concat();
+    let parsed = verb.parse(&command, called, &arguments);
     match parsed.map_err(|wrong| Failure { code: wrong.code(context.persona), see: see(), error: wrong.error })? {
-        Parsed::Help => context.ui.text(&command.render_help().to_string()).map_err(Failure::plain)?,
+        Parsed::Help => {
+            let mut command = manual::with_prose(command, context.persona.program(), words);
+            context.ui.text(&command.render_help().to_string()).map_err(Failure::plain)?;
+        }
         Parsed::Arguments(matches) => {
             let code = (verb.run)(context, &matches).map_err(failure)?;
             return context.ui.flush().map(|()| code).map_err(Failure::plain);
@@ -288,7 +312,7 @@ fn unknown<'a>(word: &str, noun: Option<&str>, persona: Persona, known: impl Ite
 fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>, as_error: bool) -> Result<u8, Failure> {
     let mut command = match noun {
         Some(noun) => tree::noun_command(program, noun),
-        None => tree::whole(program),
+        None => manual::overview(program),
     };
     let help = command.render_help().to_string();
     if as_error {

@@ -4,6 +4,7 @@ use crate::spec::identity::IdentityRequest;
 
 /// Options about host name and user.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "User and name")]
 pub struct IdentityOptions {
     /// The container's host name
     #[arg(short = 'h', long, value_name = "NAME")]

@@ -6,6 +6,7 @@ use crate::spec::image::ImageRequest;
 
 /// Options about the image.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Image")]
 pub struct ImageOptions {
     /// The platform of the image, if it has several: os/architecture[/variant]
     #[arg(long, value_name = "PLATFORM")]

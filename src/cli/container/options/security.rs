@@ -9,6 +9,7 @@ use crate::spec::security::{Device, Security, SecurityHost};
 
 /// Options about capabilities, seccomp and the like.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
     /// Add a Linux capability
     #[arg(long, value_name = "CAPABILITY")]
