@@ -10,15 +10,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::base::error::if_absent;
-use crate::base::{Result, ResultExt, time};
+use crate::base::{Result, ResultExt, poll, time};
 use crate::spec::logs::{Entry, Selection};
 
 /// How much is read at once.
@@ -199,11 +197,8 @@ impl Watch {
             std::thread::sleep(longest.min(POLL));
             return Ok(());
         };
-        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => return Ok(()),
-            Ok(_) => {}
-            Err(errno) => return Err(errno).context(|| "cannot wait for the log"),
+        if !poll::readable(inotify, Some(longest)).context(|| "cannot wait for the log")? {
+            return Ok(());
         }
         match inotify.read_events() {
             Ok(_) | Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Ok(()),

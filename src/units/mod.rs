@@ -30,3 +30,6 @@ pub mod systemctl;
 pub mod unit_file;
 pub mod user_units;
 pub mod words;
+
+#[cfg(test)]
+mod podman_tests;

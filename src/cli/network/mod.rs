@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod create;
+pub mod go_names;
 pub mod inspect;
 pub mod list;
 pub mod remove;

@@ -1,4 +1,4 @@
-//! Whole files and the services they become. `tests/quadlet.rs` compares many more with podman's own generator.
+//! Whole files and the services they become. `podman_tests.rs` compares many more with podman's own generator.
 
 use std::path::Path;
 

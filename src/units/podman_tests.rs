@@ -1,17 +1,17 @@
-//! Quadlet files in `tests/quadlet/*/` become the units that podman 5.8 makes of them: `podman.txt` beside them, which
+//! Tests: Quadlet files in `tests/quadlet/*/` become the units that podman 5.8 makes of them: `podman.txt` beside them, which
 //! `contrib/quadlet-oracle` records from podman's own generator.
 //!
 //! The order of flags is not compared: podman's is that of a map and differs from run to run. What differs on purpose is
 //! in `as_ours`.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use coracle::units::convert::Severity;
-use coracle::units::unit_file::UnitFile;
-use coracle::units::words::{self, Escapes};
-use coracle::units::{output, sources};
+use super::convert::Severity;
+use super::keys::{FileType, Form};
+use super::unit_file::UnitFile;
+use super::words::{self, Escapes};
+use super::{output, sources};
 
 /// Units by their names: each line is `SECTION KEY=VALUE`, sorted; command lines are sorted words.
 type Units = BTreeMap<String, Vec<String>>;
@@ -119,10 +119,10 @@ fn every_key_is_in_a_case() {
     }
     // Keys that podman 5.8 has not, and one that coracle refuses.
     let newer = ["Umask", "ImageVolume", "UID", "GID", "ContainersConfModule"];
-    for file_type in coracle::units::keys::FileType::ALL {
+    for file_type in FileType::ALL {
         for key in file_type.keys().iter().filter(|key| !newer.contains(&key.name)) {
             let generic = ["GlobalArgs", "PodmanArgs", "ServiceName"].contains(&key.name)
-                || matches!(key.form, coracle::units::keys::Form::Deprecated(_));
+                || matches!(key.form, Form::Deprecated(_));
             let there = used.contains(&(file_type.section(), key.name.to_owned()));
             assert!(there || generic, "no case has `{}` in [{}]", key.name, file_type.section());
         }
