@@ -40,6 +40,9 @@ _coracle() {
             coracle,compose)
                 cmd="coracle__subcmd__compose"
                 ;;
+            coracle,config)
+                cmd="coracle__subcmd__config"
+                ;;
             coracle,container)
                 cmd="coracle__subcmd__container"
                 ;;
@@ -63,6 +66,9 @@ _coracle() {
                 ;;
             coracle,export)
                 cmd="coracle__subcmd__export"
+                ;;
+            coracle,generate)
+                cmd="coracle__subcmd__generate"
                 ;;
             coracle,healthcheck)
                 cmd="coracle__subcmd__healthcheck"
@@ -220,6 +226,18 @@ _coracle() {
             coracle__subcmd__compose,convert)
                 cmd="coracle__subcmd__compose__subcmd__config"
                 ;;
+            coracle__subcmd__config,edit)
+                cmd="coracle__subcmd__config__subcmd__edit"
+                ;;
+            coracle__subcmd__config,get)
+                cmd="coracle__subcmd__config__subcmd__get"
+                ;;
+            coracle__subcmd__config,set)
+                cmd="coracle__subcmd__config__subcmd__set"
+                ;;
+            coracle__subcmd__config,show)
+                cmd="coracle__subcmd__config__subcmd__show"
+                ;;
             coracle__subcmd__container,attach)
                 cmd="coracle__subcmd__container__subcmd__attach"
                 ;;
@@ -306,6 +324,9 @@ _coracle() {
                 ;;
             coracle__subcmd__container,wait)
                 cmd="coracle__subcmd__container__subcmd__wait"
+                ;;
+            coracle__subcmd__generate,systemd)
+                cmd="coracle__subcmd__generate__subcmd__systemd"
                 ;;
             coracle__subcmd__healthcheck,run)
                 cmd="coracle__subcmd__healthcheck__subcmd__run"
@@ -475,6 +496,9 @@ _coracle() {
             coracle__subcmd__system,linger)
                 cmd="coracle__subcmd__system__subcmd__linger"
                 ;;
+            coracle__subcmd__system,persona)
+                cmd="coracle__subcmd__system__subcmd__persona"
+                ;;
             coracle__subcmd__system,prune)
                 cmd="coracle__subcmd__system__subcmd__prune"
                 ;;
@@ -483,6 +507,12 @@ _coracle() {
                 ;;
             coracle__subcmd__system,wait-network)
                 cmd="coracle__subcmd__system__subcmd__wait__subcmd__network"
+                ;;
+            coracle__subcmd__system__subcmd__persona,install)
+                cmd="coracle__subcmd__system__subcmd__persona__subcmd__install"
+                ;;
+            coracle__subcmd__system__subcmd__persona,remove)
+                cmd="coracle__subcmd__system__subcmd__persona__subcmd__remove"
                 ;;
             coracle__subcmd__system__subcmd__service,install)
                 cmd="coracle__subcmd__system__subcmd__service__subcmd__install"
@@ -521,7 +551,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-D -H -c -l -v --cgroup-manager --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run build exec port ps pull push images history import load save attach commit cp create diff export inspect kill login logout logs pause rename restart rm rmi search start stats stop tag top unpause unshare untag update wait auto-update doctor events info version completion container image manifest network volume compose quadlet healthcheck builder buildx system"
+            opts="-D -H -c -l -v --cgroup-manager --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run build exec port ps pull push images history import load save attach commit cp create diff export inspect kill login logout logs pause rename restart rm rmi search start stats stop tag top unpause unshare untag update wait auto-update doctor events info version completion container image manifest network volume compose quadlet config generate healthcheck builder buildx system"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1400,6 +1430,80 @@ _coracle() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__config)
+            opts="--help edit get set show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__config__subcmd__edit)
+            opts="--help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__config__subcmd__get)
+            opts="--origin --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__config__subcmd__set)
+            opts="--unset --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__config__subcmd__show)
+            opts="--format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3303,7 +3407,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__doctor)
-            opts="--format --help"
+            opts="--fix --format --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3424,6 +3528,86 @@ _coracle() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__generate)
+            opts="--help systemd"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__generate__subcmd__systemd)
+            opts="-e -f -n -t --after --container-prefix --env --files --name --new --no-header --requires --restart-policy --restart-sec --separator --start-timeout --time --stop-timeout --wants --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --container-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --requires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart-sec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --separator)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wants)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -6007,7 +6191,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__system)
-            opts="--help check df doctor events info linger prune wait-network service"
+            opts="--help check df doctor events info linger prune wait-network persona service"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6061,7 +6245,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__system__subcmd__doctor)
-            opts="--format --help"
+            opts="--fix --format --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6149,6 +6333,56 @@ _coracle() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__system__subcmd__persona)
+            opts="--help install remove"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__system__subcmd__persona__subcmd__install)
+            opts="--directory --help docker podman"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__system__subcmd__persona__subcmd__remove)
+            opts="--directory --help docker podman"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

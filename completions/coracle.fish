@@ -88,6 +88,8 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "compose" -d 'Run projects of several containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "quadlet" -d 'Run containers as services of systemd'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "config" -d 'Show and change the configuration of coracle'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "generate" -d 'Make files of containers that are there'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "healthcheck" -d 'Manage health checks of containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "builder" -d 'Manage the build cache'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "buildx" -d 'Build images, and manage the build cache'
@@ -597,6 +599,8 @@ false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l dry-run -d 'Only say for which containers there is a newer image'
 complete -c coracle -n "__fish_coracle_using_subcommand auto-update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l fix -d 'Offer to run each fix that needs no administrator'
+complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l json -d 'The same as --format json'
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand events" -s f -l filter -d 'Filter by container, event, image, label, network, scope, type or volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand events" -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
@@ -1495,6 +1499,35 @@ complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen
 complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -s f -l force -d 'Stop services that run, and remove their files'
 complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -s i -l ignore -d 'It does not matter that a file is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand quadlet; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and not __fish_seen_subcommand_from edit get set show" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and not __fish_seen_subcommand_from edit get set show" -f -a "edit" -d 'Edit the configuration with $VISUAL or $EDITOR'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and not __fish_seen_subcommand_from edit get set show" -f -a "get" -d 'Show the value of a key'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and not __fish_seen_subcommand_from edit get set show" -f -a "set" -d 'Set a key of the configuration'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and not __fish_seen_subcommand_from edit get set show" -f -a "show" -d 'Show what is configured, and where'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from edit" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from get" -l origin -d 'Show where the value comes from'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from get" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from set" -l unset -d 'Remove the key'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from set" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from show" -l format -d 'How to show it: \'json\' for programs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand config; and __fish_seen_subcommand_from show" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and not __fish_seen_subcommand_from systemd" -f -a "systemd" -d 'Make a systemd unit that starts a container'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l after -d 'Start these units before' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l container-prefix -d 'What the name of the unit begins with' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s e -l env -d 'Set a variable in the service' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l requires -d 'Fail if these units are not started' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-policy -d 'When systemd starts it again: no, on-success, on-failure, on-abnormal, on-watchdog, on-abort or always' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l restart-sec -d 'Seconds before systemd starts it again' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l separator -d 'What stands between the prefix and the name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l start-timeout -d 'Seconds that the start may take' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s t -l stop-timeout -l time -d 'Seconds that the container has to stop' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l wants -d 'Start these units too' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s f -l files -d 'Write the unit into the working directory, and print its path'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -s n -l name -d 'Use the container\'s name instead of its id'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l new -d 'Have the unit make a new container at each start: refused, that is what Quadlet files are for'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l no-header -d 'Leave out the comment with version and time'
+complete -c coracle -n "__fish_coracle_using_subcommand generate; and __fish_seen_subcommand_from systemd" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run the health check of a container'
 complete -c coracle -n "__fish_coracle_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -l help -d 'Print help'
@@ -1623,16 +1656,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "create" -d 'Make an index of images in a registry'
 complete -c coracle -n "__fish_coracle_using_subcommand buildx; and __fish_seen_subcommand_from imagetools" -f -a "inspect" -d 'Show what a registry has under a name'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "df" -d 'Show disk usage'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "info" -d 'Display information about this installation'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "linger" -d 'Keep containers when you log out, and start them at boot'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "wait-network" -d 'Wait until this machine has a default route'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network service" -f -a "service" -d 'Manage the units of coracle in your systemd'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "check" -d 'Verify all images, layers and names, and repair what is damaged'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "df" -d 'Show disk usage'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "doctor" -d 'Check this machine, and say how to repair what is missing'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "events" -d 'Show what happens to containers, images, volumes and networks'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "info" -d 'Display information about this installation'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "linger" -d 'Keep containers when you log out, and start them at boot'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "prune" -d 'Remove stopped containers, and networks and images that are not used'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "wait-network" -d 'Wait until this machine has a default route'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "persona" -d 'Make coracle answer to docker or podman as well'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check df doctor events info linger prune wait-network persona service" -f -a "service" -d 'Manage the units of coracle in your systemd'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Layers that no image has are left over when they are older' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'With --repair: remove containers of damaged images as well'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Do not read the contents of layers'
@@ -1642,6 +1676,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from df" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l format -d 'How to show the checks: \'json\' for programs' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l fix -d 'Offer to run each fix that needs no administrator'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l json -d 'The same as --format json'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from doctor" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Filter by container, event, image, label, network, scope, type or volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'Format with a Go template, or \'json\'' -r -a "(__fish_coracle_names)"
@@ -1662,6 +1698,9 @@ complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from wait-network" -l timeout -d 'Seconds after which to go on without one' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from wait-network" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from persona" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from persona" -f -a "install" -d 'Make coracle answer to docker or podman as well'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from persona" -f -a "remove" -d 'Remove what `install` made'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from service" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from service" -f -a "install" -d 'Have systemd start containers and Quadlet files with your session'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from service" -f -a "remove" -d 'Remove the units of coracle from your systemd'

@@ -20,6 +20,8 @@ mod build;
 mod completion;
 #[path = "e2e/compose.rs"]
 mod compose;
+#[path = "e2e/configuration.rs"]
+mod configuration;
 #[path = "e2e/confinement.rs"]
 mod confinement;
 #[path = "e2e/container_files.rs"]

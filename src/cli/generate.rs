@@ -23,13 +23,13 @@ pub fn man_pages() -> Result<Vec<(String, Vec<u8>)>> {
 /// File names and contents of `completions/`.
 pub fn completions() -> Result<Vec<(String, Vec<u8>)>> {
     let names = [(Shell::Bash, "coracle.bash"), (Shell::Zsh, "_coracle"), (Shell::Fish, "coracle.fish")];
-    names.into_iter().map(|(shell, name)| Ok((name.to_owned(), completion(shell)?))).collect()
+    names.into_iter().map(|(shell, name)| Ok((name.to_owned(), completion(shell, PROGRAM)?))).collect()
 }
 
-/// The completion of one shell.
-pub fn completion(shell: Shell) -> Result<Vec<u8>> {
-    let mut command = with_help(tree::whole(PROGRAM));
-    command.set_bin_name(PROGRAM);
+/// The completion of one shell, for the name by which the program is called.
+pub fn completion(shell: Shell, program: &'static str) -> Result<Vec<u8>> {
+    let mut command = with_help(tree::whole(program));
+    command.set_bin_name(program);
     command.build();
     let mut script = Vec::new();
     shell
@@ -37,13 +37,18 @@ pub fn completion(shell: Shell) -> Result<Vec<u8>> {
         .map_err(|error| Error::system("cannot make the completion").caused_by(error))?;
     let script =
         String::from_utf8(script).map_err(|error| Error::system("cannot make the completion").caused_by(error))?;
-    Ok(match shell {
-        Shell::Bash => script + NAMES_IN_BASH,
-        Shell::Zsh => names_in_zsh(&script),
-        Shell::Fish => names_in_fish(&script),
+    let script = match shell {
+        Shell::Bash => script + &named(NAMES_IN_BASH, program),
+        Shell::Zsh => names_in_zsh(&script, program),
+        Shell::Fish => names_in_fish(&script, program),
         _ => script,
-    }
-    .into_bytes())
+    };
+    Ok(script.into_bytes())
+}
+
+/// A part of a script with the program's name in its functions, so that those of docker and coracle can be side by side.
+fn named(part: &str, program: &str) -> String {
+    part.replace(PROGRAM, program)
 }
 
 /// The scripts know commands and flags; for names of containers, images and networks they ask the program (`complete.rs`).
@@ -65,9 +70,9 @@ complete -F _coracle_names -o nosort -o bashdefault -o default coracle 2>/dev/nu
 "#;
 
 /// In zsh, wherever anything would do; the words are kept from before the script's functions take the first ones away.
-fn names_in_zsh(script: &str) -> String {
-    let begin = "_coracle() {\n";
-    let keep = "    local -a coracle_words=(\"${(@)words[1,CURRENT]}\")\n";
+fn names_in_zsh(script: &str, program: &str) -> String {
+    let begin = &named("_coracle() {\n", program);
+    let keep = named("    local -a coracle_words=(\"${(@)words[1,CURRENT]}\")\n", program);
     let ask = r#"_coracle_names() {
     local -a names=("${(@f)$("${(@Q)coracle_words[1]}" __complete "${(@Q)coracle_words[2,-1]}" 2>/dev/null)}")
     names=(${names#*=})
@@ -75,12 +80,12 @@ fn names_in_zsh(script: &str) -> String {
 }
 
 "#;
-    let script = script.replacen(begin, &format!("{ask}{begin}{keep}"), 1);
-    script.lines().map(|line| with_names(line) + "\n").collect()
+    let script = script.replacen(begin, &format!("{}{begin}{keep}", named(ask, program)), 1);
+    script.lines().map(|line| with_names(line, program) + "\n").collect()
 }
 
 /// A line of zsh's script, asking for names where it would take anything. Colons in the name of a value would end it.
-fn with_names(line: &str) -> String {
+fn with_names(line: &str, program: &str) -> String {
     let Some((before, end)) = line.split_once(":_default'") else { return line.to_owned() };
     // `FLAG=[DESCRIPTION]:VALUE`, with brackets in the description escaped.
     let brackets = before.match_indices("]:").map(|(at, _)| at).find(|at| !before[..*at].ends_with('\\'));
@@ -88,11 +93,11 @@ fn with_names(line: &str) -> String {
         Some(at) => before.split_at(at + 2),
         None => (before, ""),
     };
-    format!("{flag}{}:_coracle_names'{end}", value.replace(':', "\\:"))
+    format!("{flag}{}:_{program}_names'{end}", value.replace(':', "\\:"))
 }
 
 /// In fish, for every flag that takes a value, and for arguments where there are names.
-fn names_in_fish(script: &str) -> String {
+fn names_in_fish(script: &str, program: &str) -> String {
     let ask = r#"
 function __fish_coracle_names
     set -l words (commandline -opc)
@@ -101,10 +106,10 @@ end
 complete -c coracle -n "count (__fish_coracle_names) >/dev/null" -f -k -a "(__fish_coracle_names)"
 "#;
     let lines = script.lines().map(|line| match line.strip_suffix(" -r") {
-        Some(flag) => format!("{flag} -r -a \"(__fish_coracle_names)\"\n"),
+        Some(flag) => format!("{flag} -r -a \"(__fish_{program}_names)\"\n"),
         None => format!("{line}\n"),
     });
-    lines.collect::<String>() + ask
+    lines.collect::<String>() + &named(ask, program)
 }
 
 /// `--help` is read before clap sees it; here it is shown like any flag.

@@ -255,6 +255,14 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "system persona",
+        about: "Make coracle answer to docker or podman as well",
+        entries: &[
+            entry(&["install"], &system::persona::INSTALL),
+            entry(&["remove"], &system::persona::REMOVE),
+        ],
+    },
+    Noun {
         name: "system service",
         about: "Manage the units of coracle in your systemd",
         entries: &[entry(&["install"], &system::service::INSTALL), entry(&["remove"], &system::service::REMOVE)],

@@ -38,22 +38,17 @@ fn warn(source: &Source, entry: &Entry, message: String, hint: &str) -> Finding 
     Finding { severity: Severity::Warning, place, file: source.path.clone(), message, hint }
 }
 
-/// Whether coracle has the command and its flags. Values with specifiers and variables are systemd's to fill in.
+/// Whether coracle has the command and its flags. Values with specifiers and variables are systemd's to fill in. What no
+/// line of the file asked for is not its author's mistake.
 fn check_command(source: &Source, command: &CommandLine, cli: &dyn CommandLineCheck, findings: &mut Vec<Finding>) {
-    let mut wrong = |place, message, hint: Option<&str>| {
-        findings.push(Finding {
-            severity: Severity::Error,
-            place,
-            file: source.path.clone(),
-            message,
-            hint: hint.map(String::from),
-        });
+    let mut tell = |severity, place, message, hint: Option<String>| {
+        findings.push(Finding { severity, place, file: source.path.clone(), message, hint });
     };
     if !cli.knows(command.verb) {
         // Told once for a file, not for each of its command lines.
         if command.setting == "ExecStart" || command.setting == "ExecStartPre" {
             let message = format!("coracle has no command `{}` yet", command.verb.join(" "));
-            wrong(None, message, Some("it works with podman alone"));
+            tell(Severity::Error, None, message, Some("it works with podman alone".into()));
         }
         return;
     }
@@ -64,7 +59,16 @@ fn check_command(source: &Source, command: &CommandLine, cli: &dyn CommandLineCh
         }
         if let Err(error) = cli.flag(command.verb, &words) {
             let place = flag.first().and_then(|word| word.place.clone());
-            wrong(place, error.chain(), error.hints().first().copied());
+            let hint = error.hints().first().map(|hint| (*hint).to_owned());
+            match place {
+                Some(place) => tell(Severity::Error, Some(place), error.chain(), hint),
+                None => tell(
+                    Severity::Warning,
+                    None,
+                    format!("this version of coracle cannot start the service: {}", error.chain()),
+                    hint,
+                ),
+            }
         }
     }
 }

@@ -82,20 +82,6 @@ impl FileType {
         }
     }
 
-    /// The words of the command that its service runs.
-    pub fn command(self) -> &'static [&'static str] {
-        match self {
-            FileType::Artifact => &["artifact", "pull"],
-            FileType::Build => &["build"],
-            FileType::Container => &["run"],
-            FileType::Image => &["image", "pull"],
-            FileType::Kube => &["kube", "play"],
-            FileType::Network => &["network", "create"],
-            FileType::Pod => &["pod", "create"],
-            FileType::Volume => &["volume", "create"],
-        }
-    }
-
     /// The keys of its section.
     pub fn keys(self) -> &'static [Key] {
         match self {

@@ -11,7 +11,7 @@ pub fn user<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Result<Strin
     run("systemctl", ["--user".into()].into_iter().chain(words.into_iter().map(|word| word.as_ref().to_owned())))
 }
 
-/// Runs a program of systemd and gives back its output. Its errors are the cause of ours.
+/// Runs a program of systemd and gives back its output. The first line of its errors is the cause of the failure.
 pub fn run<S: AsRef<OsStr>>(program: &str, words: impl IntoIterator<Item = S>) -> Result<String> {
     let output = Command::new(program).args(words).stdin(Stdio::null()).output().map_err(|error| {
         let kind = if error.kind() == std::io::ErrorKind::NotFound { Kind::Unsupported } else { Kind::System };

@@ -120,9 +120,10 @@ impl UnitFile {
         self.entries(section).iter().rfind(|entry| entry.key == key)
     }
 
-    /// The last value of a key, without quotes around it.
+    /// The last value of a key, without quotes around the whole of it.
     pub fn value(&self, section: &str, key: &str) -> Option<&str> {
-        self.last(section, key).map(|entry| entry.value.trim_matches('"'))
+        let value = self.last(section, key)?.value.as_str();
+        Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
     }
 
     /// The last value of a key, unless it is empty.

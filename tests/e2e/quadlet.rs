@@ -51,7 +51,10 @@ fn mistakes_are_found_before_systemd_sees_them() {
     let env = ready!();
     write(&env, "good/web.container", WEB);
     write(&env, "good/data.volume", "[Volume]\n");
-    env.coracle(&format!("quadlet check {}", env.file("good").display())).succeeds().stdout_is("");
+    let good = env.coracle(&format!("quadlet check {}", env.file("good").display())).succeeds();
+    // Flags that every service has are no fault of the file.
+    let own = |line: &&str| !line.contains("this version of coracle cannot start the service");
+    assert_eq!(good.lines().into_iter().filter(own).collect::<Vec<_>>(), [""; 0]);
     write(
         &env,
         "bad/web.container",
@@ -68,8 +71,8 @@ fn mistakes_are_found_before_systemd_sees_them() {
         assert!(output.stdout.contains(&line), "{line} in {}", output.stdout);
     }
     let found = env.coracle(&format!("quadlet check --format json {}", env.file("bad").display())).exits_with(1).json();
-    assert_eq!(found[1]["line"], 4);
-    assert_eq!(found[1]["hint"], "did you mean `Volume`?");
+    let found = found.as_array().unwrap().iter().find(|found| found["line"] == 4).unwrap();
+    assert_eq!(found["hint"], "did you mean `Volume`?");
     write(&env, "odd/\u{1b}[31m.container", "nonsense\n");
     let output = env.coracle(&format!("quadlet check {}", env.file("odd").display())).exits_with(1);
     assert!(!output.stdout.contains('\u{1b}'), "{:?}", output.stdout);

@@ -169,10 +169,20 @@ mod tests {
     use crate::cli::verb::Parsed;
     use crate::cli::{Asked, find, read_globals};
 
+    /// What people read first.
+    const DOCS: &[&str] = &[
+        include_str!("../../../README.md"),
+        include_str!("../../../docs/network.md"),
+        include_str!("../../../docs/security.md"),
+        include_str!("../../../docs/storage.md"),
+        include_str!("../../../docs/systemd.md"),
+        include_str!("../../../docs/troubleshooting.md"),
+    ];
+
     /// The commands of a line of a shell that are coracle's, as words.
     fn commands(line: &str) -> Vec<Vec<String>> {
         let line = line.split([';', '|', '<', '>']).next().into_iter().chain(line.split("| ").skip(1));
-        line.flat_map(|part| part.split("||"))
+        line.flat_map(|part| part.split("||")).flat_map(|part| part.split("&&"))
             .filter_map(|part| part.trim().strip_prefix("coracle "))
             .map(words)
             .collect()
@@ -182,6 +192,9 @@ mod tests {
     fn words(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quote, mut depth) = (Vec::new(), String::new(), None, 0);
         for c in line.chars() {
+            if c == '#' && word.is_empty() && quote.is_none() {
+                break;
+            }
             match c {
                 '\'' if depth == 0 => quote = if quote.is_some() { None } else { Some(c) },
                 '(' if quote.is_none() => depth += 1,
@@ -212,7 +225,7 @@ mod tests {
         };
         let mut seen = 0;
         let pages = PAGES.iter().map(|(_, _, _, text)| *text);
-        for text in [COMMANDS].into_iter().chain(pages) {
+        for text in [COMMANDS].into_iter().chain(pages).chain(DOCS.iter().copied()) {
             for line in text.lines().filter_map(|line| line.strip_prefix("    ")) {
                 check(line.trim());
                 seen += usize::from(line.trim().starts_with("coracle "));

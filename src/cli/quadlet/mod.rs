@@ -27,6 +27,11 @@ fn directories(context: &Context) -> Result<Vec<PathBuf>> {
     Ok(sources::user_directories(runtime.as_deref(), &context.environment.config_directory()?, uid))
 }
 
+/// The names of the files that are there, for completion.
+pub fn names(context: &Context) -> Result<Vec<String>> {
+    Ok(sources::find(&directories(context)?).sources.into_iter().map(|source| source.name).collect())
+}
+
 /// Where `quadlet install` puts files.
 fn own_directory(context: &Context) -> Result<PathBuf> {
     Ok(context.environment.config_directory()?.join("containers/systemd"))

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod events;
 pub mod info;
 pub mod linger;
+pub mod persona;
 pub mod prune;
 pub mod service;
 pub mod version;

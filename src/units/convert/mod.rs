@@ -12,7 +12,7 @@ mod storage;
 
 use std::path::{Path, PathBuf};
 
-pub use command::{CommandLine, Word};
+pub use command::CommandLine;
 
 use super::keys::{self, FileType, Form, Key};
 use super::names::{Named, Names};
