@@ -88,6 +88,8 @@ mod rootless;
 mod run;
 #[path = "e2e/run_terminal.rs"]
 mod run_terminal;
+#[path = "e2e/secrets.rs"]
+mod secrets;
 #[path = "e2e/selection.rs"]
 mod selection;
 #[path = "e2e/settings.rs"]

@@ -99,7 +99,8 @@ fn two_releases_have_the_same_bytes() {
         fs::read_to_string(scratch.0.join(name).join("SHA256SUMS")).unwrap()
     });
     assert_eq!(sums[0], sums[1]);
-    let tree = fs::read_dir(scratch.0.join("one")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    let tree =
+        fs::read_dir(scratch.0.join("one")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
     let bill = fs::read_to_string(tree.unwrap().join("SBOM.json")).unwrap();
     let bill: serde_json::Value = serde_json::from_str(&bill).unwrap();
     let crates = bill["components"].as_array().unwrap();

@@ -58,6 +58,11 @@ impl Paths {
         self.data.join("volumes")
     }
 
+    /// Secrets, one directory each.
+    pub fn secrets(&self) -> PathBuf {
+        self.data.join("secrets")
+    }
+
     /// Definitions of networks, one file each, below [`Self::data`].
     pub fn networks_in(data: &Path) -> PathBuf {
         Self::data_of_user(data).join("networks")

@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::ui::Level;
 use super::{Asked, argv, find, read_globals};
 use crate::base::Result;
-use crate::engine::{Engine, images, network, ps, volume};
+use crate::engine::{Engine, images, network, ps, secret, volume};
 use crate::spec::capabilities::CapSet;
 use crate::spec::container::{Container, Status};
 use crate::spec::restart;
@@ -29,6 +29,7 @@ enum What {
     Containers(Which),
     Images,
     Networks,
+    Secrets,
     Volumes,
     /// What `--network` takes.
     Attachments,
@@ -128,6 +129,7 @@ fn what(arg: &Arg, at: usize, verb: &str, noun: &str) -> Option<What> {
         }),
         "IMAGE" | "REPOSITORY[:TAG]" => What::Images,
         "NETWORK" => What::Networks,
+        "SECRET" | "SECRET[,OPTION=VALUE…]" => What::Secrets,
         "VOLUME" if verb != "create" => What::Volumes,
         "NETWORK[:OPTIONS]" => What::Attachments,
         "NAME|ID" => match noun {
@@ -202,6 +204,7 @@ fn names(context: &Context, what: What) -> Result<Vec<String>> {
         What::Containers(which) => containers(engine, which)?,
         What::Images => image_names(engine)?,
         What::Networks => networks(engine)?,
+        What::Secrets => secrets(engine)?,
         What::Volumes => volumes(engine)?,
         What::Attachments => {
             let shared = containers(engine, Which::Running)?.into_iter().map(|name| format!("container:{name}"));
@@ -241,6 +244,11 @@ fn image_names(engine: &Engine) -> Result<Vec<String>> {
 fn networks(engine: &Engine) -> Result<Vec<String>> {
     let (known, _) = network::list::list(engine, &network::Filters::default())?;
     Ok(known.iter().map(|known| known.name.clone()).collect())
+}
+
+fn secrets(engine: &Engine) -> Result<Vec<String>> {
+    let (listed, _) = secret::list(engine, &secret::Filters::default())?;
+    Ok(listed.into_iter().map(|secret| secret.name).collect())
 }
 
 fn volumes(engine: &Engine) -> Result<Vec<String>> {
@@ -308,6 +316,8 @@ mod tests {
             ("config get n", Some(What::Settings)),
             ("volume rm a", Some(What::Volumes)),
             ("volume create a", None),
+            ("secret rm a", Some(What::Secrets)),
+            ("run --secret a", Some(What::Secrets)),
             ("image inspect a", Some(What::Images)),
             ("container inspect a", Some(all)),
             ("rm -", Some(all)),

@@ -82,7 +82,6 @@ const COMMANDS: &[&str] = &[
     "play",
     "plugin",
     "pod",
-    "secret",
     "service",
     "stack",
     "swarm",

@@ -5,8 +5,8 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, configuration, container, image, inspect, login, logout, network, quadlet, system, unshare,
-    volume,
+    builder, compose, configuration, container, image, inspect, login, logout, network, quadlet, secret, system,
+    unshare, volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.
@@ -189,6 +189,17 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "secret",
+        about: "Manage secrets",
+        entries: &[
+            entry(&["create"], &secret::create::VERB),
+            entry(&["exists"], &secret::remove::EXISTS),
+            entry(&["inspect"], &secret::inspect::VERB),
+            entry(&["ls", "list"], &secret::list::VERB),
+            entry(&["rm", "remove"], &secret::remove::VERB),
+        ],
+    },
+    Noun {
         name: "compose",
         about: "Run projects of several containers",
         entries: &[entry(&["config", "convert"], &compose::config::VERB)],
@@ -257,10 +268,7 @@ pub const NOUNS: &[Noun] = &[
     Noun {
         name: "system persona",
         about: "Make coracle answer to docker or podman as well",
-        entries: &[
-            entry(&["install"], &system::persona::INSTALL),
-            entry(&["remove"], &system::persona::REMOVE),
-        ],
+        entries: &[entry(&["install"], &system::persona::INSTALL), entry(&["remove"], &system::persona::REMOVE)],
     },
     Noun {
         name: "system service",

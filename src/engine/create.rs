@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, devices, image_name, names, pull, userns};
+use super::{Engine, builtin, devices, image_name, names, pull, secret, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -82,6 +82,7 @@ pub(super) fn create_guarded(
         prepare_source(mount, &engine.paths.home)?;
     }
     let devices = devices::expand(&request.security.devices)?;
+    let (secrets, values) = secret::of_container(engine, request)?;
     for attempt in 0.. {
         let name = match &request.name {
             Some(name) => name.clone(),
@@ -104,11 +105,12 @@ pub(super) fn create_guarded(
         let mut config = resolve(request, &image_config, facts)?;
         config.creator = starter.clone().filter(|_| config.lifecycle.remove);
         config.security.devices.clone_from(&devices);
+        config.secrets.clone_from(&secrets);
         let _volumes = make_volumes(engine, &config, &request.storage.mounts)?;
         // The supervisor fills the other two, at every start anew.
         let hostname = format!("{}\n", config.identity.hostname);
         let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
-        match engine.containers().create(&config, root_mode, &own) {
+        match engine.containers().create(&config, root_mode, &own, &values) {
             Ok(guard) => {
                 trace::step(|| format!("container `{}` is {}", config.name, config.id));
                 engine.tell(&config, Action::Create);

@@ -44,6 +44,7 @@ pub mod resolve;
 pub mod rmi;
 pub mod run;
 pub mod search;
+pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod start;

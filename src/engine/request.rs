@@ -14,6 +14,7 @@ use crate::spec::namespaces::NamespacesRequest;
 use crate::spec::networking::Networking;
 use crate::spec::process::ProcessRequest;
 use crate::spec::resources::Resources;
+use crate::spec::secret::SecretRequest;
 use crate::spec::security::Security;
 use crate::spec::storage::StorageRequest;
 
@@ -46,6 +47,8 @@ pub struct CreateRequest {
     pub resources: Resources,
     /// Where it stands among the control groups.
     pub cgroups: Cgroups,
+    /// `--secret`.
+    pub secrets: Vec<SecretRequest>,
 }
 
 /// A process to run in a running container.

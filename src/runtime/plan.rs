@@ -10,6 +10,7 @@ use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount_options::{IdMapOption, MountOptions, Shift};
+use crate::spec::secret::Exposure;
 use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
 use crate::spec::volume::Directory;
@@ -82,7 +83,7 @@ pub enum MountPlanSource {
         /// What is mounted of it, when that is not all: found below it, whatever links are there.
         subpath: Option<String>,
     },
-    /// Made before the launch and handed over by its target: a union.
+    /// Made before the launch and handed over by its target: a union, or the file of a secret.
     Made,
     /// A file system of its own: memory, or terminals.
     New {
@@ -205,9 +206,14 @@ fn mounts(
         }
     }
     let devices = devices.into_iter().map(|device| own(device.host.clone(), device.path.clone(), false));
+    let secrets = config.secrets.iter().filter_map(|secret| match &secret.exposure {
+        Exposure::Mount { target, .. } => Some(made(target.clone())),
+        Exposure::Env { .. } => None,
+    });
     let mut mounts: Vec<MountPlan> = etc
         .chain(devices)
         .filter(|mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target))
+        .chain(secrets)
         .chain(asked)
         .collect();
     // Stable: mounts of the same depth keep the order they were given in.
@@ -224,6 +230,18 @@ fn own(path: PathBuf, target: String, read_only: bool) -> MountPlan {
         source: MountPlanSource::Bind { path, recursive: false, subpath: None },
         target,
         read_only,
+        propagation: Propagation::Rprivate,
+        attributes: (0, 0),
+        idmap: None,
+    }
+}
+
+/// A file that was made for this container, for reading.
+fn made(target: String) -> MountPlan {
+    MountPlan {
+        source: MountPlanSource::Made,
+        target,
+        read_only: true,
         propagation: Propagation::Rprivate,
         attributes: (0, 0),
         idmap: None,
@@ -377,6 +395,7 @@ mod tests {
             health: Default::default(),
             resources: Default::default(),
             cgroups: Default::default(),
+            secrets: Default::default(),
         }
     }
 

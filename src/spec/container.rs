@@ -19,6 +19,7 @@ use super::network::Joined;
 use super::networking::Networking;
 use super::process::Process;
 use super::resources::Resources;
+use super::secret::SecretUse;
 use super::security::Security;
 use super::storage::Storage;
 use crate::base::ContainerId;
@@ -75,6 +76,9 @@ pub struct ContainerConfig {
     /// Where it stands among the control groups.
     #[serde(default, skip_serializing_if = "Cgroups::is_default")]
     pub cgroups: Cgroups,
+    /// The secrets it has, without their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
 }
 
 /// A container as its records show it.

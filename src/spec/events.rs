@@ -1,4 +1,4 @@
-//! Events: what has happened to containers, images, volumes and networks, as the journal keeps it and as `events` selects it.
+//! Events: what has happened to containers, images, volumes, networks and secrets, as the journal keeps it and as `events` selects it.
 //! Each has docker's word and podman's for it.
 
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub enum Subject {
     Volume,
     /// A network.
     Network,
+    /// A secret.
+    Secret,
 }
 
 impl Subject {
@@ -37,6 +39,7 @@ impl Subject {
             Self::Image => "image",
             Self::Volume => "volume",
             Self::Network => "network",
+            Self::Secret => "secret",
         }
     }
 }
@@ -119,6 +122,7 @@ impl Action {
         Some(match (self, subject) {
             (Self::Init, _) => return None,
             (Self::Destroy, Subject::Image) => "delete",
+            (Self::Destroy, Subject::Secret) => "remove",
             (Self::Attach, _) => "attach",
             (Self::Commit, _) => "commit",
             (Self::Connect, _) => "connect",
@@ -311,7 +315,7 @@ fn is_image(event: &Event, name: &str, wanted: &str) -> bool {
     match event.subject {
         Subject::Image => [event.id.as_str(), name].iter().any(|image| *image == wanted || repository(image)),
         Subject::Container => event.attributes.get("image").is_some_and(|image| image == wanted || repository(image)),
-        Subject::Volume | Subject::Network => false,
+        Subject::Volume | Subject::Network | Subject::Secret => false,
     }
 }
 

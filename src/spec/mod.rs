@@ -9,7 +9,7 @@
 //! Limits: [`resources`] what is asked for, [`cgroup2`] as files of cgroup v2, [`best_effort`] without control groups.
 //!
 //! Other values: [`events`] what has happened, [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
-//! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`logs`] what a container printed, [`credentials`] who the user is
+//! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`secret`] secrets and the grammar of `--secret`, [`logs`] what a container printed, [`credentials`] who the user is
 //! to a registry.
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`, with the [`mount_words`] of their [`mount_options`]; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
@@ -46,6 +46,7 @@ pub mod process;
 pub mod range;
 pub mod resources;
 pub mod restart;
+pub mod secret;
 pub mod security;
 pub mod settings;
 pub mod signal;

@@ -13,6 +13,7 @@
 //!                       /upper, /work        overlayfs
 //!                       /log                 json-file log of its output
 //!                       /hosts, /hostname, /resolv.conf
+//!                       /secrets              values that it was created with, see `secrets`
 //! <runtime>/containers/<id>                  the supervisor's socket
 //! <runtime>/execs/<id>                       processes that were added to it: see `sessions`
 //! <data>/events                              what has happened: see `events`
@@ -37,6 +38,7 @@ pub mod events;
 mod formats;
 mod listing;
 pub mod record;
+pub mod secrets;
 pub mod sessions;
 mod volumes;
 mod watch;
@@ -59,10 +61,11 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{Lock, Mode};
 use crate::base::publish::{self, Durability, Reserve, Staging};
-use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, text};
+use crate::base::{ContainerId, Error, Kind, Paths, Result, ResultExt, failpoint, paths, text};
 use crate::spec::events::{Action, Event};
 use crate::spec::health::HealthStatus;
 use crate::spec::network::Joined;
+use crate::spec::secret::Value;
 use crate::spec::settings::Settings;
 use crate::spec::storage::MountSource;
 
@@ -99,8 +102,15 @@ impl Containers {
     }
 
     /// Makes a container exist: writes its record and everything in `files` (name and content), then links its name.
-    /// Its root directory gets `root_mode`, the image's. The returned guard still holds its lock.
-    pub fn create(&self, config: &ContainerConfig, root_mode: u32, files: &[(&str, &[u8])]) -> Result<ContainerGuard> {
+    /// Its root directory gets `root_mode`, the image's. `values` are those of its secrets, in their order. The returned
+    /// guard still holds its lock.
+    pub fn create(
+        &self,
+        config: &ContainerConfig,
+        root_mode: u32,
+        files: &[(&str, &[u8])],
+        values: &[Value],
+    ) -> Result<ContainerGuard> {
         self.paths.ensure()?;
         self.refuse_taken_name(&config.name)?;
         let durability = durability(config);
@@ -115,6 +125,13 @@ impl Containers {
             let path = staging.path().join(name);
             fs::write(&path, content).at(&path, "cannot write")?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).at(&path, "cannot set the mode of")?;
+        }
+        if !values.is_empty() {
+            let directory = staging.path().join(secrets::OF_CONTAINER);
+            paths::private_dir(&directory)?;
+            for (secret, value) in config.secrets.iter().zip(values) {
+                publish::file(&directory.join(&secret.id), value.bytes(), durability)?;
+            }
         }
         publish::json(&staging.path().join(CONFIG), config, durability)?;
         failpoint::here("container.create.staged")?;

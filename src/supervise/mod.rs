@@ -55,6 +55,7 @@ mod network;
 mod pause;
 mod prepare;
 pub mod protocol;
+mod secrets;
 mod settings;
 mod sockets;
 mod spawn;

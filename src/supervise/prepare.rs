@@ -108,9 +108,10 @@ pub(super) fn fill_volumes(
     Ok(())
 }
 
-/// The main process.
+/// The main process. `secrets` are variables.
 pub(super) fn main_process(
     config: &ContainerConfig,
+    secrets: &[String],
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
 ) -> Result<ProcessPlan> {
@@ -122,7 +123,7 @@ pub(super) fn main_process(
     let capabilities = config.security.capabilities;
     Ok(ProcessPlan {
         argv,
-        env: environment(config, &identity, &[], config.process.tty),
+        env: environment(config, &identity, secrets, config.process.tty),
         cwd: config.process.cwd.clone(),
         make_cwd: true,
         identity,
@@ -134,9 +135,10 @@ pub(super) fn main_process(
     })
 }
 
-/// A process of `exec`.
+/// A process of `exec`. `secrets` are variables.
 pub(super) fn added_process(
     config: &ContainerConfig,
+    secrets: &[String],
     exec: &Exec,
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
@@ -149,7 +151,7 @@ pub(super) fn added_process(
     let unconfined = exec.privileged || config.security.privileged;
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
-        env: environment(config, &identity, &exec.env, exec.terminal.is_some()),
+        env: environment(config, &identity, &[secrets, &exec.env].concat(), exec.terminal.is_some()),
         cwd: exec.cwd.clone().unwrap_or_else(|| config.process.cwd.clone()),
         make_cwd: false,
         identity,

@@ -13,7 +13,7 @@ use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, give, prepare, unions};
+use super::{account, devices, give, prepare, secrets, unions};
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
@@ -21,6 +21,7 @@ use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan;
 use crate::spec::logs::Stream;
 use crate::state::ContainerConfig;
+use crate::state::secrets::variables;
 use crate::sys::process::Cloned;
 
 /// A run that has begun, and what its supervisor holds of it.
@@ -76,9 +77,11 @@ pub(super) fn start(
     account::add(config, root.as_fd())?;
     limits.enforce(config)?;
     failpoint::here("supervisor.limited")?;
-    let process = prepare::main_process(config, root.as_fd(), limits.of_processes(&config.resources)?)?;
-    let unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
+    let variables = variables(paths, config)?;
+    let process = prepare::main_process(config, &variables, root.as_fd(), limits.of_processes(&config.resources)?)?;
+    let mut unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
+    unions.mounts.extend(secrets::mounts(paths, config, &ids)?);
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
         volumes,
@@ -121,7 +124,7 @@ pub(super) fn start(
 fn mount_step(mount: &plan::MountPlan) -> String {
     let source = match &mount.source {
         plan::MountPlanSource::Bind { path, .. } => path.display().to_string(),
-        plan::MountPlanSource::Made => "a union".into(),
+        plan::MountPlanSource::Made => "a union or a secret".into(),
         plan::MountPlanSource::New { kind, .. } => format!("a {}", kind.name().to_string_lossy()),
     };
     format!("mounts {source} at {}{}", mount.target, if mount.read_only { ", for reading" } else { "" })

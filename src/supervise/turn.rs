@@ -27,6 +27,7 @@ use crate::spec::container::ContainerConfig;
 use crate::spec::events::Action;
 use crate::spec::health::OnFailure;
 use crate::spec::namespaces::NetworkMode;
+use crate::state::secrets::variables;
 use crate::state::sessions::{Session, Sessions};
 use crate::state::{Containers, durability};
 use crate::sys::process::Cloned;
@@ -342,7 +343,8 @@ impl Supervisor {
         self.refuse_paused()?;
         let root = prepare::root_of(run.init.pid)?;
         let limits = self.limits.of_processes(&self.config.resources)?;
-        let plan = prepare::added_process(&self.config, exec, root.as_fd(), limits)?;
+        let secrets = variables(&self.paths, &self.config)?;
+        let plan = prepare::added_process(&self.config, &secrets, exec, root.as_fd(), limits)?;
         let container = enter::Container {
             init: run.init.pidfd.as_fd(),
             own_network: self.config.namespaces.network.is_own(),

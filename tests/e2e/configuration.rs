@@ -24,7 +24,9 @@ fn keys_are_set_shown_and_used() {
     assert_eq!(env.inspect("made", "{{.Config.WorkingDir}}"), "/tmp");
     env.coracle("config show").succeeds().stdout_has("defaults.run.workdir").stdout_has("KEY");
     let shown = env.coracle("config show --format json").succeeds().json();
-    assert!(shown.as_array().unwrap().iter().any(|entry| entry["key"] == "network.low_ports" && entry["value"] == "remap"));
+    assert!(
+        shown.as_array().unwrap().iter().any(|entry| entry["key"] == "network.low_ports" && entry["value"] == "remap")
+    );
     // Nothing that could not be read afterwards is kept.
     let before = fs::read_to_string(&file).unwrap();
     env.coracle("config set network.low_ports perhaps").fails_with(1).stderr_has("perhaps");
@@ -44,7 +46,8 @@ fn containers_conf_counts_where_it_means_the_same() {
     let env = ready!(busybox);
     let file = env.config().join("containers/containers.conf");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(&file, "[containers]\nenv = [\"FROM=podman\"]\nlog_driver = \"journald\"\n[engine]\nx = \"y\"\n").unwrap();
+    fs::write(&file, "[containers]\nenv = [\"FROM=podman\"]\nlog_driver = \"journald\"\n[engine]\nx = \"y\"\n")
+        .unwrap();
     let line = "run --rm --network none IMAGE sh -c 'echo $FROM'";
     env.coracle(line).succeeds().stdout_is("podman\n");
     env.called("docker", line).run().succeeds().stdout_is("\n");

@@ -42,8 +42,8 @@ const CREATE: Scenario = Scenario {
 };
 
 const RUN: Scenario = Scenario {
-    before: &[],
-    line: "run -d --name one -v data:/data:O IMAGE sleep 1000",
+    before: &["secret create --replace key /etc/passwd"],
+    line: "run -d --name one --secret key -v data:/data:O IMAGE sleep 1000",
     subject: &[
         "outer.created",
         "start.",
@@ -54,6 +54,7 @@ const RUN: Scenario = Scenario {
         "supervisor.placed",
         "supervisor.mounted",
         "supervisor.union.",
+        "supervisor.secret.",
         "supervisor.l",
         "supervisor.recorded",
     ],
@@ -144,10 +145,22 @@ const VOLUME_CREATE: Scenario = Scenario { before: &[], line: "volume create dat
 const VOLUME_REMOVE: Scenario =
     Scenario { before: &["volume create data"], line: "volume rm data", subject: &["volume.remove."] };
 
+const SECRET_CREATE: Scenario = Scenario {
+    before: &["secret create --replace key /etc/passwd"],
+    line: "secret create --replace key /etc/group",
+    subject: &["secret.create."],
+};
+
+const SECRET_REMOVE: Scenario = Scenario {
+    before: &["secret create --replace key /etc/passwd"],
+    line: "secret rm key",
+    subject: &["secret.remove."],
+};
+
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
-const ALL: [&Scenario; 23] = [
+const ALL: [&Scenario; 25] = [
     &BUILD,
     &PULL,
     &PUSH,
@@ -171,6 +184,8 @@ const ALL: [&Scenario; 23] = [
     &DISCO23ECT,
     &VOLUME_CREATE,
     &VOLUME_REMOVE,
+    &SECRET_CREATE,
+    &SECRET_REMOVE,
 ];
 
 impl Scenario {
@@ -274,6 +289,11 @@ impl Run<'_> {
             ok(&format!("network inspect {name}"));
         }
         ok("network rm -f front");
+        for name in ok("secret ls -q").lines() {
+            ok(&format!("secret inspect --showsecret {name}"));
+            ok(&format!("secret rm {name}"));
+        }
+        assert_eq!(entries(&env.data().join("secrets")), Vec::<String>::new(), "after {what}: secrets");
         for name in ok("volume ls -q").lines() {
             ok(&format!("volume inspect {name}"));
             ok(&format!("volume rm {name}"));
@@ -532,4 +552,10 @@ fn steps_of_network_connect_and_disconnect() {
 fn steps_of_volume_commands() {
     go_through(&VOLUME_CREATE);
     go_through(&VOLUME_REMOVE);
+}
+
+#[test]
+fn steps_of_secret_commands() {
+    go_through(&SECRET_CREATE);
+    go_through(&SECRET_REMOVE);
 }

@@ -182,7 +182,8 @@ mod tests {
     /// The commands of a line of a shell that are coracle's, as words.
     fn commands(line: &str) -> Vec<Vec<String>> {
         let line = line.split([';', '|', '<', '>']).next().into_iter().chain(line.split("| ").skip(1));
-        line.flat_map(|part| part.split("||")).flat_map(|part| part.split("&&"))
+        line.flat_map(|part| part.split("||"))
+            .flat_map(|part| part.split("&&"))
             .filter_map(|part| part.trim().strip_prefix("coracle "))
             .map(words)
             .collect()

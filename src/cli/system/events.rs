@@ -282,7 +282,7 @@ impl PodmanEvent {
                 (if container.is_empty() { event.id.clone() } else { container }, String::new(), fact("name"))
             }
             Subject::Volume => (String::new(), event.id.clone(), String::new()),
-            Subject::Container | Subject::Image => (event.id.clone(), fact("name"), String::new()),
+            Subject::Container | Subject::Image | Subject::Secret => (event.id.clone(), fact("name"), String::new()),
         };
         let health = event.action == Action::HealthStatus;
         Some(Self {
@@ -315,7 +315,7 @@ fn podman_text(event: &Event, shown: &PodmanEvent, view: &View) -> String {
             format!("{time} {kind} {status} {id} (image={}, name={}{health}{labels})", shown.image, shown.name)
         }
         Subject::Network => format!("{time} {kind} {status} {id} (container={id}, name={})", shown.network),
-        Subject::Image => format!("{time} {kind} {status} {id} {}", shown.name),
+        Subject::Image | Subject::Secret => format!("{time} {kind} {status} {id} {}", shown.name),
         Subject::Volume => format!("{time} {kind} {status} {}", shown.name),
     }
 }

@@ -64,7 +64,8 @@ fn directory(context: &Context, arguments: &PersonaArguments) -> Result<PathBuf>
         Some(directory) => Ok(context.path(directory)),
         None => {
             let home = context.environment.path("HOME");
-            let home = home.ok_or_else(|| Error::system("HOME is not set").hint("name a directory with --directory"))?;
+            let home =
+                home.ok_or_else(|| Error::system("HOME is not set").hint("name a directory with --directory"))?;
             Ok(home.join(".local/bin"))
         }
     }

@@ -174,7 +174,7 @@ fn create(steps: &Engine, around: &Surroundings, step: &Step<'_>, trees: &[PathB
     config.creator = ProcessIdentity::of(std::process::id() as i32);
     let hostname = format!("{}\n", config.identity.hostname);
     let own = [("hosts", &[][..]), ("hostname", hostname.as_bytes()), ("resolv.conf", &[])];
-    steps.containers().create(&config, 0o755, &own)
+    steps.containers().create(&config, 0o755, &own, &[])
 }
 
 /// Starts the container and passes its output on until it ends; returns its exit code.

@@ -17,8 +17,10 @@ use crate::spec::health::{HealthState, OnFailure};
 use crate::spec::mount_words;
 use crate::spec::network::HostEntry;
 use crate::spec::process::Attached;
+use crate::spec::secret::{Exposure, SecretUse};
 use crate::spec::security::Seccomp;
 use crate::spec::storage::{Mount, MountSource};
+use crate::spec::variables::merged;
 use crate::state::sessions::Sessions;
 use crate::state::{Container, Status};
 use crate::supervise::ContainerIds;
@@ -219,6 +221,47 @@ pub(super) struct Config {
     pub(super) stop_signal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stop_timeout: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) secrets: Vec<Secret>,
+}
+
+/// A secret as podman shows it: never its value.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Secret {
+    name: String,
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "UID")]
+    uid: u32,
+    #[serde(rename = "GID")]
+    gid: u32,
+    mode: u32,
+}
+
+impl Secret {
+    /// Those that are files; variables are among the others.
+    fn of(used: &SecretUse) -> Option<Self> {
+        match &used.exposure {
+            Exposure::Mount { uid, gid, mode, .. } => {
+                Some(Self { name: used.name.clone(), id: used.id.clone(), uid: *uid, gid: *gid, mode: *mode })
+            }
+            Exposure::Env { .. } => None,
+        }
+    }
+}
+
+/// What stands for the value of a secret among the variables: podman's word.
+const HIDDEN: &str = "*******";
+
+/// The container's variables; those that are secrets without their values.
+fn environment(config: &ContainerConfig) -> Vec<String> {
+    let secret = |used: &SecretUse| match &used.exposure {
+        Exposure::Env { variable } => Some(format!("{variable}={HIDDEN}")),
+        Exposure::Mount { .. } => None,
+    };
+    let secrets: Vec<String> = config.secrets.iter().filter_map(secret).collect();
+    merged(config.process.env.iter().cloned(), &secrets)
 }
 
 /// Looks up the container `name`; with `sizes`, measures it too.
@@ -462,7 +505,7 @@ fn config_of(config: &ContainerConfig) -> Config {
         tty: process.tty,
         open_stdin: process.stdin,
         stdin_once: process.stdin && attached.stdin,
-        env: process.env.clone(),
+        env: environment(config),
         cmd: list(&process.command),
         image: config.image.name.clone(),
         volumes: Some(volumes).filter(|volumes| !volumes.is_empty()),
@@ -476,6 +519,7 @@ fn config_of(config: &ContainerConfig) -> Config {
             .map(OnFailure::name),
         stop_signal: life.chosen.stop_signal.then(|| signal_name(life.stop_signal.0)),
         stop_timeout: life.chosen.stop_timeout.then_some(life.stop_timeout),
+        secrets: config.secrets.iter().filter_map(Secret::of).collect(),
     }
 }
 

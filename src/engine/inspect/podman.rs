@@ -115,6 +115,8 @@ struct PodmanConfig {
     passwd: bool,
     #[serde(rename = "sdNotifyMode")]
     sd_notify_mode: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<container::Secret>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -298,6 +300,7 @@ fn config_of(config: &ContainerConfig, docker: Config) -> PodmanConfig {
         stop_timeout: config.lifecycle.stop_timeout,
         passwd: true,
         sd_notify_mode: "container",
+        secrets: docker.secrets,
     }
 }
 

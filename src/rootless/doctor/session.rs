@@ -78,7 +78,8 @@ fn judge_wsl(release: &str) -> Option<Check> {
     }
     Some(match release.contains("wsl2") {
         true => Check::ok(WSL, "WSL 2; files below /mnt are slow and have no owners of their own"),
-        false => Check::failed(WSL, "WSL 1 has no Linux kernel: containers cannot run").fix("wsl.exe --set-version $WSL_DISTRO_NAME 2"),
+        false => Check::failed(WSL, "WSL 1 has no Linux kernel: containers cannot run")
+            .fix("wsl.exe --set-version $WSL_DISTRO_NAME 2"),
     })
 }
 
@@ -93,7 +94,10 @@ mod tests {
     fn sessions_are_judged() {
         assert_eq!(judge_linger(false).status, Status::Ok);
         assert_eq!(judge_resolver("# x\nsearch a\n").status, Status::Warning);
-        assert_eq!(judge_resolver("nameserver 127.0.0.53\nnameserver ::1\n").detail, "names are asked of 127.0.0.53, ::1");
+        assert_eq!(
+            judge_resolver("nameserver 127.0.0.53\nnameserver ::1\n").detail,
+            "names are asked of 127.0.0.53, ::1"
+        );
         let behind = judge_clock(UNIX_EPOCH + Duration::from_secs(1));
         assert!(behind.status == Status::Warning && behind.fix.is_some());
         assert_eq!(judge_clock(UNIX_EPOCH + Duration::from_secs(BUILT + 1)).status, Status::Ok);

@@ -10,6 +10,7 @@ mod namespaces;
 mod networking;
 mod process;
 pub mod resources;
+mod secrets;
 mod security;
 mod storage;
 
@@ -77,6 +78,8 @@ pub struct CreateOptions {
     pub resources: resources::ResourceOptions,
     #[command(flatten)]
     pub cgroups: cgroups::CgroupOptions,
+    #[command(flatten)]
+    pub secrets: secrets::SecretOptions,
 }
 
 /// Whether the values of these options can be understood. Files that they name are not read.
@@ -123,6 +126,7 @@ impl CreateOptions {
             health: self.health.group()?,
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
+            secrets: self.secrets.group()?,
         })
     }
 }
@@ -147,6 +151,7 @@ mod tests {
     use crate::spec::process::ProcessRequest;
     use crate::spec::resources::{DeviceValue, Enforcement, Resources};
     use crate::spec::restart::RestartPolicy;
+    use crate::spec::secret::{Exposure, SecretRequest, Source};
     use crate::spec::security::{Seccomp, Security};
     use crate::spec::storage::StorageRequest;
     use crate::spec::ulimit::Ulimit;
@@ -236,6 +241,7 @@ mod tests {
             "--cgroupns=host",
             "--cgroup-conf",
             "memory.high=1M",
+            "--secret=key,type=env,target=KEY",
             "busybox",
             "sh",
             "-c",
@@ -321,6 +327,10 @@ mod tests {
                 host_namespace: true,
                 conf: vec![("memory.high".into(), "1M".into())],
             },
+            secrets: vec![SecretRequest {
+                source: Source::Stored("key".into()),
+                exposure: Exposure::Env { variable: "KEY".into() },
+            }],
         };
         assert_eq!(got, expected);
         let plain = options(&["busybox"]).unwrap();
@@ -372,6 +382,7 @@ mod tests {
             (&["--pids-limit=many", "x"], "invalid argument `many` for `--pids-limit`"),
             (&["--cgroups=maybe", "x"], "invalid argument `maybe` for `--cgroups`"),
             (&["--cgroup-conf=cgroup.procs=1", "x"], "is no setting of a control group"),
+            (&["--secret=key,mode=x", "x"], "invalid argument `key,mode=x` for `--secret`"),
             (&["--limits=loose", "x"], "invalid argument `loose` for `--limits`"),
         ] {
             let chain = options(line).unwrap_err().chain();
