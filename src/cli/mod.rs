@@ -28,6 +28,7 @@ mod inspect;
 mod login;
 mod logout;
 mod manual;
+mod mount;
 mod network;
 mod progress;
 mod push_progress;

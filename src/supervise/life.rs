@@ -23,6 +23,7 @@ use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
+use crate::state::mounts::Mounts;
 use crate::state::record::Phase;
 use crate::state::sessions::Sessions;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
@@ -136,6 +137,7 @@ impl Supervisor {
             }
         })?;
         failpoint::here("supervisor.locked")?;
+        Mounts::new(paths).refuse(&launch.id)?;
         // Under the lock nobody changes them.
         let config = containers.load(&launch.id)?.config;
         let settings = containers.settings(&launch.id)?;
