@@ -34,8 +34,8 @@ fn release(output: &Path) -> PathBuf {
     let mut command = Command::new("sh");
     command.arg(script).args(["--binary", env!("CARGO_BIN_EXE_coracle"), "--output"]).arg(output);
     run(command.env("SOURCE_DATE_EPOCH", "1700000000"));
-    let tarball = fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path());
-    let tarball = tarball.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "gz")).unwrap();
+    let mut files = fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path());
+    let tarball = files.find(|path| path.extension().is_some_and(|ending| ending == "gz")).unwrap();
     run(Command::new("tar").arg("-C").arg(output).arg("-xf").arg(tarball));
     let mut trees = fs::read_dir(output).unwrap().map(|entry| entry.unwrap().path());
     trees.find(|path| path.is_dir()).unwrap()
