@@ -10,7 +10,7 @@
 //! ```text
 //! 7  roles        role testing                                    which of the programs this process is | the door for tests
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
-//! 5  features     compose                                         documents <-> sequences of engine calls
+//! 5  features     compose units                                   documents <-> sequences of engine calls | Quadlet files -> systemd units
 //! 4  engine       engine                                          one verb per file: typed request in, report out
 //! 3  supervision  supervise                                       the per-container process
 //! 2  mechanisms   registry archive store union runtime cgroup net logs state rootless (store -> archive)
@@ -44,6 +44,7 @@ mod store;
 mod supervise;
 mod sys;
 mod union;
+mod units;
 
 mod role;
 pub mod testing;

@@ -16,8 +16,6 @@ mod archives;
 mod as_root;
 #[path = "e2e/build.rs"]
 mod build;
-#[path = "e2e/bundles.rs"]
-mod bundles;
 #[path = "e2e/build_attacks.rs"]
 mod build_attacks;
 #[path = "e2e/build_cache.rs"]
@@ -28,12 +26,16 @@ mod build_flags;
 mod build_peer;
 #[path = "e2e/build_remote.rs"]
 mod build_remote;
+#[path = "e2e/bundles.rs"]
+mod bundles;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/compose.rs"]
 mod compose;
 #[path = "e2e/compose_up.rs"]
 mod compose_up;
+#[path = "e2e/configuration.rs"]
+mod configuration;
 #[path = "e2e/confinement.rs"]
 mod confinement;
 #[path = "e2e/container_files.rs"]
@@ -98,6 +100,8 @@ mod prune;
 mod pull;
 #[path = "e2e/push.rs"]
 mod push;
+#[path = "e2e/quadlet.rs"]
+mod quadlet;
 #[path = "e2e/registries.rs"]
 mod registries;
 #[path = "e2e/registry_serve.rs"]

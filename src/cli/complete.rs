@@ -37,6 +37,10 @@ enum What {
     Anything,
     Signals,
     Capabilities,
+    /// Installed Quadlet files.
+    Quadlets,
+    /// Keys of the configuration.
+    Settings,
     Words(&'static [&'static str]),
 }
 
@@ -64,7 +68,7 @@ struct Place {
 pub fn complete(persona: Persona, words: &[String]) -> Result<u8> {
     let Some((globals, place)) = place(words) else { return Ok(0) };
     let context = Context::new(persona, Environment::of_process(), globals, Level::Error);
-    let names = context.engine().and_then(|engine| names(&engine, place.what)).unwrap_or_default();
+    let names = names(&context, place.what).unwrap_or_default();
     for name in names {
         if name.starts_with(&place.begun) && !place.given.contains(&name) {
             context.ui.line(&format!("{}{name}", place.stem))?;
@@ -141,6 +145,14 @@ fn what(arg: &Arg, at: usize, verb: &str, noun: &str) -> Option<What> {
             What::Words(&["not-running", "next-exit", "removed", "created", "running", "healthy", "unhealthy"])
         }
         "POLICY" => What::Words(&["always", "missing", "never"]),
+        "LEVEL" => What::Words(&["debug", "error", "fatal", "info", "warn"]),
+        "FORMAT" if arg.get_id() == "format" => What::Words(&["json"]),
+        "TEMPLATE" => What::Words(&["json", "table"]),
+        "PLATFORM" => What::Words(&["linux/amd64", "linux/arm64", "linux/arm/v7"]),
+        "KEY=VALUE" if arg.get_id() == "filter" => What::Words(filters(verb, noun)?),
+        "DRIVER" if noun == "network" => What::Words(&["bridge", "none"]),
+        "QUADLET" => What::Quadlets,
+        "KEY" if noun == "config" => What::Settings,
         "STREAM" => What::Words(&["stdin", "stdout", "stderr"]),
         "MODE" => What::Words(&["auto", "host", "keep-id", "nomap"]),
         "TYPE" => What::Words(&["container", "image", "network", "volume"]),
@@ -148,8 +160,47 @@ fn what(arg: &Arg, at: usize, verb: &str, noun: &str) -> Option<What> {
     })
 }
 
-fn names(engine: &Engine, what: What) -> Result<Vec<String>> {
+/// The keys of `--filter`, each with the `=` that follows it.
+fn filters(verb: &str, noun: &str) -> Option<&'static [&'static str]> {
+    Some(match (noun, verb) {
+        ("network", "ls") => &["driver=", "id=", "label=", "name=", "scope=", "type="],
+        ("volume", "ls") => &["dangling=", "driver=", "label=", "name=", "opt="],
+        ("quadlet", "ls") => &["name="],
+        ("image", "ls") | ("images", _) => {
+            &["before=", "containers=", "dangling=", "id=", "label=", "reference=", "since=", "until="]
+        }
+        ("ps", _) | ("container", "ls") => &[
+            "ancestor=",
+            "before=",
+            "exited=",
+            "expose=",
+            "health=",
+            "id=",
+            "label=",
+            "name=",
+            "network=",
+            "publish=",
+            "since=",
+            "status=",
+            "volume=",
+        ],
+        _ => return None,
+    })
+}
+
+fn names(context: &Context, what: What) -> Result<Vec<String>> {
+    // These are no business of the engine.
+    match what {
+        What::Quadlets => return super::quadlet::names(context),
+        What::Settings => {
+            let settings = super::configuration::settings(context)?;
+            return Ok(settings.into_iter().map(|setting| setting.key).collect());
+        }
+        _ => {}
+    }
+    let engine = &context.engine()?;
     let mut names = match what {
+        What::Quadlets | What::Settings => Vec::new(),
         What::Containers(which) => containers(engine, which)?,
         What::Images => image_names(engine)?,
         What::Networks => networks(engine)?,
@@ -258,6 +309,11 @@ mod tests {
             ("network connect a b c", None),
             ("inspect a", Some(What::Anything)),
             ("inspect --type i", Some(What::Words(&["container", "image", "network", "volume"]))),
+            ("ps --filter st", Some(What::Words(filters("ls", "ps").unwrap()))),
+            ("run --format x", None),
+            ("images --format j", Some(What::Words(&["json", "table"]))),
+            ("quadlet print w", Some(What::Quadlets)),
+            ("config get n", Some(What::Settings)),
             ("volume rm a", Some(What::Volumes)),
             ("volume create a", None),
             ("secret rm a", Some(What::Secrets)),

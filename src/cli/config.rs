@@ -8,10 +8,14 @@
 //! [cgroups]
 //! manager = "systemd"      # as --cgroup-manager: "systemd", "cgroupfs" or "disabled"
 //! limits = "best-effort"   # as --limits: "strict" or "best-effort"
+//!
+//! [defaults.run]
+//! init = true              # a flag that `run` gets before those of its command line
 //! ```
 //!
 //! The file need not exist. What is not known in it is an error that names the line: a misspelt key would be ignored for years.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -26,13 +30,15 @@ use crate::spec::resources::Enforcement;
 const FILE_MAX: u64 = 1 << 20;
 
 /// What the file says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[network]`
     pub network: NetworkConfig,
     /// `[cgroups]`
     pub cgroups: CgroupsConfig,
+    /// `[defaults.COMMAND]`: flags and their values.
+    pub defaults: BTreeMap<String, BTreeMap<String, toml::Value>>,
 }
 
 /// About control groups.
@@ -77,14 +83,15 @@ impl Config {
         Self::parse(&fs::read_to_string(path).at(path, "cannot read")?, path)
     }
 
-    fn parse(content: &str, path: &Path) -> Result<Self> {
+    /// Reads the text of the file.
+    pub fn parse(content: &str, path: &Path) -> Result<Self> {
         toml::from_str(content).map_err(|error| {
             let before = error.span().and_then(|span| content.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
             let why = error.message().lines().next().unwrap_or_default();
             Error::invalid(format!("cannot understand line {line} of `{}`", path.display()))
                 .caused_by(Error::invalid(text::clean(why)))
-                .hint("coracle(1) lists what may be configured")
+                .hint("coracle.toml(5) lists what may be configured")
         })
     }
 }

@@ -70,8 +70,12 @@ impl Environment {
 
     /// coracle's own configuration file, which need not exist.
     pub fn configuration(&self) -> Result<PathBuf> {
-        let (_, _, config) = self.base(nix::unistd::geteuid().as_raw())?;
-        Ok(config.join("coracle/config.toml"))
+        Ok(self.config_directory()?.join("coracle/config.toml"))
+    }
+
+    /// The user's directory of configurations: `$XDG_CONFIG_HOME`.
+    pub fn config_directory(&self) -> Result<PathBuf> {
+        Ok(self.base(nix::unistd::geteuid().as_raw())?.2)
     }
 
     /// Home, data and configuration directory. Without `HOME` the password file is read by hand: the C library's own

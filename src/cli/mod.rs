@@ -16,6 +16,7 @@ mod builder;
 mod complete;
 mod compose;
 mod config;
+mod configuration;
 mod container;
 mod context;
 mod elsewhere;
@@ -26,10 +27,12 @@ mod image;
 mod inspect;
 mod login;
 mod logout;
+mod manual;
 mod mount;
 mod network;
 mod progress;
 mod push_progress;
+mod quadlet;
 mod registry;
 mod registry_options;
 mod runtime;
@@ -61,16 +64,18 @@ const CLOSED: u8 = 141;
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let persona = Persona::called(&name);
-    let is_compose = name.rsplit('/').next() == Some("docker-compose");
+    let called = name.rsplit('/').next().unwrap_or_default();
+    let is_compose = called == "docker-compose";
     let ui = Ui::new(persona.program(), Level::default());
     limits::ignore_file_size_signal();
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));
     let words = words(args).map(|words| match is_compose {
-        true => below("compose", words),
-        // As other tools call it.
-        false if name.rsplit('/').next() == Some(runtime::LINK) => below("runtime", words),
+        true => below(&["compose"], words),
+        // As other tools call it, and systemd.
+        false if called == runtime::LINK => below(&["runtime"], words),
+        false if called == quadlet::generate::GENERATOR => below(&["quadlet", "generate"], words),
         false => words,
     });
     let outcome = match words {
@@ -92,12 +97,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&ui)))
 }
 
-/// What is typed after the name of a link that stands for one noun follows that noun.
-fn below(noun: &str, words: Vec<String>) -> Vec<String> {
+/// What is typed after the name of a link that stands for a command follows the words of that.
+fn below(command: &[&str], words: Vec<String>) -> Vec<String> {
     // What completion scripts ask is asked of the whole program.
     match words.first().is_some_and(|word| word == complete::WORD) {
         true => words,
-        false => std::iter::once(noun.to_owned()).chain(words).collect(),
+        false => command.iter().map(|word| (*word).to_owned()).chain(words).collect(),
     }
 }
 
@@ -184,6 +189,7 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
         }
         Asked::Verb(verb, called_by, arguments) => {
             let command = verb.command(program, &called_by);
+            let words_of = called_by.clone();
             let called = std::iter::once(program).chain(called_by).collect::<Vec<_>>().join(" ");
             if level >= Level::Debug {
                 let lines = ui::Lines::on_stderr();
@@ -191,23 +197,33 @@ fn dispatch(persona: Persona, ui: &Ui, words: &[String]) -> Result<u8, Failure> 
             }
             let mut context = Context::new(persona, Environment::of_process(), globals, level);
             context.before = before(rest, arguments).to_vec();
-            run(verb, command, &called, arguments, &context)
+            run(verb, command, &called, &words_of, arguments, &context)
         }
     }
 }
 
 fn run(
     verb: &Verb,
-    mut command: clap::Command,
+    command: clap::Command,
     called: &str,
+    words: &[&str],
     arguments: &[String],
     context: &Context,
 ) -> Result<u8, Failure> {
     let failure = |error: Error| Failure { code: verb.codes.of(context.persona, &error), see: None, error };
     let see = || see(called, Some(&verb.usage_line(called)));
-    let parsed = verb.parse(&command, called, arguments);
+    // A configuration that cannot be read must not keep anybody from repairing it.
+    let usual = match words.first() {
+        Some(&"config") => Vec::new(),
+        _ => configuration::defaults::of(context, words).map_err(failure)?,
+    };
+    let arguments = [&usual, arguments].concat();
+    let parsed = verb.parse(&command, called, &arguments);
     match parsed.map_err(|wrong| Failure { code: wrong.code(context.persona), see: see(), error: wrong.error })? {
-        Parsed::Help => context.ui.text(&command.render_help().to_string()).map_err(Failure::plain)?,
+        Parsed::Help => {
+            let mut command = manual::with_prose(command, context.persona.program(), words);
+            context.ui.text(&command.render_help().to_string()).map_err(Failure::plain)?;
+        }
         Parsed::Arguments(matches) => {
             let code = (verb.run)(context, &matches).map_err(failure)?;
             return context.ui.flush().map(|()| code).map_err(Failure::plain);
@@ -312,7 +328,7 @@ fn unknown<'a>(word: &str, noun: Option<&str>, persona: Persona, known: impl Ite
 fn help(ui: &Ui, program: &'static str, noun: Option<&tree::Noun>, as_error: bool) -> Result<u8, Failure> {
     let mut command = match noun {
         Some(noun) => tree::noun_command(program, noun),
-        None => tree::whole(program),
+        None => manual::overview(program),
     };
     let help = command.render_help().to_string();
     if as_error {

@@ -5,8 +5,8 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, container, image, inspect, login, logout, mount, network, registry, runtime, secret, system,
-    unshare, volume,
+    builder, compose, configuration, container, image, inspect, login, logout, mount, network, quadlet, registry,
+    runtime, secret, system, unshare, volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.
@@ -74,6 +74,7 @@ pub const TOP: &[Entry] = &[
     entry(&["untag"], &image::tag::UNTAG),
     entry(&["update"], &container::update::VERB),
     entry(&["wait"], &container::wait::VERB),
+    entry(&["auto-update"], &system::auto_update::VERB),
     entry(&["doctor"], &system::doctor::VERB),
     entry(&["events"], &system::events::VERB),
     entry(&["info"], &system::info::VERB),
@@ -246,6 +247,33 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "quadlet",
+        about: "Run containers as services of systemd",
+        entries: &[
+            entry(&["check"], &quadlet::check::VERB),
+            entry(&["generate"], &quadlet::generate::VERB),
+            entry(&["install"], &quadlet::install::VERB),
+            entry(&["ls", "list"], &quadlet::list::VERB),
+            entry(&["print"], &quadlet::print::VERB),
+            entry(&["rm", "remove"], &quadlet::remove::VERB),
+        ],
+    },
+    Noun {
+        name: "config",
+        about: "Show and change the configuration of coracle",
+        entries: &[
+            entry(&["edit"], &configuration::edit::VERB),
+            entry(&["get"], &configuration::show::GET),
+            entry(&["set"], &configuration::set::VERB),
+            entry(&["show"], &configuration::show::SHOW),
+        ],
+    },
+    Noun {
+        name: "generate",
+        about: "Make files of containers that are there",
+        entries: &[entry(&["systemd"], &quadlet::systemd::VERB)],
+    },
+    Noun {
         name: "healthcheck",
         about: "Manage health checks of containers",
         entries: &[entry(&["run"], &container::healthcheck::RUN)],
@@ -293,9 +321,21 @@ pub const NOUNS: &[Noun] = &[
             entry(&["doctor"], &system::doctor::VERB),
             entry(&["events"], &system::events::VERB),
             entry(&["info"], &system::info::VERB),
+            entry(&["linger"], &system::linger::VERB),
             entry(&["migrate"], &image::migrate::VERB),
             entry(&["prune"], &system::prune::VERB),
+            entry(&["wait-network"], &system::service::WAIT),
         ],
+    },
+    Noun {
+        name: "system persona",
+        about: "Make coracle answer to docker or podman as well",
+        entries: &[entry(&["install"], &system::persona::INSTALL), entry(&["remove"], &system::persona::REMOVE)],
+    },
+    Noun {
+        name: "system service",
+        about: "Manage the units of coracle in your systemd",
+        entries: &[entry(&["install"], &system::service::INSTALL), entry(&["remove"], &system::service::REMOVE)],
     },
 ];
 
@@ -331,11 +371,19 @@ pub fn whole(program: &'static str) -> Command {
     globals(program).subcommands(verbs(program, &[], TOP)).subcommands(outer.map(|noun| noun_command(program, noun)))
 }
 
-/// The noun that command line words begin with, of two words or one; and the words after it.
+/// The noun that command line words begin with, of two words or one; and the words after it. Where the word of a longer
+/// noun is a command of the shorter one as well, it is the noun only before one of its own commands.
 pub fn noun(words: &[String]) -> Option<(&'static Noun, &[String])> {
-    let fits = |noun: &&Noun| noun.name.split(' ').eq(words.iter().take(noun.name.split(' ').count()));
-    let noun = NOUNS.iter().filter(fits).max_by_key(|noun| noun.name.len())?;
-    Some((noun, words.get(noun.name.split(' ').count()..).unwrap_or_default()))
+    let length = |noun: &Noun| noun.name.split(' ').count();
+    let fits = |noun: &&Noun| noun.name.split(' ').eq(words.iter().take(length(noun)));
+    let own = |noun: &Noun| words.get(length(noun)).is_some_and(|word| find(noun.entries, word).is_some());
+    let command = |noun: &Noun| {
+        let (outer, word) = noun.name.split_once(' ')?;
+        NOUNS.iter().find(|other| other.name == outer).and_then(|outer| find(outer.entries, word))
+    };
+    let fitting = NOUNS.iter().filter(fits).filter(|noun| command(noun).is_none() || own(noun));
+    let noun = fitting.max_by_key(|noun| noun.name.len())?;
+    Some((noun, words.get(length(noun)..).unwrap_or_default()))
 }
 
 /// A noun with its commands, and with the nouns of two words that stand below it.

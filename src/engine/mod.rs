@@ -41,6 +41,7 @@ pub mod push;
 pub mod reach;
 mod reclaim;
 pub mod remove;
+pub mod renew;
 pub mod request;
 pub mod resolve;
 pub mod rmi;

@@ -72,3 +72,18 @@ fn fish() {
     let Some(env) = world() else { return };
     completes(&env, "fish", &["--no-config"], "function fish_prompt; echo 'prom''pt> '; end; source SCRIPT");
 }
+
+/// Called as docker, the script is for docker: both can be loaded into one shell.
+#[test]
+fn personas_have_scripts_of_their_own() {
+    let env = ready!();
+    for (shell, registered) in [
+        ("bash", "complete -F _docker_names -o nosort -o bashdefault -o default docker"),
+        ("zsh", "#compdef docker"),
+        ("fish", "complete -c docker "),
+    ] {
+        let script = env.called("docker", &format!("completion {shell}")).run().succeeds().stdout;
+        assert!(script.contains(registered), "{shell}");
+        assert!(!script.contains("_coracle"), "{shell}");
+    }
+}

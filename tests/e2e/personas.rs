@@ -301,3 +301,23 @@ fn a_command_line_without_a_command_shows_the_help() {
         called(&env, "docker", &format!("{line} --help")).run().succeeds().stdout_has("Usage:").stderr_is("");
     }
 }
+
+#[test]
+fn links_make_and_remove_personas() {
+    let env = ready!();
+    let directory = env.home().join(".local/bin");
+    let path = |first: &str| format!("{first}:/usr/bin:/bin");
+    let with = |line: &str| env.command(line).var("PATH", path(&directory.display().to_string())).run();
+    with("system persona install docker").succeeds().stderr_is("");
+    let docker = directory.join("docker").display().to_string();
+    env.tool(&docker, &["--version"]).run().succeeds().stdout_has("Docker version ");
+    with("system persona install docker").succeeds();
+    env.coracle("system persona install podman").succeeds().stderr_has("your shell");
+    std::fs::remove_file(directory.join("podman")).unwrap();
+    std::fs::write(directory.join("podman"), "mine").unwrap();
+    with("system persona install podman").fails_with(1).stderr_has("is not coracle");
+    with("system persona remove podman").fails_with(1).stderr_has("it stays");
+    with("system persona remove docker").succeeds();
+    assert!(directory.join("docker").symlink_metadata().is_err());
+    with("system persona remove docker").fails_with(1);
+}

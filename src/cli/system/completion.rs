@@ -22,7 +22,7 @@ pub const VERB: Verb = Verb {
             Known::Zsh => Shell::Zsh,
             Known::Fish => Shell::Fish,
         };
-        context.ui.text(&String::from_utf8_lossy(&generate::completion(shell)?)).map(|()| 0)
+        context.ui.text(&String::from_utf8_lossy(&generate::completion(shell, context.persona.program())?)).map(|()| 0)
     },
 };
 

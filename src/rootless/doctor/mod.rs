@@ -10,6 +10,7 @@ mod ids;
 mod machine;
 mod namespaces;
 pub mod probe;
+mod session;
 mod storage;
 
 use std::borrow::Cow;
@@ -76,6 +77,7 @@ pub fn examine(paths: &Paths, search_path: &OsStr) -> Vec<Check> {
     checks.extend(storage::all(paths, &machine));
     checks.extend(cgroups::all(&machine));
     checks.extend(devices::all(&machine));
+    checks.extend(session::all(&machine));
     checks
 }
 

@@ -7,6 +7,7 @@ use crate::spec::cgroups::{self, Cgroups, Manager, Mode};
 
 /// Options about control groups.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Limits")]
 pub struct CgroupOptions {
     /// Write a file of the container's control group: memory.high=100M
     #[arg(long, value_name = "FILE=VALUE")]

@@ -6,6 +6,7 @@ use crate::spec::health::{HealthRequest, OnFailure, nanoseconds, test};
 
 /// Options about the health check.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Health")]
 pub struct HealthOptions {
     /// Command to run to check health: a line for the shell, or a JSON list of words; none for no check
     #[arg(long, value_name = "COMMAND")]

@@ -4,6 +4,7 @@ use crate::spec::identity::IdentityRequest;
 
 /// Options about host name and user.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "User and name")]
 pub struct IdentityOptions {
     /// Add a group to those of the user: a name or ID of the container, or keep-groups for those that you have on this machine
     #[arg(long, value_name = "GROUP")]

@@ -6,6 +6,7 @@ use crate::spec::image::ImageRequest;
 
 /// Options about the image.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Image")]
 pub struct ImageOptions {
     /// Pull the image also if the policy demands no signature of it; that is so unless DOCKER_CONTENT_TRUST is 1
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]

@@ -11,6 +11,7 @@ use crate::spec::systemd::Systemd;
 
 /// Options about the life of a container.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Life")]
 pub struct LifecycleOptions {
     /// Run an init as pid 1 that forwards signals and reaps processes
     #[arg(long)]

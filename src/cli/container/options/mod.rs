@@ -23,6 +23,7 @@ use crate::cli::context::Persona;
 use crate::cli::environment::Environment;
 use crate::engine::request::CreateRequest;
 use crate::spec::storage::StorageDriver;
+use crate::units::auto_update::UNIT;
 
 /// The directory, the variables and the configuration that give options their meaning.
 pub struct Around<'a> {
@@ -81,14 +82,39 @@ pub struct CreateOptions {
     pub secrets: secrets::SecretOptions,
 }
 
+/// Whether the values of these options can be understood. Files that they name are not read.
+pub fn check(matches: &clap::ArgMatches) -> Result<()> {
+    let options: CreateOptions = crate::cli::verb::typed(matches)?;
+    let around = Around {
+        cwd: Path::new("/"),
+        environment: &Environment::default(),
+        driver: StorageDriver::default(),
+        persona: Persona::Coracle,
+        docker: PathBuf::new(),
+        cgroup_manager: Some("systemd"),
+    };
+    // Files that are read when the container is made.
+    let options = CreateOptions {
+        label_file: Vec::new(),
+        process: process::ProcessOptions { env_file: Vec::new(), ..options.process },
+        ..options
+    };
+    options.request(&around).map(|_| ())
+}
+
 impl CreateOptions {
     /// The request these options stand for.
     pub fn request(self, around: &Around<'_>) -> Result<CreateRequest> {
         let namespaces = self.namespaces.group(around)?;
         let configured = || Ok(Config::read(&around.environment.configuration()?)?.network);
+        let mut labels = variables::labels(&self.label_file, &self.label, around.cwd)?;
+        // As podman does it: `auto-update` starts this unit again.
+        if let Some(unit) = around.environment.get(UNIT) {
+            labels.insert(UNIT.to_owned(), unit.to_owned());
+        }
         Ok(CreateRequest {
             name: self.name.as_deref().map(str::parse).transpose()?,
-            labels: variables::labels(&self.label_file, &self.label, around.cwd)?,
+            labels,
             image: self.image.group(around)?,
             process: self.process.group(around)?,
             identity: self.identity.group(),

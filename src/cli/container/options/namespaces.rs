@@ -11,6 +11,7 @@ use crate::spec::userns;
 
 /// Options about namespaces.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Namespaces")]
 pub struct NamespaceOptions {
     /// Map group IDs, as --uidmap does user IDs
     #[arg(long, value_name = "MAP")]

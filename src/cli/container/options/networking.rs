@@ -10,6 +10,7 @@ use crate::spec::ports;
 
 /// Options about ports, names and rates.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Network")]
 pub struct NetworkingOptions {
     /// Add a name to /etc/hosts: NAME[;NAME…]:ADDRESS, or :host-gateway for this machine
     #[arg(long, value_name = "NAME:ADDRESS")]

@@ -9,6 +9,7 @@ use crate::spec::variables::merged;
 
 /// Options about the main process.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Process")]
 pub struct ProcessOptions {
     /// Overwrite the image's default entrypoint
     #[arg(long, value_name = "COMMAND")]

@@ -9,6 +9,7 @@ use crate::spec::ulimit::Ulimit;
 
 /// The limits that `run`, `create` and `update` share.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
     /// The container's weight among others that use the disk, from 10 to 1000
     #[arg(long, value_name = "WEIGHT")]
@@ -71,6 +72,7 @@ pub struct LimitOptions {
 
 /// Options of a new container about its limits.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Limits")]
 pub struct ResourceOptions {
     #[command(flatten)]
     pub limits: LimitOptions,

@@ -10,6 +10,7 @@ use crate::spec::{cdi, sysctl};
 
 /// Options about capabilities, seccomp and the like.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Security")]
 pub struct SecurityOptions {
     /// Add a Linux capability
     #[arg(long, value_name = "CAPABILITY")]

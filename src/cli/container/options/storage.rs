@@ -10,6 +10,7 @@ use crate::spec::storage::{MountRequest, StorageRequest, shm_size, size_of_optio
 
 /// Options about files.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Storage")]
 pub struct StorageOptions {
     /// Attach a file system mount: type=bind|volume|tmpfs|image|glob|ramfs|devpts,source=…,target=…
     #[arg(long, value_name = "MOUNT")]
