@@ -11,12 +11,15 @@ use super::node::Node;
 use super::project::Project;
 use super::read::{number, pairs, placed, text, texts};
 use crate::base::{Error, Result, ResultExt, text as clean};
-use crate::engine::build::{BuildRequest, Files, NamedContext};
+use crate::engine::build::{BuildRequest, Changed, Files, NamedContext};
+use crate::engine::request::CreateRequest;
 use crate::oci::Reference;
 use crate::spec::attachment::host_entry;
-use crate::spec::namespaces::NetworkRequest;
+use crate::spec::image::PullPolicy;
+use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
 use crate::spec::network::Wish;
-use crate::spec::storage::{self, StorageDriver};
+use crate::spec::networking::Networking;
+use crate::spec::storage::{self, StorageDriver, StorageRequest};
 
 /// The largest secret, in bytes: BuildKit's limit.
 const SECRET_MAX: u64 = 500 << 10;
@@ -78,35 +81,44 @@ pub fn request(
     let tags = std::iter::once(project.image(name, service)).chain(texts(build, "tags"));
     let names = tags.map(|tag| tag.parse::<Reference>()).collect::<Result<Vec<_>>>();
     let platforms = texts(build, "platforms");
-    if platforms.len() > 1 {
-        return Err(wrong(
-            "platforms",
-            &Error::unsupported("an image is built for one platform").hint("`platform` of the service chooses it"),
-        ));
-    }
-    let platform = text(service, "platform").or_else(|| platforms.first().cloned());
+    let platforms = text(service, "platform").map_or(platforms, |platform| vec![platform]);
+    let step = CreateRequest {
+        namespaces: NamespacesRequest { networks: networks(project, build), ..NamespacesRequest::default() },
+        networking: Networking {
+            add_hosts: texts(build, "extra_hosts")
+                .iter()
+                .map(|host| host_entry(host).map_err(|error| wrong("extra_hosts", &error)))
+                .collect::<Result<_>>()?,
+            ..Networking::default()
+        },
+        storage: StorageRequest {
+            driver,
+            shm_size: match number(build, "shm_size") {
+                Some(size) => storage::shm_size(&size).map_err(|error| wrong("shm_size", &error))?,
+                None => StorageRequest::default().shm_size,
+            },
+            ..StorageRequest::default()
+        },
+        ..CreateRequest::default()
+    };
+    let pulls = options.pull || build.is_true("pull");
     let request = BuildRequest {
         dockerfile: Some(dockerfile),
         ignored,
         names: names.map_err(|error| wrong("tags", &error))?,
         target: text(build, "target"),
         build_args,
-        labels: pairs(build, "labels"),
-        pull: options.pull || build.is_true("pull"),
+        changed: Changed { labels: pairs(build, "labels"), ..Changed::default() },
+        pull: if pulls { PullPolicy::Always } else { PullPolicy::Missing },
         no_cache: options.no_cache || build.is_true("no_cache"),
         contexts: contexts(project, build)?,
-        platform: platform.map(|name| name.parse().map_err(|error| wrong("platforms", &error))).transpose()?,
+        platforms: platforms
+            .iter()
+            .map(|name| name.parse().map_err(|error| wrong("platforms", &error)))
+            .collect::<Result<_>>()?,
         secrets: secrets(project, build)?,
         ssh: ssh(project, build, &options.ssh)?,
-        driver,
-        networks: networks(project, build),
-        shm_size: number(build, "shm_size")
-            .map(|size| storage::shm_size(&size).map_err(|error| wrong("shm_size", &error)))
-            .transpose()?,
-        add_hosts: texts(build, "extra_hosts")
-            .iter()
-            .map(|host| host_entry(host).map_err(|error| wrong("extra_hosts", &error)))
-            .collect::<Result<_>>()?,
+        step,
         ..BuildRequest::default()
     };
     Ok((request, Files::Directory(context)))

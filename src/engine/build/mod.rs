@@ -45,8 +45,6 @@ mod transfer;
 pub(super) mod unpack;
 mod view;
 
-use std::os::fd::AsFd;
-
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 

@@ -14,7 +14,7 @@ use crate::cli::container::options::storage::StorageOptions;
 use crate::engine::request::CreateRequest;
 use crate::spec::namespaces::NetworkRequest;
 use crate::spec::network::Wish;
-use crate::spec::security::Device;
+use crate::spec::security::{Device, Security};
 
 /// Flags about steps.
 #[derive(Debug, Clone, Default, Args)]
@@ -128,10 +128,10 @@ impl StepArguments {
         let security = SecurityOptions {
             cap_add: self.cap_add,
             cap_drop: self.cap_drop,
-            device: self.device,
             security_opt: self.security_opt,
             ..SecurityOptions::default()
         };
+        let security = Security { devices: self.device, ..security.group(around)? };
         let cgroups =
             CgroupOptions { cgroup_parent: self.cgroup_parent, cgroupns: self.cgroupns, ..CgroupOptions::default() };
         if let Some(anonymous) = self.volume.iter().find(|volume| !volume.contains(':')) {
@@ -142,7 +142,7 @@ impl StepArguments {
         Ok(CreateRequest {
             networking: networking.group(namespaces.has_networks(), configured)?,
             namespaces,
-            security: security.group(around)?,
+            security,
             storage: storage.group(around)?,
             resources: ResourceOptions { limits, ulimit: self.ulimit, ..ResourceOptions::default() }.group(around)?,
             cgroups: cgroups.group(around)?,
