@@ -188,8 +188,6 @@ pub struct Base {
 
 /// What rules know beside the text.
 pub struct Facts<'a> {
-    /// `--build-arg`.
-    pub build_args: &'a BTreeMap<String, String>,
     /// The arguments that stages have without declaring them before `FROM`: those of the platform.
     pub builtin: &'a BTreeMap<String, String>,
     /// The names of `--build-context`.

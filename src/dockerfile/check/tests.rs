@@ -17,7 +17,6 @@ fn violations(source: &str, ignore: &str, given: &[(&str, &str)]) -> Vec<String>
         })
     };
     let facts = Facts {
-        build_args: &build_args,
         builtin: &builtin,
         contexts: &BTreeSet::new(),
         ignore: &Ignore::parse(ignore).unwrap(),

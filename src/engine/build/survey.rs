@@ -58,7 +58,6 @@ pub(super) fn checked(store: &Store, request: &BuildRequest, opened: &Opened, pl
     let platform = request.platforms.first().cloned().unwrap_or_else(Platform::host);
     let bases = bases(store, file, plan);
     let facts = Facts {
-        build_args: &request.build_args,
         builtin: &platform_arguments(&platform, "default"),
         contexts: &request.contexts.keys().cloned().collect(),
         ignore: &Ignore::parse(&context.ignored).unwrap_or_default(),
