@@ -33,7 +33,9 @@ mod network;
 mod progress;
 mod push_progress;
 mod quadlet;
+mod registry;
 mod registry_options;
+mod runtime;
 mod secret;
 mod system;
 mod table;
@@ -62,12 +64,25 @@ const CLOSED: u8 = 141;
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let persona = Persona::called(&name);
+    let is_compose = name.rsplit('/').next() == Some("docker-compose");
     let ui = Ui::new(persona.program(), Level::default());
     limits::ignore_file_size_signal();
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));
-    let outcome = match words(args).map(|words| generator(&name, words)) {
+    let words = words(args).map(|words| match is_compose {
+        true => below("compose", words),
+        // As other tools call it.
+        false if name.rsplit('/').next() == Some(runtime::LINK) => below("runtime", words),
+        false if name.rsplit('/').next() == Some(quadlet::generate::GENERATOR) => {
+            below("quadlet", below("generate", words))
+        }
+        false => words,
+    });
+    let outcome = match words {
+        Ok(words) if is_compose && matches!(&words[1..], [only] if only == "--version" || only == "-v") => {
+            ui.line(&compose::version_line()).map(|()| 0).map_err(Failure::plain)
+        }
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
         }
@@ -83,13 +98,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&ui)))
 }
 
-/// The command line of systemd's generator, which is called by its name.
-fn generator(name: &str, words: Vec<String>) -> Vec<String> {
-    match name.rsplit('/').next() {
-        Some(quadlet::generate::GENERATOR) => {
-            ["quadlet", "generate"].map(String::from).into_iter().chain(words).collect()
-        }
-        _ => words,
+/// What is typed after the name of a link that stands for one noun follows that noun.
+fn below(noun: &str, words: Vec<String>) -> Vec<String> {
+    // What completion scripts ask is asked of the whole program.
+    match words.first().is_some_and(|word| word == complete::WORD) {
+        true => words,
+        false => std::iter::once(noun.to_owned()).chain(words).collect(),
     }
 }
 
@@ -199,9 +213,10 @@ fn run(
 ) -> Result<u8, Failure> {
     let failure = |error: Error| Failure { code: verb.codes.of(context.persona, &error), see: None, error };
     let see = || see(called, Some(&verb.usage_line(called)));
-    // A configuration that cannot be read must not keep anybody from repairing it.
+    // A configuration that cannot be read must not keep anybody from repairing it, and engines that call the runtime know
+    // all that they want.
     let usual = match words.first() {
-        Some(&"config") => Vec::new(),
+        Some(&("config" | "runtime")) => Vec::new(),
         _ => configuration::defaults::of(context, words).map_err(failure)?,
     };
     let arguments = [&usual, arguments].concat();
