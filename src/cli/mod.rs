@@ -212,9 +212,10 @@ fn run(
 ) -> Result<u8, Failure> {
     let failure = |error: Error| Failure { code: verb.codes.of(context.persona, &error), see: None, error };
     let see = || see(called, Some(&verb.usage_line(called)));
-    // A configuration that cannot be read must not keep anybody from repairing it.
+    // A configuration that cannot be read must not keep anybody from repairing it, and engines that call the runtime know
+    // all that they want.
     let usual = match words.first() {
-        Some(&"config") => Vec::new(),
+        Some(&("config" | "runtime")) => Vec::new(),
         _ => configuration::defaults::of(context, words).map_err(failure)?,
     };
     let arguments = [&usual, arguments].concat();
