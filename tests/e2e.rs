@@ -64,6 +64,8 @@ mod migrate;
 mod mount_files;
 #[path = "e2e/mounts.rs"]
 mod mounts;
+#[path = "e2e/namespaces.rs"]
+mod namespaces;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]

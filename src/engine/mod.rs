@@ -30,6 +30,7 @@ pub mod lists;
 pub mod login;
 pub mod logs;
 mod names;
+mod namespaces;
 pub mod network;
 pub mod progress;
 pub mod ps;

@@ -9,7 +9,6 @@ use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
 use crate::cgroup;
-use crate::spec::namespaces::NetworkMode;
 use crate::state::{Container, ContainerGuard, durability};
 
 /// How long a container may be changed by somebody else.
@@ -38,7 +37,7 @@ pub fn remove(engine: &Engine, names: &[String], removal: Removal) -> Vec<Result
     results
 }
 
-/// These containers after all that use their networks, directly or by others: each before what it depends on. Names that
+/// These containers after all that use their namespaces, directly or by others: each before what it depends on. Names that
 /// no container has are kept.
 pub fn with_dependents(engine: &Engine, names: &[String]) -> Result<Vec<String>> {
     let containers = engine.containers();
@@ -56,8 +55,7 @@ pub fn with_dependents(engine: &Engine, names: &[String]) -> Result<Vec<String>>
     while let Some(id) = open.pop() {
         order.retain(|seen| *seen != id);
         for container in &all {
-            let uses = |mode: &NetworkMode| matches!(mode, NetworkMode::Container(other) if other.as_str() == id);
-            if uses(&container.config.namespaces.network) {
+            if container.config.namespaces.targets().iter().any(|target| target.as_str() == id) {
                 open.push(container.config.id.to_string());
             }
         }

@@ -2,7 +2,7 @@
 //! users and groups are the container's, by the names that it knows: those of the host say nothing of who they are.
 //!
 //! docker runs the host's `ps`; here /proc is read, so that it works without one, and the columns that people use are
-//! known. A process belongs to the container when it is in its pid namespace, wherever its parent is.
+//! known. `base::members` says which processes are the container's.
 
 use std::fs;
 use std::io::Read;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::worker::{self, Given, Job, Place};
+use crate::base::members::Members;
 use crate::base::{Error, Result, ResultExt, text, time};
 use crate::runtime::user::MAX_FILE;
 use crate::spec::idmap::IdMap;
@@ -248,24 +249,16 @@ fn columns(arguments: &[String]) -> Result<Vec<&'static Column>> {
 /// What the kernel shows for ids that a user namespace does not have (`/proc/sys/kernel/overflowuid`).
 const OVERFLOW_ID: u32 = 65534;
 
-/// The processes in the pid namespace of `init`, by pid, with their ids in its user namespace.
+/// The processes of the container whose first process is `init`, by pid, with their ids in its user namespace.
 pub(super) fn members(init: i32) -> Result<Vec<Process>> {
-    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
-    let theirs = namespace(init).context(|| "cannot find the container's processes")?;
     let map = |file: &str| IdMap::parse(&fs::read_to_string(format!("/proc/{init}/{file}")).unwrap_or_default());
     let (uids, gids) = (map("uid_map"), map("gid_map"));
     let inside = |map: &IdMap, id: u32| map.to_inside(id).unwrap_or(OVERFLOW_ID);
-    let mut processes = Vec::new();
-    for entry in fs::read_dir("/proc").context(|| "cannot list `/proc`")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        if namespace(pid).is_ok_and(|namespace| namespace == theirs) {
-            let process = read(pid);
-            processes.extend(process.map(|it| Process {
-                uid: inside(&uids, it.uid),
-                gid: inside(&gids, it.gid),
-                ..it
-            }));
-        }
+    let found = Members::of(init).and_then(|members| members.find());
+    let mut processes: Vec<Process> =
+        found.context(|| "cannot find the container's processes")?.members.into_iter().filter_map(read).collect();
+    for process in &mut processes {
+        (process.uid, process.gid) = (inside(&uids, process.uid), inside(&gids, process.gid));
     }
     processes.sort_by_key(|process| process.pid);
     Ok(processes)

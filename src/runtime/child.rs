@@ -31,14 +31,12 @@ use nix::sched::CloneFlags;
 use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
-use super::kernel_fs::{
-    Cgroups, Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement,
-};
+use super::kernel_fs::{Detached, FsOptions, KernelFs, KernelFsOptions, Masks, Provided, make, mask_replacement};
 use super::plan::NewKind;
 use super::populate;
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal};
 use super::rootfs::{MountPoint, Rootfs, attach};
-use crate::base::{failpoint, streams};
+use crate::base::{failpoint, sandbox, streams};
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{StringArray, close_all_but, exec_fd, exit_now};
 use crate::sys::socket;
@@ -71,6 +69,8 @@ pub enum Setup {
     Streams,
     /// coracle's init.
     Init,
+    /// Keeping its signals among its own processes.
+    Signals,
 }
 
 /// Everything ready to run, fds open and strings ended with zero.
@@ -85,7 +85,7 @@ pub struct PreparedChild {
     /// As in the plan.
     pub masks: Masks,
     /// As in the plan.
-    pub hostname: String,
+    pub hostname: Option<String>,
     /// As in the plan.
     pub own_network: bool,
     /// As in the plan.
@@ -96,18 +96,18 @@ pub struct PreparedChild {
     pub read_only: bool,
     /// The kernel's file systems.
     pub kernel_fs: KernelFsOptions,
-    /// The host's control groups, detached, for a container that sees them.
-    pub cgroups: Option<OwnedFd>,
-    /// It has a control group of its own, which it may divide when it is privileged.
-    pub own_cgroup: bool,
+    /// Those of them that belong to namespaces of others.
+    pub provided: Provided,
+    /// It is given a cgroup namespace of its own.
+    pub own_cgroup_namespace: bool,
+    /// As in the plan.
+    pub keeps_signals: bool,
     /// A terminal to make, or the streams to use.
     pub streams: Streams,
     /// coracle itself with the arguments of its init role.
     pub init: Option<(OwnedFd, StringArray, StringArray)>,
     /// The program.
     pub process: PreparedProcess,
-    /// For containers in a network namespace that is not their own, which may not mount one.
-    pub shared_sys: Option<SharedSys>,
 }
 
 impl PreparedChild {
@@ -123,9 +123,8 @@ impl PreparedChild {
             Streams::Terminal(..) => {}
             Streams::Pipes(pipes) => needed.extend(pipes.iter().map(AsFd::as_fd)),
         }
-        needed.extend(self.cgroups.iter().map(AsFd::as_fd));
+        needed.extend(self.provided.descriptors());
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
-        needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));
         needed
     }
 }
@@ -198,11 +197,15 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     wait_for_parent(parent).and_then(|()| super::process::become_root()).map_err(failed(Setup::Start))?;
     failpoint::here_io("runtime.child.begin").map_err(self::failed(Setup::Start))?;
-    if child.cgroups.is_none() {
+    if child.own_cgroup_namespace {
         // Only now: a namespace that clone3(2) makes has the parent's group as its root, not the one that the child is put in.
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| (Setup::Start as u16, 0, errno))?;
     }
+    let keeps_signals = child.keeps_signals;
     let (process, init) = set_up(child, parent)?;
+    if keeps_signals {
+        sandbox::keep_signals().map_err(failed(Setup::Signals))?;
+    }
     let failed = |(stage, errno)| (stage as u16, 0, errno);
     let Some((program, argv, env)) = init else { return Err(failed(process.become_program(parent))) };
     process.confine(parent).map_err(failed)?;
@@ -219,11 +222,7 @@ type Init = Option<(OwnedFd, StringArray, StringArray)>;
 /// Everything up to the last stretch, which it returns.
 fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProcess, Init)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
-    let cgroups = match child.cgroups {
-        Some(mount) => Cgroups::Host(mount),
-        None => Cgroups::Own { writable: child.kernel_fs.privileged && child.own_cgroup },
-    };
-    let detached = Detached::make(&child.kernel_fs, child.shared_sys, cgroups);
+    let detached = Detached::make(&child.kernel_fs, child.provided);
     let detached = detached.map_err(indexed(Setup::MakeKernelFs))?;
     let root = enter_root(child.root).map_err(failed(Setup::Root))?;
     let kernel_fs = detached.attach(&root).map_err(indexed(Setup::AttachKernelFs))?;
@@ -245,7 +244,9 @@ fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProc
         set_up_network_use(settings.as_fd());
     }
     drop(settings);
-    nix::unistd::sethostname(&child.hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
+    if let Some(hostname) = &child.hostname {
+        nix::unistd::sethostname(hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
+    }
     if child.read_only {
         let attr = MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
         set_attributes(root.as_fd(), c"", false, &attr).map_err(failed(Setup::ReadOnlyRoot))?;

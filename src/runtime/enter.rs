@@ -6,7 +6,8 @@
 //! and cannot take that back without power over its own; the supervisor must still be able to start a netd outside. So it
 //! forks an intermediate process, which enters the container's pid namespace through pid 1's pidfd (kernel 5.8), makes
 //! the process there as the supervisor's own child (CLONE_PARENT), hands over its pidfd and exits. The new process joins
-//! the other namespaces and goes the same last stretch as pid 1 did.
+//! the other namespaces and goes the same last stretch as pid 1 did. Namespaces that the container shares with the supervisor
+//! are not joined: it is in them.
 //!
 //! The new process is born in the container's control group. The intermediate closes every descriptor but the streams, the
 //! socket to the supervisor, that group and pid 1's pidfd, and the new process closes these two once it has joined. So it holds nothing of the host when it looks at a path of the container.
@@ -23,7 +24,7 @@ use rustix::process::WaitIdOptions;
 
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, ProcessPlan, Stage, new_terminal};
 use super::rootfs::Rootfs;
-use crate::base::{Error, Result, ResultExt, process, streams};
+use crate::base::{Error, Result, ResultExt, process, sandbox, streams};
 use crate::sys::process::{Cloned, Forked, clone3, clone3_into, close_all_but, exit_now};
 use crate::sys::socket;
 
@@ -48,10 +49,10 @@ pub enum EnterStreams {
 pub struct Container<'a> {
     /// The pidfd of its pid 1.
     pub init: BorrowedFd<'a>,
-    /// It has a network namespace of its own.
-    pub own_network: bool,
-    /// It has a cgroup namespace of its own.
-    pub own_cgroups: bool,
+    /// Its namespaces that are not the supervisor's.
+    pub namespaces: CloneFlags,
+    /// Its processes must not signal others.
+    pub keeps_signals: bool,
     /// Its control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
 }
@@ -67,8 +68,8 @@ pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams
     let entry = Entry {
         process,
         init: pass_on(container.init)?,
-        own_network: container.own_network,
-        own_cgroups: container.own_cgroups,
+        namespaces: container.namespaces,
+        keeps_signals: container.keeps_signals,
         cgroup: container.cgroup.map(pass_on).transpose()?,
         streams,
     };
@@ -97,8 +98,8 @@ struct Entry {
     process: PreparedProcess,
     /// pid 1's pidfd.
     init: OwnedFd,
-    own_network: bool,
-    own_cgroups: bool,
+    namespaces: CloneFlags,
+    keeps_signals: bool,
     /// The container's control group.
     cgroup: Option<OwnedFd>,
     streams: EnterStreams,
@@ -136,24 +137,21 @@ impl Entry {
         // Nothing in the container may look at the new process before it is the container's own: until its exec it runs
         // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-        setns(&self.init, CloneFlags::CLONE_NEWPID)?;
+        if self.namespaces.contains(CloneFlags::CLONE_NEWPID) {
+            setns(&self.init, CloneFlags::CLONE_NEWPID)?;
+        }
         clone3_into(CloneFlags::CLONE_PARENT, self.cgroup.as_ref().map(AsFd::as_fd))
     }
 
     fn run(self, parent: BorrowedFd<'_>) -> std::result::Result<Infallible, (u16, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno_of(&error));
-        let mut namespaces =
-            CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
-        if self.own_cgroups {
-            namespaces |= CloneFlags::CLONE_NEWCGROUP;
-        }
-        if self.own_network {
-            namespaces |= CloneFlags::CLONE_NEWNET;
-        }
-        setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        setns(&self.init, self.namespaces.difference(CloneFlags::CLONE_NEWPID)).map_err(|errno| (JOIN, errno))?;
         drop(self.init);
         drop(self.cgroup);
         super::process::become_root().map_err(at(JOIN))?;
+        if self.keeps_signals {
+            sandbox::keep_signals().map_err(at(JOIN))?;
+        }
         give_streams(self.streams, parent).map_err(at(STREAMS))?;
         let (stage, errno) = self.process.become_program(parent);
         Err((stage as u16, errno))

@@ -26,15 +26,16 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::mount::MountAttrFlags;
 
 use super::child::{self, PreparedChild, Setup, Streams};
-use super::kernel_fs::{self, KernelFsOptions, Masks, SharedSys};
-use super::plan::{DEVICES, LaunchPlan};
+use super::joined::Joined;
+use super::kernel_fs::{self, Cgroups, Ipc, KernelFsOptions, Masks, Provided, SharedSys};
+use super::plan::{DEVICES, LaunchPlan, Source};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use super::sources::{c_pairs, detach, prepare_mount};
 use super::userns::write_maps;
-use crate::base::{Error, Result, ResultExt, failpoint, process, text};
+use crate::base::{Error, Result, ResultExt, failpoint, process, sandbox, text};
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
-use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
+use crate::sys::process::{Cloned, Forked, StringArray};
 use crate::sys::socket;
 
 /// Where cgroup v2 is mounted.
@@ -58,6 +59,8 @@ pub struct Resources<'a> {
     pub made: BTreeMap<String, OwnedFd>,
     /// The container's control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The namespaces of others that it joins.
+    pub joined: Joined,
 }
 
 /// A running pid 1.
@@ -78,27 +81,22 @@ pub fn launch(
     resources: Resources<'_>,
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
-    let maps = resources.maps.clone();
+    let maps = Some(resources.maps.clone()).filter(|_| plan.whose.user == Source::Own);
     let cgroup = resources.cgroup;
-    let child = prepare(plan, resources)?;
+    let mut resources = resources;
+    let joined = std::mem::take(&mut resources.joined);
+    let child = prepare(plan, resources, &joined)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
-    let mut namespaces = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    if plan.own_network {
-        namespaces |= CloneFlags::CLONE_NEWNET;
-    }
-    let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
+    let init = match joined.clone_into(own_namespaces(plan), cgroup)? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
     drop(theirs);
     drop(child);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
-    let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let mapped = failpoint::here("runtime.cloned");
+    let mapped = mapped.and_then(|()| maps.as_ref().map_or(Ok(()), |maps| write_maps(init.pid, maps)));
     let mapped = mapped.and_then(|()| plan.oom_score_adj.map_or(Ok(()), |score| adjust_oom_score(init.pid, score)));
     let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
     let woken = woken.and_then(|()| match plan.networks {
@@ -116,6 +114,21 @@ pub fn launch(
             Err(error)
         }
     }
+}
+
+/// The namespaces that are made for the container.
+fn own_namespaces(plan: &LaunchPlan) -> CloneFlags {
+    let whose = &plan.whose;
+    let own = |source: Source| source == Source::Own;
+    // The cgroup namespace is made by the child itself.
+    let kinds = [
+        (own(whose.user), CloneFlags::CLONE_NEWUSER),
+        (own(whose.pid), CloneFlags::CLONE_NEWPID),
+        (own(whose.ipc), CloneFlags::CLONE_NEWIPC),
+        (own(whose.uts), CloneFlags::CLONE_NEWUTS),
+        (plan.own_network, CloneFlags::CLONE_NEWNET),
+    ];
+    kinds.into_iter().filter(|(own, _)| *own).fold(CloneFlags::CLONE_NEWNS, |all, (_, kind)| all | kind)
 }
 
 /// What the child itself says of a start that failed on our side, if it has failed by its own doing.
@@ -205,13 +218,15 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
     } else if is(Setup::ReadOnlyRoot) {
         "cannot make the container's root read-only".into()
     } else if is(Setup::Hostname) {
-        format!("cannot set the host name `{}`", text::clean(&plan.hostname))
+        format!("cannot set the host name `{}`", text::clean(plan.hostname.as_deref().unwrap_or_default()))
     } else if is(Setup::Loopback) {
         "cannot bring the container's loopback up".into()
     } else if is(Setup::Streams) {
         "cannot give the container its standard streams".into()
     } else if is(Setup::Init) {
         "cannot run coracle's init in the container".into()
+    } else if is(Setup::Signals) {
+        "cannot keep the container from signalling the host's processes".into()
     } else {
         "the container did not start".into()
     };
@@ -234,7 +249,13 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
     }
 }
 
-fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild> {
+fn prepare(plan: &LaunchPlan, resources: Resources<'_>, joined: &Joined) -> Result<PreparedChild> {
+    if plan.keeps_signals && !sandbox::can_keep_signals() {
+        return Err(Error::unsupported(
+            "with the host's processes before it, a container could signal all of yours: this kernel cannot hold it back",
+        )
+        .hint("Linux 6.12 can, with Landlock among its security modules; --privileged goes without"));
+    }
     let mut made = resources.made;
     let c =
         |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
@@ -257,7 +278,18 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
             ))
         }
     };
+    let kernel_fs = KernelFsOptions {
+        shm_size: c(&plan.shm_size.to_string())?,
+        privileged: plan.privileged,
+        proc: c_pairs(&plan.proc_options)?,
+        proc_attributes: plan.proc_attributes,
+        pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
+    };
     Ok(PreparedChild {
+        // Without a group of its own, the one it is in is also that of the user's other programs.
+        provided: provide(plan, joined, &kernel_fs, resources.cgroup.is_some())?,
+        own_cgroup_namespace: plan.whose.cgroup == Source::Own,
+        keeps_signals: plan.keeps_signals,
         root: resources.root,
         devices: devices()?,
         mounts: plan.mounts.iter().map(|mount| prepare_mount(mount, &mut made)).collect::<Result<_>>()?,
@@ -268,28 +300,45 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         networks: plan.networks,
         loopback_up: super::loopback::set_up_message(),
         read_only: plan.read_only,
-        kernel_fs: KernelFsOptions {
-            shm_size: c(&plan.shm_size.to_string())?,
-            privileged: plan.privileged,
-            proc: c_pairs(&plan.proc_options)?,
-            proc_attributes: plan.proc_attributes,
-            pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
-        },
-        cgroups: match plan.host_cgroups {
-            // Read-only: it has the groups of everything that the user runs.
-            true => {
-                let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
-                Some(detach(Path::new(HIERARCHY), true, read_only)?)
-            }
-            false => None,
-        },
-        // Without a group of its own, the one it is in is also that of the user's other programs.
-        own_cgroup: resources.cgroup.is_some(),
+        kernel_fs,
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
-        shared_sys: if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) },
     })
+}
+
+/// The file systems of namespaces that are not the container's own. Those of the host are clones of what the host has
+/// mounted: an ordinary user may not mount them anew.
+fn provide(plan: &LaunchPlan, joined: &Joined, options: &KernelFsOptions, own_group: bool) -> Result<Provided> {
+    let strict = kernel_fs::STRICT;
+    let of_host = |path: &str, more: MountAttrFlags| detach(Path::new(path), true, u64::from((strict | more).bits()));
+    let none = MountAttrFlags::empty();
+    let proc = match plan.whose.pid {
+        // Read-only: its root may write to files of the user's processes, such as oom_score_adj. Through the whole one, its
+        // own network is set up.
+        Source::Host => {
+            let shown = if plan.privileged { none } else { MountAttrFlags::MOUNT_ATTR_RDONLY };
+            Some((of_host("/proc", shown)?, Some(of_host("/proc", none)?)))
+        }
+        _ => joined.proc(&options.proc, MountAttrFlags::from_bits_retain(options.proc_attributes), strict)?,
+    };
+    let ipc = match plan.whose.ipc {
+        Source::Own => Ipc::Own { shm: plan.shm },
+        Source::Joined => Ipc::Given { shm: joined.memory(strict)?, queues: joined.queues(strict)? },
+        // Not every machine has its message queues mounted.
+        Source::Host => Ipc::Given { shm: Some(of_host("/dev/shm", none)?), queues: of_host("/dev/mqueue", none).ok() },
+    };
+    let cgroups = match plan.whose.cgroup {
+        Source::Own => Cgroups::Own { writable: plan.privileged && own_group },
+        Source::Joined => Cgroups::Given(joined.cgroups(strict | MountAttrFlags::MOUNT_ATTR_RDONLY)),
+        // Read-only: it has the groups of everything that the user runs.
+        Source::Host => {
+            let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
+            Cgroups::Given(Some(detach(Path::new(HIERARCHY), true, read_only)?))
+        }
+    };
+    let sys = if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) };
+    Ok(Provided { proc, ipc, sys, cgroups })
 }
 
 /// `/sys` for a container in a network namespace of others, which is this process's too. It shows the interfaces of the

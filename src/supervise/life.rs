@@ -17,6 +17,7 @@ use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
 use super::{sweep_dead, take_lock, this_process, unions};
+use crate::base::members::Members;
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
@@ -72,6 +73,8 @@ pub(super) struct Run {
     pub(super) file_server: Option<Cloned>,
     /// Those that serve unions among its mounts. They end with the mounts.
     union_servers: Vec<Cloned>,
+    /// By which its processes are known when its first process is not that of a pid namespace, with which all others end.
+    members: Option<Members>,
     /// What cut the container off.
     pub(super) disaster: String,
     /// Keeps the container's namespaces from being torn down before its end was reported.
@@ -105,7 +108,13 @@ struct Over {
 
 impl Run {
     /// A run that has just begun.
-    fn new(init: Cloned, file_server: Option<Cloned>, union_servers: Vec<Cloned>, config: &ContainerConfig) -> Self {
+    fn new(
+        init: Cloned,
+        servers: (Option<Cloned>, Vec<Cloned>),
+        members: Option<Members>,
+        config: &ContainerConfig,
+    ) -> Self {
+        let (file_server, union_servers) = servers;
         let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
         let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
         let monitor = config.health.plan().map(Monitor::new);
@@ -113,6 +122,7 @@ impl Run {
             init,
             file_server,
             union_servers,
+            members,
             disaster: String::new(),
             namespaces,
             added: Vec::new(),
@@ -249,7 +259,7 @@ impl Supervisor {
 
     /// A run has begun: records it.
     fn begin_run(&mut self, started: Started) -> Result<()> {
-        let Started { init, file_server, union_servers, streams } = started;
+        let Started { init, file_server, union_servers, streams, members } = started;
         self.attached.begin(streams);
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
@@ -257,7 +267,7 @@ impl Supervisor {
         self.state.limits = self.limits.in_force();
         (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
-        let run = Run::new(init, file_server, union_servers, &self.config);
+        let run = Run::new(init, (file_server, union_servers), members, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
         if let Some(monitor) = &run.monitor {
             self.timers.set(Timer::Check, monitor.next_at());
@@ -281,6 +291,9 @@ impl Supervisor {
         let mut run = self.run.take()?;
         let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         let ran = run.began.elapsed();
+        if run.members.as_ref().is_some_and(|members| !members.kill(LAST_BREATH)) {
+            self.attached.announce("coracle: some of its processes do not end\n");
+        }
         self.state.oom_killed = self.limits.end_run();
         self.state.limits.cgroup = None;
         // Those who have connected in the last moment hear of it, too, and what they have asked for counts.

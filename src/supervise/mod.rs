@@ -49,6 +49,7 @@ mod freeze;
 mod give;
 mod health;
 mod ids;
+mod joined;
 mod life;
 mod limited;
 mod network;

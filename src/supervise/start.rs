@@ -13,12 +13,13 @@ use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, give, prepare, secrets, unions};
+use super::{account, devices, give, joined, prepare, secrets, unions};
+use crate::base::members::Members;
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
-use crate::runtime::plan;
+use crate::runtime::plan::{self, Source};
 use crate::spec::logs::Stream;
 use crate::state::ContainerConfig;
 use crate::state::secrets::variables;
@@ -32,6 +33,8 @@ pub(super) struct Started {
     /// Those that serve unions among its mounts.
     pub(super) union_servers: Vec<Cloned>,
     pub(super) streams: Streams,
+    /// By which its processes are known in a pid namespace that is not its own.
+    pub(super) members: Option<Members>,
 }
 
 /// What a run needs of its supervisor.
@@ -57,6 +60,7 @@ pub(super) fn start(
     trace::step(|| joined(network.as_ref()));
     let exe = own_program()?;
     network::share(paths, &config.namespaces.network)?;
+    let (joined, whose) = joined::join(paths, &config.namespaces)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
     let ids = ContainerIds::new(&config.namespaces.user, &outer::current_maps()?)?;
     if !first {
@@ -65,11 +69,7 @@ pub(super) fn start(
     let volumes = prepare::volumes(paths, config)?;
     let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
     failpoint::here("supervisor.mounted")?;
-    trace::step(|| {
-        let server =
-            file_server.as_ref().map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
-        format!("the root of {} layers is served by {server}", request.layers.len())
-    });
+    trace::step(|| root_step(request, file_server.as_ref()));
     if first {
         prepare::fill_volumes(&volumes, config, &ids, root.as_fd())?;
         account::give_files(&container, config, &ids)?;
@@ -88,6 +88,7 @@ pub(super) fn start(
         devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
         terminal: request.terminal,
         maps: ids.nested.clone(),
+        whose,
     };
     let plan = plan::plan(config, process, &facts);
     plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
@@ -99,7 +100,7 @@ pub(super) fn start(
         }
     };
     let resources =
-        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
+        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group(), joined };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
@@ -117,7 +118,18 @@ pub(super) fn start(
         }
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
-    Ok(Started { init, file_server, union_servers: unions.servers, streams })
+    let members = match whose.pid {
+        Source::Own => None,
+        // One that has ended already has left nothing.
+        Source::Host | Source::Joined => Members::of(init.pid).ok(),
+    };
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, members })
+}
+
+/// The root file system, as a step that is traced.
+fn root_step(request: &Launch, server: Option<&Cloned>) -> String {
+    let server = server.map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
+    format!("the root of {} layers is served by {server}", request.layers.len())
 }
 
 /// A mount, as a step that is traced.

@@ -124,7 +124,7 @@ struct PodmanConfig {
 struct PodmanHostConfig {
     binds: Vec<String>,
     cgroup_manager: &'static str,
-    cgroup_mode: &'static str,
+    cgroup_mode: String,
     #[serde(rename = "ContainerIDFile")]
     container_id_file: &'static str,
     log_config: LogConfig,
@@ -144,20 +144,20 @@ struct PodmanHostConfig {
     extra_hosts: Vec<String>,
     hosts_file: &'static str,
     group_add: Vec<String>,
-    ipc_mode: &'static str,
+    ipc_mode: String,
     cgroup: &'static str,
     cgroups: &'static str,
     links: Option<Vec<String>>,
     oom_score_adj: i32,
-    pid_mode: &'static str,
+    pid_mode: String,
     privileged: bool,
     publish_all_ports: bool,
     readonly_rootfs: bool,
     security_opt: Vec<String>,
     tmpfs: BTreeMap<String, String>,
     #[serde(rename = "UTSMode")]
-    uts_mode: &'static str,
-    userns_mode: &'static str,
+    uts_mode: String,
+    userns_mode: String,
     #[serde(rename = "IDMappings", skip_serializing_if = "Option::is_none")]
     id_mappings: Option<IdMappings>,
     shm_size: u64,
@@ -306,7 +306,7 @@ fn config_of(config: &ContainerConfig, docker: Config) -> PodmanConfig {
 
 fn host_config(config: &ContainerConfig, docker: HostConfig, log: &str) -> PodmanHostConfig {
     let some = Option::unwrap_or_default;
-    let private = |word: &'static str| if word.is_empty() { "private" } else { word };
+    let private = |word: String| if word.is_empty() { "private".to_owned() } else { word };
     PodmanHostConfig {
         binds: some(docker.binds),
         cgroup_manager: "cgroupfs",

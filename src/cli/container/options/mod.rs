@@ -120,7 +120,7 @@ mod tests {
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
     use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
-    use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
+    use crate::spec::namespaces::{NamespaceMode, NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::process::ProcessRequest;
     use crate::spec::resources::{DeviceValue, Enforcement, Resources};
@@ -213,6 +213,10 @@ mod tests {
             "--cgroups=split",
             "--cgroup-parent=x.slice",
             "--cgroupns=host",
+            "--pid=container:web",
+            "--ipc",
+            "shareable",
+            "--uts=ns:/x",
             "--cgroup-conf",
             "memory.high=1M",
             "--secret=key,type=env,target=KEY",
@@ -245,6 +249,10 @@ mod tests {
                 networks: vec![NetworkRequest::Host],
                 wish: Default::default(),
                 user: UserNamespaceRequest::NoMap,
+                pid: NamespaceMode::Container("web".into()),
+                ipc: NamespaceMode::Shareable,
+                uts: NamespaceMode::Path("/x".into()),
+                cgroup: NamespaceMode::Host,
             },
             networking: Networking { publish_all: true, exposed: vec!["99/tcp".into()], ..Networking::default() },
             storage: StorageRequest {
@@ -298,7 +306,6 @@ mod tests {
                 manager: None,
                 mode: Mode::Split,
                 parent: Some("x.slice".into()),
-                host_namespace: true,
                 conf: vec![("memory.high".into(), "1M".into())],
             },
             secrets: vec![SecretRequest {
@@ -338,6 +345,7 @@ mod tests {
             (&["--security-opt", "seccomp=absent.json", "x"], "cannot read the seccomp profile `/work/absent.json`"),
             (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),
             (&["--userns", "frob", "x"], "invalid user namespace mode `frob`"),
+            (&["--pid", "shareable", "x"], "invalid argument `shareable` for `--pid`"),
             (&["--storage-opt", "dm.size=1", "x"], "unknown storage option"),
             (&["--restart=sometimes", "x"], "invalid restart policy `sometimes`"),
             (&["--restart=always", "--rm", "x"], "cannot specify both --restart and --rm"),
