@@ -74,6 +74,8 @@ mod network_commands;
 mod parallel;
 #[path = "e2e/personas.rs"]
 mod personas;
+#[path = "e2e/pods.rs"]
+mod pods;
 #[path = "e2e/programs.rs"]
 mod programs;
 #[path = "e2e/protocol.rs"]

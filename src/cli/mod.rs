@@ -28,6 +28,7 @@ mod login;
 mod logout;
 mod mount;
 mod network;
+mod pod;
 mod progress;
 mod push_progress;
 mod registry_options;

@@ -5,7 +5,7 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, container, image, inspect, login, logout, mount, network, secret, system, unshare, volume,
+    builder, compose, container, image, inspect, login, logout, mount, network, pod, secret, system, unshare, volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.
@@ -87,6 +87,7 @@ pub const NOUNS: &[Noun] = &[
         about: "Manage containers",
         entries: &[
             entry(&["attach"], &container::attach::VERB),
+            entry(&["clone"], &container::clone::VERB),
             entry(&["commit"], &container::commit::VERB),
             entry(&["cp"], &container::copy::VERB),
             entry(&["create"], &container::create::VERB),
@@ -208,6 +209,27 @@ pub const NOUNS: &[Noun] = &[
         name: "compose",
         about: "Run projects of several containers",
         entries: &[entry(&["config", "convert"], &compose::config::VERB)],
+    },
+    Noun {
+        name: "pod",
+        about: "Manage pods: containers that share a network and more",
+        entries: &[
+            entry(&["create"], &pod::create::VERB),
+            entry(&["exists"], &pod::act::EXISTS),
+            entry(&["inspect"], &pod::inspect::VERB),
+            entry(&["kill"], &pod::act::KILL),
+            entry(&["logs"], &pod::watch::LOGS),
+            entry(&["pause"], &pod::act::PAUSE),
+            entry(&["prune"], &pod::act::PRUNE),
+            entry(&["ps", "ls", "list"], &pod::list::VERB),
+            entry(&["restart"], &pod::act::RESTART),
+            entry(&["rm"], &pod::act::REMOVE),
+            entry(&["start"], &pod::act::START),
+            entry(&["stats"], &pod::watch::STATS),
+            entry(&["stop"], &pod::act::STOP),
+            entry(&["top"], &pod::watch::TOP),
+            entry(&["unpause"], &pod::act::UNPAUSE),
+        ],
     },
     Noun {
         name: "healthcheck",

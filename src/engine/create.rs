@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, devices, image_name, names, namespaces, pull, secret};
+use super::{Engine, builtin, devices, image_name, names, namespaces, pod_setup, pull, secret};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -50,27 +50,40 @@ pub(super) fn create_guarded(
 ) -> Result<Created> {
     let store = engine.store()?;
     let image = find_image(engine, &store, &request.image, progress)?;
+    // Only now: a pod is held meanwhile, and fetching an image may take long.
+    let mut joined = request.clone();
+    let pod = pod_setup::join(engine, &mut joined)?;
+    create_of_image(engine, &joined, starter, (&store, &image), pod.as_ref()).inspect_err(|_| {
+        if let Some(pod) = pod {
+            pod.give_up(engine);
+        }
+    })
+}
+
+/// Creates a container of an image that is there.
+fn create_of_image(
+    engine: &Engine,
+    request: &CreateRequest,
+    starter: Option<ProcessIdentity>,
+    (store, image): (&Store, &ImageRecord),
+    pod: Option<&pod_setup::Joining>,
+) -> Result<Created> {
     failpoint::here("create.image.found")?;
     trace::step(|| format!("the image is {} with {} layers", image.id, image.layers.len()));
     // From here to the container's publication its layers must not be removed.
     let _using = store.lock_shared()?;
-    let image_config = store.image_config(&image)?;
-    let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image.name))?;
-    // The mode of the container's root. podman takes it from the highest layer, docker takes 0755 whatever the image says.
-    // A layer packed from a private directory has 0700 there, and would keep every user but root out: everybody may enter.
-    let root_mode = match layers.last() {
-        Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555,
-        None => 0o755,
-    };
+    let image_config = store.image_config(image)?;
+    let layers = layer_trees(store, &image.layers, &format!("image `{}`", request.image.name))?;
+    let root_mode = root_mode(&layers)?;
     let decided = namespaces::decide(engine, request, &layers)?;
     let (namespaces, hostname) = (&decided.namespaces, &decided.hostname);
     trace::step(|| {
         format!("its network is {}, its user namespace is {:?}", namespaces.network.name(), namespaces.user)
     });
     let mut mounts = request.storage.mounts.clone();
-    mounts.iter_mut().try_for_each(|mount| find_mounted_image(engine, &store, mount))?;
+    mounts.iter_mut().try_for_each(|mount| find_mounted_image(engine, store, mount))?;
     let request = &CreateRequest { storage: StorageRequest { mounts, ..request.storage.clone() }, ..request.clone() };
-    let images = image_mounts(&store, request.storage.mounts.iter().map(|request| &request.mount))?;
+    let images = image_mounts(store, request.storage.mounts.iter().map(|request| &request.mount))?;
     // From a time when the user had a single id: now they can be shown.
     let recorded = owners::recorded_in(&layers) || images.iter().any(|layers| owners::recorded_in(layers));
     let recorded_owners = recorded && !outer::has_single_id()?;
@@ -95,6 +108,7 @@ pub(super) fn create_guarded(
             },
             namespaces: namespaces.clone(),
             hostname: hostname.clone(),
+            pod: pod.map(|pod| pod.membership.clone()),
             recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
@@ -118,6 +132,15 @@ pub(super) fn create_guarded(
         }
     }
     Err(Error::system("no free name was found for the container"))
+}
+
+/// The mode of a container's root. podman takes it from the highest layer, docker takes 0755 whatever the image says. A layer
+/// packed from a private directory has 0700 there, and would keep every user but root out: everybody may enter.
+pub(super) fn root_mode(layers: &[PathBuf]) -> Result<u32> {
+    match layers.last() {
+        Some(top) => Ok(fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555),
+        None => Ok(0o755),
+    }
 }
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.
@@ -216,7 +239,7 @@ fn prepare_source(request: &MountRequest, home: &Path) -> Result<()> {
 
 /// Makes the container's volumes that do not exist yet, with the labels and options that were asked for. They stay as long
 /// as the lock is held.
-fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest]) -> Result<Option<Lock>> {
+pub(super) fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest]) -> Result<Option<Lock>> {
     let volumes = Volumes::new(&engine.paths);
     let mut held = None;
     for mount in &config.storage.mounts {

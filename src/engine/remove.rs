@@ -9,7 +9,7 @@ use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
 use crate::cgroup;
-use crate::state::{Container, ContainerGuard, durability};
+use crate::state::{Container, ContainerGuard, Pods, durability};
 
 /// How long a container may be changed by somebody else.
 const PATIENCE: Duration = Duration::from_millis(2500);
@@ -24,6 +24,8 @@ pub struct Removal {
     pub patience: Option<i64>,
     /// Its anonymous volumes, too.
     pub volumes: bool,
+    /// The pod that it holds the namespaces of goes, too: alone it does not.
+    pub with_pod: bool,
 }
 
 /// Removes containers by name or id; goes on after a failure. One result for each name, in order. Space is reclaimed
@@ -73,6 +75,15 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
         Err(error) if removal.force && error.kind() == Kind::NotFound => return Ok(id),
         container => container?,
     };
+    if let (true, false, Some(pod)) = (container.config.is_infra(), removal.with_pod, &container.config.pod)
+        && Pods::new(&engine.paths).find(pod.pod.as_str()).is_ok()
+    {
+        let (name, pod) = (&container.name, &pod.name);
+        return Err(Error::conflict(format!(
+            "container `{name}` is the infra container of pod `{pod}` and cannot be removed without removing the pod"
+        ))
+        .hint(format!("remove both with `coracle pod rm {pod}`")));
+    }
     trace::step(|| format!("removes container `{}`, {}", container.name, id));
     let Some(guard) = stopped(engine, &container, removal)? else { return Ok(id) };
     if let Some(group) = &container.run.limits.cgroup {

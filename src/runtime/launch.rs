@@ -28,7 +28,7 @@ use rustix::mount::MountAttrFlags;
 use super::child::{self, PreparedChild, Setup, Streams};
 use super::joined::Joined;
 use super::kernel_fs::{self, Cgroups, Ipc, KernelFsOptions, Masks, Provided, SharedSys};
-use super::plan::{DEVICES, LaunchPlan, Source};
+use super::plan::{DEVICES, Init, LaunchPlan, Source};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use super::sources::{c_pairs, detach, prepare_mount};
 use super::userns::write_maps;
@@ -267,9 +267,10 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>, joined: &Joined) -> Resu
         (None, None) => return Err(Error::system("a container without a terminal needs standard streams")),
     };
     let init = match plan.init {
-        false => None,
-        true => {
-            let argv = [INIT_ROLE, "--"].into_iter().chain(plan.process.argv.iter().map(String::as_str));
+        Init::None => None,
+        kind => {
+            let program: &[String] = if kind == Init::Alone { &[] } else { &plan.process.argv };
+            let argv = [INIT_ROLE, "--"].into_iter().chain(program.iter().map(String::as_str));
             let program = resources.exe.try_clone().context(|| "cannot pass on coracle's own program")?;
             Some((
                 program.into(),

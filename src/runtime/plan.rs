@@ -35,8 +35,8 @@ pub struct LaunchPlan {
     pub networks: bool,
     /// Columns and rows of the terminal to make; none for pipes.
     pub terminal: Option<(u16, u16)>,
-    /// coracle's init as pid 1.
-    pub init: bool,
+    /// coracle's init as the first process.
+    pub init: Init,
     /// Read-only root.
     pub read_only: bool,
     /// Bytes of `/dev/shm`.
@@ -57,6 +57,18 @@ pub struct LaunchPlan {
     pub pts_options: Option<Vec<(String, String)>>,
     /// For /proc/PID/oom_score_adj; none for the supervisor's own.
     pub oom_score_adj: Option<i32>,
+}
+
+/// What coracle's init does in a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Init {
+    /// It is not there.
+    #[default]
+    None,
+    /// It starts the program and looks after it.
+    Program,
+    /// It is all there is, and waits to be ended: the infra container of a pod.
+    Alone,
 }
 
 /// Where a namespace of a container comes from.
@@ -188,7 +200,11 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         own_network: config.namespaces.network.is_own(),
         networks: !config.namespaces.network.members().is_empty(),
         terminal: config.process.tty.then_some(facts.terminal),
-        init: config.lifecycle.init,
+        init: match (config.is_infra(), config.lifecycle.init) {
+            (true, _) => Init::Alone,
+            (false, true) => Init::Program,
+            (false, false) => Init::None,
+        },
         read_only: config.storage.read_only,
         shm_size: config.storage.shm_size,
         mounts,
@@ -432,6 +448,7 @@ mod tests {
             resources: Default::default(),
             cgroups: Default::default(),
             secrets: Default::default(),
+            pod: None,
         }
     }
 

@@ -138,6 +138,7 @@ impl From<Format1> for ContainerConfig {
             resources: Default::default(),
             cgroups: Default::default(),
             secrets: Vec::new(),
+            pod: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{sweep_dead, take_lock, this_process, unions};
+use super::{pod, sweep_dead, take_lock, this_process, unions};
 use crate::base::members::Members;
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
@@ -382,6 +382,9 @@ impl Supervisor {
             }
         };
         failpoint::pass("supervisor.finished");
+        if let Err(error) = pod::left(&self.paths, &self.config) {
+            trace::step(|| format!("its pod is left as it is: {}", error.chain()));
+        }
         let has_unions = unions::discard(&self.paths, &self.config).unwrap_or(false);
         let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         if let Some(over) = &over {

@@ -54,6 +54,7 @@ mod life;
 mod limited;
 mod network;
 mod pause;
+mod pod;
 mod prepare;
 pub mod protocol;
 mod secrets;

@@ -168,6 +168,7 @@ fn create(steps: &Engine, around: &Surroundings, step: &Step<'_>, trees: &[PathB
         },
         namespaces: Namespaces { network: mode, user: decided.namespace.clone(), ..Namespaces::default() },
         hostname: host,
+        pod: None,
         recorded_owners: crate::archive::owners::recorded_in(trees) && !crate::rootless::outer::has_single_id()?,
         volume_names: &mut || Err(Error::system("a step has no volumes")),
     };

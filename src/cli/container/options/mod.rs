@@ -6,8 +6,9 @@ mod health;
 mod identity;
 mod image;
 mod lifecycle;
-mod namespaces;
-mod networking;
+pub mod namespaces;
+pub mod networking;
+mod pod;
 mod process;
 pub mod resources;
 mod secrets;
@@ -79,6 +80,8 @@ pub struct CreateOptions {
     pub cgroups: cgroups::CgroupOptions,
     #[command(flatten)]
     pub secrets: secrets::SecretOptions,
+    #[command(flatten)]
+    pub pod: pod::PodOptions,
 }
 
 impl CreateOptions {
@@ -101,6 +104,7 @@ impl CreateOptions {
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
             secrets: self.secrets.group()?,
+            pod: self.pod.group(around)?,
         })
     }
 }
@@ -122,6 +126,7 @@ mod tests {
     use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
     use crate::spec::namespaces::{NamespaceMode, NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
+    use crate::spec::pod_member::{PodRequest, PodRole};
     use crate::spec::process::ProcessRequest;
     use crate::spec::resources::{DeviceValue, Enforcement, Resources};
     use crate::spec::restart::RestartPolicy;
@@ -214,6 +219,7 @@ mod tests {
             "--cgroup-parent=x.slice",
             "--cgroupns=host",
             "--pid=container:web",
+            "--pod=new:shop",
             "--ipc",
             "shareable",
             "--uts=ns:/x",
@@ -312,6 +318,7 @@ mod tests {
                 source: Source::Stored("key".into()),
                 exposure: Exposure::Env { variable: "KEY".into() },
             }],
+            pod: Some(PodRequest { name: "shop".into(), new: true, role: PodRole::Member }),
         };
         assert_eq!(got, expected);
         let plain = options(&["busybox"]).unwrap();
@@ -346,6 +353,8 @@ mod tests {
             (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),
             (&["--userns", "frob", "x"], "invalid user namespace mode `frob`"),
             (&["--pid", "shareable", "x"], "invalid argument `shareable` for `--pid`"),
+            (&["--init-ctr=once", "x"], "must specify pod value with init-ctr"),
+            (&["--pod=new:", "x"], "new pod name must be at least one character"),
             (&["--storage-opt", "dm.size=1", "x"], "unknown storage option"),
             (&["--restart=sometimes", "x"], "invalid restart policy `sometimes`"),
             (&["--restart=always", "--rm", "x"], "cannot specify both --restart and --rm"),
