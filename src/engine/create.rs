@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, devices, image_name, names, namespaces, pod_setup, pull, secret};
+use super::{Engine, builtin, cdi, devices, image_name, names, namespaces, pod_setup, pull, secret};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -91,6 +91,7 @@ fn create_of_image(
         prepare_source(mount, &engine.paths.home)?;
     }
     let devices = devices::expand(&request.security.devices)?;
+    let vendors = cdi::names(engine, &request.security.cdi)?;
     let (secrets, values) = secret::of_container(engine, request)?;
     for attempt in 0.. {
         let name = match &request.name {
@@ -105,6 +106,7 @@ fn create_of_image(
                 name: request.image.name.clone(),
                 id: image.id.to_string(),
                 layers: image.layers.iter().map(ToString::to_string).collect(),
+                architecture: image.platform.architecture.clone(),
             },
             namespaces: namespaces.clone(),
             hostname: hostname.clone(),
@@ -115,6 +117,7 @@ fn create_of_image(
         let mut config = resolve(request, &image_config, facts)?;
         config.creator = starter.clone().filter(|_| config.lifecycle.remove);
         config.security.devices.clone_from(&devices);
+        config.security.cdi.clone_from(&vendors);
         config.secrets.clone_from(&secrets);
         let _volumes = make_volumes(engine, &config, &request.storage.mounts)?;
         // The supervisor fills the other two, at every start anew.
@@ -141,6 +144,15 @@ pub(super) fn root_mode(layers: &[PathBuf]) -> Result<u32> {
         Some(top) => Ok(fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555),
         None => Ok(0o755),
     }
+}
+
+/// The image of a request, for a container that is created later.
+///
+/// # Errors
+///
+/// When it is not there and cannot be, or must not be, pulled.
+pub fn image(engine: &Engine, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
+    find_image(engine, &engine.store()?, request, progress)
 }
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.

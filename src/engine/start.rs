@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::cdi;
 use super::create::{image_mounts, layer_trees};
 use super::kill::orphan;
 use super::pod_setup::ensure_infra;
@@ -21,6 +22,7 @@ use crate::oci::Digest;
 use crate::spec::container::ContainerConfig;
 use crate::spec::pod::Pod;
 use crate::state::{Container, Pods};
+use crate::supervise::protocol::Launch;
 use crate::supervise::{control_pair, spawn};
 
 /// How long the processes of a killed supervisor may take to end.
@@ -45,6 +47,7 @@ pub fn start(
         };
     }
     make_ready(engine, &container.config, note)?;
+    let edits = cdi::edits(engine, &container.config.security.cdi)?;
     let supervisor = supervisor(engine)?;
     let store = engine.store()?;
     let diff_ids: Vec<Digest> =
@@ -52,6 +55,7 @@ pub fn start(
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let images = image_mounts(&store, &container.config.storage.mounts)?;
     let launch = launch_request(id.clone(), layers, images, container.config.process.stdin, terminal);
+    let launch = Launch { edits, ..launch };
     let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
 }

@@ -53,8 +53,17 @@ pub struct Container<'a> {
     pub namespaces: CloneFlags,
     /// Its processes must not signal others.
     pub keeps_signals: bool,
+    /// The power to join its pid namespace comes with its user namespace: for whoever is not root in the own one.
+    pub user_first: bool,
     /// Its control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Container<'a> {
+    /// One whose first process has this pidfd.
+    pub fn of(init: BorrowedFd<'a>) -> Self {
+        Self { init, namespaces: CloneFlags::CLONE_NEWPID, keeps_signals: false, user_first: true, cgroup: None }
+    }
 }
 
 /// Starts `plan` in a container. Returns the process and the master of its terminal.
@@ -69,6 +78,7 @@ pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams
         process,
         init: pass_on(container.init)?,
         namespaces: container.namespaces,
+        user_first: container.user_first,
         keeps_signals: container.keeps_signals,
         cgroup: container.cgroup.map(pass_on).transpose()?,
         streams,
@@ -99,6 +109,7 @@ struct Entry {
     /// pid 1's pidfd.
     init: OwnedFd,
     namespaces: CloneFlags,
+    user_first: bool,
     keeps_signals: bool,
     /// The container's control group.
     cgroup: Option<OwnedFd>,
@@ -106,6 +117,11 @@ struct Entry {
 }
 
 impl Entry {
+    /// What is joined together with the pid namespace.
+    fn first(&self) -> CloneFlags {
+        if self.user_first { self.namespaces.intersection(CloneFlags::CLONE_NEWUSER) } else { CloneFlags::empty() }
+    }
+
     /// The intermediate: makes the process in the container's pid namespace, and exits. In the new process, goes on as it.
     fn make_process(self, parent: BorrowedFd<'_>) -> ! {
         let (stage, errno) = match self.clone_into_container(parent) {
@@ -138,17 +154,20 @@ impl Entry {
         // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
         if self.namespaces.contains(CloneFlags::CLONE_NEWPID) {
-            setns(&self.init, CloneFlags::CLONE_NEWPID)?;
+            setns(&self.init, CloneFlags::CLONE_NEWPID | self.first())?;
         }
         clone3_into(CloneFlags::CLONE_PARENT, self.cgroup.as_ref().map(AsFd::as_fd))
     }
 
     fn run(self, parent: BorrowedFd<'_>) -> std::result::Result<Infallible, (u16, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno_of(&error));
-        setns(&self.init, self.namespaces.difference(CloneFlags::CLONE_NEWPID)).map_err(|errno| (JOIN, errno))?;
+        let rest = self.namespaces.difference(CloneFlags::CLONE_NEWPID | self.first());
+        if !rest.is_empty() {
+            setns(&self.init, rest).map_err(|errno| (JOIN, errno))?;
+        }
         drop(self.init);
         drop(self.cgroup);
-        super::process::become_root().map_err(at(JOIN))?;
+        super::process::become_root(self.process.keeps_groups()).map_err(at(JOIN))?;
         if self.keeps_signals {
             sandbox::keep_signals().map_err(at(JOIN))?;
         }

@@ -22,6 +22,7 @@
 //! | the host's processes (`--pid host`) | signals to whatever runs as the same user, coracle's own and other containers among them | `sandbox::keep_signals` (Landlock), last before the program and in every process that `exec` adds; ptrace and `/proc/PID` by the user namespace; `kernel_fs` masks the host's `/proc` |
 //! | the kernel | system calls and capabilities | `seccomp`, `spec::capabilities`, `no_new_privs` on request; a user namespace of its own |
 //! | ids | an id that means "unchanged" or root | `user`: 0 to 2,147,483,647; supplementary groups complete |
+//! | hooks | programs that an image chose, descriptors that they inherit | named by the user's own files alone; every descriptor but their three closes at their exec |
 //! | what others run in it | a `start` or `exec` that a container prepared for | the same steps in the same order, each time from the beginning |
 //!
 //! What is *not* promised: a container with `--privileged`, `--security-opt seccomp=unconfined` or added capabilities has
@@ -30,6 +31,8 @@
 
 pub mod child;
 pub mod enter;
+pub mod foreign;
+pub mod hooks;
 pub mod joined;
 pub mod kernel_fs;
 pub mod launch;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use super::hooks::Hooks;
 use super::process::ProcessPlan;
 use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
@@ -14,6 +15,7 @@ use crate::spec::namespaces::NamespaceMode;
 use crate::spec::secret::Exposure;
 use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
+use crate::spec::sysctl;
 use crate::spec::volume::Directory;
 
 /// Everything the executor needs.
@@ -21,7 +23,7 @@ use crate::spec::volume::Directory;
 pub struct LaunchPlan {
     /// The program.
     pub process: ProcessPlan,
-    /// For the uts namespace, if it is the container's own.
+    /// For the uts namespace; none leaves what it has.
     pub hostname: Option<String>,
     /// Whose namespaces it is in.
     pub whose: Whose,
@@ -57,6 +59,14 @@ pub struct LaunchPlan {
     pub pts_options: Option<Vec<(String, String)>>,
     /// For /proc/PID/oom_score_adj; none for the supervisor's own.
     pub oom_score_adj: Option<i32>,
+    /// It may divide its own control group.
+    pub divides_cgroup: bool,
+    /// Settings of the kernel: their names as sysctl(8) has them, and their values.
+    pub sysctls: Vec<(String, String)>,
+    /// Programs that prepare it.
+    pub hooks: Option<Hooks>,
+    /// The line that registers an emulator with the kernel.
+    pub emulator: Option<String>,
 }
 
 /// What coracle's init does in a container.
@@ -176,8 +186,14 @@ pub struct Facts {
     pub etc: PathBuf,
     /// Where the files of the container's volumes are.
     pub volumes: BTreeMap<Name, Directory>,
-    /// The host's devices, for a container that gets all of them.
+    /// The host's devices, for a container that gets all of them; and those of vendors.
     pub devices: Vec<Device>,
+    /// Mounts that come with devices of vendors.
+    pub mounts: Vec<Mount>,
+    /// Programs that come with them.
+    pub hooks: Option<Hooks>,
+    /// What registers the emulator of its programs.
+    pub emulator: Option<String>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
     /// From the container's users and groups to those of our namespace.
@@ -215,6 +231,10 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         proc_attributes,
         pts_options,
         oom_score_adj: config.resources.oom_score_adj,
+        divides_cgroup: privileged || !config.lifecycle.systemd.is_off(),
+        sysctls: sysctl::ordered(&config.security.sysctls),
+        hooks: facts.hooks.clone(),
+        emulator: facts.emulator.clone(),
     }
 }
 
@@ -244,7 +264,9 @@ fn mounts(
         MountSource::Devpts { options } => Some(pairs(options)),
         _ => None,
     });
-    let asked = config.storage.mounts.iter().filter(|mount| !terminals(mount));
+    let is_free = |mount: &&Mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target);
+    let asked =
+        config.storage.mounts.iter().filter(|mount| !terminals(mount)).chain(facts.mounts.iter().filter(is_free));
     let asked = asked.map(|mount| asked_for(mount, process, facts));
     let files = ["hosts", "hostname", "resolv.conf"].iter();
     let files = files.filter(|file| **file != "hosts" || !config.networking.no_hosts);
@@ -434,7 +456,7 @@ mod tests {
             id: ContainerId::random().unwrap(),
             name: "web".parse().unwrap(),
             created: time::now(),
-            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
+            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), ..ImageOrigin::default() },
             process: Process { tty: true, ..Process::default() },
             identity: Identity { hostname: "web".into(), ..Identity::default() },
             namespaces: Namespaces::default(),
@@ -464,7 +486,17 @@ mod tests {
         let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
         let volumes = [("data".parse().unwrap(), data)].into();
         let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
-        let facts = Facts { etc: "/c".into(), volumes, devices: Vec::new(), terminal: (80, 25), maps, whose };
+        let facts = Facts {
+            etc: "/c".into(),
+            volumes,
+            devices: Vec::new(),
+            mounts: vec![mount(MountSource::Bind { path: "/vendor".into() }, "/srv")],
+            hooks: None,
+            emulator: None,
+            terminal: (80, 25),
+            maps,
+            whose,
+        };
         plan(config, ProcessPlan::default(), &facts)
     }
 

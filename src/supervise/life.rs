@@ -16,11 +16,12 @@ use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{pod, sweep_dead, take_lock, this_process, unions};
+use super::{hooked, pod, sweep_dead, take_lock, this_process, unions};
 use crate::base::members::Members;
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
+use crate::runtime::hooks::Hooks;
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
@@ -83,6 +84,8 @@ pub(super) struct Run {
     /// Its health check, if it has one.
     pub(super) monitor: Option<Monitor>,
     began: Instant,
+    /// What is run around it.
+    hooks: Option<Hooks>,
 }
 
 /// What the end of the present run means.
@@ -106,15 +109,19 @@ struct Over {
     servers: Vec<Cloned>,
 }
 
+/// The processes of a run that has just begun.
+struct Begun {
+    init: Cloned,
+    file_server: Option<Cloned>,
+    union_servers: Vec<Cloned>,
+    members: Option<Members>,
+    hooks: Option<Hooks>,
+}
+
 impl Run {
     /// A run that has just begun.
-    fn new(
-        init: Cloned,
-        servers: (Option<Cloned>, Vec<Cloned>),
-        members: Option<Members>,
-        config: &ContainerConfig,
-    ) -> Self {
-        let (file_server, union_servers) = servers;
+    fn new(started: Begun, config: &ContainerConfig) -> Self {
+        let Begun { init, file_server, union_servers, members, hooks } = started;
         let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
         let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
         let monitor = config.health.plan().map(Monitor::new);
@@ -128,6 +135,7 @@ impl Run {
             added: Vec::new(),
             monitor,
             began: Instant::now(),
+            hooks,
         }
     }
 }
@@ -259,7 +267,7 @@ impl Supervisor {
 
     /// A run has begun: records it.
     fn begin_run(&mut self, started: Started) -> Result<()> {
-        let Started { init, file_server, union_servers, streams, members } = started;
+        let Started { init, file_server, union_servers, streams, members, hooks } = started;
         self.attached.begin(streams);
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
@@ -267,7 +275,7 @@ impl Supervisor {
         self.state.limits = self.limits.in_force();
         (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
-        let run = Run::new(init, (file_server, union_servers), members, &self.config);
+        let run = Run::new(Begun { init, file_server, union_servers, members, hooks }, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
         if let Some(monitor) = &run.monitor {
             self.timers.set(Timer::Check, monitor.next_at());
@@ -294,6 +302,7 @@ impl Supervisor {
         if run.members.as_ref().is_some_and(|members| !members.kill(LAST_BREATH)) {
             self.attached.announce("coracle: some of its processes do not end\n");
         }
+        hooked::ended(&self.paths, &self.config, run.hooks.take().as_ref());
         self.state.oom_killed = self.limits.end_run();
         self.state.limits.cgroup = None;
         // Those who have connected in the last moment hear of it, too, and what they have asked for counts.

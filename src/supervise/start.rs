@@ -13,14 +13,16 @@ use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, give, joined, prepare, secrets, unions};
+use super::{account, devices, emulator, give, hooked, joined, prepare, secrets, spawn, timezone, unions};
 use crate::base::members::Members;
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
+use crate::runtime::hooks::Hooks;
 use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan::{self, Source};
 use crate::spec::logs::Stream;
+use crate::spec::security::Device;
 use crate::state::ContainerConfig;
 use crate::state::secrets::variables;
 use crate::sys::process::Cloned;
@@ -35,6 +37,8 @@ pub(super) struct Started {
     pub(super) streams: Streams,
     /// By which its processes are known in a pid namespace that is not its own.
     pub(super) members: Option<Members>,
+    /// What is run around it.
+    pub(super) hooks: Option<Hooks>,
 }
 
 /// What a run needs of its supervisor.
@@ -75,17 +79,22 @@ pub(super) fn start(
         account::give_files(&container, config, &ids)?;
     }
     account::add(config, root.as_fd())?;
-    limits.enforce(config)?;
+    timezone::write(config, &ids, root.as_fd())?;
+    limits.enforce(config, &ids)?;
     failpoint::here("supervisor.limited")?;
     let variables = variables(paths, config)?;
-    let process = prepare::main_process(config, &variables, root.as_fd(), limits.of_processes(&config.resources)?)?;
+    let limited = limits.of_processes(&config.resources)?;
+    let process = prepare::main_process(config, &variables, root.as_fd(), limited, &request.edits)?;
     let mut unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
     unions.mounts.extend(secrets::mounts(paths, config, &ids)?);
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
         volumes,
-        devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
+        devices: request.edits.devices.iter().cloned().chain(all_devices(config)).collect(),
+        mounts: request.edits.mounts.clone(),
+        hooks: hooked::bundle(paths, config, &request.edits)?,
+        emulator: emulator::registration_for(config),
         terminal: request.terminal,
         maps: ids.nested.clone(),
         whose,
@@ -99,37 +108,61 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let resources =
-        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group(), joined };
+    let init = users_init(config)?;
+    let init = init.as_ref().unwrap_or(&exe);
+    let usual = Resources::of(root, init, ids.nested);
+    let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), joined, ..usual };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
+    hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
-    let streams = match (ours, terminal) {
-        (Some(ours), _) => {
-            let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
-            Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None }
-        }
-        (None, Some(terminal)) => {
-            let read = terminal.try_clone().context(|| "cannot share the terminal")?;
-            let write = terminal.try_clone().context(|| "cannot share the terminal")?;
-            let stdin = config.process.stdin.then(|| Stdin::new(write));
-            Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
-        }
-        (None, None) => return Err(Error::system("the container did not hand over its terminal")),
-    };
-    let members = match whose.pid {
+    let streams = streams_of(config, ours, terminal)?;
+    let members = members_of(whose.pid, init.pid);
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, members, hooks: plan.hooks })
+}
+
+/// By which the processes of a run are known in a pid namespace that is not its own.
+fn members_of(pid_namespace: Source, init: i32) -> Option<Members> {
+    match pid_namespace {
         Source::Own => None,
         // One that has ended already has left nothing.
-        Source::Host | Source::Joined => Members::of(init.pid).ok(),
-    };
-    Ok(Started { init, file_server, union_servers: unions.servers, streams, members })
+        Source::Host | Source::Joined => Members::of(init).ok(),
+    }
 }
 
 /// The root file system, as a step that is traced.
 fn root_step(request: &Launch, server: Option<&Cloned>) -> String {
     let server = server.map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
     format!("the root of {} layers is served by {server}", request.layers.len())
+}
+
+/// The streams of a run that has begun: our ends of its pipes, or its terminal.
+fn streams_of(config: &ContainerConfig, ours: Option<OurEnds>, terminal: Option<OwnedFd>) -> Result<Streams> {
+    match (ours, terminal) {
+        (Some(ours), _) => {
+            let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
+            Ok(Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None })
+        }
+        (None, Some(terminal)) => {
+            let read = terminal.try_clone().context(|| "cannot share the terminal")?;
+            let write = terminal.try_clone().context(|| "cannot share the terminal")?;
+            let stdin = config.process.stdin.then(|| Stdin::new(write));
+            Ok(Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) })
+        }
+        (None, None) => Err(Error::system("the container did not hand over its terminal")),
+    }
+}
+
+/// The program of `--init-path`.
+fn users_init(config: &ContainerConfig) -> Result<Option<fs::File>> {
+    let open = |path| spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path");
+    config.lifecycle.init_path.as_deref().map(open).transpose()
+}
+
+/// The host's devices, for a container that gets all of them.
+fn all_devices(config: &ContainerConfig) -> Vec<Device> {
+    if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() }
 }
 
 /// A mount, as a step that is traced.

@@ -240,7 +240,7 @@ fn pods_are_listed_as_podman_does() {
     let table = env.coracle("ps -a --pod").succeeds();
     assert!(table.lines()[0].ends_with("POD ID         PODNAME"), "{}", table.stdout);
     env.coracle("pod inspect nosuch").fails_with(1).stdout_is("[]\n").stderr_has("no such pod");
-    env.coracle("pod start").fails_with(125).stderr_has("requires at least 1 argument");
+    env.coracle("pod start").fails_with(1).stderr_has("requires at least 1 argument");
     env.coracle("create --pod nosuch IMAGE").fails_with(125).stderr_has("no such pod");
     env.coracle("pod frob").fails();
 }
