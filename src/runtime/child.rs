@@ -112,8 +112,6 @@ pub struct PreparedChild {
     pub streams: Streams,
     /// Settings of the kernel: files below `/proc/sys`, and their values.
     pub sysctls: Vec<(CString, String)>,
-    /// It may divide its own control group.
-    pub divides_cgroup: bool,
     /// Programs that are run before its own, if there are any.
     pub hooks: Option<PreparedHooks>,
     /// An init with its arguments: coracle itself, or the user's.
