@@ -1,5 +1,6 @@
 //! coracle's init (`--init`): pid 1 of a container that starts the real program, passes signals on to it, reaps what
-//! others leave behind, and ends with the program's status. The same job as docker-init (tini).
+//! others leave behind, and ends with the program's status. The same job as docker-init (tini). Without a program it is all
+//! that an infra container of a pod runs: it reaps, and ends when it is told to.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,6 +19,9 @@ pub use crate::spec::lifecycle::INIT_ROLE as ROLE;
 pub fn main(command: &[OsString]) -> u8 {
     let signals = SigSet::all();
     let _ = signals.thread_block();
+    if command.is_empty() {
+        return pause(&signals);
+    }
     let program = match fork_in_init() {
         Ok(Forked::Child) => become_program(command),
         Ok(Forked::Parent(pid)) => Pid::from_raw(pid),
@@ -37,6 +41,17 @@ pub fn main(command: &[OsString]) -> u8 {
             Ok(signal) => {
                 let _ = kill(program, signal);
             }
+        }
+    }
+}
+
+/// Waits for a signal that asks for the end, and reaps meanwhile what others of the pod leave behind.
+fn pause(signals: &SigSet) -> u8 {
+    loop {
+        match signals.wait() {
+            Ok(Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) => return 0,
+            Ok(Signal::SIGCHLD) => drop(reap(Pid::from_raw(0))),
+            Ok(_) | Err(_) => {}
         }
     }
 }

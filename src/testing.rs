@@ -66,6 +66,7 @@ pub mod spec {
     pub use crate::spec::image::{ImageRequest, PullPolicy};
     pub use crate::spec::logs::Entry;
     pub use crate::spec::namespaces::NetworkRequest;
+    pub use crate::spec::pod_member::PodRequest;
     pub use crate::spec::resources::Resources;
     pub use crate::spec::restart::RestartPolicy;
     pub use crate::spec::storage::StorageDriver;

@@ -80,6 +80,8 @@ mod migrate;
 mod mount_files;
 #[path = "e2e/mounts.rs"]
 mod mounts;
+#[path = "e2e/namespaces.rs"]
+mod namespaces;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/network_commands.rs"]
@@ -90,6 +92,8 @@ mod options;
 mod parallel;
 #[path = "e2e/personas.rs"]
 mod personas;
+#[path = "e2e/pods.rs"]
+mod pods;
 #[path = "e2e/programs.rs"]
 mod programs;
 #[path = "e2e/protocol.rs"]

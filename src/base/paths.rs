@@ -73,6 +73,11 @@ impl Paths {
         data.join("logs")
     }
 
+    /// Records of pods.
+    pub fn pods(&self) -> PathBuf {
+        self.data.join("pods")
+    }
+
     /// Directories being made; whatever is here after a crash is garbage.
     pub fn staging(&self) -> PathBuf {
         self.data.join("staging")

@@ -22,7 +22,8 @@ use std::io;
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -116,6 +117,24 @@ pub const COMMON: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_rmdir,
 ];
+
+/// Rules that leave everything as it is but for signals.
+fn signal_rules() -> io::Result<RulesetCreated> {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    rules.scope(Scope::Signal).and_then(Ruleset::create).map_err(io::Error::other)
+}
+
+/// Whether [`keep_signals`] works on this kernel: 6.12, with Landlock.
+pub fn can_keep_signals() -> bool {
+    signal_rules().is_ok()
+}
+
+/// From now on the signals of this process, and of those that it makes, reach only these. Nor can they trace others.
+/// Needs `CAP_SYS_ADMIN` in the user namespace, as `no_new_privs` is not set; everything else stays allowed.
+pub fn keep_signals() -> io::Result<()> {
+    let rules = signal_rules()?.no_new_privs(false);
+    rules.restrict_self().map(drop).map_err(io::Error::other)
+}
 
 impl Sandbox<'_> {
     /// Enters the sandbox, for good. The process must have one thread.

@@ -30,6 +30,7 @@ mod logout;
 mod manual;
 mod mount;
 mod network;
+mod pod;
 mod progress;
 mod push_progress;
 mod quadlet;

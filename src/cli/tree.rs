@@ -5,7 +5,7 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, configuration, container, image, inspect, login, logout, mount, network, quadlet, registry,
+    builder, compose, configuration, container, image, inspect, login, logout, mount, network, pod, quadlet, registry,
     runtime, secret, system, unshare, volume,
 };
 
@@ -89,6 +89,7 @@ pub const NOUNS: &[Noun] = &[
         about: "Manage containers",
         entries: &[
             entry(&["attach"], &container::attach::VERB),
+            entry(&["clone"], &container::clone::VERB),
             entry(&["commit"], &container::commit::VERB),
             entry(&["cp"], &container::copy::VERB),
             entry(&["create"], &container::create::VERB),
@@ -244,6 +245,27 @@ pub const NOUNS: &[Noun] = &[
             entry(&["volumes"], &compose::list::VOLUMES),
             entry(&["wait"], &compose::life::WAIT),
             entry(&["watch"], &compose::watch::VERB),
+        ],
+    },
+    Noun {
+        name: "pod",
+        about: "Manage pods: containers that share a network and more",
+        entries: &[
+            entry(&["create"], &pod::create::VERB),
+            entry(&["exists"], &pod::act::EXISTS),
+            entry(&["inspect"], &pod::inspect::VERB),
+            entry(&["kill"], &pod::act::KILL),
+            entry(&["logs"], &pod::watch::LOGS),
+            entry(&["pause"], &pod::act::PAUSE),
+            entry(&["prune"], &pod::act::PRUNE),
+            entry(&["ps", "ls", "list"], &pod::list::VERB),
+            entry(&["restart"], &pod::act::RESTART),
+            entry(&["rm"], &pod::act::REMOVE),
+            entry(&["start"], &pod::act::START),
+            entry(&["stats"], &pod::watch::STATS),
+            entry(&["stop"], &pod::act::STOP),
+            entry(&["top"], &pod::watch::TOP),
+            entry(&["unpause"], &pod::act::UNPAUSE),
         ],
     },
     Noun {

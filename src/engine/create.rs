@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, cdi, devices, image_name, names, pull, secret, userns};
+use super::{Engine, builtin, cdi, devices, image_name, names, namespaces, pod_setup, pull, secret};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -16,14 +16,11 @@ use crate::base::lock::Lock;
 use crate::base::process::ProcessIdentity;
 use crate::base::publish::Durability;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, failpoint, text, time, trace};
-use crate::net::networks::Networks;
 use crate::oci::Digest;
 use crate::rootless::outer;
 use crate::runtime::ownership;
 use crate::spec::events::Action;
 use crate::spec::image::{ImageOrigin, ImageRequest, PullPolicy};
-use crate::spec::namespaces::{Member, Namespaces, NamespacesRequest, NetworkMode, NetworkRequest};
-use crate::spec::network::{DEFAULT, Wish};
 use crate::spec::storage::{Mount, MountRequest, MountSource, StorageRequest};
 use crate::spec::volume;
 use crate::state::{ContainerConfig, ContainerGuard, Volumes};
@@ -53,28 +50,40 @@ pub(super) fn create_guarded(
 ) -> Result<Created> {
     let store = engine.store()?;
     let image = find_image(engine, &store, &request.image, progress)?;
+    // Only now: a pod is held meanwhile, and fetching an image may take long.
+    let mut joined = request.clone();
+    let pod = pod_setup::join(engine, &mut joined)?;
+    create_of_image(engine, &joined, starter, (&store, &image), pod.as_ref()).inspect_err(|_| {
+        if let Some(pod) = pod {
+            pod.give_up(engine);
+        }
+    })
+}
+
+/// Creates a container of an image that is there.
+fn create_of_image(
+    engine: &Engine,
+    request: &CreateRequest,
+    starter: Option<ProcessIdentity>,
+    (store, image): (&Store, &ImageRecord),
+    pod: Option<&pod_setup::Joining>,
+) -> Result<Created> {
     failpoint::here("create.image.found")?;
     trace::step(|| format!("the image is {} with {} layers", image.id, image.layers.len()));
     // From here to the container's publication its layers must not be removed.
     let _using = store.lock_shared()?;
-    let image_config = store.image_config(&image)?;
-    let layers = layer_trees(&store, &image.layers, &format!("image `{}`", request.image.name))?;
-    // The mode of the container's root. podman takes it from the highest layer, docker takes 0755 whatever the image says.
-    // A layer packed from a private directory has 0700 there, and would keep every user but root out: everybody may enter.
-    let root_mode = match layers.last() {
-        Some(top) => fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555,
-        None => 0o755,
-    };
-    let (network, hostname) = network_mode(engine, &request.namespaces)?;
-    let decided = userns::decide(engine, request, &layers)?;
-    let namespaces = Namespaces { network, user: decided.namespace.clone() };
+    let image_config = store.image_config(image)?;
+    let layers = layer_trees(store, &image.layers, &format!("image `{}`", request.image.name))?;
+    let root_mode = root_mode(&layers)?;
+    let decided = namespaces::decide(engine, request, &layers)?;
+    let (namespaces, hostname) = (&decided.namespaces, &decided.hostname);
     trace::step(|| {
         format!("its network is {}, its user namespace is {:?}", namespaces.network.name(), namespaces.user)
     });
     let mut mounts = request.storage.mounts.clone();
-    mounts.iter_mut().try_for_each(|mount| find_mounted_image(engine, &store, mount))?;
+    mounts.iter_mut().try_for_each(|mount| find_mounted_image(engine, store, mount))?;
     let request = &CreateRequest { storage: StorageRequest { mounts, ..request.storage.clone() }, ..request.clone() };
-    let images = image_mounts(&store, request.storage.mounts.iter().map(|request| &request.mount))?;
+    let images = image_mounts(store, request.storage.mounts.iter().map(|request| &request.mount))?;
     // From a time when the user had a single id: now they can be shown.
     let recorded = owners::recorded_in(&layers) || images.iter().any(|layers| owners::recorded_in(layers));
     let recorded_owners = recorded && !outer::has_single_id()?;
@@ -99,6 +108,7 @@ pub(super) fn create_guarded(
             },
             namespaces: namespaces.clone(),
             hostname: hostname.clone(),
+            pod: pod.map(|pod| pod.membership.clone()),
             recorded_owners,
             volume_names: &mut || random_hex()?.parse(),
         };
@@ -123,6 +133,15 @@ pub(super) fn create_guarded(
         }
     }
     Err(Error::system("no free name was found for the container"))
+}
+
+/// The mode of a container's root. podman takes it from the highest layer, docker takes 0755 whatever the image says. A layer
+/// packed from a private directory has 0700 there, and would keep every user but root out: everybody may enter.
+pub(super) fn root_mode(layers: &[PathBuf]) -> Result<u32> {
+    match layers.last() {
+        Some(top) => Ok(fs::metadata(top).at(top, "cannot examine the layer")?.permissions().mode() & 0o7777 | 0o555),
+        None => Ok(0o755),
+    }
 }
 
 /// The image of a request, for a container that is created later.
@@ -230,7 +249,7 @@ fn prepare_source(request: &MountRequest, home: &Path) -> Result<()> {
 
 /// Makes the container's volumes that do not exist yet, with the labels and options that were asked for. They stay as long
 /// as the lock is held.
-fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest]) -> Result<Option<Lock>> {
+pub(super) fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest]) -> Result<Option<Lock>> {
     let volumes = Volumes::new(&engine.paths);
     let mut held = None;
     for mount in &config.storage.mounts {
@@ -250,68 +269,4 @@ fn make_volumes(engine: &Engine, config: &ContainerConfig, asked: &[MountRequest
         }
     }
     Ok(held)
-}
-
-/// The networks of a request, looked up; for the host's and another container's, with the host name there.
-pub(super) fn network_mode(engine: &Engine, request: &NamespacesRequest) -> Result<(NetworkMode, Option<String>)> {
-    let wished = request.wish != Wish::default();
-    let alone = |mode: NetworkMode, name: &str| match wished {
-        true => Err(Error::usage(format!("conflicting options: addresses or aliases and the network `{name}`"))),
-        false => Ok((mode, None)),
-    };
-    match request.networks.as_slice() {
-        [NetworkRequest::None] => alone(NetworkMode::None, "none"),
-        [NetworkRequest::Host] => {
-            let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-            alone(NetworkMode::Host, "host").map(|(mode, _)| (mode, Some(name)))
-        }
-        [NetworkRequest::Path(path)] => alone(NetworkMode::Path(path.clone()), "ns:"),
-        [NetworkRequest::Container(name)] => {
-            let containers = engine.containers();
-            let other = containers.config(&containers.find(name)?)?;
-            match &other.namespaces.network {
-                NetworkMode::Container(_) => {
-                    Err(Error::usage(format!("container `{}` shares another one's network itself", other.name))
-                        .hint("name that one"))
-                }
-                _ => alone(NetworkMode::Container(other.id), "container:")
-                    .map(|(mode, _)| (mode, Some(other.identity.hostname))),
-            }
-        }
-        [] => networks(engine, &[NetworkRequest::Named(DEFAULT.into(), request.wish.clone())]),
-        [NetworkRequest::Named(name, wish)] => {
-            networks(engine, &[NetworkRequest::Named(name.clone(), merged(wish, &request.wish))])
-        }
-        several => networks(engine, several),
-    }
-}
-
-fn networks(engine: &Engine, requests: &[NetworkRequest]) -> Result<(NetworkMode, Option<String>)> {
-    let definitions = Networks::new(&engine.paths);
-    let mut members: Vec<Member> = Vec::with_capacity(requests.len());
-    for request in requests {
-        let NetworkRequest::Named(name, wish) = request else {
-            return Err(Error::usage(
-                "conflicting options: several networks of a container must all be networks of its own",
-            ));
-        };
-        let network = definitions.find(name)?.name;
-        if members.iter().any(|member| member.network == network) {
-            return Err(Error::usage(format!("network `{network}` is given twice")));
-        }
-        members.push(Member { network, wish: wish.clone() });
-    }
-    Ok((NetworkMode::Networks(members), None))
-}
-
-/// What `--network NAME:…` says, and what the options of a single network add.
-fn merged(given: &Wish, options: &Wish) -> Wish {
-    Wish {
-        ipv4: given.ipv4.or(options.ipv4),
-        ipv6: given.ipv6.or(options.ipv6),
-        mac: given.mac.or(options.mac),
-        interface: given.interface.clone().or_else(|| options.interface.clone()),
-        aliases: given.aliases.iter().chain(&options.aliases).cloned().collect(),
-        host_loopback: given.host_loopback.or(options.host_loopback),
-    }
 }

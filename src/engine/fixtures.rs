@@ -52,6 +52,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         resources: Default::default(),
         cgroups: Default::default(),
         secrets: Default::default(),
+        pod: None,
         labels: Default::default(),
         creator: None,
     };

@@ -46,6 +46,7 @@ pub struct Filters {
     since: Any<String>,
     volume: Any<String>,
     network: Any<String>,
+    pod: Any<String>,
     port: Any<String>,
     publish: Any<String>,
     health: Any<String>,
@@ -70,6 +71,7 @@ const KEYS: Keys = Keys {
         "since",
         "volume",
         "network",
+        "pod",
         "publish",
         "expose",
         "health",
@@ -96,6 +98,7 @@ impl Filters {
             "since" => self.since.push(value()),
             "volume" => self.volume.push(value()),
             "network" => self.network.push(value()),
+            "pod" => self.pod.push(value()),
             "expose" => self.port.push(value()),
             "publish" => self.publish.push(value()),
             "health" => self.health.push(filter.one_of(&HEALTHS)?),
@@ -199,6 +202,12 @@ fn passes(container: &Container, filters: &Filters, named: &Named) -> bool {
         && filters.volume.fits(|volume| config.storage.mounts.iter().any(|mount| is_volume(mount, volume)))
         && (named.networks.is_empty()
             || config.namespaces.network.networks().iter().any(|on| named.networks.iter().any(|n| n == on)))
+        && filters.pod.fits(|wanted| {
+            let pod = config.pod.as_ref();
+            pod.is_some_and(|pod| {
+                pod.name.as_str() == wanted || (!wanted.is_empty() && pod.pod.as_str().starts_with(wanted))
+            })
+        })
         && fits_ports(filters, container)
         && filters
             .health

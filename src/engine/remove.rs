@@ -9,8 +9,7 @@ use super::{Engine, pull};
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result, lock, trace};
 use crate::cgroup;
-use crate::spec::namespaces::NetworkMode;
-use crate::state::{Container, ContainerGuard, durability};
+use crate::state::{Container, ContainerGuard, Pods, durability};
 
 /// How long a container may be changed by somebody else.
 const PATIENCE: Duration = Duration::from_millis(2500);
@@ -25,6 +24,8 @@ pub struct Removal {
     pub patience: Option<i64>,
     /// Its anonymous volumes, too.
     pub volumes: bool,
+    /// The pod that it holds the namespaces of goes, too: alone it does not.
+    pub with_pod: bool,
 }
 
 /// Removes containers by name or id; goes on after a failure. One result for each name, in order. Space is reclaimed
@@ -38,7 +39,7 @@ pub fn remove(engine: &Engine, names: &[String], removal: Removal) -> Vec<Result
     results
 }
 
-/// These containers after all that use their networks, directly or by others: each before what it depends on. Names that
+/// These containers after all that use their namespaces, directly or by others: each before what it depends on. Names that
 /// no container has are kept.
 pub fn with_dependents(engine: &Engine, names: &[String]) -> Result<Vec<String>> {
     let containers = engine.containers();
@@ -56,8 +57,7 @@ pub fn with_dependents(engine: &Engine, names: &[String]) -> Result<Vec<String>>
     while let Some(id) = open.pop() {
         order.retain(|seen| *seen != id);
         for container in &all {
-            let uses = |mode: &NetworkMode| matches!(mode, NetworkMode::Container(other) if other.as_str() == id);
-            if uses(&container.config.namespaces.network) {
+            if container.config.namespaces.targets().iter().any(|target| target.as_str() == id) {
                 open.push(container.config.id.to_string());
             }
         }
@@ -75,6 +75,15 @@ fn remove_one(engine: &Engine, name: &str, removal: Removal) -> Result<Container
         Err(error) if removal.force && error.kind() == Kind::NotFound => return Ok(id),
         container => container?,
     };
+    if let (true, false, Some(pod)) = (container.config.is_infra(), removal.with_pod, &container.config.pod)
+        && Pods::new(&engine.paths).find(pod.pod.as_str()).is_ok()
+    {
+        let (name, pod) = (&container.name, &pod.name);
+        return Err(Error::conflict(format!(
+            "container `{name}` is the infra container of pod `{pod}` and cannot be removed without removing the pod"
+        ))
+        .hint(format!("remove both with `coracle pod rm {pod}`")));
+    }
     trace::step(|| format!("removes container `{}`, {}", container.name, id));
     let Some(guard) = stopped(engine, &container, removal)? else { return Ok(id) };
     if let Some(group) = &container.run.limits.cgroup {

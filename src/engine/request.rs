@@ -12,6 +12,7 @@ use crate::spec::image::ImageRequest;
 use crate::spec::lifecycle::LifecycleRequest;
 use crate::spec::namespaces::NamespacesRequest;
 use crate::spec::networking::Networking;
+use crate::spec::pod_member::PodRequest;
 use crate::spec::process::ProcessRequest;
 use crate::spec::resources::Resources;
 use crate::spec::secret::SecretRequest;
@@ -49,6 +50,8 @@ pub struct CreateRequest {
     pub cgroups: Cgroups,
     /// `--secret`.
     pub secrets: Vec<SecretRequest>,
+    /// The pod that it is to be in.
+    pub pod: Option<PodRequest>,
 }
 
 /// A process to run in a running container.

@@ -8,6 +8,7 @@ use crate::oci::ImageConfig;
 use crate::spec::container::{ContainerConfig, FORMAT};
 use crate::spec::image::ImageOrigin;
 use crate::spec::namespaces::Namespaces;
+use crate::spec::pod_member::Membership;
 use crate::spec::sysctl;
 use crate::spec::variables::merged;
 
@@ -25,6 +26,8 @@ pub struct Facts<'a> {
     pub namespaces: Namespaces,
     /// The host name that belongs to its network, when that is the host's or another container's.
     pub hostname: Option<String>,
+    /// The pod, looked up.
+    pub pod: Option<Membership>,
     /// Whether owners of the image's files are recorded beside them, for coracle's own union.
     pub recorded_owners: bool,
     /// Names for anonymous volumes.
@@ -59,6 +62,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         cgroups: request.cgroups.clone(),
         secrets: Vec::new(),
         namespaces,
+        pod: facts.pod,
         id: facts.id,
         name: facts.name,
         created: facts.created,
@@ -84,6 +88,7 @@ mod tests {
             image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), ..ImageOrigin::default() },
             namespaces,
             hostname: hostname.map(String::from),
+            pod: None,
             recorded_owners: false,
             volume_names: &mut || names.next().unwrap(),
         };

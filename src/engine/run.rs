@@ -10,7 +10,7 @@ use super::create::{Created, create_guarded};
 use super::progress::Progress;
 use super::request::CreateRequest;
 use super::session::{End, Terminal, relay, terminal_size};
-use super::start::supervisor;
+use super::start::{make_ready, supervisor};
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, trace};
 use crate::spec::cdi::Edits;
@@ -41,6 +41,7 @@ pub fn run(
     let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
     let Created { config, guard, layers, images } = create_guarded(engine, request, starter, progress)?;
     created(&config.id)?;
+    make_ready(engine, &config, note)?;
     let launch = launch_request(config.id.clone(), layers, images, config.process.stdin, terminal);
     let launch = Launch { edits, ..launch };
     // The lock goes over to the supervisor.

@@ -9,6 +9,7 @@ use super::Engine;
 use super::cdi;
 use super::create::{image_mounts, layer_trees};
 use super::kill::orphan;
+use super::pod_setup::ensure_infra;
 use super::progress::Silent;
 use super::run::{launch_request, start_with};
 use super::session::{End, Terminal};
@@ -18,7 +19,9 @@ use super::worker::{self, Given, Job, Place};
 use crate::base::process::ends_within;
 use crate::base::{ContainerId, Error, Result};
 use crate::oci::Digest;
-use crate::state::Container;
+use crate::spec::container::ContainerConfig;
+use crate::spec::pod::Pod;
+use crate::state::{Container, Pods};
 use crate::supervise::protocol::Launch;
 use crate::supervise::{control_pair, spawn};
 
@@ -43,6 +46,7 @@ pub fn start(
             Some(terminal) => super::attach::attach(engine, name, terminal).map(|end| (id, Some(end))),
         };
     }
+    make_ready(engine, &container.config, note)?;
     let edits = cdi::edits(engine, &container.config.security.cdi)?;
     let supervisor = supervisor(engine)?;
     let store = engine.store()?;
@@ -54,6 +58,25 @@ pub fn start(
     let launch = Launch { edits, ..launch };
     let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
     Ok((id, end))
+}
+
+/// Before a container of a pod starts: the infra container runs.
+pub(super) fn make_ready(engine: &Engine, config: &ContainerConfig, note: &mut dyn FnMut(&str)) -> Result<()> {
+    match &config.pod {
+        Some(membership) if !config.is_infra() => {
+            start_infra(engine, &Pods::new(&engine.paths).find(membership.pod.as_str())?, note)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Starts the infra container of a pod, if it has one that does not run.
+pub(super) fn start_infra(engine: &Engine, pod: &Pod, note: &mut dyn FnMut(&str)) -> Result<()> {
+    ensure_infra(engine, pod)?;
+    match &pod.infra {
+        Some(infra) => start(engine, infra.id.as_str(), None, note).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// The container, once what a killed supervisor has left of it has ended: its processes die with it, but not at once.

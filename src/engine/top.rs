@@ -2,7 +2,9 @@
 //! users and groups are the container's, by the names that it knows: those of the host say nothing of who they are.
 //!
 //! docker runs the host's `ps`; here /proc is read, so that it works without one, and the columns that people use are
-//! known. A process belongs to the container when it is in its pid namespace, wherever its parent is.
+//! known. `base::members` says which processes are the container's.
+
+mod descriptors;
 
 use std::fs;
 use std::io::Read;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::worker::{self, Given, Job, Place};
+use crate::base::members::Members;
 use crate::base::{Error, Result, ResultExt, text, time};
 use crate::runtime::user::MAX_FILE;
 use crate::spec::idmap::IdMap;
@@ -26,6 +29,11 @@ pub struct Top {
     pub titles: Vec<&'static str>,
     /// One row for each process, by pid.
     pub processes: Vec<Vec<String>>,
+}
+
+/// podman's descriptors of a list without arguments.
+pub fn podmans_columns() -> Vec<String> {
+    descriptors::USUAL.map(String::from).to_vec()
 }
 
 /// Lists the processes of the container `name`, in the columns that `ps_arguments` ask for. Times are shown in `zone`.
@@ -57,6 +65,10 @@ pub(super) struct Process {
     session: i32,
     uid: u32,
     gid: u32,
+    /// The real ids; the others are the effective ones.
+    real: (u32, u32),
+    /// All of `/proc/PID/status`.
+    status: String,
     name: String,
     command: String,
     state: String,
@@ -206,8 +218,11 @@ const FULL: &[&str] = &["uid_name", "pid", "ppid", "c", "stime", "tty", "time", 
 /// `ps aux`.
 const AUX: &[&str] = &["user", "pid", "%cpu", "%mem", "vsz", "rss", "tty", "stat", "start_time", "bsdtime", "args"];
 
-/// Reads ps arguments.
+/// Reads ps arguments, or podman's descriptors.
 fn columns(arguments: &[String]) -> Result<Vec<&'static Column>> {
+    if let Some(columns) = descriptors::columns(arguments) {
+        return columns;
+    }
     let mut asked: Vec<String> = Vec::new();
     let mut preset: Option<&[&str]> = None;
     let mut rest = arguments.iter();
@@ -248,24 +263,17 @@ fn columns(arguments: &[String]) -> Result<Vec<&'static Column>> {
 /// What the kernel shows for ids that a user namespace does not have (`/proc/sys/kernel/overflowuid`).
 const OVERFLOW_ID: u32 = 65534;
 
-/// The processes in the pid namespace of `init`, by pid, with their ids in its user namespace.
+/// The processes of the container whose first process is `init`, by pid, with their ids in its user namespace.
 pub(super) fn members(init: i32) -> Result<Vec<Process>> {
-    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
-    let theirs = namespace(init).context(|| "cannot find the container's processes")?;
     let map = |file: &str| IdMap::parse(&fs::read_to_string(format!("/proc/{init}/{file}")).unwrap_or_default());
     let (uids, gids) = (map("uid_map"), map("gid_map"));
     let inside = |map: &IdMap, id: u32| map.to_inside(id).unwrap_or(OVERFLOW_ID);
-    let mut processes = Vec::new();
-    for entry in fs::read_dir("/proc").context(|| "cannot list `/proc`")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        if namespace(pid).is_ok_and(|namespace| namespace == theirs) {
-            let process = read(pid);
-            processes.extend(process.map(|it| Process {
-                uid: inside(&uids, it.uid),
-                gid: inside(&gids, it.gid),
-                ..it
-            }));
-        }
+    let found = Members::of(init).and_then(|members| members.find());
+    let mut processes: Vec<Process> =
+        found.context(|| "cannot find the container's processes")?.members.into_iter().filter_map(read).collect();
+    for process in &mut processes {
+        (process.uid, process.gid) = (inside(&uids, process.uid), inside(&gids, process.gid));
+        process.real = (inside(&uids, process.real.0), inside(&gids, process.real.1));
     }
     processes.sort_by_key(|process| process.pid);
     Ok(processes)
@@ -276,11 +284,13 @@ fn read(pid: i32) -> Option<Process> {
     let file = |name: &str| fs::read(format!("/proc/{pid}/{name}")).ok();
     let stat = String::from_utf8_lossy(&file("stat")?).into_owned();
     let status = String::from_utf8_lossy(&file("status")?).into_owned();
-    let id =
-        |key: &str| status.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().nth(1)?.parse().ok());
+    let id = |key: &str, at| {
+        status.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().nth(at)?.parse().ok())
+    };
     let mut process = parse_stat(&stat)?;
-    process.uid = id("Uid:")?;
-    process.gid = id("Gid:")?;
+    (process.uid, process.gid) = (id("Uid:", 1)?, id("Gid:", 1)?);
+    process.real = (id("Uid:", 0)?, id("Gid:", 0)?);
+    process.status.clone_from(&status);
     let command = file("cmdline")?;
     let command = command.strip_suffix(b"\0").unwrap_or(&command);
     process.command = match command.is_empty() {
@@ -407,7 +417,7 @@ mod tests {
             let columns = columns(&words(arguments)).unwrap();
             assert_eq!(columns.iter().map(|column| column.title).collect::<Vec<_>>().join(" "), titles, "{arguments}");
         }
-        for bad in ["-o wchan", "-l", "-o", "pid user"] {
+        for bad in ["-o wchan", "-l", "-o", "pid wchan"] {
             assert!(columns(&words(bad)).is_err(), "{bad}");
         }
     }

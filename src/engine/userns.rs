@@ -1,16 +1,19 @@
 //! Whose ids a new container gets: from `--userns` and the user's subordinate ids to what its record says.
 
+use std::fs::{self, File};
 use std::io::Read;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use super::Engine;
 use super::request::CreateRequest;
 use crate::base::lock::{Lock, Mode};
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, text};
 use crate::rootless::accounts::{account_by_uid, group_by_gid};
 use crate::rootless::outer;
 use crate::spec::idmap::{Extent, IdMap, IdRange, free_run};
 use crate::spec::ids::{MapRequest, Outside, UserNamespace, UserNamespaceRequest};
+use crate::spec::namespaces::NamespaceMode;
 use crate::sys::beneath::BeneathDir;
 
 /// The fewest ids that `auto` gives, and the most that it gives unasked (podman's numbers).
@@ -22,6 +25,8 @@ const MAX_FILE: u64 = 4 << 20;
 /// What was decided, with what must not be let go before the container exists.
 pub(super) struct Decided {
     pub(super) namespace: UserNamespace,
+    /// Whose it is, when it is not made for the container.
+    pub(super) joined: NamespaceMode,
     /// Nobody else may choose ids meanwhile.
     _choosing: Option<Lock>,
 }
@@ -29,8 +34,23 @@ pub(super) struct Decided {
 /// Decides for a new container of an image with these layer trees.
 pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf]) -> Result<Decided> {
     let asked = &request.namespaces.user;
-    if *asked == UserNamespaceRequest::Host {
-        return Ok(Decided { namespace: UserNamespace::Host, _choosing: None });
+    let with = |namespace, joined| Ok(Decided { namespace, joined, _choosing: None });
+    match (asked, &request.namespaces.pid) {
+        // To see the processes of another container is to look into them, which takes power over them.
+        (UserNamespaceRequest::Container(name), _) | (UserNamespaceRequest::Usual, NamespaceMode::Container(name)) => {
+            let containers = engine.containers();
+            let other = containers.config(&containers.find(name)?)?;
+            return with(other.namespaces.user, NamespaceMode::Container(other.id));
+        }
+        (UserNamespaceRequest::Path(path), _) => {
+            let (uids, gids) = maps_at(path, &outer::maps_of_user()?)?;
+            let namespace = UserNamespace::Maps { uids, gids, auto: false };
+            return with(namespace, NamespaceMode::Path(path.clone()));
+        }
+        (UserNamespaceRequest::Usual | UserNamespaceRequest::Host, _) => {
+            return with(UserNamespace::Host, NamespaceMode::Private);
+        }
+        _ => {}
     }
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let outer = outer::maps_of_user()?;
@@ -60,7 +80,41 @@ pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf
         }
         _ => {}
     }
-    Ok(Decided { namespace: plan(asked, &facts)?, _choosing: choosing })
+    Ok(Decided { namespace: plan(asked, &facts)?, joined: NamespaceMode::Private, _choosing: choosing })
+}
+
+/// The maps of a user namespace by its path, in the user's ids. They are read of a process: that the namespace has one is what
+/// it takes.
+fn maps_at(path: &Path, outer: &(IdMap, IdMap)) -> Result<(IdMap, IdMap)> {
+    // A pipe at that place must not hold us.
+    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let wanted = opened.and_then(|namespace| namespace.metadata()).at(path, "cannot open the user namespace")?;
+    let is_in = |process: &Path| {
+        let of = fs::metadata(process.join("ns/user"));
+        of.is_ok_and(|of| (of.dev(), of.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    for entry in fs::read_dir("/proc").context(|| "cannot list `/proc`")?.flatten() {
+        let process = entry.path();
+        if is_in(&process)
+            && let (Ok(uids), Ok(gids)) =
+                (fs::read_to_string(process.join("uid_map")), fs::read_to_string(process.join("gid_map")))
+            && let (Some(uids), Some(gids)) =
+                (in_ids_of(&IdMap::parse(&uids), &outer.0), in_ids_of(&IdMap::parse(&gids), &outer.1))
+        {
+            return Ok((uids, gids));
+        }
+    }
+    let path = text::clean(&path.to_string_lossy()).into_owned();
+    Err(Error::usage(format!("no process of yours is in a user namespace at `{path}`"))
+        .hint("it must be one below your own with a process in it, such as /proc/PID/ns/user of a container"))
+}
+
+/// A map to ids of the host as one to the user's own; none when it has others. Each of its runs is within one of the user's:
+/// the kernel takes no others.
+fn in_ids_of(map: &IdMap, outer: &IdMap) -> Option<IdMap> {
+    let run = |extent: &Extent| Some(Extent { outside: outer.to_inside(extent.outside)?, ..*extent });
+    let extents: Vec<Extent> = map.extents.iter().map(run).collect::<Option<_>>()?;
+    Some(IdMap { extents }).filter(|map| !map.extents.is_empty())
 }
 
 /// What the decision rests on.
@@ -85,7 +139,10 @@ fn plan(asked: &UserNamespaceRequest, facts: &Facts) -> Result<UserNamespace> {
     let not_for_root =
         |mode: &str| Err(Error::usage(format!("--userns={mode} is only for ordinary users, not for root")));
     match asked {
-        UserNamespaceRequest::Host => Ok(UserNamespace::Host),
+        UserNamespaceRequest::Usual
+        | UserNamespaceRequest::Host
+        | UserNamespaceRequest::Container(_)
+        | UserNamespaceRequest::Path(_) => Ok(UserNamespace::Host),
         UserNamespaceRequest::KeepId { .. } if facts.root => not_for_root("keep-id"),
         UserNamespaceRequest::NoMap if facts.root => not_for_root("nomap"),
         UserNamespaceRequest::KeepId { uid, gid } => Ok(UserNamespace::KeepId {
@@ -217,6 +274,16 @@ mod tests {
         assert_eq!((keep(None, None), keep(Some(7), None)), (kept(1003), kept(7)));
         let root = Facts { root: true, ..facts(0, &[]) };
         assert!(plan(&UserNamespaceRequest::NoMap, &root).is_err());
+    }
+
+    #[test]
+    fn maps_of_others_are_told_in_the_users_ids() {
+        let ranges = [IdRange { start: 100_000, count: 10 }];
+        let outer = IdMap::for_user(1003, &ranges);
+        let told = |runs: &[(u32, u32, u32)]| in_ids_of(&IdMap::of(runs), &outer);
+        assert_eq!(told(&[(0, 1003, 1), (1, 100_000, 10)]), Some(IdMap::of(&[(0, 0, 1), (1, 1, 10)])));
+        assert_eq!(told(&[(0, 100_004, 2)]), Some(IdMap::of(&[(0, 5, 2)])));
+        assert!(told(&[(0, 0, 1)]).is_none() && told(&[]).is_none());
     }
 
     #[test]

@@ -32,14 +32,12 @@ use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
 use super::hooks::PreparedHooks;
-use super::kernel_fs::{
-    Cgroups, Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement,
-};
+use super::kernel_fs::{Detached, FsOptions, KernelFs, KernelFsOptions, Masks, Provided, make, mask_replacement};
 use super::plan::NewKind;
 use super::populate;
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal};
 use super::rootfs::{MountPoint, Rootfs, attach};
-use crate::base::{failpoint, streams};
+use crate::base::{failpoint, sandbox, streams};
 use crate::spec::hooks::HookPoint;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{StringArray, close_all_but, exec_fd, exit_now};
@@ -77,6 +75,8 @@ pub enum Setup {
     Streams,
     /// coracle's init.
     Init,
+    /// Keeping its signals among its own processes.
+    Signals,
 }
 
 /// Everything ready to run, fds open and strings ended with zero.
@@ -102,16 +102,16 @@ pub struct PreparedChild {
     pub read_only: bool,
     /// The kernel's file systems.
     pub kernel_fs: KernelFsOptions,
-    /// The host's control groups, detached, for a container that sees them.
-    pub cgroups: Option<OwnedFd>,
-    /// It has a control group of its own, which it may divide when it is privileged.
-    pub own_cgroup: bool,
+    /// Those of them that belong to namespaces of others.
+    pub provided: Provided,
+    /// It is given a cgroup namespace of its own.
+    pub own_cgroup_namespace: bool,
+    /// As in the plan.
+    pub keeps_signals: bool,
     /// A terminal to make, or the streams to use.
     pub streams: Streams,
     /// Settings of the kernel: files below `/proc/sys`, and their values.
     pub sysctls: Vec<(CString, String)>,
-    /// It may divide its own control group.
-    pub divides_cgroup: bool,
     /// Programs that are run before its own, if there are any.
     pub hooks: Option<PreparedHooks>,
     /// An init with its arguments: coracle itself, or the user's.
@@ -122,10 +122,6 @@ pub struct PreparedChild {
     pub gate: Option<OwnedFd>,
     /// Descriptors that the program gets under their numbers.
     pub preserved: Vec<OwnedFd>,
-    /// It is given a cgroup namespace of its own.
-    pub own_cgroup_namespace: bool,
-    /// For containers in a network namespace that is not their own, which may not mount one.
-    pub shared_sys: Option<SharedSys>,
 }
 
 impl PreparedChild {
@@ -141,11 +137,10 @@ impl PreparedChild {
             Streams::Terminal(..) => {}
             Streams::Pipes(pipes) => needed.extend(pipes.iter().map(AsFd::as_fd)),
         }
-        needed.extend(self.cgroups.iter().map(AsFd::as_fd));
+        needed.extend(self.provided.descriptors());
         needed.extend(self.hooks.iter().map(|hooks| hooks.output.as_fd()));
         needed.extend(self.gate.iter().chain(&self.preserved).map(AsFd::as_fd));
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
-        needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));
         needed
     }
 }
@@ -232,8 +227,12 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| (Setup::Start as u16, 0, errno))?;
     }
     let mut child = child;
+    let keeps_signals = child.keeps_signals;
     let (gate, preserved) = (child.gate.take(), std::mem::take(&mut child.preserved));
     let (process, init, late) = set_up(child, parent, gate.is_some())?;
+    if keeps_signals {
+        sandbox::keep_signals().map_err(failed(Setup::Signals))?;
+    }
     let failed = |(stage, errno)| (stage as u16, 0, errno);
     if let Some(gate) = gate {
         return wait_at_gate(&process, &gate, (preserved, late), parent);
@@ -289,11 +288,7 @@ fn set_up(
     has_gate: bool,
 ) -> Outcome<(PreparedProcess, Init, Option<LateHooks>)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
-    let cgroups = match child.cgroups {
-        Some(mount) => Cgroups::Host(mount),
-        None => Cgroups::Own { writable: child.divides_cgroup && child.own_cgroup },
-    };
-    let detached = Detached::make(&child.kernel_fs, child.shared_sys, cgroups);
+    let detached = Detached::make(&child.kernel_fs, child.provided);
     let detached = detached.map_err(indexed(Setup::MakeKernelFs))?;
     let root = match &child.hooks {
         None => enter_root(child.root),

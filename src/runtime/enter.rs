@@ -6,7 +6,8 @@
 //! and cannot take that back without power over its own; the supervisor must still be able to start a netd outside. So it
 //! forks an intermediate process, which enters the container's pid namespace through pid 1's pidfd (kernel 5.8), makes
 //! the process there as the supervisor's own child (CLONE_PARENT), hands over its pidfd and exits. The new process joins
-//! the other namespaces and goes the same last stretch as pid 1 did.
+//! the other namespaces and goes the same last stretch as pid 1 did. Namespaces that the container shares with the supervisor
+//! are not joined: it is in them.
 //!
 //! The new process is born in the container's control group. The intermediate closes every descriptor but the streams, the
 //! socket to the supervisor, that group and pid 1's pidfd, and the new process closes these two once it has joined. So it holds nothing of the host when it looks at a path of the container.
@@ -23,7 +24,7 @@ use rustix::process::WaitIdOptions;
 
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, ProcessPlan, Stage, new_terminal};
 use super::rootfs::Rootfs;
-use crate::base::{Error, Result, ResultExt, process, streams};
+use crate::base::{Error, Result, ResultExt, process, sandbox, streams};
 use crate::sys::process::{Cloned, Forked, clone3, clone3_into, close_all_but, exit_now};
 use crate::sys::socket;
 
@@ -48,20 +49,20 @@ pub enum EnterStreams {
 pub struct Container<'a> {
     /// The pidfd of its pid 1.
     pub init: BorrowedFd<'a>,
-    /// It has a network namespace of its own.
-    pub own_network: bool,
-    /// It has a cgroup namespace of its own.
-    pub own_cgroups: bool,
+    /// Its namespaces that are not the supervisor's.
+    pub namespaces: CloneFlags,
+    /// Its processes must not signal others.
+    pub keeps_signals: bool,
+    /// The power to join its pid namespace comes with its user namespace: for whoever is not root in the own one.
+    pub user_first: bool,
     /// Its control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
-    /// The namespaces to join beside that of pids; none for those of a container that the engine has made.
-    pub namespaces: Option<CloneFlags>,
 }
 
 impl<'a> Container<'a> {
     /// One whose first process has this pidfd.
     pub fn of(init: BorrowedFd<'a>) -> Self {
-        Self { init, own_network: true, own_cgroups: true, cgroup: None, namespaces: None }
+        Self { init, namespaces: CloneFlags::CLONE_NEWPID, keeps_signals: false, user_first: true, cgroup: None }
     }
 }
 
@@ -76,9 +77,9 @@ pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams
     let entry = Entry {
         process,
         init: pass_on(container.init)?,
-        own_network: container.own_network,
-        own_cgroups: container.own_cgroups,
         namespaces: container.namespaces,
+        user_first: container.user_first,
+        keeps_signals: container.keeps_signals,
         cgroup: container.cgroup.map(pass_on).transpose()?,
         streams,
     };
@@ -107,15 +108,20 @@ struct Entry {
     process: PreparedProcess,
     /// pid 1's pidfd.
     init: OwnedFd,
-    own_network: bool,
-    own_cgroups: bool,
-    namespaces: Option<CloneFlags>,
+    namespaces: CloneFlags,
+    user_first: bool,
+    keeps_signals: bool,
     /// The container's control group.
     cgroup: Option<OwnedFd>,
     streams: EnterStreams,
 }
 
 impl Entry {
+    /// What is joined together with the pid namespace.
+    fn first(&self) -> CloneFlags {
+        if self.user_first { self.namespaces.intersection(CloneFlags::CLONE_NEWUSER) } else { CloneFlags::empty() }
+    }
+
     /// The intermediate: makes the process in the container's pid namespace, and exits. In the new process, goes on as it.
     fn make_process(self, parent: BorrowedFd<'_>) -> ! {
         let (stage, errno) = match self.clone_into_container(parent) {
@@ -147,29 +153,24 @@ impl Entry {
         // Nothing in the container may look at the new process before it is the container's own: until its exec it runs
         // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-        // The power to join a pid namespace comes with the user namespace, for whoever is not root in the own one.
-        let first = self.namespaces.map_or(CloneFlags::empty(), |all| all.intersection(CloneFlags::CLONE_NEWUSER));
-        setns(&self.init, CloneFlags::CLONE_NEWPID | first)?;
+        if self.namespaces.contains(CloneFlags::CLONE_NEWPID) {
+            setns(&self.init, CloneFlags::CLONE_NEWPID | self.first())?;
+        }
         clone3_into(CloneFlags::CLONE_PARENT, self.cgroup.as_ref().map(AsFd::as_fd))
     }
 
     fn run(self, parent: BorrowedFd<'_>) -> std::result::Result<Infallible, (u16, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno_of(&error));
-        let mut namespaces =
-            CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
-        if self.own_cgroups {
-            namespaces |= CloneFlags::CLONE_NEWCGROUP;
-        }
-        if self.own_network {
-            namespaces |= CloneFlags::CLONE_NEWNET;
-        }
-        let namespaces = self.namespaces.map_or(namespaces, |all| all.difference(CloneFlags::CLONE_NEWUSER));
-        if !namespaces.is_empty() {
-            setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        let rest = self.namespaces.difference(CloneFlags::CLONE_NEWPID | self.first());
+        if !rest.is_empty() {
+            setns(&self.init, rest).map_err(|errno| (JOIN, errno))?;
         }
         drop(self.init);
         drop(self.cgroup);
         super::process::become_root(self.process.keeps_groups()).map_err(at(JOIN))?;
+        if self.keeps_signals {
+            sandbox::keep_signals().map_err(at(JOIN))?;
+        }
         give_streams(self.streams, parent).map_err(at(STREAMS))?;
         let (stage, errno) = self.process.become_program(parent);
         Err((stage as u16, errno))

@@ -79,6 +79,59 @@ impl Masks {
     }
 }
 
+/// The file systems of namespaces that others own, made outside of the container (`joined`). None: the container's own.
+#[derive(Debug, Default)]
+pub struct Provided {
+    /// procfs, and the whole of it when that shows less.
+    pub proc: Option<(OwnedFd, Option<OwnedFd>)>,
+    /// What belongs to the ipc namespace.
+    pub ipc: Ipc,
+    /// For containers in a network namespace that is not their own, which may not mount one.
+    pub sys: Option<SharedSys>,
+    /// The control groups that the container sees.
+    pub cgroups: Cgroups,
+}
+
+impl Provided {
+    /// All of them.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let proc = self.proc.iter().flat_map(|(proc, full)| [Some(proc), full.as_ref()]).flatten();
+        let ipc = match &self.ipc {
+            Ipc::Given { shm, queues } => [shm.as_ref(), queues.as_ref()],
+            Ipc::Own { .. } => [None, None],
+        };
+        let sys = self.sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys);
+        let cgroups = match &self.cgroups {
+            Cgroups::Given(mount) => mount.as_ref(),
+            Cgroups::Own { .. } => None,
+        };
+        proc.chain(ipc.into_iter().flatten()).chain(sys).chain(cgroups).map(AsFd::as_fd)
+    }
+}
+
+/// What belongs to an ipc namespace.
+#[derive(Debug)]
+pub enum Ipc {
+    /// The container's own.
+    Own {
+        /// With `/dev/shm`.
+        shm: bool,
+    },
+    /// That of others.
+    Given {
+        /// `/dev/shm`; one of its own when none.
+        shm: Option<OwnedFd>,
+        /// `/dev/mqueue`; left out when none.
+        queues: Option<OwnedFd>,
+    },
+}
+
+impl Default for Ipc {
+    fn default() -> Self {
+        Self::Own { shm: true }
+    }
+}
+
 /// Options of a file system for fsconfig(2).
 pub type FsOptions = Vec<(CString, CString)>;
 
@@ -99,7 +152,7 @@ pub struct KernelFsOptions {
     pub emulator: Option<String>,
 }
 
-fn borrowed(options: &FsOptions) -> Vec<(&CStr, &CStr)> {
+pub(super) fn borrowed(options: &FsOptions) -> Vec<(&CStr, &CStr)> {
     options.iter().map(|(name, value)| (name.as_c_str(), value.as_c_str())).collect()
 }
 
@@ -113,8 +166,8 @@ pub(super) struct Detached {
     cgroup: Option<OwnedFd>,
     dev: OwnedFd,
     pts: OwnedFd,
-    shm: OwnedFd,
-    mqueue: OwnedFd,
+    shm: Option<OwnedFd>,
+    mqueue: Option<OwnedFd>,
     binfmt: Option<OwnedFd>,
 }
 
@@ -123,21 +176,14 @@ impl Detached {
     ///
     /// The kernel gives a user namespace a proc and a sysfs only while whole ones are visible (`mount_too_revealing` in
     /// fs/namespace.c), so this comes before the host's `/proc` is left behind.
-    pub(super) fn make(
-        options: &KernelFsOptions,
-        shared_sys: Option<SharedSys>,
-        cgroups: Cgroups,
-    ) -> Result<Self, Failure> {
+    pub(super) fn make(options: &KernelFsOptions, provided: Provided) -> Result<Self, Failure> {
         use MountAttrFlags as A;
-        let strict = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV | A::MOUNT_ATTR_NOEXEC;
         let at = |index: u16| move |error: io::Error| (index, error);
-        let proc_attributes = A::from_bits_retain(options.proc_attributes);
-        let proc = make(c"proc", proc_attributes, &borrowed(&options.proc)).map_err(at(PROC))?;
-        let full_proc = match options.proc.is_empty() {
-            true => None,
-            false => Some(make(c"proc", strict, &[]).map_err(at(PROC))?),
+        let (proc, full_proc) = match provided.proc {
+            Some(proc) => proc,
+            None => make_proc(options).map_err(at(PROC))?,
         };
-        let (sys, has_cgroup) = match (make(c"sysfs", sys_attributes(options.privileged), &[]), shared_sys) {
+        let (sys, has_cgroup) = match (make(c"sysfs", sys_attributes(options.privileged), &[]), provided.sys) {
             (Ok(sys), _) => (sys, false),
             // In a network namespace of others a sysfs may not be mounted.
             (Err(_), Some(SharedSys::Host(sys))) => (sys, true),
@@ -145,17 +191,23 @@ impl Detached {
             (Err(error), None) => return Err((SYS, error)),
         };
         // Not every machine has cgroup v2, and not every container tool above us allows it: without it, no limits show.
-        let cgroup = match cgroups {
-            Cgroups::Host(mount) => Some(mount),
+        let cgroup = match provided.cgroups {
+            Cgroups::Given(mount) => mount,
             // The host's `/sys` has the host's control groups in it, and is read-only.
             Cgroups::Own { .. } if has_cgroup => None,
             Cgroups::Own { writable } => make_cgroup(writable),
         };
         let dev = make(c"tmpfs", A::MOUNT_ATTR_NOSUID, &[(c"mode", c"755"), (c"size", c"65536k")]).map_err(at(DEV))?;
         let pts = make_pts(options.pts.as_ref()).map_err(at(DEVPTS))?;
-        let shm =
-            make(c"tmpfs", strict, &[(c"mode", c"1777"), (c"size", options.shm_size.as_c_str())]).map_err(at(SHM))?;
-        let mqueue = make(c"mqueue", strict, &[]).map_err(at(MQUEUE))?;
+        let shm = || make(c"tmpfs", STRICT, &[(c"mode", c"1777"), (c"size", options.shm_size.as_c_str())]);
+        let (shm, mqueue) = match provided.ipc {
+            Ipc::Given { shm: Some(shm), queues } => (Some(shm), queues),
+            Ipc::Given { shm: None, queues } => (Some(shm().map_err(at(SHM))?), queues),
+            Ipc::Own { shm: with_shm } => {
+                let queues = make(c"mqueue", STRICT, &[]).map_err(at(MQUEUE))?;
+                (if with_shm { Some(shm().map_err(at(SHM))?) } else { None }, Some(queues))
+            }
+        };
         let binfmt = options.emulator.as_deref().map(register).transpose().map_err(at(BINFMT))?;
         Ok(Self { proc, full_proc, sys, cgroup, dev, pts, shm, mqueue, binfmt })
     }
@@ -175,9 +227,12 @@ impl Detached {
             // The place exists in every sysfs of a kernel with cgroups.
             let _ = open_on(self.sys.as_fd(), c"fs/cgroup").and_then(|place| attach(cgroup.as_fd(), place.as_fd()));
         }
-        for (index, name, mount) in
-            [(DEVPTS, c"pts", &self.pts), (SHM, c"shm", &self.shm), (MQUEUE, c"mqueue", &self.mqueue)]
-        {
+        for (index, name, mount) in [
+            (DEVPTS, c"pts", Some(&self.pts)),
+            (SHM, c"shm", self.shm.as_ref()),
+            (MQUEUE, c"mqueue", self.mqueue.as_ref()),
+        ] {
+            let Some(mount) = mount else { continue };
             let placed = || -> io::Result<()> {
                 rustix::fs::mkdirat(&self.dev, name, Mode::from_raw_mode(0o755))?;
                 attach(mount.as_fd(), open_on(self.dev.as_fd(), name)?.as_fd())
@@ -186,6 +241,18 @@ impl Detached {
         }
         Ok(KernelFs { proc: self.proc, full_proc: self.full_proc, sys: self.sys, dev: self.dev, pts: self.pts })
     }
+}
+
+/// How procfs and other file systems of the kernel are mounted that nothing is run from.
+pub(super) const STRICT: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+
+/// procfs of this process's pid namespace, and the whole of it when the options hide something.
+fn make_proc(options: &KernelFsOptions) -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+    let attributes = MountAttrFlags::from_bits_retain(options.proc_attributes);
+    let proc = make(c"proc", attributes, &borrowed(&options.proc))?;
+    let full = if options.proc.is_empty() { None } else { Some(make(c"proc", STRICT, &[])?) };
+    Ok((proc, full))
 }
 
 /// A binfmt_misc with one handler, for reading from now on. It is gone with its last mount.
@@ -222,14 +289,20 @@ fn make_pts(options: Option<&FsOptions>) -> io::Result<OwnedFd> {
 
 /// The control groups that a container sees.
 #[derive(Debug)]
-pub(super) enum Cgroups {
-    /// The host's: this mount of them.
-    Host(OwnedFd),
+pub enum Cgroups {
+    /// Those of the host or of another container: this mount of them, if there is one.
+    Given(Option<OwnedFd>),
     /// Those from its own downwards.
     Own {
         /// It may make groups and settings there.
         writable: bool,
     },
+}
+
+impl Default for Cgroups {
+    fn default() -> Self {
+        Self::Own { writable: false }
+    }
 }
 
 /// cgroup v2. Symbolic links in it are not followed (kernel 5.14): a container that may write there could otherwise lead

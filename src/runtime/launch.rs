@@ -27,17 +27,18 @@ use rustix::mount::MountAttrFlags;
 
 use super::child::{self, PreparedChild, Setup, Streams};
 use super::hooks::{self, Hooks, PreparedHooks};
-use super::kernel_fs::{self, KernelFsOptions, Masks, SharedSys};
-use super::plan::{DEVICES, LaunchPlan};
+use super::joined::Joined;
+use super::kernel_fs::{self, Cgroups, Ipc, KernelFsOptions, Masks, Provided, SharedSys};
+use super::plan::{DEVICES, Init, LaunchPlan, Source};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use super::sources::{c_pairs, detach, prepare_mount};
 use super::userns::write_maps;
-use crate::base::{Error, Result, ResultExt, failpoint, process, text};
+use crate::base::{Error, Result, ResultExt, failpoint, process, sandbox, text};
 use crate::spec::hooks::HookPoint;
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
 use crate::spec::sysctl;
-use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
+use crate::sys::process::{Cloned, Forked, StringArray};
 use crate::sys::socket;
 
 /// Where cgroup v2 is mounted.
@@ -63,6 +64,8 @@ pub struct Resources<'a> {
     pub cgroup: Option<BorrowedFd<'a>>,
     /// The namespaces that are made for it; none for those of a container that the engine has made.
     pub namespaces: Option<CloneFlags>,
+    /// The namespaces of others that it joins.
+    pub joined: Joined,
     /// What its first process waits at before it becomes the program.
     pub gate: Option<OwnedFd>,
     /// Descriptors that the program gets under their numbers.
@@ -80,6 +83,7 @@ impl<'a> Resources<'a> {
             made: BTreeMap::new(),
             cgroup: None,
             namespaces: None,
+            joined: Joined::default(),
             gate: None,
             preserved: Vec::new(),
         }
@@ -109,14 +113,16 @@ pub fn launch(
     resources: Resources<'_>,
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
-    let maps = resources.maps.clone();
+    let maps = resources.maps.clone().filter(|_| plan.whose.user == Source::Own);
     let (cgroup, namespaces) = (resources.cgroup, resources.namespaces);
-    let child = prepare(plan, resources)?;
+    let mut resources = resources;
+    let joined = std::mem::take(&mut resources.joined);
+    let child = prepare(plan, resources, &joined)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
     // The cgroup namespace is made by the child itself.
-    let namespaces = namespaces.unwrap_or_else(|| usual_namespaces(plan)).difference(CloneFlags::CLONE_NEWCGROUP);
-    let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
+    let own = namespaces.unwrap_or_else(|| own_namespaces(plan)).difference(CloneFlags::CLONE_NEWCGROUP);
+    let init = match joined.clone_into(own, cgroup)? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
@@ -144,17 +150,19 @@ pub fn launch(
     }
 }
 
-/// The namespaces of a container that the engine has made.
-fn usual_namespaces(plan: &LaunchPlan) -> CloneFlags {
-    let network = if plan.own_network { CloneFlags::CLONE_NEWNET } else { CloneFlags::empty() };
-    let cgroup = if plan.host_cgroups { CloneFlags::empty() } else { CloneFlags::CLONE_NEWCGROUP };
-    CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | network
-        | cgroup
+/// The namespaces that are made for a container of the engine.
+fn own_namespaces(plan: &LaunchPlan) -> CloneFlags {
+    let whose = &plan.whose;
+    let own = |source: Source| source == Source::Own;
+    let kinds = [
+        (own(whose.user), CloneFlags::CLONE_NEWUSER),
+        (own(whose.pid), CloneFlags::CLONE_NEWPID),
+        (own(whose.ipc), CloneFlags::CLONE_NEWIPC),
+        (own(whose.uts), CloneFlags::CLONE_NEWUTS),
+        (own(whose.cgroup), CloneFlags::CLONE_NEWCGROUP),
+        (plan.own_network, CloneFlags::CLONE_NEWNET),
+    ];
+    kinds.into_iter().filter(|(own, _)| *own).fold(CloneFlags::CLONE_NEWNS, |all, (_, kind)| all | kind)
 }
 
 /// What the child itself says of a start that failed on our side, if it has failed by its own doing.
@@ -274,6 +282,8 @@ fn describe(plan: &LaunchPlan, (stage, index, errno): (u16, usize, Errno), outpu
         "cannot give the container its standard streams".into()
     } else if is(Setup::Init) {
         "cannot run coracle's init in the container".into()
+    } else if is(Setup::Signals) {
+        "cannot keep the container from signalling the host's processes".into()
     } else {
         "the container did not start".into()
     };
@@ -312,7 +322,13 @@ fn sysctl_failed(name: &str, value: &str, errno: Errno) -> Error {
     }
 }
 
-fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild> {
+fn prepare(plan: &LaunchPlan, resources: Resources<'_>, joined: &Joined) -> Result<PreparedChild> {
+    if plan.keeps_signals && !sandbox::can_keep_signals() {
+        return Err(Error::unsupported(
+            "with the host's processes before it, a container could signal all of yours: this kernel cannot hold it back",
+        )
+        .hint("Linux 6.12 can, with Landlock among its security modules; --privileged goes without"));
+    }
     let mut made = resources.made;
     let c =
         |text: &str| CString::new(text).map_err(|_| Error::usage(format!("`{}` holds a zero byte", text::clean(text))));
@@ -324,9 +340,10 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         (None, None) => return Err(Error::system("a container without a terminal needs standard streams")),
     };
     let init = match plan.init {
-        false => None,
-        true => {
-            let argv = [INIT_ROLE, "--"].into_iter().chain(plan.process.argv.iter().map(String::as_str));
+        Init::None => None,
+        kind => {
+            let program: &[String] = if kind == Init::Alone { &[] } else { &plan.process.argv };
+            let argv = [INIT_ROLE, "--"].into_iter().chain(program.iter().map(String::as_str));
             let program = resources.init.try_clone().context(|| "cannot pass on the program of the init")?;
             Some((
                 program.into(),
@@ -335,7 +352,22 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
             ))
         }
     };
+    let kernel_fs = KernelFsOptions {
+        shm_size: c(&plan.shm_size.to_string())?,
+        privileged: plan.privileged,
+        proc: c_pairs(&plan.proc_options)?,
+        proc_attributes: plan.proc_attributes,
+        pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
+        emulator: plan.emulator.clone(),
+    };
     Ok(PreparedChild {
+        // Without a group of its own, the one it is in is also that of the user's other programs.
+        provided: provide(plan, joined, &kernel_fs, resources.cgroup.is_some())?,
+        own_cgroup_namespace: resources
+            .namespaces
+            .unwrap_or_else(|| own_namespaces(plan))
+            .contains(CloneFlags::CLONE_NEWCGROUP),
+        keeps_signals: plan.keeps_signals,
         root: resources.root,
         devices: devices()?,
         mounts: plan.mounts.iter().map(|mount| prepare_mount(mount, &mut made)).collect::<Result<_>>()?,
@@ -346,42 +378,53 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         networks: plan.networks,
         loopback_up: super::loopback::set_up_message(),
         read_only: plan.read_only,
-        kernel_fs: KernelFsOptions {
-            shm_size: c(&plan.shm_size.to_string())?,
-            privileged: plan.privileged,
-            proc: c_pairs(&plan.proc_options)?,
-            proc_attributes: plan.proc_attributes,
-            pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
-            emulator: plan.emulator.clone(),
-        },
-        cgroups: match plan.host_cgroups {
-            // Read-only: it has the groups of everything that the user runs.
-            true => {
-                let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
-                Some(detach(Path::new(HIERARCHY), true, read_only)?)
-            }
-            false => None,
-        },
-        // Without a group of its own, the one it is in is also that of the user's other programs.
-        own_cgroup: resources.cgroup.is_some(),
+        kernel_fs,
         sysctls: plan
             .sysctls
             .iter()
             .map(|(name, value)| Ok((c(&sysctl::file(name))?, value.clone())))
             .collect::<Result<_>>()?,
-        divides_cgroup: plan.divides_cgroup,
         hooks: plan.hooks.as_ref().map(prepare_hooks).transpose()?,
         streams,
         init,
         process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
         gate: resources.gate,
         preserved: resources.preserved,
-        own_cgroup_namespace: resources
-            .namespaces
-            .unwrap_or_else(|| usual_namespaces(plan))
-            .contains(CloneFlags::CLONE_NEWCGROUP),
-        shared_sys: if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) },
     })
+}
+
+/// The file systems of namespaces that are not the container's own. Those of the host are clones of what the host has
+/// mounted: an ordinary user may not mount them anew.
+fn provide(plan: &LaunchPlan, joined: &Joined, options: &KernelFsOptions, own_group: bool) -> Result<Provided> {
+    let strict = kernel_fs::STRICT;
+    let of_host = |path: &str, more: MountAttrFlags| detach(Path::new(path), true, u64::from((strict | more).bits()));
+    let none = MountAttrFlags::empty();
+    let proc = match plan.whose.pid {
+        // Read-only: its root may write to files of the user's processes, such as oom_score_adj. Through the whole one, its
+        // own network is set up.
+        Source::Host => {
+            let shown = if plan.privileged { none } else { MountAttrFlags::MOUNT_ATTR_RDONLY };
+            Some((of_host("/proc", shown)?, Some(of_host("/proc", none)?)))
+        }
+        _ => joined.proc(&options.proc, MountAttrFlags::from_bits_retain(options.proc_attributes), strict)?,
+    };
+    let ipc = match plan.whose.ipc {
+        Source::Own => Ipc::Own { shm: plan.shm },
+        Source::Joined => Ipc::Given { shm: joined.memory(strict)?, queues: joined.queues(strict)? },
+        // Not every machine has its message queues mounted.
+        Source::Host => Ipc::Given { shm: Some(of_host("/dev/shm", none)?), queues: of_host("/dev/mqueue", none).ok() },
+    };
+    let cgroups = match plan.whose.cgroup {
+        Source::Own => Cgroups::Own { writable: plan.divides_cgroup && own_group },
+        Source::Joined => Cgroups::Given(joined.cgroups(strict | MountAttrFlags::MOUNT_ATTR_RDONLY)),
+        // Read-only: it has the groups of everything that the user runs.
+        Source::Host => {
+            let read_only = u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits());
+            Cgroups::Given(Some(detach(Path::new(HIERARCHY), true, read_only)?))
+        }
+    };
+    let sys = if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) };
+    Ok(Provided { proc, ipc, sys, cgroups })
 }
 
 fn prepare_hooks(hooks: &Hooks) -> Result<PreparedHooks> {

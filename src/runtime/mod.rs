@@ -18,6 +18,8 @@
 //! | `/dev` | devices of the host | `launch::devices`: six devices, checked by number; `nodev` everywhere else by the user namespace |
 //! | coracle's own program | overwriting it through `/proc/PID/exe` | it runs from a read-only mount or a sealed memfd (`supervise::spawn`) |
 //! | the process before its exec | ptrace and `/proc/PID` of its memory and descriptors | a new pid namespace; for `exec`, not dumpable before it joins |
+//! | namespaces of others (`--pid`, `--ipc`, `--network` …) | a process that is taken for another one; paths of the other container; power over what is shared | `supervise::joined`: own containers alone, by pidfd and the record of the start; `joined`: a process without descriptors, `/dev/shm` below the other's root; a user namespace of its own unless it is shared, too |
+//! | the host's processes (`--pid host`) | signals to whatever runs as the same user, coracle's own and other containers among them | `sandbox::keep_signals` (Landlock), last before the program and in every process that `exec` adds; ptrace and `/proc/PID` by the user namespace; `kernel_fs` masks the host's `/proc` |
 //! | the kernel | system calls and capabilities | `seccomp`, `spec::capabilities`, `no_new_privs` on request; a user namespace of its own |
 //! | ids | an id that means "unchanged" or root | `user`: 0 to 2,147,483,647; supplementary groups complete |
 //! | hooks | programs that an image chose, descriptors that they inherit | named by the user's own files alone; every descriptor but their three closes at their exec |
@@ -31,6 +33,7 @@ pub mod child;
 pub mod enter;
 pub mod foreign;
 pub mod hooks;
+pub mod joined;
 pub mod kernel_fs;
 pub mod launch;
 pub mod loopback;

@@ -11,6 +11,7 @@ use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
 use crate::spec::idmap::IdMap;
 use crate::spec::mount_options::{IdMapOption, MountOptions, Shift};
+use crate::spec::namespaces::NamespaceMode;
 use crate::spec::secret::Exposure;
 use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
@@ -24,14 +25,20 @@ pub struct LaunchPlan {
     pub process: ProcessPlan,
     /// For the uts namespace; none leaves what it has.
     pub hostname: Option<String>,
+    /// Whose namespaces it is in.
+    pub whose: Whose,
+    /// It has `/dev/shm`, of its own or of others.
+    pub shm: bool,
+    /// No process outside of the container hears its signals, although it sees those of the host.
+    pub keeps_signals: bool,
     /// A network namespace of its own, with loopback up.
     pub own_network: bool,
     /// Which somebody outside gives more interfaces before the program starts.
     pub networks: bool,
     /// Columns and rows of the terminal to make; none for pipes.
     pub terminal: Option<(u16, u16)>,
-    /// coracle's init as pid 1.
-    pub init: bool,
+    /// coracle's init as the first process.
+    pub init: Init,
     /// Read-only root.
     pub read_only: bool,
     /// Bytes of `/dev/shm`.
@@ -50,8 +57,6 @@ pub struct LaunchPlan {
     pub proc_attributes: u32,
     /// Options of `/dev/pts` that replace the usual ones.
     pub pts_options: Option<Vec<(String, String)>>,
-    /// It sees the control groups of the host, not only its own.
-    pub host_cgroups: bool,
     /// For /proc/PID/oom_score_adj; none for the supervisor's own.
     pub oom_score_adj: Option<i32>,
     /// It may divide its own control group.
@@ -62,6 +67,45 @@ pub struct LaunchPlan {
     pub hooks: Option<Hooks>,
     /// The line that registers an emulator with the kernel.
     pub emulator: Option<String>,
+}
+
+/// What coracle's init does in a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Init {
+    /// It is not there.
+    #[default]
+    None,
+    /// It starts the program and looks after it.
+    Program,
+    /// It is all there is, and waits to be ended: the infra container of a pod.
+    Alone,
+}
+
+/// Where a namespace of a container comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Source {
+    /// It is made for it.
+    #[default]
+    Own,
+    /// It is that of the supervisor, which is the host's.
+    Host,
+    /// It is joined by its descriptor.
+    Joined,
+}
+
+/// Where the namespaces of a container come from. The mount namespace is always its own; `own_network` tells of the network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Whose {
+    /// The user namespace; never the host's.
+    pub user: Source,
+    /// The pid namespace.
+    pub pid: Source,
+    /// The ipc namespace.
+    pub ipc: Source,
+    /// The uts namespace.
+    pub uts: Source,
+    /// The cgroup namespace.
+    pub cgroup: Source,
 }
 
 /// One mount beyond the standard ones.
@@ -154,6 +198,8 @@ pub struct Facts {
     pub terminal: (u16, u16),
     /// From the container's users and groups to those of our namespace.
     pub maps: (IdMap, IdMap),
+    /// Whose namespaces it is in.
+    pub whose: Whose,
 }
 
 /// The plan of a container. `process` comes resolved: identity, environment and filter.
@@ -163,11 +209,18 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
     let (proc_options, proc_attributes) = proc_options(&config.security.proc_options);
     LaunchPlan {
         process,
-        hostname: Some(config.identity.hostname.clone()),
+        hostname: (facts.whose.uts == Source::Own).then(|| config.identity.hostname.clone()),
+        whose: facts.whose,
+        shm: config.namespaces.ipc != NamespaceMode::None,
+        keeps_signals: facts.whose.pid == Source::Host && !privileged,
         own_network: config.namespaces.network.is_own(),
         networks: !config.namespaces.network.members().is_empty(),
         terminal: config.process.tty.then_some(facts.terminal),
-        init: config.lifecycle.init,
+        init: match (config.is_infra(), config.lifecycle.init) {
+            (true, _) => Init::Alone,
+            (false, true) => Init::Program,
+            (false, false) => Init::None,
+        },
         read_only: config.storage.read_only,
         shm_size: config.storage.shm_size,
         mounts,
@@ -177,7 +230,6 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         proc_options,
         proc_attributes,
         pts_options,
-        host_cgroups: config.cgroups.host_namespace,
         oom_score_adj: config.resources.oom_score_adj,
         divides_cgroup: privileged || !config.lifecycle.systemd.is_off(),
         sysctls: sysctl::ordered(&config.security.sysctls),
@@ -418,6 +470,7 @@ mod tests {
             resources: Default::default(),
             cgroups: Default::default(),
             secrets: Default::default(),
+            pod: None,
         }
     }
 
@@ -426,6 +479,10 @@ mod tests {
     }
 
     fn planned(config: &ContainerConfig) -> LaunchPlan {
+        planned_in(config, Whose::default())
+    }
+
+    fn planned_in(config: &ContainerConfig, whose: Whose) -> LaunchPlan {
         let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
         let volumes = [("data".parse().unwrap(), data)].into();
         let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
@@ -438,6 +495,7 @@ mod tests {
             emulator: None,
             terminal: (80, 25),
             maps,
+            whose,
         };
         plan(config, ProcessPlan::default(), &facts)
     }
@@ -538,5 +596,18 @@ mod tests {
         config.namespaces.network = NetworkMode::Host;
         let plan = planned(&config);
         assert!(plan.masked.is_empty() && plan.read_only_paths.is_empty() && !plan.own_network);
+    }
+
+    #[test]
+    fn what_is_shared_is_not_set_up() {
+        let mut config = config(vec![]);
+        config.namespaces.ipc = NamespaceMode::None;
+        let own = planned(&config);
+        assert!(own.hostname.is_some() && !own.shm && !own.keeps_signals);
+        let whose = Whose { pid: Source::Host, uts: Source::Joined, ..Whose::default() };
+        let shared = planned_in(&config, whose);
+        assert!(shared.hostname.is_none() && shared.keeps_signals);
+        config.security.privileged = true;
+        assert!(!planned_in(&config, whose).keeps_signals, "it may do what the user may");
     }
 }

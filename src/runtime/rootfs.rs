@@ -144,6 +144,13 @@ impl Rootfs {
         }
     }
 
+    /// The directory of shared memory (shm_overview(7)).
+    pub(super) fn shared_memory(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+        Ok(rustix::fs::openat2(&self.root, c"dev/shm", flags, Mode::empty(), resolve)?)
+    }
+
     /// The devpts of the container. Something else at its place is refused with `ENODEV`.
     pub(super) fn devpts(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

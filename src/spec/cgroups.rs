@@ -1,5 +1,5 @@
 //! Where a container stands among the control groups, and what makes its own: `--cgroup-manager`, `--cgroups`,
-//! `--cgroup-parent`, `--cgroupns` and `--cgroup-conf`.
+//! `--cgroup-parent` and `--cgroup-conf`.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,8 +20,6 @@ pub struct Cgroups {
     /// `--cgroup-parent`: a slice of systemd, or a path from the root of the hierarchy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// `--cgroupns=host`: sees the control groups of the host.
-    pub host_namespace: bool,
     /// `--cgroup-conf`: files of the group and what is written to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conf: Vec<(String, String)>,
@@ -110,20 +108,6 @@ impl Cgroups {
     }
 }
 
-/// `--cgroupns`: true for the host's.
-pub fn namespace(mode: &str) -> Result<bool> {
-    match mode {
-        "" | "private" => Ok(false),
-        "host" => Ok(true),
-        other if other.starts_with("container:") || other.starts_with("ns:") => {
-            Err(Error::unsupported(format!("`--cgroupns {}` is not supported", text::clean(other)))
-                .hint("it is one of: private, host"))
-        }
-        other => Err(Error::usage(format!("invalid cgroup namespace mode `{}`", text::clean(other)))
-            .hint("it is one of: private, host")),
-    }
-}
-
 /// `--cgroup-parent`. It is the user's own word, and joined to the root of the hierarchy.
 pub fn parent(value: &str) -> Result<Option<String>> {
     if value.is_empty() {
@@ -162,9 +146,6 @@ mod tests {
         assert_eq!(Mode::parse("split").unwrap(), Mode::Split);
         assert_eq!(Manager::parse("cgroupfs").unwrap().word(), "cgroupfs");
         assert!(Mode::parse("x").is_err() && Manager::parse("x").is_err());
-        assert!(namespace("host").unwrap() && !namespace("private").unwrap());
-        assert!(namespace("ns:/x").unwrap_err().message().contains("not supported"));
-        assert!(namespace("frob").unwrap_err().message().contains("invalid cgroup namespace mode"));
     }
 
     #[test]

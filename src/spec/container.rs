@@ -17,6 +17,7 @@ use super::lifecycle::Lifecycle;
 use super::namespaces::Namespaces;
 use super::network::Joined;
 use super::networking::Networking;
+use super::pod_member::{Membership, PodRole};
 use super::process::Process;
 use super::resources::Resources;
 use super::secret::SecretUse;
@@ -79,6 +80,21 @@ pub struct ContainerConfig {
     /// The secrets it has, without their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretUse>,
+    /// The pod that it is in, if it is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Membership>,
+}
+
+impl ContainerConfig {
+    /// What it is to its pod.
+    pub fn pod_role(&self) -> PodRole {
+        self.pod.as_ref().map(|membership| membership.role).unwrap_or_default()
+    }
+
+    /// Whether it holds the namespaces of a pod.
+    pub fn is_infra(&self) -> bool {
+        self.pod.as_ref().is_some_and(|membership| membership.role == PodRole::Infra)
+    }
 }
 
 /// A container as its records show it.

@@ -29,6 +29,8 @@ pub enum Subject {
     Network,
     /// A secret.
     Secret,
+    /// A pod.
+    Pod,
 }
 
 impl Subject {
@@ -40,6 +42,7 @@ impl Subject {
             Self::Volume => "volume",
             Self::Network => "network",
             Self::Secret => "secret",
+            Self::Pod => "pod",
         }
     }
 }
@@ -120,7 +123,8 @@ impl Action {
     /// docker's word (moby's `api/types/events`); none for what docker has no event for.
     pub fn docker_word(self, subject: Subject) -> Option<&'static str> {
         Some(match (self, subject) {
-            (Self::Init, _) => return None,
+            // docker has no pods.
+            (_, Subject::Pod) | (Self::Init, _) => return None,
             (Self::Destroy, Subject::Image) => "delete",
             (Self::Destroy, Subject::Secret) => "remove",
             (Self::Attach, _) => "attach",
@@ -160,6 +164,8 @@ impl Action {
 
     /// podman's word (podman-events(1)); none for what podman has no event for.
     pub fn podman_word(self, subject: Subject) -> Option<&'static str> {
+        // Its words for pods are those for containers.
+        let subject = if subject == Subject::Pod { Subject::Container } else { subject };
         match self {
             // podman tells of one when it begins.
             Self::ExecStart => None,
@@ -213,7 +219,11 @@ impl Event {
         });
         let labels = labels.map(|(key, value)| (key.clone(), value.clone())).collect();
         let event = Self { labels, ..Self::new(Subject::Container, action, &container.id) };
-        event.with("image", &container.image.name).with("name", &container.name)
+        let event = event.with("image", &container.image.name).with("name", &container.name);
+        match &container.pod {
+            Some(membership) => event.with("podId", &membership.pod),
+            None => event,
+        }
     }
 
     /// With one fact more.
@@ -250,14 +260,17 @@ pub struct Filters {
     images: Any<String>,
     labels: Labels,
     networks: Any<String>,
+    pods: Any<String>,
     scopes: Any<String>,
     types: Any<String>,
     volumes: Any<String>,
 }
 
 /// docker's keys for what there is here; podman's are among them.
-const KEYS: Keys =
-    Keys { known: &["container", "event", "image", "label", "network", "scope", "type", "volume"], excludable: &[] };
+const KEYS: Keys = Keys {
+    known: &["container", "event", "image", "label", "network", "pod", "scope", "type", "volume"],
+    excludable: &[],
+};
 
 impl Filters {
     /// Adds one `key=value`.
@@ -270,6 +283,7 @@ impl Filters {
             "image" => self.images.push(value),
             "label" => self.labels.add(&filter),
             "network" => self.networks.push(value),
+            "pod" => self.pods.push(value),
             "scope" => self.scopes.push(value),
             "type" => self.types.push(value),
             "volume" => self.volumes.push(value),
@@ -291,6 +305,7 @@ impl Filters {
             && self.fits_container(event, &is)
             && one(&self.volumes, Subject::Volume)
             && one(&self.networks, Subject::Network)
+            && one(&self.pods, Subject::Pod)
             && self.images.fits(|wanted| is_image(event, name, wanted))
             && (self.labels.is_empty() || self.labels.fit(&event.docker_attributes()))
     }
@@ -315,7 +330,7 @@ fn is_image(event: &Event, name: &str, wanted: &str) -> bool {
     match event.subject {
         Subject::Image => [event.id.as_str(), name].iter().any(|image| *image == wanted || repository(image)),
         Subject::Container => event.attributes.get("image").is_some_and(|image| image == wanted || repository(image)),
-        Subject::Volume | Subject::Network | Subject::Secret => false,
+        Subject::Volume | Subject::Network | Subject::Secret | Subject::Pod => false,
     }
 }
 
@@ -403,6 +418,6 @@ mod tests {
         let event: Event = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), text);
         assert_eq!((event.action, event.time), (Action::ExecDie, 5));
-        assert!(serde_json::from_str::<Event>(r#"{"time":5,"type":"pod","action":"create","id":"x"}"#).is_err());
+        assert!(serde_json::from_str::<Event>(r#"{"time":5,"type":"machine","action":"create","id":"x"}"#).is_err());
     }
 }

@@ -38,6 +38,10 @@ impl IdentityRequest {
     /// Decides. `hostname` is the name without `--hostname`.
     pub fn resolve(&self, image: &Defaults, namespaces: &Namespaces, hostname: &str) -> Result<Identity> {
         let hostname = match (&self.hostname, &namespaces.network) {
+            (Some(_), _) if !namespaces.uts.is_own() => {
+                return Err(Error::usage("conflicting options: hostname and the UTS mode")
+                    .hint("with `--uts` the container has the host name of somebody else"));
+            }
             (Some(_), NetworkMode::Container(_)) => {
                 return Err(Error::usage("conflicting options: hostname and the network of another container"));
             }
@@ -81,6 +85,7 @@ fn valid_hostname(name: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::namespaces::NamespaceMode;
 
     fn decide(hostname: Option<&str>, user: Option<&str>, namespaces: &Namespaces) -> Result<(String, String)> {
         let image = Defaults { user: "web".into(), ..Defaults::default() };
@@ -130,5 +135,7 @@ mod tests {
         let shared = Namespaces { network, ..Namespaces::default() };
         assert!(decide(Some("web"), None, &shared).unwrap_err().message().contains("another container"));
         assert_eq!(decide(None, None, &shared).unwrap().0, "abc");
+        let host = Namespaces { uts: NamespaceMode::Host, ..Namespaces::default() };
+        assert!(decide(Some("web"), None, &host).unwrap_err().message().contains("UTS mode"));
     }
 }

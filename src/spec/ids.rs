@@ -79,8 +79,10 @@ impl UserNamespace {
 /// Whose ids the container's are to be, as it was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum UserNamespaceRequest {
-    /// The user's as they are: the container's root is the user.
+    /// Nothing was said: those of the container whose processes it sees, if it does, else as `Host`.
     #[default]
+    Usual,
+    /// The user's as they are: the container's root is the user.
     Host,
     /// The user keeps its ids, or has these in the container.
     KeepId {
@@ -107,6 +109,10 @@ pub enum UserNamespaceRequest {
         /// Group ids.
         gids: Vec<MapRequest>,
     },
+    /// Those of another container, whose user namespace it joins; its name or id.
+    Container(String),
+    /// Those of a user namespace that somebody else made, by its path.
+    Path(std::path::PathBuf),
 }
 
 /// Consecutive ids of a container and what they are.

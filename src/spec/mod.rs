@@ -46,6 +46,8 @@ pub mod namespaces;
 pub mod network;
 pub mod networking;
 pub mod pattern;
+pub mod pod;
+pub mod pod_member;
 pub mod ports;
 pub mod process;
 pub mod range;

@@ -20,14 +20,15 @@ pub fn parse(mode: Option<&str>, uids: &[String], gids: &[String]) -> Result<Use
     }
     let (word, options) = mode.split_once(':').map_or((mode, ""), |(word, options)| (word, options));
     match word {
-        "" | "host" | "private" if options.is_empty() => Ok(UserNamespaceRequest::Host),
+        "" if options.is_empty() => Ok(UserNamespaceRequest::Usual),
+        "host" | "private" if options.is_empty() => Ok(UserNamespaceRequest::Host),
         "nomap" if options.is_empty() => Ok(UserNamespaceRequest::NoMap),
         "keep-id" => keep_id(options),
         "auto" => auto(options),
-        "container" | "ns" => Err(Error::unsupported(format!("--userns={} is not supported", text::clean(mode)))
-            .hint("`host`, `keep-id`, `nomap` and `auto` are")),
+        "container" if !options.is_empty() => Ok(UserNamespaceRequest::Container(options.into())),
+        "ns" if options.starts_with('/') && !options.contains('\0') => Ok(UserNamespaceRequest::Path(options.into())),
         _ => Err(Error::usage(format!("invalid user namespace mode `{}`", text::clean(mode)))
-            .hint("`host`, `keep-id[:uid=UID,gid=GID]`, `nomap` or `auto[:size=SIZE]`")),
+            .hint("`host`, `keep-id[:uid=UID,gid=GID]`, `nomap`, `auto[:size=SIZE]`, `container:NAME` or `ns:PATH`")),
     }
 }
 
@@ -121,12 +122,14 @@ mod tests {
         use UserNamespaceRequest as R;
         let keep = |uid, gid| R::KeepId { uid, gid };
         for (mode, wanted) in [
-            ("", R::Host),
+            ("", R::Usual),
             ("host", R::Host),
             ("nomap", R::NoMap),
             ("keep-id", keep(None, None)),
             ("keep-id:uid=7", keep(Some(7), None)),
             ("keep-id:uid=7,gid=8", keep(Some(7), Some(8))),
+            ("container:web", R::Container("web".into())),
+            ("ns:/proc/7/ns/user", R::Path("/proc/7/ns/user".into())),
             ("auto", R::Auto { size: None, uids: vec![], gids: vec![] }),
             (
                 "auto:size=10,uidmapping=1:@5:2",
@@ -144,7 +147,8 @@ mod tests {
             "nomap:1",
             "host:x",
             "frob",
-            "container:a",
+            "container:",
+            "ns:x",
             "auto:1",
         ] {
             assert!(parse(Some(bad), &[], &[]).is_err(), "{bad}");

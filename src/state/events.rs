@@ -338,7 +338,7 @@ mod tests {
         };
         raw(b"\n{\"time\":1,\"type\":\"contai");
         journal.record(event("two"));
-        raw(b"\n{\"time\":1,\"type\":\"pod\",\"action\":\"create\",\"id\":\"later\"}\n{\"time\":x,\nnull\n\0\0\n");
+        raw(b"\n{\"time\":1,\"type\":\"machine\",\"action\":\"create\",\"id\":\"later\"}\n{\"time\":x,\nnull\n\0\0\n");
         raw(&vec![b'x'; 3 * LONGEST]);
         journal.record(event("three"));
         assert_eq!(ids(&journal, 0), ["one", "two", "three"]);

@@ -138,6 +138,7 @@ impl From<Format1> for ContainerConfig {
             resources: Default::default(),
             cgroups: Default::default(),
             secrets: Vec::new(),
+            pod: None,
         }
     }
 }
@@ -211,7 +212,7 @@ mod tests {
             auto: true,
         };
         let network = NetworkMode::Networks(vec![Member { network: "front".parse().unwrap(), wish }]);
-        assert_eq!(config.namespaces, Namespaces { network, user });
+        assert_eq!(config.namespaces, Namespaces { network, user, ..Namespaces::default() });
         let networking = Networking {
             publish_all: true,
             dns: vec![[10, 0, 0, 1].into()],

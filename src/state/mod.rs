@@ -39,6 +39,7 @@ pub mod events;
 mod formats;
 mod listing;
 pub mod mounts;
+mod pods;
 pub mod record;
 pub mod secrets;
 pub mod sessions;
@@ -56,6 +57,7 @@ use events::Journal;
 use sessions::Sessions;
 
 pub use crate::spec::container::{Container, ContainerConfig, LastRun, Status};
+pub use pods::Pods;
 pub use record::RunState;
 pub use volumes::Volumes;
 

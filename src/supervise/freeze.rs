@@ -16,6 +16,10 @@
 //! Then every process is looked at until a full pass over `/proc` finds all threads of all of them stopped: a signal needs a
 //! moment to arrive.
 //!
+//! Where others are in the pid namespace, the host's processes or those of a container that shares it, each process of the
+//! container is signalled by itself ([`Members`]), again and again until a full pass finds all of them stopped: those that are
+//! stopped make no new ones.
+//!
 //! Unlike a freezer this can be noticed: parents hear of stopped children (SIGCHLD), and a process that was stopped before
 //! goes on with all others.
 
@@ -26,8 +30,9 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
-use rustix::process::WaitIdOptions;
+use rustix::process::{Signal, WaitIdOptions};
 
+use crate::base::members::Members;
 use crate::base::{Error, Result, ResultExt, process};
 use crate::sys::process::{Cloned, Forked, clone3, close_all_but, exit_now, send_signal, signal_all_others};
 
@@ -45,26 +50,39 @@ const NOBODY: i32 = 3;
 
 /// Freezes the container of `init`, whose pid is `pid`. After an error everything goes on.
 pub fn freeze(init: BorrowedFd<'_>, pid: i32) -> Result<()> {
+    let members = Members::of(pid).context(FINDING)?;
     let frozen = (|| {
         send_signal(init, libc::SIGSTOP).context(|| "cannot stop the container's first process")?;
-        signal_members(init, libc::SIGSTOP)?;
-        wait_until_stopped(pid)
+        match members.find().context(FINDING)?.alone {
+            true => signal_all(init, libc::SIGSTOP)?,
+            false => return stop_each(&members),
+        }
+        wait_until_stopped(&members, |_| Ok(()))
     })();
     if frozen.is_err() {
-        let _ = thaw(init);
+        let _ = thaw(init, pid);
     }
     frozen
 }
 
+/// Stops every process by itself.
+fn stop_each(members: &Members) -> Result<()> {
+    wait_until_stopped(members, |members| members.signal(Signal::STOP).map(drop))
+}
+
 /// Lets all processes go on.
-pub fn thaw(init: BorrowedFd<'_>) -> Result<()> {
-    let others = signal_members(init, libc::SIGCONT);
+pub fn thaw(init: BorrowedFd<'_>, pid: i32) -> Result<()> {
+    let members = Members::of(pid).context(FINDING)?;
+    let others = match members.find().context(FINDING)?.alone {
+        true => signal_all(init, libc::SIGCONT),
+        false => members.signal(Signal::CONT).map(drop).context(|| "cannot let the container's processes go on"),
+    };
     send_signal(init, libc::SIGCONT).context(|| "cannot let the container's first process go on")?;
     others
 }
 
 /// Signals all processes in the pid namespace of `init` but that one.
-fn signal_members(init: BorrowedFd<'_>, signal: i32) -> Result<()> {
+fn signal_all(init: BorrowedFd<'_>, signal: i32) -> Result<()> {
     for _ in 0..ATTEMPTS {
         let intermediate = match clone3(CloneFlags::empty()).context(|| "cannot fork")? {
             Forked::Child => send_from_inside(init, signal),
@@ -108,21 +126,18 @@ fn status_of(child: &Cloned) -> Option<i32> {
     process::end(&child.pidfd, WaitIdOptions::empty())?.exit_status()
 }
 
-/// Returns when a pass over `/proc` has found every process of the namespace of `init` stopped.
-fn wait_until_stopped(init: i32) -> Result<()> {
-    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
-    let theirs = namespace(init).context(|| "cannot find the container's processes")?;
+/// What fails when `/proc` cannot be read.
+const FINDING: fn() -> &'static str = || "cannot find the container's processes";
+
+/// Returns when a pass over `/proc` has found every process of the container stopped. `stop` is called while one is not.
+fn wait_until_stopped(members: &Members, stop: impl Fn(&Members) -> io::Result<()>) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     // Those that were seen stopped stay so.
     let mut stopped = HashSet::new();
     loop {
         let mut moving = None;
-        for entry in fs::read_dir("/proc").context(|| "cannot list `/proc`")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            if stopped.contains(&pid) || namespace(pid).is_ok_and(|namespace| namespace != theirs) {
-                continue;
-            }
-            match namespace(pid).is_err() || is_stopped(pid) {
+        for pid in members.find().context(FINDING)?.members {
+            match stopped.contains(&pid) || is_stopped(pid) {
                 true => drop(stopped.insert(pid)),
                 false => moving = Some(pid),
             }
@@ -133,7 +148,10 @@ fn wait_until_stopped(init: i32) -> Result<()> {
                 return Err(Error::system(format!("process {pid} of the container does not stop"))
                     .hint("it may wait for a disk or a network file system that does not answer"));
             }
-            Some(_) => std::thread::sleep(MOMENT),
+            Some(_) => {
+                stop(members).context(|| "cannot stop the container's processes")?;
+                std::thread::sleep(MOMENT);
+            }
         }
     }
 }

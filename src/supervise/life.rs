@@ -16,7 +16,8 @@ use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{hooked, sweep_dead, take_lock, this_process, unions};
+use super::{hooked, pod, sweep_dead, take_lock, this_process, unions};
+use crate::base::members::Members;
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
@@ -73,6 +74,8 @@ pub(super) struct Run {
     pub(super) file_server: Option<Cloned>,
     /// Those that serve unions among its mounts. They end with the mounts.
     union_servers: Vec<Cloned>,
+    /// By which its processes are known when its first process is not that of a pid namespace, with which all others end.
+    members: Option<Members>,
     /// What cut the container off.
     pub(super) disaster: String,
     /// Keeps the container's namespaces from being torn down before its end was reported.
@@ -111,13 +114,14 @@ struct Begun {
     init: Cloned,
     file_server: Option<Cloned>,
     union_servers: Vec<Cloned>,
+    members: Option<Members>,
     hooks: Option<Hooks>,
 }
 
 impl Run {
     /// A run that has just begun.
     fn new(started: Begun, config: &ContainerConfig) -> Self {
-        let Begun { init, file_server, union_servers, hooks } = started;
+        let Begun { init, file_server, union_servers, members, hooks } = started;
         let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
         let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
         let monitor = config.health.plan().map(Monitor::new);
@@ -125,6 +129,7 @@ impl Run {
             init,
             file_server,
             union_servers,
+            members,
             disaster: String::new(),
             namespaces,
             added: Vec::new(),
@@ -262,7 +267,7 @@ impl Supervisor {
 
     /// A run has begun: records it.
     fn begin_run(&mut self, started: Started) -> Result<()> {
-        let Started { init, file_server, union_servers, streams, hooks } = started;
+        let Started { init, file_server, union_servers, streams, members, hooks } = started;
         self.attached.begin(streams);
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
@@ -270,7 +275,7 @@ impl Supervisor {
         self.state.limits = self.limits.in_force();
         (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
-        let run = Run::new(Begun { init, file_server, union_servers, hooks }, &self.config);
+        let run = Run::new(Begun { init, file_server, union_servers, members, hooks }, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
         if let Some(monitor) = &run.monitor {
             self.timers.set(Timer::Check, monitor.next_at());
@@ -294,6 +299,9 @@ impl Supervisor {
         let mut run = self.run.take()?;
         let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
         let ran = run.began.elapsed();
+        if run.members.as_ref().is_some_and(|members| !members.kill(LAST_BREATH)) {
+            self.attached.announce("coracle: some of its processes do not end\n");
+        }
         hooked::ended(&self.paths, &self.config, run.hooks.take().as_ref());
         self.state.oom_killed = self.limits.end_run();
         self.state.limits.cgroup = None;
@@ -383,6 +391,9 @@ impl Supervisor {
             }
         };
         failpoint::pass("supervisor.finished");
+        if let Err(error) = pod::left(&self.paths, &self.config) {
+            trace::step(|| format!("its pod is left as it is: {}", error.chain()));
+        }
         let has_unions = unions::discard(&self.paths, &self.config).unwrap_or(false);
         let _ = recorded.as_ref().inspect_err(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
         if let Some(over) = &over {

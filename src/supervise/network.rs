@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 
+use super::joined;
 use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::Lock;
@@ -19,7 +20,7 @@ use crate::net::protocol::Join;
 use crate::spec::namespaces::{Member, NetworkMode};
 use crate::spec::network::Joined;
 use crate::spec::network::{self, Publish, PublishedPort};
-use crate::state::{ContainerConfig, Containers};
+use crate::state::ContainerConfig;
 
 /// How long to wait between attempts to replace a netd that has died.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -214,25 +215,11 @@ fn moved_ports(asked: &[Publish], published: &[PublishedPort]) -> Vec<String> {
 /// Moves this process into the network namespace of another container or of a path, for a container that shares it: its
 /// children are then made there.
 pub(super) fn share(paths: &Paths, network: &NetworkMode) -> Result<()> {
-    let (path, what) = match network {
-        NetworkMode::Container(id) => {
-            let containers = Containers::new(paths);
-            let other = containers.state(id)?.and_then(|state| state.status().pid());
-            match other {
-                Some(pid) => (PathBuf::from(format!("/proc/{pid}/ns/net")), format!("container `{}`", id.short())),
-                None => {
-                    return Err(Error::conflict(format!(
-                        "cannot join the network of container `{}`: it is not running",
-                        id.short()
-                    ))
-                    .hint(format!("start it first: coracle start {}", id.short())));
-                }
-            }
-        }
-        NetworkMode::Path(path) => (path.clone(), format!("`{}`", text::clean(&path.to_string_lossy()))),
+    let (namespace, what) = match network {
+        NetworkMode::Container(id) => (joined::network_of(paths, id)?, format!("container `{}`", id.short())),
+        NetworkMode::Path(path) => (joined::network_at(path)?, format!("`{}`", text::clean(&path.to_string_lossy()))),
         _ => return Ok(()),
     };
-    let namespace = File::open(&path).at(&path, "cannot open the network namespace")?;
     setns(&namespace, CloneFlags::CLONE_NEWNET).map_err(|errno| {
         let error = Error::system(format!("cannot join the network of {what}")).caused_by(std::io::Error::from(errno));
         match errno {

@@ -48,7 +48,7 @@ impl Supervisor {
     fn thaw(&self, run: &Run) -> Result<()> {
         match self.limits.freeze(false)? {
             true => Ok(()),
-            false => freeze::thaw(run.init.pidfd.as_fd()),
+            false => freeze::thaw(run.init.pidfd.as_fd(), run.init.pid),
         }
     }
 

@@ -13,13 +13,14 @@ use super::limited::Limits;
 use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, emulator, give, hooked, prepare, secrets, spawn, timezone, unions};
+use super::{account, devices, emulator, give, hooked, joined, prepare, secrets, spawn, timezone, unions};
+use crate::base::members::Members;
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
 use crate::runtime::hooks::Hooks;
 use crate::runtime::launch::{Launched, Resources, launch};
-use crate::runtime::plan;
+use crate::runtime::plan::{self, Source};
 use crate::spec::logs::Stream;
 use crate::spec::security::Device;
 use crate::state::ContainerConfig;
@@ -34,6 +35,8 @@ pub(super) struct Started {
     /// Those that serve unions among its mounts.
     pub(super) union_servers: Vec<Cloned>,
     pub(super) streams: Streams,
+    /// By which its processes are known in a pid namespace that is not its own.
+    pub(super) members: Option<Members>,
     /// What is run around it.
     pub(super) hooks: Option<Hooks>,
 }
@@ -61,6 +64,7 @@ pub(super) fn start(
     trace::step(|| joined(network.as_ref()));
     let exe = own_program()?;
     network::share(paths, &config.namespaces.network)?;
+    let (joined, whose) = joined::join(paths, &config.namespaces)?;
     network::write_files(paths, config, network.as_ref().map(Networked::joined))?;
     let ids = ContainerIds::new(&config.namespaces.user, &outer::current_maps()?)?;
     if !first {
@@ -69,11 +73,7 @@ pub(super) fn start(
     let volumes = prepare::volumes(paths, config)?;
     let (root, file_server) = prepare::mount_root(paths, config, request, &ids, &exe)?;
     failpoint::here("supervisor.mounted")?;
-    trace::step(|| {
-        let server =
-            file_server.as_ref().map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
-        format!("the root of {} layers is served by {server}", request.layers.len())
-    });
+    trace::step(|| root_step(request, file_server.as_ref()));
     if first {
         prepare::fill_volumes(&volumes, config, &ids, root.as_fd())?;
         account::give_files(&container, config, &ids)?;
@@ -97,6 +97,7 @@ pub(super) fn start(
         emulator: emulator::registration_for(config),
         terminal: request.terminal,
         maps: ids.nested.clone(),
+        whose,
     };
     let plan = plan::plan(config, process, &facts);
     plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
@@ -110,14 +111,30 @@ pub(super) fn start(
     let init = users_init(config)?;
     let init = init.as_ref().unwrap_or(&exe);
     let usual = Resources::of(root, init, ids.nested);
-    let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), ..usual };
+    let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), joined, ..usual };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
     hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
     let streams = streams_of(config, ours, terminal)?;
-    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
+    let members = members_of(whose.pid, init.pid);
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, members, hooks: plan.hooks })
+}
+
+/// By which the processes of a run are known in a pid namespace that is not its own.
+fn members_of(pid_namespace: Source, init: i32) -> Option<Members> {
+    match pid_namespace {
+        Source::Own => None,
+        // One that has ended already has left nothing.
+        Source::Host | Source::Joined => Members::of(init).ok(),
+    }
+}
+
+/// The root file system, as a step that is traced.
+fn root_step(request: &Launch, server: Option<&Cloned>) -> String {
+    let server = server.map_or_else(|| "the kernel".to_owned(), |server| format!("process {}", server.pid));
+    format!("the root of {} layers is served by {server}", request.layers.len())
 }
 
 /// The streams of a run that has begun: our ends of its pipes, or its terminal.

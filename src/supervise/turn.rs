@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use nix::sched::CloneFlags;
 use rustix::process::WaitIdOptions;
 
 use super::added::Added;
@@ -11,10 +12,10 @@ use super::attached::Client;
 use super::health::Monitor;
 use super::life::{Ending, Supervisor};
 use super::network::{self, Networked};
-use super::prepare;
 use super::protocol::{self, Exec, Hello, NetworkChange, PROTOCOL, Reply, Request};
 use super::sockets::peer_of;
 use super::timers::Timer;
+use super::{joined, prepare};
 use crate::base::error::WireError;
 use crate::base::id::random_hex;
 use crate::base::poll::{PollFd, PollFlags};
@@ -346,12 +347,13 @@ impl Supervisor {
         let secrets = variables(&self.paths, &self.config)?;
         let plan = prepare::added_process(&self.config, &secrets, exec, root.as_fd(), limits, &self.launch.edits)?;
         let divided = self.limits.group_for(run.init.pid);
+        let namespaces = joined::of_process(run.init.pid);
         let container = enter::Container {
             init: run.init.pidfd.as_fd(),
-            own_network: self.config.namespaces.network.is_own(),
-            own_cgroups: !self.config.cgroups.host_namespace,
+            keeps_signals: !namespaces.contains(CloneFlags::CLONE_NEWPID) && !self.config.security.privileged,
+            namespaces,
+            user_first: false,
             cgroup: divided.as_ref().map(AsFd::as_fd).or_else(|| self.limits.group()),
-            namespaces: None,
         };
         let entered = enter::enter(&plan, container, streams)?;
         if let Some(score) = self.config.resources.oom_score_adj {

@@ -157,6 +157,15 @@ const SECRET_REMOVE: Scenario = Scenario {
     subject: &["secret.remove."],
 };
 
+const POD_CREATE: Scenario =
+    Scenario { before: &[], line: "pod create --network none --name shop", subject: &["pod.create."] };
+
+const POD_REMOVE: Scenario = Scenario {
+    before: &["pod create --network none --name shop", "create --pod shop IMAGE sleep 1000"],
+    line: "pod rm shop",
+    subject: &["pod.remove."],
+};
+
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
@@ -178,7 +187,7 @@ const MOUNT: Scenario = Scenario {
     subject: &["mount."],
 };
 
-const ALL: [&Scenario; 28] = [
+const ALL: [&Scenario; 30] = [
     &COMPOSE_UP,
     &COMPOSE_DOWN,
     &MOUNT,
@@ -207,6 +216,8 @@ const ALL: [&Scenario; 28] = [
     &VOLUME_REMOVE,
     &SECRET_CREATE,
     &SECRET_REMOVE,
+    &POD_CREATE,
+    &POD_REMOVE,
 ];
 
 impl Scenario {
@@ -305,6 +316,11 @@ impl Run<'_> {
             assert!(output.code() == 0, "after {what}: {output:?}");
             output
         };
+        for name in ok("pod ps --format {{.Name}}").lines() {
+            ok(&format!("pod start {name}"));
+            assert_eq!(ok(&format!("pod inspect -f {{{{.State}}}} {name}")).line(), "Running", "after {what}");
+            ok(&format!("pod rm -f {name}"));
+        }
         for name in ok("ps -a --format {{.Names}}").lines() {
             ok(&format!("inspect {name}"));
             ok(&format!("start {name}"));

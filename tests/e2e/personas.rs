@@ -45,7 +45,8 @@ fn errors_have_the_words_that_tools_look_for() {
     called(&env, "docker", "rmi nosuch").run().fails_with(1).stderr_has("No such image: nosuch");
     called(&env, "podman", "rm nosuch").run().fails().stderr_has("Error: ").stderr_has("no such container");
     // podman's 1 is an answer to `exists`.
-    called(&env, "podman", "pod exists nosuch").run().exits_with(125).stderr_has("no command `podman pod` yet");
+    called(&env, "podman", "pod exists nosuch").run().exits_with(1);
+    called(&env, "podman", "farm list").run().exits_with(125).stderr_has("no command `podman farm` yet");
     called(&env, "podman", "frobnicate").run().exits_with(125);
     called(&env, "docker", "frobnicate").run().exits_with(1);
     called(&env, "docker", "rum x").run().fails_with(1).stderr_has("did you mean `docker run`?");

@@ -330,6 +330,9 @@ impl Env {
 
     /// Removes all containers; true when no process of ours is left afterwards.
     fn tear_down(&self) -> bool {
+        if self.data().join("pods").is_dir() {
+            let _ = self.argv(&["pod", "rm", "-f", "-t", "0", "--all"]);
+        }
         let list = self.argv(&["ps", "-aq", "--no-trunc"]);
         let containers = list.lines();
         if !containers.is_empty() {

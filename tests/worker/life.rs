@@ -10,6 +10,7 @@ use coracle::engine::build::{self, BuildRequest, Files};
 use coracle::engine::files::commit::{self, CommitRequest};
 use coracle::engine::files::{copy, diff, export};
 use coracle::engine::network::{self, Filters, membership};
+use coracle::engine::pod_setup::NewPod;
 use coracle::engine::progress::Silent;
 use coracle::engine::pull::{self, Outcome};
 use coracle::engine::remove::{self as rm, Removal};
@@ -18,15 +19,15 @@ use coracle::engine::session::{End, Terminal};
 use coracle::engine::settings::Update;
 use coracle::engine::stop::{self, How};
 use coracle::engine::{
-    attach, create, df, events, exec, history, images, inspect, kill, logs, ps, rmi, run, settings, start, stats, top,
-    usage, wait,
+    attach, clone, create, df, events, exec, history, images, inspect, kill, logs, pod, pod_setup, ps, rmi, run,
+    settings, start, stats, top, usage, wait,
 };
 use coracle::testing::base::ContainerId;
 use coracle::testing::net::NewNetwork;
 use coracle::testing::spec::NetworkRequest;
 use coracle::testing::spec::Resources;
 use coracle::testing::spec::network::Wish;
-use coracle::testing::spec::{ImageRequest, PullPolicy};
+use coracle::testing::spec::{ImageRequest, PodRequest, PullPolicy};
 
 use crate::stage::{Scene, eventually, pull_request};
 
@@ -45,6 +46,7 @@ pub fn of_a_user(scene: &Scene, host: &str, user: usize) {
     run_at_once(scene, image, &format!("run{user}"));
     changes(scene, image, user);
     networks(scene, image, user);
+    pods(scene, image, user);
     the_built_in_image(scene, user);
     archives(scene, image, user);
     built(scene, image, user);
@@ -111,6 +113,33 @@ fn request(scene: &Scene, image: &str, name: &str, command: &[&str]) -> CreateRe
 
 /// A script that ends with SIGTERM, with code 3.
 const SERVE: [&str; 4] = ["/bin/busybox", "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"];
+
+fn pods(scene: &Scene, image: &str, user: usize) {
+    let engine = &scene.engine;
+    let name = format!("pod{user}");
+    let infra = CreateRequest { image: ImageRequest::default(), name: None, ..request(scene, "", &name, &[]) };
+    let new = NewPod { name: Some(name.parse().unwrap()), infra: Some(infra), ..NewPod::default() };
+    let made = pod_setup::create(engine, &new).unwrap();
+    let in_pod = |member: &str| {
+        let asked = PodRequest { name: name.clone(), new: false, role: Default::default() };
+        let mut request = request(scene, image, member, &SERVE);
+        request.namespaces.networks.clear();
+        CreateRequest { pod: Some(asked), ..request }
+    };
+    let members = ["first", "second"].map(|member| format!("{member}{user}"));
+    create::create(engine, &in_pod(&members[0]), &Silent).unwrap();
+    let ran = run::run(engine, &in_pod(&members[1]), None, &Silent, &mut |_| Ok(()), &mut |_| ()).unwrap();
+    let started = pod::act(engine, &name, pod::Action::Start, &mut |_| ()).unwrap();
+    assert!(started.failures.is_empty() && started.id == made.id);
+    assert_eq!(pod::find(engine, &name).unwrap().containers.len(), 3);
+    serde_json::to_string(&pod::report(&pod::find(engine, &name).unwrap())).unwrap();
+    let wanted = clone::CloneRequest { source: ran.id.to_string(), ..clone::CloneRequest::default() };
+    clone::clone(engine, &wanted, &Silent, &mut |_| ()).unwrap();
+    assert!(pod::remove(engine, &name, pod::Removal::default()).is_err(), "it runs");
+    let removal = pod::Removal { force: true, timeout: Some(1) };
+    assert!(pod::remove(engine, &name, removal).unwrap().failures.is_empty());
+    assert!(pod::find(engine, &name).is_err());
+}
 
 fn created_and_started(scene: &Scene, image: &str, name: &str) {
     let engine = &scene.engine;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{list_podman, port};
-use crate::base::{Result, text, time};
+use crate::base::{Error, Result, text, time};
 use crate::cli::context::{Context, Persona};
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
@@ -66,7 +66,7 @@ struct ListArguments {
     /// Show all containers (default shows just running)
     #[arg(short, long)]
     all: bool,
-    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, publish, expose, health, restart-policy or should-start-on-boot
+    /// Filter by id, name, label, exited, status, ancestor, before, since, volume, network, pod, publish, expose, health, restart-policy or should-start-on-boot
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
@@ -88,6 +88,12 @@ struct ListArguments {
     /// Leave the header line out
     #[arg(long, alias = "no-heading")]
     noheading: bool,
+    /// Show the numbers of the namespaces of containers
+    #[arg(long, alias = "namespace")]
+    ns: bool,
+    /// Show the pods that containers are in
+    #[arg(short, long)]
+    pod: bool,
     /// Don't truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -122,7 +128,17 @@ impl ListArguments {
 
 fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let query = arguments.query()?;
-    let default = if arguments.size { format!("{DEFAULT}\\t{{{{.Size}}}}") } else { DEFAULT.to_owned() };
+    if arguments.ns && arguments.size {
+        return Err(Error::usage("size and namespace options conflict"));
+    }
+    let default = match (arguments.ns, arguments.size) {
+        (true, _) => list_podman::NAMESPACE_TABLE.to_owned(),
+        (false, size) => format!(
+            "{DEFAULT}{}{}",
+            if size { r"\t{{.Size}}" } else { "" },
+            if arguments.pod { r"\t{{.Pod}}\t{{.PodName}}" } else { "" }
+        ),
+    };
     let given = arguments.format.as_deref().unwrap_or_default();
     let format = match arguments.quiet {
         true => Format::parse("{{.ID}}", "")?,
@@ -151,7 +167,8 @@ fn show(context: &Context, arguments: &ListArguments, engine: &Engine, query: &Q
     }
     if as_podman && arguments.format.as_deref() == Some("json") && !arguments.quiet {
         let now = time::now();
-        let json = list_podman::json(&listing.containers, now, &|container| status_words(container, now))?;
+        let json =
+            list_podman::json(&listing.containers, now, arguments.ns, &|container| status_words(container, now))?;
         return context.ui.text(&json);
     }
     let configs: Vec<&ContainerConfig> = listing.containers.iter().map(|container| &container.config).collect();
@@ -170,8 +187,12 @@ fn show(context: &Context, arguments: &ListArguments, engine: &Engine, query: &Q
     };
     // To learn the zone takes a walk through the system's data.
     let zone = if format.shows("CreatedAt") { context.zone() } else { TimeZone::UTC };
-    let more = if as_podman { list_podman::FIELDS } else { &[] };
-    let view = View::new(time::now(), zone, !arguments.no_trunc, format, more);
+    let more = match as_podman {
+        true => [list_podman::FIELDS, list_podman::SHARED_FIELDS].concat(),
+        false if arguments.pod || arguments.ns => list_podman::SHARED_FIELDS.to_vec(),
+        false => Vec::new(),
+    };
+    let view = View::new(time::now(), zone, !arguments.no_trunc, format, &more);
     let rows = listing.containers.iter().zip(measured).map(|(container, sizes)| view.row(container, sizes)).collect();
     let headers = [HEADERS, list_podman::HEADERS].concat();
     let table = format.render(&headers, rows)?;

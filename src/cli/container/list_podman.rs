@@ -29,16 +29,33 @@ pub const FIELDS: &[(&str, Field)] = &[
         let id = image_id(container);
         if truncate { id.chars().take(12).collect() } else { id.to_owned() }
     }),
-    ("IsInfra", |_, _| false.to_string()),
-    ("Namespaces", |_, _| String::new()),
-    ("Pid", |container, _| pid(&container.status).to_string()),
-    ("Pod", |_, _| String::new()),
-    ("PodName", |_, _| String::new()),
+    ("IsInfra", |container, _| container.config.is_infra().to_string()),
+    ("Namespaces", |container, _| namespaces(container).into_values().collect::<Vec<_>>().join(",")),
     ("Restarts", |container, _| container.run.restarts.to_string()),
     ("StartedAt", |container, _| times(&container.status).0.to_string()),
 ];
 
-/// podman's headers of those.
+/// Those that `--pod` and `--ns` show, whoever is called.
+pub const SHARED_FIELDS: &[(&str, Field)] = &[
+    ("Pid", |container, _| pid(&container.status).to_string()),
+    ("Pod", |container, truncate| {
+        let id = pod(container).0;
+        if truncate { id.chars().take(12).collect() } else { id.to_owned() }
+    }),
+    ("PodName", |container, _| pod(container).1.to_owned()),
+    ("CGROUPNS", |container, _| of(container, "cgroup")),
+    ("IPC", |container, _| of(container, "ipc")),
+    ("MNT", |container, _| of(container, "mnt")),
+    ("NET", |container, _| of(container, "net")),
+    ("PIDNS", |container, _| of(container, "pid")),
+    ("USERNS", |container, _| of(container, "user")),
+    ("UTS", |container, _| of(container, "uts")),
+];
+
+/// podman's columns of `--ns`.
+pub const NAMESPACE_TABLE: &str = r"table {{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}";
+
+/// Their headers.
 pub const HEADERS: &[(&str, &str)] = &[
     ("AutoRemove", "AUTOREMOVE"),
     ("CIDFile", "CIDFILE"),
@@ -54,6 +71,13 @@ pub const HEADERS: &[(&str, &str)] = &[
     ("PodName", "PODNAME"),
     ("Restarts", "RESTARTS"),
     ("StartedAt", "STARTEDAT"),
+    ("CGROUPNS", "CGROUPNS"),
+    ("IPC", "IPC"),
+    ("MNT", "MNT"),
+    ("NET", "NET"),
+    ("PIDNS", "PIDNS"),
+    ("USERNS", "USERNS"),
+    ("UTS", "UTS"),
 ];
 
 /// What Go's zero time is in seconds since 1970.
@@ -82,8 +106,8 @@ struct Report<'a> {
     namespaces: BTreeMap<String, String>,
     networks: Vec<&'a str>,
     pid: i32,
-    pod: &'static str,
-    pod_name: &'static str,
+    pod: &'a str,
+    pod_name: &'a str,
     ports: Option<Vec<Port>>,
     restarts: u32,
     size: Option<()>,
@@ -103,13 +127,19 @@ struct Port {
 }
 
 /// `--format json`: one list of objects. `status` has the words about what a container does.
-pub fn json(containers: &[Container], now: Timestamp, status: &dyn Fn(&Container) -> String) -> Result<String> {
-    let reports: Vec<Report> = containers.iter().map(|container| report(container, now, status(container))).collect();
+pub fn json(
+    containers: &[Container],
+    now: Timestamp,
+    ns: bool,
+    status: &dyn Fn(&Container) -> String,
+) -> Result<String> {
+    let reports: Vec<Report> =
+        containers.iter().map(|container| report(container, now, ns, status(container))).collect();
     let text = serde_json::to_string_pretty(&reports);
     text.map(|text| text + "\n").map_err(|error| Error::system("cannot show the containers").caused_by(error))
 }
 
-fn report(container: &Container, now: Timestamp, status: String) -> Report<'_> {
+fn report(container: &Container, now: Timestamp, ns: bool, status: String) -> Report<'_> {
     let config = &container.config;
     let (started_at, exited_at) = times(&container.status);
     let ports: Vec<Port> = container.joined.iter().flat_map(|joined| joined.reachable_ports()).map(port).collect();
@@ -124,15 +154,15 @@ fn report(container: &Container, now: Timestamp, status: String) -> Report<'_> {
         id: config.id.as_str(),
         image: &config.image.name,
         image_id: image_id(container),
-        is_infra: false,
+        is_infra: config.is_infra(),
         labels: Some(&config.labels).filter(|labels| !labels.is_empty()),
         mounts: config.storage.mounts.iter().map(|mount| mount.target.as_str()).collect(),
         names: [container.name.as_str()],
-        namespaces: BTreeMap::new(),
+        namespaces: if ns { namespaces(container) } else { BTreeMap::new() },
         networks: config.namespaces.network.networks(),
         pid: pid(&container.status),
-        pod: "",
-        pod_name: "",
+        pod: pod(container).0,
+        pod_name: pod(container).1,
         ports: Some(ports).filter(|ports| !ports.is_empty()),
         restarts: container.run.restarts,
         size: None,
@@ -141,6 +171,41 @@ fn report(container: &Container, now: Timestamp, status: String) -> Report<'_> {
         status,
         created: config.created.as_second(),
     }
+}
+
+/// The id and the name of its pod.
+fn pod(container: &Container) -> (&str, &str) {
+    container.config.pod.as_ref().map_or(("", ""), |pod| (pod.pod.as_str(), pod.name.as_str()))
+}
+
+/// The kinds of namespaces that podman tells of, with its keys for them and the kernel's names.
+pub const NAMESPACES: [(&str, &str); 7] = [
+    ("Cgroup", "cgroup"),
+    ("Ipc", "ipc"),
+    ("Mnt", "mnt"),
+    ("Net", "net"),
+    ("Pidns", "pid"),
+    ("User", "user"),
+    ("Uts", "uts"),
+];
+
+/// The number of a namespace of a container that runs; empty otherwise.
+fn of(container: &Container, kind: &str) -> String {
+    container.status.pid().and_then(|pid| namespace(pid, kind)).unwrap_or_default()
+}
+
+/// The numbers of the namespaces of a container that runs, by podman's names of their kinds.
+fn namespaces(container: &Container) -> BTreeMap<String, String> {
+    let Some(pid) = container.status.pid() else { return BTreeMap::new() };
+    let of = |(name, kind): (&str, &str)| Some((name.to_owned(), namespace(pid, kind)?));
+    NAMESPACES.into_iter().filter_map(of).collect()
+}
+
+/// The number of a namespace of a process.
+pub fn namespace(pid: i32, kind: &str) -> Option<String> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok()?;
+    let link = link.to_string_lossy().into_owned();
+    Some(link.split(['[', ']']).nth(1)?.to_owned())
 }
 
 fn port(port: &PublishedPort) -> Port {
@@ -222,7 +287,7 @@ mod tests {
 
     #[test]
     fn keys_and_types_are_podmans() {
-        let text = super::json(&containers(), Timestamp::from_second(80).unwrap(), &|_| "Up".into()).unwrap();
+        let text = super::json(&containers(), Timestamp::from_second(80).unwrap(), false, &|_| "Up".into()).unwrap();
         let value: Value = serde_json::from_str(&text).unwrap();
         for (pointer, expected) in [
             ("/0/Names", json!(["web"])),
@@ -263,6 +328,6 @@ mod tests {
     #[test]
     fn every_field_has_a_header() {
         let headers: Vec<&str> = HEADERS.iter().map(|(name, _)| *name).chain(["Command"]).collect();
-        assert!(FIELDS.iter().all(|(name, _)| headers.contains(name)));
+        assert!(FIELDS.iter().chain(SHARED_FIELDS).all(|(name, _)| headers.contains(name)));
     }
 }

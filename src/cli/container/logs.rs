@@ -26,7 +26,7 @@ pub const VERB: Verb = Verb {
 
 /// Arguments of `logs`.
 #[derive(Debug, Clone, Default, Args)]
-struct LogsArguments {
+pub(in crate::cli) struct LogsArguments {
     /// Show the container of each line in a color of its own, with several containers
     #[arg(long)]
     color: bool,
@@ -37,7 +37,7 @@ struct LogsArguments {
     #[arg(short, long)]
     follow: bool,
     #[command(flatten)]
-    latest: Latest,
+    pub(in crate::cli) latest: Latest,
     /// Show the names of several containers instead of their IDs
     #[arg(long)]
     names: bool,
@@ -55,7 +55,7 @@ struct LogsArguments {
     until: Option<String>,
     /// Names or IDs
     #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
+    pub(in crate::cli) containers: Vec<String>,
 }
 
 impl LogsArguments {
@@ -81,7 +81,8 @@ impl LogsArguments {
     }
 }
 
-fn logs(context: &Context, arguments: &LogsArguments) -> Result<u8> {
+/// Shows the logs of containers.
+pub(in crate::cli) fn logs(context: &Context, arguments: &LogsArguments) -> Result<u8> {
     let request = arguments.request(time::now(), &context.zone())?;
     if context.persona == Persona::Docker && arguments.containers.len() > 1 {
         return Err(Error::usage("'docker logs' requires 1 argument"));

@@ -1,6 +1,7 @@
 //! Commands about containers, one file each, and how their options are read.
 
 pub mod attach;
+pub mod clone;
 pub mod commit;
 pub mod copy;
 pub mod create;
@@ -11,7 +12,7 @@ pub mod export;
 pub mod healthcheck;
 pub mod kill;
 pub mod list;
-mod list_podman;
+pub(in crate::cli) mod list_podman;
 pub mod logs;
 pub mod options;
 pub mod pause;

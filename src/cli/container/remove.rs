@@ -67,7 +67,7 @@ fn remove(context: &Context, arguments: &RemoveArguments) -> Result<u8> {
     if *depend {
         names = with_dependents(&engine, &names)?;
     }
-    let removal = Removal { force: *force, patience: *time, volumes: *volumes };
+    let removal = Removal { force: *force, patience: *time, volumes: *volumes, with_pod: false };
     let mut results = engine_remove(&engine, &names, removal).into_iter();
     each_removed(context, &names, |name| match results.next() {
         Some(Err(error)) if *ignore && error.kind() == Kind::NotFound => Ok(()),

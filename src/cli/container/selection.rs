@@ -25,7 +25,7 @@ pub(super) struct Found {
 
 /// `--latest`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub(super) struct Latest {
+pub(in crate::cli) struct Latest {
     /// The container that was created last
     #[arg(short, long)]
     pub latest: bool,

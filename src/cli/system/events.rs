@@ -282,7 +282,9 @@ impl PodmanEvent {
                 (if container.is_empty() { event.id.clone() } else { container }, String::new(), fact("name"))
             }
             Subject::Volume => (String::new(), event.id.clone(), String::new()),
-            Subject::Container | Subject::Image | Subject::Secret => (event.id.clone(), fact("name"), String::new()),
+            Subject::Container | Subject::Image | Subject::Secret | Subject::Pod => {
+                (event.id.clone(), fact("name"), String::new())
+            }
         };
         let health = event.action == Action::HealthStatus;
         Some(Self {
@@ -313,6 +315,10 @@ fn podman_text(event: &Event, shown: &PodmanEvent, view: &View) -> String {
             };
             let labels: String = shown.attributes.iter().map(|(key, value)| format!(", {key}={value}")).collect();
             format!("{time} {kind} {status} {id} (image={}, name={}{health}{labels})", shown.image, shown.name)
+        }
+        Subject::Pod => {
+            let labels: String = shown.attributes.iter().map(|(key, value)| format!(", {key}={value}")).collect();
+            format!("{time} {kind} {status} {id} (image=, name={}{labels})", shown.name)
         }
         Subject::Network => format!("{time} {kind} {status} {id} (container={id}, name={})", shown.network),
         Subject::Image | Subject::Secret => format!("{time} {kind} {status} {id} {}", shown.name),

@@ -29,7 +29,7 @@ use crate::spec::health::HealthRequest;
 use crate::spec::identity::IdentityRequest;
 use crate::spec::image::{ImageRequest, PullPolicy};
 use crate::spec::lifecycle::{Chosen, LifecycleRequest, stop_signal};
-use crate::spec::namespaces::NamespacesRequest;
+use crate::spec::namespaces::{NamespaceMode, NamespacesRequest};
 use crate::spec::process::{ProcessRequest, workdir};
 use crate::spec::resources::Enforcement;
 use crate::spec::restart::RestartPolicy;
@@ -100,7 +100,11 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
     let (networks, wish) = networking::networks(project, service, instance)?;
     let user = text(service, "userns_mode");
     let user = of(service, "userns_mode", userns::parse(user.as_deref(), &[], &[]))?;
-    let namespaces = NamespacesRequest { networks, wish, user };
+    let cgroup = match text(service, "cgroup").as_deref() {
+        Some("host") => NamespaceMode::Host,
+        _ => NamespaceMode::Private,
+    };
+    let namespaces = NamespacesRequest { networks, wish, user, cgroup, ..NamespacesRequest::default() };
     Ok(CreateRequest {
         name: Some(instance.name.clone()),
         labels: instance.labels.clone(),
@@ -123,13 +127,13 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
         health: health(service)?,
         resources: limits::resources(service, usual)?,
         secrets: files::kept(project, service)?,
+        pod: None,
         cgroups: Cgroups {
             manager: usual.manager,
             parent: match text(service, "cgroup_parent") {
                 Some(group) => of(service, "cgroup_parent", cgroups::parent(&group))?,
                 None => None,
             },
-            host_namespace: text(service, "cgroup").as_deref() == Some("host"),
             ..Cgroups::default()
         },
     })

@@ -15,7 +15,8 @@ use crate::base::process::ProcessIdentity;
 use crate::base::publish;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, time};
 use crate::engine::Engine;
-use crate::engine::create::{layer_trees, network_mode};
+use crate::engine::create::layer_trees;
+use crate::engine::namespaces::network_mode;
 use crate::engine::request::CreateRequest;
 use crate::engine::resolve::{Facts, resolve};
 use crate::engine::run::launch_request;
@@ -154,8 +155,9 @@ fn create(steps: &Engine, template: &CreateRequest, step: &Step<'_>, trees: &[Pa
             layers: step.layers.iter().map(ToString::to_string).collect(),
             architecture: step.architecture.clone(),
         },
-        namespaces: Namespaces { network: mode, user: decided.namespace.clone() },
+        namespaces: Namespaces { network: mode, user: decided.namespace.clone(), ..Namespaces::default() },
         hostname: host,
+        pod: None,
         recorded_owners: crate::archive::owners::recorded_in(trees) && !crate::rootless::outer::has_single_id()?,
         volume_names: &mut || Err(Error::system("a step has no volumes")),
     };

@@ -76,7 +76,10 @@ pub fn exec(request: &ExecRequest<'_>) -> Result<i32> {
             own(rustix::stdio::stderr())?,
         ]),
     };
-    let place = enter::Container { namespaces: Some(others(init)), ..enter::Container::of(pidfd.as_fd()) };
+    let place = {
+        let usual = enter::Container::of(pidfd.as_fd());
+        enter::Container { namespaces: usual.namespaces | others(init), ..usual }
+    };
     let (child, terminal) = enter(&plan, place, streams)?;
     let handed_over = hand_over(request, child.pid, terminal);
     if let Err(error) = handed_over {

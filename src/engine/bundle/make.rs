@@ -18,6 +18,7 @@ use crate::base::poll::{self, PollFd, PollFlags};
 use crate::base::process::{ProcessIdentity, exit_code};
 use crate::base::{Error, Paths, Result, ResultExt, text, time};
 use crate::rootless::outer;
+use crate::runtime::joined::Joined;
 use crate::runtime::launch::{self, Resources, launch};
 use crate::spec::idmap::IdMap;
 use crate::sys::process::{Cloned, inherited_fd, send_signal};
@@ -162,6 +163,7 @@ fn first_process(
         made: BTreeMap::new(),
         cgroup: None,
         namespaces: Some(planned.own | CloneFlags::CLONE_NEWNS),
+        joined: Joined::default(),
         gate: Some(gate),
         preserved,
     };

@@ -12,7 +12,7 @@ use rustix::process::Resource;
 use super::document::{Capabilities, Document, Mapping, Mount, Process, Rlimit};
 use crate::base::{Error, Result, ResultExt, text};
 use crate::runtime::hooks::{Hooks, State};
-use crate::runtime::plan::{DEVICES, LaunchPlan, MountPlan, MountPlanSource, NewKind};
+use crate::runtime::plan::{DEVICES, Init, LaunchPlan, MountPlan, MountPlanSource, NewKind, Whose};
 use crate::runtime::process::{CapabilityBits, ProcessLimits, ProcessPlan, SeccompFilter};
 use crate::runtime::seccomp;
 use crate::runtime::user::Identity;
@@ -88,7 +88,10 @@ pub fn plan(document: &Document, facts: &Facts<'_>) -> Result<Planned> {
         own_network: own.contains(CloneFlags::CLONE_NEWNET),
         networks: false,
         terminal: process.terminal.then_some((size.width, size.height)),
-        init: false,
+        init: Init::None,
+        whose: Whose::default(),
+        shm: true,
+        keeps_signals: false,
         read_only: root.readonly,
         shm_size: kernel.shm_size,
         mounts,
@@ -103,7 +106,6 @@ pub fn plan(document: &Document, facts: &Facts<'_>) -> Result<Planned> {
         sysctls: sysctl::ordered(&sysctls(document, own)?),
         hooks: hooks(document, facts)?,
         emulator: None,
-        host_cgroups: false,
     };
     let maps = own.contains(CloneFlags::CLONE_NEWUSER).then(|| (map(&linux.uid_mappings), map(&linux.gid_mappings)));
     if maps.as_ref().is_some_and(|(uids, gids)| uids.is_empty() || gids.is_empty()) {

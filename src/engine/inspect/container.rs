@@ -15,6 +15,7 @@ use crate::rootless::outer;
 use crate::spec::container::ContainerConfig;
 use crate::spec::health::{HealthState, OnFailure};
 use crate::spec::mount_words;
+use crate::spec::namespaces::NamespaceMode;
 use crate::spec::network::HostEntry;
 use crate::spec::process::Attached;
 use crate::spec::secret::{Exposure, SecretUse};
@@ -106,17 +107,17 @@ pub(super) struct HostConfig {
     pub(super) console_size: [u16; 2],
     pub(super) cap_add: Option<Vec<String>>,
     pub(super) cap_drop: Option<Vec<String>>,
-    pub(super) cgroupns_mode: &'static str,
+    pub(super) cgroupns_mode: String,
     pub(super) dns: Vec<String>,
     pub(super) dns_options: Vec<String>,
     pub(super) dns_search: Vec<String>,
     pub(super) extra_hosts: Option<Vec<String>>,
     pub(super) group_add: Option<Vec<String>>,
-    pub(super) ipc_mode: &'static str,
+    pub(super) ipc_mode: String,
     pub(super) cgroup: &'static str,
     pub(super) links: Option<Vec<String>>,
     pub(super) oom_score_adj: i32,
-    pub(super) pid_mode: &'static str,
+    pub(super) pid_mode: String,
     pub(super) privileged: bool,
     pub(super) publish_all_ports: bool,
     pub(super) readonly_rootfs: bool,
@@ -124,8 +125,8 @@ pub(super) struct HostConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) tmpfs: BTreeMap<String, String>,
     #[serde(rename = "UTSMode")]
-    pub(super) uts_mode: &'static str,
-    pub(super) userns_mode: &'static str,
+    pub(super) uts_mode: String,
+    pub(super) userns_mode: String,
     #[serde(rename = "IDMappings", skip_serializing_if = "Option::is_none")]
     pub(super) id_mappings: Option<IdMappings>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -391,24 +392,27 @@ fn host_config(container: &Container) -> HostConfig {
         console_size: [0, 0],
         cap_add: list(&security.cap_add),
         cap_drop: list(&security.cap_drop),
-        cgroupns_mode: if config.cgroups.host_namespace { "host" } else { "private" },
+        cgroupns_mode: config.namespaces.cgroup.word(),
         dns: networking.dns.iter().map(ToString::to_string).collect(),
         dns_options: networking.dns_options.clone(),
         dns_search: networking.dns_search.clone(),
         extra_hosts: list(&networking.add_hosts.iter().flat_map(host_entries).collect::<Vec<_>>()),
         group_add: list(&group_add(config)),
-        ipc_mode: "private",
+        ipc_mode: config.namespaces.ipc.word(),
         cgroup: "",
         links: None,
         oom_score_adj: config.resources.oom_score_adj.unwrap_or(0),
-        pid_mode: "",
+        pid_mode: shared(&config.namespaces.pid),
         privileged: security.privileged,
         publish_all_ports: networking.publish_all,
         readonly_rootfs: config.storage.read_only,
         security_opt: list(&security_options(config)),
         tmpfs: config.storage.mounts.iter().filter_map(tmpfs).collect(),
-        uts_mode: "",
-        userns_mode: config.namespaces.user.word(),
+        uts_mode: shared(&config.namespaces.uts),
+        userns_mode: match &config.namespaces.joined_user {
+            NamespaceMode::Private => config.namespaces.user.word().to_owned(),
+            joined => joined.word(),
+        },
         id_mappings: id_mappings(config),
         storage_opt: config.storage.size.map(|size| ("size", size.to_string())).into_iter().collect(),
         shm_size: config.storage.shm_size,
@@ -420,6 +424,11 @@ fn host_config(container: &Container) -> HostConfig {
         readonly_paths: Some(security.read_only()).filter(|_| !security.privileged),
         init: config.lifecycle.init.then_some(true),
     }
+}
+
+/// docker's word for a namespace: none for one of its own.
+fn shared(mode: &NamespaceMode) -> String {
+    if mode.is_own() { String::new() } else { mode.word() }
 }
 
 /// The groups that were asked for, with podman's word for those that are kept.

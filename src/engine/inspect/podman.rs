@@ -29,7 +29,7 @@ pub struct PodmanContainer {
     image_digest: String,
     image_name: String,
     rootfs: &'static str,
-    pod: &'static str,
+    pod: String,
     resolv_conf_path: String,
     hostname_path: String,
     hosts_path: String,
@@ -126,7 +126,7 @@ struct PodmanConfig {
 struct PodmanHostConfig {
     binds: Vec<String>,
     cgroup_manager: &'static str,
-    cgroup_mode: &'static str,
+    cgroup_mode: String,
     #[serde(rename = "ContainerIDFile")]
     container_id_file: &'static str,
     log_config: LogConfig,
@@ -146,20 +146,20 @@ struct PodmanHostConfig {
     extra_hosts: Vec<String>,
     hosts_file: &'static str,
     group_add: Vec<String>,
-    ipc_mode: &'static str,
+    ipc_mode: String,
     cgroup: &'static str,
     cgroups: &'static str,
     links: Option<Vec<String>>,
     oom_score_adj: i32,
-    pid_mode: &'static str,
+    pid_mode: String,
     privileged: bool,
     publish_all_ports: bool,
     readonly_rootfs: bool,
     security_opt: Vec<String>,
     tmpfs: BTreeMap<String, String>,
     #[serde(rename = "UTSMode")]
-    uts_mode: &'static str,
-    userns_mode: &'static str,
+    uts_mode: String,
+    userns_mode: String,
     #[serde(rename = "IDMappings", skip_serializing_if = "Option::is_none")]
     id_mappings: Option<IdMappings>,
     shm_size: u64,
@@ -211,7 +211,7 @@ fn report(container: &Container, docker: ContainerReport, paths: &Paths, manifes
         image_digest: manifest,
         image_name: config.image.name.clone(),
         rootfs: "",
-        pod: "",
+        pod: container.config.pod.as_ref().map(|pod| pod.pod.to_string()).unwrap_or_default(),
         resolv_conf_path: docker.resolv_conf_path,
         hostname_path: docker.hostname_path,
         hosts_path: docker.hosts_path,
@@ -232,10 +232,10 @@ fn report(container: &Container, docker: ContainerReport, paths: &Paths, manifes
         size_rw: docker.size_rw,
         size_root_fs: docker.size_root_fs,
         mounts: mounts(config, docker.mounts),
-        dependencies: Vec::new(),
+        dependencies: container.config.namespaces.targets().iter().map(ToString::to_string).collect(),
         network_settings: docker.network_settings,
         namespace: "",
-        is_infra: false,
+        is_infra: container.config.is_infra(),
         is_service: false,
         config: config_of(config, docker.config),
         host_config,
@@ -309,7 +309,7 @@ fn config_of(config: &ContainerConfig, docker: Config) -> PodmanConfig {
 
 fn host_config(config: &ContainerConfig, docker: HostConfig, log: &str) -> PodmanHostConfig {
     let some = Option::unwrap_or_default;
-    let private = |word: &'static str| if word.is_empty() { "private" } else { word };
+    let private = |word: String| if word.is_empty() { "private".to_owned() } else { word };
     PodmanHostConfig {
         binds: some(docker.binds),
         cgroup_manager: "cgroupfs",

@@ -15,9 +15,6 @@ pub struct CgroupOptions {
     /// The control group above the container's: a slice of systemd, or a path
     #[arg(long, value_name = "GROUP")]
     pub cgroup_parent: Option<String>,
-    /// Whose control groups the container sees: private or host
-    #[arg(long, value_name = "MODE")]
-    pub cgroupns: Option<String>,
     /// Whether the container has a control group of its own: enabled, no-conmon, split or disabled
     #[arg(long, value_name = "MODE")]
     pub cgroups: Option<String>,
@@ -33,7 +30,6 @@ impl CgroupOptions {
             },
             mode: self.cgroups.as_deref().map_or(Ok(Mode::default()), Mode::parse)?,
             parent: self.cgroup_parent.as_deref().map_or(Ok(None), cgroups::parent)?,
-            host_namespace: self.cgroupns.as_deref().map_or(Ok(false), cgroups::namespace)?,
             conf: cgroups::conf(&self.cgroup_conf)?,
         })
     }

@@ -8,6 +8,7 @@ mod image;
 mod lifecycle;
 pub mod namespaces;
 pub mod networking;
+mod pod;
 mod process;
 pub mod resources;
 mod secrets;
@@ -80,6 +81,8 @@ pub struct CreateOptions {
     pub cgroups: cgroups::CgroupOptions,
     #[command(flatten)]
     pub secrets: secrets::SecretOptions,
+    #[command(flatten)]
+    pub pod: pod::PodOptions,
 }
 
 /// Whether the values of these options can be understood. Files that they name are not read.
@@ -127,6 +130,7 @@ impl CreateOptions {
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
             secrets: self.secrets.group()?,
+            pod: self.pod.group(around)?,
         })
     }
 }
@@ -146,8 +150,9 @@ mod tests {
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
     use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
-    use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
+    use crate::spec::namespaces::{NamespaceMode, NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
+    use crate::spec::pod_member::{PodRequest, PodRole};
     use crate::spec::process::{Personality, ProcessRequest};
     use crate::spec::resources::{DeviceValue, Enforcement, Resources};
     use crate::spec::restart::RestartPolicy;
@@ -240,6 +245,11 @@ mod tests {
             "--cgroups=split",
             "--cgroup-parent=x.slice",
             "--cgroupns=host",
+            "--pid=container:web",
+            "--pod=new:shop",
+            "--ipc",
+            "shareable",
+            "--uts=ns:/x",
             "--cgroup-conf",
             "memory.high=1M",
             "--group-add=audio",
@@ -290,6 +300,10 @@ mod tests {
                 networks: vec![NetworkRequest::Host],
                 wish: Default::default(),
                 user: UserNamespaceRequest::NoMap,
+                pid: NamespaceMode::Container("web".into()),
+                ipc: NamespaceMode::Shareable,
+                uts: NamespaceMode::Path("/x".into()),
+                cgroup: NamespaceMode::Host,
             },
             networking: Networking { publish_all: true, exposed: vec!["99/tcp".into()], ..Networking::default() },
             storage: StorageRequest {
@@ -348,13 +362,13 @@ mod tests {
                 manager: None,
                 mode: Mode::Split,
                 parent: Some("x.slice".into()),
-                host_namespace: true,
                 conf: vec![("memory.high".into(), "1M".into())],
             },
             secrets: vec![SecretRequest {
                 source: Source::Stored("key".into()),
                 exposure: Exposure::Env { variable: "KEY".into() },
             }],
+            pod: Some(PodRequest { name: "shop".into(), new: true, role: PodRole::Member }),
         };
         assert_eq!(got, expected);
         let plain = options(&["busybox"]).unwrap();
@@ -398,6 +412,9 @@ mod tests {
             (&["--security-opt", "seccomp=absent.json", "x"], "cannot read the seccomp profile `/work/absent.json`"),
             (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),
             (&["--userns", "frob", "x"], "invalid user namespace mode `frob`"),
+            (&["--pid", "shareable", "x"], "invalid argument `shareable` for `--pid`"),
+            (&["--init-ctr=once", "x"], "must specify pod value with init-ctr"),
+            (&["--pod=new:", "x"], "new pod name must be at least one character"),
             (&["--storage-opt", "dm.size=1", "x"], "unknown storage option"),
             (&["--restart=sometimes", "x"], "invalid restart policy `sometimes`"),
             (&["--restart=always", "--rm", "x"], "cannot specify both --restart and --rm"),

@@ -1,11 +1,12 @@
-//! Options about namespaces: which networks a container is on, and whose ids it has.
+//! Options about namespaces: which networks a container is on, whose ids it has, and what it shares with others.
 
 use std::str::FromStr;
 
 use super::Around;
 use crate::base::{Error, Result, text};
+use crate::cli::context::Persona;
 use crate::spec::attachment::{alias, network};
-use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
+use crate::spec::namespaces::{NamespaceMode, NamespacesRequest, NetworkRequest};
 use crate::spec::network::Wish;
 use crate::spec::userns;
 
@@ -13,9 +14,15 @@ use crate::spec::userns;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Namespaces")]
 pub struct NamespaceOptions {
+    /// Whose control groups the container sees: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub cgroupns: Option<String>,
     /// Map group IDs, as --uidmap does user IDs
     #[arg(long, value_name = "MAP")]
     pub gidmap: Vec<String>,
+    /// With whom the container shares memory (/dev/shm) and queues: private, shareable, none, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub ipc: Option<String>,
     /// The container's IPv4 address
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<String>,
@@ -31,12 +38,18 @@ pub struct NamespaceOptions {
     /// Another name of the container on its network
     #[arg(long, alias = "net-alias", value_name = "NAME")]
     pub network_alias: Vec<String>,
+    /// Which processes the container sees: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub pid: Option<String>,
     /// Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user's subordinate IDs, or of the host with @
     #[arg(long, value_name = "MAP")]
     pub uidmap: Vec<String>,
-    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]
+    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap, auto[:size=SIZE], container:NAME or ns:PATH
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
+    /// Whose host name the container has: private, host, container:NAME or ns:PATH
+    #[arg(long, value_name = "MODE")]
+    pub uts: Option<String>,
 }
 
 impl NamespaceOptions {
@@ -44,10 +57,20 @@ impl NamespaceOptions {
     pub fn group(self, around: &Around<'_>) -> Result<NamespacesRequest> {
         let mapped = !self.uidmap.is_empty() || !self.gidmap.is_empty();
         let usual = || around.environment.get("PODMAN_USERNS").filter(|_| !mapped);
+        let mode = |kind, given: &Option<String>| NamespaceMode::parse(kind, given.as_deref().unwrap_or_default());
+        let ipc = match (around.persona, &self.ipc) {
+            // podman's default; docker has one that others may not join.
+            (Persona::Podman, None) => NamespaceMode::Shareable,
+            _ => mode("ipc", &self.ipc)?,
+        };
         Ok(NamespacesRequest {
             networks: self.networks()?,
             wish: self.wish()?,
             user: userns::parse(self.userns.as_deref().or_else(usual), &self.uidmap, &self.gidmap)?,
+            pid: mode("pid", &self.pid)?,
+            ipc,
+            uts: mode("uts", &self.uts)?,
+            cgroup: mode("cgroupns", &self.cgroupns)?,
         })
     }
 

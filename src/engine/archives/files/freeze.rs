@@ -12,6 +12,7 @@ use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
+use crate::base::members::Members;
 use crate::base::{Error, Result, ResultExt};
 
 /// How often the list of threads is read again: a container that makes threads all the time is stopped in the end, because
@@ -25,14 +26,14 @@ pub(super) struct Frozen {
 }
 
 impl Frozen {
-    /// Stops all threads of the pid namespace of `init`. Those that somebody else traces are left alone.
+    /// Stops all threads of the container whose first process is `init`. Those that somebody else traces are left alone.
     pub(super) fn of(init: i32) -> Result<Self> {
-        let namespace = namespace_of(init).ok_or_else(|| Error::conflict("the container has just ended"))?;
+        let members = Members::of(init).map_err(|_| Error::conflict("the container has just ended"))?;
         let mut frozen = Self { threads: HashSet::new() };
         let mut left = HashSet::new();
         for _ in 0..ROUNDS {
             let mut found = false;
-            for thread in threads_of(&namespace)? {
+            for thread in threads_of(&members)? {
                 if frozen.threads.contains(&thread) || left.contains(&thread) {
                     continue;
                 }
@@ -73,20 +74,10 @@ fn stop(thread: Pid) -> Result<(), Errno> {
     }
 }
 
-fn namespace_of(process: i32) -> Option<std::path::PathBuf> {
-    fs::read_link(format!("/proc/{process}/ns/pid")).ok()
-}
-
-/// All threads of the processes in a pid namespace.
-fn threads_of(namespace: &std::path::Path) -> Result<Vec<i32>> {
+/// All threads of the container's processes.
+fn threads_of(members: &Members) -> Result<Vec<i32>> {
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
-    let mut threads = Vec::new();
-    for entry in fs::read_dir("/proc").context(|| "cannot list `/proc`")?.flatten() {
-        let Some(process) = number(entry) else { continue };
-        if namespace_of(process).as_deref() == Some(namespace) {
-            let tasks = fs::read_dir(format!("/proc/{process}/task"));
-            threads.extend(tasks.into_iter().flatten().flatten().filter_map(number));
-        }
-    }
-    Ok(threads)
+    let tasks = |process: i32| fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let found = members.find().context(|| "cannot find the container's processes")?;
+    Ok(found.members.into_iter().flat_map(tasks).filter_map(number).collect())
 }
