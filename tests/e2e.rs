@@ -16,10 +16,14 @@ mod archives;
 mod as_root;
 #[path = "e2e/build.rs"]
 mod build;
+#[path = "e2e/bundles.rs"]
+mod bundles;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/compose.rs"]
 mod compose;
+#[path = "e2e/compose_up.rs"]
+mod compose_up;
 #[path = "e2e/confinement.rs"]
 mod confinement;
 #[path = "e2e/container_files.rs"]
@@ -68,6 +72,8 @@ mod mounts;
 mod network;
 #[path = "e2e/network_commands.rs"]
 mod network_commands;
+#[path = "e2e/options.rs"]
+mod options;
 #[path = "e2e/parallel.rs"]
 mod parallel;
 #[path = "e2e/personas.rs"]
@@ -108,5 +114,7 @@ mod soak;
 mod store;
 #[path = "e2e/userns.rs"]
 mod userns;
+#[path = "e2e/vendor_devices.rs"]
+mod vendor_devices;
 #[path = "e2e/volumes.rs"]
 mod volumes;

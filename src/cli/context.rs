@@ -36,7 +36,7 @@ impl Persona {
     /// By the first argument of the process.
     pub fn called(argument: &str) -> Self {
         match argument.rsplit('/').next() {
-            Some("docker") => Persona::Docker,
+            Some("docker" | "docker-compose") => Persona::Docker,
             Some("podman") => Persona::Podman,
             _ => Persona::Coracle,
         }

@@ -7,6 +7,8 @@ pub mod archives;
 pub mod attach;
 pub mod build;
 pub mod builtin;
+pub mod bundle;
+mod cdi;
 pub mod check;
 pub mod container_prune;
 pub mod create;

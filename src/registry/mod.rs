@@ -40,8 +40,8 @@ mod resolver;
 mod scopes;
 pub mod server;
 pub mod settings;
-pub mod signatures;
 pub mod short_names;
+pub mod signatures;
 mod transport;
 mod upload;
 
