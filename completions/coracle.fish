@@ -86,6 +86,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "completion" -d 'Pri
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "container" -d 'Manage containers'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "image" -d 'Manage images'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "manifest" -d 'Manage lists of images for several platforms'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "registry" -d 'Serve images to others'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "secret" -d 'Manage secrets'
@@ -102,6 +103,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Writ
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l disable-content-trust -d 'Pull the image also if the policy demands no signature of it; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'Pull the image before creating the container: always, missing, newer or never' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
@@ -111,7 +114,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -s e -l env -d 'Set
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l personality -d 'The execution domain: LINUX, or LINUX32 for programs that ask for a 32-bit machine' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tz -d 'The time zone in the container: a name such as Europe/Paris, or local for this machine\'s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l umask -d 'The mask of the modes of new files, in octal; 0022 is usual' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l group-add -d 'Add a group to those of the user: a name or ID of the container, or keep-groups for those that you have on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
@@ -139,11 +146,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount 
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l device -d 'Add a device of the host, all in a directory, those that fit a pattern, or one of a vendor (CDI): vendor.com/class=name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l device-cgroup-rule -d 'Allow devices by type and number: \'c 189:* rmw\'; the owner and mode of a device decide here, and no rule forbids any' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l gpus -d 'Add GPUs by what their vendor\'s CDI file says: all, a number, or device=ID' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, proc-opts=OPTIONS, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l sysctl -d 'Set a setting of the kernel for the container\'s own namespaces' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l init-path -d 'The program of this machine that is the init of --init' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l runtime -d 'Refused unless it is coracle: containers run in coracle\'s own runtime' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l systemd -d 'Prepare the container for systemd: true (if its command is systemd or an init), false or always; true is usual, but for docker' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l health-interval -d 'Time between two checks (default 30s)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l health-on-failure -d 'What happens to an unhealthy container: none, kill, restart or stop' -r -a "(__fish_coracle_names)"
@@ -261,7 +274,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry-delay -d 
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l arch -d 'The architecture of the image, if it has several' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand pull" -l disable-content-trust -d 'Pull images that are not signed, too; false refuses all, as coracle verifies no signatures' -r -f -a "true\t''
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l disable-content-trust -d 'Pull images for which the policy demands no signature, too; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l os -d 'The operating system of the image: coracle runs linux' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
@@ -281,11 +294,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-for
 zstd\t'Faster to unpack'"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l compression-level -d 'Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand push" -l disable-content-trust -d 'Do not sign the image: coracle never does' -r -f -a "true\t''
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l disable-content-trust -d 'Push without a signature; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -s f -l format -d 'Format of the manifest, if it shall be another: oci or v2s2' -r -f -a "oci\t'The OCI image specification\'s'
 v2s2\t'docker\'s schema 2'"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l platform -d 'Refuse the image if it is for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l sign-by-sigstore-private-key -d 'Sign the image with the key in this file, as cosign and skopeo make them; the signature goes to the registry' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand push" -l sign-passphrase-file -d 'File with the passphrase of that key, which is asked for otherwise' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand push" -s a -l all-tags -d 'Push all tags that are here of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -l force-compression -d 'Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says'
 complete -c coracle -n "__fish_coracle_using_subcommand push" -s q -l quiet -d 'Show no progress'
@@ -366,6 +381,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'W
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l disable-content-trust -d 'Pull the image also if the policy demands no signature of it; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'Pull the image before creating the container: always, missing, newer or never' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
@@ -375,7 +392,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -s e -l env -d '
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l personality -d 'The execution domain: LINUX, or LINUX32 for programs that ask for a 32-bit machine' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tz -d 'The time zone in the container: a name such as Europe/Paris, or local for this machine\'s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l umask -d 'The mask of the modes of new files, in octal; 0022 is usual' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l group-add -d 'Add a group to those of the user: a name or ID of the container, or keep-groups for those that you have on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
@@ -403,11 +424,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mou
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l device -d 'Add a device of the host, all in a directory, those that fit a pattern, or one of a vendor (CDI): vendor.com/class=name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l device-cgroup-rule -d 'Allow devices by type and number: \'c 189:* rmw\'; the owner and mode of a device decide here, and no rule forbids any' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l gpus -d 'Add GPUs by what their vendor\'s CDI file says: all, a number, or device=ID' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, proc-opts=OPTIONS, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l sysctl -d 'Set a setting of the kernel for the container\'s own namespaces' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l init-path -d 'The program of this machine that is the init of --init' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l runtime -d 'Refused unless it is coracle: containers run in coracle\'s own runtime' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l systemd -d 'Prepare the container for systemd: true (if its command is systemd or an init), false or always; true is usual, but for docker' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l health-interval -d 'Time between two checks (default 30s)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l health-on-failure -d 'What happens to an unhealthy container: none, kill, restart or stop' -r -a "(__fish_coracle_names)"
@@ -686,6 +713,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l disable-content-trust -d 'Pull the image also if the policy demands no signature of it; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image before creating the container: always, missing, newer or never' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
@@ -695,7 +724,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l personality -d 'The execution domain: LINUX, or LINUX32 for programs that ask for a 32-bit machine' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tz -d 'The time zone in the container: a name such as Europe/Paris, or local for this machine\'s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l umask -d 'The mask of the modes of new files, in octal; 0022 is usual' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a group to those of the user: a name or ID of the container, or keep-groups for those that you have on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
@@ -723,11 +756,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a device of the host, all in a directory, those that fit a pattern, or one of a vendor (CDI): vendor.com/class=name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device-cgroup-rule -d 'Allow devices by type and number: \'c 189:* rmw\'; the owner and mode of a device decide here, and no rule forbids any' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l gpus -d 'Add GPUs by what their vendor\'s CDI file says: all, a number, or device=ID' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, proc-opts=OPTIONS, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a setting of the kernel for the container\'s own namespaces' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l init-path -d 'The program of this machine that is the init of --init' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l runtime -d 'Refused unless it is coracle: containers run in coracle\'s own runtime' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l systemd -d 'Prepare the container for systemd: true (if its command is systemd or an init), false or always; true is usual, but for docker' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l health-interval -d 'Time between two checks (default 30s)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l health-on-failure -d 'What happens to an unhealthy container: none, kill, restart or stop' -r -a "(__fish_coracle_names)"
@@ -900,6 +939,8 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label on the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Give the container a name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l disable-content-trust -d 'Pull the image also if the policy demands no signature of it; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
+false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image before creating the container: always, missing, newer or never' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and verify certificates when pulling' -r -f -a "true\t''
@@ -909,7 +950,11 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read environment variables from a file' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l http-proxy -d 'Pass the proxy variables of this environment and of docker\'s configuration on' -r -f -a "true\t''
 false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l personality -d 'The execution domain: LINUX, or LINUX32 for programs that ask for a 32-bit machine' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tz -d 'The time zone in the container: a name such as Europe/Paris, or local for this machine\'s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l umask -d 'The mask of the modes of new files, in octal; 0022 is usual' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'The working directory inside the container' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a group to those of the user: a name or ID of the container, or keep-groups for those that you have on this machine' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'The container\'s host name' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User name or ID, and optionally group: user[:group]' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group IDs, as --uidmap does user IDs' -r -a "(__fish_coracle_names)"
@@ -937,11 +982,17 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Bind mount a path of this machine, or mount a volume' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a Linux capability' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a Linux capability' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a device of the host, or all in a directory' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a device of the host, all in a directory, those that fit a pattern, or one of a vendor (CDI): vendor.com/class=name' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device-cgroup-rule -d 'Allow devices by type and number: \'c 189:* rmw\'; the owner and mode of a device decide here, and no rule forbids any' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l gpus -d 'Add GPUs by what their vendor\'s CDI file says: all, a number, or device=ID' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'Security options: no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATH, unmask=PATH|ALL, proc-opts=OPTIONS, label=…, apparmor=unconfined' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a setting of the kernel for the container\'s own namespaces' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l init-path -d 'The program of this machine that is the init of --init' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l runtime -d 'Refused unless it is coracle: containers run in coracle\'s own runtime' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'The signal that stops the container' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l systemd -d 'Prepare the container for systemd: true (if its command is systemd or an init), false or always; true is usual, but for docker' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'Command to run to check health: a line for the shell, or a JSON list of words; none for no check' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l health-interval -d 'Time between two checks (default 30s)' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What happens to an unhealthy container: none, kill, restart or stop' -r -a "(__fish_coracle_names)"
@@ -1192,7 +1243,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'The architecture of the image, if it has several' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Pull images that are not signed, too; false refuses all, as coracle verifies no signatures' -r -f -a "true\t''
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Pull images for which the policy demands no signature, too; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'The operating system of the image: coracle runs linux' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'The platform of the image, if it has several: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
@@ -1212,11 +1263,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 zstd\t'Faster to unpack'"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l compression-level -d 'Compress all layers again, with this level: gzip has 1 to 9, zstd 1 to 20' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the digest of what was pushed to this file' -r -a "(__fish_coracle_names)"
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Do not sign the image: coracle never does' -r -f -a "true\t''
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l disable-content-trust -d 'Push without a signature; that is so unless DOCKER_CONTENT_TRUST is 1' -r -f -a "true\t''
 false\t''"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s f -l format -d 'Format of the manifest, if it shall be another: oci or v2s2' -r -f -a "oci\t'The OCI image specification\'s'
 v2s2\t'docker\'s schema 2'"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l platform -d 'Refuse the image if it is for another platform: os/architecture[/variant]' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l sign-by-sigstore-private-key -d 'Sign the image with the key in this file, as cosign and skopeo make them; the signature goes to the registry' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l sign-passphrase-file -d 'File with the passphrase of that key, which is asked for otherwise' -r -a "(__fish_coracle_names)"
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push all tags that are here of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -l force-compression -d 'Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Show no progress'
@@ -1272,7 +1325,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from umount" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from untag" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from trust" -l help -d 'Print help'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from trust" -f -a "set" -d 'Take or reject images of a registry, a repository, or by default'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from trust" -f -a "set" -d 'Take or reject images of a registry, a repository, or by default; or demand signatures'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from trust" -f -a "show" -d 'Show from which repositories images are taken'
 complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect push remove rm" -f -a "add" -d 'Add an image to a list'
@@ -1350,6 +1403,25 @@ complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_see
 complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from remove" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Do not fail for lists that do not exist'
 complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from rm" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and not __fish_seen_subcommand_from serve" -l help -d 'Print help'
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and not __fish_seen_subcommand_from serve" -f -a "serve" -d 'Serve images from this machine to other programs and machines'
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l authfile -d 'File with the registries\' credentials' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l cert-dir -d 'Directory with certificates for the registry: *.crt, and *.cert with *.key' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l creds -d 'User name and password for the registry; a password that is not given is asked for' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l retry -d 'Try again this number of times when the network or the registry fails' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l retry-delay -d 'Wait so long before the first of these: 500ms, 2s' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l tls-verify -d 'Require HTTPS and verify certificates' -r -f -a "true\t''
+false\t''"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l auth -d 'Ask clients for this user name and a password: that of --password-file, else a new one, which is shown' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l cache-size -d 'With --proxy: delete what was used longest ago when the cache has more than this size' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -s l -l listen -d 'Address to listen on: ADDRESS, :PORT for all addresses, or both' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l password-file -d 'File with the password for --auth' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l proxy -d 'Serve what this registry has, and keep it: a cache that clients use in its place' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l tls-cert -d 'Speak HTTPS with the certificate in this PEM file' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l tls-key -d 'PEM file with the key of --tls-cert' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l upload-limit -d 'Refuse uploads when those that are not finished have more than this size together' -r -a "(__fish_coracle_names)"
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l tls -d 'Speak HTTPS, with a certificate that is made and kept here'
+complete -c coracle -n "__fish_coracle_using_subcommand registry; and __fish_seen_subcommand_from serve" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -l help -d 'Print help'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "connect" -d 'Connect a container to a network'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from connect create disconnect exists inspect ls list prune rm remove update" -f -a "create" -d 'Create a network'

@@ -50,13 +50,17 @@ struct RunArguments {
 fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
     let options = arguments.options;
     let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
+    let disable_content_trust = options.image.disable_content_trust;
     let mut request = options.request(&context.around())?;
     // What does not go together here is not docker's 125, which says that a container could not be made.
     if arguments.detach && !arguments.attach.is_empty() {
         let error = Error::usage("conflicting options: cannot specify both --attach and --detach");
         return Ok(context.refuse(&error));
     }
-    let engine = context.engine_for_registries(tls_verify, None)?;
+    let mut engine = context.engine_for_registries(tls_verify, None)?;
+    if let Some(disable) = disable_content_trust {
+        engine.registry.demand_signatures = !disable;
+    }
     context.tell_of_single_id(&engine)?;
     let streams = Streams::of_process();
     let wanted = Wanted::named(&arguments.attach, request.process.stdin)?;

@@ -1,8 +1,13 @@
 //! Options about how a container starts, stops and goes away.
 
-use crate::base::{Error, Result};
+use std::path::PathBuf;
+
+use super::Around;
+use crate::base::{Error, Result, text};
+use crate::cli::context::Persona;
 use crate::spec::lifecycle::{Chosen, LifecycleRequest, stop_signal, stop_timeout};
 use crate::spec::restart::RestartPolicy;
+use crate::spec::systemd::Systemd;
 
 /// Options about the life of a container.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -10,32 +15,57 @@ pub struct LifecycleOptions {
     /// Run an init as pid 1 that forwards signals and reaps processes
     #[arg(long)]
     pub init: bool,
+    /// The program of this machine that is the init of --init
+    #[arg(long, value_name = "PATH")]
+    pub init_path: Option<PathBuf>,
     /// What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped
     #[arg(long, value_name = "POLICY")]
     pub restart: Option<String>,
     /// Remove the container and its anonymous volumes when it exits
     #[arg(long)]
     pub rm: bool,
+    /// Refused unless it is coracle: containers run in coracle's own runtime
+    #[arg(long, value_name = "RUNTIME", hide = true)]
+    pub runtime: Option<String>,
     /// The signal that stops the container
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
     /// Seconds between that signal and SIGKILL
     #[arg(long, value_name = "SECONDS")]
     pub stop_timeout: Option<String>,
+    /// Prepare the container for systemd: true (if its command is systemd or an init), false or always; true is usual, but for docker
+    #[arg(long, value_name = "MODE")]
+    pub systemd: Option<String>,
 }
 
 impl LifecycleOptions {
     /// The group these options stand for.
-    pub fn group(self) -> Result<LifecycleRequest> {
+    pub fn group(self, around: &Around<'_>) -> Result<LifecycleRequest> {
         let usual = LifecycleRequest::default();
         let restart = RestartPolicy::parse(self.restart.as_deref().unwrap_or_default())?;
         if self.rm && restart != RestartPolicy::No {
             return Err(Error::usage("conflicting options: cannot specify both --restart and --rm")
                 .hint("a container that is removed with its end cannot be started again"));
         }
+        if let Some(other) = self.runtime.as_deref().filter(|name| !matches!(*name, "" | "coracle")) {
+            let error = Error::unsupported(format!("`--runtime {}` cannot be used", text::clean(other)));
+            return Err(match other {
+                "nvidia" => {
+                    error.hint("--gpus gives a container GPUs by the vendor's CDI file, in coracle's own runtime")
+                }
+                _ => error.hint("containers run in coracle's own runtime; leave the option out"),
+            });
+        }
+        let systemd = match self.systemd.as_deref() {
+            Some(word) => Systemd::parse(word)?,
+            None if around.persona == Persona::Docker => Systemd::False,
+            None => Systemd::True,
+        };
         Ok(LifecycleRequest {
             remove: self.rm,
             init: self.init,
+            init_path: self.init_path.map(|path| around.cwd.join(path)),
+            systemd,
             stop_signal: self.stop_signal.as_deref().map_or(Ok(None), stop_signal)?,
             stop_timeout: self.stop_timeout.as_deref().map_or(Ok(usual.stop_timeout), stop_timeout)?,
             chosen: Chosen { stop_signal: false, stop_timeout: self.stop_timeout.is_some() },
