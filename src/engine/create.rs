@@ -78,9 +78,7 @@ pub(super) fn create_guarded(
     // From a time when the user had a single id: now they can be shown.
     let recorded = owners::recorded_in(&layers) || images.iter().any(|layers| owners::recorded_in(layers));
     let recorded_owners = recorded && !outer::has_single_id()?;
-    for mount in &request.storage.mounts {
-        prepare_source(mount, &engine.paths.home)?;
-    }
+    request.storage.mounts.iter().try_for_each(|mount| prepare_source(mount, &engine.paths.home))?;
     let devices = devices::expand(&request.security.devices)?;
     let vendors = cdi::names(engine, &request.security.cdi)?;
     let (secrets, values) = secret::of_container(engine, request)?;

@@ -211,7 +211,7 @@ configs: {conf: {content: "token is ${TOKEN}\n"}}
 fn what_cannot_be_done_is_refused_before_anything_is_made() {
     let env = ready!(busybox);
     for (keys, named) in [
-        ("sysctls: {a: b}", "sysctls"),
+        ("pid: host", "`pid`"),
         ("logging: {driver: syslog}", "logging.driver: syslog"),
         ("deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}", "devices"),
     ] {
@@ -335,6 +335,7 @@ fn containers_that_are_there_are_started_stopped_and_removed() {
     compose(&env, "stop").succeeds().stderr_has("p-a-1  Stopped");
     compose(&env, "ps -q").succeeds().stdout_is("");
     assert_eq!(compose(&env, "ps -aq").succeeds().stdout.lines().count(), 2);
+    compose(&env, "exec -T a true").fails_with(1).stderr_has("service \"a\" is not running");
     compose(&env, "rm -f b").succeeds().stderr_has("p-b-1  Removed");
     assert_eq!(names(&env), ["p-a-1"]);
     // By the name of the project alone, elsewhere.
@@ -343,7 +344,7 @@ fn containers_that_are_there_are_started_stopped_and_removed() {
     compose(&env, "down").succeeds().stderr_has("p-a-1  Removed");
     compose(&env, "down").succeeds().stderr_has("No resource found to remove for project \"p\".");
     compose(&env, "stop nosuch").fails_with(1).stderr_has("no such service: nosuch");
-    compose(&env, "exec -T a true").fails_with(1).stderr_has("service \"a\" is not running");
+    compose(&env, "exec -T a true").fails_with(1).stderr_has("no such service: a");
     nothing_is_left(&env);
 }
 
@@ -453,7 +454,7 @@ services:
     assert_eq!(inside("/srv/left.log"), "");
     write("version", "2\n");
     eventually("it is built", || inside("/version") == "2\n");
-    watch.signal(nix::sys::signal::Signal::SIGINT);
+    watch.signal(nix::sys::signal::Signal::SIGTERM);
     let _ = watch.wait();
     compose(&env, "down --rmi local").succeeds();
     nothing_is_left(&env);

