@@ -49,6 +49,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         health: request.health.resolve(image)?,
         resources: request.resources.clone(),
         cgroups: request.cgroups.clone(),
+        logging: request.logging.clone(),
         secrets: Vec::new(),
         namespaces,
         id: facts.id,

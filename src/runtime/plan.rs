@@ -395,6 +395,7 @@ mod tests {
             health: Default::default(),
             resources: Default::default(),
             cgroups: Default::default(),
+            logging: Default::default(),
             secrets: Default::default(),
         }
     }

@@ -20,6 +20,7 @@ use super::{exit_code, sweep_dead, take_lock, this_process, unions};
 use crate::base::process::{ProcessIdentity, ends_within};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
+use crate::logs::Place;
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
@@ -165,7 +166,7 @@ impl Supervisor {
                 let state = RunState { limits: limits.in_force(), protocol: PROTOCOL, ..begun };
                 let mut supervisor = Self {
                     paths: paths.clone(),
-                    attached: Attached::new(paths.container(&config.id).join("log")),
+                    attached: Attached::new(Place::of(&config, &paths.container(&config.id))),
                     launch,
                     config,
                     settings,

@@ -1,6 +1,7 @@
 //! A container in the shape of docker's `GET /containers/{id}/json` (API 1.48).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -145,7 +146,12 @@ pub(super) struct HostConfig {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct LogConfig {
     pub(super) r#type: &'static str,
-    pub(super) config: Empty,
+    pub(super) config: BTreeMap<String, String>,
+}
+
+/// The file of the log, if there is one.
+fn log_path(config: &ContainerConfig, directory: &Path) -> String {
+    config.logging.file(directory.join("log")).map_or(String::new(), |path| path.display().to_string())
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -301,7 +307,7 @@ pub(super) fn report(container: &Container, paths: &Paths, lower: &str, sizes: O
         resolv_conf_path: file("resolv.conf"),
         hostname_path: file("hostname"),
         hosts_path: file("hosts"),
-        log_path: file("log"),
+        log_path: log_path(config, &directory),
         name: format!("/{}", container.name),
         restart_count: container.run.restarts,
         driver: config.storage.driver.name(),
@@ -376,7 +382,7 @@ fn host_config(container: &Container) -> HostConfig {
     HostConfig {
         binds: list(&binds),
         container_id_file: "",
-        log_config: LogConfig { r#type: "json-file", config: Empty {} },
+        log_config: LogConfig { r#type: config.logging.driver.name(), config: config.logging.options.clone() },
         network_mode: config.namespaces.network.name(),
         port_bindings: network::asked(config),
         restart_policy: RestartPolicy {

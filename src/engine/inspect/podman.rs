@@ -14,6 +14,7 @@ use crate::oci::config::HealthCheck;
 use crate::spec::container::ContainerConfig;
 use crate::spec::mount_words;
 use crate::spec::storage::Mount;
+use crate::spec::units::human_size;
 use crate::state::Container;
 
 /// A container as `podman inspect` shows it.
@@ -177,8 +178,8 @@ struct LogConfig {
     r#type: &'static str,
     config: Option<BTreeMap<String, String>>,
     path: String,
-    tag: &'static str,
-    size: &'static str,
+    tag: String,
+    size: String,
 }
 
 /// Looks up the container `name`; with `sizes`, measures it too.
@@ -304,6 +305,18 @@ fn config_of(config: &ContainerConfig, docker: Config) -> PodmanConfig {
     }
 }
 
+fn log_config(config: &ContainerConfig, path: &str) -> LogConfig {
+    let logging = &config.logging;
+    LogConfig {
+        // podman has no other name for a file.
+        r#type: if logging.is_default() { "k8s-file" } else { logging.driver.name() },
+        config: None,
+        path: path.to_owned(),
+        tag: logging.tag.clone().unwrap_or_default(),
+        size: human_size(logging.limits().0.unwrap_or(0)),
+    }
+}
+
 fn host_config(config: &ContainerConfig, docker: HostConfig, log: &str) -> PodmanHostConfig {
     let some = Option::unwrap_or_default;
     let private = |word: &'static str| if word.is_empty() { "private" } else { word };
@@ -312,7 +325,7 @@ fn host_config(config: &ContainerConfig, docker: HostConfig, log: &str) -> Podma
         cgroup_manager: "cgroupfs",
         cgroup_mode: docker.cgroupns_mode,
         container_id_file: docker.container_id_file,
-        log_config: LogConfig { r#type: "k8s-file", config: None, path: log.to_owned(), tag: "", size: "0B" },
+        log_config: log_config(config, log),
         network_mode: docker.network_mode,
         port_bindings: docker.port_bindings,
         restart_policy: docker.restart_policy,

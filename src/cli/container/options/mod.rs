@@ -6,6 +6,7 @@ mod health;
 mod identity;
 mod image;
 mod lifecycle;
+mod logging;
 mod namespaces;
 mod networking;
 mod process;
@@ -78,6 +79,8 @@ pub struct CreateOptions {
     #[command(flatten)]
     pub cgroups: cgroups::CgroupOptions,
     #[command(flatten)]
+    pub logging: logging::LoggingOptions,
+    #[command(flatten)]
     pub secrets: secrets::SecretOptions,
 }
 
@@ -100,6 +103,7 @@ impl CreateOptions {
             health: self.health.group()?,
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
+            logging: self.logging.group(around)?,
             secrets: self.secrets.group()?,
         })
     }
@@ -120,6 +124,7 @@ mod tests {
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
     use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
+    use crate::spec::logging::{LogDriver, Logging};
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::process::ProcessRequest;
@@ -215,6 +220,9 @@ mod tests {
             "--cgroupns=host",
             "--cgroup-conf",
             "memory.high=1M",
+            "--log-driver=k8s-file",
+            "--log-opt",
+            "max-size=1k",
             "--secret=key,type=env,target=KEY",
             "busybox",
             "sh",
@@ -301,6 +309,12 @@ mod tests {
                 host_namespace: true,
                 conf: vec![("memory.high".into(), "1M".into())],
             },
+            logging: Logging {
+                driver: LogDriver::K8sFile,
+                options: [("max-size".to_owned(), "1k".to_owned())].into(),
+                max_size: Some(1000),
+                ..Logging::default()
+            },
             secrets: vec![SecretRequest {
                 source: Source::Stored("key".into()),
                 exposure: Exposure::Env { variable: "KEY".into() },
@@ -356,6 +370,8 @@ mod tests {
             (&["--pids-limit=many", "x"], "invalid argument `many` for `--pids-limit`"),
             (&["--cgroups=maybe", "x"], "invalid argument `maybe` for `--cgroups`"),
             (&["--cgroup-conf=cgroup.procs=1", "x"], "is no setting of a control group"),
+            (&["--log-driver=gelf", "x"], "no log driver named 'gelf'"),
+            (&["--log-opt=frob=1", "x"], "unknown log opt 'frob'"),
             (&["--secret=key,mode=x", "x"], "invalid argument `key,mode=x` for `--secret`"),
             (&["--limits=loose", "x"], "invalid argument `loose` for `--limits`"),
         ] {
