@@ -8,7 +8,7 @@
 //! file without a `//!` head, and on oversized files (600 lines of code, 800 with tests).
 //!
 //! ```text
-//! 7  roles        role                                            which of the programs this process is
+//! 7  roles        role testing                                    which of the programs this process is | the door for tests
 //! 6  faces        cli hello init                                  argv <-> engine requests | programs inside containers
 //! 5  features     compose                                         documents <-> sequences of engine calls
 //! 4  engine       engine                                          one verb per file: typed request in, report out
@@ -20,29 +20,33 @@
 //!
 //! Plan, then do: decisions are pure functions over plain values; executors are short loops over steps. The library
 //! never prints and never reads argv or the environment: `cli` passes configuration in.
+//!
+//! Public are the two ways to start the program, the engine, which any process may call, and the door for tests.
 
-pub mod archive;
-pub mod base;
-pub mod cgroup;
-pub mod cli;
-pub mod compose;
-pub mod dockerfile;
+mod archive;
+mod base;
+mod cgroup;
+mod cli;
+mod compose;
+mod dockerfile;
 pub mod engine;
-pub mod hello;
-pub mod init;
-pub mod logs;
-pub mod net;
-pub mod oci;
-pub mod registry;
-pub mod rootless;
-pub mod runtime;
-pub mod spec;
-pub mod state;
-pub mod store;
-pub mod supervise;
-pub mod sys;
-pub mod union;
+mod hello;
+mod init;
+mod logs;
+mod net;
+mod oci;
+mod registry;
+mod rootless;
+mod runtime;
+mod spec;
+mod state;
+mod store;
+mod supervise;
+mod sys;
+mod union;
 
 mod role;
+pub mod testing;
 
+pub use cli::main;
 pub use role::dispatch;

@@ -1,4 +1,4 @@
-//! The `coracle` executable. Everything is in the library, where tests reach it.
+//! The `coracle` executable. Everything is in the library.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,6 @@ fn main() -> ExitCode {
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     match coracle::dispatch(&args) {
         Some(code) => ExitCode::from(code),
-        None => coracle::cli::main(args),
+        None => coracle::main(args),
     }
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use coracle::base::Result;
-use coracle::compose::files::{Files, Machine};
-use coracle::compose::project::{Project, Request, Skip, load};
-use coracle::compose::{hash, print};
+use coracle::testing::base::Result;
+use coracle::testing::compose::{Files, Machine};
+use coracle::testing::compose::{Project, Request, Skip, load};
+use coracle::testing::compose::{hash, print};
 
 /// A directory of this source tree as `/project`.
 struct Mapped(PathBuf);

@@ -32,7 +32,7 @@ fn holds(directory: &str, files: &[(String, Vec<u8>)]) {
 
 #[test]
 fn manual_pages() {
-    let pages = coracle::cli::generate::man_pages().unwrap();
+    let pages = coracle::testing::cli::man_pages().unwrap();
     assert!(pages.iter().any(|(name, _)| name == "coracle-run.1"));
     for (name, page) in &pages {
         let text = String::from_utf8(page.clone()).unwrap();
@@ -43,7 +43,7 @@ fn manual_pages() {
 
 #[test]
 fn completions() {
-    let scripts = coracle::cli::generate::completions().unwrap();
+    let scripts = coracle::testing::cli::completions().unwrap();
     for (name, script) in &scripts {
         let text = String::from_utf8(script.clone()).unwrap();
         assert!(text.contains("entrypoint") && text.contains("doctor"), "{name}");

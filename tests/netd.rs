@@ -90,9 +90,9 @@ const TESTS: &[(&str, fn())] = &[
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    if args[0] == coracle::net::netd::ROLE {
+    if args[0] == coracle::testing::net::ROLE {
         let args: Vec<_> = std::env::args_os().skip(1).collect();
-        std::process::exit(coracle::net::netd::main(&args, &laptop::running).into());
+        std::process::exit(coracle::testing::net::main(&args, &laptop::running).into());
     }
     if args.get(1).is_some_and(|arg| arg == "--list") {
         return;

@@ -17,11 +17,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use coracle::base::error::Kind;
-use coracle::net::tcp::Limits;
-use coracle::net::tcp_ports::Target;
-use coracle::spec::network::{Protocol, PublishedPort};
-use coracle::sys::tcp::at_mark;
+use coracle::testing::base::Kind;
+use coracle::testing::net::Limits;
+use coracle::testing::net::Target;
+use coracle::testing::spec::network::{Protocol, PublishedPort};
+use coracle::testing::sys::at_mark;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::{set_socket_linger, set_socket_reuseaddr};
 use rustix::net::{

@@ -13,10 +13,9 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, Per
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use coracle::spec::idmap::IdMap;
-use coracle::sys::process::Cloned;
-use coracle::union::fuse::{self, Owners};
-use coracle::union::{Union, overlay};
+use coracle::testing::spec::IdMap;
+use coracle::testing::sys::Cloned;
+use coracle::testing::union::{self, Owners, Union};
 use nix::mount::{MntFlags, umount2};
 use rustix::fs::{CWD, RenameFlags, XattrFlags};
 use rustix::mount::MoveMountFlags;
@@ -312,21 +311,21 @@ impl Mounted {
         }
         let union = Union { layers: layers.to_vec(), container: container.to_owned(), volatile: false };
         let (mount, server): (OwnedFd, _) = match driver {
-            Driver::Overlay => (overlay::mount_detached(&union).unwrap(), None),
-            Driver::Fuse => return Self::with(&fuse::Options::default(), container, layers),
+            Driver::Overlay => (union::mount_detached(&union).unwrap(), None),
+            Driver::Fuse => return Self::with(&union::Options::default(), container, layers),
         };
         Self::attach(&mount, server, container)
     }
 
     /// Coracle's own union with options.
-    fn with(options: &fuse::Options, container: &Path, layers: &[PathBuf]) -> Self {
+    fn with(options: &union::Options, container: &Path, layers: &[PathBuf]) -> Self {
         for directory in ["upper", "work", "merged"] {
             fs::create_dir_all(container.join(directory)).unwrap();
         }
         let union = Union { layers: layers.to_vec(), container: container.to_owned(), volatile: false };
         let program = File::open(env!("CARGO_BIN_EXE_coracle")).unwrap();
         let (mount, server) =
-            fuse::mount_with(&union, options, &program).unwrap_or_else(|error| panic!("{}", error.chain()));
+            union::mount_with(&union, options, &program).unwrap_or_else(|error| panic!("{}", error.chain()));
         Self::attach(&mount, Some(server), container)
     }
 
@@ -531,7 +530,7 @@ fn other_owners(here: &Path) {
     let ids = IdMap::of(&[(0, 1, 5), (5, 0, 1), (6, 6, 100)]);
     let owners = Owners { uids: ids.clone(), gids: ids };
     let owner = |path: &Path| fs::symlink_metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).unwrap();
-    let options = fuse::Options { owners, size: None };
+    let options = union::Options { owners, size: None };
     let container = here.join("fuse");
     let mount = || Mounted::with(&options, &container, std::slice::from_ref(&lower));
     let union = mount();

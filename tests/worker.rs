@@ -20,10 +20,10 @@ use bad_registry::Fault;
 use coracle::engine::progress::{Progress, Silent};
 use coracle::engine::pull::{self, Outcome, PullRequest};
 use coracle::engine::{doctor, images, info, rmi};
-use coracle::oci::{Digest, Reference};
-use coracle::spec::image::PullPolicy;
-use coracle::spec::storage::StorageDriver;
-use coracle::sys::process::{Forked, exit_now, fork, has_one_thread};
+use coracle::testing::oci::{Digest, Reference};
+use coracle::testing::spec::PullPolicy;
+use coracle::testing::spec::StorageDriver;
+use coracle::testing::sys::{Forked, exit_now, fork, has_one_thread};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -154,7 +154,7 @@ fn errors_keep_their_kind_and_hints() {
     let registry = stage.registry(Fault::None);
     stage.threads();
     let error = pull::pull(&stage.engine, &pull_request(&registry.host(), "absent"), &Silent).unwrap_err();
-    assert_eq!(error.kind(), coracle::base::Kind::NotFound);
+    assert_eq!(error.kind(), coracle::testing::base::Kind::NotFound);
     assert!(error.message().starts_with("cannot pull `"), "{error:?}");
     let never = PullRequest { policy: PullPolicy::Never, ..pull_request(&registry.host(), "absent") };
     let error = pull::pull(&stage.engine, &never, &Silent).unwrap_err();
@@ -179,7 +179,7 @@ fn a_process_with_threads_is_neither_forked_nor_moved() {
         forked => forked.unwrap_err().to_string(),
     };
     assert!(words.contains("several threads"), "{words}");
-    let error = coracle::rootless::outer::enter(&stage.engine.paths).unwrap_err();
+    let error = coracle::testing::rootless::enter(&stage.engine.paths).unwrap_err();
     assert!(error.chain().contains("several threads"), "{error:?}");
     assert_eq!(namespace(), before);
 }

@@ -95,7 +95,7 @@ pub const POINTS: &[(&str, Effect)] = &[
     ("save.written", Fails),
     ("secret.create.published", Fails),
     ("secret.create.staged", Fails),
-    ("secret.remove.recordless", Fails),
+    ("secret.remove.discarded", Fails),
     ("start.launch", Fails),
     ("start.spawn", Fails),
     ("stop.sent", Fails),

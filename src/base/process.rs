@@ -1,9 +1,19 @@
-//! The identity of a process that outlives its pid: pid, start time and boot id together never come again.
+//! The identity of a process that outlives its pid: pid, start time and boot id together never come again. And the ends of
+//! children: the one way to call waitpid(2) and waitid(2) for one of them.
 
 use std::fs;
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions, WaitIdStatus, waitid};
+
+use super::poll;
+use crate::sys::process::Cloned;
 
 /// A process, as records name it. A pid alone may be reused; with the start time (clock ticks since boot, field 22 of
 /// proc_pid_stat(5)) and the boot id it may not.
@@ -50,16 +60,39 @@ fn start_time(pid: i32) -> Option<u64> {
 /// Whether a process has ended (its pidfd is readable, pidfd_open(2)), or does so within `limit`; one
 /// that no clock reaches is none.
 pub fn ends_within(pidfd: impl AsFd, limit: Duration) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let until = Instant::now().checked_add(limit);
+    poll::readable(pidfd, Some(limit)).unwrap_or(false)
+}
+
+/// Waits for a child that was forked.
+pub fn wait(pid: i32) -> io::Result<WaitStatus> {
     loop {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let timeout = left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-        match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
-            Err(nix::errno::Errno::EINTR) => {}
-            ready => return ready.is_ok_and(|count| count > 0),
+        match waitpid(Pid::from_raw(pid), None) {
+            Err(Errno::EINTR) => {}
+            ended => return Ok(ended?),
         }
     }
+}
+
+/// How a child has ended; `None` while it runs (with NOHANG), or when it is no child.
+pub fn end(pidfd: impl AsFd, options: WaitIdOptions) -> Option<WaitIdStatus> {
+    loop {
+        match waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED | options) {
+            Err(rustix::io::Errno::INTR) => {}
+            status => return status.ok()?,
+        }
+    }
+}
+
+/// The same as a shell sees it.
+pub fn exit_code(pidfd: impl AsFd, options: WaitIdOptions) -> Option<i32> {
+    let status = end(pidfd, options)?;
+    status.exit_status().or(status.terminating_signal().map(|signal| 128 + signal))
+}
+
+/// Ends a child that is of no use, and waits for its end.
+pub fn kill(child: &Cloned) {
+    let _ = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
+    exit_code(&child.pidfd, WaitIdOptions::empty());
 }
 
 /// The name of a signal in messages: `SIGKILL`, or `signal 35` for one without a name.

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::base::poll::{self, PollFd, PollFlags};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 
 use crate::spec::cgroup2::Setting;
@@ -159,7 +160,6 @@ impl Group {
 
     /// Waits until `cgroup.events` has this value; false after `patience`.
     fn await_event(&self, event: &str, wanted: u64, patience: Duration) -> io::Result<bool> {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
         let until = Instant::now() + patience;
         loop {
             // Opened anew each time: the change that poll(2) reports is counted from the last read of this descriptor.
@@ -173,11 +173,7 @@ impl Group {
             if left.is_zero() {
                 return Ok(false);
             }
-            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLPRI)], timeout) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
+            poll::wait(&mut [PollFd::new(&file, PollFlags::PRI)], Some(left))?;
         }
     }
 

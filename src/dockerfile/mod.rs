@@ -26,11 +26,10 @@ mod suggest;
 mod tests;
 
 pub use diagnostic::{Diagnostic, Position};
-pub use directives::{Check, Directives};
 pub use heredoc::Heredoc;
 pub use ignore::{Ignore, MAX_FILE as IGNORE_MAX};
 pub use instruction::{
-    Command, Copy, Form, From, Health, Instruction, Kind, Mount, MountType, Network, Pair, Run, Sharing, Source, Text,
+    Copy, Form, Health, Instruction, Kind, Mount, MountType, Network, Pair, Run, Sharing, Source, Text,
 };
 pub use parser::{Dockerfile, Stage, parse, parse_trigger};
 pub use suggest::nearest;

@@ -1,16 +1,14 @@
 //! `exec`: another process in a running container. The supervisor forks it, so that no second start is paid for; its
 //! streams come straight to this process, through pipes or the master of its terminal.
 
-use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::attach::connect;
 use super::request::ExecRequest;
 use super::session::{End, Terminal, terminal_size};
 use super::{Engine, streams};
-use crate::base::{Error, Result, ResultExt};
+use crate::base::streams::null;
+use crate::base::{Error, Result, poll};
 use crate::supervise::protocol::{self, Exec, MAX_MESSAGE, Reply, Request};
 
 /// Runs a process in a container: to its end with `terminal`, or in the background without one.
@@ -32,7 +30,7 @@ pub fn exec(
         privileged: request.privileged,
     };
     let (theirs, ours) = match (terminal, request.tty) {
-        (None, _) => (null_streams()?, None),
+        (None, _) => (vec![null()?, null()?, null()?], None),
         (Some(_), true) => (Vec::new(), None),
         (Some(terminal), false) => {
             let (theirs, ours) = streams::pipes(request.stdin && terminal.stdin.is_some())?;
@@ -58,23 +56,11 @@ pub fn exec(
     }
 }
 
-fn null_streams() -> Result<Vec<OwnedFd>> {
-    let open = |write: bool| {
-        File::options()
-            .read(!write)
-            .write(write)
-            .open("/dev/null")
-            .map(OwnedFd::from)
-            .context(|| "cannot open `/dev/null`")
-    };
-    Ok(vec![open(false)?, open(true)?, open(true)?])
-}
-
 /// The code that the supervisor reports for a process it forked for us.
 pub(super) fn exit_of(socket: BorrowedFd<'_>) -> Result<i32> {
     let mut buffer = vec![0; 4096];
     // The socket may be non-blocking by now.
-    let _ = poll(&mut [PollFd::new(socket, PollFlags::POLLIN)], PollTimeout::NONE);
+    let _ = poll::readable(socket, None);
     match protocol::receive_reply(socket, &mut buffer)? {
         Some(Reply::Exited(code)) => Ok(code),
         _ => Err(Error::system("the container's supervisor has gone without telling how the command ended")),

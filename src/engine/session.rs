@@ -6,11 +6,11 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use crate::base::{Error, Result, ResultExt};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::{Error, Result, ResultExt, poll};
 use crate::supervise::protocol::{self, CHUNK, MAX_MESSAGE, Reply, Request};
 use crate::sys::tty::RawMode;
 
@@ -123,27 +123,21 @@ impl Relay<'_> {
         let mut buffer = vec![0; MAX_MESSAGE];
         self.send_size();
         loop {
-            let sends = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
-            let mut fds = vec![
-                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN | sends),
-                PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-            ];
+            let sends = if self.unsent.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            let mut fds = vec![PollFd::new(&self.socket, PollFlags::IN | sends), PollFd::new(&signals, PollFlags::IN)];
             // Input waits while earlier input is unsent.
             if let (Some(stdin), true) = (self.stdin, self.unsent.is_empty()) {
-                fds.push(PollFd::new(stdin, PollFlags::POLLIN));
+                fds.push(PollFd::from_borrowed_fd(stdin, PollFlags::IN));
             }
-            match poll(&mut fds, PollTimeout::NONE) {
-                Err(nix::errno::Errno::EINTR) => continue,
-                polled => polled.context(|| "cannot wait for the container")?,
-            };
-            let events = |at: usize| fds.get(at).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
+            poll::wait(&mut fds, None).context(|| "cannot wait for the container")?;
+            let events = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
             let (socket, signal, input) = (events(0), events(1), events(2));
-            if socket.intersects(PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR)
+            if socket.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR)
                 && let Some(end) = self.take_replies(&mut buffer)?
             {
                 return Ok(end);
             }
-            if socket.contains(PollFlags::POLLOUT) {
+            if socket.contains(PollFlags::OUT) {
                 self.send_waiting();
             }
             if !signal.is_empty() {
@@ -245,7 +239,7 @@ pub(super) fn show(to: Option<BorrowedFd<'_>>, bytes: &[u8]) -> Result<bool> {
             Ok(written) => rest = &rest[written..],
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => {
-                let _ = poll(&mut [PollFd::new(to, PollFlags::POLLOUT)], PollTimeout::NONE);
+                let _ = poll::writable(to);
             }
             Err(rustix::io::Errno::PIPE) => return Ok(false),
             Err(errno) => {

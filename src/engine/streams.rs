@@ -2,12 +2,13 @@
 //! supervisor's socket while the data come and go here.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::time::Duration;
 
 use super::exec::exit_of;
 use super::session::{End, Keys, Signals, Terminal, show, terminal_size};
-use crate::base::{Result, ResultExt};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::streams::{null, pipe};
+use crate::base::{Result, ResultExt, poll};
 use crate::supervise::protocol::CHUNK;
 use crate::sys::tty::RawMode;
 
@@ -23,11 +24,10 @@ pub(super) struct Pipes {
 /// The supervisor gets the process's three ends, and a second hold on the two that are read here: once we are gone, it
 /// reads what the process writes, which would be killed by SIGPIPE otherwise.
 pub(super) fn pipes(stdin: bool) -> Result<(Vec<OwnedFd>, Pipes)> {
-    let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe");
     let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
     let (in_read, in_write) = match stdin {
         true => pipe().map(|(read, write)| (read, Some(write)))?,
-        false => (OwnedFd::from(std::fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
+        false => (null()?, None),
     };
     let spare = |fd: &OwnedFd| fd.try_clone().context(|| "cannot share a pipe");
     let theirs = vec![in_read, out_write, err_write, spare(&out_read)?, spare(&err_read)?];
@@ -77,24 +77,20 @@ pub(super) fn relay_pipes(socket: &OwnedFd, pipes: Pipes, terminal: &Terminal<'_
     let mut over = false;
     loop {
         let reads_user = !over && !input.ended && input.waiting.is_empty();
-        let mut fds: Vec<PollFd<'_>> =
-            outputs.iter().map(|(from, _)| PollFd::new(from.as_fd(), PollFlags::POLLIN)).collect();
+        let mut fds: Vec<PollFd<'_>> = outputs.iter().map(|(from, _)| PollFd::new(from, PollFlags::IN)).collect();
         let first = fds.len();
-        fds.push(PollFd::new(socket.as_fd(), if over { PollFlags::empty() } else { PollFlags::POLLIN }));
+        fds.push(PollFd::new(&socket, if over { PollFlags::empty() } else { PollFlags::IN }));
         let user = terminal.stdin.filter(|_| reads_user);
         if let Some(user) = user {
-            fds.push(PollFd::new(user, PollFlags::POLLIN));
+            fds.push(PollFd::from_borrowed_fd(user, PollFlags::IN));
         }
         if let (Some(to), false) = (&input.to, input.waiting.is_empty()) {
-            fds.push(PollFd::new(to.as_fd(), PollFlags::POLLOUT));
+            fds.push(PollFd::new(to, PollFlags::OUT));
         }
         // Once the process is over, only what is in the pipes already counts: a child it left behind may hold them open.
-        let timeout = if over { PollTimeout::ZERO } else { PollTimeout::NONE };
-        let count = match poll(&mut fds, timeout) {
-            Err(nix::errno::Errno::EINTR) => continue,
-            polled => polled.context(|| "cannot wait for the command")?,
-        };
-        let happened = |at: usize| fds.get(at).and_then(PollFd::revents).is_some_and(|events| !events.is_empty());
+        let limit = over.then_some(Duration::ZERO);
+        let count = poll::wait(&mut fds, limit).context(|| "cannot wait for the command")?;
+        let happened = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
         let readable: Vec<usize> = (0..first).filter(|at| happened(*at)).collect();
         let ended = happened(first);
         let typed = user.is_some() && happened(first + 1);
@@ -137,23 +133,20 @@ pub(super) fn relay_terminal(socket: &OwnedFd, master: OwnedFd, terminal: &Termi
     let mut over = false;
     loop {
         let mut fds = vec![
-            PollFd::new(output.as_fd(), PollFlags::POLLIN),
-            PollFd::new(socket.as_fd(), if over { PollFlags::empty() } else { PollFlags::POLLIN }),
-            PollFd::new(signals.file.as_fd(), PollFlags::POLLIN),
+            PollFd::new(&output, PollFlags::IN),
+            PollFd::new(&socket, if over { PollFlags::empty() } else { PollFlags::IN }),
+            PollFd::new(&signals.file, PollFlags::IN),
         ];
         let user = user.filter(|_| !input.ended && input.waiting.is_empty());
         if let Some(user) = user {
-            fds.push(PollFd::new(user, PollFlags::POLLIN));
+            fds.push(PollFd::from_borrowed_fd(user, PollFlags::IN));
         }
         if let (Some(to), false) = (&input.to, input.waiting.is_empty()) {
-            fds.push(PollFd::new(to.as_fd(), PollFlags::POLLOUT));
+            fds.push(PollFd::new(to, PollFlags::OUT));
         }
-        let timeout = if over { PollTimeout::ZERO } else { PollTimeout::NONE };
-        match poll(&mut fds, timeout) {
-            Err(nix::errno::Errno::EINTR) => continue,
-            polled => polled.context(|| "cannot wait for the command")?,
-        };
-        let events = |at: usize| fds.get(at).and_then(PollFd::revents).unwrap_or(PollFlags::empty());
+        let limit = over.then_some(Duration::ZERO);
+        poll::wait(&mut fds, limit).context(|| "cannot wait for the command")?;
+        let events = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
         let (readable, ended, signalled) = (!events(0).is_empty(), !events(1).is_empty(), !events(2).is_empty());
         let typed = user.is_some() && !events(3).is_empty();
         let copied = match readable {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::base::{ContainerId, Error, Kind, Result, ResultExt, text};
-use crate::spec::container::Status;
+use crate::spec::container::{Phase, Status};
 use crate::spec::health::HealthStatus;
 use crate::state::Container;
 use crate::supervise::protocol::{self, MAX_MESSAGE, Reply, Request};
@@ -33,6 +33,8 @@ pub enum Condition {
     Created,
     /// It runs.
     Running,
+    /// It is in this phase: what podman can wait for besides.
+    In(Phase),
     /// Its health check says so.
     Health(HealthStatus),
 }
@@ -46,11 +48,14 @@ impl Condition {
             "removed" => Self::Removed,
             "created" | "configured" | "initialized" => Self::Created,
             "running" => Self::Running,
+            "paused" => Self::In(Phase::Paused),
+            "stopping" => Self::In(Phase::Stopping),
+            "removing" => Self::In(Phase::Removing),
             "healthy" => Self::Health(HealthStatus::Healthy),
             "unhealthy" => Self::Health(HealthStatus::Unhealthy),
             _ => {
                 return Err(Error::usage(format!("invalid condition: `{}`", text::clean(word))).hint(
-                    "wait for not-running (also stopped, exited), next-exit, removed, created, running, healthy or unhealthy",
+                    "wait for not-running (also stopped, exited), next-exit, removed, created, running, paused, stopping, removing, healthy or unhealthy",
                 ));
             }
         })
@@ -62,51 +67,81 @@ impl Condition {
     }
 }
 
-/// Waits and returns the exit code; 0 where there is none.
-pub fn wait(engine: &Engine, name: &str, condition: Condition) -> Result<i32> {
+/// Waits until one of the conditions holds, and returns the exit code; none where there is none. Without conditions it waits
+/// for the end. `next-exit` cannot be combined with others: records do not tell a new end from an old one.
+pub fn wait(engine: &Engine, name: &str, conditions: &[Condition]) -> Result<Option<i32>> {
+    match conditions {
+        [] => wait_for(engine, name, &[Condition::NotRunning]),
+        [_, _, ..] if conditions.contains(&Condition::NextExit) => {
+            Err(Error::usage("`next-exit` cannot be waited for together with other conditions"))
+        }
+        conditions => wait_for(engine, name, conditions),
+    }
+}
+
+fn wait_for(engine: &Engine, name: &str, conditions: &[Condition]) -> Result<Option<i32>> {
     let id = engine.containers().find(name)?;
     let watch = engine.containers().watch(&id)?;
+    // The supervisor tells the end at once, and is asked when nothing else is of interest.
+    let listens = conditions.iter().all(|condition| condition.has_code());
+    let awaits_removal = conditions == [Condition::Removed];
     let mut last = 0;
     loop {
-        if condition.has_code()
+        if listens
             && let Some(socket) = crate::supervise::connect(&engine.paths.container_socket(&id))?
-            && (condition == Condition::Removed || ask(&socket, &Request::Await)?)
+            && (awaits_removal || ask(&socket, &Request::Await)?)
             && let Some(code) = end_of(&socket)?
         {
-            if condition != Condition::Removed {
-                return Ok(code);
+            if !awaits_removal {
+                return Ok(Some(code));
             }
             last = code;
         }
         let container = match engine.containers().load(&id) {
             Ok(container) => container,
-            Err(error) if error.kind() == Kind::NotFound && condition.has_code() => return Ok(last),
+            Err(error) if error.kind() == Kind::NotFound && conditions.iter().any(|condition| condition.has_code()) => {
+                return Ok(Some(last));
+            }
             Err(error) => return Err(error),
         };
-        let health = container.run.health.as_ref().map(|health| health.status);
-        match (condition, container.status) {
-            (Condition::Created, _) => return Ok(0),
-            (Condition::NotRunning, Status::Created) => return Ok(0),
-            (Condition::NotRunning, Status::Exited { code, .. }) => return Ok(code),
-            (Condition::Running, status) if status.pid().is_some() => return Ok(0),
-            (Condition::Health(_), _) if container.config.health.plan().is_none() => {
-                return Err(Error::usage(format!("container `{name}` has no defined healthcheck")));
-            }
-            (Condition::Health(wanted), status) if status.pid().is_some() && health == Some(wanted) => return Ok(0),
-            (Condition::Health(HealthStatus::Healthy), Status::Exited { code, .. }) => {
-                return Err(Error::conflict(format!("container `{name}` ended with {code} before it was healthy"))
-                    .hint(format!("`coracle logs {name}` shows what it printed")));
-            }
-            (Condition::Removed, Status::Exited { code, .. }) => {
-                last = code;
-                watch.wait(LONGEST)?;
-            }
-            // Its processes live, but nobody listens: it is about to be recorded, or its supervisor was killed, and the end
-            // of its first process changes no file then.
-            (Condition::NotRunning, status) if status.is_running() => watch.wait(UNWATCHED)?,
-            _ => watch.wait(LONGEST)?,
+        if let Status::Exited { code, .. } = container.status {
+            last = code;
         }
+        for condition in conditions {
+            if let Some(code) = met(*condition, &container)? {
+                return Ok(code);
+            }
+        }
+        // Its processes live, but nobody listens: it is about to be recorded, or its supervisor was killed, and the end of its
+        // first process changes no file then.
+        let unheard = conditions.contains(&Condition::NotRunning) && container.status.is_running();
+        watch.wait(if unheard { UNWATCHED } else { LONGEST })?;
     }
+}
+
+/// Whether a condition holds of a container as it is now, and the exit code if it is about an end. An error when it cannot come
+/// to hold.
+fn met(condition: Condition, container: &Container) -> Result<Option<Option<i32>>> {
+    let name = &container.config.name;
+    let is_running = container.status.pid().is_some();
+    let health = container.run.health.as_ref().map(|health| health.status);
+    let holds = match (condition, &container.status) {
+        (Condition::NotRunning, Status::Created) => return Ok(Some(Some(0))),
+        (Condition::NotRunning, Status::Exited { code, .. }) => return Ok(Some(Some(*code))),
+        (Condition::NotRunning | Condition::NextExit | Condition::Removed, _) => false,
+        (Condition::Created, _) => true,
+        (Condition::Running, _) => is_running,
+        (Condition::In(phase), _) => container.status.phase() == phase,
+        (Condition::Health(_), _) if container.config.health.plan().is_none() => {
+            return Err(Error::usage(format!("container `{name}` has no defined healthcheck")));
+        }
+        (Condition::Health(HealthStatus::Healthy), Status::Exited { code, .. }) => {
+            return Err(Error::conflict(format!("container `{name}` ended with {code} before it was healthy"))
+                .hint(format!("`coracle logs {name}` shows what it printed")));
+        }
+        (Condition::Health(wanted), _) => is_running && health == Some(wanted),
+    };
+    Ok(holds.then_some(None))
 }
 
 /// The container, once its supervisor has recorded an end that has happened already: until then a record says that it runs

@@ -3,17 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::format::as_text;
-use crate::base::{Error, Kind, Result, ResultExt};
+use crate::base::{Error, Kind, Result, ResultExt, poll};
 use crate::spec::logs::{Entry, Selection, Stream};
 
 /// Where the journal takes entries.
@@ -189,11 +187,7 @@ impl JournalReader {
         if !output.lines.buffer().is_empty() {
             return Ok(true);
         }
-        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(output.lines.get_ref().as_fd(), PollFlags::POLLIN)], timeout) {
-            Err(nix::errno::Errno::EINTR) => Ok(false),
-            polled => polled.map(|ready| ready > 0).context(|| "cannot wait for the journal"),
-        }
+        poll::readable(output.lines.get_ref(), Some(patience)).context(|| "cannot wait for the journal")
     }
 
     fn start(&mut self, follow: bool) -> Result<()> {

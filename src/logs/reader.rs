@@ -16,19 +16,17 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::format::decode;
 use super::journal::JournalReader;
 use super::place::{FilePlace, Place};
 use crate::base::error::if_absent;
-use crate::base::{Error, Result, ResultExt, time};
+use crate::base::{Error, Result, ResultExt, poll, time};
 use crate::spec::logs::{Entry, Selection};
 
 /// How much is read at once.
@@ -328,11 +326,8 @@ impl Watch {
             std::thread::sleep(longest.min(POLL));
             return Ok(());
         };
-        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout) {
-            Ok(0) | Err(nix::errno::Errno::EINTR) => return Ok(()),
-            Ok(_) => {}
-            Err(errno) => return Err(errno).context(|| "cannot wait for the log"),
+        if !poll::readable(inotify, Some(longest)).context(|| "cannot wait for the log")? {
+            return Ok(());
         }
         match inotify.read_events() {
             Ok(_) | Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => Ok(()),

@@ -24,7 +24,6 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::netd::spawn;
 use super::protocol::{self, Counters, Join, MAX_MESSAGE, Reply, Request};
@@ -32,7 +31,7 @@ use crate::base::error::if_absent;
 use crate::base::id::Name;
 use crate::base::lock::{self, Lock, Mode};
 use crate::base::paths::private_dir;
-use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, private};
+use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, poll, private};
 use crate::spec::network::Joined;
 use crate::spec::network::{Endpoint, Network, Wish};
 
@@ -90,7 +89,7 @@ impl Revival {
 
     /// Takes the next step without waiting. Returns the new membership once it is complete.
     pub fn advance(&mut self, netns: BorrowedFd<'_>) -> Result<Option<Membership>> {
-        if !is_readable(self.socket.as_fd(), Duration::ZERO) {
+        if !poll::readable(self.socket.as_fd(), Some(Duration::ZERO)).unwrap_or(false) {
             return if self.deadline > Instant::now() { Ok(None) } else { Err(silent()) };
         }
         let mut buffer = vec![0; MAX_MESSAGE];
@@ -262,7 +261,8 @@ impl Membership {
     fn revived(&self, paths: &Paths, program: BorrowedFd<'_>, netns: BorrowedFd<'_>) -> Result<Self> {
         let mut revival = self.begin_revival(paths, program)?;
         loop {
-            is_readable(revival.fd(), revival.deadline().saturating_duration_since(Instant::now()));
+            let left = revival.deadline().saturating_duration_since(Instant::now());
+            let _ = poll::readable(revival.fd(), Some(left));
             if let Some(membership) = revival.advance(netns)? {
                 return Ok(membership);
             }
@@ -317,12 +317,6 @@ fn ended() -> Error {
 fn silent() -> Error {
     Error::system("netd, coracle's network process, does not answer")
         .hint("the machine may be very busy, or the process `coracle-netd` be stopped: try again, or send it SIGCONT")
-}
-
-/// Whether the socket becomes readable within the time.
-fn is_readable(socket: BorrowedFd<'_>, limit: Duration) -> bool {
-    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: limit.subsec_nanos().into() };
-    poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit)).is_ok_and(|ready| ready > 0)
 }
 
 /// Sets the timeout of each later exchange with netd.

@@ -87,6 +87,7 @@ impl<K: Key, F> Flows<K, F> {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.by_key.len()
     }

@@ -2,7 +2,7 @@
 //!
 //! Echo uses the kernel's ping sockets (icmp(7), since Linux 3.0), which are allowed to groups in
 //! `net.ipv4.ping_group_range`. The kernel chooses the identifier, so each pinging program gets a socket. Where they
-//! are not allowed, pings are dropped, as by a firewall, and [`Icmp::is_denied`] says so.
+//! are not allowed, pings are dropped, as by a firewall.
 //!
 //! Protocols other than TCP, UDP and echo stay within the container networks: the sender gets "protocol unreachable".
 
@@ -53,18 +53,12 @@ pub struct Icmp {
     flows: Flows<Key, Flow>,
     inbox: Inbox,
     scratch: Vec<u8>,
-    denied: bool,
 }
 
 impl Icmp {
     /// Each flow takes one descriptor.
     pub fn new(limits: Limits) -> Self {
-        Self { flows: Flows::new(limits), inbox: Inbox::new(MAX_MESSAGE), scratch: Vec::new(), denied: false }
-    }
-
-    /// Whether the last ping failed because this user may not ping: `net.ipv4.ping_group_range`.
-    pub fn is_denied(&self) -> bool {
-        self.denied
+        Self { flows: Flows::new(limits), inbox: Inbox::new(MAX_MESSAGE), scratch: Vec::new() }
     }
 
     /// Handles a packet of a container that is neither TCP nor UDP nor a fragment.
@@ -151,8 +145,8 @@ impl Icmp {
                 Ok(index) => index,
                 Err(error) => {
                     let errno = error.raw_os_error();
-                    self.denied = errno == Some(libc::EACCES);
-                    if let Some(refusal) = errno.and_then(Refusal::from_errno).filter(|_| !self.denied) {
+                    let is_denied = errno == Some(libc::EACCES);
+                    if let Some(refusal) = errno.and_then(Refusal::from_errno).filter(|_| !is_denied) {
                         self.refuse(cx, ip, key.remote, refusal);
                     }
                     return;
@@ -214,7 +208,6 @@ impl Icmp {
         rustix::net::connect(&socket, &SocketAddr::new(peer, 0))?;
         let token = Token::new(Handler::Icmp, self.flows.next_index() as u64);
         cx.wakes.watch(socket.as_fd(), Interest::READ, token)?;
-        self.denied = false;
         let flow = Flow { socket, peer, manner: None };
         self.flows.insert(key, flow, holder, cx.now).map_err(|_| std::io::Error::from_raw_os_error(libc::ENOBUFS))
     }
@@ -299,7 +292,7 @@ mod tests {
             let packet = request(v6, &payload);
             icmp.packet(&mut world.context(), &Ip::parse(&packet, Offload::default()).unwrap());
             if !may_ping() {
-                assert!(icmp.is_denied() && world.wire.sent.is_empty());
+                assert!(world.wire.sent.is_empty());
                 continue;
             }
             let (part, index, what) = world.wait();

@@ -28,13 +28,13 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 
 use super::accounts::{account_by_uid, subid_ranges};
 use super::map_programs::write_maps;
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
-use crate::base::process::{ProcessIdentity, signal_name};
+use crate::base::process::{self, ProcessIdentity, signal_name};
 use crate::base::{Error, Kind, Paths, Result, ResultExt, failpoint, keyring, trace};
 use crate::spec::idmap::{IdMap, IdRange};
 use crate::sys::process::{Forked, close_all_but, exit_now, fork, require_one_thread};
@@ -211,8 +211,8 @@ fn create() -> Result<()> {
     if uid_map.len() == 1 {
         return create_single(&uid_map, &gid_map);
     }
-    let (mut go_out, mut go_in) = pipe()?;
-    let (mut report_out, mut report_in) = pipe()?;
+    let (mut go_out, mut go_in) = io::pipe().context(|| "cannot make a pipe")?;
+    let (mut report_out, mut report_in) = io::pipe().context(|| "cannot make a pipe")?;
     let target = std::process::id();
     let helper = match fork().context(|| "cannot fork")? {
         Forked::Child => {
@@ -242,7 +242,7 @@ fn create() -> Result<()> {
     drop(go_in);
     let mut report = Vec::new();
     report_out.read_to_end(&mut report).context(|| "cannot read the id-map helper's report")?;
-    let ended = end_of(helper)?;
+    let ended = process::wait(helper).context(|| "cannot wait for the id-map helper")?;
     unshared.map_err(refused)?;
     if !report.is_empty() {
         let problem: crate::base::error::WireError =
@@ -256,16 +256,6 @@ fn create() -> Result<()> {
                 .hint("is the machine short of memory? try again"))
         }
         other => Err(Error::system(format!("the id-map helper ended without a report ({other:?})"))),
-    }
-}
-
-/// Waits for a child.
-fn end_of(pid: i32) -> Result<WaitStatus> {
-    loop {
-        match waitpid(nix::unistd::Pid::from_raw(pid), None) {
-            Err(Errno::EINTR) => {}
-            ended => return ended.context(|| "cannot wait for the id-map helper"),
-        }
     }
 }
 
@@ -296,11 +286,6 @@ fn create_single(uid_map: &IdMap, gid_map: &IdMap) -> Result<()> {
         fs::write(&path, text).context(|| format!("cannot write `{path}`"))?;
     }
     Ok(())
-}
-
-fn pipe() -> Result<(File, File)> {
-    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
-    Ok((File::from(read), File::from(write)))
 }
 
 /// The outer maps of a user, from `/etc/subuid` and `/etc/subgid`.

@@ -36,9 +36,9 @@ use super::kernel_fs::{
 };
 use super::plan::NewKind;
 use super::populate;
-use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal, take_streams};
+use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal};
 use super::rootfs::{MountPoint, Rootfs, attach};
-use crate::base::failpoint;
+use crate::base::{failpoint, streams};
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{StringArray, close_all_but, exec_fd, exit_now};
 use crate::sys::socket;
@@ -349,7 +349,7 @@ fn set_up_network_use(settings: BorrowedFd<'_>) {
 fn give_streams(streams: Streams, kernel_fs: &KernelFs, parent: BorrowedFd<'_>) -> io::Result<()> {
     rustix::process::setsid()?;
     match streams {
-        Streams::Pipes([stdin, stdout, stderr]) => take_streams(stdin, stdout, stderr),
+        Streams::Pipes([stdin, stdout, stderr]) => streams::take(stdin, stdout, stderr),
         Streams::Terminal(columns, rows) => {
             let terminal = new_terminal(kernel_fs.pts(), columns, rows)?;
             kernel_fs.show_console(terminal.slave.as_fd())?;

@@ -19,9 +19,11 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-use super::process::{ABOUT_TO_EXEC, PreparedProcess, ProcessPlan, Stage, new_terminal, take_streams};
+use rustix::process::WaitIdOptions;
+
+use super::process::{ABOUT_TO_EXEC, PreparedProcess, ProcessPlan, Stage, new_terminal};
 use super::rootfs::Rootfs;
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, process, streams};
 use crate::sys::process::{Cloned, Forked, clone3, clone3_into, close_all_but, exit_now};
 use crate::sys::socket;
 
@@ -78,22 +80,16 @@ pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams
     drop(entry);
     let mut child = None;
     let heard = hear(plan, ours.as_fd(), &mut child);
-    reap(&intermediate);
+    process::end(&intermediate.pidfd, WaitIdOptions::empty());
     match (heard, child) {
         (Ok(terminal), Some(child)) => Ok((child, terminal)),
         (heard, child) => {
             if let Some(child) = child {
-                let _ = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
-                reap(&child);
+                process::kill(&child);
             }
             heard.and(Err(Error::system("the process was not made")))
         }
     }
-}
-
-fn reap(process: &Cloned) {
-    let process = rustix::process::WaitId::PidFd(process.pidfd.as_fd());
-    let _ = rustix::process::waitid(process, rustix::process::WaitIdOptions::EXITED);
 }
 
 /// What the intermediate and the new process work with.
@@ -171,7 +167,7 @@ fn errno_of(error: &io::Error) -> Errno {
 fn give_streams(streams: EnterStreams, parent: BorrowedFd<'_>) -> io::Result<()> {
     rustix::process::setsid()?;
     match streams {
-        EnterStreams::Fds([stdin, stdout, stderr]) => take_streams(stdin, stdout, stderr),
+        EnterStreams::Fds([stdin, stdout, stderr]) => streams::take(stdin, stdout, stderr),
         EnterStreams::Terminal(columns, rows) => {
             let pts = Rootfs::current()?.devpts()?;
             let master = new_terminal(pts.as_fd(), columns, rows)?.take()?;

@@ -30,8 +30,8 @@ use super::kernel_fs::{self, KernelFsOptions, Masks, SharedSys};
 use super::plan::{DEVICES, LaunchPlan};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use super::sources::{c_pairs, detach, prepare_mount};
-use super::userns::{kill, write_maps};
-use crate::base::{Error, Result, ResultExt, failpoint, text};
+use super::userns::write_maps;
+use crate::base::{Error, Result, ResultExt, failpoint, process, text};
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::INIT_ROLE;
 use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
@@ -112,7 +112,7 @@ pub fn launch(
     match started {
         Ok(terminal) => Ok(Launched { init, terminal }),
         Err(error) => {
-            kill(&init);
+            process::kill(&init);
             Err(error)
         }
     }

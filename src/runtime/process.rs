@@ -26,7 +26,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::rootfs::Rootfs;
 use super::user::Identity;
-use crate::base::limits;
+use crate::base::{limits, poll, streams};
 use crate::sys::process::{StringArray, close_on_exec_from, exec, reset_signals, set_seccomp_filter};
 use crate::sys::socket;
 
@@ -258,9 +258,7 @@ fn give_streams_to(uid: Uid) {
 /// call is told by its closed end of the socket.
 fn die_with_parent(parent: BorrowedFd<'_>) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    let mut fds = [nix::poll::PollFd::new(parent, nix::poll::PollFlags::empty())];
-    nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO)?;
-    match fds[0].revents().is_some_and(|events| events.contains(nix::poll::PollFlags::POLLHUP)) {
+    match poll::is_hung_up(parent)? {
         true => Err(Errno::EPIPE.into()),
         false => Ok(()),
     }
@@ -376,21 +374,9 @@ impl NewTerminal {
     /// Makes the user's side this process's controlling terminal and standard streams. Returns the master side.
     pub(super) fn take(self) -> io::Result<OwnedFd> {
         rustix::process::ioctl_tiocsctty(&self.slave)?;
-        take_streams(&self.slave, &self.slave, &self.slave)?;
+        streams::take(&self.slave, &self.slave, &self.slave)?;
         Ok(self.master)
     }
-}
-
-/// Makes the three fds this process's standard streams.
-pub fn take_streams(
-    stdin: impl std::os::fd::AsFd,
-    stdout: impl std::os::fd::AsFd,
-    stderr: impl std::os::fd::AsFd,
-) -> io::Result<()> {
-    rustix::stdio::dup2_stdin(stdin)?;
-    rustix::stdio::dup2_stdout(stdout)?;
-    rustix::stdio::dup2_stderr(stderr)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! User namespaces and their maps.
 
 use std::fs::{self, File};
-use std::os::fd::AsFd;
 
 use nix::sched::CloneFlags;
 
-use crate::base::{Result, ResultExt};
+use crate::base::{Result, ResultExt, process};
 use crate::spec::idmap::IdMap;
-use crate::sys::process::{Cloned, Forked, clone3};
+use crate::sys::process::{Forked, clone3};
 
 /// Writes the maps of users and groups of a process that was made in a user namespace of its own.
 pub(super) fn write_maps(pid: i32, (uid_map, gid_map): &(IdMap, IdMap)) -> Result<()> {
@@ -33,15 +32,6 @@ pub(super) fn namespace_of(maps: &(IdMap, IdMap)) -> Result<File> {
     let path = format!("/proc/{}/ns/user", holder.pid);
     let namespace =
         write_maps(holder.pid, maps).and_then(|()| File::open(&path).context(|| format!("cannot open `{path}`")));
-    kill(&holder);
+    process::kill(&holder);
     namespace
-}
-
-/// Ends a child that is of no use.
-pub(super) fn kill(child: &Cloned) {
-    let _ = rustix::process::pidfd_send_signal(&child.pidfd, rustix::process::Signal::KILL);
-    let _ = rustix::process::waitid(
-        rustix::process::WaitId::PidFd(child.pidfd.as_fd()),
-        rustix::process::WaitIdOptions::EXITED,
-    );
 }

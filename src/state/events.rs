@@ -25,18 +25,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::base::error::if_absent;
 use crate::base::lock::{Lock, Mode};
-use crate::base::{Paths, Result, ResultExt, paths, time, trace};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::{Paths, Result, ResultExt, paths, poll, time, trace};
 use crate::spec::events::Event;
 
 /// The newest events.
@@ -219,21 +219,14 @@ fn wait(watch: &Inotify, until: Until<'_>) -> Result<bool> {
     let left = match until.time {
         Some(end) => match end.saturating_sub(nanoseconds()) {
             left if left <= 0 => return Ok(false),
-            left => Duration::from_nanos(left.unsigned_abs()).min(PATIENCE) + Duration::from_millis(1),
+            left => Duration::from_nanos(left.unsigned_abs()).min(PATIENCE),
         },
         None => PATIENCE,
     };
-    let mut fds = vec![PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
-    fds.extend(until.output.map(|output| PollFd::new(output, PollFlags::empty())));
-    match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(errno).context(|| "cannot wait for events"),
-    }
-    if fds
-        .get(1)
-        .and_then(PollFd::revents)
-        .is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP))
-    {
+    let mut fds = vec![PollFd::new(watch, PollFlags::IN)];
+    fds.extend(until.output.map(|output| PollFd::from_borrowed_fd(output, PollFlags::empty())));
+    poll::wait(&mut fds, Some(left)).context(|| "cannot wait for events")?;
+    if fds.get(1).is_some_and(|output| output.revents().intersects(PollFlags::ERR | PollFlags::HUP)) {
         return Ok(false);
     }
     match watch.read_events() {
@@ -299,6 +292,7 @@ mod tests {
     use super::*;
     use crate::base::publish::Staging;
     use crate::spec::events::{Action, Subject};
+    use std::os::fd::AsFd;
     use std::os::unix::fs::PermissionsExt;
 
     fn journal() -> (Journal, Staging) {

@@ -56,7 +56,6 @@ use sessions::Sessions;
 pub use crate::spec::container::{Container, ContainerConfig, LastRun, Status};
 pub use record::RunState;
 pub use volumes::Volumes;
-pub use watch::Watch;
 
 use crate::base::error::if_absent;
 use crate::base::id::Name;

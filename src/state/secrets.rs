@@ -14,8 +14,7 @@
 //! A secret is staged with its value and published under its id; under the lock its name is nobody else's. A new value
 //! of the name is a new secret, which is published before the old one is discarded: after a kill between the two there
 //! are two of the name, of which the one that was updated last counts, and the next change of the name takes the others
-//! away. Removing begins with the record: a directory without one is what a killed process has left, and the next change
-//! removes it. A container has a copy of the values that it was created with, which goes with it: changing or removing a secret
+//! away. A container has a copy of the values that it was created with, which goes with it: changing or removing a secret
 //! changes no container.
 
 use std::fs;
@@ -176,24 +175,12 @@ impl Secrets {
         }
     }
 
-    /// Not by way of the trash, where the value would lie for a while. The record goes first: without it there is no secret.
+    /// Takes it out of everybody's sight, and its value off the disk.
     fn discard(&self, secret: &Secret) -> Result<()> {
-        let directory = self.directory(&secret.id);
-        let record = directory.join(RECORD);
-        if_absent(fs::remove_file(&record)).at(&record, "cannot remove")?;
-        publish::sync_dir(&directory)?;
-        failpoint::here("secret.remove.recordless")?;
-        if_absent(fs::remove_dir_all(&directory)).at(&directory, "cannot remove").map(drop)
-    }
-
-    /// Removes what killed processes have left. Only under the lock.
-    fn sweep(&self) -> Result<()> {
-        let directory = self.paths.secrets();
-        for entry in fs::read_dir(&directory).at(&directory, "cannot list")?.flatten() {
-            if !entry.path().join(RECORD).exists() {
-                if_absent(fs::remove_dir_all(entry.path())).at(&entry.path(), "cannot remove")?;
-            }
-        }
+        publish::discard(&self.directory(&secret.id), &self.paths.trash(), Durability::Durable)?;
+        failpoint::here("secret.remove.discarded")?;
+        // What cannot be removed now (trees of other ids) is not of secrets.
+        let _ = publish::empty_trash(&self.paths.trash());
         Ok(())
     }
 
@@ -208,9 +195,7 @@ impl Secrets {
 
     fn lock(&self) -> Result<Lock> {
         paths::private_dir(&self.paths.secrets())?;
-        let lock = Lock::wait(&self.paths.secrets().with_extension("lock"), Mode::Exclusive)?;
-        self.sweep()?;
-        Ok(lock)
+        Lock::wait(&self.paths.secrets().with_extension("lock"), Mode::Exclusive)
     }
 }
 
@@ -286,12 +271,8 @@ mod tests {
         fs::create_dir(secrets.directory(&old.id)).unwrap();
         fs::write(secrets.directory(&old.id).join(RECORD), kept).unwrap();
         assert_eq!((secrets.find("key").unwrap(), secrets.list().unwrap().0.len()), (new.clone(), 1));
-        // As after a kill of who removes.
-        let half = secrets.directory("half");
-        fs::create_dir(&half).unwrap();
-        fs::write(half.join(VALUE), "left").unwrap();
-        assert_eq!(secrets.list_all().unwrap().0.len(), 2);
         secrets.remove(&new).unwrap();
-        assert_eq!((secrets.list().unwrap().0, half.exists()), (vec![], false));
+        assert_eq!(secrets.list_all().unwrap().0, []);
+        assert_eq!(fs::read_dir(secrets.paths.trash()).unwrap().count(), 0, "no value is left");
     }
 }

@@ -8,19 +8,17 @@
 //! Where the user has no inotify instance left (`fs.inotify.max_user_instances`), a waiter looks again after [`FALLBACK`].
 
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::{ContainerGuard, Containers};
 use crate::base::error::if_absent;
 use crate::base::lock::Lock;
-use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::base::{ContainerId, Error, Result, ResultExt, poll};
 
 /// The longest wait at once. What a record means depends on processes as well, and the end of one that holds nothing open
 /// is no change of a file.
@@ -119,11 +117,8 @@ impl Watch {
         let end = Instant::now() + longest.min(LONGEST);
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout) {
-                Ok(0) => return Ok(()),
-                Err(Errno::EINTR) => continue,
-                polled => drop(polled.context(|| "cannot wait for a change of a container")?),
+            if !poll::readable(inotify, Some(left)).context(|| "cannot wait for a change of a container")? {
+                return Ok(());
             }
             match inotify.read_events() {
                 // To read a record closes a file, too, and this process does so itself.

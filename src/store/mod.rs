@@ -89,9 +89,8 @@ use crate::sys::placement;
 pub use build_cache::{BuildCache, CacheRecord, CachedStep, MadeLayer, beyond_budget};
 pub use check::{Problem, Subject};
 pub use images::{ImageRecord, ListedImage, NewImage};
-pub use layers::{FinishedLayer, Layer, StagedLayer, SyncedLayers, stack};
+pub use layers::{FinishedLayer, Layer, StagedLayer, stack};
 pub use lists::{ListEntry, ListRecord, Origin, no_list};
-pub use removal::{Adding, Removed};
 
 /// The version of the format above.
 const VERSION: u32 = 1;

@@ -3,12 +3,12 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::poll::{PollFd, PollFlags};
 use rustix::process::WaitIdOptions;
 
-use super::exit_code;
 use super::protocol::{self, Reply};
 use crate::base::Paths;
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::process::exit_code;
 use crate::spec::container::ContainerConfig;
 use crate::spec::events::{Action, Event};
 use crate::state::events::Journal;
@@ -38,7 +38,7 @@ impl Added {
     pub(super) fn interests(&self) -> impl Iterator<Item = PollFd<'_>> {
         let outputs = if self.client.is_some() { &[][..] } else { &self.outputs };
         let fds = [self.process.pidfd.as_fd()].into_iter().chain(self.client.iter().map(AsFd::as_fd));
-        fds.chain(outputs.iter().map(AsFd::as_fd)).map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+        fds.chain(outputs.iter().map(AsFd::as_fd)).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
     }
 
     /// Notices the end of the process and of its client, and reads what nobody else does. False once the process has

@@ -15,11 +15,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use super::protocol::{self, CHUNK, Reply};
 use crate::base::error::WireError;
-use crate::base::{Error, Result, ResultExt, time, trace};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::{Error, Result, ResultExt, poll, time, trace};
 use crate::logs::{Place, Writer};
 use crate::spec::logs::Stream;
 
@@ -257,8 +256,8 @@ impl Attached {
     /// The clients to watch, and for what: those from whom something is taken now, and those for whom something waits.
     pub(super) fn clients_to_watch(&self) -> Vec<(usize, PollFlags)> {
         let interest = |index: usize| {
-            let reads = if self.listens_to(index) { PollFlags::POLLIN } else { PollFlags::empty() };
-            let writes = if self.clients[index].queue.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
+            let reads = if self.listens_to(index) { PollFlags::IN } else { PollFlags::empty() };
+            let writes = if self.clients[index].queue.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             (index, reads | writes)
         };
         (0..self.clients.len()).map(interest).filter(|(_, interest)| !interest.is_empty()).collect()
@@ -289,11 +288,11 @@ impl Attached {
 
     /// Appends what is to be watched; [`Attached::relay`] takes the answers in the same order.
     pub(super) fn interests<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
-        let reads = if self.holds_up() { PollFlags::empty() } else { PollFlags::POLLIN };
-        fds.extend(self.outputs.iter().map(|output| PollFd::new(output.file.as_fd(), reads)));
+        let reads = if self.holds_up() { PollFlags::empty() } else { PollFlags::IN };
+        fds.extend(self.outputs.iter().map(|output| PollFd::new(&output.file, reads)));
         if let Some(stdin) = &self.stdin {
-            let writes = if stdin.waiting.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
-            fds.push(PollFd::new(stdin.file.as_fd(), writes));
+            let writes = if stdin.waiting.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            fds.push(PollFd::new(&stdin.file, writes));
         }
     }
 
@@ -461,16 +460,11 @@ impl Attached {
     pub(super) fn linger(&mut self, limit: Option<Duration>, stop: BorrowedFd<'_>) {
         let until = limit.map(|limit| Instant::now() + limit);
         while !self.clients.is_empty() {
-            let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
-            fds.extend(self.clients.iter().map(|client| PollFd::new(client.socket(), PollFlags::POLLOUT)));
+            let mut fds = vec![PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+            fds.extend(self.clients.iter().map(|client| PollFd::from_borrowed_fd(client.socket(), PollFlags::OUT)));
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let timeout =
-                left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
-            match poll(&mut fds, timeout) {
-                Err(nix::errno::Errno::EINTR) => continue,
-                Ok(0) | Err(_) => return,
-                Ok(_) if fds[0].revents().is_some_and(|events| !events.is_empty()) => return,
-                Ok(_) => {}
+            if poll::wait(&mut fds, left).unwrap_or(0) == 0 || !fds[0].revents().is_empty() {
+                return;
             }
             self.clients.retain_mut(Client::flush);
         }

@@ -22,13 +22,13 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
-use rustix::process::{WaitId, WaitIdOptions};
+use rustix::process::WaitIdOptions;
 
-use crate::base::{Error, Result, ResultExt};
+use crate::base::{Error, Result, ResultExt, process};
 use crate::sys::process::{Cloned, Forked, clone3, close_all_but, exit_now, send_signal, signal_all_others};
 
 /// How often a signal is sent whose sender was killed.
@@ -105,12 +105,7 @@ fn send_from_inside(init: BorrowedFd<'_>, signal: i32) -> ! {
 
 /// The exit status of a child, once it has ended; none when it was killed.
 fn status_of(child: &Cloned) -> Option<i32> {
-    loop {
-        match rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED) {
-            Err(rustix::io::Errno::INTR) => {}
-            status => return status.ok()??.exit_status(),
-        }
-    }
+    process::end(&child.pidfd, WaitIdOptions::empty())?.exit_status()
 }
 
 /// Returns when a pass over `/proc` has found every process of the namespace of `init` stopped.

@@ -8,12 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::poll::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, WaitIdOptions, kill_process_group};
 
-use super::exit_code;
 use super::protocol::{self, Reply};
 use crate::base::error::WireError;
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::process::{self, exit_code};
+use crate::base::streams::{null, pipe};
 use crate::base::{Error, Result, ResultExt, time};
 use crate::spec::health::{HealthState, OUTPUT, Plan, Probe};
 use crate::sys::process::Cloned;
@@ -80,13 +81,12 @@ impl Monitor {
     /// Begins a check: `enter` starts its process with these streams. Returns when it is to be over; an error when the
     /// process could not be started, which [`Monitor::fail`] takes.
     pub(super) fn begin(&mut self, enter: impl FnOnce([OwnedFd; 3]) -> Result<Cloned>) -> Result<Instant> {
-        let null = std::fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?;
-        let (output, theirs) =
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).context(|| "cannot make a pipe")?;
+        let null = null()?;
+        let (output, theirs) = pipe()?;
         rustix::io::ioctl_fionbio(&output, true).context(|| "cannot set up a pipe")?;
         let errors = theirs.try_clone().context(|| "cannot share a pipe")?;
         let (start, began) = (time::now(), Instant::now());
-        let process = enter([null.into(), theirs, errors])?;
+        let process = enter([null, theirs, errors])?;
         let printed = Printed::default();
         self.checking = Some(Checking { process, output: Some(output), printed, start, began, late: false });
         Ok(began + self.plan.timeout)
@@ -97,7 +97,7 @@ impl Monitor {
         let fds = self.checking.iter().flat_map(|checking| {
             [checking.process.pidfd.as_fd()].into_iter().chain(checking.output.iter().map(AsFd::as_fd))
         });
-        fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+        fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
     }
 
     /// The time of the check is over.
@@ -111,14 +111,9 @@ impl Monitor {
     /// Reads what the check prints and notices its end. With the end, whether the container has just become unhealthy.
     pub(super) fn tend(&mut self, buffer: &mut [u8]) -> Option<bool> {
         let checking = self.checking.as_mut()?;
-        let ended = rustix::process::waitid(
-            rustix::process::WaitId::PidFd(checking.process.pidfd.as_fd()),
-            WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT,
-        );
+        let ended = process::end(&checking.process.pidfd, WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
         checking.read(buffer);
-        if matches!(ended, Ok(None) | Err(rustix::io::Errno::INTR)) {
-            return None;
-        }
+        ended?;
         let mut checking = self.checking.take()?;
         // Before it is reaped: until then its group has its number.
         checking.kill();

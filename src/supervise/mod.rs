@@ -65,10 +65,8 @@ mod turn;
 mod unions;
 
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
-
-use rustix::process::{WaitId, WaitIdOptions};
 
 pub use ids::ContainerIds;
 pub use settings::apply;
@@ -165,19 +163,4 @@ fn take_lock(containers: &Containers, id: &ContainerId) -> Result<Option<Contain
 
 fn this_process() -> Result<ProcessIdentity> {
     ProcessIdentity::of(std::process::id() as i32).ok_or_else(|| Error::system("cannot read `/proc/self/stat`"))
-}
-
-/// The status of an ended child as a shell sees it; `None` while it runs (with NOHANG).
-fn exit_code(pidfd: BorrowedFd<'_>, options: WaitIdOptions) -> Option<i32> {
-    let status = loop {
-        match rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | options) {
-            Err(rustix::io::Errno::INTR) => {}
-            status => break status.ok()??,
-        }
-    };
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Some(code),
-        (None, Some(signal)) => Some(128 + signal),
-        (None, None) => None,
-    }
 }

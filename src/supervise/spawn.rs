@@ -11,7 +11,7 @@ use rustix::mount::{MountAttrFlags, OpenTreeFlags};
 
 use super::protocol::{Reply, send_reply};
 use crate::base::error::WireError;
-use crate::base::{Error, Paths, Result, ResultExt, failpoint, trace};
+use crate::base::{Error, Paths, Result, ResultExt, failpoint, streams, trace};
 use crate::rootless::outer;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{
@@ -54,8 +54,7 @@ fn become_supervisor(paths: &Paths, control: &OwnedFd) -> Result<std::convert::I
     // The directory in which the user typed the command must not stay busy.
     rustix::process::chdir("/").context(|| "cannot change to the root directory")?;
     let program = read_only_program()?;
-    let null = File::options().read(true).write(true).open("/dev/null").context(|| "cannot open `/dev/null`")?;
-    crate::runtime::process::take_streams(&null, &null, &null).context(|| "cannot leave the standard streams")?;
+    streams::leave()?;
     // Everything else of the command, its pipes above all, must not be kept open by us.
     let program = above(program.as_fd(), 10)?;
     let socket = above(control.as_fd(), 10)?;

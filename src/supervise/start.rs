@@ -14,6 +14,7 @@ use super::network::{self, Networked};
 use super::protocol::Launch;
 use super::sockets::address;
 use super::{account, devices, give, prepare, secrets, unions};
+use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
 use crate::runtime::launch::{Launched, Resources, launch};
@@ -152,12 +153,11 @@ struct OurEnds {
 
 /// stdin, stdout and stderr for the container, and our ends. Without `-i`, stdin is /dev/null.
 fn pipes(stdin: bool) -> Result<([OwnedFd; 3], OurEnds)> {
-    let pipe = || nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe");
     let (out_read, out_write) = pipe()?;
     let (err_read, err_write) = pipe()?;
     let (in_read, in_write) = match stdin {
         true => pipe().map(|(read, write)| (read, Some(write)))?,
-        false => (OwnedFd::from(fs::File::open("/dev/null").context(|| "cannot open `/dev/null`")?), None),
+        false => (null()?, None),
     };
     Ok(([in_read, out_write, err_write], OurEnds { stdin: in_write, stdout: out_read, stderr: err_read }))
 }

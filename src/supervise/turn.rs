@@ -11,15 +11,16 @@ use super::attached::Client;
 use super::health::Monitor;
 use super::life::{Ending, Supervisor};
 use super::network::{self, Networked};
+use super::prepare;
 use super::protocol::{self, Exec, Hello, NetworkChange, PROTOCOL, Reply, Request};
 use super::sockets::peer_of;
 use super::timers::Timer;
-use super::{exit_code, prepare};
 use crate::base::error::WireError;
 use crate::base::id::random_hex;
-use crate::base::process::{ProcessIdentity, ends_within};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::Durability;
-use crate::base::{Error, Result, private, time};
+use crate::base::{Error, Result, poll, private, time};
 use crate::runtime::enter::{self, EnterStreams};
 use crate::runtime::launch;
 use crate::spec::container::ContainerConfig;
@@ -96,13 +97,9 @@ impl Supervisor {
 
     /// Waits for anything to happen, or for nothing to.
     fn wait(&self) -> Ready {
-        use nix::poll::{PollFd, PollFlags, PollTimeout};
         let deaf = self.timers.is_set(Timer::Listen);
-        let listens = if deaf { PollFlags::empty() } else { PollFlags::POLLIN };
-        let mut fds = vec![
-            PollFd::new(self.listener.as_fd(), listens),
-            PollFd::new(self.terminations.as_fd(), PollFlags::POLLIN),
-        ];
+        let listens = if deaf { PollFlags::empty() } else { PollFlags::IN };
+        let mut fds = vec![PollFd::new(&self.listener, listens), PollFd::new(&self.terminations, PollFlags::IN)];
         let run = self.run.as_ref();
         let init = run.map(|run| run.init.pidfd.as_fd());
         let file_server = run.and_then(|run| run.file_server.as_ref()).map(|server| server.pidfd.as_fd());
@@ -111,7 +108,7 @@ impl Supervisor {
         let file_server_at = init_at + usize::from(init.is_some());
         let network_at = file_server_at + usize::from(file_server.is_some());
         let single = init.iter().chain(&file_server).chain(&network);
-        fds.extend(single.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        fds.extend(single.map(|fd| PollFd::new(fd, PollFlags::IN)));
         fds.extend(run.iter().flat_map(|run| run.added.iter().flat_map(Added::interests)));
         fds.extend(run.iter().flat_map(|run| run.monitor.iter().flat_map(Monitor::interests)));
         let first_attached = fds.len();
@@ -119,27 +116,26 @@ impl Supervisor {
         let first_client = fds.len();
         // Not those whose input waits for the container: their next message would wake us for nothing.
         let clients = self.attached.clients_to_watch();
-        fds.extend(clients.iter().map(|(at, interest)| PollFd::new(self.attached.client(*at).socket(), *interest)));
+        fds.extend(
+            clients
+                .iter()
+                .map(|(at, interest)| PollFd::from_borrowed_fd(self.attached.client(*at).socket(), *interest)),
+        );
         let retry = self.network.as_ref().and_then(Networked::retry_at);
         let due = [self.timers.next(), self.attached.stalled_at(), retry].into_iter().flatten().min();
-        let left = |due: Option<Instant>| {
-            due.map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
-        };
-        let timeout = |left: Option<Duration>| {
-            left.map_or(PollTimeout::NONE, |left| PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX))
-        };
+        let left = |due: Option<Instant>| due.map(|at| at.saturating_duration_since(Instant::now()));
         let long = left(due).is_none_or(|left| left > SETTLE);
-        let polled = nix::poll::poll(&mut fds, timeout(if long { Some(SETTLE) } else { left(due) }));
-        if polled.is_err_and(|errno| errno != nix::errno::Errno::EINTR) {
+        let polled = poll::wait(&mut fds, if long { Some(SETTLE) } else { left(due) });
+        if polled.is_err() {
             // No memory, or a limit that somebody has lowered (prlimit(1)): not again at once.
             std::thread::sleep(PAUSE);
         }
-        if polled == Ok(0) && long {
+        if polled.is_ok_and(|ready| ready == 0) && long {
             // Straight to sleep: what runs in between is mapped again.
             let _ = crate::sys::memory::release_program_pages();
-            let _ = nix::poll::poll(&mut fds, timeout(left(due)));
+            let _ = poll::wait(&mut fds, left(due));
         }
-        let happened = |at: usize| fds[at].revents().is_some_and(|events| !events.is_empty());
+        let happened = |at: usize| !fds[at].revents().is_empty();
         Ready {
             listener: happened(0),
             terminations: happened(1),

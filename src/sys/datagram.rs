@@ -9,8 +9,6 @@ use std::ptr;
 
 /// How many datagrams one call receives at most.
 pub const SLOTS: usize = 16;
-/// Room before each datagram, for headers that will be put there.
-pub const HEADROOM: usize = 128;
 /// Control messages of one datagram, in words: coalesced size, traffic class, packet info of both families, an extended
 /// error with the address of its sender.
 const CONTROL: usize = 32;
@@ -41,7 +39,7 @@ pub struct Inbox {
 impl Inbox {
     /// For datagrams of at most `size` bytes.
     pub fn new(size: usize) -> Self {
-        Self { bytes: vec![0; SLOTS * (HEADROOM + size)], size, received: Vec::with_capacity(SLOTS) }
+        Self { bytes: vec![0; SLOTS * size], size, received: Vec::with_capacity(SLOTS) }
     }
 
     /// Receives what there is, at most [`SLOTS`] datagrams; how many. What does not fit is lost.
@@ -50,10 +48,9 @@ impl Inbox {
         let mut names = [MaybeUninit::<libc::sockaddr_storage>::zeroed(); SLOTS];
         let mut controls = [[0u64; CONTROL]; SLOTS];
         let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; SLOTS];
-        let slots = self.bytes.chunks_exact_mut(HEADROOM + self.size);
+        let slots = self.bytes.chunks_exact_mut(self.size);
         for (part, slot) in parts.iter_mut().zip(slots) {
-            let body = slot.get_mut(HEADROOM..).unwrap_or_default();
-            *part = libc::iovec { iov_base: body.as_mut_ptr().cast(), iov_len: body.len() };
+            *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
         }
         // SAFETY: all zeros is a valid mmsghdr: null pointers with zero lengths.
         let mut messages: [libc::mmsghdr; SLOTS] = unsafe { mem::zeroed() };
@@ -108,15 +105,8 @@ impl Inbox {
 
     /// What a datagram carries.
     pub fn payload(&self, datagram: &Datagram) -> &[u8] {
-        let start = datagram.slot * (HEADROOM + self.size) + HEADROOM;
+        let start = datagram.slot * self.size;
         self.bytes.get(start..start + datagram.length).unwrap_or_default()
-    }
-
-    /// The same with `room` bytes before it, at most [`HEADROOM`].
-    pub fn with_room(&mut self, datagram: &Datagram, room: usize) -> &mut [u8] {
-        let start = datagram.slot * (HEADROOM + self.size) + HEADROOM;
-        let end = start + datagram.length;
-        self.bytes.get_mut(start - room.min(HEADROOM)..end).unwrap_or_default()
     }
 }
 
@@ -135,8 +125,6 @@ pub struct SendError {
     pub info: u32,
     /// The sender of the ICMP message.
     pub offender: Option<IpAddr>,
-    /// Where the datagram was sent.
-    pub destination: Option<SocketAddr>,
     /// How much of the datagram's payload is in the buffer.
     pub length: usize,
 }
@@ -164,7 +152,7 @@ pub fn receive_error(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Op
     // SAFETY: the kernel has filled the header in, and what it points to is still there.
     let beside = unsafe { Beside::read(&message) };
     let error = beside.error.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Some(SendError { length, destination: beside.from, ..error }))
+    Ok(Some(SendError { length, ..error }))
 }
 
 /// How a datagram is sent.
@@ -366,7 +354,6 @@ fn extended_error(data: &[u8]) -> Option<SendError> {
         code,
         info: u32::from_ne_bytes([i0, i1, i2, i3]),
         offender: decoded(offender).map(|address| address.ip()),
-        destination: None,
         length: 0,
     })
 }
@@ -447,8 +434,6 @@ mod tests {
             assert_eq!(inbox.payload(&third), [3; 3]);
             assert_eq!(third.from, Some(a.local_addr().unwrap()));
             assert_eq!(third.to, Some(address.parse().unwrap()));
-            inbox.with_room(&third, 2)[..2].fill(0xff);
-            assert_eq!(inbox.with_room(&third, 2), [0xff, 0xff, 3, 3, 3]);
             assert_eq!(inbox.payload(&inbox.received()[2]), [2; 3]);
             assert_eq!(inbox.receive(b.as_fd()).unwrap(), 4);
             assert_eq!(inbox.receive(b.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -490,14 +475,13 @@ mod tests {
         for address in ["127.0.0.1", "::1"] {
             let (a, b) = pair(address);
             keep_errors(a.as_fd(), address == "::1").unwrap();
-            let gone = b.local_addr().unwrap();
             drop(b);
             send(a.as_fd(), b"anybody there", Sending::default()).unwrap();
             let mut buffer = [0; 100];
             let error = receive_error(a.as_fd(), &mut buffer).unwrap().unwrap();
             assert_eq!((error.errno, error.is_icmp), (libc::ECONNREFUSED, true));
             assert_eq!((error.kind, error.code), if address == "::1" { (1, 4) } else { (3, 3) });
-            assert_eq!((error.offender, error.destination), (Some(address.parse().unwrap()), Some(gone)));
+            assert_eq!(error.offender, Some(address.parse().unwrap()));
             assert_eq!(&buffer[..error.length], b"anybody there");
             assert!(receive_error(a.as_fd(), &mut buffer).unwrap().is_none());
         }

@@ -1,4 +1,4 @@
-//! Every step of a command may be its last, or fail: the failpoints of `coracle::base::failpoint` are gone through one after
+//! Every step of a command may be its last, or fail: the failpoints of `coracle::testing::base::failpoint` are gone through one after
 //! the other. Each time the command tells why it failed, and everything is in order afterwards.
 //!
 //! Which steps a command passes is found out by a run that traces them. A scenario goes through those of its subject; with
@@ -9,7 +9,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-use coracle::base::failpoint::{Effect, FILE, PASSED, POINTS};
+use coracle::testing::base::failpoint::{Effect, FILE, PASSED, POINTS};
 
 use crate::crash::kill_netd;
 use crate::support::env::Env;

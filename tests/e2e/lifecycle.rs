@@ -318,6 +318,23 @@ fn wait_gives_exit_codes() {
 }
 
 #[test]
+fn wait_ends_with_the_first_condition_and_the_first_container() {
+    let env = ready!(busybox);
+    env.run_detached("--name one IMAGE sleep 1000");
+    env.run_detached("--name two IMAGE sleep 1000");
+    let either = env.command("wait -i 10ms --condition paused --condition exited one").spawn();
+    env.coracle("pause one").succeeds();
+    either.wait().succeeds().stdout_is("-1\n");
+    env.coracle("unpause one").succeeds();
+    let first = env.command("wait --exit-first-match one two").spawn();
+    env.coracle("kill two").succeeds();
+    first.wait().succeeds().stdout_is("137\n");
+    assert_eq!(env.status("one"), "running");
+    env.coracle("wait --condition next-exit --condition paused one").fails().explains();
+    env.coracle("wait -i soon one").fails().explains();
+}
+
+#[test]
 fn wait_for_one_that_is_removed_when_it_ends() {
     let env = ready!(busybox);
     env.run_detached("--rm --name one IMAGE sh -c 'while [ ! -e /go ]; do sleep 0.05; done; exit 11'");

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use coracle::net::protocol::Join;
-use coracle::spec::network::{Mac, Network, Wish};
+use coracle::testing::net::Join;
+use coracle::testing::spec::network::{Mac, Network, Wish};
 
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use coracle::net::protocol::Join;
-use coracle::spec::network::{Mac, Network, Protocol, PublishedPort, Wish};
+use coracle::testing::net::Join;
+use coracle::testing::spec::network::{Mac, Network, Protocol, PublishedPort, Wish};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, bind, recv, send, socket,
 };

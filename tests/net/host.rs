@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
 
-use coracle::net::protocol::Join;
-use coracle::net::table::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
-use coracle::spec::network::{Network, Protocol, PublishedPort, Wish};
+use coracle::testing::net::Join;
+use coracle::testing::net::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
+use coracle::testing::spec::network::{Network, Protocol, PublishedPort, Wish};
 
 use super::laptop::{Container, HOST, kill_netd, network, wait_for, wish};
 use super::outside::{connect, datagrams, without_netfilter};

@@ -9,14 +9,14 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use coracle::base::id::Name;
-use coracle::base::{ContainerId, Paths, Result};
-use coracle::net::client::Membership;
-use coracle::net::netd::Running;
-use coracle::net::protocol::Join;
-use coracle::spec::network::Joined;
-use coracle::spec::network::{FORMAT, Network, Subnet, Wish};
-use coracle::sys::process::{Forked, exit_now, fork};
+use coracle::testing::base::Name;
+use coracle::testing::base::{ContainerId, Paths, Result};
+use coracle::testing::net::Join;
+use coracle::testing::net::Membership;
+use coracle::testing::net::Running;
+use coracle::testing::spec::network::Joined;
+use coracle::testing::spec::network::{FORMAT, Network, Subnet, Wish};
+use coracle::testing::sys::{Forked, exit_now, fork};
 use nix::sched::{CloneFlags, setns, unshare};
 
 static AREA: OnceLock<PathBuf> = OnceLock::new();
@@ -210,6 +210,6 @@ pub fn netd() -> Option<i32> {
         let line = fs::read(entry.path().join("cmdline")).ok()?;
         let state = fs::read_to_string(entry.path().join("stat")).ok()?;
         let dead = state.rsplit(") ").next()?.starts_with(['Z', 'X']);
-        (line.starts_with(coracle::net::netd::ROLE.as_bytes()) && !dead).then_some(pid)
+        (line.starts_with(coracle::testing::net::ROLE.as_bytes()) && !dead).then_some(pid)
     })
 }

@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use coracle::base::error::Kind;
-use coracle::net::client::Membership;
-use coracle::net::protocol::Join;
-use coracle::spec::network::{Protocol, Publish, PublishedPort, Rate, Wish};
+use coracle::testing::base::Kind;
+use coracle::testing::net::Join;
+use coracle::testing::net::Membership;
+use coracle::testing::spec::network::{Protocol, Publish, PublishedPort, Rate, Wish};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::process::{Pid, Signal, kill_process};

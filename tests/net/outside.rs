@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use coracle::base::Paths;
-use coracle::base::error::Kind;
-use coracle::net::networks::Networks;
-use coracle::net::protocol::Join;
-use coracle::spec::network::{Protocol, PublishedPort, Wish};
+use coracle::testing::base::Kind;
+use coracle::testing::base::Paths;
+use coracle::testing::net::Join;
+use coracle::testing::net::Networks;
+use coracle::testing::spec::network::{Protocol, PublishedPort, Wish};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
@@ -57,7 +57,7 @@ pub fn the_outside_is_as_the_host_sees_it() {
     assert_eq!(a.run(|| connect(nowhere, 80)).unwrap_err().raw_os_error(), native);
 }
 
-pub fn publishing(name: &str, network: &coracle::spec::network::Network, host_port: u16) -> Join {
+pub fn publishing(name: &str, network: &coracle::testing::spec::network::Network, host_port: u16) -> Join {
     let port = PublishedPort { host_ip: None, host_port, container_port: 80, protocol: Protocol::Tcp };
     Join { ports: vec![port.into()], ..wish(name, &[network]) }
 }
@@ -303,7 +303,8 @@ fn ask_through(socket: &UdpSocket, name: &str) -> (u8, Vec<[u8; 4]>) {
 
 pub fn an_updated_network_asks_other_resolvers() {
     // Nobody listens there: the answer is a failure, and comes at once.
-    let network = coracle::spec::network::Network { dns_servers: vec![HOST[1].parse().unwrap()], ..network("one", 1) };
+    let network =
+        coracle::testing::spec::network::Network { dns_servers: vec![HOST[1].parse().unwrap()], ..network("one", 1) };
     let paths = paths();
     let definitions = Paths::networks_in(&paths.data);
     std::fs::create_dir_all(&definitions).unwrap();
@@ -312,7 +313,7 @@ pub fn an_updated_network_asks_other_resolvers() {
     let resolver = UdpSocket::bind((HOST[0], 53)).unwrap();
     resolver.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     assert_eq!(ask(&a, "host.example"), (2, Vec::new()));
-    let add = |network: &mut coracle::spec::network::Network| {
+    let add = |network: &mut coracle::testing::spec::network::Network| {
         network.dns_servers.push(HOST[0].parse().unwrap());
         Ok(())
     };
@@ -336,7 +337,7 @@ pub fn names_are_known_on_their_networks() {
         assert_eq!(ask(&c, "c"), (0, vec![v4(&c)]));
         assert_eq!(ask(&a, "c").1, Vec::<[u8; 4]>::new());
         b.membership
-            .connect(&two, &coracle::spec::network::Wish::default(), std::os::fd::AsFd::as_fd(&b.netns))
+            .connect(&two, &coracle::testing::spec::network::Wish::default(), std::os::fd::AsFd::as_fd(&b.netns))
             .unwrap();
         assert_eq!(ask(&b, "c"), (0, vec![v4(&c)]));
         b.membership.disconnect(&two.name, std::os::fd::AsFd::as_fd(&b.netns)).unwrap();
@@ -406,13 +407,13 @@ pub fn without_netfilter() {
         end(libc::SECCOMP_RET_ERRNO | libc::EPROTONOSUPPORT as u32),
         end(libc::SECCOMP_RET_ALLOW),
     ];
-    coracle::sys::process::set_seccomp_filter(&filter, 0).unwrap();
+    coracle::testing::sys::set_seccomp_filter(&filter, 0).unwrap();
 }
 
 pub fn without_a_device_there_are_neighbours() {
     without_device();
     let network = network("one", 1);
-    let inner = coracle::spec::network::Network { internal: true, ..super::laptop::network("inner", 2) };
+    let inner = coracle::testing::spec::network::Network { internal: true, ..super::laptop::network("inner", 2) };
     let mut a = Container::start(&publishing("a", &network, 0)).unwrap();
     let b = Container::start(&wish("b", &[&network])).unwrap();
     let said = a.membership.cut_off().unwrap().chain();

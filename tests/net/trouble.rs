@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use coracle::sys::process::{Forked, exit_now, fork};
+use coracle::testing::sys::{Forked, exit_now, fork};
 use nix::sched::{CloneFlags, setns};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
@@ -196,7 +196,7 @@ pub fn others_keep_room_for_connections() {
     let limit = rustix::process::Rlimit { current: Some(768), maximum: Some(768) };
     rustix::process::setrlimit(files, limit).unwrap();
     // Nobody reads what goes there.
-    let (_void, void) = coracle::sys::tun::create().unwrap();
+    let (_void, void) = coracle::testing::sys::create().unwrap();
     for line in [format!("link set {void} up"), format!("route add 198.18.0.0/15 dev {void}")] {
         assert!(std::process::Command::new("ip").args(line.split(' ')).status().unwrap().success(), "{line}");
     }

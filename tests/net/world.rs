@@ -14,14 +14,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use coracle::net::handler::{
+use coracle::testing::net::TcpPorts;
+use coracle::testing::net::packet::{self, Flags, Ip, Transport};
+use coracle::testing::net::{
     Context, Handler, Holder, Interest, Link, Offload, Outside, Policy, Sockets, Token, Wakes,
 };
-use coracle::net::packet::{self, Flags, Ip, Transport};
-use coracle::net::tcp::{Limits, TPROXY_PORT, Tcp};
-use coracle::net::tcp_ports::TcpPorts;
-use coracle::spec::network;
-use coracle::sys::tun;
+use coracle::testing::net::{Limits, TPROXY_PORT, Tcp};
+use coracle::testing::spec::network;
+use coracle::testing::sys as tun;
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::epoll;
 use rustix::net::{AddressFamily, Protocol, SocketFlags, SocketType, socket_with};

@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 
-use coracle::base::ContainerId;
 use coracle::engine::archives::import::{self, ImportRequest};
 use coracle::engine::archives::load::{self, LoadRequest};
 use coracle::engine::archives::save::{self, Output, SaveRequest};
@@ -22,11 +21,12 @@ use coracle::engine::{
     attach, create, df, events, exec, history, images, inspect, kill, logs, ps, rmi, run, settings, start, stats, top,
     usage, wait,
 };
-use coracle::net::networks::NewNetwork;
-use coracle::spec::image::{ImageRequest, PullPolicy};
-use coracle::spec::namespaces::NetworkRequest;
-use coracle::spec::network::Wish;
-use coracle::spec::resources::Resources;
+use coracle::testing::base::ContainerId;
+use coracle::testing::net::NewNetwork;
+use coracle::testing::spec::NetworkRequest;
+use coracle::testing::spec::Resources;
+use coracle::testing::spec::network::Wish;
+use coracle::testing::spec::{ImageRequest, PullPolicy};
 
 use crate::stage::{Scene, eventually, pull_request};
 
@@ -139,7 +139,7 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
 
     files_of(scene, name);
     stop::stop(engine, name, How::default()).unwrap();
-    assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    assert_eq!(wait::wait(engine, name, &[]).unwrap(), Some(3));
     files_of(scene, name);
     stop::restart(engine, name, How::default(), &mut |_| ()).unwrap();
     eventually("it has printed again", || printed(scene, name) == "ready\nready\n");
@@ -149,7 +149,7 @@ fn created_and_started(scene: &Scene, image: &str, name: &str) {
         attach::attach(engine, name, terminal).ok()
     });
     assert!(end.is_none_or(|end| end == End::Exited(3)), "{end:?}");
-    assert_eq!(wait::wait(engine, name, wait::Condition::NotRunning).unwrap(), 3);
+    assert_eq!(wait::wait(engine, name, &[]).unwrap(), Some(3));
     remove(scene, name);
 }
 
@@ -225,7 +225,7 @@ fn changes(scene: &Scene, image: &str, user: usize) {
     let id = in_background(scene, image, &former);
     settings::rename(engine, &former, &name).unwrap();
     let update = settings::Update {
-        restart: Some(coracle::spec::restart::RestartPolicy::Always),
+        restart: Some(coracle::testing::spec::RestartPolicy::Always),
         ..settings::Update::default()
     };
     assert_eq!(settings::update(engine, &name, &update).unwrap(), id);
@@ -233,7 +233,7 @@ fn changes(scene: &Scene, image: &str, user: usize) {
     assert!(exec::exec(engine, &name, &echo("x"), None).is_err());
     settings::set_paused(engine, &name, false).unwrap();
     let mut told = 0;
-    let mut sink = |event: Option<coracle::spec::events::Event>| {
+    let mut sink = |event: Option<coracle::testing::spec::Event>| {
         told += usize::from(event.is_some_and(|event| event.id == id.as_str()));
         Ok(())
     };
@@ -272,7 +272,7 @@ fn echo(word: &str) -> ExecRequest {
 
 fn printed(scene: &Scene, name: &str) -> String {
     let mut text = String::new();
-    let mut sink = |_: &logs::Source, entry: coracle::spec::logs::Entry| {
+    let mut sink = |_: &logs::Source, entry: coracle::testing::spec::Entry| {
         text.push_str(&entry.text);
         Ok(())
     };

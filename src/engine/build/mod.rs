@@ -39,21 +39,20 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use std::os::fd::AsFd;
 
 use self::context::Context;
 use self::events::{Event, Numbers, Watcher};
 pub use self::jobs::ImageFormat;
 use self::jobs::PutImage;
-pub use self::prune::{Pruned, Usage, prune, usage};
+pub use self::prune::{Usage, prune, usage};
 use self::run_step::Surroundings;
 use self::solve::{Build, Built, Failure};
 use self::stages::{Wanted, Wrong, plan};
 pub(super) use self::unpack::UnpackContext;
-use crate::base::{Error, Result, ResultExt, text};
+use crate::base::poll::{PollFd, PollFlags};
+use crate::base::{Error, Result, ResultExt, poll, text};
 use crate::dockerfile::{Diagnostic, Dockerfile, Position, parse};
 use crate::engine::Engine;
 use crate::engine::worker;
@@ -263,9 +262,9 @@ fn interruptible(build: &Build<'_>) -> Result<std::sync::Arc<Built>, Failure> {
     let (done, ended) = std::io::pipe().context(|| "cannot make a pipe")?;
     let built = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut fds = [PollFd::new(file.as_fd(), PollFlags::POLLIN), PollFd::new(done.as_fd(), PollFlags::POLLIN)];
-            while poll(&mut fds, PollTimeout::NONE) == Err(nix::errno::Errno::EINTR) {}
-            if fds[0].any() == Some(true) {
+            let mut fds = [PollFd::new(&file, PollFlags::IN), PollFd::new(&done, PollFlags::IN)];
+            let _ = poll::wait(&mut fds, None);
+            if !fds[0].revents().is_empty() {
                 // It has been heard: it must not end this process later, before the reason is told.
                 let _ = file.read_signal();
                 build.cancel();

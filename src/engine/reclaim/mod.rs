@@ -2,7 +2,6 @@
 
 pub(super) mod check;
 
-use std::fs::File;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Engine;
 use super::rmi::layers_in_use;
 use super::worker::{self, Given, Job, Place};
-use crate::base::{Paths, Result, ResultExt, publish};
+use crate::base::{Paths, Result, ResultExt, publish, streams};
 use crate::rootless::outer;
 use crate::state::Containers;
 use crate::store::Store;
@@ -43,9 +42,7 @@ impl Job for Reclaim {
                 // Not a job of this terminal, and no holder of the caller's pipes.
                 let _ = rustix::process::setsid();
                 let _ = rustix::process::chdir("/");
-                if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-                    let _ = crate::runtime::process::take_streams(&null, &null, &null);
-                }
+                let _ = streams::leave();
                 let done = outer::enter(paths).and_then(|()| in_outer(paths, self.age));
                 outer::forget_dead_keepers(paths);
                 outer::forget_keeper(paths);

@@ -1,11 +1,8 @@
 //! The worker's own side: hears the request, goes where it must be, does it, reports. See the parent module.
 
-use std::fs::File;
-use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::value::RawValue;
 
@@ -13,7 +10,7 @@ use super::protocol::{self, Event, Hello, Message, Teller};
 use super::{Given, Place};
 use crate::base::error::WireError;
 use crate::base::id::random_bytes;
-use crate::base::{Error, Paths, Result, ResultExt, failpoint, fault_log, limits, lock, trace};
+use crate::base::{Error, Paths, Result, ResultExt, failpoint, fault_log, limits, lock, poll, streams, trace};
 use crate::rootless::outer;
 use crate::sys::process::{close_all_but, exit_now};
 
@@ -36,8 +33,7 @@ pub fn main() -> u8 {
 fn take_socket() -> Result<UnixStream> {
     close_all_but(&[]).context(|| "cannot close the caller's files")?;
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).context(|| "cannot keep the socket")?;
-    let null = File::open("/dev/null").context(|| "cannot open `/dev/null`")?;
-    rustix::stdio::dup2_stdin(&null).context(|| "cannot leave the standard input")?;
+    rustix::stdio::dup2_stdin(streams::null()?).context(|| "cannot leave the standard input")?;
     Ok(socket.into())
 }
 
@@ -109,7 +105,7 @@ fn end_with(caller: UnixStream, paths: Paths) -> Result<()> {
     die_with_caller()?;
     let watch = move || {
         // Hanging up is reported unasked.
-        while poll(&mut [PollFd::new(&caller.as_fd(), PollFlags::empty())], None) == Err(rustix::io::Errno::INTR) {}
+        let _ = poll::hung_up(&caller);
         outer::forget_keeper(&paths);
         exit_now(1)
     };

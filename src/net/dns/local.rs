@@ -108,7 +108,7 @@ mod tests {
     fn containers_are_found_and_everything_else_is_relayed() {
         use message::{TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_PTR};
         const MX: u16 = 15;
-        let mut table = Table::new();
+        let mut table = Table::default();
         let front = fixtures::network('a', "front", &["10.1.0.0/24", "fd00:1::/64"]);
         let inner =
             crate::spec::network::Network { internal: true, ..fixtures::network('b', "inner", &["10.2.0.0/24"]) };

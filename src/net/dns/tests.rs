@@ -79,7 +79,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(servers: Vec<SocketAddr>) -> Self {
-        let mut table = Table::new();
+        let mut table = Table::default();
         let network = fixtures::network('a', "net", &["127.5.0.0/16"]);
         assert_eq!(fixtures::enter(&mut table, '1', "web", &network, &[]).ipv4.unwrap().addr().to_string(), CONTAINER);
         let mut dns = Dns::new(Resolv { servers });

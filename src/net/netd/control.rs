@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 
 use super::router_threads::Job;
@@ -13,7 +12,7 @@ use super::{Netd, context};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::private::check_peer;
-use crate::base::{ContainerId, Error, Result, failpoint, trace};
+use crate::base::{ContainerId, Error, Result, failpoint, poll, trace};
 use crate::net::handler::{Context, Handler, Interest, Token, Wakes};
 use crate::net::protocol::{Counters, Join, MAX_MESSAGE, PROTOCOL, Reply, Request, receive_request, send_reply};
 use crate::net::router::Plug;
@@ -340,11 +339,7 @@ impl Netd {
 /// Reports to every supervisor that connects, for a moment, why netd cannot serve.
 pub fn refuse(listener: &OwnedFd, error: &WireError) {
     let mut buffer = vec![0; MAX_MESSAGE];
-    let refusal = Timespec { tv_sec: 0, tv_nsec: REFUSAL.subsec_nanos().into() };
-    let readable = |fd: &OwnedFd| {
-        let mut fds = [PollFd::new(fd, PollFlags::IN)];
-        poll(&mut fds, Some(&refusal)).is_ok_and(|ready| ready > 0)
-    };
+    let readable = |fd: &OwnedFd| poll::readable(fd, Some(REFUSAL)).unwrap_or(false);
     while readable(listener) {
         let Ok(socket) = accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return };
         if check_peer(socket.as_fd()).is_ok()

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use super::ROLE;
-use crate::base::{Error, Paths, Result, ResultExt, trace};
+use crate::base::{Error, Paths, Result, ResultExt, process, streams, trace};
 use crate::sys::process::{Forked, StringArray, close_on_exec_from, exec_fd, exit_now, fork, place_at};
 
 /// The descriptor of the listening socket in netd.
@@ -47,8 +47,7 @@ pub fn spawn(
             exit_now(0);
         }
         Forked::Parent(pid) => {
-            let pid = nix::unistd::Pid::from_raw(pid);
-            while nix::sys::wait::waitpid(pid, None) == Err(nix::errno::Errno::EINTR) {}
+            let _ = process::wait(pid);
             Ok(())
         }
     }
@@ -64,10 +63,7 @@ fn become_netd(
     rustix::process::setsid()?;
     rustix::process::chdir("/")?;
     crate::base::keyring::renew()?;
-    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
+    streams::leave().map_err(std::io::Error::other)?;
     // Moves them out of the way of the numbers that netd uses.
     let (program, listener) = (above(program)?, above(listener)?);
     let router = router.map(above).transpose()?;

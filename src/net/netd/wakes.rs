@@ -8,8 +8,10 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::base::poll;
 
 use crate::net::handler::{Interest, Token, Wakes};
 
@@ -36,11 +38,8 @@ impl Epoll {
             None => self.take(events, timeout),
             // `epoll::wait` rounds up to milliseconds; ppoll(2) does not.
             Some(left) => {
-                let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
-                match poll(&mut fds, Some(&timespec(left))) {
-                    Ok(_) | Err(rustix::io::Errno::INTR) => self.take(events, Some(Duration::ZERO)),
-                    Err(errno) => Err(errno.into()),
-                }
+                poll::readable(&self.fd, Some(left))?;
+                self.take(events, Some(Duration::ZERO))
             }
         }
     }

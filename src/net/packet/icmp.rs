@@ -170,8 +170,6 @@ pub enum Refusal {
     Prohibited,
     /// It is longer than this many bytes, and must not be fragmented.
     TooBig(u32),
-    /// It passed too many routers.
-    Expired,
     /// What another router or host said of the packet that this one became, of the same family.
     Relayed {
         /// The type of the message.
@@ -217,7 +215,6 @@ impl Refusal {
             Self::TooBig(mtu) => (3, 4, mtu.min(0xffff)),
             Self::HostDown => (3, 7, 0),
             Self::Prohibited => (3, 13, 0),
-            Self::Expired => (11, 0, 0),
             Self::Relayed { kind, code, value } => (kind, code, value),
         }
     }
@@ -230,7 +227,6 @@ impl Refusal {
             Self::Host | Self::HostDown => (1, 3, 0),
             Self::Port => (1, 4, 0),
             Self::TooBig(mtu) => (2, 0, mtu),
-            Self::Expired => (3, 0, 0),
             // The next header is not recognized; the value points at its number.
             Self::Protocol => (4, 1, next_header_at),
             Self::Relayed { kind, code, value } => (kind, code, value),

@@ -25,8 +25,10 @@ mod udp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-pub use fragment::{REASSEMBLY_TIMEOUT, Reassembly, split};
-pub use icmp::{Echo, Icmp, Quoted, Refusal, echo_reply, echo_request, refuse};
+pub use fragment::{Reassembly, split};
+#[cfg(test)]
+pub use icmp::Quoted;
+pub use icmp::{Echo, Icmp, Refusal, echo_reply, echo_request, refuse};
 pub use ip::{Envelope, Headers, Ip, Transport};
 pub use offload::{VNET_HEADER, decode, encode};
 pub use tcp::{Flags, Options, Segment, Tcp};

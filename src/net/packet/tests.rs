@@ -6,6 +6,7 @@ use std::time::Instant;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::fragment::REASSEMBLY_TIMEOUT;
 use super::*;
 use crate::net::handler::{Holder, Offload, Segments};
 

@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-pub use names::{Found, Upstream};
+pub use names::Upstream;
 pub use policy::{HOST_GATEWAY_V4, HOST_GATEWAY_V6};
 use pool::{Pool, Refusal};
 
@@ -94,11 +94,6 @@ struct Member {
 }
 
 impl Table {
-    /// Without networks.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Reserves the addresses of containers that are about to rejoin.
     pub fn awaiting(awaited: BTreeMap<ContainerId, Vec<IpAddr>>) -> Self {
         Self { awaited, ..Self::default() }

@@ -25,7 +25,7 @@ fn enter(table: &mut Table, digit: char, name: &str, networks: Vec<(Network, Wis
 fn a_member_is_given_what_it_needs_on_every_network() {
     let (a, b) = (network('a', "a", &["172.17.0.0/16", "fd00:a::/64"]), network('b', "b", &["172.18.0.0/16"]));
     let b = Network { internal: true, ..b };
-    let mut table = Table::new();
+    let mut table = Table::default();
     let endpoints = enter(&mut table, '1', "web", [plain(&a), plain(&b)].concat());
     let [first, second] = &endpoints[..] else { panic!("{endpoints:?}") };
     assert_eq!(first.interface, "eth0");
@@ -49,7 +49,7 @@ fn a_member_is_given_what_it_needs_on_every_network() {
 #[test]
 fn wishes_are_granted_or_refused_with_a_reason() {
     let a = network('a', "a", &["172.17.0.0/16"]);
-    let mut table = Table::new();
+    let mut table = Table::default();
     let wish = Wish {
         ipv4: Some("172.17.5.5".parse().unwrap()),
         mac: Some("02:00:00:00:00:01".parse().unwrap()),
@@ -90,7 +90,7 @@ fn wishes_are_granted_or_refused_with_a_reason() {
 #[test]
 fn a_join_that_fails_half_way_leaves_nothing() {
     let (a, b) = (network('a', "a", &["10.1.0.0/24"]), network('b', "b", &["10.2.0.0/24"]));
-    let mut table = Table::new();
+    let mut table = Table::default();
     let impossible = Wish { ipv4: Some("10.9.9.9".parse().unwrap()), ..Wish::default() };
     assert!(table.join(&join('1', "web", vec![(a.clone(), Wish::default()), (b, impossible)])).is_err());
     assert_eq!((table.networks().count(), table.owner(ip("10.1.0.2"))), (0, None));
@@ -101,7 +101,7 @@ fn a_join_that_fails_half_way_leaves_nothing() {
 #[test]
 fn networks_that_share_addresses_do_not_live_together() {
     let (a, b) = (network('a', "a", &["10.1.0.0/16"]), network('b', "b", &["10.1.5.0/24"]));
-    let mut table = Table::new();
+    let mut table = Table::default();
     enter(&mut table, '1', "web", plain(&a));
     assert!(table.join(&join('2', "db", plain(&b))).unwrap_err().message().contains("network `a`, which is in use"));
     table.leave(&id('1'));
@@ -112,7 +112,7 @@ fn networks_that_share_addresses_do_not_live_together() {
 #[test]
 fn networks_come_and_go_while_a_member_runs() {
     let (a, b) = (network('a', "a", &["10.1.0.0/24"]), network('b', "b", &["10.2.0.0/24"]));
-    let mut table = Table::new();
+    let mut table = Table::default();
     enter(&mut table, '1', "web", plain(&a));
     let endpoint = table.connect(&id('1'), &b, &Wish { aliases: vec!["www".into()], ..Wish::default() }).unwrap();
     assert_eq!((endpoint.interface.as_str(), endpoint.aliases.len()), ("eth1", 1));
@@ -126,7 +126,7 @@ fn networks_come_and_go_while_a_member_runs() {
 #[test]
 fn after_a_crash_everyone_gets_back_what_it_had() {
     let a = network('a', "a", &["10.1.0.0/16"]);
-    let mut table = Table::new();
+    let mut table = Table::default();
     let before = enter(&mut table, '7', "web", plain(&a));
     let addresses = before.iter().flat_map(addresses).collect::<Vec<_>>();
     let gone = vec![ip("10.1.0.3")];
@@ -146,7 +146,7 @@ fn after_a_crash_everyone_gets_back_what_it_had() {
 #[test]
 fn names_are_those_of_the_networks_of_the_one_who_asks() {
     let (a, b) = (network('a', "Front", &["10.1.0.0/24", "fd00:1::/64"]), network('b', "back", &["10.2.0.0/24"]));
-    let mut table = Table::new();
+    let mut table = Table::default();
     let alias = |name: &str| Wish { aliases: vec![name.into()], ..Wish::default() };
     enter(&mut table, '1', "web", vec![(a.clone(), alias("www"))]);
     enter(&mut table, '2', "db", vec![(b.clone(), alias("Store"))]);
@@ -192,7 +192,7 @@ fn questions_go_to_the_resolvers_of_who_asks() {
     let a = network('a', "a", &["10.1.0.0/24"]);
     let b = Network { dns_servers: vec![ip("9.9.9.9")], ..network('b', "b", &["10.2.0.0/24"]) };
     let inner = Network { internal: true, ..network('c', "c", &["10.3.0.0/24"]) };
-    let mut table = Table::new();
+    let mut table = Table::default();
     enter(&mut table, '1', "one", plain(&a));
     enter(&mut table, '2', "two", [plain(&a), plain(&b)].concat());
     enter(&mut table, '3', "three", plain(&inner));
@@ -222,7 +222,7 @@ fn host(own: &[&str]) -> HostAddresses {
 #[test]
 fn the_host_is_called_by_what_it_has() {
     let a = network('a', "a", &["10.1.0.0/24", "fd00:1::/64"]);
-    let mut table = Table::new();
+    let mut table = Table::default();
     enter(&mut table, '1', "one", plain(&a));
     let calls = |table: &Table| {
         [("10.1.0.2", IpAddr::V4(HOST_GATEWAY_V4)), ("fd00:1::2", IpAddr::V6(HOST_GATEWAY_V6))]
@@ -247,7 +247,7 @@ fn loopback_is_a_choice_and_never_leads_to_others_ports() {
         .map(|((name, digit), n)| network(digit, name, &[&format!("10.{n}.0.0/24"), &format!("fd00:{n}::/64")]));
     let [a, b, c] = &networks.collect::<Vec<_>>()[..] else { panic!() };
     let wish = |host_loopback| Wish { host_loopback, ..Wish::default() };
-    let mut table = Table::new();
+    let mut table = Table::default();
     table.set_host_addresses(host(&["192.0.2.10"]));
     // The container's setting, the network's, the default: the first one that is set counts.
     let opened = Network { host_loopback: Some(true), ..c.clone() };
@@ -312,7 +312,7 @@ fn the_way_out_is_open_but_for_what_is_nobodys_business() {
     let a = network('a', "a", &["10.1.0.0/24", "fd00:1::/64"]);
     let b = network('b', "b", &["10.2.0.0/24"]);
     let inner = Network { internal: true, ..network('c', "c", &["10.3.0.0/24"]) };
-    let mut table = Table::new();
+    let mut table = Table::default();
     enter(&mut table, '1', "one", plain(&a));
     enter(&mut table, '2', "two", plain(&b));
     enter(&mut table, '3', "three", plain(&inner));

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 
 use crate::net::handler::{Link, Offload};
 use crate::net::packet::{self, Envelope, Headers, Pair};
-use crate::sys::datagram::HEADROOM;
 
 /// The most datagrams in one GSO packet, as in the kernel (UDP_MAX_SEGMENTS before Linux 6.9).
 const MAX_SEGMENTS: usize = 64;
+/// Room before the payload, for the longest headers.
+const HEADROOM: usize = 128;
 /// The most payload of one GSO packet; leaves room for any headers.
 const MAX_PAYLOAD: usize = 65_000;
 

@@ -123,11 +123,13 @@ impl Udp {
     }
 
     /// How many flows there are.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.flows.len()
     }
 
     /// Whether there are none.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.flows.is_empty()
     }

@@ -1,17 +1,15 @@
 //! More than one id: newuidmap and newgidmap, /etc/subuid and /etc/subgid, and whether a map can really be written.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::unistd::Pid;
-
 use super::Check;
 use super::machine::{Machine, Packages, read, shell_path};
 use super::probe::unshare_user;
-use crate::base::text;
+use crate::base::{process, text};
 use crate::rootless::accounts::{SubidEntry, accounts, subid_entries, subid_ranges};
 use crate::spec::idmap::IdMap;
 use crate::sys::process::{Forked, exit_now, fork};
@@ -197,8 +195,8 @@ fn run_helper(program: &Path, pid: i32, map: &IdMap) -> Result<(), String> {
 
 /// Calls `act` with the pid of a child that waits in a new user namespace; `None` when it could not make one.
 fn with_user_namespace<T>(act: impl FnOnce(i32) -> T) -> io::Result<Option<T>> {
-    let (mut ready_out, mut ready_in) = pipe()?;
-    let (mut end_out, end_in) = pipe()?;
+    let (mut ready_out, mut ready_in) = io::pipe()?;
+    let (mut end_out, end_in) = io::pipe()?;
     match fork()? {
         Forked::Child => {
             drop(end_in);
@@ -216,15 +214,10 @@ fn with_user_namespace<T>(act: impl FnOnce(i32) -> T) -> io::Result<Option<T>> {
                 Err(error) => Err(error),
             };
             drop(end_in);
-            nix::sys::wait::waitpid(Pid::from_raw(child), None)?;
+            process::wait(child)?;
             result
         }
     }
-}
-
-fn pipe() -> io::Result<(File, File)> {
-    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-    Ok((File::from(read), File::from(write)))
 }
 
 #[cfg(test)]

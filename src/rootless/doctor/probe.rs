@@ -6,9 +6,8 @@ use std::io::{self, Read, Write};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
 
+use crate::base::process;
 use crate::sys::process::{Forked, exit_now, fork};
 
 /// One thing to try, and how to say it: ``cannot {name}``.
@@ -53,7 +52,7 @@ pub fn in_child(steps: &[Step<'_>]) -> io::Result<Option<Refusal>> {
             drop(answer);
             let mut said = Vec::new();
             let read = report.read_to_end(&mut said);
-            waitpid(Pid::from_raw(child), None)?;
+            process::wait(child)?;
             read?;
             Ok(refusal(steps, &said))
         }

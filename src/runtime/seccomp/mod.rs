@@ -26,6 +26,5 @@ mod syscalls;
 #[cfg(test)]
 mod tests;
 
-pub use bpf::{MAX_INSTRUCTIONS, SockFilter};
-pub use compile::{compile, compile_for};
-pub use profile::{Action, Arch, Comparison, Condition, Filter, Host, Profile, Rule, kernel_version};
+pub use compile::compile;
+pub use profile::Profile;

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
+use super::bpf::SockFilter;
 use super::bpf::interpreter::{Data, run};
+use super::compile::compile_for;
 use super::profile::{Action, Arch, Comparison, Condition, Filter, Host, Profile, Rule, row_of};
 use super::syscalls::{NONE, SYSCALLS};
-use super::{SockFilter, compile_for};
 use crate::spec::capabilities::{CapSet, Capability};
 
 const X32_BIT: u32 = 0x4000_0000;

@@ -82,7 +82,8 @@ use serde::{Deserialize, Serialize};
 use super::Union;
 use crate::base::lock::Lock;
 use crate::base::sandbox::{Access, Sandbox};
-use crate::base::{Error, Result, ResultExt, failpoint, fault_log};
+use crate::base::streams::pipe;
+use crate::base::{Error, Result, ResultExt, failpoint, fault_log, poll, process};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3, close_on_exec_from, exec_fd, exit_now, inherited_fd};
 use layer::LayerDir;
 use ops::Server;
@@ -132,7 +133,7 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
         })?;
     let mount = mount_device(&device)?;
     failpoint::here("fused.mounted")?;
-    let (status, theirs) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).context(|| "cannot make a pipe")?;
+    let (status, theirs) = pipe()?;
     let argv = arguments(union, options)?;
     let env = StringArray::new([] as [&str; 0]).context(|| "cannot make an environment")?;
     let server = match clone3(CloneFlags::empty()).context(|| "cannot start the file system's server")? {
@@ -150,7 +151,7 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
     match read_status(&status, Instant::now() + PATIENCE) {
         Ok(answer) if answer == READY => Ok((mount, server)),
         answer => {
-            kill(&server);
+            process::kill(&server);
             let answer = answer?;
             match answer.is_empty() {
                 true => Err(Error::system("the file system's server ended before it served")),
@@ -162,20 +163,14 @@ pub fn mount_with(union: &Union, options: &Options, program: &File) -> Result<(O
 
 /// Reads the server's status until it closes the pipe.
 fn read_status(status: &OwnedFd, deadline: Instant) -> Result<String> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let failed = || "cannot hear the file system's server";
     let mut answer = Vec::new();
     let mut buffer = [0; 512];
     while answer.len() < MAX_STATUS {
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(status.as_fd(), PollFlags::POLLIN)], timeout) {
-            Err(nix::errno::Errno::EINTR) => continue,
-            Ok(0) => {
-                return Err(still_in_use());
-            }
-            polled => polled.context(failed)?,
-        };
+        if !poll::readable(status, Some(left)).context(failed)? {
+            return Err(still_in_use());
+        }
         match rustix::io::read(status, &mut buffer) {
             Ok(0) => break,
             Ok(length) => answer.extend_from_slice(&buffer[..length]),
@@ -184,13 +179,6 @@ fn read_status(status: &OwnedFd, deadline: Instant) -> Result<String> {
         }
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-/// Kills a server that does not serve.
-fn kill(server: &Cloned) {
-    let _ = rustix::process::pidfd_send_signal(&server.pidfd, rustix::process::Signal::KILL);
-    let pidfd = rustix::process::WaitId::PidFd(server.pidfd.as_fd());
-    let _ = rustix::process::waitid(pidfd, rustix::process::WaitIdOptions::EXITED);
 }
 
 /// Mounts a FUSE device with the options of a union: open to all users, permissions checked by the kernel.
