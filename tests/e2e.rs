@@ -50,6 +50,8 @@ mod isolation;
 mod lifecycle;
 #[path = "e2e/limits.rs"]
 mod limits;
+#[path = "e2e/log_drivers.rs"]
+mod log_drivers;
 #[path = "e2e/login.rs"]
 mod login;
 #[path = "e2e/manifests.rs"]
@@ -88,6 +90,8 @@ mod run_terminal;
 mod secrets;
 #[path = "e2e/selection.rs"]
 mod selection;
+#[path = "e2e/services.rs"]
+mod services;
 #[path = "e2e/settings.rs"]
 mod settings;
 #[path = "e2e/store.rs"]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::Writer;
+use crate::base::Result;
 use crate::spec::container::ContainerConfig;
 use crate::spec::logging::{LogDriver, TagFacts, tag};
 use crate::spec::variables::name;
@@ -77,6 +79,18 @@ impl Place {
             }
             None if logging.driver == LogDriver::Journald => Self::Journal(journal_fields(config)),
             None => Self::Nowhere,
+        }
+    }
+}
+
+impl Place {
+    /// Fails where nothing could be kept: the user has named a file that cannot be written, or there is no journal. The file
+    /// in the container's own directory is made when there is something to write.
+    pub fn check(&self, directory: &Path) -> Result<()> {
+        match self {
+            Self::File(place) if place.path.starts_with(directory) => Ok(()),
+            Self::Nowhere => Ok(()),
+            place => Writer::open(place).map(drop),
         }
     }
 }

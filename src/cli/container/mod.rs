@@ -9,6 +9,7 @@ pub mod exec;
 pub mod exists;
 pub mod export;
 pub mod healthcheck;
+mod handover;
 pub mod kill;
 pub mod list;
 mod list_podman;

@@ -37,8 +37,8 @@ pub struct PodmanContainer {
     static_dir: String,
     #[serde(rename = "OCIRuntime")]
     oci_runtime: &'static str,
-    conmon_pid_file: &'static str,
-    pid_file: &'static str,
+    conmon_pid_file: String,
+    pid_file: String,
     name: String,
     restart_count: u32,
     driver: &'static str,
@@ -127,7 +127,7 @@ struct PodmanHostConfig {
     cgroup_manager: &'static str,
     cgroup_mode: &'static str,
     #[serde(rename = "ContainerIDFile")]
-    container_id_file: &'static str,
+    container_id_file: String,
     log_config: LogConfig,
     network_mode: String,
     port_bindings: network::Bindings,
@@ -216,8 +216,8 @@ fn report(container: &Container, docker: ContainerReport, paths: &Paths, manifes
         hosts_path: docker.hosts_path,
         static_dir: paths.container(&config.id).display().to_string(),
         oci_runtime: "coracle",
-        conmon_pid_file: "",
-        pid_file: "",
+        conmon_pid_file: container::shown(config.lifecycle.files.supervisor.as_ref()),
+        pid_file: container::shown(config.lifecycle.files.pid.as_ref()),
         name: container.name.to_string(),
         restart_count: docker.restart_count,
         driver: docker.driver,
@@ -297,10 +297,10 @@ fn config_of(config: &ContainerConfig, docker: Config) -> PodmanConfig {
         healthcheck_on_failure_action: docker.healthcheck_on_failure_action.unwrap_or("none"),
         create_command: None,
         umask: "0022",
-        timeout: 0,
+        timeout: config.lifecycle.timeout,
         stop_timeout: config.lifecycle.stop_timeout,
         passwd: true,
-        sd_notify_mode: "container",
+        sd_notify_mode: config.lifecycle.sdnotify.name(),
         secrets: docker.secrets,
     }
 }

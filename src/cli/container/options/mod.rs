@@ -56,6 +56,9 @@ pub struct CreateOptions {
     /// Give the container a name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Remove the container that has the name, if there is one
+    #[arg(long)]
+    pub replace: bool,
     #[command(flatten)]
     pub image: image::ImageOptions,
     #[command(flatten)]
@@ -99,7 +102,7 @@ impl CreateOptions {
             namespaces,
             storage: self.storage.group(around)?,
             security: self.security.group(around)?,
-            lifecycle: self.lifecycle.group()?,
+            lifecycle: self.lifecycle.group(around, self.cidfile.as_deref())?,
             health: self.health.group()?,
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
@@ -123,7 +126,7 @@ mod tests {
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
-    use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
+    use crate::spec::lifecycle::{Chosen, LifecycleRequest, PidFiles, SdNotify, StopSignal};
     use crate::spec::logging::{LogDriver, Logging};
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
@@ -220,6 +223,9 @@ mod tests {
             "--cgroupns=host",
             "--cgroup-conf",
             "memory.high=1M",
+            "--timeout=9",
+            "--sdnotify=conmon",
+            "--pidfile=pid",
             "--log-driver=k8s-file",
             "--log-opt",
             "max-size=1k",
@@ -278,6 +284,9 @@ mod tests {
                 stop_timeout: 3,
                 chosen: Chosen { stop_signal: false, stop_timeout: true },
                 restart: RestartPolicy::No,
+                timeout: 9,
+                sdnotify: SdNotify::Conmon,
+                files: PidFiles { cid: None, pid: Some("/work/pid".into()), supervisor: None },
             },
             health: HealthRequest {
                 check: Some(HealthCheck {
