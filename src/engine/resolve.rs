@@ -2,11 +2,12 @@
 //! to decide its part.
 
 use super::request::CreateRequest;
-use crate::base::Result;
+use crate::base::{Error, Result};
 use crate::base::id::{ContainerId, Name};
 use crate::oci::ImageConfig;
 use crate::spec::container::{ContainerConfig, FORMAT};
 use crate::spec::image::ImageOrigin;
+use crate::spec::lifecycle::SdNotify;
 use crate::spec::namespaces::Namespaces;
 
 /// What the decision needs besides the request and the image.
@@ -35,6 +36,11 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
     let hostname = facts.hostname.as_deref().unwrap_or_else(|| facts.id.short());
     let other_owners = namespaces.user.shifts() || facts.recorded_owners;
     let mut labels = image.labels.clone();
+    let health = request.health.resolve(image)?;
+    if request.lifecycle.sdnotify == SdNotify::Healthy && health.plan().is_none() {
+        return Err(Error::usage("--sdnotify=healthy needs a health check")
+            .hint("the image has none: give one with --health-cmd"));
+    }
     labels.extend(request.labels.clone());
     Ok(ContainerConfig {
         format: FORMAT,
@@ -46,7 +52,7 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         storage: request.storage.resolve(image, other_owners, facts.volume_names)?,
         security: request.security.clone(),
         lifecycle: request.lifecycle.resolve(image)?,
-        health: request.health.resolve(image)?,
+        health,
         resources: request.resources.clone(),
         cgroups: request.cgroups.clone(),
         logging: request.logging.clone(),

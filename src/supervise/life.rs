@@ -68,6 +68,8 @@ pub(super) struct Supervisor {
     pub(super) timers: Timers,
     pub(super) ending: Ending,
     backoff: Backoff,
+    /// Somebody wanted it to end, and did not just kill it (`rm -f`).
+    pub(super) was_stopped: bool,
     /// Room for the record of the end; none for a `--rm` container, which leaves none.
     reserve: Option<publish::Reserve>,
     pub(super) terminations: OwnedFd,
@@ -201,6 +203,7 @@ impl Supervisor {
                     timers: Timers::default(),
                     ending: Ending::Policy,
                     backoff: Backoff::default(),
+                    was_stopped: false,
                     reserve,
                     terminations,
                     buffer: vec![0; MAX_MESSAGE],
@@ -454,6 +457,7 @@ impl Supervisor {
     /// Asks the run to end, and makes sure after `patience` milliseconds; never when that is negative.
     pub(super) fn stop(&mut self, signal: i32, patience: i64) {
         failpoint::pass("supervisor.stop_heard");
+        self.was_stopped |= self.run.is_some() && (signal, patience) != (libc::SIGKILL, 0);
         if self.run.is_some() && !self.state.stopping {
             self.state.stopping = true;
             // The caller that cannot be told, because the disk is full, sees it run to its end.

@@ -20,13 +20,13 @@ use crate::base::error::WireError;
 use crate::base::id::random_hex;
 use crate::base::poll::{PollFd, PollFlags};
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
-use crate::base::publish::Durability;
+use crate::base::publish::{self, Durability};
 use crate::base::{Error, Result, poll, private, time};
 use crate::runtime::enter::{self, EnterStreams};
 use crate::runtime::launch;
 use crate::spec::container::ContainerConfig;
 use crate::spec::events::Action;
-use crate::spec::health::{HealthStatus, OnFailure};
+use crate::spec::health::{HealthStatus, LogDestination, OnFailure};
 use crate::spec::namespaces::NetworkMode;
 use crate::state::secrets::variables;
 use crate::state::sessions::{Session, Sessions};
@@ -411,7 +411,7 @@ impl Supervisor {
         }
         let Some(mut monitor) = self.run.as_mut().and_then(|run| run.monitor.take()) else { return };
         if !monitor.is_checking() {
-            let argv = monitor.plan().argv.clone();
+            let argv = monitor.argv();
             let exec = Exec { argv, env: Vec::new(), user: None, cwd: None, terminal: None, privileged: false };
             let begun = monitor.begin(|streams| Ok(self.enter(&exec, EnterStreams::Fds(streams))?.0));
             let failed = begun.map(|until| self.timers.set(Timer::CheckTimeout, until));
@@ -439,12 +439,17 @@ impl Supervisor {
     /// A check has been made: records what it has found, and acts on it.
     fn checked(&mut self, became_unhealthy: bool) {
         let Some(monitor) = self.run.as_ref().and_then(|run| run.monitor.as_ref()) else { return };
-        let action = monitor.plan().on_failure;
+        let action = monitor.action();
         let health = monitor.state().clone();
-        if self.state.health.as_ref().map(|health| health.status) != Some(health.status) {
+        let tells = self.config.health.log.destination == LogDestination::Events;
+        if tells || self.state.health.as_ref().map(|health| health.status) != Some(health.status) {
             self.record(self.event(Action::HealthStatus).with_detail(health.status.word()));
         }
         let healthy = health.status == HealthStatus::Healthy;
+        if let LogDestination::Directory(directory) = &self.config.health.log.destination {
+            let path = directory.join(format!("{}-healthcheck.log", self.config.id));
+            let _ = publish::json(&path, &health, Durability::Volatile);
+        }
         self.state.health = Some(health);
         self.timers.set(Timer::Check, monitor.next_at());
         if let (true, Some(notifier)) = (healthy, &mut self.notifier) {

@@ -103,7 +103,7 @@ impl CreateOptions {
             storage: self.storage.group(around)?,
             security: self.security.group(around)?,
             lifecycle: self.lifecycle.group(around, self.cidfile.as_deref())?,
-            health: self.health.group()?,
+            health: self.health.group(around.cwd)?,
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
             logging: self.logging.group(around)?,
@@ -122,7 +122,7 @@ mod tests {
     use crate::oci::config::HealthCheck;
     use crate::spec::capabilities::CapSet;
     use crate::spec::cgroups::{Cgroups, Mode};
-    use crate::spec::health::{HealthRequest, OnFailure};
+    use crate::spec::health::{HealthLog, HealthRequest, OnFailure, Startup};
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
@@ -202,6 +202,9 @@ mod tests {
             "--health-start-interval=4ms",
             "--health-retries=5",
             "--health-on-failure=kill",
+            "--health-startup-cmd=up",
+            "--health-startup-retries=3",
+            "--health-max-log-count=7",
             "--security-opt",
             "no-new-privileges",
             "--security-opt=seccomp=unconfined",
@@ -298,6 +301,8 @@ mod tests {
                     retries: 5,
                 }),
                 on_failure: OnFailure::Kill,
+                startup: Some(Startup { test: vec!["CMD-SHELL".into(), "up".into()], retries: 3, ..Startup::default() }),
+                log: HealthLog { count: Some(7), ..HealthLog::default() },
             },
             resources: Resources {
                 nano_cpus: Some(500_000_000),
@@ -368,6 +373,8 @@ mod tests {
             (&["--health-retries=-1", "x"], "--health-retries cannot be negative"),
             (&["--health-interval=30", "x"], "invalid argument `30` for `--health-interval`"),
             (&["--health-on-failure=panic", "x"], "invalid argument `panic`"),
+            (&["--health-startup-retries=2", "x"], "--health-startup-cmd"),
+            (&["--health-log-destination=/nowhere", "x"], "no such directory"),
             (&["-m", "1m", "x"], "Minimum memory limit allowed is 6MB"),
             (&["--memory=x", "x"], "invalid argument `x` for `--memory`"),
             (&["--cpus=9999", "x"], "range of CPUs is from 0.01"),
