@@ -96,6 +96,8 @@ mod services;
 mod settings;
 #[path = "e2e/store.rs"]
 mod store;
+#[path = "e2e/streams.rs"]
+mod streams;
 #[path = "e2e/userns.rs"]
 mod userns;
 #[path = "e2e/volumes.rs"]
