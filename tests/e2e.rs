@@ -46,6 +46,8 @@ mod images;
 mod inspect_format;
 #[path = "e2e/isolation.rs"]
 mod isolation;
+#[path = "e2e/kills.rs"]
+mod kills;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
 #[path = "e2e/limits.rs"]
