@@ -8,6 +8,7 @@ use crate::oci::ImageConfig;
 use crate::spec::container::{ContainerConfig, FORMAT};
 use crate::spec::image::ImageOrigin;
 use crate::spec::lifecycle::SdNotify;
+use crate::spec::logging::LogDriver;
 use crate::spec::namespaces::Namespaces;
 
 /// What the decision needs besides the request and the image.
@@ -42,6 +43,10 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
             .hint("the image has none: give one with --health-cmd"));
     }
     labels.extend(request.labels.clone());
+    if request.logging.driver == LogDriver::Passthrough && request.process.tty {
+        return Err(Error::usage("conflicting options: --tty and --log-driver=passthrough")
+            .hint("the program has the streams of the command itself, and no terminal of its own"));
+    }
     Ok(ContainerConfig {
         format: FORMAT,
         creator: None,

@@ -31,7 +31,12 @@ impl Handed {
         let least = handover.numbers.iter().max().map_or(3, |highest| highest.saturating_add(1)).min(HIGHEST + 1);
         let control = match least {
             3 => control,
-            least => above(&control, least)?,
+            least => {
+                let moved = above(&control, least)?;
+                // Now: its number is about to be given away.
+                drop(control);
+                moved
+            }
         };
         match Self::of(handover, fds, least) {
             Ok(handed) => Ok((control, handed)),
