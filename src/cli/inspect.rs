@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::base::{Error, Kind, Result, text};
 use crate::cli::context::{Context, Persona};
-use crate::cli::network::go_names::for_template;
+use crate::cli::go_names::for_template;
 use crate::cli::template::Format;
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};

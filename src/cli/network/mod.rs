@@ -2,7 +2,6 @@
 
 pub mod change;
 pub mod create;
-pub mod go_names;
 pub mod inspect;
 pub mod list;
 pub mod remove;
