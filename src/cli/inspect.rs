@@ -1,10 +1,12 @@
-//! `inspect`, also `container inspect` and `image inspect`: everything about objects, as JSON or through a template.
+//! `inspect`, and the common part of `container inspect`, `image inspect`, `network inspect` and `volume inspect`: everything
+//! about objects, as JSON or through a template, in docker's shape or podman's.
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::base::{Error, Kind, Result, text};
 use crate::cli::context::{Context, Persona};
+use crate::cli::go_names::for_template;
 use crate::cli::template::Format;
 use crate::cli::ui;
 use crate::cli::verb::{Codes, Verb, typed};
@@ -23,7 +25,7 @@ pub const VERB: Verb = Verb {
     run: |context, matches| {
         let arguments: InspectArguments = typed(matches)?;
         let kind = arguments.kind()?;
-        inspect(context, &arguments.common, kind)
+        common(context, kind, &arguments.common)
     },
 };
 
@@ -32,7 +34,10 @@ pub const CONTAINER: Verb = Verb {
     about: "Display detailed information on one or more containers",
     usage: "CONTAINER [CONTAINER...]",
     arguments: CommonArguments::augment_args,
-    run: |context, matches| inspect(context, &typed(matches)?, What::Container),
+    run: |context, matches| {
+        let arguments: CommonArguments = typed(matches)?;
+        common(context, What::Container { size: arguments.size }, &arguments)
+    },
     ..VERB
 };
 
@@ -41,7 +46,7 @@ pub const IMAGE: Verb = Verb {
     about: "Display detailed information on one or more images",
     usage: "IMAGE [IMAGE...]",
     arguments: CommonArguments::augment_args,
-    run: |context, matches| inspect(context, &typed(matches)?, What::Image),
+    run: |context, matches| common(context, What::Image, &typed(matches)?),
     ..VERB
 };
 
@@ -71,19 +76,30 @@ struct CommonArguments {
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Container,
+pub enum What {
+    /// A container; with its size or without.
+    Container {
+        /// `--size`.
+        size: bool,
+    },
+    /// An image.
     Image,
+    /// A network.
     Network,
+    /// A volume.
     Volume,
-    Any,
+    /// The first of these that has the name.
+    Any {
+        /// `--size`, if it is a container.
+        size: bool,
+    },
 }
 
 impl InspectArguments {
     fn kind(&self) -> Result<What> {
         match self.only.as_deref() {
-            None | Some("") => Ok(What::Any),
-            Some("container") => Ok(What::Container),
+            None | Some("") => Ok(What::Any { size: self.common.size }),
+            Some("container") => Ok(What::Container { size: self.common.size }),
             Some("image") => Ok(What::Image),
             Some("network") => Ok(What::Network),
             Some("volume") => Ok(What::Volume),
@@ -93,7 +109,7 @@ impl InspectArguments {
     }
 }
 
-/// One object, in either form.
+/// One object, in the shape of the persona.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Report {
@@ -102,76 +118,94 @@ enum Report {
     Image(Box<engine_inspect::ImageReport>),
     PodmanImage(Box<engine_inspect::PodmanImage>),
     Network(Box<network::Report>),
+    PodmanNetwork(Box<network::PodmanReport>),
     Volume(Box<volume::VolumeReport>),
+    PodmanVolume(Box<volume::PodmanReport>),
 }
 
-fn inspect(context: &Context, arguments: &CommonArguments, what: What) -> Result<u8> {
-    let format = arguments.format.as_deref().filter(|format| !format.is_empty() && *format != "json");
-    let format = format.map(|format| Format::parse(format, "")).transpose()?;
+impl Report {
+    fn render(&self, format: &Format) -> Result<String> {
+        match self {
+            Self::PodmanNetwork(network) => format.render_value(&for_template(network)?),
+            other => format.render_data(other),
+        }
+    }
+}
+
+fn common(context: &Context, what: What, arguments: &CommonArguments) -> Result<u8> {
+    inspect(context, what, &arguments.names, arguments.format.as_deref())
+}
+
+/// Shows the objects with these names, and says what is wrong with the others.
+pub fn inspect(context: &Context, what: What, names: &[String], format: Option<&str>) -> Result<u8> {
+    let given = format.filter(|format| !format.is_empty());
+    let format = given.filter(|format| *format != "json").map(|format| Format::parse(format, "")).transpose()?;
     let engine = context.engine()?;
     let (mut found, mut errors) = (Vec::new(), Vec::new());
-    for name in &arguments.names {
-        match find(&engine, name, what, arguments.size, context.persona) {
+    for name in names {
+        match find(&engine, what, name, context.persona) {
             Ok(report) => found.push(report),
             Err(error) => errors.push(error),
         }
     }
-    match (&format, arguments.format.as_deref()) {
-        (Some(format), _) => {
+    match &format {
+        Some(format) => {
             for report in &found {
-                match format.render_data(report) {
+                match report.render(format) {
                     Ok(text) => context.ui.text(&text)?,
                     Err(error) if ui::is_closed(&error) => return Err(error),
                     Err(error) => errors.push(error),
                 }
             }
         }
-        (None, Some("json")) => context.ui.line(&compact(&found)?)?,
-        (None, _) if context.persona == Persona::Podman => context.ui.text(&indented_by(&found, "     ")?)?,
-        (None, _) => context.ui.text(&indented(&found)?)?,
+        None if given == Some("json") => context.ui.line(&compact(&found)?)?,
+        None if context.persona == Persona::Podman => context.ui.text(&indented_by(&found, "     ")?)?,
+        None => context.ui.text(&indented(&found)?)?,
     }
     errors.iter().for_each(|error| context.ui.error(error));
     Ok(if errors.is_empty() { 0 } else { context.persona.failure() })
 }
 
-fn find(engine: &Engine, name: &str, what: What, sizes: bool, persona: Persona) -> Result<Report> {
-    let image = || match persona {
-        Persona::Podman => {
+fn find(engine: &Engine, what: What, name: &str, persona: Persona) -> Result<Report> {
+    match (what, persona) {
+        (What::Container { size }, Persona::Podman) => engine_inspect::container_for_podman(engine, name, size)
+            .map(|report| Report::PodmanContainer(Box::new(report))),
+        (What::Container { size }, _) => {
+            engine_inspect::container(engine, name, size).map(|report| Report::Container(Box::new(report)))
+        }
+        (What::Image, Persona::Podman) => {
             engine_inspect::image_for_podman(engine, name).map(|report| Report::PodmanImage(Box::new(report)))
         }
-        _ => engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report))),
-    };
-    let network = || network::inspect(engine, name).map(|report| Report::Network(Box::new(report)));
-    let volume = || volume::inspect(engine, name).map(|report| Report::Volume(Box::new(report)));
-    let is_absent = |error: &Error| matches!(error.kind(), Kind::NotFound | Kind::Usage);
-    let container = || match persona {
-        Persona::Podman => engine_inspect::container_for_podman(engine, name, sizes)
-            .map(|report| Report::PodmanContainer(Box::new(report))),
-        _ => engine_inspect::container(engine, name, sizes).map(|report| Report::Container(Box::new(report))),
-    };
-    match what {
-        What::Container => container(),
-        What::Image => image(),
-        What::Network => network(),
-        What::Volume => volume(),
-        // In docker's order.
-        What::Any => match container() {
-            Err(error) if error.kind() == Kind::NotFound => {
-                let mut found = image();
-                for next in [&network as &dyn Fn() -> Result<Report>, &volume] {
-                    found = match found {
-                        Err(error) if is_absent(&error) => next(),
-                        found => found,
-                    };
-                }
-                found.map_err(|error| match is_absent(&error) {
-                    true => Error::not_found(format!("no such object: `{}`", text::clean(name))),
-                    false => error,
-                })
-            }
-            found => found,
-        },
+        (What::Image, _) => engine_inspect::image(engine, name).map(|report| Report::Image(Box::new(report))),
+        (What::Network, Persona::Podman) => {
+            network::inspect_for_podman(engine, name).map(|report| Report::PodmanNetwork(Box::new(report)))
+        }
+        (What::Network, _) => network::inspect(engine, name).map(|report| Report::Network(Box::new(report))),
+        (What::Volume, Persona::Podman) => {
+            volume::inspect_for_podman(engine, name).map(|report| Report::PodmanVolume(Box::new(report)))
+        }
+        (What::Volume, _) => volume::inspect(engine, name).map(|report| Report::Volume(Box::new(report))),
+        (What::Any { size }, _) => find_any(engine, name, size, persona),
     }
+}
+
+/// In docker's order. A name that cannot be one of an image may be a volume's.
+fn find_any(engine: &Engine, name: &str, size: bool, persona: Persona) -> Result<Report> {
+    let is_absent = |error: &Error| matches!(error.kind(), Kind::NotFound | Kind::Usage);
+    let mut found = find(engine, What::Container { size }, name, persona);
+    if found.as_ref().is_err_and(|error| error.kind() != Kind::NotFound) {
+        return found;
+    }
+    for what in [What::Image, What::Network, What::Volume] {
+        found = match found {
+            Err(error) if is_absent(&error) => find(engine, what, name, persona),
+            found => found,
+        };
+    }
+    found.map_err(|error| match is_absent(&error) {
+        true => Error::not_found(format!("no such object: `{}`", text::clean(name))),
+        false => error,
+    })
 }
 
 /// A list of reports on one line.
@@ -203,15 +237,15 @@ mod tests {
     fn objects_are_found_by_type_and_shown_as_docker_shows_them() {
         let (engine, _scratch) = fixtures::engine();
         fixtures::image(&engine, "x", &["busybox"]);
-        let report = find(&engine, "busybox", What::Any, false, Persona::Docker).unwrap();
+        let report = find(&engine, What::Any { size: false }, "busybox", Persona::Docker).unwrap();
         let json = indented(&[report]).unwrap();
         assert!(json.starts_with("[\n    {\n        \"Id\": \"sha256:"), "{json}");
         assert!(json.contains("\n        \"RepoTags\": [\n            \"busybox:latest\"\n        ],\n"), "{json}");
         assert!(json.ends_with("\n    }\n]\n"), "{json}");
         assert_eq!(indented(&[] as &[Report]).unwrap(), "[]\n");
-        assert!(find(&engine, "busybox", What::Container, false, Persona::Docker).is_err());
+        assert!(find(&engine, What::Container { size: false }, "busybox", Persona::Docker).is_err());
         for name in ["absent", "NOT A NAME"] {
-            let error = find(&engine, name, What::Any, false, Persona::Docker).err().unwrap();
+            let error = find(&engine, What::Any { size: false }, name, Persona::Docker).err().unwrap();
             assert_eq!(error.message(), format!("no such object: `{name}`"));
         }
     }

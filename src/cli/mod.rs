@@ -21,6 +21,7 @@ mod context;
 mod elsewhere;
 mod environment;
 pub mod generate;
+mod go_names;
 mod image;
 mod inspect;
 mod login;

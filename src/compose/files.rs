@@ -1,8 +1,9 @@
-//! The files that a project is read from. Only regular files are opened, and only so much of them is read.
+//! The files that a project is read from. Only regular files are opened, and pipes that the command was given by number, as a
+//! shell's `<(…)` gives them; and only so much of them is read.
 
 use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::yaml::MAX_SIZE;
@@ -33,7 +34,10 @@ impl Files for Machine {
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
         let Some(file) = if_absent(opened).at(path, "cannot open")? else { return Ok(None) };
         let metadata = file.metadata().at(path, "cannot examine")?;
-        if !metadata.is_file() {
+        if metadata.file_type().is_fifo() && (path.starts_with("/dev/fd") || path == Path::new("/dev/stdin")) {
+            // Its writer may not have written yet.
+            rustix::io::ioctl_fionbio(&file, false).at(path, "cannot set up")?;
+        } else if !metadata.is_file() {
             let what = if metadata.is_dir() { "is a directory" } else { "is no regular file" };
             return Err(Error::new(Kind::Invalid, format!("`{}` {what}", path.display())));
         }
@@ -79,6 +83,11 @@ mod tests {
         assert!(message("fifo").contains("is no regular file"), "and it does not wait for a writer");
         assert!(message("").contains("is a directory"));
         assert!(Machine.read(Path::new("/dev/zero")).unwrap_err().message().contains("no regular file"));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let given = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+        let late = std::thread::spawn(move || std::io::Write::write_all(&mut writer, b"a: 2\n"));
+        assert_eq!(Machine.read(Path::new(&given)).unwrap().as_deref(), Some("a: 2\n"));
+        late.join().unwrap().unwrap();
         assert!(message("large").contains("larger than 8 MiB"));
         assert!(message("binary").contains("not UTF-8"));
     }

@@ -250,6 +250,13 @@ fn podman_inspects_and_lists_in_its_own_shape() {
     let inspected = podman("container inspect web").succeeds();
     assert!(inspected.stdout.starts_with("[\n     {\n          \"Id\": \""), "{}", inspected.stdout);
     let web = &inspected.json()[0];
+    for (kind, name, key) in [("network", "bridge", "name"), ("volume", "data", "Name")] {
+        let any = podman(&format!("inspect {name}")).succeeds();
+        assert!(any.stdout.starts_with(&format!("[\n     {{\n          \"{key}\": \"{name}\"")), "{}", any.stdout);
+        let same = [format!("inspect --type {kind} {name}"), format!("{kind} inspect {name}")];
+        same.iter().for_each(|line| drop(podman(line).succeeds().stdout_is(&any.stdout)));
+    }
+    podman("inspect -f '{{.DNSEnabled}}' podman").succeeds().stdout_is("true\n");
     let image = podman("image inspect IMAGE").succeeds().json()[0].clone();
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     assert_eq!(web["Image"], image["Id"]);

@@ -7,7 +7,7 @@ use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::inspect::for_template;
+use crate::cli::go_names::for_template;
 use crate::base::{Result, time};
 use crate::cli::container::list::{one_line, pairs};
 use crate::cli::context::{Context, Persona};

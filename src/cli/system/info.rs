@@ -67,7 +67,7 @@ fn plain(info: &Info, context: &Context) -> String {
         ("Cgroup Version", info.cgroup_version.into()),
         ("Runtimes", info.runtimes.keys().copied().collect::<Vec<_>>().join(" ")),
         ("Default Runtime", info.default_runtime.into()),
-        ("Security Options", info.security_options.join(" ")),
+        ("Security Options", info.security_options.iter().map(|option| security_option(option)).collect()),
         ("Kernel Version", info.kernel_version.clone()),
         ("Operating System", info.operating_system.clone()),
         ("OSType", info.os_type.into()),
@@ -79,7 +79,35 @@ fn plain(info: &Info, context: &Context) -> String {
         ("Run Root", info.run_root.clone()),
     ];
     for (name, value) in lines {
-        let _ = writeln!(text, " {name}: {value}");
+        let _ = match value.starts_with('\n') {
+            true => writeln!(text, " {name}:{value}"),
+            false => writeln!(text, " {name}: {value}"),
+        };
     }
     text
+}
+
+/// `name=seccomp,profile=builtin` as docker lists it: the name on a line, and what belongs to it below.
+fn security_option(option: &str) -> String {
+    let mut lines = String::new();
+    for field in option.split(',') {
+        let _ = match field.split_once('=') {
+            Some(("name", name)) => write!(lines, "\n  {name}"),
+            Some(("profile", profile)) => write!(lines, "\n   Profile: {profile}"),
+            Some((key, value)) => write!(lines, "\n   {key}: {value}"),
+            None => write!(lines, "\n   {field}"),
+        };
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn security_options_have_a_line_each() {
+        assert_eq!(security_option("name=seccomp,profile=builtin"), "\n  seccomp\n   Profile: builtin");
+        assert_eq!(security_option("name=rootless"), "\n  rootless");
+    }
 }
