@@ -2,8 +2,8 @@
 //! to decide its part.
 
 use super::request::CreateRequest;
-use crate::base::{Error, Result};
 use crate::base::id::{ContainerId, Name};
+use crate::base::{Error, Result};
 use crate::oci::ImageConfig;
 use crate::spec::container::{ContainerConfig, FORMAT};
 use crate::spec::image::ImageOrigin;

@@ -420,7 +420,15 @@ mod tests {
         let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
         let volumes = [("data".parse().unwrap(), data)].into();
         let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
-        let facts = Facts { etc: "/c".into(), volumes, devices: Vec::new(), terminal: (80, 25), notify: None, listens: false, maps };
+        let facts = Facts {
+            etc: "/c".into(),
+            volumes,
+            devices: Vec::new(),
+            terminal: (80, 25),
+            notify: None,
+            listens: false,
+            maps,
+        };
         plan(config, ProcessPlan::default(), &facts)
     }
 

@@ -74,7 +74,8 @@ impl Handed {
         };
         let moved: Vec<OwnedFd> = fds.iter().map(|fd| above(fd, least)).collect::<Result<_>>()?;
         drop(fds);
-        let place = |(fd, number): (&OwnedFd, &i32)| copy_to(fd.as_fd(), *number).context(|| "cannot take a descriptor");
+        let place =
+            |(fd, number): (&OwnedFd, &i32)| copy_to(fd.as_fd(), *number).context(|| "cannot take a descriptor");
         let descriptors = moved.iter().zip(&handover.numbers).map(place).collect::<Result<_>>()?;
         Ok(Self { streams, descriptors: Rc::new(descriptors) })
     }

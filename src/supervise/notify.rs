@@ -146,7 +146,8 @@ fn allowed(message: &[u8]) -> String {
         false => message,
     };
     let text = String::from_utf8_lossy(complete);
-    let digits = |value: &str| !value.is_empty() && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |value: &str| !value.is_empty() && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
     let line = |line: &str| {
         let (key, value) = line.split_once('=')?;
         match key {
@@ -194,8 +195,7 @@ mod tests {
         let path = scratch.path().join("manager");
         let manager = UnixDatagram::bind(&path).unwrap();
         manager.set_nonblocking(true).unwrap();
-        let handover =
-            Handover { notify: Some(path.display().to_string()), watchdog: Some(7), ..Handover::default() };
+        let handover = Handover { notify: Some(path.display().to_string()), watchdog: Some(7), ..Handover::default() };
         let mut of = |mode| Notifier::new(&handover, mode, scratch.path()).unwrap();
         assert!(of(SdNotify::Ignore).is_none());
         let main = format!("MAINPID={}", std::process::id());

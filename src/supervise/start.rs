@@ -8,8 +8,8 @@ use std::path::Path;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 
 use super::attached::{Output, Stdin, Streams};
-use super::ids::ContainerIds;
 use super::handed::Handed;
+use super::ids::ContainerIds;
 use super::limited::Limits;
 use super::network::{self, Networked};
 use super::notify::Notifier;
@@ -111,8 +111,15 @@ pub(super) fn start(
             (Some(theirs), Some(ours))
         }
     };
-    let resources =
-        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group(), handed: handed.descriptors.clone() };
+    let resources = Resources {
+        root,
+        streams,
+        exe: &exe,
+        maps: ids.nested,
+        made: unions.mounts,
+        cgroup: limits.group(),
+        handed: handed.descriptors.clone(),
+    };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;

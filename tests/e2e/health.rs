@@ -299,7 +299,9 @@ fn results_are_kept_as_asked() {
     assert_eq!(env.inspect("web", "{{(index .State.Health.Log 0).Output}}"), "hel...");
     let file = directory.join(format!("{}-healthcheck.log", env.inspect("web", "{{.Id}}")));
     assert!(std::fs::read_to_string(file).expect("a file").contains("\"Output\":\"hel...\""));
-    env.run_detached("--name told --health-cmd true --health-interval 20ms --health-log-destination events_logger IMAGE sleep 1000");
+    env.run_detached(
+        "--name told --health-cmd true --health-interval 20ms --health-log-destination events_logger IMAGE sleep 1000",
+    );
     eventually("each is an event", || {
         let told = env.coracle("events --stream=false --filter container=told --filter event=health_status").succeeds();
         told.stdout.lines().count() > 2

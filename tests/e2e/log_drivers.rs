@@ -23,7 +23,8 @@ fn log_path(env: &Env, name: &str) -> String {
 fn every_file_driver_keeps_what_was_printed() {
     let env = ready!(busybox);
     for driver in ["json-file", "local", "k8s-file"] {
-        let line = format!("run --name {driver} --log-driver {driver} IMAGE sh -c 'echo out; echo err >&2; printf part'");
+        let line =
+            format!("run --name {driver} --log-driver {driver} IMAGE sh -c 'echo out; echo err >&2; printf part'");
         env.coracle(&line).succeeds().stdout_is("out\npart").stderr_is("err\n");
         env.coracle(&format!("logs {driver}")).succeeds().stdout_is("out\npart").stderr_is("err\n");
         assert_eq!(env.inspect(driver, "{{.HostConfig.LogConfig.Type}}"), driver);
@@ -55,7 +56,8 @@ fn a_log_is_put_aside_and_read_whole() {
         env.coracle(&format!("run -d --name {driver} {options} IMAGE {}", counts(2000))).succeeds();
         env.coracle(&format!("wait {driver}")).succeeds();
         let shown = env.coracle(&format!("logs {driver}")).succeeds().stdout;
-        let first: u32 = shown.lines().next().and_then(|line| line.strip_prefix("line ")?.parse().ok()).expect("a line");
+        let first: u32 =
+            shown.lines().next().and_then(|line| line.strip_prefix("line ")?.parse().ok()).expect("a line");
         assert_eq!(shown, numbers(first, 2000), "{driver}");
         let path = log_path(&env, driver);
         for file in ["", ".1", ".2", ".3"] {

@@ -62,7 +62,8 @@ fn attach_and_logs_are_exact() {
     for driver in ["json-file", "k8s-file"] {
         let program = format!("read go; yes $(printf %01000d 7) | head -c {}", total());
         let image = env.image();
-        env.argv(&["run", "-d", "-i", "--name", driver, "--log-driver", driver, &image, "sh", "-c", &program]).succeeds();
+        env.argv(&["run", "-d", "-i", "--name", driver, "--log-driver", driver, &image, "sh", "-c", &program])
+            .succeeds();
         let mut attached = spawn(&env, &format!("attach {driver}"));
         eventually("it is attached", || {
             env.coracle("events --stream=false --filter event=attach").stdout.contains(&env.inspect(driver, "{{.Id}}"))

@@ -147,7 +147,9 @@ fn a_volume_goes_through_an_archive() {
     env.command("volume import two -").stdin(packed).run().succeeds();
     env.coracle("run --rm -v two:/d IMAGE cat /d/file /d/more").succeeds().stdout_is("kept\nmore\n");
     env.command("volume import two").stdin("no archive").run().fails().explains();
-    for absent in ["volume export absent", "volume import absent /etc/passwd", "volume mount absent", "volume unmount absent"] {
+    for absent in
+        ["volume export absent", "volume import absent /etc/passwd", "volume mount absent", "volume unmount absent"]
+    {
         env.coracle(absent).fails_with(1).stderr_has("no such volume");
     }
     let place = env.coracle("volume mount two").succeeds().line().to_owned();

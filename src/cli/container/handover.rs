@@ -44,9 +44,8 @@ pub fn take(context: &Context, wanted: &Wanted<'_>) -> Result<HandedOver> {
         handed.descriptors = streams()?;
     }
     for number in &numbers {
-        let fd = inherited_fd(*number).map_err(|error| {
-            Error::usage(format!("file descriptor {number} is not available")).caused_by(error)
-        })?;
+        let fd = inherited_fd(*number)
+            .map_err(|error| Error::usage(format!("file descriptor {number} is not available")).caused_by(error))?;
         handed.descriptors.push(fd);
     }
     handed.handover.numbers = numbers;
@@ -74,13 +73,18 @@ fn listening(context: &Context) -> u32 {
 
 fn numbers(count: u32, given: &[String]) -> Result<Vec<i32>> {
     let wrong = |number: &str| {
-        Error::usage(format!("invalid argument `{}` for `--preserve-fd`: not a number of 3 or more", crate::base::text::clean(number)))
+        Error::usage(format!(
+            "invalid argument `{}` for `--preserve-fd`: not a number of 3 or more",
+            crate::base::text::clean(number)
+        ))
     };
     let listed = given.iter().flat_map(|list| list.split(','));
-    let listed = listed.map(|number| number.parse().ok().filter(|number| *number >= FIRST).ok_or_else(|| wrong(number)));
-    let count = i32::try_from(count).ok().filter(|count| *count as usize <= MOST).ok_or_else(|| {
-        Error::usage(format!("at most {MOST} descriptors can be handed over"))
-    })?;
+    let listed =
+        listed.map(|number| number.parse().ok().filter(|number| *number >= FIRST).ok_or_else(|| wrong(number)));
+    let count = i32::try_from(count)
+        .ok()
+        .filter(|count| *count as usize <= MOST)
+        .ok_or_else(|| Error::usage(format!("at most {MOST} descriptors can be handed over")))?;
     (FIRST..FIRST + count).map(Ok).chain(listed).collect()
 }
 
@@ -101,9 +105,8 @@ mod tests {
 
     #[test]
     fn numbers_are_listed_and_counted() {
-        let list = |count, given: &[&str]| {
-            numbers(count, &given.iter().map(|given| (*given).to_owned()).collect::<Vec<_>>())
-        };
+        let list =
+            |count, given: &[&str]| numbers(count, &given.iter().map(|given| (*given).to_owned()).collect::<Vec<_>>());
         assert_eq!(list(2, &[]).unwrap(), [3, 4]);
         assert_eq!(list(0, &["5,7", "9"]).unwrap(), [5, 7, 9]);
         assert!(list(0, &["2"]).is_err() && list(0, &["x"]).is_err() && list(61, &[]).is_err());

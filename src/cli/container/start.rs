@@ -8,9 +8,9 @@ use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
-use crate::engine::session::End;
 use crate::engine::Engine;
 use crate::engine::run::HandedOver;
+use crate::engine::session::End;
 use crate::engine::start::start as engine_start;
 
 /// The command.

@@ -7,10 +7,10 @@ use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::go_names::for_template;
 use crate::base::{Result, time};
 use crate::cli::container::list::{one_line, pairs};
 use crate::cli::context::{Context, Persona};
+use crate::cli::go_names::for_template;
 use crate::cli::inspect::indented;
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};

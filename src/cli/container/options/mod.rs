@@ -301,7 +301,11 @@ mod tests {
                     retries: 5,
                 }),
                 on_failure: OnFailure::Kill,
-                startup: Some(Startup { test: vec!["CMD-SHELL".into(), "up".into()], retries: 3, ..Startup::default() }),
+                startup: Some(Startup {
+                    test: vec!["CMD-SHELL".into(), "up".into()],
+                    retries: 3,
+                    ..Startup::default()
+                }),
                 log: HealthLog { count: Some(7), ..HealthLog::default() },
             },
             resources: Resources {

@@ -52,7 +52,11 @@ impl NamespaceOptions {
         Ok(NamespacesRequest {
             networks: self.networks()?,
             wish: self.wish()?,
-            user: userns::parse(self.userns.as_deref().or_else(usual).or(configured.as_deref()), &self.uidmap, &self.gidmap)?,
+            user: userns::parse(
+                self.userns.as_deref().or_else(usual).or(configured.as_deref()),
+                &self.uidmap,
+                &self.gidmap,
+            )?,
         })
     }
 
