@@ -417,7 +417,7 @@ mod tests {
     }
 
     fn planned(config: &ContainerConfig) -> LaunchPlan {
-        let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
+        let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true, owner: None };
         let volumes = [("data".parse().unwrap(), data)].into();
         let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
         let facts = Facts {

@@ -173,3 +173,19 @@ fn an_archive_stays_in_its_volume() {
     let _ = env.coracle(&format!("volume import trap {}", archive.display()));
     assert_eq!(std::fs::read_dir(&outside).expect("ours").count(), 0);
 }
+
+/// podman's options for whom a volume belongs to, from its first use on.
+#[test]
+fn a_volume_can_belong_to_a_user() {
+    let env = ready!(busybox);
+    env.coracle("volume create -o o=uid=33,gid=44 owned").succeeds();
+    let see = "run --rm --user 33:44 -v owned:/d IMAGE sh -c 'stat -c %u:%g /d && touch /d/file'";
+    env.coracle(see).succeeds().stdout_is("33:44\n");
+    env.coracle("run --rm -v owned:/d IMAGE chown 5:6 /d").succeeds();
+    env.coracle("run --rm -v owned:/d IMAGE stat -c %u:%g /d").succeeds().stdout_is("5:6\n");
+    env.coracle("run --rm --userns=nomap --user 7 -v fresh:/d --mount type=volume,source=mine,target=/e,volume-opt=o=uid=7 IMAGE touch /e/x")
+        .succeeds();
+    for wrong in ["o=uid=x", "o=uid=1,size=5m", "o=size=5m"] {
+        env.coracle(&format!("volume create -o {wrong} no")).fails().explains();
+    }
+}
