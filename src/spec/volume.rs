@@ -85,7 +85,10 @@ pub fn owner(options: &BTreeMap<String, String>) -> Result<Option<(u32, u32)>> {
         return Ok(None);
     }
     if !others.is_empty() || options.keys().any(|key| key != "o") {
-        return Err(Error::unsupported("`uid` and `gid` of a volume go with no other options")
+        return Err(Error::unsupported(format!(
+            "`{}` of a volume goes with no other options",
+            text::clean(&owners.join(","))
+        ))
             .hint("they are for volumes of coracle's own: a directory of the host belongs to whom it belongs"));
     }
     let mut owner = (0, 0);
@@ -161,6 +164,8 @@ mod tests {
     #[test]
     fn the_local_drivers_options() {
         assert_eq!(of(&[]).unwrap(), None);
+        let owned = [("o".to_owned(), "gid=4,uid=3".to_owned())].into();
+        assert_eq!((device(&owned).unwrap(), owner(&owned).unwrap()), (None, Some((3, 4))));
         let srv = |read_only| Some(Device { path: "/srv".into(), read_only });
         assert_eq!(of(&[("type", "none"), ("o", "bind"), ("device", "/srv")]).unwrap(), srv(false));
         assert_eq!(of(&[("o", "ro,bind"), ("device", "/srv")]).unwrap(), srv(true));
@@ -170,6 +175,8 @@ mod tests {
             (&[("type", "nfs"), ("o", "addr=10.0.0.1"), ("device", ":/x")], "nfs"),
             (&[("size", "1g")], "size"),
             (&[("o", "bind,uid=3"), ("device", "/srv")], "uid=3"),
+            (&[("o", "uid=x")], "not an id"),
+            (&[("o", "uid=3,size=1m")], "no other options"),
             (&[("o", "bind")], "device"),
             (&[("o", "bind"), ("device", "srv")], "absolute"),
             (&[("type", "none"), ("device", "/srv")], "o=bind"),
