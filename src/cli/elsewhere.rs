@@ -91,11 +91,7 @@ const COMMANDS: &[&str] = &[
     "trust",
     "umount",
     "unmount",
-    "volume export",
-    "volume import",
-    "volume mount",
     "volume reload",
-    "volume unmount",
     "volume update",
 ];
 

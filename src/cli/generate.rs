@@ -111,6 +111,8 @@ const FILES: &str = r#".SH FILES
 What options are when they are not given; it need not exist, and what is not known in it is an error.
 .nf
 
+userns = "auto-own"      # as \-\-userns, of every container that says nothing else
+
 [network]
 low_ports = "remap"     # as \-\-low\-ports: "refuse" or "remap"
 host\-loopback = true   # as \-\-network NAME:host\-loopback, for all networks that say nothing else

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, devices, image_name, names, pull, secret, userns};
+use super::{Engine, auto_own, builtin, devices, image_name, names, pull, secret, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -66,6 +66,7 @@ pub(super) fn create_guarded(
         None => 0o755,
     };
     let (network, hostname) = network_mode(engine, &request.namespaces)?;
+    let request = &auto_own::decide(request, &image_config, &layers, &engine.paths.home)?;
     let decided = userns::decide(engine, request, &layers)?;
     let namespaces = Namespaces { network, user: decided.namespace.clone() };
     trace::step(|| {

@@ -50,6 +50,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         health: Health::default(),
         resources: Default::default(),
         cgroups: Default::default(),
+        logging: Default::default(),
         secrets: Default::default(),
         labels: Default::default(),
         creator: None,

@@ -2,11 +2,13 @@
 //! to decide its part.
 
 use super::request::CreateRequest;
-use crate::base::Result;
 use crate::base::id::{ContainerId, Name};
+use crate::base::{Error, Result};
 use crate::oci::ImageConfig;
 use crate::spec::container::{ContainerConfig, FORMAT};
 use crate::spec::image::ImageOrigin;
+use crate::spec::lifecycle::SdNotify;
+use crate::spec::logging::LogDriver;
 use crate::spec::namespaces::Namespaces;
 
 /// What the decision needs besides the request and the image.
@@ -35,7 +37,16 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
     let hostname = facts.hostname.as_deref().unwrap_or_else(|| facts.id.short());
     let other_owners = namespaces.user.shifts() || facts.recorded_owners;
     let mut labels = image.labels.clone();
+    let health = request.health.resolve(image)?;
+    if request.lifecycle.sdnotify == SdNotify::Healthy && health.plan().is_none() {
+        return Err(Error::usage("--sdnotify=healthy needs a health check")
+            .hint("the image has none: give one with --health-cmd"));
+    }
     labels.extend(request.labels.clone());
+    if request.logging.driver == LogDriver::Passthrough && request.process.tty {
+        return Err(Error::usage("conflicting options: --tty and --log-driver=passthrough")
+            .hint("the program has the streams of the command itself, and no terminal of its own"));
+    }
     Ok(ContainerConfig {
         format: FORMAT,
         creator: None,
@@ -46,9 +57,10 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         storage: request.storage.resolve(image, other_owners, facts.volume_names)?,
         security: request.security.clone(),
         lifecycle: request.lifecycle.resolve(image)?,
-        health: request.health.resolve(image)?,
+        health,
         resources: request.resources.clone(),
         cgroups: request.cgroups.clone(),
+        logging: request.logging.clone(),
         secrets: Vec::new(),
         namespaces,
         id: facts.id,

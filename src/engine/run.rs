@@ -13,7 +13,7 @@ use super::start::supervisor;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, trace};
 use crate::state::ContainerConfig;
-use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
+use crate::supervise::protocol::{self, Handover, Launch, MAX_MESSAGE, Reply, Request};
 
 /// What became of a run.
 #[derive(Debug)]
@@ -24,8 +24,17 @@ pub struct Ran {
     pub end: Option<End>,
 }
 
+/// What a command hands over to the container's program from its own surroundings.
+#[derive(Debug, Default)]
+pub struct HandedOver {
+    /// What the descriptors are.
+    pub handover: Handover,
+    /// They themselves: the standard streams first, if they are among them.
+    pub descriptors: Vec<OwnedFd>,
+}
+
 /// Creates a container and starts it: attached to `terminal`, or in the background without one. `created` is called
-/// with its id between the two (`--cidfile`); `note` with what the user should know once it runs.
+/// with its id between the two (`--cidfile`); `note` with what the user should know once it runs. `handed` is for its program.
 pub fn run(
     engine: &Engine,
     request: &CreateRequest,
@@ -33,6 +42,7 @@ pub fn run(
     progress: &dyn Progress,
     created: &mut dyn FnMut(&ContainerId) -> Result<()>,
     note: &mut dyn FnMut(&str),
+    handed: HandedOver,
 ) -> Result<Ran> {
     let supervisor = supervisor(engine)?;
     let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
@@ -41,7 +51,7 @@ pub fn run(
     let launch = launch_request(config.id.clone(), layers, images, config.process.stdin, terminal);
     // The lock goes over to the supervisor.
     drop(guard);
-    let end = start_with(&supervisor, launch, &config, terminal, note)?;
+    let end = start_with(&supervisor, (launch, handed), &config, terminal, note)?;
     Ok(Ran { id: config.id, end })
 }
 
@@ -62,6 +72,7 @@ pub(super) fn launch_request(
         terminal: size,
         traced: trace::is_on(),
         keep: false,
+        handover: Handover::default(),
     }
 }
 
@@ -69,14 +80,15 @@ pub(super) fn launch_request(
 /// with what the user should know.
 pub(super) fn start_with(
     supervisor: &OwnedFd,
-    launch: Launch,
+    (mut launch, handed): (Launch, HandedOver),
     config: &ContainerConfig,
     terminal: Option<&Terminal<'_>>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Option<End>> {
     failpoint::here("start.launch")?;
     // A supervisor that could not get ready has closed the socket after saying why.
-    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
+    launch.handover = handed.handover;
+    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch, handed.descriptors));
     let mut buffer = vec![0; MAX_MESSAGE];
     let answer = loop {
         match protocol::receive_reply(supervisor.as_fd(), &mut buffer)? {

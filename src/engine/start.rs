@@ -9,7 +9,7 @@ use super::Engine;
 use super::create::{image_mounts, layer_trees};
 use super::kill::orphan;
 use super::progress::Silent;
-use super::run::{launch_request, start_with};
+use super::run::{HandedOver, launch_request, start_with};
 use super::session::{End, Terminal};
 use super::settings::refuse_paused;
 use super::wait::settled;
@@ -31,6 +31,7 @@ pub fn start(
     name: &str,
     terminal: Option<&Terminal<'_>>,
     note: &mut dyn FnMut(&str),
+    handed: HandedOver,
 ) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
     let container = supervised(engine, &id)?;
@@ -48,7 +49,7 @@ pub fn start(
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let images = image_mounts(&store, &container.config.storage.mounts)?;
     let launch = launch_request(id.clone(), layers, images, container.config.process.stdin, terminal);
-    let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
+    let end = start_with(&supervisor, (launch, handed), &container.config, terminal, note)?;
     Ok((id, end))
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Decided {
 /// Decides for a new container of an image with these layer trees.
 pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf]) -> Result<Decided> {
     let asked = &request.namespaces.user;
-    if *asked == UserNamespaceRequest::Host {
+    if matches!(asked, UserNamespaceRequest::Host | UserNamespaceRequest::AutoOwn) {
         return Ok(Decided { namespace: UserNamespace::Host, _choosing: None });
     }
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
@@ -85,7 +85,7 @@ fn plan(asked: &UserNamespaceRequest, facts: &Facts) -> Result<UserNamespace> {
     let not_for_root =
         |mode: &str| Err(Error::usage(format!("--userns={mode} is only for ordinary users, not for root")));
     match asked {
-        UserNamespaceRequest::Host => Ok(UserNamespace::Host),
+        UserNamespaceRequest::Host | UserNamespaceRequest::AutoOwn => Ok(UserNamespace::Host),
         UserNamespaceRequest::KeepId { .. } if facts.root => not_for_root("keep-id"),
         UserNamespaceRequest::NoMap if facts.root => not_for_root("nomap"),
         UserNamespaceRequest::KeepId { uid, gid } => Ok(UserNamespace::KeepId {

@@ -123,6 +123,7 @@ impl PreparedChild {
             Streams::Terminal(..) => {}
             Streams::Pipes(pipes) => needed.extend(pipes.iter().map(AsFd::as_fd)),
         }
+        needed.extend(self.process.handed());
         needed.extend(self.cgroups.iter().map(AsFd::as_fd));
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
         needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));

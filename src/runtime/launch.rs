@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -33,7 +34,7 @@ use super::sources::{c_pairs, detach, prepare_mount};
 use super::userns::write_maps;
 use crate::base::{Error, Result, ResultExt, failpoint, process, text};
 use crate::spec::idmap::IdMap;
-use crate::spec::lifecycle::INIT_ROLE;
+use crate::spec::lifecycle::{INIT_LISTENS, INIT_ROLE};
 use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
 use crate::sys::socket;
 
@@ -58,6 +59,8 @@ pub struct Resources<'a> {
     pub made: BTreeMap<String, OwnedFd>,
     /// The container's control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Descriptors that the program has under the numbers that they have here.
+    pub handed: Rc<Vec<OwnedFd>>,
 }
 
 /// A running pid 1.
@@ -248,7 +251,9 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
     let init = match plan.init {
         false => None,
         true => {
-            let argv = [INIT_ROLE, "--"].into_iter().chain(plan.process.argv.iter().map(String::as_str));
+            let listens = plan.listens.then_some(INIT_LISTENS);
+            let own = [INIT_ROLE].into_iter().chain(listens).chain(["--"]);
+            let argv = own.chain(plan.process.argv.iter().map(String::as_str));
             let program = resources.exe.try_clone().context(|| "cannot pass on coracle's own program")?;
             Some((
                 program.into(),
@@ -287,7 +292,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         own_cgroup: resources.cgroup.is_some(),
         streams,
         init,
-        process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
+        process: PreparedProcess::new(&plan.process, resources.handed).map_err(exec_strings)?,
         shared_sys: if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) },
     })
 }

@@ -22,6 +22,7 @@ pub fn parse(mode: Option<&str>, uids: &[String], gids: &[String]) -> Result<Use
     match word {
         "" | "host" | "private" if options.is_empty() => Ok(UserNamespaceRequest::Host),
         "nomap" if options.is_empty() => Ok(UserNamespaceRequest::NoMap),
+        "auto-own" if options.is_empty() => Ok(UserNamespaceRequest::AutoOwn),
         "keep-id" => keep_id(options),
         "auto" => auto(options),
         "container" | "ns" => Err(Error::unsupported(format!("--userns={} is not supported", text::clean(mode)))

@@ -8,9 +8,11 @@ use std::path::Path;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 
 use super::attached::{Output, Stdin, Streams};
+use super::handed::Handed;
 use super::ids::ContainerIds;
 use super::limited::Limits;
 use super::network::{self, Networked};
+use super::notify::Notifier;
 use super::protocol::Launch;
 use super::sockets::address;
 use super::{account, devices, give, prepare, secrets, unions};
@@ -40,6 +42,10 @@ pub(super) struct Around<'a> {
     pub(super) network: &'a mut Option<Networked>,
     /// Where the container's control group is to be.
     pub(super) limits: &'a mut Limits,
+    /// What the command has handed over.
+    pub(super) handed: &'a Handed,
+    /// The service manager that wants to know of it.
+    pub(super) notifier: Option<&'a Notifier>,
 }
 
 /// Begins a run in the networks that were joined; `first` when the container never ran. On failure nothing of it is left
@@ -51,7 +57,7 @@ pub(super) fn start(
     around: Around<'_>,
     first: bool,
 ) -> Result<Started> {
-    let Around { network, limits } = around;
+    let Around { network, limits, handed, notifier } = around;
     let container = paths.container(&config.id);
     trace::step(|| format!("starts container `{}`", config.name));
     trace::step(|| joined(network.as_ref()));
@@ -77,7 +83,10 @@ pub(super) fn start(
     account::add(config, root.as_fd())?;
     limits.enforce(config)?;
     failpoint::here("supervisor.limited")?;
-    let variables = variables(paths, config)?;
+    let mut variables = variables(paths, config)?;
+    variables.extend(request.handover.variables.iter().cloned());
+    let notify = notifier.and_then(Notifier::for_program);
+    variables.extend(notify.iter().flat_map(|(_, variables)| variables.iter().cloned()));
     let process = prepare::main_process(config, &variables, root.as_fd(), limits.of_processes(&config.resources)?)?;
     let mut unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
@@ -87,19 +96,30 @@ pub(super) fn start(
         volumes,
         devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
         terminal: request.terminal,
+        notify: notify.map(|(socket, _)| socket.to_owned()),
+        listens: !request.handover.variables.is_empty(),
         maps: ids.nested.clone(),
     };
     let plan = plan::plan(config, process, &facts);
     plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
-    let (streams, ours) = match config.process.tty {
-        true => (None, None),
-        false => {
+    let (streams, ours) = match (config.process.tty, handed.streams()?) {
+        (true, _) => (None, None),
+        // They are the program's alone.
+        (false, Some(streams)) => (Some(streams), None),
+        (false, None) => {
             let (theirs, ours) = pipes(config.process.stdin)?;
             (Some(theirs), Some(ours))
         }
     };
-    let resources =
-        Resources { root, streams, exe: &exe, maps: ids.nested, made: unions.mounts, cgroup: limits.group() };
+    let resources = Resources {
+        root,
+        streams,
+        exe: &exe,
+        maps: ids.nested,
+        made: unions.mounts,
+        cgroup: limits.group(),
+        handed: handed.descriptors.clone(),
+    };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
@@ -115,6 +135,7 @@ pub(super) fn start(
             let stdin = config.process.stdin.then(|| Stdin::new(write));
             Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
         }
+        (None, None) if handed.streams.is_some() => Streams { outputs: Vec::new(), stdin: None, terminal: None },
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
     };
     Ok(Started { init, file_server, union_servers: unions.servers, streams })

@@ -1,7 +1,9 @@
 //! Options about how a container starts, stops and goes away.
 
+use super::Around;
 use crate::base::{Error, Result};
-use crate::spec::lifecycle::{Chosen, LifecycleRequest, stop_signal, stop_timeout};
+use crate::cli::context::Persona;
+use crate::spec::lifecycle::{Chosen, LifecycleRequest, PidFiles, SdNotify, stop_signal, stop_timeout};
 use crate::spec::restart::RestartPolicy;
 
 /// Options about the life of a container.
@@ -10,23 +12,35 @@ pub struct LifecycleOptions {
     /// Run an init as pid 1 that forwards signals and reaps processes
     #[arg(long)]
     pub init: bool,
+    /// Write the number of the container's supervisor to a file
+    #[arg(long, value_name = "FILE")]
+    pub conmon_pidfile: Option<String>,
+    /// Write the number of the container's first process to a file
+    #[arg(long, value_name = "FILE")]
+    pub pidfile: Option<String>,
     /// What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped
     #[arg(long, value_name = "POLICY")]
     pub restart: Option<String>,
     /// Remove the container and its anonymous volumes when it exits
     #[arg(long)]
     pub rm: bool,
+    /// Who tells the service manager that the container is ready (NOTIFY_SOCKET): container, conmon, healthy or ignore
+    #[arg(long, value_name = "MODE")]
+    pub sdnotify: Option<String>,
     /// The signal that stops the container
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
     /// Seconds between that signal and SIGKILL
     #[arg(long, value_name = "SECONDS")]
     pub stop_timeout: Option<String>,
+    /// Seconds after which the container is killed; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value = "0", hide_default_value = true)]
+    pub timeout: u32,
 }
 
 impl LifecycleOptions {
     /// The group these options stand for.
-    pub fn group(self) -> Result<LifecycleRequest> {
+    pub fn group(self, around: &Around<'_>, cid: Option<&str>) -> Result<LifecycleRequest> {
         let usual = LifecycleRequest::default();
         let restart = RestartPolicy::parse(self.restart.as_deref().unwrap_or_default())?;
         if self.rm && restart != RestartPolicy::No {
@@ -40,6 +54,18 @@ impl LifecycleOptions {
             stop_timeout: self.stop_timeout.as_deref().map_or(Ok(usual.stop_timeout), stop_timeout)?,
             chosen: Chosen { stop_signal: false, stop_timeout: self.stop_timeout.is_some() },
             restart,
+            timeout: self.timeout,
+            sdnotify: match &self.sdnotify {
+                Some(given) => SdNotify::parse(given)?,
+                // docker's containers know nothing of service managers.
+                None if around.persona == Persona::Docker => SdNotify::Ignore,
+                None => SdNotify::default(),
+            },
+            files: PidFiles {
+                cid: cid.filter(|_| around.persona != Persona::Docker).map(|file| around.cwd.join(file)),
+                pid: self.pidfile.map(|file| around.cwd.join(file)),
+                supervisor: self.conmon_pidfile.map(|file| around.cwd.join(file)),
+            },
         })
     }
 }

@@ -6,6 +6,7 @@ mod health;
 mod identity;
 mod image;
 mod lifecycle;
+mod logging;
 mod namespaces;
 mod networking;
 mod process;
@@ -55,6 +56,9 @@ pub struct CreateOptions {
     /// Give the container a name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Remove the container that has the name, if there is one
+    #[arg(long)]
+    pub replace: bool,
     #[command(flatten)]
     pub image: image::ImageOptions,
     #[command(flatten)]
@@ -78,6 +82,8 @@ pub struct CreateOptions {
     #[command(flatten)]
     pub cgroups: cgroups::CgroupOptions,
     #[command(flatten)]
+    pub logging: logging::LoggingOptions,
+    #[command(flatten)]
     pub secrets: secrets::SecretOptions,
 }
 
@@ -96,10 +102,11 @@ impl CreateOptions {
             namespaces,
             storage: self.storage.group(around)?,
             security: self.security.group(around)?,
-            lifecycle: self.lifecycle.group()?,
-            health: self.health.group()?,
+            lifecycle: self.lifecycle.group(around, self.cidfile.as_deref())?,
+            health: self.health.group(around.cwd)?,
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
+            logging: self.logging.group(around)?,
             secrets: self.secrets.group()?,
         })
     }
@@ -115,11 +122,12 @@ mod tests {
     use crate::oci::config::HealthCheck;
     use crate::spec::capabilities::CapSet;
     use crate::spec::cgroups::{Cgroups, Mode};
-    use crate::spec::health::{HealthRequest, OnFailure};
+    use crate::spec::health::{HealthLog, HealthRequest, OnFailure, Startup};
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
-    use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
+    use crate::spec::lifecycle::{Chosen, LifecycleRequest, PidFiles, SdNotify, StopSignal};
+    use crate::spec::logging::{LogDriver, Logging};
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::process::ProcessRequest;
@@ -194,6 +202,9 @@ mod tests {
             "--health-start-interval=4ms",
             "--health-retries=5",
             "--health-on-failure=kill",
+            "--health-startup-cmd=up",
+            "--health-startup-retries=3",
+            "--health-max-log-count=7",
             "--security-opt",
             "no-new-privileges",
             "--security-opt=seccomp=unconfined",
@@ -215,6 +226,12 @@ mod tests {
             "--cgroupns=host",
             "--cgroup-conf",
             "memory.high=1M",
+            "--timeout=9",
+            "--sdnotify=conmon",
+            "--pidfile=pid",
+            "--log-driver=k8s-file",
+            "--log-opt",
+            "max-size=1k",
             "--secret=key,type=env,target=KEY",
             "busybox",
             "sh",
@@ -270,6 +287,9 @@ mod tests {
                 stop_timeout: 3,
                 chosen: Chosen { stop_signal: false, stop_timeout: true },
                 restart: RestartPolicy::No,
+                timeout: 9,
+                sdnotify: SdNotify::Conmon,
+                files: PidFiles { cid: None, pid: Some("/work/pid".into()), supervisor: None },
             },
             health: HealthRequest {
                 check: Some(HealthCheck {
@@ -281,6 +301,12 @@ mod tests {
                     retries: 5,
                 }),
                 on_failure: OnFailure::Kill,
+                startup: Some(Startup {
+                    test: vec!["CMD-SHELL".into(), "up".into()],
+                    retries: 3,
+                    ..Startup::default()
+                }),
+                log: HealthLog { count: Some(7), ..HealthLog::default() },
             },
             resources: Resources {
                 nano_cpus: Some(500_000_000),
@@ -300,6 +326,12 @@ mod tests {
                 parent: Some("x.slice".into()),
                 host_namespace: true,
                 conf: vec![("memory.high".into(), "1M".into())],
+            },
+            logging: Logging {
+                driver: LogDriver::K8sFile,
+                options: [("max-size".to_owned(), "1k".to_owned())].into(),
+                max_size: Some(1000),
+                ..Logging::default()
             },
             secrets: vec![SecretRequest {
                 source: Source::Stored("key".into()),
@@ -345,6 +377,8 @@ mod tests {
             (&["--health-retries=-1", "x"], "--health-retries cannot be negative"),
             (&["--health-interval=30", "x"], "invalid argument `30` for `--health-interval`"),
             (&["--health-on-failure=panic", "x"], "invalid argument `panic`"),
+            (&["--health-startup-retries=2", "x"], "--health-startup-cmd"),
+            (&["--health-log-destination=/nowhere", "x"], "no such directory"),
             (&["-m", "1m", "x"], "Minimum memory limit allowed is 6MB"),
             (&["--memory=x", "x"], "invalid argument `x` for `--memory`"),
             (&["--cpus=9999", "x"], "range of CPUs is from 0.01"),
@@ -356,6 +390,8 @@ mod tests {
             (&["--pids-limit=many", "x"], "invalid argument `many` for `--pids-limit`"),
             (&["--cgroups=maybe", "x"], "invalid argument `maybe` for `--cgroups`"),
             (&["--cgroup-conf=cgroup.procs=1", "x"], "is no setting of a control group"),
+            (&["--log-driver=gelf", "x"], "no log driver named 'gelf'"),
+            (&["--log-opt=frob=1", "x"], "unknown log opt 'frob'"),
             (&["--secret=key,mode=x", "x"], "invalid argument `key,mode=x` for `--secret`"),
             (&["--limits=loose", "x"], "invalid argument `loose` for `--limits`"),
         ] {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::Around;
 use crate::base::{Error, Result, text};
+use crate::cli::config::Config;
 use crate::spec::attachment::{alias, network};
 use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
 use crate::spec::network::Wish;
@@ -33,7 +34,7 @@ pub struct NamespaceOptions {
     /// Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user's subordinate IDs, or of the host with @
     #[arg(long, value_name = "MAP")]
     pub uidmap: Vec<String>,
-    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap or auto[:size=SIZE]
+    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap, auto[:size=SIZE], or auto-own (its user is you where a directory of yours is mounted)
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
 }
@@ -43,10 +44,19 @@ impl NamespaceOptions {
     pub fn group(self, around: &Around<'_>) -> Result<NamespacesRequest> {
         let mapped = !self.uidmap.is_empty() || !self.gidmap.is_empty();
         let usual = || around.environment.get("PODMAN_USERNS").filter(|_| !mapped);
+        // Only read where it counts.
+        let configured = match self.userns.is_some() || mapped || usual().is_some() {
+            true => None,
+            false => Config::read(&around.environment.configuration()?)?.userns,
+        };
         Ok(NamespacesRequest {
             networks: self.networks()?,
             wish: self.wish()?,
-            user: userns::parse(self.userns.as_deref().or_else(usual), &self.uidmap, &self.gidmap)?,
+            user: userns::parse(
+                self.userns.as_deref().or_else(usual).or(configured.as_deref()),
+                &self.uidmap,
+                &self.gidmap,
+            )?,
         })
     }
 

@@ -15,6 +15,7 @@ pub mod diff;
 pub mod export;
 mod freeze;
 mod root;
+pub mod volume;
 
 use crate::state::ContainerConfig;
 
