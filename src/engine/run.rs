@@ -34,8 +34,20 @@ pub struct HandedOver {
 }
 
 /// Creates a container and starts it: attached to `terminal`, or in the background without one. `created` is called
-/// with its id between the two (`--cidfile`); `note` with what the user should know once it runs. `handed` is for its program.
+/// with its id between the two (`--cidfile`); `note` with what the user should know once it runs.
 pub fn run(
+    engine: &Engine,
+    request: &CreateRequest,
+    terminal: Option<&Terminal<'_>>,
+    progress: &dyn Progress,
+    created: &mut dyn FnMut(&ContainerId) -> Result<()>,
+    note: &mut dyn FnMut(&str),
+) -> Result<Ran> {
+    run_with(engine, request, terminal, progress, created, note, HandedOver::default())
+}
+
+/// [`run`] with what the caller hands over to the container's program.
+pub fn run_with(
     engine: &Engine,
     request: &CreateRequest,
     terminal: Option<&Terminal<'_>>,

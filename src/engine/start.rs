@@ -31,6 +31,16 @@ pub fn start(
     name: &str,
     terminal: Option<&Terminal<'_>>,
     note: &mut dyn FnMut(&str),
+) -> Result<(ContainerId, Option<End>)> {
+    start_handing(engine, name, terminal, note, HandedOver::default())
+}
+
+/// [`start`] with what the caller hands over to the container's program.
+pub fn start_handing(
+    engine: &Engine,
+    name: &str,
+    terminal: Option<&Terminal<'_>>,
+    note: &mut dyn FnMut(&str),
     handed: HandedOver,
 ) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::Engine;
 use super::kill::signal_orphan;
-use super::run::HandedOver;
 use super::start::start;
 use super::wait::{ask, end_of, settled};
 use crate::base::process::ends_within;
@@ -78,7 +77,7 @@ fn stop_orphan(engine: &Engine, id: &ContainerId, name: &str, signal: i32, secon
 /// Stops the container when it runs, and starts it. A `--rm` container stays, as with docker and podman.
 pub fn restart(engine: &Engine, name: &str, how: How, note: &mut dyn FnMut(&str)) -> Result<ContainerId> {
     let id = stop_and(engine, name, how, true)?;
-    start(engine, name, None, note, HandedOver::default())?;
+    start(engine, name, None, note)?;
     if let Ok(config) = engine.containers().config(&id) {
         engine.tell(&config, Action::Restart);
     }

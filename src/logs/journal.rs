@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(JournalWriter::at(&path, &own).unwrap_err().kind(), Kind::Unsupported);
         let journal = UnixDatagram::bind(&path).unwrap();
         let mut writer = JournalWriter::at(&path, &own).unwrap();
-        let mut received = || {
+        let received = || {
             let mut buffer = vec![0; 100_000];
             let length = journal.recv(&mut buffer).unwrap();
             let mut bytes = buffer[..length].to_vec();

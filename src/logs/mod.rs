@@ -39,7 +39,9 @@ mod place;
 mod reader;
 mod writer;
 
-pub use place::{FilePlace, Format, Place};
+#[cfg(test)]
+pub use place::FilePlace;
+pub use place::Place;
 pub use reader::Reader;
 pub use writer::Writer;
 

@@ -46,6 +46,7 @@ pub enum Format {
 
 impl FilePlace {
     /// A file of JSON lines without a limit.
+    #[cfg(test)]
     pub fn plain(path: &Path) -> Self {
         Self { path: path.to_owned(), format: Format::Json, max_size: None, max_files: 1, attributes: BTreeMap::new() }
     }

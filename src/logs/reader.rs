@@ -73,7 +73,8 @@ impl Reader {
     }
 
     /// Gives every entry there is to `sink`.
-    pub fn read(&mut self, sink: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+    #[cfg(test)]
+    fn read(&mut self, sink: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
         while let Some(entry) = self.next_entry()? {
             sink(entry)?;
         }
@@ -347,7 +348,8 @@ mod tests {
     use super::*;
     use crate::base::publish::Staging;
     use crate::logs::format::as_text;
-    use crate::logs::{Format, LINE_MAX, Writer};
+    use crate::logs::place::Format;
+    use crate::logs::{LINE_MAX, Writer};
     use crate::spec::logs::Stream;
 
     fn place(path: &Path) -> Place {

@@ -325,7 +325,7 @@ mod tests {
         let place = FilePlace::plain(&path);
         let mut sink = FileSink::open(&place).unwrap();
         let good = std::mem::replace(&mut sink.file, OpenOptions::new().write(true).open("/dev/full").unwrap());
-        let mut put = |sink: &mut FileSink, text: &[u8]| {
+        let put = |sink: &mut FileSink, text: &[u8]| {
             sink.put(Stream::Stdout, &[text], "2026-11-21T09:26:00Z").and_then(|()| sink.flush())
         };
         assert_eq!(put(&mut sink, b"lost\n").unwrap_err().errno(), Some(libc::ENOSPC));

@@ -131,7 +131,7 @@ impl Logging {
         };
         let (file, driver) = (self.driver.is_file(), self.driver);
         match key {
-            "max-size" if file => self.max_size = size(value).map_err(|why| wrong(why))?,
+            "max-size" if file => self.max_size = size(value).map_err(&wrong)?,
             "max-file" if file => match value.parse::<i64>() {
                 Ok(count @ 1..) if count <= i64::from(MOST_FILES) => self.max_files = count as u32,
                 Ok(count) if count < 1 => return Err(wrong("max-file cannot be less than 1")),

@@ -89,7 +89,7 @@ pub fn owner(options: &BTreeMap<String, String>) -> Result<Option<(u32, u32)>> {
             "`{}` of a volume goes with no other options",
             text::clean(&owners.join(","))
         ))
-            .hint("they are for volumes of coracle's own: a directory of the host belongs to whom it belongs"));
+        .hint("they are for volumes of coracle's own: a directory of the host belongs to whom it belongs"));
     }
     let mut owner = (0, 0);
     for flag in owners {

@@ -71,10 +71,6 @@ impl Monitor {
         Self { plan, state, starting, soon: false, given_up: false, began, checking: None, askers: Vec::new() }
     }
 
-    pub(super) fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
     pub(super) fn state(&self) -> &HealthState {
         &self.state
     }

@@ -196,7 +196,7 @@ mod tests {
         let manager = UnixDatagram::bind(&path).unwrap();
         manager.set_nonblocking(true).unwrap();
         let handover = Handover { notify: Some(path.display().to_string()), watchdog: Some(7), ..Handover::default() };
-        let mut of = |mode| Notifier::new(&handover, mode, scratch.path()).unwrap();
+        let of = |mode| Notifier::new(&handover, mode, scratch.path()).unwrap();
         assert!(of(SdNotify::Ignore).is_none());
         let main = format!("MAINPID={}", std::process::id());
         let mut conmon = of(SdNotify::Conmon).unwrap();

@@ -318,6 +318,7 @@ mod tests {
         let mut buffer = vec![0; MAX_MESSAGE];
         let launch = Launch {
             traced: true,
+            handover: Handover { numbers: vec![3], ..Handover::default() },
             keep: true,
             id: ContainerId::random().unwrap(),
             layers: vec!["/l".into()],

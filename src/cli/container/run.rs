@@ -17,7 +17,7 @@ use crate::cli::verb::{Codes, Verb, typed};
 use crate::engine::Engine;
 use crate::engine::remove::{Removal, remove};
 use crate::engine::request::CreateRequest;
-use crate::engine::run::run as engine_run;
+use crate::engine::run::run_with as engine_run;
 use crate::engine::session::End;
 use crate::spec::process::Attached;
 

@@ -11,7 +11,7 @@ use crate::cli::verb::{Codes, Verb, each, typed};
 use crate::engine::Engine;
 use crate::engine::run::HandedOver;
 use crate::engine::session::End;
-use crate::engine::start::start as engine_start;
+use crate::engine::start::start_handing as engine_start;
 
 /// The command.
 pub const VERB: Verb = Verb {
