@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Where journalctl(1) may be; the first that is there is run.
 const JOURNALCTL: [&str; 3] = ["/usr/bin/journalctl", "/bin/journalctl", "/run/current-system/sw/bin/journalctl"];
 
-/// The largest field that is read. An entry of ours has [`super::LINE_MAX`] bytes at most.
+/// The largest field that is read. What [`JournalWriter`] sends has [`super::LINE_MAX`] bytes at most.
 const FIELD_MAX: u64 = 1024 * 1024;
 
 /// syslog(3)'s priorities that docker and podman give to the two streams.

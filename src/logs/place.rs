@@ -135,7 +135,7 @@ fn journal_fields(config: &ContainerConfig) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = own.map(|(key, value)| (key.to_owned(), value)).to_vec();
     for (key, value) in facts(config).into_iter().filter(|(key, _)| key != "tag") {
         let key = field_name(&key);
-        // What the journal says of an entry itself begins with an underscore, and a field of ours is not replaced.
+        // The journal's own fields begin with an underscore, and the fields above are not replaced.
         if !key.is_empty()
             && !matches!(key.as_str(), "MESSAGE" | "PRIORITY")
             && !fields.iter().any(|(of, _)| *of == key)

@@ -39,7 +39,7 @@ pub struct Lifecycle<S = StopSignal> {
     /// Seconds after which a run is ended with SIGKILL; 0 for no limit (`--timeout`).
     #[serde(skip_serializing_if = "is_zero")]
     pub timeout: u32,
-    /// Who tells a service manager that it is ready.
+    /// The side that tells a service manager that it is ready.
     #[serde(skip_serializing_if = "SdNotify::is_default")]
     pub sdnotify: SdNotify,
     /// Files that other programs read.

@@ -136,6 +136,14 @@ impl Run {
     }
 }
 
+/// Where the output is kept, and the service manager that wants to know of the container.
+fn told(paths: &Paths, launch: &Launch, config: &ContainerConfig) -> Result<(Place, Option<Notifier>)> {
+    let directory = paths.container(&config.id);
+    let log = Place::of(config, &directory);
+    log.check(&directory)?;
+    Ok((log, Notifier::new(&launch.handover, config.lifecycle.sdnotify, &directory)?))
+}
+
 impl Supervisor {
     /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
     /// is gone.
@@ -170,9 +178,7 @@ impl Supervisor {
             let listener = start::listen_at(&paths.container_socket(&config.id))?;
             failpoint::here("supervisor.listening")?;
             let terminations = start::termination_signals()?;
-            let log = Place::of(&config, &paths.container(&config.id));
-            log.check(&paths.container(&config.id))?;
-            let notifier = Notifier::new(&launch.handover, config.lifecycle.sdnotify, &paths.container(&config.id))?;
+            let (log, notifier) = told(paths, &launch, &config)?;
             let around = start::Around {
                 network: &mut network,
                 limits: &mut limits,

@@ -102,15 +102,7 @@ pub(super) fn start(
     };
     let plan = plan::plan(config, process, &facts);
     plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
-    let (streams, ours) = match (config.process.tty, handed.streams()?) {
-        (true, _) => (None, None),
-        // They are the program's alone.
-        (false, Some(streams)) => (Some(streams), None),
-        (false, None) => {
-            let (theirs, ours) = pipes(config.process.stdin)?;
-            (Some(theirs), Some(ours))
-        }
-    };
+    let (streams, ours) = streams_of(config, handed)?;
     let resources = Resources {
         root,
         streams,
@@ -124,7 +116,23 @@ pub(super) fn start(
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
-    let streams = match (ours, terminal) {
+    let streams = our_ends(ours, terminal, config.process.stdin, handed)?;
+    Ok(Started { init, file_server, union_servers: unions.servers, streams })
+}
+
+/// The standard streams for the program, without a terminal, and our ends of those that are pipes.
+fn streams_of(config: &ContainerConfig, handed: &Handed) -> Result<(Option<[OwnedFd; 3]>, Option<OurEnds>)> {
+    match (config.process.tty, handed.streams()?) {
+        (true, _) => Ok((None, None)),
+        // They are the program's alone.
+        (false, Some(streams)) => Ok((Some(streams), None)),
+        (false, None) => pipes(config.process.stdin).map(|(theirs, ours)| (Some(theirs), Some(ours))),
+    }
+}
+
+/// What is relayed of a run, from our ends of its pipes or the master of its terminal.
+fn our_ends(ours: Option<OurEnds>, terminal: Option<OwnedFd>, stdin: bool, handed: &Handed) -> Result<Streams> {
+    Ok(match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
             Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None }
@@ -132,13 +140,12 @@ pub(super) fn start(
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
-            let stdin = config.process.stdin.then(|| Stdin::new(write));
+            let stdin = stdin.then(|| Stdin::new(write));
             Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
         }
         (None, None) if handed.streams.is_some() => Streams { outputs: Vec::new(), stdin: None, terminal: None },
         (None, None) => return Err(Error::system("the container did not hand over its terminal")),
-    };
-    Ok(Started { init, file_server, union_servers: unions.servers, streams })
+    })
 }
 
 /// A mount, as a step that is traced.

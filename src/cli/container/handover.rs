@@ -19,13 +19,13 @@ const MOST: usize = 60;
 /// What is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted<'a> {
-    /// `--preserve-fds`: so many behind the standard streams.
+    /// `--preserve-fds`: this many behind the standard streams.
     pub count: u32,
     /// `--preserve-fd`: those of these numbers.
     pub numbers: &'a [String],
     /// Where the output is kept.
     pub driver: LogDriver,
-    /// Who tells the service manager.
+    /// The side that tells the service manager.
     pub sdnotify: SdNotify,
 }
 

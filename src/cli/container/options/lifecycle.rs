@@ -24,7 +24,7 @@ pub struct LifecycleOptions {
     /// Remove the container and its anonymous volumes when it exits
     #[arg(long)]
     pub rm: bool,
-    /// Who tells the service manager that the container is ready (NOTIFY_SOCKET): container, conmon, healthy or ignore
+    /// The side that tells the service manager (NOTIFY_SOCKET) that the container is ready: container, conmon, healthy or ignore
     #[arg(long, value_name = "MODE")]
     pub sdnotify: Option<String>,
     /// The signal that stops the container
