@@ -1,8 +1,6 @@
 //! Containers as services of a service manager: sd_notify(3), sd_listen_fds(3), files with numbers, limits of time.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -101,20 +99,16 @@ fn descriptors_keep_their_numbers() {
 #[test]
 fn descriptors_are_there_in_every_run() {
     let env = ready!(busybox);
-    let (mut reader, writer) = std::io::pipe().expect("a pipe");
-    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).expect("ours");
+    let file = env.file("runs");
     let line = format!(
-        "exec 3>&{0}; {1} run -d --name one --restart on-failure:1 --preserve-fds 1 {2} sh -c 'echo run >&3; exit 1'",
-        writer.as_raw_fd(),
+        "exec 3>>{}; {} run -d --name one --restart on-failure:1 --preserve-fds 1 {} sh -c 'echo run >&3; exit 1'",
+        file.display(),
         env.program().display(),
         env.image()
     );
     env.tool("sh", &["-c", &line]).run().succeeds();
-    drop(writer);
-    let mut text = String::new();
-    reader.read_to_string(&mut text).expect("both runs end");
-    assert_eq!(text, "run\nrun\n");
-    let _ = std::io::stdout().flush();
+    eventually("both runs are over", || env.status("one") == "exited");
+    assert_eq!(fs::read_to_string(file).expect("a file"), "run\nrun\n");
 }
 
 #[test]
