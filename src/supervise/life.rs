@@ -475,7 +475,8 @@ impl Supervisor {
         }
         self.signal(signal);
         self.thaw_to_end();
-        if patience >= 0 {
+        // Nothing is stronger than the first one.
+        if patience >= 0 && signal != libc::SIGKILL {
             let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
             self.timers.set_at_latest(Timer::Kill, at);
         }
