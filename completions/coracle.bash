@@ -100,6 +100,9 @@ _coracle() {
             coracle,manifest)
                 cmd="coracle__subcmd__manifest"
                 ;;
+            coracle,mount)
+                cmd="coracle__subcmd__mount"
+                ;;
             coracle,network)
                 cmd="coracle__subcmd__network"
                 ;;
@@ -159,6 +162,12 @@ _coracle() {
                 ;;
             coracle,top)
                 cmd="coracle__subcmd__top"
+                ;;
+            coracle,umount)
+                cmd="coracle__subcmd__umount"
+                ;;
+            coracle,unmount)
+                cmd="coracle__subcmd__umount"
                 ;;
             coracle,unpause)
                 cmd="coracle__subcmd__unpause"
@@ -256,6 +265,9 @@ _coracle() {
             coracle__subcmd__container,ls)
                 cmd="coracle__subcmd__container__subcmd__ls"
                 ;;
+            coracle__subcmd__container,mount)
+                cmd="coracle__subcmd__container__subcmd__mount"
+                ;;
             coracle__subcmd__container,pause)
                 cmd="coracle__subcmd__container__subcmd__pause"
                 ;;
@@ -294,6 +306,12 @@ _coracle() {
                 ;;
             coracle__subcmd__container,top)
                 cmd="coracle__subcmd__container__subcmd__top"
+                ;;
+            coracle__subcmd__container,umount)
+                cmd="coracle__subcmd__container__subcmd__umount"
+                ;;
+            coracle__subcmd__container,unmount)
+                cmd="coracle__subcmd__container__subcmd__umount"
                 ;;
             coracle__subcmd__container,unpause)
                 cmd="coracle__subcmd__container__subcmd__unpause"
@@ -334,6 +352,9 @@ _coracle() {
             coracle__subcmd__image,ls)
                 cmd="coracle__subcmd__image__subcmd__ls"
                 ;;
+            coracle__subcmd__image,mount)
+                cmd="coracle__subcmd__image__subcmd__mount"
+                ;;
             coracle__subcmd__image,prune)
                 cmd="coracle__subcmd__image__subcmd__prune"
                 ;;
@@ -352,6 +373,9 @@ _coracle() {
             coracle__subcmd__image,save)
                 cmd="coracle__subcmd__image__subcmd__save"
                 ;;
+            coracle__subcmd__image,scp)
+                cmd="coracle__subcmd__image__subcmd__scp"
+                ;;
             coracle__subcmd__image,search)
                 cmd="coracle__subcmd__image__subcmd__search"
                 ;;
@@ -363,6 +387,12 @@ _coracle() {
                 ;;
             coracle__subcmd__image,trust)
                 cmd="coracle__subcmd__image__subcmd__trust"
+                ;;
+            coracle__subcmd__image,umount)
+                cmd="coracle__subcmd__image__subcmd__unmount"
+                ;;
+            coracle__subcmd__image,unmount)
+                cmd="coracle__subcmd__image__subcmd__unmount"
                 ;;
             coracle__subcmd__image,untag)
                 cmd="coracle__subcmd__image__subcmd__untag"
@@ -466,6 +496,9 @@ _coracle() {
             coracle__subcmd__system,info)
                 cmd="coracle__subcmd__system__subcmd__info"
                 ;;
+            coracle__subcmd__system,migrate)
+                cmd="coracle__subcmd__system__subcmd__migrate"
+                ;;
             coracle__subcmd__system,prune)
                 cmd="coracle__subcmd__system__subcmd__prune"
                 ;;
@@ -512,7 +545,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-D -H -c -l -v --cgroup-manager --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run build exec port ps pull push images history import load save attach commit cp create diff export inspect kill login logout logs pause rename restart rm rmi search start stats stop tag top unpause unshare untag update wait doctor events info version completion container image manifest network volume secret compose healthcheck builder buildx system"
+            opts="-D -H -c -l -v --cgroup-manager --config --debug --host --context --url --log-level --root --runroot --storage-driver --version --help run build exec port ps pull push images history import load save attach commit cp create diff export inspect kill login logout logs mount pause rename restart rm rmi search start stats stop tag top umount unmount unpause unshare untag update wait doctor events info version completion container image manifest network volume secret compose healthcheck builder buildx system"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1372,7 +1405,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container)
-            opts="--help attach commit cp create diff exec exists export inspect kill logs ls list ps pause port prune rename restart rm remove run start stats stop top unpause update wait"
+            opts="--help attach commit cp create diff exec exists export inspect kill logs ls list ps mount pause port prune rename restart rm remove run start stats stop top umount unmount unpause update wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2141,6 +2174,24 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__container__subcmd__mount)
+            opts="-a -l --all --format --latest --no-trunc --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__container__subcmd__pause)
             opts="-a -f --all --filter --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2823,6 +2874,20 @@ _coracle() {
             ;;
         coracle__subcmd__container__subcmd__top)
             opts="-l --latest --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__container__subcmd__umount)
+            opts="-a -f -l --all --force --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3642,7 +3707,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image)
-            opts="--help build diff exists history import inspect load prune ls list pull push rm remove save search tree tag untag trust"
+            opts="--help build diff exists history import inspect load mount prune ls list pull push rm remove save scp search tree tag unmount umount untag trust"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3894,7 +3959,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__inspect)
-            opts="-f -s --format --size --help"
+            opts="-f -s --format --size --platform --raw --authfile --cert-dir --creds --retry --retry-delay --tls-verify --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3906,6 +3971,34 @@ _coracle() {
                     ;;
                 -f)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3942,7 +4035,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__ls)
-            opts="-a -f -n -q --all --digests --filter --format --no-trunc --noheading --quiet --sort --help"
+            opts="-a -f -n -q --all --digests --filter --format --history --no-trunc --noheading --quiet --sort --tree --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3962,6 +4055,24 @@ _coracle() {
                     ;;
                 --sort)
                     COMPREPLY=($(compgen -W "created id repository size tag" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__image__subcmd__mount)
+            opts="-a --all --format --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -4165,6 +4276,20 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__image__subcmd__scp)
+            opts="-q --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__image__subcmd__search)
             opts="-f --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compatible --filter --format --limit --list-tags --no-trunc --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -4297,6 +4422,20 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__image__subcmd__unmount)
+            opts="-a -f --all --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__image__subcmd__untag)
             opts="--help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -4312,7 +4451,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__images)
-            opts="-a -f -n -q --all --digests --filter --format --no-trunc --noheading --quiet --sort --help"
+            opts="-a -f -n -q --all --digests --filter --format --history --no-trunc --noheading --quiet --sort --tree --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4876,6 +5015,24 @@ _coracle() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__mount)
+            opts="-a -l --all --format --latest --no-trunc --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -6226,7 +6383,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__system)
-            opts="--help check df doctor events info prune"
+            opts="--help check df doctor events info migrate prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6361,6 +6518,28 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__system__subcmd__migrate)
+            opts="-q --from --path --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -W "podman docker" -- "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__system__subcmd__prune)
             opts="-a -f --all --filter --force --volumes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -6395,6 +6574,20 @@ _coracle() {
             ;;
         coracle__subcmd__top)
             opts="-l --latest --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__umount)
+            opts="-a -f -l --all --force --latest --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

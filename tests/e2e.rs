@@ -40,6 +40,10 @@ mod failpoints;
 mod failures;
 #[path = "e2e/health.rs"]
 mod health;
+#[path = "e2e/image_scp.rs"]
+mod image_scp;
+#[path = "e2e/image_views.rs"]
+mod image_views;
 #[path = "e2e/images.rs"]
 mod images;
 #[path = "e2e/inspect_format.rs"]
@@ -58,6 +62,10 @@ mod log_drivers;
 mod login;
 #[path = "e2e/manifests.rs"]
 mod manifests;
+#[path = "e2e/migrate.rs"]
+mod migrate;
+#[path = "e2e/mount_files.rs"]
+mod mount_files;
 #[path = "e2e/mounts.rs"]
 mod mounts;
 #[path = "e2e/network.rs"]
@@ -96,6 +104,8 @@ mod selection;
 mod services;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/soak.rs"]
+mod soak;
 #[path = "e2e/store.rs"]
 mod store;
 #[path = "e2e/streams.rs"]

@@ -66,6 +66,8 @@ pub const POINTS: &[(&str, Effect)] = &[
     ("fused.mounted", Fails),
     ("load.unpacked", Fails),
     ("lock.held", Fails),
+    ("mount.made", Fails),
+    ("mount.undone", Fails),
     ("netd.begin", Never),
     ("netd.join", Never),
     ("netd.listening", Fails),

@@ -7,11 +7,14 @@ use serde::Serialize;
 use crate::base::{Error, Kind, Result, text};
 use crate::cli::context::{Context, Persona};
 use crate::cli::go_names::for_template;
+use crate::cli::registry_options::RegistryOptions;
 use crate::cli::template::Format;
 use crate::cli::ui;
-use crate::cli::verb::{Codes, Verb, typed};
+use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::engine::lists::tools;
 use crate::engine::network::inspect as network;
 use crate::engine::{Engine, inspect as engine_inspect, volume};
+use crate::oci::Platform;
 
 /// `inspect`.
 pub const VERB: Verb = Verb {
@@ -45,8 +48,8 @@ pub const CONTAINER: Verb = Verb {
 pub const IMAGE: Verb = Verb {
     about: "Display detailed information on one or more images",
     usage: "IMAGE [IMAGE...]",
-    arguments: CommonArguments::augment_args,
-    run: |context, matches| common(context, What::Image, &typed(matches)?),
+    arguments: ImageArguments::augment_args,
+    run: |context, matches| inspect_images(context, &typed(matches)?),
     ..VERB
 };
 
@@ -72,6 +75,21 @@ struct CommonArguments {
     /// Names or IDs
     #[arg(value_name = "NAME|ID", required = true)]
     names: Vec<String>,
+}
+
+/// Arguments of `image inspect`. A name that begins with `docker://` is of an image in a registry.
+#[derive(Debug, Clone, Args)]
+struct ImageArguments {
+    #[command(flatten)]
+    common: CommonArguments,
+    /// Refuse images for another platform: os/architecture[/variant]; of images in registries, choose this one
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// Print manifests as they are
+    #[arg(long, conflicts_with_all = ["format", "size"])]
+    raw: bool,
+    #[command(flatten)]
+    registry: RegistryOptions,
 }
 
 /// What is looked for.
@@ -117,6 +135,7 @@ enum Report {
     PodmanContainer(Box<engine_inspect::PodmanContainer>),
     Image(Box<engine_inspect::ImageReport>),
     PodmanImage(Box<engine_inspect::PodmanImage>),
+    RemoteImage(Box<engine_inspect::RemoteReport>),
     Network(Box<network::Report>),
     PodmanNetwork(Box<network::PodmanReport>),
     Volume(Box<volume::VolumeReport>),
@@ -138,12 +157,51 @@ fn common(context: &Context, what: What, arguments: &CommonArguments) -> Result<
 
 /// Shows the objects with these names, and says what is wrong with the others.
 pub fn inspect(context: &Context, what: What, names: &[String], format: Option<&str>) -> Result<u8> {
+    let engine = context.engine()?;
+    inspect_by(context, names, format, &|name| find(&engine, what, name, context.persona))
+}
+
+fn inspect_images(context: &Context, arguments: &ImageArguments) -> Result<u8> {
+    let platform: Option<Platform> = arguments.platform.as_deref().map(str::parse).transpose()?;
+    let engine = arguments.registry.engine(context)?;
+    let is_remote = |name: &str| name.starts_with(engine_inspect::SCHEME);
+    let refuse = |name: &str| match &platform {
+        Some(wanted) if !is_remote(name) => engine_inspect::refuse_platform(&engine, name, wanted),
+        _ => Ok(()),
+    };
+    let CommonArguments { names, format, .. } = &arguments.common;
+    if arguments.raw {
+        return each(context, names, |name| {
+            refuse(name)?;
+            let manifest = match is_remote(name) {
+                true => tools::inspect(&engine, name)?.1.bytes,
+                false => engine_inspect::manifest(&engine, name)?,
+            };
+            context.ui.text(&String::from_utf8_lossy(&manifest))
+        });
+    }
+    inspect_by(context, names, format.as_deref(), &|name| {
+        refuse(name)?;
+        match is_remote(name) {
+            true => engine_inspect::remote(&engine, name, platform.as_ref())
+                .map(|report| Report::RemoteImage(Box::new(report))),
+            false => find(&engine, What::Image, name, context.persona),
+        }
+    })
+}
+
+/// Shows what `find` finds for each name.
+fn inspect_by(
+    context: &Context,
+    names: &[String],
+    format: Option<&str>,
+    find: &dyn Fn(&str) -> Result<Report>,
+) -> Result<u8> {
     let given = format.filter(|format| !format.is_empty());
     let format = given.filter(|format| *format != "json").map(|format| Format::parse(format, "")).transpose()?;
-    let engine = context.engine()?;
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for name in names {
-        match find(&engine, what, name, context.persona) {
+        match find(name) {
             Ok(report) => found.push(report),
             Err(error) => errors.push(error),
         }

@@ -26,6 +26,7 @@ mod image;
 mod inspect;
 mod login;
 mod logout;
+mod mount;
 mod network;
 mod progress;
 mod push_progress;

@@ -4,7 +4,9 @@ use clap::{Args, Command};
 
 use super::context::Globals;
 use super::verb::Verb;
-use super::{builder, compose, container, image, inspect, login, logout, network, secret, system, unshare, volume};
+use super::{
+    builder, compose, container, image, inspect, login, logout, mount, network, secret, system, unshare, volume,
+};
 
 /// A command under the words that call it, the first of which is shown in lists.
 pub struct Entry {
@@ -53,6 +55,7 @@ pub const TOP: &[Entry] = &[
     entry(&["login"], &login::VERB),
     entry(&["logout"], &logout::VERB),
     entry(&["logs"], &container::logs::VERB),
+    entry(&["mount"], &mount::MOUNT),
     entry(&["pause"], &container::pause::PAUSE),
     entry(&["rename"], &container::rename::VERB),
     entry(&["restart"], &container::stop::RESTART),
@@ -64,6 +67,7 @@ pub const TOP: &[Entry] = &[
     entry(&["stop"], &container::stop::STOP),
     entry(&["tag"], &image::tag::TAG),
     entry(&["top"], &container::top::VERB),
+    entry(&["umount", "unmount"], &mount::UNMOUNT),
     entry(&["unpause"], &container::pause::UNPAUSE),
     entry(&["unshare"], &unshare::VERB),
     entry(&["untag"], &image::tag::UNTAG),
@@ -94,6 +98,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["kill"], &container::kill::VERB),
             entry(&["logs"], &container::logs::VERB),
             entry(&["ls", "list", "ps"], &container::list::VERB),
+            entry(&["mount"], &mount::MOUNT),
             entry(&["pause"], &container::pause::PAUSE),
             entry(&["port"], &container::port::VERB),
             entry(&["prune"], &container::prune::VERB),
@@ -105,6 +110,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["stats"], &container::stats::VERB),
             entry(&["stop"], &container::stop::STOP),
             entry(&["top"], &container::top::VERB),
+            entry(&["umount", "unmount"], &mount::UNMOUNT),
             entry(&["unpause"], &container::pause::UNPAUSE),
             entry(&["update"], &container::update::VERB),
             entry(&["wait"], &container::wait::VERB),
@@ -121,15 +127,18 @@ pub const NOUNS: &[Noun] = &[
             entry(&["import"], &image::load::IMPORT),
             entry(&["inspect"], &inspect::IMAGE),
             entry(&["load"], &image::load::VERB),
+            entry(&["mount"], &mount::IMAGE_MOUNT),
             entry(&["prune"], &image::prune::VERB),
             entry(&["ls", "list"], &image::list::VERB),
             entry(&["pull"], &image::pull::VERB),
             entry(&["push"], &image::push::VERB),
             entry(&["rm", "remove"], &image::remove::VERB),
             entry(&["save"], &image::save::VERB),
+            entry(&["scp"], &image::scp::VERB),
             entry(&["search"], &image::search::VERB),
             entry(&["tree"], &image::tree::VERB),
             entry(&["tag"], &image::tag::TAG),
+            entry(&["unmount", "umount"], &mount::IMAGE_UNMOUNT),
             entry(&["untag"], &image::tag::UNTAG),
         ],
     },
@@ -233,6 +242,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["doctor"], &system::doctor::VERB),
             entry(&["events"], &system::events::VERB),
             entry(&["info"], &system::info::VERB),
+            entry(&["migrate"], &image::migrate::VERB),
             entry(&["prune"], &system::prune::VERB),
         ],
     },

@@ -166,7 +166,15 @@ mod tests {
         let image = |name: &str, layers: &[&str], containers| {
             let mut record = fixtures::image(&engine, name, &[]);
             record.layers = layers.iter().map(|name| layer(name)).collect();
-            NamedImage { record, repository: None, tag: None, digest: None, containers }
+            NamedImage {
+                record,
+                repository: None,
+                whole: None,
+                tag: None,
+                digest: None,
+                containers,
+                names: Default::default(),
+            }
         };
         let one = image("one", &["base", "one"], 1);
         let images = [one.clone(), one, image("two", &["base", "two", "two"], 0)];

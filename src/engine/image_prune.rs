@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::Engine;
 use super::reclaim::reclaim;
-use super::rmi::{Removed, layers_in_use};
+use super::rmi::{Removed, layers_in_use, mounted};
 use crate::base::Result;
-use crate::oci::Reference;
+use crate::oci::{Digest, Reference};
 use crate::spec::filter::{Filter, Keys, Labels};
 use crate::state::Container;
 
@@ -48,7 +48,8 @@ pub fn prune(engine: &Engine, filters: &Filters, all: bool) -> Result<(Vec<Remov
     let lock = store.lock_exclusive()?;
     // One that cannot be read might have any image: then nothing is removed.
     let containers: Vec<Container> = engine.containers().list()?.into_iter().collect::<Result<_>>()?;
-    let used: HashSet<String> = containers.into_iter().map(|container| container.config.image.id).collect();
+    let mut used: HashSet<String> = containers.into_iter().map(|container| container.config.image.id).collect();
+    used.extend(mounted(engine)?.iter().map(Digest::to_string));
     let (mut removed, mut freed) = (Vec::new(), 0u64);
     for listed in store.list()? {
         let image = listed.record;

@@ -1,10 +1,13 @@
 //! `images`: the images there are, one row for each name, filtered as docker filters them.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Parsed, Reference, parse_manifest};
 use crate::spec::filter::{Any, Filter, Keys, Labels};
 use crate::store::{ImageRecord, ListedImage, Store};
 
@@ -73,12 +76,25 @@ pub struct NamedImage {
     pub record: ImageRecord,
     /// docker's short name of the repository; none for an image without a name.
     pub repository: Option<String>,
+    /// The whole name of the repository, with its registry.
+    pub whole: Option<String>,
     /// The tag.
     pub tag: Option<String>,
     /// The digest in that repository.
     pub digest: Option<Digest>,
     /// How many containers were made from it.
     pub containers: usize,
+    /// All names of the image: the same in each of its rows.
+    pub names: Arc<Names>,
+}
+
+/// The names of an image, whole and in order of the alphabet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// With tags.
+    pub tags: Vec<String>,
+    /// With digests.
+    pub digests: Vec<String>,
 }
 
 /// Lists images, the newest first.
@@ -92,11 +108,13 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
     let since = created(&query.since)?.into_iter().min();
     let mut rows = Vec::new();
     let images = store.list()?;
-    let used: Vec<String> =
-        engine.containers().list()?.into_iter().flatten().map(|container| container.config.image.id).collect();
+    let mut used: HashMap<String, usize> = HashMap::new();
+    for container in engine.containers().list()?.into_iter().flatten() {
+        *used.entry(container.config.image.id).or_default() += 1;
+    }
     for mut image in images {
         let made = image.record.created.unwrap_or_default();
-        let containers = used.iter().filter(|id| **id == image.record.id.to_string()).count();
+        let containers = used.get(image.record.id.as_str()).copied().unwrap_or(0);
         let fits = !query.none
             && query.ids.fits(|id| image.record.id.hex().starts_with(id.as_str()))
             && query.used.is_none_or(|used| used == (containers > 0))
@@ -104,12 +122,39 @@ pub fn list(engine: &Engine, query: &Query) -> Result<Vec<NamedImage>> {
             && since.is_none_or(|since| made > since)
             && query.until.is_none_or(|until| made < until)
             && (query.labels.is_empty() || query.labels.fit(&store.image_config(&image.record)?.config.labels));
+        let whole = |names: &[Reference]| names.iter().map(Reference::to_string).collect();
+        let names = Names { tags: whole(&image.references), digests: whole(&image.digests) };
         if !fits || !select_names(&mut image, query, !engine.registry.registries.docker_hub_only) {
             continue;
         }
-        rows.extend(rows_of(&image, query.digests, containers));
+        rows.extend(rows_of(&image, query.digests, containers, Arc::new(names)));
     }
     Ok(rows)
+}
+
+/// The ids of all images, the newest first.
+pub fn ids(engine: &Engine) -> Result<Vec<String>> {
+    Ok(engine.store()?.list()?.into_iter().map(|listed| listed.record.id.to_string()).collect())
+}
+
+/// The labels of an image.
+pub fn labels(engine: &Engine, image: &ImageRecord) -> Result<BTreeMap<String, String>> {
+    Ok(engine.store()?.image_config(image)?.config.labels)
+}
+
+/// How many bytes an image has as registries keep it: its documents and its compressed layers. None when its manifest is
+/// damaged.
+pub fn content_size(engine: &Engine, image: &ImageRecord) -> Result<Option<u64>> {
+    let manifest = engine.store()?.image_manifest_bytes(image);
+    let parsed =
+        manifest.and_then(|bytes| Ok((bytes.len(), parse_manifest(&bytes, Some(&image.manifest_media_type))?)));
+    Ok(match parsed {
+        Ok((own, Parsed::Manifest(manifest))) => {
+            let parts = manifest.layers.iter().chain([&manifest.config]);
+            Some(parts.fold(own as u64, |sum, part| sum.saturating_add(part.size)))
+        }
+        _ => None,
+    })
 }
 
 /// Whether there is an image of this name or id.
@@ -207,13 +252,15 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 /// docker's rows of one image: one for each tag (with `digests`, for each digest of its repository), one for each
 /// repository that is only known by digest, or one without a name.
-fn rows_of(image: &ListedImage, digests: bool, containers: usize) -> Vec<NamedImage> {
-    let row = |repository: Option<String>, tag: Option<String>, digest: Option<Digest>| NamedImage {
+fn rows_of(image: &ListedImage, digests: bool, containers: usize, names: Arc<Names>) -> Vec<NamedImage> {
+    let row = |name: Option<&Reference>, tag: Option<String>, digest: Option<Digest>| NamedImage {
         record: image.record.clone(),
-        repository,
+        repository: name.map(Reference::familiar_repository),
+        whole: name.map(Reference::name),
         tag,
         digest,
         containers,
+        names: names.clone(),
     };
     let mut rows = Vec::new();
     for reference in &image.references {
@@ -221,14 +268,14 @@ fn rows_of(image: &ListedImage, digests: bool, containers: usize) -> Vec<NamedIm
         let known: Vec<Option<Digest>> = of_repository.map(|digest| digest.digest().cloned()).collect();
         let known = if digests && !known.is_empty() { known } else { vec![None] };
         let tag = reference.tag().map(String::from);
-        rows.extend(known.into_iter().map(|digest| row(Some(reference.familiar_repository()), tag.clone(), digest)));
+        rows.extend(known.into_iter().map(|digest| row(Some(reference), tag.clone(), digest)));
     }
     let tagged = |digest: &&Reference| !image.references.iter().any(|reference| reference.name() == digest.name());
     let mut shown: Vec<String> = Vec::new();
     for reference in image.digests.iter().filter(tagged) {
         if digests || !shown.contains(&reference.name()) {
             shown.push(reference.name());
-            rows.push(row(Some(reference.familiar_repository()), None, reference.digest().cloned()));
+            rows.push(row(Some(reference), None, reference.digest().cloned()));
         }
     }
     if rows.is_empty() {
@@ -273,7 +320,7 @@ mod tests {
         };
         let show = |image: &ListedImage, digests| -> Vec<String> {
             let show = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-            rows_of(image, digests, 0)
+            rows_of(image, digests, 0, Arc::default())
                 .into_iter()
                 .map(|row| format!("{} {} {}", show(row.repository), show(row.tag), row.digest.is_some()))
                 .collect()

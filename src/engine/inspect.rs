@@ -6,10 +6,12 @@ mod image;
 mod network;
 mod podman;
 mod podman_image;
+mod remote;
 mod resources;
 
 pub use container::{ContainerReport, container};
-pub use image::{ImageReport, image};
+pub use image::{ImageReport, image, manifest, refuse_platform};
 pub use network::host_addresses;
 pub use podman::{PodmanContainer, container as container_for_podman};
 pub use podman_image::{PodmanImage, image as image_for_podman};
+pub use remote::{RemoteReport, SCHEME, remote};

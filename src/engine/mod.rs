@@ -43,6 +43,7 @@ pub mod request;
 pub mod resolve;
 pub mod rmi;
 pub mod run;
+pub mod scp;
 pub mod search;
 pub mod secret;
 pub mod session;

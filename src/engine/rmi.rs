@@ -11,6 +11,7 @@ use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Platform, Reference};
 use crate::spec::events::Action;
+use crate::state::mounts::Mounts;
 use crate::state::{Container, ContainerConfig, Containers};
 use crate::store::{Exclusive, ImageRecord, ListedImage, Store, StoreLock};
 
@@ -57,6 +58,7 @@ pub fn remove_all(engine: &Engine, force: bool) -> Result<Vec<(Digest, Result<Re
         let users = users(engine, &listed.record)?;
         let running = users.iter().find(|container| container.status.is_running());
         let removed = match (running.or(users.first()), running.is_some()) {
+            _ if mounted(engine)?.contains(&listed.record.id) => Err(is_mounted(&listed.record)),
             (Some(user), running) if running || !force => Err(in_use(&listed, user, running)),
             _ => delete(engine, &store, &lock, &listed.record),
         };
@@ -113,8 +115,21 @@ fn remove_one(engine: &Engine, store: &Store, lock: &StoreLock<Exclusive>, name:
             }
             Ok(removed)
         }
+        Plan::Delete if mounted(engine)?.contains(&image.id) => Err(is_mounted(&image)),
         Plan::Delete => delete(engine, store, lock, &image),
     }
+}
+
+/// The images that users have mounted (`image mount`), which stay. The caller holds the store's lock alone, those who mount
+/// hold it with others.
+pub(super) fn mounted(engine: &Engine) -> Result<Vec<Digest>> {
+    Mounts::new(&engine.paths).images()
+}
+
+fn is_mounted(image: &ImageRecord) -> Error {
+    let id = image.id.short();
+    Error::conflict(format!("cannot remove image {id}: its files are mounted"))
+        .hint(format!("run `coracle image unmount {id}` where they are, or leave that `coracle unshare`"))
 }
 
 fn no_such_image(name: &str) -> Error {

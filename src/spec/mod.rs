@@ -14,7 +14,7 @@
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`, with the [`mount_words`] of their [`mount_options`]; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
 //! belongs to it; [`userns`] `--userns` and id maps; [`ulimit`] `--ulimit`; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
-//! [`variables`] environment and labels; [`change`] `--change`; [`filter`] `--filter`, with the [`pattern`]s of names.
+//! [`variables`] environment and labels; [`change`] `--change`; [`scp`] the ends of `image scp`; [`filter`] `--filter`, with the [`pattern`]s of names.
 
 pub mod attachment;
 pub mod best_effort;
@@ -47,6 +47,7 @@ pub mod process;
 pub mod range;
 pub mod resources;
 pub mod restart;
+pub mod scp;
 pub mod secret;
 pub mod security;
 pub mod settings;

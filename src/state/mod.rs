@@ -16,6 +16,7 @@
 //!                       /secrets              values that it was created with, see `secrets`
 //! <runtime>/containers/<id>                  the supervisor's socket
 //! <runtime>/execs/<id>                       processes that were added to it: see `sessions`
+//! <runtime>/mounts                           what users have mounted for themselves: see `mounts`
 //! <data>/events                              what has happened: see `events`
 //! ```
 //!
@@ -37,6 +38,7 @@
 pub mod events;
 mod formats;
 mod listing;
+pub mod mounts;
 pub mod record;
 pub mod secrets;
 pub mod sessions;

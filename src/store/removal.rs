@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::images::{names_in, read_record};
@@ -100,6 +101,14 @@ impl Store {
         publish::empty_trash(&self.path("trash"))
     }
 
+    /// Removes the directories of names that hold none any more: somebody was killed after the last one went. Nothing happens
+    /// while somebody holds the store's lock, as those do who give names.
+    pub fn sweep_names(&self) -> Result<()> {
+        let Some(_lock) = Lock::attempt(&self.path("lock"), Mode::Exclusive)? else { return Ok(()) };
+        ["refs", "lists"].iter().for_each(|name| remove_empty_below(&self.path(name)));
+        Ok(())
+    }
+
     /// Completes removals that were interrupted, or that left layers for the sake of containers. `in_use` tells the layers
     /// of containers; it is asked under the lock, and only when there is something to complete. Nothing happens while
     /// somebody holds the lock.
@@ -178,5 +187,15 @@ impl Store {
 
     fn removing_path(&self, id: &Digest) -> std::path::PathBuf {
         self.path("removing").join(format!("{}.json", id.hex()))
+    }
+}
+
+/// Removes empty directories below one, the deepest first. A name has few components, so that it is not deep.
+fn remove_empty_below(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty_below(&entry.path());
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }

@@ -26,6 +26,7 @@ use crate::logs::Place;
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
+use crate::state::mounts::Mounts;
 use crate::state::record::Phase;
 use crate::state::sessions::Sessions;
 use crate::state::{ContainerConfig, ContainerGuard, Containers, RunState, durability};
@@ -159,6 +160,7 @@ impl Supervisor {
             }
         })?;
         failpoint::here("supervisor.locked")?;
+        Mounts::new(paths).refuse(&launch.id)?;
         // Under the lock nobody changes them.
         let config = containers.load(&launch.id)?.config;
         let settings = containers.settings(&launch.id)?;

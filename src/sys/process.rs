@@ -37,6 +37,15 @@ pub fn fork_in_init() -> io::Result<Forked<i32>> {
     }
 }
 
+/// The program of a command begins a session of its own (setsid(2)): without a controlling terminal it can neither read what
+/// is typed nor push characters back into it.
+pub fn begin_session(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let begin = || nix::unistd::setsid().map(drop).map_err(io::Error::from);
+    // SAFETY: between fork and exec, setsid(2) is one system call that allocates nothing and takes no lock.
+    unsafe { command.pre_exec(begin) };
+}
+
 /// The child of [`clone3`] as its parent sees it.
 #[derive(Debug)]
 pub struct Cloned {

@@ -29,10 +29,7 @@ pub const MAX_LAYERS: usize = 200;
 /// Completes first what a power cut may have left unfinished in the upper.
 pub fn mount_detached(union: &Union) -> Result<OwnedFd> {
     if union.layers.len() > MAX_LAYERS {
-        return Err(Error::unsupported(format!(
-            "the image has {} layers, an overlay takes at most {MAX_LAYERS}",
-            union.layers.len()
-        )));
+        return Err(too_many(union.layers.len()));
     }
     super::fuse::restore_upper(union)?;
     let lowers: Vec<File> = union.layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
@@ -45,6 +42,17 @@ pub fn mount_with(layers: &[PathBuf], place: &Path, upper: &Path, work: &Path) -
     let lowers: Vec<File> = layers.iter().rev().map(|layer| open_dir(layer)).collect::<Result<_>>()?;
     let open = |path: &Path| std::fs::canonicalize(path).at(path, "cannot find").and_then(|path| open_dir(&path));
     mount_lowers(place, false, &Upper { upper: open(upper)?, work: open(work)? }, &lowers)
+}
+
+/// Layers united without a place for changes: nobody can write to them. `place` is an empty directory where it is mounted for
+/// a moment, and the lowest layer: overlayfs wants two where there is no upper.
+pub fn mount_read_only(layers: &[PathBuf], place: &Path) -> Result<OwnedFd> {
+    if layers.len() >= MAX_LAYERS {
+        return Err(too_many(layers.len()));
+    }
+    let lowers: Vec<File> =
+        layers.iter().rev().map(PathBuf::as_path).chain([place]).map(open_dir).collect::<Result<_>>()?;
+    mount_options(place, String::from("userxattr"), &lowers)
 }
 
 /// The file or directory `subpath` of a mount that is attached nowhere, as a mount of its own. Links of the mount lead
@@ -83,6 +91,15 @@ fn mount_lowers(place: &Path, volatile: bool, upper: &Upper, lowers: &[File]) ->
     }
     // Writing to a String cannot fail.
     let _ = write!(options, "upperdir={},workdir={}", fd_path(&upper.upper), fd_path(&upper.work));
+    mount_options(place, options, lowers)
+}
+
+fn too_many(layers: usize) -> Error {
+    Error::unsupported(format!("the image has {layers} layers, an overlay takes at most {MAX_LAYERS}"))
+}
+
+/// `lowers`: the highest first.
+fn mount_options(place: &Path, mut options: String, lowers: &[File]) -> Result<OwnedFd> {
     for (i, lower) in lowers.iter().enumerate() {
         let _ = write!(options, "{}{}", if i == 0 { ",lowerdir=" } else { ":" }, fd_path(lower));
     }

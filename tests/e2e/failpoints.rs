@@ -160,7 +160,14 @@ const SECRET_REMOVE: Scenario = Scenario {
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
-const ALL: [&Scenario; 25] = [
+const MOUNT: Scenario = Scenario {
+    before: &["create --name one IMAGE sleep 1000"],
+    line: "unshare sh -c 'PROGRAM mount one && PROGRAM umount one'",
+    subject: &["mount."],
+};
+
+const ALL: [&Scenario; 26] = [
+    &MOUNT,
     &BUILD,
     &PULL,
     &PUSH,
@@ -223,7 +230,7 @@ impl Run<'_> {
             fs::write(directory.join("a"), "a").expect("our directory");
             line = line.replace("CONTEXT", &directory.display().to_string());
         }
-        self.env.coracle(&line)
+        self.env.coracle(&line.replace("PROGRAM", &self.env.program().display().to_string()))
     }
 
     /// The failpoints that the command passes, in their order, with all repetitions.
@@ -494,6 +501,11 @@ fn steps_of_import_and_image_prune() {
 fn steps_of_tag_and_of_pushing_a_list() {
     go_through(&TAG);
     go_through(&PUSH_LIST);
+}
+
+#[test]
+fn steps_of_mount() {
+    go_through(&MOUNT);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn is_in_order(env: &Env, what: &str) {
         // One with --rm may be gone by now.
         if state == "running" && inspected.code() == 0 {
             let exec = env.argv(&["exec", id, "true"]);
-            let gone = ["not running", "no such container", "restarting", "is gone", "just ended"];
+            let gone = ["not running", "no such container", "restarting", "is gone", "just ended", "ended before"];
             let told = gone.iter().any(|words| exec.stderr.to_lowercase().contains(words));
             assert!(exec.code() == 0 || told, "{what}: {exec:?}");
         }

@@ -7,12 +7,13 @@ use gotmpl::Value;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::{list_podman, list_tree};
 use crate::base::{Result, time};
 use crate::cli::container::list::{one_line, zoned};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Persona};
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::images::{NamedImage, Query, list as engine_list};
+use crate::engine::images::{NamedImage, Query, labels, list as engine_list};
 use crate::spec::times;
 use crate::spec::units::{human_duration, human_size};
 
@@ -49,6 +50,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("VirtualSize", "SIZE"),
     ("SharedSize", "SHARED SIZE"),
     ("UniqueSize", "UNIQUE SIZE"),
+    ("History", "HISTORY"),
 ];
 
 /// `--sort`
@@ -95,6 +97,9 @@ struct ListArguments {
     /// Format with a Go template: 'table', 'table TEMPLATE', 'json' or 'TEMPLATE'
     #[arg(long, value_name = "TEMPLATE")]
     format: Option<String>,
+    /// Show in a last column the names that the image has
+    #[arg(long)]
+    history: bool,
     /// Don't truncate output
     #[arg(long)]
     no_trunc: bool,
@@ -107,6 +112,9 @@ struct ListArguments {
     /// Sort by created (the newest first), id, repository, size or tag
     #[arg(long, value_name = "KEY", default_value = "created")]
     sort: SortKey,
+    /// Show images with their platforms below them, and what each takes unpacked and compressed
+    #[arg(long, conflicts_with_all = ["format", "quiet", "digests", "history", "no_trunc"])]
+    tree: bool,
     /// Only images of this name
     #[arg(value_name = "REPOSITORY[:TAG]")]
     name: Option<String>,
@@ -127,21 +135,53 @@ fn list(context: &Context, arguments: &ListArguments) -> Result<u8> {
     let view = View { now: time::now(), zone: context.zone(), truncate: !arguments.no_trunc };
     let mut query = arguments.query(view.now, &view.zone)?;
     let given = arguments.format.as_deref().unwrap_or_default();
+    let podman = context.persona == Persona::Podman;
+    let default = columns(podman, arguments.digests, arguments.history);
     let format = match arguments.quiet {
         true => Format::parse("{{.ID}}", "")?,
-        false => Format::parse_list(given, if arguments.digests { WITH_DIGESTS } else { DEFAULT }, RAW)?,
+        false => Format::parse_list(given, &default, RAW)?,
     };
-    query.digests = arguments.digests || format.names("Digest");
-    let mut images = engine_list(&context.engine()?, &query)?;
+    query.digests = !podman && (arguments.digests || format.names("Digest"));
+    let engine = context.engine()?;
+    let mut images = engine_list(&engine, &query)?;
     arguments.sort.sort(&mut images);
-    let rows = images.iter().map(|image| view.row(image)).collect();
-    let rendered = format.render(HEADERS, rows)?;
+    if arguments.tree {
+        return context.ui.text(&list_tree::render(&list_tree::branches(&engine, &images)?)).map(|()| 0);
+    }
+    let labels = |image: &NamedImage| labels(&engine, &image.record);
+    if podman && given == "json" && !arguments.quiet {
+        return context.ui.text(&list_podman::json(&images, &labels)?).map(|()| 0);
+    }
+    if podman && arguments.quiet {
+        images.dedup_by(|a, b| a.record.id == b.record.id);
+    }
+    let mut rows: Vec<Row> = images.iter().map(|image| view.row(image)).collect();
+    if podman {
+        for (row, image) in rows.iter_mut().zip(&images) {
+            list_podman::extend(row, image, format.shows("Labels").then_some(&labels))?;
+        }
+    }
+    let rendered = match podman {
+        true => format.render(&[list_podman::HEADERS, HEADERS].concat(), rows)?,
+        false => format.render(HEADERS, rows)?,
+    };
     let is_table = !arguments.quiet && (given.is_empty() || given.starts_with("table"));
     let shown = match arguments.noheading && is_table {
         true => rendered.split_once('\n').map_or("", |(_, rest)| rest),
         false => &rendered,
     };
     context.ui.text(shown).map(|()| 0)
+}
+
+/// The default columns. podman has a digest for every image, so that a row with it is no other row.
+fn columns(podman: bool, digests: bool, history: bool) -> String {
+    let columns = match (podman, digests) {
+        (false, false) => DEFAULT,
+        (false, true) => WITH_DIGESTS,
+        (true, false) => list_podman::DEFAULT,
+        (true, true) => list_podman::WITH_DIGESTS,
+    };
+    format!("{columns}{}", if history { r"\t{{.History}}" } else { "" })
 }
 
 /// How rows are shown.
@@ -169,6 +209,7 @@ impl View {
             ("Containers", image.containers.to_string()),
             ("SharedSize", "N/A".into()),
             ("UniqueSize", "N/A".into()),
+            ("History", image.names.tags.join(", ")),
         ];
         texts.into_iter().map(|(name, text)| (Arc::from(name), Value::String(one_line(&text).into()))).collect()
     }
@@ -188,9 +229,11 @@ mod tests {
         let image = |repository: Option<&str>, tag: Option<&str>| NamedImage {
             record: record.clone(),
             repository: repository.map(String::from),
+            whole: None,
             tag: tag.map(String::from),
             digest: None,
             containers: 2,
+            names: Default::default(),
         };
         let rows = || vec![view.row(&image(Some("localhost:5000/app"), Some("v1"))), view.row(&image(None, None))];
         let render = |format: &str| Format::parse(format, DEFAULT).unwrap().render(HEADERS, rows()).unwrap();
@@ -216,9 +259,11 @@ mod tests {
             NamedImage {
                 record,
                 repository: Some(name.to_owned()),
+                whole: None,
                 tag: Some(tag.to_owned()),
                 digest: None,
                 containers: 0,
+                names: Default::default(),
             }
         };
         let images = [image("b", "1", 3), image("c", "3", 1), image("a", "2", 2)];

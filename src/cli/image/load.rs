@@ -97,7 +97,7 @@ fn load(context: &Context, arguments: &LoadArguments) -> Result<u8> {
 }
 
 /// docker's and podman's words about an image.
-fn lines(loaded: &Loaded, persona: Persona) -> Vec<String> {
+pub(super) fn lines(loaded: &Loaded, persona: Persona) -> Vec<String> {
     let id = &loaded.image.id;
     let taken = loaded.taken.iter().filter(|_| persona != Persona::Podman).map(|(name, before)| {
         format!("The image {} already exists, renaming the old one with ID {before} to empty string", name.familiar())

@@ -17,8 +17,10 @@
 //! directory beneath its descriptor. [`found`] reads what the documents say, each bounded in size, and compares every blob
 //! that has a digest with it. [`load`] unpacks layers as a pull does. Nothing can be seen of an archive until all of its
 //! images are unpacked and verified: then layers, images and names appear under the store's lock, the names last.
+//! [`foreign`] stores of other programs are read in the same way.
 
 pub mod files;
+pub mod foreign;
 mod found;
 pub mod import;
 pub mod load;
@@ -27,4 +29,6 @@ mod origin;
 mod output;
 pub mod save;
 mod source;
+mod split;
+mod unpacked;
 mod write;

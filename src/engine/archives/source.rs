@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
+use super::unpacked::Unpacked;
 use crate::archive::index::Index;
 use crate::archive::{Limits, inflate};
 use crate::base::error::if_absent;
@@ -26,6 +27,8 @@ pub enum Source {
     Archive(Index),
     /// A directory.
     Directory(BeneathDir),
+    /// Layers in the store of another program.
+    Unpacked(Unpacked),
 }
 
 /// The contents of a file, and how long they are.
@@ -51,6 +54,9 @@ impl Source {
         match self {
             Self::Archive(index) => {
                 Ok(index.open(name)?.map(|(contents, size)| (Box::new(contents) as Box<dyn Read + Send>, size)))
+            }
+            Self::Unpacked(layers) => {
+                Ok(layers.stream(name)?.map(|stream| (Box::new(stream) as Box<dyn Read + Send>, 0)))
             }
             Self::Directory(directory) => {
                 let failed = || format!("cannot open `{}`", text::clean(name));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::base::time::{self, rfc3339};
 use crate::base::{Error, Result, text};
 use crate::engine::{Engine, image_name};
-use crate::oci::{ImageConfig, config};
+use crate::oci::{ImageConfig, Platform, config};
 use crate::store::{ImageRecord, Layer, ListedImage};
 
 /// An image as `inspect` shows it.
@@ -96,6 +96,31 @@ pub fn image(engine: &Engine, name: &str) -> Result<ImageReport> {
     look_up(engine, name).map(|found| found.report)
 }
 
+/// The manifest of the image `name`, byte for byte.
+pub fn manifest(engine: &Engine, name: &str) -> Result<Vec<u8>> {
+    let store = engine.store()?;
+    let record = image_name::lookup(engine, &store, name)?.ok_or_else(|| absent(name))?;
+    store.image_manifest_bytes(&record)
+}
+
+/// Fails when the image `name` is for another platform than `wanted`.
+pub fn refuse_platform(engine: &Engine, name: &str, wanted: &Platform) -> Result<()> {
+    let record = image_name::lookup(engine, &engine.store()?, name)?.ok_or_else(|| absent(name))?;
+    match wanted.matches(&record.platform) {
+        true => Ok(()),
+        false => Err(Error::not_found(format!(
+            "the image `{}` is for `{}`, not for `{wanted}`",
+            text::clean(name),
+            record.platform
+        ))),
+    }
+}
+
+fn absent(name: &str) -> Error {
+    Error::not_found(format!("no such image: `{}`", text::clean(name)))
+        .hint("`coracle images` lists the images there are")
+}
+
 /// An image and what is known of it.
 pub(super) struct Found {
     pub(super) record: ImageRecord,
@@ -107,11 +132,7 @@ pub(super) struct Found {
 /// Looks up the image `name`.
 pub(super) fn look_up(engine: &Engine, name: &str) -> Result<Found> {
     let store = engine.store()?;
-    let absent = || {
-        Error::not_found(format!("no such image: `{}`", text::clean(name)))
-            .hint("`coracle images` lists the images there are")
-    };
-    let record = image_name::lookup(engine, &store, name)?.ok_or_else(absent)?;
+    let record = image_name::lookup(engine, &store, name)?.ok_or_else(|| absent(name))?;
     let listed = store.list()?.into_iter().find(|listed| listed.record.id == record.id);
     let names = listed.unwrap_or(ListedImage { record: record.clone(), references: Vec::new(), digests: Vec::new() });
     let config = store.image_config(&record)?;

@@ -56,6 +56,7 @@ fn in_outer(paths: &Paths, age: Duration) -> Result<()> {
     publish::empty_trash(&paths.trash())?;
     let store = Store::open(&paths.store())?;
     store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
+    store.sweep_names()?;
     store.reclaim_layers(age, || layers_in_use(&Containers::new(paths)))?;
     store.sweep()
 }

@@ -46,6 +46,7 @@ use serde_json::value::RawValue;
 
 use self::protocol::{Hello, Message};
 use super::archives::files::{commit, copy, diff, export, volume as volume_files};
+use super::archives::foreign::MigrateRequest;
 use super::archives::import::ImportRequest;
 use super::archives::load::LoadRequest;
 use super::archives::save::SaveRequest;
@@ -142,6 +143,8 @@ jobs! {
     Load(LoadRequest),
     /// Makes an image of an archive of files.
     Import(ImportRequest),
+    /// Takes over images of another program.
+    Migrate(MigrateRequest),
     /// Writes images into an archive.
     Save(SaveRequest),
     /// Packs something in a container for `cp`.

@@ -14,6 +14,7 @@ pub mod copy;
 pub mod diff;
 pub mod export;
 mod freeze;
+pub mod mount;
 mod root;
 pub mod volume;
 

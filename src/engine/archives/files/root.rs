@@ -159,7 +159,7 @@ fn mounted(engine: &Engine, config: &ContainerConfig, view: View) -> Result<Root
     Ok(Root { fd: mount, owners: Default::default(), _guard: None })
 }
 
-fn attach(mount: &OwnedFd, place: &impl AsFd) -> Result<()> {
+pub(super) fn attach(mount: &impl AsFd, place: &impl AsFd) -> Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(mount, "", place, "", flags).context(|| "cannot attach the files")
 }
