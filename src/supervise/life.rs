@@ -137,6 +137,15 @@ impl Run {
     }
 }
 
+/// The error of a container whose lock somebody else has.
+fn busy(paths: &Paths, config: &ContainerConfig) -> Error {
+    let error = Error::conflict(format!("container `{}` is running, or being changed by another command", config.name));
+    match lock::holder(&paths.container(&config.id)) {
+        Some(holder) => error.hint(format!("it is held by {holder}")),
+        None => error,
+    }
+}
+
 /// Where the output is kept, and the service manager that wants to know of the container.
 fn told(paths: &Paths, launch: &Launch, config: &ContainerConfig) -> Result<(Place, Option<Notifier>)> {
     let directory = paths.container(&config.id);
@@ -151,14 +160,7 @@ impl Supervisor {
     pub(super) fn start(paths: &Paths, launch: Launch, handed: Handed) -> Result<Self> {
         let containers = Containers::new(paths);
         let config = containers.config(&launch.id)?;
-        let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
-            let error =
-                Error::conflict(format!("container `{}` is running, or being changed by another command", config.name));
-            match lock::holder(&paths.container(&launch.id)) {
-                Some(holder) => error.hint(format!("it is held by {holder}")),
-                None => error,
-            }
-        })?;
+        let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| busy(paths, &config))?;
         failpoint::here("supervisor.locked")?;
         Mounts::new(paths).refuse(&launch.id)?;
         // Under the lock nobody changes them.
