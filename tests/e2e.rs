@@ -16,10 +16,14 @@ mod archives;
 mod as_root;
 #[path = "e2e/build.rs"]
 mod build;
+#[path = "e2e/bundles.rs"]
+mod bundles;
 #[path = "e2e/completion.rs"]
 mod completion;
 #[path = "e2e/compose.rs"]
 mod compose;
+#[path = "e2e/compose_up.rs"]
+mod compose_up;
 #[path = "e2e/confinement.rs"]
 mod confinement;
 #[path = "e2e/container_files.rs"]
@@ -72,6 +76,8 @@ mod mounts;
 mod network;
 #[path = "e2e/network_commands.rs"]
 mod network_commands;
+#[path = "e2e/options.rs"]
+mod options;
 #[path = "e2e/parallel.rs"]
 mod parallel;
 #[path = "e2e/personas.rs"]
@@ -88,6 +94,8 @@ mod pull;
 mod push;
 #[path = "e2e/registries.rs"]
 mod registries;
+#[path = "e2e/registry_serve.rs"]
+mod registry_serve;
 #[path = "e2e/restart.rs"]
 mod restart;
 #[path = "e2e/rootless.rs"]
@@ -104,6 +112,8 @@ mod selection;
 mod services;
 #[path = "e2e/settings.rs"]
 mod settings;
+#[path = "e2e/signatures.rs"]
+mod signatures;
 #[path = "e2e/soak.rs"]
 mod soak;
 #[path = "e2e/store.rs"]
@@ -112,5 +122,7 @@ mod store;
 mod streams;
 #[path = "e2e/userns.rs"]
 mod userns;
+#[path = "e2e/vendor_devices.rs"]
+mod vendor_devices;
 #[path = "e2e/volumes.rs"]
 mod volumes;

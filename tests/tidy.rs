@@ -717,6 +717,7 @@ fn scripts_say_what_they_do() {
         "tests/run",
         "contrib/quickstart",
         "contrib/bench/build",
+        "contrib/bench/compose",
         "contrib/bench/start",
         "contrib/bench/pull",
     ] {

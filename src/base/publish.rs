@@ -9,6 +9,7 @@
 //! * [`file`] replaces one file: temporary file beside it, write, fsync, rename, fsync of the directory. What a killed
 //!   writer left beside it goes with [`sweep_files`]. A [`Reserve`] keeps room for a record that a full disk must not stop.
 //! * [`Staging`] makes a directory: fill it, then [`Staging::publish`] renames it into place.
+//! * [`nameless`] makes a file that nobody sees until [`link`] names it, for what is large.
 //! * [`discard`] removes a directory: one rename into the trash, and it is gone for every reader; [`empty_trash`]
 //!   reclaims the space at leisure.
 //!
@@ -17,8 +18,8 @@
 //! empty record as a lost one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -91,6 +92,33 @@ pub fn nameless(directory: &Path) -> Result<File> {
     let file = options.create_new(true).open(&path).at(&path, "cannot create")?;
     fs::remove_file(&path).at(&path, "cannot remove")?;
     Ok(file)
+}
+
+/// Gives a complete file that [`nameless`] made the name `path`, on the same file system. A file that is there already stays.
+/// Durable on return.
+pub fn link(file: &File, path: &Path) -> Result<()> {
+    file.sync_all().at(path, "cannot write")?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+    match rustix::fs::linkat(rustix::fs::CWD, own.as_str(), rustix::fs::CWD, path, flags) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        // Where there is no O_TMPFILE the file had a name, and cannot get another one.
+        Err(_) => {
+            let (staged, mut copy) = temporary(path).at(path, "cannot write")?;
+            let copied = (|| {
+                let mut from = file.try_clone()?;
+                from.rewind()?;
+                io::copy(&mut from, &mut copy)?;
+                copy.sync_all()?;
+                fs::rename(&staged, path)
+            })();
+            if let Err(error) = copied {
+                let _ = fs::remove_file(&staged);
+                return Err(error).at(path, "cannot write");
+            }
+        }
+    }
+    sync_parent(path)
 }
 
 /// Space on the disk for one record that must be written when the disk is full. It has a name of its own in the directory

@@ -283,7 +283,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the socket at `path`. `patience` is how long each answer may take. `own`: nobody but this user may be at
+    /// Connects to the socket at `path`. `patience` is how long the other end may take to be ready. `own`: nobody but this user may be at
     /// the other end. Without XDG_RUNTIME_DIR the path may be in a directory that belongs to everybody.
     pub fn open(path: &Path, own: bool, patience: Duration) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
@@ -323,6 +323,12 @@ impl Connection {
             }
         }
         Err(io::ErrorKind::InvalidData.into())
+    }
+
+    /// How long the next answers may take.
+    pub fn set_patience(&self, patience: Duration) -> io::Result<()> {
+        // Zero is no limit.
+        self.stream.set_read_timeout(Some(patience.max(Duration::from_millis(1))))
     }
 
     /// Sends a call, and returns its number.

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::base::poll::{self, PollFd, PollFlags};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 
 use crate::spec::cgroup2::Setting;
 
@@ -56,6 +56,16 @@ impl Group {
         Self::at(self.directory.as_fd(), OsStr::new(name))
     }
 
+    /// The group at `path` below this one. The names in it may be a container's: it stays below, and no link is followed.
+    pub fn below(&self, path: &str) -> io::Result<Self> {
+        Self::at(self.directory.as_fd(), OsStr::new(path.trim_start_matches('/')))
+    }
+
+    /// Whether it has been divided: the kernel makes no process in such a group ("no internal processes", cgroups(7)).
+    pub fn is_divided(&self) -> bool {
+        self.read("cgroup.subtree_control").is_ok_and(|controllers| !controllers.trim().is_empty())
+    }
+
     /// A group directly below, made unless it is there.
     pub fn make(&self, name: &str) -> io::Result<Self> {
         match rustix::fs::mkdirat(&self.directory, name, Mode::from_raw_mode(0o755)) {
@@ -80,6 +90,16 @@ impl Group {
     /// Writes a file, in one call as the kernel wants it.
     pub fn write(&self, name: &str, value: &str) -> io::Result<()> {
         self.file(name, OFlags::WRONLY)?.write_all(value.as_bytes())
+    }
+
+    /// Lets a user and group divide the group (cgroups(7), "Delegation"): its limits stay ours.
+    pub fn give(&self, uid: u32, gid: u32) -> io::Result<()> {
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        rustix::fs::fchown(&self.directory, uid, gid)?;
+        for name in ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+            rustix::fs::chownat(&self.directory, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(())
     }
 
     /// Whether this user may write a file.

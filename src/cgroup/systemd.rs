@@ -3,13 +3,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::dbus::{Connection, Kind, Message, Method, Value};
 use crate::base::{Error, Result, ResultExt};
 
-/// How long systemd may take for each answer. It has to ask the system's manager to move a process of a login session.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// How long a socket may take to answer at all. The other end is a process of this machine whose only work is to answer: one
+/// that lives does within milliseconds, and each that hangs holds up every start of a container for as long.
+const CONNECTING: Duration = Duration::from_secs(3);
+
+/// How long systemd may take for the scope, in all. It has to ask the system's manager to move a process of a login session,
+/// which takes a few hundredths of a second, and is given time for a machine that has just begun to work.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 
@@ -56,6 +61,8 @@ pub struct Pending {
     scope: Scope,
     call: u32,
     again: bool,
+    /// When it is given up.
+    until: Instant,
 }
 
 /// A socket where systemd can be asked.
@@ -83,11 +90,17 @@ pub fn sockets(runtime: &[PathBuf], real_root: bool) -> Vec<Socket> {
 
 /// Asks for a scope, and does not wait for it. `sockets` as in [`sockets`].
 pub fn ask(scope: Scope, sockets: &[Socket]) -> Result<Pending> {
+    ask_within(scope, sockets, CONNECTING, PATIENCE)
+}
+
+/// The same, with the time that a socket has to answer, and that systemd has for the scope.
+fn ask_within(scope: Scope, sockets: &[Socket], connecting: Duration, patience: Duration) -> Result<Pending> {
+    let until = Instant::now() + patience;
     let mut why = None;
     for socket in sockets {
-        let opened = Connection::open(&socket.path, socket.own, PATIENCE);
+        let opened = Connection::open(&socket.path, socket.own, connecting);
         match opened.and_then(|connection| begin(connection, &scope, socket.is_bus)) {
-            Ok((connection, call)) => return Ok(Pending { connection, scope, call, again: false }),
+            Ok((connection, call)) => return Ok(Pending { connection, scope, call, again: false, until }),
             Err(error) => {
                 let error = no_answer(&socket.path, error);
                 // A socket that is there and does not answer says more than one that is not there.
@@ -139,7 +152,9 @@ impl Pending {
         // The job may be over before the call has returned.
         let mut over: Vec<(String, String)> = Vec::new();
         loop {
-            let message = self.connection.receive().context(|| "systemd does not answer")?;
+            let left = self.until.saturating_duration_since(Instant::now());
+            let heard = self.connection.set_patience(left).and_then(|()| self.connection.receive());
+            let message = heard.context(|| "systemd does not answer")?;
             match job_of(&message, self.call) {
                 Heard::Job(path) => job = Some(path),
                 Heard::Refused(name, why) if name == EXISTS && !self.again => {
@@ -204,7 +219,11 @@ fn job_of(message: &Message, call: u32) -> Heard {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
     use super::*;
+    use crate::base::publish::Staging;
 
     #[test]
     fn answers_are_told_from_each_other() {
@@ -224,6 +243,41 @@ mod tests {
         ] {
             assert_eq!(job_of(&given, 4), heard, "{given:?}");
         }
+    }
+
+    #[test]
+    fn sockets_that_hang_are_given_up() {
+        let directory = Staging::new(&std::env::temp_dir()).unwrap();
+        std::fs::create_dir(directory.path().join("systemd")).unwrap();
+        // Both are there and say nothing.
+        let _bus = UnixListener::bind(directory.path().join("bus")).unwrap();
+        let private = UnixListener::bind(directory.path().join("systemd/private")).unwrap();
+        let ask = |patience| {
+            let scope = Scope {
+                name: "x".into(),
+                description: String::new(),
+                slice: "user.slice".into(),
+                pid: 1,
+                stop_timeout: Duration::ZERO,
+            };
+            let short = Duration::from_millis(50);
+            ask_within(scope, &sockets(&[directory.path().to_owned()], false), short, patience)
+        };
+        let begun = Instant::now();
+        let error = ask(Duration::from_secs(60)).unwrap_err();
+        assert!(error.message().contains("does not answer at"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        // One lets us in and then says nothing but what nobody has asked for.
+        let server = std::thread::spawn(move || {
+            // The first is that of the attempt before.
+            let (_, (mut stream, _)) = (private.accept().unwrap(), private.accept().unwrap());
+            stream.write_all(b"DATA\r\nOK 0123\r\n").unwrap();
+            let mut heard = Vec::new();
+            let _ = stream.read_to_end(&mut heard);
+        });
+        let error = ask(Duration::from_millis(300)).unwrap().wait().unwrap_err();
+        assert!(error.message().contains("systemd does not answer"), "{error}");
+        server.join().unwrap();
     }
 
     #[test]

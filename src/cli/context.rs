@@ -36,7 +36,7 @@ impl Persona {
     /// By the first argument of the process.
     pub fn called(argument: &str) -> Self {
         match argument.rsplit('/').next() {
-            Some("docker") => Persona::Docker,
+            Some("docker" | "docker-compose") => Persona::Docker,
             Some("podman") => Persona::Podman,
             _ => Persona::Coracle,
         }
@@ -266,7 +266,8 @@ impl Context {
         }
         let files = &mut engine.registry.registries;
         files.docker_hub_only = self.persona == Persona::Docker;
-        if files.docker_hub_only {
+        engine.registry.demand_signatures = self.demands_signatures();
+        if self.persona == Persona::Docker && !engine.registry.demand_signatures {
             // docker knows no policy.
             engine.registry.policies.clear();
         }
@@ -279,22 +280,10 @@ impl Context {
         Ok(engine)
     }
 
-    /// Refuses to fetch images without signatures where the user demands them: `DOCKER_CONTENT_TRUST=1`, or `given`
-    /// (`--disable-content-trust`) as false.
-    pub fn refuse_unsigned(&self, given: Option<bool>) -> Result<()> {
+    /// Whether images must be signed: `DOCKER_CONTENT_TRUST=1`.
+    pub fn demands_signatures(&self) -> bool {
         let variable = self.environment.get("DOCKER_CONTENT_TRUST");
-        let demanded =
-            variable.is_some_and(|value| !matches!(value, "" | "0" | "f" | "F" | "false" | "False" | "FALSE"));
-        match given {
-            Some(false) => Err(Error::unsupported("signatures cannot be verified: coracle knows no content trust")
-                .hint("leave out --disable-content-trust=false to pull without")),
-            None if demanded => Err(Error::new(
-                Kind::Denied,
-                "DOCKER_CONTENT_TRUST demands signed images, and coracle cannot verify docker's signatures",
-            )
-            .hint("for this command: --disable-content-trust; for good: unset DOCKER_CONTENT_TRUST")),
-            _ => Ok(()),
-        }
+        variable.is_some_and(|value| !matches!(value, "" | "0" | "f" | "F" | "false" | "False" | "FALSE"))
     }
 
     /// Says, the first time, what a user without subordinate ids has to do without.

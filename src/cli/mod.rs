@@ -30,7 +30,9 @@ mod mount;
 mod network;
 mod progress;
 mod push_progress;
+mod registry;
 mod registry_options;
+mod runtime;
 mod secret;
 mod system;
 mod table;
@@ -59,12 +61,22 @@ const CLOSED: u8 = 141;
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let persona = Persona::called(&name);
+    let is_compose = name.rsplit('/').next() == Some("docker-compose");
     let ui = Ui::new(persona.program(), Level::default());
     limits::ignore_file_size_signal();
     lock::tell_waits(Some(Box::new(move |words| {
         ui::Lines::on_stderr().say(&format!("{}: {words}", persona.program()))
     })));
-    let outcome = match words(args) {
+    let words = words(args).map(|words| match is_compose {
+        true => below("compose", words),
+        // As other tools call it.
+        false if name.rsplit('/').next() == Some(runtime::LINK) => below("runtime", words),
+        false => words,
+    });
+    let outcome = match words {
+        Ok(words) if is_compose && matches!(&words[1..], [only] if only == "--version" || only == "-v") => {
+            ui.line(&compose::version_line()).map(|()| 0).map_err(Failure::plain)
+        }
         Ok(words) if matches!(words.first().map(String::as_str), Some("--version" | "-v")) && words.len() == 1 => {
             ui.line(&persona.version_line()).map(|()| 0).map_err(Failure::plain)
         }
@@ -78,6 +90,15 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     let outcome = outcome.and_then(|code| ui.flush().map(|()| code).map_err(Failure::plain));
     ExitCode::from(outcome.unwrap_or_else(|failure| failure.tell(&ui)))
+}
+
+/// What is typed after the name of a link that stands for one noun follows that noun.
+fn below(noun: &str, words: Vec<String>) -> Vec<String> {
+    // What completion scripts ask is asked of the whole program.
+    match words.first().is_some_and(|word| word == complete::WORD) {
+        true => words,
+        false => std::iter::once(noun.to_owned()).chain(words).collect(),
+    }
 }
 
 /// The arguments as text, without the program's name.

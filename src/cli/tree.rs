@@ -5,7 +5,8 @@ use clap::{Args, Command};
 use super::context::Globals;
 use super::verb::Verb;
 use super::{
-    builder, compose, container, image, inspect, login, logout, mount, network, secret, system, unshare, volume,
+    builder, compose, container, image, inspect, login, logout, mount, network, registry, runtime, secret, system,
+    unshare, volume,
 };
 
 /// A command under the words that call it, the first of which is shown in lists.
@@ -166,6 +167,7 @@ pub const NOUNS: &[Noun] = &[
             entry(&["rm"], &image::manifest::DELETE),
         ],
     },
+    Noun { name: "registry", about: "Serve images to others", entries: &[entry(&["serve"], &registry::serve::VERB)] },
     Noun {
         name: "network",
         about: "Manage networks",
@@ -211,7 +213,41 @@ pub const NOUNS: &[Noun] = &[
     Noun {
         name: "compose",
         about: "Run projects of several containers",
-        entries: &[entry(&["config", "convert"], &compose::config::VERB)],
+        entries: &[
+            entry(&["attach"], &compose::run::ATTACH),
+            entry(&["build"], &compose::image::BUILD),
+            entry(&["commit"], &compose::passed::COMMIT),
+            entry(&["config", "convert"], &compose::config::VERB),
+            entry(&["cp"], &compose::copy::VERB),
+            entry(&["create"], &compose::up::CREATE),
+            entry(&["down"], &compose::life::DOWN),
+            entry(&["events"], &compose::events::VERB),
+            entry(&["exec"], &compose::run::EXEC),
+            entry(&["export"], &compose::passed::EXPORT),
+            entry(&["images"], &compose::list::IMAGES),
+            entry(&["kill"], &compose::life::KILL),
+            entry(&["logs"], &compose::logs::VERB),
+            entry(&["ls"], &compose::list::LS),
+            entry(&["pause"], &compose::life::PAUSE),
+            entry(&["port"], &compose::list::PORT),
+            entry(&["ps"], &compose::list::PS),
+            entry(&["pull"], &compose::image::PULL),
+            entry(&["push"], &compose::image::PUSH),
+            entry(&["restart"], &compose::life::RESTART),
+            entry(&["rm"], &compose::life::REMOVE),
+            entry(&["run"], &compose::run::RUN),
+            entry(&["scale"], &compose::scale::VERB),
+            entry(&["start"], &compose::life::START),
+            entry(&["stats"], &compose::passed::STATS),
+            entry(&["stop"], &compose::life::STOP),
+            entry(&["top"], &compose::list::TOP),
+            entry(&["unpause"], &compose::life::UNPAUSE),
+            entry(&["up"], &compose::up::VERB),
+            entry(&["version"], &compose::list::VERSION),
+            entry(&["volumes"], &compose::list::VOLUMES),
+            entry(&["wait"], &compose::life::WAIT),
+            entry(&["watch"], &compose::watch::VERB),
+        ],
     },
     Noun {
         name: "healthcheck",
@@ -234,6 +270,23 @@ pub const NOUNS: &[Noun] = &[
         ],
     },
     Noun {
+        name: "runtime",
+        about: "Run containers of OCI bundles, for other tools",
+        entries: &[
+            entry(&["create"], &runtime::CREATE),
+            entry(&["delete"], &runtime::DELETE),
+            entry(&["exec"], &runtime::EXEC),
+            entry(&["features"], &runtime::FEATURES),
+            entry(&["kill"], &runtime::KILL),
+            entry(&["list"], &runtime::LIST),
+            entry(&["ps"], &runtime::PS),
+            entry(&["run"], &runtime::RUN),
+            entry(&["spec"], &runtime::SPEC),
+            entry(&["start"], &runtime::START),
+            entry(&["state"], &runtime::STATE),
+        ],
+    },
+    Noun {
         name: "system",
         about: "Manage this installation",
         entries: &[
@@ -252,6 +305,7 @@ pub const NOUNS: &[Noun] = &[
 pub fn flags_of(noun: &str) -> Option<fn(Command) -> Command> {
     match noun {
         "compose" => Some(compose::project::flags),
+        "runtime" => Some(runtime::flags),
         _ => None,
     }
 }

@@ -217,6 +217,11 @@ impl Ui {
         }
     }
 
+    /// Whether warnings are wanted.
+    pub fn shows_warnings(&self) -> bool {
+        self.level >= Level::Warn
+    }
+
     /// Whether debug messages are wanted.
     pub fn shows_debug(&self) -> bool {
         self.level >= Level::Debug

@@ -74,6 +74,10 @@ pub struct Project {
     pub files: Vec<PathBuf>,
     /// The canonical model.
     pub model: Node,
+    /// The files of `--env-file`, as they were given.
+    pub environment_files: Vec<String>,
+    /// The names of all services, of those that are left out, too.
+    pub known: BTreeSet<String>,
     /// The variables that it was read with.
     pub variables: Variables,
     /// The profiles of all its services.
@@ -146,7 +150,7 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project> {
         let outside = if request.skip.interpolation { Variables::new() } else { variables.clone() };
         normalize::normalize(&mut model, &name, base, &outside);
     }
-    let known = model.entries("services").map(|(name, _)| name.clone()).collect();
+    let known: BTreeSet<String> = model.entries("services").map(|(name, _)| name.clone()).collect();
     let profiles = select::profiles(&model);
     let mut active = active_profiles(request, &variables);
     if request.skip.interpolation {
@@ -163,10 +167,19 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Project> {
     if !request.skip.selection {
         select::used(&mut model);
     }
-    let named = noticed.variables.into_inner();
-    let warnings = noticed.warnings.into_inner();
-    let is_interpolated = !request.skip.interpolation;
-    Ok(Project { name, directory, files: paths, model, variables, profiles, named, warnings, is_interpolated })
+    Ok(Project {
+        name,
+        directory,
+        files: paths,
+        model,
+        environment_files: request.env_files.clone(),
+        known,
+        variables,
+        profiles,
+        named: noticed.variables.into_inner(),
+        warnings: noticed.warnings.into_inner(),
+        is_interpolated: !request.skip.interpolation,
+    })
 }
 
 fn absolute(cwd: &Path, path: &str) -> PathBuf {
@@ -315,6 +328,11 @@ impl Project {
     /// The services of the model, by name.
     pub fn services(&self) -> impl Iterator<Item = (&String, &Node)> {
         self.model.entries("services")
+    }
+
+    /// A service by its name.
+    pub fn service(&self, name: &str) -> Option<&Node> {
+        self.model.get("services")?.get(name)
     }
 
     /// The names of the services, each after those that it depends on.

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, auto_own, builtin, devices, image_name, names, pull, secret, userns};
+use super::{Engine, auto_own, builtin, cdi, devices, image_name, names, pull, secret, userns};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -83,6 +83,7 @@ pub(super) fn create_guarded(
         prepare_source(mount, &engine.paths.home)?;
     }
     let devices = devices::expand(&request.security.devices)?;
+    let vendors = cdi::names(engine, &request.security.cdi)?;
     let (secrets, values) = secret::of_container(engine, request)?;
     for attempt in 0.. {
         let name = match &request.name {
@@ -97,6 +98,7 @@ pub(super) fn create_guarded(
                 name: request.image.name.clone(),
                 id: image.id.to_string(),
                 layers: image.layers.iter().map(ToString::to_string).collect(),
+                architecture: image.platform.architecture.clone(),
             },
             namespaces: namespaces.clone(),
             hostname: hostname.clone(),
@@ -106,6 +108,7 @@ pub(super) fn create_guarded(
         let mut config = resolve(request, &image_config, facts)?;
         config.creator = starter.clone().filter(|_| config.lifecycle.remove);
         config.security.devices.clone_from(&devices);
+        config.security.cdi.clone_from(&vendors);
         config.secrets.clone_from(&secrets);
         let _volumes = make_volumes(engine, &config, &request.storage.mounts)?;
         // The supervisor fills the other two, at every start anew.
@@ -123,6 +126,15 @@ pub(super) fn create_guarded(
         }
     }
     Err(Error::system("no free name was found for the container"))
+}
+
+/// The image of a request, for a container that is created later.
+///
+/// # Errors
+///
+/// When it is not there and cannot be, or must not be, pulled.
+pub fn image(engine: &Engine, request: &ImageRequest, progress: &dyn Progress) -> Result<ImageRecord> {
+    find_image(engine, &engine.store()?, request, progress)
 }
 
 /// The image of the request: from the store, the binary itself or a registry, as the policy says.

@@ -1,9 +1,10 @@
-//! `--device`: what is named on the host must be there, and a directory stands for the devices in it.
+//! `--device`: what is named on the host must be there. A directory stands for the devices in it, and a pattern for those
+//! that fit it.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 
-use crate::base::{Error, Kind, Result, ResultExt};
+use crate::base::{Error, Kind, Result, ResultExt, text};
 use crate::spec::security::Device;
 
 /// The most devices in a directory.
@@ -12,7 +13,8 @@ const MOST: usize = 256;
 /// The devices behind what was asked for, each of which exists now.
 pub(super) fn expand(asked: &[Device]) -> Result<Vec<Device>> {
     let mut devices = Vec::new();
-    for device in asked {
+    let asked: Vec<Device> = asked.iter().map(fitting).collect::<Result<Vec<_>>>()?.concat();
+    for device in &asked {
         let shown = device.host.display();
         let failed = || format!("error gathering device information while adding custom device \"{shown}\"");
         let kind = fs::metadata(&device.host).context(failed).map_err(|error| match error.errno() {
@@ -42,6 +44,37 @@ pub(super) fn expand(asked: &[Device]) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
+/// The devices that fit a pattern: under their own names, or in the directory of the container that is named.
+fn fitting(device: &Device) -> Result<Vec<Device>> {
+    let Some(pattern) = device.host.to_str().filter(|path| path.contains(['*', '?', '['])) else {
+        return Ok(vec![device.clone()]);
+    };
+    // A device may be called so.
+    if device.host.exists() {
+        return Ok(vec![device.clone()]);
+    }
+    let shown = text::clean(pattern);
+    let wrong = |error: glob::PatternError| Error::usage(format!("invalid pattern `{shown}`: {}", error.msg));
+    let paths = glob::glob(pattern).map_err(wrong)?.filter_map(std::result::Result::ok);
+    let paths = paths.filter(|path| fs::metadata(path).is_ok_and(|kind| is_device(kind.file_type())));
+    let mut found = Vec::new();
+    for host in paths.take(MOST + 1) {
+        let (Some(own), Some(name)) = (host.to_str(), host.file_name().and_then(|name| name.to_str())) else {
+            continue;
+        };
+        let path = match device.path == pattern {
+            true => own.to_owned(),
+            false => format!("{}/{name}", device.path.trim_end_matches('/')),
+        };
+        found.push(Device { path, host });
+    }
+    match found.len() {
+        0 => Err(Error::not_found(format!("no device fits the pattern `{shown}`"))),
+        1..=MOST => Ok(found),
+        _ => Err(Error::usage(format!("more than {MOST} devices fit the pattern `{shown}`"))),
+    }
+}
+
 fn is_device(kind: fs::FileType) -> bool {
     kind.is_char_device() || kind.is_block_device()
 }
@@ -63,5 +96,11 @@ mod tests {
         let refused = |path: &str| expand(&[device(&scratch.path().join(path), "/dev/x")]).unwrap_err();
         assert_eq!(refused("absent").kind(), Kind::NotFound);
         assert!(refused("file").message().contains("not a device node"));
+        let pattern = format!("{}/no*g", scratch.path().display());
+        let found =
+            expand(&[device(pattern.as_ref(), "/dev/y"), device("/dev/zer[o]".as_ref(), "/dev/zer[o]")]).unwrap();
+        let names: Vec<&str> = found.iter().map(|device| device.path.as_str()).collect();
+        assert_eq!(names, ["/dev/y/nothing", "/dev/zero"]);
+        assert!(refused("fil*").message().contains("no device fits"));
     }
 }

@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::images::{NamedImage, Query};
 use super::volume::{self, Listed};
-use super::{Engine, images, usage};
+use super::{Engine, build, images, usage};
 use crate::base::Result;
 use crate::oci::Digest;
 use crate::state::Container;
+use crate::store::CachedStep;
 
 /// An image and its space, in bytes.
 #[derive(Debug, Clone)]
@@ -64,6 +65,10 @@ pub struct Usage {
     pub containers: Vec<ContainerUsage>,
     /// All volumes.
     pub volumes: Vec<VolumeUsage>,
+    /// The build cache, the least recently used first.
+    pub cache: Vec<build::Usage>,
+    /// The layers of it that no image has, each once.
+    pub cache_sum: Sum,
 }
 
 impl Usage {
@@ -123,7 +128,23 @@ pub fn df(engine: &Engine) -> Result<Usage> {
     let ours = volumes.iter().filter(|listed| listed.volume.device.is_none());
     let measured = usage::volumes(engine, ours.map(|listed| listed.volume.name.clone()).collect())?;
     let of = |volume: Listed| VolumeUsage { size: measured.get(&volume.volume.name).copied(), volume };
-    Ok(Usage { images, image_sum, containers: containers.collect(), volumes: volumes.into_iter().map(of).collect() })
+    Ok(Usage {
+        images,
+        image_sum,
+        containers: containers.collect(),
+        volumes: volumes.into_iter().map(of).collect(),
+        cache: build::usage(engine)?,
+        cache_sum: cache_sum(&store.build_cache().list()?, &sizes),
+    })
+}
+
+/// Steps may have made the same layer, and images may have it. Nothing of the cache is ever in use: what a build needs and
+/// does not find, it makes again.
+fn cache_sum(steps: &[CachedStep], in_images: &HashMap<Digest, u64>) -> Sum {
+    let layers = steps.iter().map(|step| &step.record.layer).filter(|layer| !in_images.contains_key(&layer.diff_id));
+    let own: HashMap<&Digest, u64> = layers.map(|layer| (&layer.diff_id, layer.size)).collect();
+    let size = own.values().fold(0u64, |sum, size| sum.saturating_add(*size));
+    Sum { total: steps.len(), active: 0, size, reclaimable: size }
 }
 
 /// In how many images each layer is. An image with several names has several rows.

@@ -33,6 +33,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
             name: "busybox".into(),
             id: format!("sha256:{}", "1".repeat(64)),
             layers: vec![format!("sha256:{}", "2".repeat(64))],
+            ..ImageOrigin::default()
         },
         process: Process {
             entrypoint: Vec::new(),

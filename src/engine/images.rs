@@ -9,7 +9,8 @@ use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
 use crate::oci::{Digest, Parsed, Reference, parse_manifest};
 use crate::spec::filter::{Any, Filter, Keys, Labels};
-use crate::store::{ImageRecord, ListedImage, Store};
+pub use crate::store::ImageRecord;
+use crate::store::{ListedImage, Store};
 
 /// Which images to list. References are alternatives; so are the values of one key, but all labels must fit.
 #[derive(Debug, Clone, Default)]

@@ -40,6 +40,7 @@ use crate::oci::digest::Algorithm;
 use crate::oci::reference::short_name;
 use crate::oci::{Compression, Descriptor, Digest, ImageConfig, Platform, Reference, media};
 use crate::registry::short_names::Meanings;
+use crate::registry::signatures::{self, Demand};
 use crate::registry::{Client, Policy, Registries, RemoteImage, is_loopback};
 use crate::spec::events::Action;
 use crate::spec::image::PullPolicy;
@@ -212,10 +213,11 @@ impl Job for PullRequest {
 
     fn run(self, engine: &Engine, given: Given<'_>) -> Result<PullReport> {
         let (reference, store) = (self.reference()?, engine.store()?);
-        Policy::load(&engine.registry)?.check(&reference)?;
+        let demands = demands(engine, &reference)?;
         // What comes from this machine is there again faster than it could be kept.
         let partials = (!is_loopback(reference.registry())).then(|| engine.paths.store().join(PARTIAL));
-        from_registry((engine, &store), &reference, self.platform.as_ref(), partials.as_deref(), given.progress)
+        let wanted = Wanted { reference: &reference, platform: self.platform.as_ref(), demands: &demands };
+        from_registry((engine, &store), wanted, partials.as_deref(), given.progress)
             .context(|| format!("cannot pull `{}`", reference.familiar()))
             .inspect(|_| engine.tell_of_image(Action::Pull, &reference.familiar(), &reference.familiar()))
     }
@@ -244,16 +246,46 @@ fn present(engine: &Engine, request: &PullRequest) -> Result<Option<PullReport>>
     Ok(Some(PullReport { reference, image, digest: None, outcome: Outcome::Present, foreign: None }))
 }
 
+/// The signatures that an image must have.
+fn demands(engine: &Engine, reference: &Reference) -> Result<Vec<Demand>> {
+    let demands = Policy::load(&engine.registry)?.demands(reference)?;
+    // A digest is as good as a signature: the user says which image it is (docker's rule).
+    if engine.registry.demand_signatures && reference.digest().is_none() && demands.is_empty() {
+        let name = reference.familiar();
+        return Err(Error::new(
+            Kind::Denied,
+            format!("DOCKER_CONTENT_TRUST demands that `{name}` is signed, and no key is known for it"),
+        )
+        .hint(format!(
+            "with a key: `coracle image trust set -t sigstoreSigned -f KEY.pub {}`",
+            reference.familiar_repository()
+        ))
+        .hint("for this command: --disable-content-trust; for good: unset DOCKER_CONTENT_TRUST"));
+    }
+    Ok(demands)
+}
+
+/// What is pulled.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    reference: &'a Reference,
+    platform: Option<&'a Platform>,
+    /// The signatures that it must have.
+    demands: &'a [Demand],
+}
+
 /// `partials` is where to keep what has come of a blob when it breaks off.
 fn from_registry(
     (engine, store): (&Engine, &Store),
-    reference: &Reference,
-    wanted: Option<&Platform>,
+    Wanted { reference, platform: wanted, demands }: Wanted<'_>,
     partials: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<PullReport> {
     let client = Client::new(engine.registry.clone())?;
     let remote = client.resolve(reference, wanted.unwrap_or(&Platform::host()))?;
+    if !demands.is_empty() {
+        signatures::verify(&client, demands, reference, &[remote.manifest_digest.clone(), remote.digest.clone()])?;
+    }
     let plan = plan(store, &client, remote)?;
     failpoint::here("pull.planned")?;
     trace::step(|| format!("{reference} is {} with {} layers", plan.remote.digest, plan.layers.len()));

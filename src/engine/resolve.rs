@@ -10,6 +10,8 @@ use crate::spec::image::ImageOrigin;
 use crate::spec::lifecycle::SdNotify;
 use crate::spec::logging::LogDriver;
 use crate::spec::namespaces::Namespaces;
+use crate::spec::sysctl;
+use crate::spec::variables::merged;
 
 /// What the decision needs besides the request and the image.
 pub struct Facts<'a> {
@@ -35,6 +37,12 @@ pub struct Facts<'a> {
 pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -> Result<ContainerConfig> {
     let (image, namespaces) = (&image.config, facts.namespaces);
     let hostname = facts.hostname.as_deref().unwrap_or_else(|| facts.id.short());
+    let mut process = request.process.resolve(image)?;
+    let lifecycle = request.lifecycle.resolve(image, &process.argv())?;
+    process.env = merged(lifecycle.systemd.variables(&facts.id), &process.env);
+    let mut storage = request.storage.clone();
+    storage.mounts.extend(lifecycle.systemd.mounts(&request.storage.mounts));
+    sysctl::check(&request.security.sysctls, &namespaces.network)?;
     let other_owners = namespaces.user.shifts() || facts.recorded_owners;
     let mut labels = image.labels.clone();
     let health = request.health.resolve(image)?;
@@ -51,12 +59,12 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         format: FORMAT,
         creator: None,
         labels,
-        process: request.process.resolve(image)?,
+        process,
         identity: request.identity.resolve(image, &namespaces, hostname)?,
         networking: request.networking.resolve(image, &namespaces.network)?,
-        storage: request.storage.resolve(image, other_owners, facts.volume_names)?,
+        storage: storage.resolve(image, other_owners, facts.volume_names)?,
         security: request.security.clone(),
-        lifecycle: request.lifecycle.resolve(image)?,
+        lifecycle,
         health,
         resources: request.resources.clone(),
         cgroups: request.cgroups.clone(),
@@ -85,7 +93,7 @@ mod tests {
             id: "ab".repeat(32).parse().unwrap(),
             name: "web".parse().unwrap(),
             created: time::now(),
-            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
+            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), ..ImageOrigin::default() },
             namespaces,
             hostname: hostname.map(String::from),
             recorded_owners: false,

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::depot::Depot;
 use super::reclaim::reclaim;
 use super::{Engine, image_name};
 use crate::base::{Error, Result, text};
@@ -71,7 +72,11 @@ pub fn remove_all(engine: &Engine, force: bool) -> Result<Vec<(Digest, Result<Re
 }
 
 fn reclaim_after(engine: &Engine, results: &[Result<Removed>]) {
-    if results.iter().flatten().any(|removed| !removed.deleted.is_empty()) {
+    // What was pushed to `registry serve` is kept as long as it has its name.
+    let is_own = |name: &String| name.starts_with("localhost/");
+    let pushed = results.iter().flatten().any(|removed| removed.untagged.iter().any(is_own));
+    let deleted = results.iter().flatten().any(|removed| !removed.deleted.is_empty());
+    if deleted || (pushed && Depot::of(&engine.paths).exists()) {
         // Nobody waits for it, and what it cannot do now the next sweep does. Who removes images wants the space: what
         // failed pulls left goes as well, however new it is.
         let _ = reclaim(engine, Duration::ZERO);

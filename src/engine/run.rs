@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use super::Engine;
+use super::cdi;
 use super::create::{Created, create_guarded};
 use super::progress::Progress;
 use super::request::CreateRequest;
@@ -12,6 +13,7 @@ use super::session::{End, Terminal, relay, terminal_size};
 use super::start::supervisor;
 use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, trace};
+use crate::spec::cdi::Edits;
 use crate::state::ContainerConfig;
 use crate::supervise::protocol::{self, Handover, Launch, MAX_MESSAGE, Reply, Request};
 
@@ -56,11 +58,13 @@ pub fn run_with(
     note: &mut dyn FnMut(&str),
     handed: HandedOver,
 ) -> Result<Ran> {
+    let edits = cdi::edits(engine, &request.security.cdi)?;
     let supervisor = supervisor(engine)?;
     let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
     let Created { config, guard, layers, images } = create_guarded(engine, request, starter, progress)?;
     created(&config.id)?;
     let launch = launch_request(config.id.clone(), layers, images, config.process.stdin, terminal);
+    let launch = Launch { edits, ..launch };
     // The lock goes over to the supervisor.
     drop(guard);
     let end = start_with(&supervisor, (launch, handed), &config, terminal, note)?;
@@ -85,6 +89,7 @@ pub(super) fn launch_request(
         traced: trace::is_on(),
         keep: false,
         handover: Handover::default(),
+        edits: Edits::default(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::cdi;
 use super::create::{image_mounts, layer_trees};
 use super::kill::orphan;
 use super::progress::Silent;
@@ -18,6 +19,7 @@ use crate::base::process::ends_within;
 use crate::base::{ContainerId, Error, Result};
 use crate::oci::Digest;
 use crate::state::Container;
+use crate::supervise::protocol::Launch;
 use crate::supervise::{control_pair, spawn};
 
 /// How long the processes of a killed supervisor may take to end.
@@ -52,6 +54,7 @@ pub fn start_handing(
             Some(terminal) => super::attach::attach(engine, name, terminal).map(|end| (id, Some(end))),
         };
     }
+    let edits = cdi::edits(engine, &container.config.security.cdi)?;
     let supervisor = supervisor(engine)?;
     let store = engine.store()?;
     let diff_ids: Vec<Digest> =
@@ -59,6 +62,7 @@ pub fn start_handing(
     let layers = layer_trees(&store, &diff_ids, &format!("container `{}`", container.name))?;
     let images = image_mounts(&store, &container.config.storage.mounts)?;
     let launch = launch_request(id.clone(), layers, images, container.config.process.stdin, terminal);
+    let launch = Launch { edits, ..launch };
     let end = start_with(&supervisor, (launch, handed), &container.config, terminal, note)?;
     Ok((id, end))
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Client`] offers blocking calls: [`Client::resolve`] turns a reference into an image's manifest, [`Client::blob`] gives a
 //! verified stream of one blob; [`Client::destination`] and what follows in [`upload`] send images, [`Client::log_in`] checks
-//! who the user is. Behind them is the only async code of the program, on one thread.
+//! who the user is. Behind them is async code, on one thread. [`server`] is the other side: a registry.
 //!
 //! # What is promised
 //!
@@ -38,8 +38,10 @@ mod policy;
 mod registries;
 mod resolver;
 mod scopes;
+pub mod server;
 pub mod settings;
 pub mod short_names;
+pub mod signatures;
 mod transport;
 mod upload;
 
@@ -49,7 +51,7 @@ pub use client::{Client, RemoteImage};
 pub use credentials::Credentials;
 pub use documents::RemoteDocument;
 pub use listing::Match;
-pub use policy::{Policy, Rule};
+pub use policy::{Policy, Rule, Verdict};
 pub use registries::Registries;
 pub use settings::{Patience, Settings};
 pub use transport::is_loopback;

@@ -1,7 +1,8 @@
 //! containers-policy.json(5): from which repositories images are taken.
 //!
-//! `insecureAcceptAnything` and `reject` are obeyed. Every other requirement demands a signature, which cannot be verified
-//! here: an image that needs one is refused, never taken without. The user's file goes before the system's; without any
+//! `insecureAcceptAnything` and `reject` are obeyed, and signatures of `sigstoreSigned` with keys are verified (see
+//! `signatures`). What any other requirement demands cannot be verified here: an image that needs it is refused, never taken
+//! without. The user's file goes before the system's; without any
 //! everything is taken, as docker does. docker itself reads no such file, so commands that were called as docker do not.
 //!
 //! The requirements of the most specific scope count: a whole reference, a repository, what is above it, its host,
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::settings::Settings;
+use super::signatures::Demand;
 use crate::base::error::if_absent;
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Kind, Result, ResultExt, text};
@@ -24,12 +26,37 @@ const FILE_MAX: u64 = 1 << 20;
 const TRANSPORT: &str = "docker";
 const ACCEPT: &str = "insecureAcceptAnything";
 const REJECT: &str = "reject";
+const SIGSTORE: &str = "sigstoreSigned";
 
 /// A policy that was read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
     file: Option<PathBuf>,
     document: Map<String, Value>,
+}
+
+/// What happens to images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are taken.
+    Accept,
+    /// They are not.
+    Reject,
+    /// They are taken with a signature of a key in one of these files.
+    Signed(Vec<String>),
+}
+
+impl Verdict {
+    fn requirement(&self) -> Value {
+        match self {
+            Self::Accept => json!([{ "type": ACCEPT }]),
+            Self::Reject => json!([{ "type": REJECT }]),
+            Self::Signed(files) => match files.as_slice() {
+                [one] => json!([{ "type": SIGSTORE, "keyPath": one }]),
+                several => json!([{ "type": SIGSTORE, "keyPaths": several }]),
+            },
+        }
+    }
 }
 
 /// One line of a policy, for people.
@@ -95,9 +122,10 @@ impl Policy {
         all
     }
 
-    /// Refuses an image that the policy does not allow.
-    pub fn check(&self, reference: &Reference) -> Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+    /// Refuses an image that the policy does not allow. Gives the signatures that it must have.
+    pub fn demands(&self, reference: &Reference) -> Result<Vec<Demand>> {
+        let mut demands = Vec::new();
+        let Some(file) = &self.file else { return Ok(demands) };
         let (scope, requirements) = self.of(reference);
         for requirement in requirements.and_then(Value::as_array).into_iter().flatten() {
             let kind = requirement.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -116,16 +144,23 @@ impl Policy {
                         reference.familiar_repository()
                     )));
                 }
+                SIGSTORE => {
+                    let demand = Demand::of(requirement).map_err(|error| {
+                        let what = format!("no image of `{}` is taken", reference.familiar_repository());
+                        denied(what).caused_by(error)
+                    })?;
+                    demands.push(demand);
+                }
                 other => {
                     return Err(denied(format!(
-                        "the policy demands a signature of `{}` (`{}`), and coracle cannot verify signatures",
+                        "the policy demands a signature of `{}` (`{}`), and coracle cannot verify those",
                         reference.familiar_repository(),
                         text::clean(other)
                     )));
                 }
             }
         }
-        Ok(())
+        Ok(demands)
     }
 
     /// The requirements for a reference, and the scope that they are of.
@@ -190,8 +225,11 @@ impl Policy {
 
     /// Sets what happens to images of a scope (`default` for the default), in the user's own file at `path`. Everything else
     /// stays as the policy that holds now says.
-    pub fn set(mut self, path: &Path, scope: &str, accept: bool) -> Result<()> {
-        let requirement = json!([{ "type": if accept { ACCEPT } else { REJECT } }]);
+    pub fn set(mut self, path: &Path, scope: &str, verdict: &Verdict) -> Result<()> {
+        let requirement = verdict.requirement();
+        if let Verdict::Signed(_) = verdict {
+            Demand::of(&requirement[0])?;
+        }
         if scope == "default" {
             self.document.insert("default".into(), requirement);
         } else {
@@ -260,7 +298,7 @@ mod tests {
     }"#;
 
     fn verdict(policy: &Policy, name: &str) -> String {
-        policy.check(&name.parse().unwrap()).map_or_else(|error| error.message().to_owned(), |()| "taken".into())
+        policy.demands(&name.parse().unwrap()).map_or_else(|error| error.chain(), |_| "taken".into())
     }
 
     #[test]
@@ -277,12 +315,12 @@ mod tests {
             ("quay.io/other", "rejected"),
             ("a.b.lab.example/x", "taken"),
             ("lab.example/x", "rejected"),
-            ("new.example/x", "`sigstoreSigned`"),
+            ("new.example/x", "it needs one of keyPath"),
         ] {
             assert!(verdict(&policy, name).contains(word), "{name}: {}", verdict(&policy, name));
         }
         assert_eq!(verdict(&Policy::default(), "evil"), "taken");
-        let error = policy.check(&"evil".parse().unwrap()).unwrap_err();
+        let error = policy.demands(&"evil".parse().unwrap()).unwrap_err();
         assert!(error.hints().join(" ").contains("/etc/policy.json") && error.kind() == Kind::Denied);
     }
 
@@ -311,18 +349,24 @@ mod tests {
         let scratch = crate::base::publish::Staging::new(&std::env::temp_dir()).unwrap();
         let path = scratch.path().join("containers/policy.json");
         let policy = Policy::parse(POLICY, Path::new("/etc/policy.json")).unwrap();
-        policy.set(&path, "docker.io", false).unwrap();
+        policy.set(&path, "docker.io", &Verdict::Reject).unwrap();
         let now = || Policy::parse(&fs::read_to_string(&path).unwrap(), &path).unwrap();
         assert!(verdict(&now(), "alpine").contains("rejected") && verdict(&now(), "quay.io/team/free") == "taken");
-        now().set(&path, "default", true).unwrap();
+        now().set(&path, "default", &Verdict::Accept).unwrap();
         assert_eq!(verdict(&now(), "other.example/x"), "taken");
-        Policy::default().set(&path, "*.evil.example", false).unwrap();
+        Policy::default().set(&path, "*.evil.example", &Verdict::Reject).unwrap();
         assert!(verdict(&now(), "a.evil.example/x").contains("rejected") && verdict(&now(), "b.example/x") == "taken");
         let rules: Vec<_> =
             now().rules().into_iter().map(|rule| format!("{} {} {}", rule.transport, rule.scope, rule.kind)).collect();
         assert_eq!(rules, ["all default accept", "repository *.evil.example reject"]);
         for bad in ["", "plain", "https://x.example", "x.example/..", "*"] {
-            assert!(now().set(&path, bad, true).is_err(), "{bad}");
+            assert!(now().set(&path, bad, &Verdict::Accept).is_err(), "{bad}");
         }
+        let key = scratch.path().join("key.pub");
+        let signed = Verdict::Signed(vec![key.display().to_string()]);
+        assert!(now().set(&path, "h.example", &signed).is_err(), "no such file");
+        fs::write(&key, crate::registry::signatures::A_KEY).unwrap();
+        now().set(&path, "h.example", &signed).unwrap();
+        assert_eq!(now().demands(&"h.example/x".parse().unwrap()).unwrap().len(), 1);
     }
 }

@@ -534,4 +534,23 @@ mod tests {
         assert_eq!(names.meanings("app:4").unwrap().candidates[0].to_string(), "quay.io/t/app:4");
         assert!(fs::read_to_string(&aliases).unwrap().starts_with("[aliases]\n"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_configuration_makes_it_panic(
+            lines in proptest::collection::vec(proptest::sample::select(vec![
+                "[[registry]]", "[[registry.mirror]]", "[registries.search]", "[aliases]", "prefix = \"*.a.io\"",
+                "prefix = \"a.io/b\"", "prefix = 7", "location = \"b.io:5000/x\"", "location = \"\"", "location = \"../x\"",
+                "insecure = true", "blocked = true", "mirror-by-digest-only = true", "pull-from-mirror = \"tag-only\"",
+                "pull-from-mirror = \"x\"", "unqualified-search-registries = [\"a.io\", \"\"]", "short-name-mode = \"x\"",
+                "\"app\" = \"a.io/app\"", "registries = ['a.io']", "credential-helpers = [\"../../bin/sh\"]", "\u{1b}[2J", "= ]",
+            ]), 0..12),
+            name in "[a-z*./:@\\[\\]]{0,24}",
+        ) {
+            let mut registries = Registries::default();
+            if registries.add(Path::new("x.conf"), &lines.join("\n")).is_ok() && let Ok(reference) = name.parse() {
+                let _ = registries.endpoints(&reference);
+            }
+        }
+    }
 }

@@ -27,6 +27,9 @@ pub struct Settings {
     /// Places of containers-policy.json(5): the user's, then the system's. The first that exists is obeyed.
     #[serde(with = "lossless_list")]
     pub policies: Vec<PathBuf>,
+    /// Refuse images by tag for which the policy demands no signature: `DOCKER_CONTENT_TRUST=1`.
+    #[serde(default)]
+    pub demand_signatures: bool,
     /// Directories with one directory per `host[:port]`, which holds `*.crt` (authorities) and pairs of `*.cert` and
     /// `*.key` (what we show), see containers-certs.d(5).
     #[serde(with = "lossless_list")]
@@ -151,6 +154,7 @@ impl Settings {
             auth_files: vec![session_file(paths), containers.join("auth.json"), paths.home.join(".docker/config.json")],
             registries: RegistriesFiles::of(paths),
             policies: vec![containers.join("policy.json"), system.join("policy.json")],
+            demand_signatures: false,
             certificate_dirs: vec![
                 containers.join("certs.d"),
                 paths.home.join(".config/docker/certs.d"),

@@ -15,7 +15,7 @@
 //!    anything of the image or the user can cover them.
 //! 4. What the user and the image's volumes ask for is attached to places that `rootfs` finds below the root. What comes
 //!    from the host was opened by the parent as a detached mount (open_tree(2)), with its read-only flag already set.
-//! 5. Network, host name, read-only root; then [`PreparedProcess::become_program`].
+//! 5. Network, settings of the kernel, host name, hooks, read-only root; then [`PreparedProcess::become_program`].
 //!
 //! A failure is one message to the parent, (stage, index, errno), and exit. The parent's death is noticed by the kernel:
 //! pid 1 dies with it, and with pid 1 everything in the container.
@@ -31,6 +31,7 @@ use nix::sched::CloneFlags;
 use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags};
 use rustix::mount::MountAttrFlags;
 
+use super::hooks::PreparedHooks;
 use super::kernel_fs::{
     Cgroups, Detached, FsOptions, KernelFs, KernelFsOptions, Masks, SharedSys, make, mask_replacement,
 };
@@ -39,6 +40,7 @@ use super::populate;
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, new_terminal};
 use super::rootfs::{MountPoint, Rootfs, attach};
 use crate::base::{failpoint, streams};
+use crate::spec::hooks::HookPoint;
 use crate::sys::mount::{MountAttr, set_attributes};
 use crate::sys::process::{StringArray, close_all_but, exec_fd, exit_now};
 use crate::sys::socket;
@@ -65,6 +67,10 @@ pub enum Setup {
     ReadOnlyRoot,
     /// Host name.
     Hostname,
+    /// A setting of the kernel; the index is its place in the plan.
+    Sysctl,
+    /// A hook; the index is its place among those of the plan.
+    Hook,
     /// Bringing loopback up.
     Loopback,
     /// The terminal or the pipes.
@@ -85,7 +91,7 @@ pub struct PreparedChild {
     /// As in the plan.
     pub masks: Masks,
     /// As in the plan.
-    pub hostname: String,
+    pub hostname: Option<String>,
     /// As in the plan.
     pub own_network: bool,
     /// As in the plan.
@@ -102,10 +108,22 @@ pub struct PreparedChild {
     pub own_cgroup: bool,
     /// A terminal to make, or the streams to use.
     pub streams: Streams,
-    /// coracle itself with the arguments of its init role.
+    /// Settings of the kernel: files below `/proc/sys`, and their values.
+    pub sysctls: Vec<(CString, String)>,
+    /// It may divide its own control group.
+    pub divides_cgroup: bool,
+    /// Programs that are run before its own, if there are any.
+    pub hooks: Option<PreparedHooks>,
+    /// An init with its arguments: coracle itself, or the user's.
     pub init: Option<(OwnedFd, StringArray, StringArray)>,
     /// The program.
     pub process: PreparedProcess,
+    /// What it waits at before it becomes the program.
+    pub gate: Option<OwnedFd>,
+    /// Descriptors that the program gets under their numbers.
+    pub preserved: Vec<OwnedFd>,
+    /// It is given a cgroup namespace of its own.
+    pub own_cgroup_namespace: bool,
     /// For containers in a network namespace that is not their own, which may not mount one.
     pub shared_sys: Option<SharedSys>,
 }
@@ -125,6 +143,8 @@ impl PreparedChild {
         }
         needed.extend(self.process.handed());
         needed.extend(self.cgroups.iter().map(AsFd::as_fd));
+        needed.extend(self.hooks.iter().map(|hooks| hooks.output.as_fd()));
+        needed.extend(self.gate.iter().chain(&self.preserved).map(AsFd::as_fd));
         needed.extend(self.init.iter().map(|(program, ..)| program.as_fd()));
         needed.extend(self.shared_sys.iter().map(|(SharedSys::Host(sys) | SharedSys::Fresh(sys))| sys.as_fd()));
         needed
@@ -173,6 +193,13 @@ pub enum Streams {
 pub const FAILED: u8 = b'F';
 /// Carries the terminal's master side.
 pub const TERMINAL: u8 = b'T';
+/// It is confined, and waits at its gate.
+pub const CREATED: u8 = b'C';
+/// All is mounted: it waits for the hooks of the parent, and for the state that its own are told.
+pub const HOOKS: u8 = b'H';
+
+/// The most bytes of the state that hooks are told.
+pub const MAX_STATE: usize = 128 << 10;
 
 /// Stage, index within it, cause.
 type Outcome<T> = Result<T, (u16, u16, Errno)>;
@@ -197,19 +224,58 @@ fn start(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<Infallible> {
     close_all_but(&kept).map_err(failed(Setup::Start))?;
     drop(kept);
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    wait_for_parent(parent).and_then(|()| super::process::become_root()).map_err(failed(Setup::Start))?;
+    wait_for_parent(parent)
+        .and_then(|()| super::process::become_root(child.process.keeps_groups()))
+        .map_err(failed(Setup::Start))?;
     failpoint::here_io("runtime.child.begin").map_err(self::failed(Setup::Start))?;
-    if child.cgroups.is_none() {
+    if child.own_cgroup_namespace {
         // Only now: a namespace that clone3(2) makes has the parent's group as its root, not the one that the child is put in.
         nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP).map_err(|errno| (Setup::Start as u16, 0, errno))?;
     }
-    let (process, init) = set_up(child, parent)?;
+    let mut child = child;
+    let (gate, preserved) = (child.gate.take(), std::mem::take(&mut child.preserved));
+    let (process, init, late) = set_up(child, parent, gate.is_some())?;
     let failed = |(stage, errno)| (stage as u16, 0, errno);
+    if let Some(gate) = gate {
+        return wait_at_gate(&process, &gate, (preserved, late), parent);
+    }
     let Some((program, argv, env)) = init else { return Err(failed(process.become_program(parent))) };
     process.confine(parent).map_err(failed)?;
     let _ = socket::send(parent, &[ABOUT_TO_EXEC], &[], &[]);
     Err((Setup::Init as u16, 0, exec_fd(program.as_fd(), &argv, &env)))
 }
+
+/// Confines itself, says so, waits until somebody writes into the gate, and becomes the program. By then nobody may listen.
+fn wait_at_gate(
+    process: &PreparedProcess,
+    gate: &OwnedFd,
+    (preserved, late): (Vec<OwnedFd>, Option<LateHooks>),
+    parent: BorrowedFd<'_>,
+) -> Outcome<Infallible> {
+    let failed = |(stage, errno)| (stage as u16, 0, errno);
+    process.confine(parent).and_then(|()| process.find()).map_err(failed)?;
+    for fd in &preserved {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())
+            .map_err(|error| (Setup::Start as u16, 0, Errno::from_raw(error.raw_os_error())))?;
+    }
+    socket::send(parent, &[CREATED], &[], &[]).map_err(self::failed(Setup::Start))?;
+    let mut byte = [0u8; 1];
+    loop {
+        match rustix::io::read(gate, &mut byte) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err((Setup::Start as u16, 0, Errno::from_raw(errno.raw_os_error()))),
+            Ok(_) => break,
+        }
+    }
+    if let Some((hooks, state)) = late {
+        let failed = |(index, error): (u16, io::Error)| (Setup::Hook as u16, index, errno(&error));
+        hooks.run(HookPoint::StartContainer, &state).map_err(failed)?;
+    }
+    Err((super::process::Stage::Exec as u16, 0, process.exec()))
+}
+
+/// Hooks that are run when the container is started, and the state that they are told.
+type LateHooks = (PreparedHooks, Vec<u8>);
 
 fn failed(setup: Setup) -> impl Fn(io::Error) -> (u16, u16, Errno) {
     move |error| (setup as u16, 0, errno(&error))
@@ -218,15 +284,23 @@ fn failed(setup: Setup) -> impl Fn(io::Error) -> (u16, u16, Errno) {
 type Init = Option<(OwnedFd, StringArray, StringArray)>;
 
 /// Everything up to the last stretch, which it returns.
-fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProcess, Init)> {
+fn set_up(
+    child: PreparedChild,
+    parent: BorrowedFd<'_>,
+    has_gate: bool,
+) -> Outcome<(PreparedProcess, Init, Option<LateHooks>)> {
     let indexed = |setup: Setup| move |(index, error): (u16, io::Error)| (setup as u16, index, errno(&error));
     let cgroups = match child.cgroups {
         Some(mount) => Cgroups::Host(mount),
-        None => Cgroups::Own { writable: child.kernel_fs.privileged && child.own_cgroup },
+        None => Cgroups::Own { writable: child.divides_cgroup && child.own_cgroup },
     };
     let detached = Detached::make(&child.kernel_fs, child.shared_sys, cgroups);
     let detached = detached.map_err(indexed(Setup::MakeKernelFs))?;
-    let root = enter_root(child.root).map_err(failed(Setup::Root))?;
+    let root = match &child.hooks {
+        None => enter_root(child.root),
+        Some(hooks) => attach_root(child.root, &hooks.rootfs),
+    };
+    let root = root.map_err(failed(Setup::Root))?;
     let kernel_fs = detached.attach(&root).map_err(indexed(Setup::AttachKernelFs))?;
     let null = kernel_fs.fill_dev(child.devices).map_err(failed(Setup::Devices))?;
     let settings = kernel_fs.settings().map_err(failed(Setup::Loopback))?;
@@ -243,15 +317,30 @@ fn set_up(child: PreparedChild, parent: BorrowedFd<'_>) -> Outcome<(PreparedProc
             wait_for_parent(parent).map_err(failed(Setup::Start))?;
         }
         loopback_up(&child.loopback_up).map_err(failed(Setup::Loopback))?;
-        set_up_network_use(settings.as_fd());
+        if !has_gate {
+            set_up_network_use(settings.as_fd());
+        }
+    }
+    for (index, (path, value)) in child.sysctls.iter().enumerate() {
+        set_sysctl(settings.as_fd(), path, value)
+            .map_err(|error| (Setup::Sysctl as u16, index as u16, errno(&error)))?;
     }
     drop(settings);
-    nix::unistd::sethostname(&child.hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
+    if let Some(hostname) = &child.hostname {
+        nix::unistd::sethostname(hostname).map_err(|e| (Setup::Hostname as u16, 0, e))?;
+    }
+    let (root, late) = match child.hooks {
+        None => (root, None),
+        Some(hooks) => {
+            let (root, state) = run_hooks(&hooks, root, parent, has_gate)?;
+            (root, Some((hooks, state)))
+        }
+    };
     if child.read_only {
         let attr = MountAttr { set: u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), ..MountAttr::default() };
         set_attributes(root.as_fd(), c"", false, &attr).map_err(failed(Setup::ReadOnlyRoot))?;
     }
-    Ok((child.process, child.init))
+    Ok((child.process, child.init, late))
 }
 
 /// Reads the parent's go. End of file: it died, and nobody would look after this container.
@@ -276,6 +365,49 @@ fn enter_root(union: OwnedFd) -> io::Result<Rootfs> {
     let root = Rootfs::current()?;
     nix::unistd::fchdir(root.as_fd())?;
     Ok(root)
+}
+
+/// Attaches the union to the directory of the host where hooks see it. It becomes the root later.
+fn attach_root(union: OwnedFd, place: &CStr) -> io::Result<Rootfs> {
+    let host = Rootfs::current()?;
+    attach(union.as_fd(), host.directory(place)?.as_fd())?;
+    Rootfs::of(union.as_fd())
+}
+
+/// Lets the parent and then this process run the hooks that see the host, enters the root, and runs those inside.
+fn run_hooks(
+    hooks: &PreparedHooks,
+    root: Rootfs,
+    parent: BorrowedFd<'_>,
+    has_gate: bool,
+) -> Outcome<(Rootfs, Vec<u8>)> {
+    let failed_hook = |(index, error): (u16, io::Error)| (Setup::Hook as u16, index, errno(&error));
+    let told = || -> io::Result<Vec<u8>> {
+        socket::send(parent, &[HOOKS], &[], &[])?;
+        let mut state = vec![0; MAX_STATE];
+        match socket::receive(parent, &mut state)? {
+            (0, _) => Err(Errno::EPIPE.into()),
+            (length, _) => {
+                state.truncate(length);
+                Ok(state)
+            }
+        }
+    };
+    let state = told().map_err(failed(Setup::Start))?;
+    hooks.run(HookPoint::CreateContainer, &state).map_err(failed_hook)?;
+    let enter = || -> io::Result<Rootfs> {
+        nix::unistd::fchdir(root.as_fd())?;
+        rustix::process::pivot_root(c".", c".")?;
+        umount2(".", MntFlags::MNT_DETACH)?;
+        let root = Rootfs::current()?;
+        nix::unistd::fchdir(root.as_fd())?;
+        Ok(root)
+    };
+    let root = enter().map_err(failed(Setup::Root))?;
+    if !has_gate {
+        hooks.run(HookPoint::StartContainer, &state).map_err(failed_hook)?;
+    }
+    Ok((root, state))
 }
 
 fn attach_planned(root: &Rootfs, mount: PreparedMount, masks: &Masks, null: BorrowedFd<'_>) -> io::Result<()> {
@@ -344,6 +476,17 @@ fn set_up_network_use(settings: BorrowedFd<'_>) {
         if let Ok(file) = rustix::fs::openat2(settings, path, flags, Mode::empty(), resolve) {
             let _ = rustix::io::write(&file, value.as_bytes());
         }
+    }
+}
+
+/// Writes a setting that was asked for. `settings` is `/proc/sys` of the container's own procfs.
+fn set_sysctl(settings: BorrowedFd<'_>, path: &CStr, value: &str) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let file = rustix::fs::openat2(settings, path, flags, Mode::empty(), resolve)?;
+    match rustix::io::write(&file, value.as_bytes())? {
+        length if length == value.len() => Ok(()),
+        _ => Err(Errno::EIO.into()),
     }
 }
 

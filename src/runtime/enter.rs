@@ -55,6 +55,15 @@ pub struct Container<'a> {
     pub own_cgroups: bool,
     /// Its control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// The namespaces to join beside that of pids; none for those of a container that the engine has made.
+    pub namespaces: Option<CloneFlags>,
+}
+
+impl<'a> Container<'a> {
+    /// One whose first process has this pidfd.
+    pub fn of(init: BorrowedFd<'a>) -> Self {
+        Self { init, own_network: true, own_cgroups: true, cgroup: None, namespaces: None }
+    }
 }
 
 /// Starts `plan` in a container. Returns the process and the master of its terminal.
@@ -70,6 +79,7 @@ pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams
         init: pass_on(container.init)?,
         own_network: container.own_network,
         own_cgroups: container.own_cgroups,
+        namespaces: container.namespaces,
         cgroup: container.cgroup.map(pass_on).transpose()?,
         streams,
     };
@@ -100,6 +110,7 @@ struct Entry {
     init: OwnedFd,
     own_network: bool,
     own_cgroups: bool,
+    namespaces: Option<CloneFlags>,
     /// The container's control group.
     cgroup: Option<OwnedFd>,
     streams: EnterStreams,
@@ -137,7 +148,9 @@ impl Entry {
         // Nothing in the container may look at the new process before it is the container's own: until its exec it runs
         // coracle's program on a copy of the supervisor's memory (CVE-2016-9962).
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
-        setns(&self.init, CloneFlags::CLONE_NEWPID)?;
+        // The power to join a pid namespace comes with the user namespace, for whoever is not root in the own one.
+        let first = self.namespaces.map_or(CloneFlags::empty(), |all| all.intersection(CloneFlags::CLONE_NEWUSER));
+        setns(&self.init, CloneFlags::CLONE_NEWPID | first)?;
         clone3_into(CloneFlags::CLONE_PARENT, self.cgroup.as_ref().map(AsFd::as_fd))
     }
 
@@ -151,10 +164,13 @@ impl Entry {
         if self.own_network {
             namespaces |= CloneFlags::CLONE_NEWNET;
         }
-        setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        let namespaces = self.namespaces.map_or(namespaces, |all| all.difference(CloneFlags::CLONE_NEWUSER));
+        if !namespaces.is_empty() {
+            setns(&self.init, namespaces).map_err(|errno| (JOIN, errno))?;
+        }
         drop(self.init);
         drop(self.cgroup);
-        super::process::become_root().map_err(at(JOIN))?;
+        super::process::become_root(self.process.keeps_groups()).map_err(at(JOIN))?;
         give_streams(self.streams, parent).map_err(at(STREAMS))?;
         let (stage, errno) = self.process.become_program(parent);
         Err((stage as u16, errno))

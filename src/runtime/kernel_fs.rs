@@ -14,20 +14,21 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
 use super::rootfs::{Rootfs, attach, open_on};
 use crate::sys::mount::{MountAttr, set_attributes};
 
 /// File systems and places by index, for messages.
-pub const KERNEL_FS: [(&str, &str); 6] = [
+pub const KERNEL_FS: [(&str, &str); 7] = [
     ("proc", "/proc"),
     ("sysfs", "/sys"),
     ("tmpfs", "/dev"),
     ("devpts", "/dev/pts"),
     ("tmpfs", "/dev/shm"),
     ("mqueue", "/dev/mqueue"),
+    ("binfmt_misc", "/proc/sys/fs/binfmt_misc"),
 ];
 const PROC: u16 = 0;
 const SYS: u16 = 1;
@@ -35,6 +36,8 @@ const DEV: u16 = 2;
 const DEVPTS: u16 = 3;
 const SHM: u16 = 4;
 const MQUEUE: u16 = 5;
+/// Of [`KERNEL_FS`].
+pub(super) const BINFMT: u16 = 6;
 
 /// An index of [`KERNEL_FS`] and why it failed.
 pub(super) type Failure = (u16, io::Error);
@@ -92,6 +95,8 @@ pub struct KernelFsOptions {
     pub proc_attributes: u32,
     /// Of `/dev/pts`, instead of the usual ones.
     pub pts: Option<FsOptions>,
+    /// What registers an emulator.
+    pub emulator: Option<String>,
 }
 
 fn borrowed(options: &FsOptions) -> Vec<(&CStr, &CStr)> {
@@ -110,6 +115,7 @@ pub(super) struct Detached {
     pts: OwnedFd,
     shm: OwnedFd,
     mqueue: OwnedFd,
+    binfmt: Option<OwnedFd>,
 }
 
 impl Detached {
@@ -150,7 +156,8 @@ impl Detached {
         let shm =
             make(c"tmpfs", strict, &[(c"mode", c"1777"), (c"size", options.shm_size.as_c_str())]).map_err(at(SHM))?;
         let mqueue = make(c"mqueue", strict, &[]).map_err(at(MQUEUE))?;
-        Ok(Self { proc, full_proc, sys, cgroup, dev, pts, shm, mqueue })
+        let binfmt = options.emulator.as_deref().map(register).transpose().map_err(at(BINFMT))?;
+        Ok(Self { proc, full_proc, sys, cgroup, dev, pts, shm, mqueue, binfmt })
     }
 
     /// Attaches them to the container's root.
@@ -159,6 +166,10 @@ impl Detached {
         for (index, name, mount) in [(PROC, c"proc", &self.proc), (SYS, c"sys", &self.sys), (DEV, c"dev", &self.dev)] {
             let place = root.kernel_directory(name).map_err(at(index))?;
             attach(mount.as_fd(), place.as_fd()).map_err(at(index))?;
+        }
+        if let Some(binfmt) = &self.binfmt {
+            let place = open_on(self.proc.as_fd(), c"sys/fs/binfmt_misc");
+            place.and_then(|place| attach(binfmt.as_fd(), place.as_fd())).map_err(at(BINFMT))?;
         }
         if let Some(cgroup) = &self.cgroup {
             // The place exists in every sysfs of a kernel with cgroups.
@@ -175,6 +186,19 @@ impl Detached {
         }
         Ok(KernelFs { proc: self.proc, full_proc: self.full_proc, sys: self.sys, dev: self.dev, pts: self.pts })
     }
+}
+
+/// A binfmt_misc with one handler, for reading from now on. It is gone with its last mount.
+fn register(line: &str) -> io::Result<OwnedFd> {
+    use MountAttrFlags as A;
+    let strict = A::MOUNT_ATTR_NOSUID | A::MOUNT_ATTR_NODEV | A::MOUNT_ATTR_NOEXEC;
+    let mount = make(c"binfmt_misc", strict, &[])?;
+    let (flags, resolve) = (OFlags::WRONLY | OFlags::CLOEXEC, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS);
+    let register = rustix::fs::openat2(&mount, c"register", flags, Mode::empty(), resolve)?;
+    rustix::io::write(&register, line.as_bytes())?;
+    drop(register);
+    protect(mount.as_fd(), A::MOUNT_ATTR_RDONLY, false)?;
+    Ok(mount)
 }
 
 /// The container's terminals.

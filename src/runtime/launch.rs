@@ -27,14 +27,17 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use rustix::mount::MountAttrFlags;
 
 use super::child::{self, PreparedChild, Setup, Streams};
+use super::hooks::{self, Hooks, PreparedHooks};
 use super::kernel_fs::{self, KernelFsOptions, Masks, SharedSys};
 use super::plan::{DEVICES, LaunchPlan};
 use super::process::{ABOUT_TO_EXEC, PreparedProcess, Stage};
 use super::sources::{c_pairs, detach, prepare_mount};
 use super::userns::write_maps;
 use crate::base::{Error, Result, ResultExt, failpoint, process, text};
+use crate::spec::hooks::HookPoint;
 use crate::spec::idmap::IdMap;
 use crate::spec::lifecycle::{INIT_LISTENS, INIT_ROLE};
+use crate::spec::sysctl;
 use crate::sys::process::{Cloned, Forked, StringArray, clone3_into};
 use crate::sys::socket;
 
@@ -51,16 +54,45 @@ pub struct Resources<'a> {
     pub root: OwnedFd,
     /// Standard streams; none when the plan wants a terminal.
     pub streams: Option<[OwnedFd; 3]>,
-    /// coracle's own program, on a mount that cannot be written through.
-    pub exe: &'a File,
-    /// Id maps of the container's user namespace, whose parent is ours.
-    pub maps: (IdMap, IdMap),
+    /// The program that is pid 1 if the plan wants an init, on a mount that cannot be written through.
+    pub init: &'a File,
+    /// Id maps of the container's user namespace, whose parent is ours; none without one of its own.
+    pub maps: Option<(IdMap, IdMap)>,
     /// The mounts of the plan that were made for it, by target.
     pub made: BTreeMap<String, OwnedFd>,
     /// The container's control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
     /// Descriptors that the program has under the numbers that they have here.
     pub handed: Rc<Vec<OwnedFd>>,
+    /// The namespaces that are made for it; none for those of a container that the engine has made.
+    pub namespaces: Option<CloneFlags>,
+    /// What its first process waits at before it becomes the program.
+    pub gate: Option<OwnedFd>,
+    /// Descriptors that the program gets under their numbers.
+    pub preserved: Vec<OwnedFd>,
+}
+
+impl<'a> Resources<'a> {
+    /// Those of a container that the engine has made, whose files are `root`.
+    pub fn of(root: OwnedFd, init: &'a File, maps: (IdMap, IdMap)) -> Self {
+        Self {
+            root,
+            streams: None,
+            init,
+            maps: Some(maps),
+            made: BTreeMap::new(),
+            cgroup: None,
+            namespaces: None,
+            gate: None,
+            preserved: Vec::new(),
+            handed: Rc::default(),
+        }
+    }
+}
+
+/// The files of a container that are a directory of the host, with what is mounted below it: detached.
+pub fn files_of(rootfs: &Path) -> Result<OwnedFd> {
+    detach(rootfs, true, 0)
 }
 
 /// A running pid 1.
@@ -82,26 +114,21 @@ pub fn launch(
     plug: &mut dyn FnMut(i32) -> Result<()>,
 ) -> Result<Launched> {
     let maps = resources.maps.clone();
-    let cgroup = resources.cgroup;
+    let (cgroup, namespaces) = (resources.cgroup, resources.namespaces);
     let child = prepare(plan, resources)?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;
-    let mut namespaces = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    if plan.own_network {
-        namespaces |= CloneFlags::CLONE_NEWNET;
-    }
+    // The cgroup namespace is made by the child itself.
+    let namespaces = namespaces.unwrap_or_else(|| usual_namespaces(plan)).difference(CloneFlags::CLONE_NEWCGROUP);
     let init = match clone3_into(namespaces, cgroup).context(|| "cannot create the container's namespaces")? {
         Forked::Child => child::run(child, theirs.as_fd()),
         Forked::Parent(init) => init,
     };
     drop(theirs);
-    drop(child);
+    let hook_output = child.hooks.map(|hooks| hooks.output);
     let go = || socket::send(ours.as_fd(), &[1], &[], &[]).context(|| "cannot wake the container");
-    let mapped = failpoint::here("runtime.cloned").and_then(|()| write_maps(init.pid, &maps));
+    let mapped = failpoint::here("runtime.cloned")
+        .and_then(|()| maps.as_ref().map_or(Ok(()), |maps| write_maps(init.pid, maps)));
     let mapped = mapped.and_then(|()| plan.oom_score_adj.map_or(Ok(()), |score| adjust_oom_score(init.pid, score)));
     let woken = mapped.and_then(|()| failpoint::here("runtime.mapped")).and_then(|()| go());
     let woken = woken.and_then(|()| match plan.networks {
@@ -109,8 +136,8 @@ pub fn launch(
         false => Ok(()),
     });
     let started = match woken {
-        Ok(()) => hear(plan, ours.as_fd()),
-        Err(error) => Err(childs_reason(plan, ours.as_fd()).unwrap_or(error)),
+        Ok(()) => hear(plan, ours.as_fd(), hook_output.as_ref(), init.pid),
+        Err(error) => Err(childs_reason(plan, ours.as_fd(), hook_output.as_ref()).unwrap_or(error)),
     };
     match started {
         Ok(terminal) => Ok(Launched { init, terminal }),
@@ -121,14 +148,27 @@ pub fn launch(
     }
 }
 
+/// The namespaces of a container that the engine has made.
+fn usual_namespaces(plan: &LaunchPlan) -> CloneFlags {
+    let network = if plan.own_network { CloneFlags::CLONE_NEWNET } else { CloneFlags::empty() };
+    let cgroup = if plan.host_cgroups { CloneFlags::empty() } else { CloneFlags::CLONE_NEWCGROUP };
+    CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | network
+        | cgroup
+}
+
 /// What the child itself says of a start that failed on our side, if it has failed by its own doing.
-fn childs_reason(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Option<Error> {
+fn childs_reason(plan: &LaunchPlan, socket: BorrowedFd<'_>, output: Option<&OwnedFd>) -> Option<Error> {
     // A child that waits for us sees the end of the file and gives up; one that hangs elsewhere is not waited for.
     rustix::net::shutdown(socket, rustix::net::Shutdown::Write).ok()?;
     rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(CHILD_PATIENCE)).ok()?;
-    match hear_failure(socket).ok()? {
+    match hear_failure(socket, &mut || Err(Error::system("it came too far"))).ok()? {
         Heard::Failed(stage, _, Errno::EPIPE) if stage == Setup::Start as u16 => None,
-        Heard::Failed(stage, index, errno) => Some(describe(plan, stage, index, errno)),
+        Heard::Failed(stage, index, errno) => Some(describe(plan, (stage, index, errno), output)),
         Heard::Started(_) => None,
     }
 }
@@ -152,14 +192,23 @@ enum Heard {
 }
 
 /// Reads the child's messages until it execs or reports a failure.
-fn hear(plan: &LaunchPlan, socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
-    match hear_failure(socket)? {
+fn hear(plan: &LaunchPlan, socket: BorrowedFd<'_>, output: Option<&OwnedFd>, pid: i32) -> Result<Option<OwnedFd>> {
+    let mut hooks = || {
+        let Some(hooks) = &plan.hooks else {
+            return Err(Error::system("the container waits for hooks that there are not"));
+        };
+        hooks.run(HookPoint::Prestart, "creating", pid)?;
+        hooks.run(HookPoint::CreateRuntime, "creating", pid)?;
+        socket::send(socket, &hooks.state("creating", pid), &[], &[]).context(|| "cannot wake the container")
+    };
+    match hear_failure(socket, &mut hooks)? {
         Heard::Started(terminal) => Ok(terminal),
-        Heard::Failed(stage, index, errno) => Err(describe(plan, stage, index, errno)),
+        Heard::Failed(stage, index, errno) => Err(describe(plan, (stage, index, errno), output)),
     }
 }
 
-fn hear_failure(socket: BorrowedFd<'_>) -> Result<Heard> {
+/// `hooks` is called when the child waits for the parent's.
+fn hear_failure(socket: BorrowedFd<'_>, hooks: &mut dyn FnMut() -> Result<()>) -> Result<Heard> {
     let mut terminal = None;
     let mut about_to_exec = false;
     loop {
@@ -177,6 +226,8 @@ fn hear_failure(socket: BorrowedFd<'_>) -> Result<Heard> {
             [] => return Err(Error::system("the container was killed before its program ran")),
             [ABOUT_TO_EXEC] => about_to_exec = true,
             [child::TERMINAL] => terminal = fds.into_iter().next(),
+            [child::HOOKS] => hooks()?,
+            [child::CREATED] => return Ok(Heard::Started(terminal)),
             [child::FAILED, s0, s1, i0, i1, errno @ ..] => {
                 let stage = u16::from_ne_bytes([*s0, *s1]);
                 let index = usize::from(u16::from_ne_bytes([*i0, *i1]));
@@ -188,11 +239,23 @@ fn hear_failure(socket: BorrowedFd<'_>) -> Result<Heard> {
     }
 }
 
-fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error {
+/// The failure of a child: stage, index within it, cause. `output` is what its hooks have printed.
+fn describe(plan: &LaunchPlan, (stage, index, errno): (u16, usize, Errno), output: Option<&OwnedFd>) -> Error {
     if let Some(stage) = Stage::from_number(stage) {
         return stage.describe(&plan.process, errno);
     }
     let is = |setup: Setup| stage == setup as u16;
+    if is(Setup::Hook)
+        && let Some(hook) = plan.hooks.as_ref().and_then(|hooks| hooks.hooks.get(index))
+        && let Some(output) = output
+    {
+        return hooks::explain(hook, io::Error::from(errno), output.as_fd());
+    }
+    if is(Setup::Sysctl)
+        && let Some((name, value)) = plan.sysctls.get(index)
+    {
+        return sysctl_failed(name, value, errno);
+    }
     let (kind, place) = kernel_fs::KERNEL_FS.get(index).copied().unwrap_or(("a file system", "/"));
     let what = if is(Setup::MakeKernelFs) || is(Setup::AttachKernelFs) {
         format!("cannot mount {kind} in the container")
@@ -208,7 +271,7 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
     } else if is(Setup::ReadOnlyRoot) {
         "cannot make the container's root read-only".into()
     } else if is(Setup::Hostname) {
-        format!("cannot set the host name `{}`", text::clean(&plan.hostname))
+        format!("cannot set the host name `{}`", text::clean(plan.hostname.as_deref().unwrap_or_default()))
     } else if is(Setup::Loopback) {
         "cannot bring the container's loopback up".into()
     } else if is(Setup::Streams) {
@@ -227,12 +290,28 @@ fn describe(plan: &LaunchPlan, stage: u16, index: usize, errno: Errno) -> Error 
         Errno::ELOOP | Errno::ENOTDIR if is(Setup::AttachKernelFs) => {
             error.hint(format!("the image's `{place}` is a symbolic link or a file; it must be a directory"))
         }
+        _ if is(Setup::MakeKernelFs) && index == usize::from(kernel_fs::BINFMT) => error.hint(
+            "the image is for another architecture, and an ordinary user may register an emulator since Linux 6.7; before, root registers one for all: sudo apt install qemu-user-static binfmt-support",
+        ),
         Errno::EPERM if is(Setup::MakeKernelFs) && index == 0 => error.hint(
             "parts of /proc are hidden here, as in another tool's container: start that one with --privileged, or with --security-opt unmask=ALL",
         ),
         Errno::ENOTDIR | Errno::EISDIR if is(Setup::Mount) => {
             error.hint("a file can only be mounted on a file, and a directory on a directory")
         }
+        _ => error,
+    }
+}
+
+fn sysctl_failed(name: &str, value: &str, errno: Errno) -> Error {
+    let error = Error::system(format!("cannot set sysctl '{}' to `{}`", text::clean(name), text::clean(value)))
+        .caused_by(io::Error::from(errno));
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR => {
+            error.hint("the kernel does not have this setting, or not for containers of ordinary users")
+        }
+        Errno::EACCES | Errno::EPERM => error.hint("the kernel does not let a container of an ordinary user change it"),
+        Errno::EINVAL | Errno::ERANGE => error.hint("the kernel does not take this value"),
         _ => error,
     }
 }
@@ -254,7 +333,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
             let listens = plan.listens.then_some(INIT_LISTENS);
             let own = [INIT_ROLE].into_iter().chain(listens).chain(["--"]);
             let argv = own.chain(plan.process.argv.iter().map(String::as_str));
-            let program = resources.exe.try_clone().context(|| "cannot pass on coracle's own program")?;
+            let program = resources.init.try_clone().context(|| "cannot pass on the program of the init")?;
             Some((
                 program.into(),
                 StringArray::new(argv).map_err(exec_strings)?,
@@ -279,6 +358,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
             proc: c_pairs(&plan.proc_options)?,
             proc_attributes: plan.proc_attributes,
             pts: plan.pts_options.as_deref().map(c_pairs).transpose()?,
+            emulator: plan.emulator.clone(),
         },
         cgroups: match plan.host_cgroups {
             // Read-only: it has the groups of everything that the user runs.
@@ -290,10 +370,32 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>) -> Result<PreparedChild>
         },
         // Without a group of its own, the one it is in is also that of the user's other programs.
         own_cgroup: resources.cgroup.is_some(),
+        sysctls: plan
+            .sysctls
+            .iter()
+            .map(|(name, value)| Ok((c(&sysctl::file(name))?, value.clone())))
+            .collect::<Result<_>>()?,
+        divides_cgroup: plan.divides_cgroup,
+        hooks: plan.hooks.as_ref().map(prepare_hooks).transpose()?,
         streams,
         init,
         process: PreparedProcess::new(&plan.process, resources.handed).map_err(exec_strings)?,
+        gate: resources.gate,
+        preserved: resources.preserved,
+        own_cgroup_namespace: resources
+            .namespaces
+            .unwrap_or_else(|| usual_namespaces(plan))
+            .contains(CloneFlags::CLONE_NEWCGROUP),
         shared_sys: if plan.own_network { None } else { Some(shared_sys(plan.privileged)?) },
+    })
+}
+
+fn prepare_hooks(hooks: &Hooks) -> Result<PreparedHooks> {
+    let rootfs = CString::new(hooks.rootfs.trim_start_matches('/'));
+    Ok(PreparedHooks {
+        hooks: hooks.hooks.clone(),
+        rootfs: rootfs.map_err(|_| Error::usage("the directory of the container holds a zero byte"))?,
+        output: hooks::output().context(|| "cannot make a file for what hooks print")?,
     })
 }
 

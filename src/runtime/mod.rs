@@ -20,6 +20,7 @@
 //! | the process before its exec | ptrace and `/proc/PID` of its memory and descriptors | a new pid namespace; for `exec`, not dumpable before it joins |
 //! | the kernel | system calls and capabilities | `seccomp`, `spec::capabilities`, `no_new_privs` on request; a user namespace of its own |
 //! | ids | an id that means "unchanged" or root | `user`: 0 to 2,147,483,647; supplementary groups complete |
+//! | hooks | programs that an image chose, descriptors that they inherit | named by the user's own files alone; every descriptor but their three closes at their exec |
 //! | what others run in it | a `start` or `exec` that a container prepared for | the same steps in the same order, each time from the beginning |
 //!
 //! What is *not* promised: a container with `--privileged`, `--security-opt seccomp=unconfined` or added capabilities has
@@ -28,6 +29,8 @@
 
 pub mod child;
 pub mod enter;
+pub mod foreign;
+pub mod hooks;
 pub mod kernel_fs;
 pub mod launch;
 pub mod loopback;

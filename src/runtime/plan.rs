@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::path::PathBuf;
 
+use super::hooks::Hooks;
 use super::process::ProcessPlan;
 use crate::base::id::Name;
 use crate::spec::container::ContainerConfig;
@@ -13,6 +14,7 @@ use crate::spec::mount_options::{IdMapOption, MountOptions, Shift};
 use crate::spec::secret::Exposure;
 use crate::spec::security::Device;
 use crate::spec::storage::{Mount, MountSource, Propagation};
+use crate::spec::sysctl;
 use crate::spec::volume::Directory;
 
 /// Everything the executor needs.
@@ -20,8 +22,8 @@ use crate::spec::volume::Directory;
 pub struct LaunchPlan {
     /// The program.
     pub process: ProcessPlan,
-    /// For the uts namespace.
-    pub hostname: String,
+    /// For the uts namespace; none leaves what it has.
+    pub hostname: Option<String>,
     /// A network namespace of its own, with loopback up.
     pub own_network: bool,
     /// Which somebody outside gives more interfaces before the program starts.
@@ -54,6 +56,14 @@ pub struct LaunchPlan {
     pub host_cgroups: bool,
     /// For /proc/PID/oom_score_adj; none for the supervisor's own.
     pub oom_score_adj: Option<i32>,
+    /// It may divide its own control group.
+    pub divides_cgroup: bool,
+    /// Settings of the kernel: their names as sysctl(8) has them, and their values.
+    pub sysctls: Vec<(String, String)>,
+    /// Programs that prepare it.
+    pub hooks: Option<Hooks>,
+    /// The line that registers an emulator with the kernel.
+    pub emulator: Option<String>,
 }
 
 /// One mount beyond the standard ones.
@@ -134,8 +144,14 @@ pub struct Facts {
     pub etc: PathBuf,
     /// Where the files of the container's volumes are.
     pub volumes: BTreeMap<Name, Directory>,
-    /// The host's devices, for a container that gets all of them.
+    /// The host's devices, for a container that gets all of them; and those of vendors.
     pub devices: Vec<Device>,
+    /// Mounts that come with devices of vendors.
+    pub mounts: Vec<Mount>,
+    /// Programs that come with them.
+    pub hooks: Option<Hooks>,
+    /// What registers the emulator of its programs.
+    pub emulator: Option<String>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
     /// The socket at which the program tells that it is ready.
@@ -153,7 +169,7 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
     let (proc_options, proc_attributes) = proc_options(&config.security.proc_options);
     LaunchPlan {
         process,
-        hostname: config.identity.hostname.clone(),
+        hostname: Some(config.identity.hostname.clone()),
         own_network: config.namespaces.network.is_own(),
         networks: !config.namespaces.network.members().is_empty(),
         terminal: config.process.tty.then_some(facts.terminal),
@@ -170,6 +186,10 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
         pts_options,
         host_cgroups: config.cgroups.host_namespace,
         oom_score_adj: config.resources.oom_score_adj,
+        divides_cgroup: privileged || !config.lifecycle.systemd.is_off(),
+        sysctls: sysctl::ordered(&config.security.sysctls),
+        hooks: facts.hooks.clone(),
+        emulator: facts.emulator.clone(),
     }
 }
 
@@ -199,7 +219,9 @@ fn mounts(
         MountSource::Devpts { options } => Some(pairs(options)),
         _ => None,
     });
-    let asked = config.storage.mounts.iter().filter(|mount| !terminals(mount));
+    let is_free = |mount: &&Mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target);
+    let asked =
+        config.storage.mounts.iter().filter(|mount| !terminals(mount)).chain(facts.mounts.iter().filter(is_free));
     let asked = asked.map(|mount| asked_for(mount, process, facts));
     let files = ["hosts", "hostname", "resolv.conf"].iter();
     let files = files.filter(|file| **file != "hosts" || !config.networking.no_hosts);
@@ -394,7 +416,7 @@ mod tests {
             id: ContainerId::random().unwrap(),
             name: "web".parse().unwrap(),
             created: time::now(),
-            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), layers: vec![] },
+            image: ImageOrigin { name: "i".into(), id: "sha256:0".into(), ..ImageOrigin::default() },
             process: Process { tty: true, ..Process::default() },
             identity: Identity { hostname: "web".into(), ..Identity::default() },
             namespaces: Namespaces::default(),
@@ -424,6 +446,9 @@ mod tests {
             etc: "/c".into(),
             volumes,
             devices: Vec::new(),
+            mounts: vec![mount(MountSource::Bind { path: "/vendor".into() }, "/srv")],
+            hooks: None,
+            emulator: None,
             terminal: (80, 25),
             notify: None,
             listens: false,

@@ -48,7 +48,8 @@ pub struct ProcessPlan {
     pub make_cwd: bool,
     /// Ids.
     pub identity: Identity,
-    /// The groups cannot be set: the user has no subordinate ids.
+    /// The supplementary groups are left as they are: they cannot be set, because the user has no subordinate ids, or those
+    /// that the user has on the host are wanted.
     pub keep_groups: bool,
     /// Bounding set, and for root also the effective one, as the mask of capabilities(7).
     pub capabilities: u64,
@@ -58,6 +59,31 @@ pub struct ProcessPlan {
     pub seccomp: Option<SeccompFilter>,
     /// What it and its children may take, as far as processes limit themselves.
     pub limits: ProcessLimits,
+    /// The mask of the modes of new files; none for 0022.
+    pub umask: Option<u32>,
+    /// The execution domain, `PER_*` of personality(2).
+    pub personality: Option<u64>,
+    /// Its capabilities one by one, instead of those that follow from `capabilities`.
+    pub sets: Option<CapabilityBits>,
+    /// It lives on when its parent ends.
+    pub outlives_parent: bool,
+    /// It stays in the session keyring of its parent.
+    pub keeps_keyring: bool,
+}
+
+/// The capability sets of a process (capabilities(7)), as masks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CapabilityBits {
+    /// What it can ever have.
+    pub bounding: u64,
+    /// What it uses.
+    pub effective: u64,
+    /// What it may use.
+    pub permitted: u64,
+    /// What programs with such file capabilities keep.
+    pub inheritable: u64,
+    /// What all programs keep.
+    pub ambient: u64,
 }
 
 /// The limits that a process sets itself; its children inherit them.
@@ -104,6 +130,8 @@ pub enum Stage {
     Keyring,
     /// Limiting itself.
     Limits,
+    /// The execution domain.
+    Personality,
 }
 
 /// A [`ProcessPlan`] in the form the kernel wants.
@@ -123,6 +151,11 @@ pub struct PreparedProcess {
     limits: ProcessLimits,
     /// Descriptors that it keeps under their numbers.
     handed: Rc<Vec<OwnedFd>>,
+    umask: u32,
+    personality: Option<u64>,
+    sets: Option<CapabilityBits>,
+    outlives_parent: bool,
+    keeps_keyring: bool,
 }
 
 /// The search path of a process without `PATH`, as docker sets it.
@@ -151,12 +184,22 @@ impl PreparedProcess {
             seccomp: plan.seccomp.clone(),
             limits: plan.limits.clone(),
             handed,
+            umask: plan.umask.unwrap_or(0o022),
+            personality: plan.personality,
+            sets: plan.sets,
+            outlives_parent: plan.outlives_parent,
+            keeps_keyring: plan.keeps_keyring,
         })
     }
 
     /// The descriptors that it keeps.
     pub(super) fn handed(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.handed.iter().map(AsFd::as_fd)
+    }
+
+    /// Whether the supplementary groups of this process stay.
+    pub(super) fn keeps_groups(&self) -> bool {
+        self.groups.is_none()
     }
 
     /// Becomes the program. Returns only on failure. `parent` is the socket whose other end only the supervisor holds.
@@ -174,8 +217,14 @@ impl PreparedProcess {
     pub(super) fn confine(&self, parent: BorrowedFd<'_>) -> Result<(), (Stage, Errno)> {
         let at = |stage| move |error: io::Error| (stage, errno(&error));
         let rustix = |stage| move |error: rustix::io::Errno| (stage, Errno::from_raw(error.raw_os_error()));
-        crate::base::keyring::renew().map_err(at(Stage::Keyring))?;
+        if !self.keeps_keyring {
+            crate::base::keyring::renew().map_err(at(Stage::Keyring))?;
+        }
         Rootfs::current().and_then(|root| root.enter_directory(&self.cwd, self.make_cwd)).map_err(at(Stage::Cwd))?;
+        if let Some(personality) = self.personality {
+            // Before the filter, which allows a few domains only.
+            crate::sys::process::set_personality(personality).map_err(at(Stage::Personality))?;
+        }
         if !self.no_new_privileges {
             self.filter().map_err(at(Stage::Seccomp))?;
         }
@@ -189,28 +238,58 @@ impl PreparedProcess {
             rustix::thread::set_thread_groups(groups).map_err(rustix(Stage::Ids))?;
         }
         give_streams_to(self.uid);
+        if self.sets.is_some() {
+            // Until they are set one by one: a change from root to another id would take all away.
+            rustix::thread::set_keep_capabilities(true).map_err(rustix(Stage::Ids))?;
+        }
         rustix::thread::set_thread_res_gid(self.gid, self.gid, self.gid).map_err(rustix(Stage::Ids))?;
         rustix::thread::set_thread_res_uid(self.uid, self.uid, self.uid).map_err(rustix(Stage::Ids))?;
-        let held = if self.uid.is_root() { self.capabilities } else { 0 };
-        let sets = CapabilitySets {
-            effective: CapabilitySet::from_bits_retain(held),
-            permitted: CapabilitySet::from_bits_retain(held),
-            inheritable: CapabilitySet::empty(),
-        };
-        rustix::thread::set_capabilities(None, sets).map_err(rustix(Stage::Capabilities))?;
+        self.set_capabilities().map_err(rustix(Stage::Capabilities))?;
         if self.no_new_privileges {
             rustix::thread::set_no_new_privs(true).map_err(rustix(Stage::NoNewPrivileges))?;
             self.filter().map_err(at(Stage::Seccomp))?;
         }
-        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(self.umask));
         reset_signals().map_err(at(Stage::Hygiene))?;
         limits::restore().map_err(at(Stage::Hygiene))?;
         self.limit().map_err(at(Stage::Limits))?;
-        die_with_parent(parent).map_err(at(Stage::Hygiene))?;
+        if !self.outlives_parent {
+            die_with_parent(parent).map_err(at(Stage::Hygiene))?;
+        }
         close_on_exec_from(3).map_err(at(Stage::Hygiene))?;
         self.handed()
             .try_for_each(|fd| rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()))
             .map_err(rustix(Stage::Hygiene))
+    }
+
+    fn set_capabilities(&self) -> rustix::io::Result<()> {
+        let held = if self.uid.is_root() { self.capabilities } else { 0 };
+        let usual = CapabilityBits { effective: held, permitted: held, ..CapabilityBits::default() };
+        let wanted = self.sets.unwrap_or(usual);
+        let sets = CapabilitySets {
+            effective: CapabilitySet::from_bits_retain(wanted.effective),
+            permitted: CapabilitySet::from_bits_retain(wanted.permitted),
+            inheritable: CapabilitySet::from_bits_retain(wanted.inheritable),
+        };
+        rustix::thread::set_capabilities(None, sets)?;
+        for capability in (0..64u32).map(|number| 1 << number).filter(|bit| wanted.ambient & bit != 0) {
+            let bit = CapabilitySet::from_bits_retain(capability);
+            rustix::thread::configure_capability_in_ambient_set(bit, true)?;
+        }
+        Ok(())
+    }
+
+    /// Fails where no program will be found: by then somebody still listens. The file may be exchanged afterwards.
+    pub(super) fn find(&self) -> Result<(), (Stage, Errno)> {
+        let mut result = Errno::ENOENT;
+        for path in &self.candidates {
+            match nix::unistd::eaccess(path.as_c_str(), nix::unistd::AccessFlags::X_OK) {
+                Ok(()) => return Ok(()),
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(errno) => result = errno,
+            }
+        }
+        Err((Stage::Exec, result))
     }
 
     fn filter(&self) -> io::Result<()> {
@@ -234,7 +313,7 @@ impl PreparedProcess {
     }
 
     /// Tries the candidates as execvp(3) does: a missing one is passed over, a forbidden one is remembered.
-    fn exec(&self) -> Errno {
+    pub(super) fn exec(&self) -> Errno {
         let mut result = Errno::ENOENT;
         for path in &self.candidates {
             match exec(path, &self.argv, &self.env) {
@@ -297,7 +376,7 @@ impl Stage {
     /// The stage behind a number that came over the socket.
     pub fn from_number(number: u16) -> Option<Self> {
         use Stage::*;
-        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec, Keyring, Limits]
+        [Cwd, Bounding, Ids, Capabilities, NoNewPrivileges, Seccomp, Hygiene, Exec, Keyring, Limits, Personality]
             .into_iter()
             .find(|stage| *stage as u16 == number)
     }
@@ -314,7 +393,7 @@ impl Stage {
             }
             (Stage::Exec, Errno::ENOENT | Errno::ENOTDIR) => Error::new(Kind::CommandNotFound, format!("cannot run `{program}`")),
             (Stage::Exec, Errno::ENOEXEC) => Error::new(Kind::CannotExecute, format!("cannot run `{program}`"))
-                .hint("it is not a program for this machine's architecture, or a script without a `#!` line"),
+                .hint("it is not a program for this machine's architecture, or a script without a `#!` line; programs of other architectures need an emulator: sudo apt install qemu-user-static"),
             (Stage::Exec, _) => Error::new(Kind::CannotExecute, format!("cannot run `{program}`")),
             (Stage::Cwd, Errno::ELOOP) => Error::new(
                 Kind::CannotExecute,
@@ -341,16 +420,20 @@ impl Stage {
             (Stage::Hygiene, _) => system("cannot reset signals, limits and files".into()),
             (Stage::Limits, _) => system("cannot limit the process".into())
                 .hint("an ordinary user cannot raise a hard limit (`ulimit -Ha` shows them), and must be allowed to use the processors that --cpuset-cpus names"),
+            (Stage::Personality, _) => system("cannot change the execution domain (`--personality`)".into()),
             (Stage::Keyring, _) => system("cannot make a session keyring".into()),
         }
         .caused_by(cause)
     }
 }
 
-/// Makes this process root of its user namespace, in which it has all capabilities but perhaps another id or none.
-pub(super) fn become_root() -> io::Result<()> {
+/// Makes this process root of its user namespace, in which it has all capabilities but perhaps another id or none. Its
+/// supplementary groups stay if the program is to have them.
+pub(super) fn become_root(keep_groups: bool) -> io::Result<()> {
     if !rustix::process::geteuid().is_root() || !rustix::process::getegid().is_root() {
-        rustix::thread::set_thread_groups(&[])?;
+        if !keep_groups {
+            rustix::thread::set_thread_groups(&[])?;
+        }
         rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
         rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
     }

@@ -70,6 +70,16 @@ impl Rootfs {
         Ok(Self { root: BeneathDir::current_root()? })
     }
 
+    /// The root of a mount that is attached to a place which is not the root of this process yet.
+    pub(super) fn of(mount: BorrowedFd<'_>) -> io::Result<Self> {
+        Ok(Self { root: BeneathDir::from_borrowed(mount)? })
+    }
+
+    /// A directory of the host that is the supervisor's own: the place where hooks see the container's files.
+    pub(super) fn directory(&self, path: &CStr) -> io::Result<OwnedFd> {
+        self.root.open_at(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())
+    }
+
     /// The descriptor of the root itself.
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.root.as_fd()

@@ -65,6 +65,24 @@ pub fn resolve(spec: &str, passwd: &str, group: &str) -> Result<Identity> {
     Ok(identity)
 }
 
+/// Adds groups by name or number (`--group-add`), looked up in the image's `/etc/group`.
+pub fn add_groups(identity: &mut Identity, wanted: &[String], group: &str) -> Result<()> {
+    for name in wanted {
+        let id = match parse_id(name)? {
+            Some(id) => id,
+            None => {
+                let entry = entries(group).find(|fields| is_meant(fields, name, None));
+                let id = entry.map(|fields| id_in(&fields, 2)).transpose()?.flatten();
+                id.ok_or_else(|| unknown("group", name))?
+            }
+        };
+        if !identity.groups.contains(&id) {
+            identity.groups.push(id);
+        }
+    }
+    Ok(())
+}
+
 /// The lines of passwd(5) and group(5) as fields.
 fn entries(text: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
@@ -164,6 +182,18 @@ mod tests {
         }
         assert_eq!(resolve("fine", passwd, group).unwrap().uid, 6);
         assert_eq!(resolve("5:7", "", group).unwrap().gid, 7);
+    }
+
+    #[test]
+    fn groups_are_added_by_name_and_number() {
+        let added = |groups: &[&str]| {
+            let mut identity = resolve("web", PASSWD, GROUP).unwrap();
+            let groups: Vec<String> = groups.iter().map(|group| (*group).into()).collect();
+            add_groups(&mut identity, &groups, GROUP).map(|()| identity.groups)
+        };
+        assert_eq!(added(&["docker", "root", "1234", "root"]).unwrap(), [34, 4, 99, 0, 1234]);
+        assert!(added(&["nobody"]).unwrap_err().message().contains("unable to find group `nobody`"));
+        assert!(added(&["4294967295"]).is_err());
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub struct Identity {
     pub hostname: String,
     /// `user[:group]` by names or ids; empty for root.
     pub user: String,
+    /// Further groups of the container by names or ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// It has the supplementary groups that the user has on the host, and no others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep_groups: bool,
 }
 
 /// The identity as it was asked for.
@@ -24,6 +30,8 @@ pub struct IdentityRequest {
     pub hostname: Option<String>,
     /// `--user`.
     pub user: Option<String>,
+    /// `--group-add`.
+    pub groups: Vec<String>,
 }
 
 impl IdentityRequest {
@@ -42,9 +50,23 @@ impl IdentityRequest {
             (None, UserNamespace::KeepId { uid, gid, .. }) => format!("{uid}:{gid}"),
             (None, _) => image.user.clone(),
         };
-        Ok(Identity { hostname, user })
+        let keep_groups = self.groups.iter().any(|group| group == KEEP_GROUPS);
+        if keep_groups && self.groups.len() > 1 {
+            return Err(Error::usage(
+                "the '--group-add keep-groups' option is not allowed with any other --group-add options",
+            )
+            .hint("a process either keeps the groups that it has, or is given new ones"));
+        }
+        if let Some(bad) = self.groups.iter().find(|group| group.is_empty() || group.contains([':', '\0', '\n'])) {
+            return Err(Error::usage(format!("invalid group `{}`", text::clean(bad))));
+        }
+        let groups = if keep_groups { Vec::new() } else { self.groups.clone() };
+        Ok(Identity { hostname, user, groups, keep_groups })
     }
 }
+
+/// podman's word for the groups that the user has on the host.
+const KEEP_GROUPS: &str = "keep-groups";
 
 /// The kernel's limit is 64 bytes (uname(2)); the characters are those of docker's check.
 fn valid_hostname(name: &str) -> Result<String> {
@@ -62,7 +84,8 @@ mod tests {
 
     fn decide(hostname: Option<&str>, user: Option<&str>, namespaces: &Namespaces) -> Result<(String, String)> {
         let image = Defaults { user: "web".into(), ..Defaults::default() };
-        let request = IdentityRequest { hostname: hostname.map(String::from), user: user.map(String::from) };
+        let request =
+            IdentityRequest { hostname: hostname.map(String::from), user: user.map(String::from), groups: Vec::new() };
         request.resolve(&image, namespaces, "abc").map(|identity| (identity.hostname, identity.user))
     }
 
@@ -80,6 +103,20 @@ mod tests {
         ] {
             assert_eq!(decide(None, asked, namespaces).unwrap(), ("abc".into(), user.into()), "{asked:?}");
         }
+    }
+
+    #[test]
+    fn groups_are_added_or_kept() {
+        let groups = |groups: &[&str]| {
+            let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            let request = IdentityRequest { groups, ..IdentityRequest::default() };
+            let identity = request.resolve(&Defaults::default(), &Namespaces::default(), "abc");
+            identity.map(|identity| (identity.groups, identity.keep_groups))
+        };
+        assert_eq!(groups(&["audio", "7"]).unwrap(), (vec!["audio".to_owned(), "7".to_owned()], false));
+        assert_eq!(groups(&["keep-groups"]).unwrap(), (vec![], true));
+        assert!(groups(&["keep-groups", "7"]).unwrap_err().message().contains("not allowed with any other"));
+        assert!(groups(&["a:b"]).is_err() && groups(&[""]).is_err());
     }
 
     #[test]

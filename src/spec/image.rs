@@ -8,7 +8,7 @@ use crate::base::{Error, Result, text};
 use crate::oci::Platform;
 
 /// The image a container was made from; its layers stay referenced as long as the container exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageOrigin {
     /// As the user named it.
     pub name: String,
@@ -16,6 +16,9 @@ pub struct ImageOrigin {
     pub id: String,
     /// Diff ids with `sha256:`, base layer first.
     pub layers: Vec<String>,
+    /// The architecture that it says it is for, in the words of images; empty when that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub architecture: String,
 }
 
 /// The image that is asked for.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::restart::RestartPolicy;
 use super::signal;
+use super::systemd::{self, Systemd};
 use crate::base::{Error, Result, text};
 use crate::oci::config::Defaults;
 
@@ -26,6 +27,12 @@ pub struct Lifecycle<S = StopSignal> {
     pub remove: bool,
     /// Whether pid 1 is coracle's own init, which reaps and forwards signals.
     pub init: bool,
+    /// The program of the host that is pid 1 instead of coracle's own init.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_path: Option<PathBuf>,
+    /// It is prepared for systemd; decided, never [`Systemd::True`].
+    #[serde(skip_serializing_if = "Systemd::is_off")]
+    pub systemd: Systemd,
     /// The signal of `stop`.
     pub stop_signal: S,
     /// Seconds between that signal and SIGKILL.
@@ -148,6 +155,8 @@ impl<S: Default> Default for Lifecycle<S> {
         Self {
             remove: false,
             init: false,
+            init_path: None,
+            systemd: Systemd::False,
             stop_signal: S::default(),
             stop_timeout: STOP_TIMEOUT,
             chosen: Chosen::default(),
@@ -160,18 +169,37 @@ impl<S: Default> Default for Lifecycle<S> {
 }
 
 impl LifecycleRequest {
-    /// Decides.
-    pub fn resolve(&self, image: &Defaults) -> Result<Lifecycle> {
+    /// Decides for a container that runs `argv`.
+    pub fn resolve(&self, image: &Defaults, argv: &[String]) -> Result<Lifecycle> {
+        let systemd = self.systemd.decided(argv);
+        if !systemd.is_off() && self.init {
+            return Err(Error::usage("conflicting options: --init and systemd as the container's first process")
+                .hint("systemd is an init: leave --init out, or use --systemd=false"));
+        }
         let stop_signal = match (self.stop_signal, image.stop_signal.as_deref()) {
             (Some(signal), _) => signal,
+            (None, None | Some("")) if !systemd.is_off() => StopSignal(systemd::STOP_SIGNAL),
             (None, None | Some("")) => StopSignal::default(),
             (None, Some(name)) => StopSignal(signal::parse(name)?),
         };
         let of_image = image.stop_signal.as_deref().is_some_and(|name| !name.is_empty());
-        let chosen = Chosen { stop_signal: self.stop_signal.is_some() || of_image, ..self.chosen };
+        let chosen = Chosen { stop_signal: self.stop_signal.is_some() || of_image || !systemd.is_off(), ..self.chosen };
         let Self { remove, init, stop_timeout, restart, timeout, sdnotify, .. } = *self;
+        let init_path = self.init_path.clone().filter(|_| init);
         let files = self.files.clone();
-        Ok(Lifecycle { remove, init, stop_signal, stop_timeout, chosen, restart, timeout, sdnotify, files })
+        Ok(Lifecycle {
+            remove,
+            init,
+            init_path,
+            systemd,
+            stop_signal,
+            stop_timeout,
+            chosen,
+            restart,
+            timeout,
+            sdnotify,
+            files,
+        })
     }
 }
 
@@ -202,7 +230,7 @@ mod tests {
         let decide = |asked: &str, image: Option<&str>| {
             let image = Defaults { stop_signal: image.map(String::from), ..Defaults::default() };
             let request = LifecycleRequest { stop_signal: stop_signal(asked)?, ..LifecycleRequest::default() };
-            request.resolve(&image).map(|life| life.stop_signal.0)
+            request.resolve(&image, &[]).map(|life| life.stop_signal.0)
         };
         for (asked, image, expected) in [
             ("", None, libc::SIGTERM),
@@ -217,11 +245,27 @@ mod tests {
         let chosen = |asked: &str, image: Option<&str>| {
             let image = Defaults { stop_signal: image.map(String::from), ..Defaults::default() };
             let request = LifecycleRequest { stop_signal: stop_signal(asked).unwrap(), ..LifecycleRequest::default() };
-            request.resolve(&image).unwrap().chosen.stop_signal
+            request.resolve(&image, &[]).unwrap().chosen.stop_signal
         };
         assert!(!chosen("", Some("")) && chosen("15", None) && chosen("", Some("SIGTERM")));
         assert!(decide("nonsense", None).is_err() && decide("", Some("nonsense")).is_err());
-        assert_eq!(LifecycleRequest::default().resolve(&Defaults::default()).unwrap(), Lifecycle::default());
+        assert_eq!(LifecycleRequest::default().resolve(&Defaults::default(), &[]).unwrap(), Lifecycle::default());
+    }
+
+    #[test]
+    fn systemd_has_its_own_signal_and_is_its_own_init() {
+        let request = LifecycleRequest { systemd: Systemd::True, ..LifecycleRequest::default() };
+        let decide =
+            |request: &LifecycleRequest, command: &str| request.resolve(&Defaults::default(), &[command.into()]);
+        let life = decide(&request, "/sbin/init").unwrap();
+        assert_eq!((life.systemd, life.stop_signal.0), (Systemd::Always, 37));
+        let life = decide(&request, "sh").unwrap();
+        assert_eq!((life.systemd, life.stop_signal.0), (Systemd::False, libc::SIGTERM));
+        let with_init = LifecycleRequest { init: true, ..request };
+        assert!(
+            decide(&with_init, "/sbin/init").unwrap_err().message().contains("--init")
+                && decide(&with_init, "sh").is_ok()
+        );
     }
 
     #[test]

@@ -8,17 +8,21 @@
 //!
 //! Limits: [`resources`] what is asked for, [`cgroup2`] as files of cgroup v2, [`best_effort`] without control groups.
 //!
+//! Devices: [`cdi`] what the files of a vendor say, [`hooks`] programs that are run around a container.
+//!
 //! Other values: [`events`] what has happened, [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
 //! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`secret`] secrets and the grammar of `--secret`, [`logging`] where the output of a container is kept, [`logs`] what it printed, [`credentials`] who the user is
 //! to a registry.
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`, with the [`mount_words`] of their [`mount_options`]; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
 //! belongs to it; [`userns`] `--userns` and id maps; [`ulimit`] `--ulimit`; [`units`] sizes; [`times`] instants and durations; [`signal`] signals;
-//! [`variables`] environment and labels; [`change`] `--change`; [`scp`] the ends of `image scp`; [`filter`] `--filter`, with the [`pattern`]s of names.
+//! [`variables`] environment and labels; [`sysctl`] `--sysctl`; [`change`] `--change`; [`scp`] the ends of `image scp`; [`filter`] `--filter`,
+//! with the [`pattern`]s of names; [`yaml`] YAML as JSON.
 
 pub mod attachment;
 pub mod best_effort;
 pub mod capabilities;
+pub mod cdi;
 pub mod cgroup2;
 pub mod cgroups;
 pub mod change;
@@ -28,6 +32,7 @@ pub mod csv;
 pub mod events;
 pub mod filter;
 pub mod health;
+pub mod hooks;
 pub mod identity;
 pub mod idmap;
 pub mod ids;
@@ -53,9 +58,12 @@ pub mod security;
 pub mod settings;
 pub mod signal;
 pub mod storage;
+pub mod sysctl;
+pub mod systemd;
 pub mod times;
 pub mod ulimit;
 pub mod units;
 pub mod userns;
 pub mod variables;
 pub mod volume;
+pub mod yaml;

@@ -22,6 +22,15 @@ pub struct Process {
     pub tty: bool,
     /// Keeps standard input open (`-i`).
     pub stdin: bool,
+    /// The mask of the modes of new files; none for 0022.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub umask: Option<u32>,
+    /// The execution domain (personality(2)); none for the usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub personality: Option<Personality>,
+    /// `/etc/localtime`: a name of the machine's time zones, or `local`; none leaves the image's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// What the command that made the container attached to, for `inspect`. Records of older versions do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attached: Option<Attached>,
@@ -45,6 +54,58 @@ impl Process {
     }
 }
 
+/// An execution domain: which kernel a program believes to run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Personality {
+    /// The usual one.
+    Linux,
+    /// uname(2) names the 32-bit machine.
+    Linux32,
+}
+
+impl Personality {
+    /// `--personality`.
+    pub fn parse(word: &str) -> Result<Self> {
+        match word.to_ascii_uppercase().as_str() {
+            "LINUX" => Ok(Self::Linux),
+            "LINUX32" => Ok(Self::Linux32),
+            _ => Err(Error::usage(format!("invalid argument `{}` for `--personality`", text::clean(word)))
+                .hint("it is one of: LINUX, LINUX32")),
+        }
+    }
+
+    /// `PER_*` of personality(2).
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Linux => 0,
+            Self::Linux32 => 8,
+        }
+    }
+}
+
+/// `--umask`: up to four octal digits.
+pub fn umask(digits: &str) -> Result<u32> {
+    let is_octal = (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    match u32::from_str_radix(digits, 8) {
+        Ok(mask) if is_octal && mask <= 0o777 => Ok(mask),
+        _ => Err(Error::usage(format!("invalid umask `{}`: not an octal number up to 0777", text::clean(digits)))),
+    }
+}
+
+/// `--tz`: a name below the machine's time zones, or `local`.
+pub fn timezone(name: &str) -> Result<Option<String>> {
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-+".contains(&byte))
+    };
+    match name {
+        "" => Ok(None),
+        name if name.len() <= 255 && name.split('/').all(part) => Ok(Some(name.to_owned())),
+        name => Err(Error::usage(format!("invalid time zone `{}`", text::clean(name)))
+            .hint("a name such as Europe/Paris, UTC, or `local` for this machine's")),
+    }
+}
+
 /// The process as it was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProcessRequest {
@@ -60,6 +121,12 @@ pub struct ProcessRequest {
     pub tty: bool,
     /// `--interactive`.
     pub stdin: bool,
+    /// `--umask`.
+    pub umask: Option<u32>,
+    /// `--personality`.
+    pub personality: Option<Personality>,
+    /// `--tz`.
+    pub timezone: Option<String>,
     /// The streams that the command attaches to; none as docker's `create` has it: output, and input with `-i`.
     pub attached: Option<Attached>,
 }
@@ -91,7 +158,18 @@ impl ProcessRequest {
         let env = variables::merged(inherited, &self.env);
         let usual = Attached { stdin: self.stdin, stdout: true, stderr: true };
         let attached = Some(self.attached.unwrap_or(usual));
-        Ok(Process { entrypoint, command, env, cwd, tty: self.tty, stdin: self.stdin, attached })
+        Ok(Process {
+            entrypoint,
+            command,
+            env,
+            cwd,
+            tty: self.tty,
+            stdin: self.stdin,
+            umask: self.umask,
+            personality: self.personality,
+            timezone: self.timezone.clone(),
+            attached,
+        })
     }
 }
 
@@ -159,6 +237,23 @@ mod tests {
         assert_eq!(argv(&Defaults::default(), None, &[]), none);
         let empty_word = Defaults { entrypoint: Some(owned(&[""])), ..image() };
         assert_eq!(argv(&empty_word, None, &[]), Ok("serve".into()));
+    }
+
+    #[test]
+    fn masks_domains_and_zones() {
+        assert_eq!((umask("0").unwrap(), umask("0022").unwrap(), umask("777").unwrap()), (0, 0o22, 0o777));
+        for bad in ["", "8", "00022", "1777", "+22", "0x1"] {
+            assert!(umask(bad).unwrap_err().message().contains("invalid umask"), "{bad}");
+        }
+        assert_eq!(Personality::parse("linux32").unwrap().number(), 8);
+        assert!(Personality::parse("BSD").is_err());
+        for good in ["UTC", "local", "America/Argentina/Ushuaia", "Etc/GMT+5"] {
+            assert_eq!(timezone(good).unwrap().as_deref(), Some(good));
+        }
+        assert_eq!(timezone("").unwrap(), None);
+        for bad in ["../../etc/shadow", "/etc/passwd", "a//b", "a b", "Europe/"] {
+            assert!(timezone(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the processes of a container may do. Needs no decision against image or machine: the same value is asked for and
 //! kept.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -49,6 +50,15 @@ pub struct Security {
     /// Devices of the host (`--device`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
+    /// Devices of CDI by their names (`--device VENDOR/CLASS=NAME`, `--gpus`): what they stand for is looked up at each start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cdi: Vec<String>,
+    /// `--device-cgroup-rule`. They allow, and nothing is forbidden here: see [`device_rule`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub device_rules: Vec<String>,
+    /// Settings of the kernel in the container's own namespaces, by name with dots (`--sysctl`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctls: BTreeMap<String, String>,
     /// Files of `/proc` and `/sys` to hide, beyond [`MASKED`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mask: Vec<String>,
@@ -85,10 +95,6 @@ impl FromStr for Device {
             [host, path, mode] if is_mode(mode) => (*host, *path, Some(*mode)),
             _ => return Err(Error::usage(format!("bad mode specified or bad format of the device: `{shown}`"))),
         };
-        if !host.starts_with('/') && host.contains('/') && host.contains('=') {
-            return Err(Error::unsupported(format!("the CDI device `{shown}` cannot be added"))
-                .hint("give the devices that it stands for: --device /dev/…"));
-        }
         if !host.starts_with('/') || !path.starts_with('/') {
             return Err(Error::usage(format!("the device `{shown}` is not an absolute path")));
         }
@@ -102,6 +108,24 @@ impl FromStr for Device {
     }
 }
 
+/// One `--device-cgroup-rule`: `TYPE MAJOR:MINOR PERMISSIONS`. Such a rule takes devices off the list of those that docker
+/// forbids. An unprivileged user cannot forbid any: the owner and the mode of a device decide, so that what a rule allows is
+/// allowed already.
+pub fn device_rule(given: &str) -> Result<String> {
+    let number = |word: &str| word == "*" || (!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut words = given.split(' ');
+    let (kind, numbers, mode) = (words.next(), words.next().and_then(|it| it.split_once(':')), words.next());
+    let sound = matches!(kind, Some("a" | "b" | "c"))
+        && numbers.is_some_and(|(major, minor)| number(major) && number(minor))
+        && mode.is_some_and(|mode| (1..=3).contains(&mode.len()) && mode.bytes().all(|byte| b"rwm".contains(&byte)))
+        && words.next().is_none();
+    match sound {
+        true => Ok(given.to_owned()),
+        false => Err(Error::usage(format!("invalid device cgroup format '{}'", text::clean(given)))
+            .hint("such as 'c 189:* rmw': the type a, b or c, the numbers or *, and what is allowed")),
+    }
+}
+
 impl Default for Security {
     fn default() -> Self {
         Self {
@@ -112,6 +136,9 @@ impl Default for Security {
             no_new_privileges: false,
             seccomp: Seccomp::Default,
             devices: Vec::new(),
+            cdi: Vec::new(),
+            device_rules: Vec::new(),
+            sysctls: BTreeMap::new(),
             mask: Vec::new(),
             unmask: Vec::new(),
             proc_options: Vec::new(),
@@ -125,6 +152,8 @@ pub struct SecurityHost<'a> {
     pub profile: &'a dyn Fn(&str) -> Result<String>,
     /// Whether SELinux is there.
     pub has_selinux: bool,
+    /// Whether AppArmor is there.
+    pub has_apparmor: bool,
 }
 
 impl Security {
@@ -150,9 +179,16 @@ impl Security {
             ("seccomp", Some("unconfined")) => self.seccomp = Seccomp::Unconfined,
             ("seccomp", Some("builtin")) => self.seccomp = Seccomp::Default,
             ("seccomp", Some(file)) if !file.is_empty() => self.seccomp = Seccomp::Profile((host.profile)(file)?),
-            // Containers are never confined by label: asking for that changes nothing.
-            ("label", Some("disable")) | ("apparmor", Some("unconfined")) => {}
+            // Containers are never confined by label or profile: asking for that changes nothing.
+            ("label", Some("disable" | "nested")) | ("apparmor", Some("unconfined")) => {}
             ("label", Some(_)) if !host.has_selinux => {}
+            ("apparmor", Some(profile)) if !host.has_apparmor => {
+                return Err(Error::unsupported(format!(
+                    "cannot confine the container by the profile `{}`: this machine has no AppArmor",
+                    text::clean(profile)
+                ))
+                .hint("leave the option out; the container has its seccomp filter and its namespaces all the same"));
+            }
             // docker's word for podman's `unmask=ALL`.
             ("systempaths", Some("unconfined")) => self.unmask.push(EVERYTHING.into()),
             ("unmask", Some(paths)) if !paths.is_empty() => self.unmask.extend(paths.split(':').map(String::from)),
@@ -243,7 +279,8 @@ mod tests {
     use super::*;
 
     fn apply(options: &[&str], has_selinux: bool) -> Result<Security> {
-        let host = SecurityHost { profile: &|file| Ok(format!("text of {file}")), has_selinux };
+        let host =
+            SecurityHost { profile: &|file| Ok(format!("text of {file}")), has_selinux, has_apparmor: has_selinux };
         let mut security = Security::default();
         options.iter().try_for_each(|option| security.set(option, &host))?;
         Ok(security)
@@ -272,10 +309,21 @@ mod tests {
             ("/dev/sda:xvda", None),
             ("fuse", None),
             ("vendor.com/net=eth0", None),
+            ("/dev/snd/pcm*", device("/dev/snd/pcm*", "/dev/snd/pcm*")),
             ("/dev/a:/dev/b:rw:c", None),
             ("", None),
         ] {
             assert_eq!(given.parse::<Device>().ok(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn rules_for_devices_are_dockers() {
+        for rule in ["c 189:* rmw", "a *:* rwm", "b 8:0 r"] {
+            assert_eq!(device_rule(rule).unwrap(), rule);
+        }
+        for bad in ["", "c 1:2", "d 1:2 r", "c 1 r", "c 1:x r", "c 1:2 x", "c 1:2 r r", "c :1 r", "c 1:2 "] {
+            assert!(device_rule(bad).unwrap_err().message().contains("invalid device cgroup format"), "{bad}");
         }
     }
 
@@ -295,6 +343,7 @@ mod tests {
         ] {
             assert_eq!(apply(options, true).unwrap(), *expected, "{options:?}");
         }
+        assert!(apply(&["apparmor=strict"], false).unwrap_err().message().contains("no AppArmor"));
         assert!(apply(&["label=type:x"], false).is_ok() && apply(&["label=type:x"], true).is_err());
         let masks = |options: &[&str]| {
             let security = apply(options, true).unwrap();

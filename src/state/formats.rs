@@ -185,7 +185,7 @@ mod tests {
     fn the_oldest_records_are_read() {
         let config = read(OLDEST).unwrap();
         assert_eq!((config.format, config.name.as_str(), config.process.argv()), (FORMAT, "web", vec!["sh".into()]));
-        assert_eq!(config.identity, Identity { hostname: "abababababab".into(), user: String::new() });
+        assert_eq!(config.identity, Identity { hostname: "abababababab".into(), ..Identity::default() });
         assert_eq!(config.namespaces, Namespaces::default());
         assert_eq!((config.networking, config.storage), (Networking::default(), Storage::default()));
         assert_eq!((config.security, config.lifecycle), (Security::default(), Lifecycle::default()));
@@ -201,10 +201,10 @@ mod tests {
             cwd: "/srv".into(),
             tty: true,
             stdin: true,
-            attached: None,
+            ..Process::default()
         };
         assert_eq!(config.process, process);
-        assert_eq!(config.identity, Identity { hostname: "box".into(), user: "7:8".into() });
+        assert_eq!(config.identity, Identity { hostname: "box".into(), user: "7:8".into(), ..Identity::default() });
         let wish = Wish { aliases: vec!["db".into()], ..Wish::default() };
         let user = UserNamespace::Maps {
             uids: IdMap::of(&[(0, 1, 10), (10, 0, 1)]),

@@ -18,11 +18,12 @@ use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::sockets::peer_of;
 use super::start::{self, Started};
 use super::timers::{Timer, Timers};
-use super::{sweep_dead, take_lock, this_process, unions};
+use super::{hooked, sweep_dead, take_lock, this_process, unions};
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
 use crate::logs::Place;
+use crate::runtime::hooks::Hooks;
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
 use crate::state::events::Journal;
@@ -94,6 +95,8 @@ pub(super) struct Run {
     /// It was ended because its time was over.
     expired: bool,
     began: Instant,
+    /// What is run around it.
+    hooks: Option<Hooks>,
 }
 
 /// What the end of the present run means.
@@ -117,9 +120,18 @@ struct Over {
     servers: Vec<Cloned>,
 }
 
+/// The processes of a run that has just begun.
+struct Begun {
+    init: Cloned,
+    file_server: Option<Cloned>,
+    union_servers: Vec<Cloned>,
+    hooks: Option<Hooks>,
+}
+
 impl Run {
     /// A run that has just begun.
-    fn new(init: Cloned, file_server: Option<Cloned>, union_servers: Vec<Cloned>, config: &ContainerConfig) -> Self {
+    fn new(started: Begun, config: &ContainerConfig) -> Self {
+        let Begun { init, file_server, union_servers, hooks } = started;
         let namespace = |kind: &&str| fs::File::open(format!("/proc/{}/ns/{kind}", init.pid)).ok();
         let namespaces = ["mnt", "net"].iter().filter_map(namespace).collect();
         let monitor = config.health.plan().map(Monitor::new);
@@ -133,6 +145,7 @@ impl Run {
             monitor,
             expired: false,
             began: Instant::now(),
+            hooks,
         }
     }
 }
@@ -288,7 +301,7 @@ impl Supervisor {
 
     /// A run has begun: records it.
     fn begin_run(&mut self, started: Started) -> Result<()> {
-        let Started { init, file_server, union_servers, streams } = started;
+        let Started { init, file_server, union_servers, streams, hooks } = started;
         self.attached.begin(streams);
         self.state.phase = Phase::Running;
         self.state.init = ProcessIdentity::of(init.pid);
@@ -296,7 +309,7 @@ impl Supervisor {
         self.state.limits = self.limits.in_force();
         (self.state.oom_killed, self.state.paused, self.state.stopping) = (false, false, false);
         self.state.joined = self.network.as_ref().map(|network| network.joined().clone());
-        let run = Run::new(init, file_server, union_servers, &self.config);
+        let run = Run::new(Begun { init, file_server, union_servers, hooks }, &self.config);
         self.state.health = run.monitor.as_ref().map(|monitor| monitor.state().clone());
         if let Some(monitor) = &run.monitor {
             self.timers.set(Timer::Check, monitor.next_at());
@@ -353,6 +366,7 @@ impl Supervisor {
         let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(EXPIRED);
         let code = if run.expired { EXPIRED } else { code };
         let ran = run.began.elapsed();
+        hooked::ended(&self.paths, &self.config, run.hooks.take().as_ref());
         self.state.oom_killed = self.limits.end_run();
         self.state.limits.cgroup = None;
         // Those who have connected in the last moment hear of it, too, and what they have asked for counts.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use rustix::process::Resource;
 
+use super::ids::ContainerIds;
 use crate::base::{Error, Paths, Result, ResultExt, text, trace};
+use crate::cgroup::group::Group;
 use crate::cgroup::{self, Own, Placement, Wish};
 use crate::rootless::outer;
 use crate::runtime::process::ProcessLimits;
@@ -44,7 +46,7 @@ impl Limits {
     }
 
     /// Makes the group of a run, with all limits in force.
-    pub(super) fn enforce(&mut self, config: &ContainerConfig) -> Result<()> {
+    pub(super) fn enforce(&mut self, config: &ContainerConfig, ids: &ContainerIds) -> Result<()> {
         let placement = self.placement.take().ok_or_else(|| Error::system("the container's control group is lost"))?;
         let placement = self.placement.insert(placement.settle()?);
         let settings = cgroup2::settings(&config.resources, &device_number)?;
@@ -54,6 +56,10 @@ impl Limits {
                 trace::step(|| format!("its control group is {}, by {}", own.path, place.manager.word()));
                 let own = self.own.insert(own);
                 own.configure(&config.cgroups.conf)?;
+                if !config.lifecycle.systemd.is_off() {
+                    let (uid, gid) = ids.root();
+                    own.group().give(uid, gid).context(|| "cannot give systemd its control group")?;
+                }
                 let failed = own.group().apply(&settings);
                 if let (Some(first), Enforcement::Strict) =
                     (failed.iter().find(|it| !it.setting.implied), config.resources.enforcement)
@@ -99,6 +105,16 @@ impl Limits {
     /// The group that the container's processes are born in.
     pub(super) fn group(&self) -> Option<BorrowedFd<'_>> {
         self.own.as_ref().map(|own| own.group().as_fd())
+    }
+
+    /// The group for a process that is added to a container whose first process is `init`. One that runs systemd divides its
+    /// own, so that no process can be made in it: then it is that of the first process.
+    pub(super) fn group_for(&self, init: i32) -> Option<Group> {
+        let own = self.own.as_ref().filter(|own| own.group().is_divided())?;
+        let text = fs::read_to_string(format!("/proc/{init}/cgroup")).ok()?;
+        let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+        let below = path.strip_prefix(own.path.as_str()).filter(|rest| rest.starts_with('/'))?;
+        own.group().below(below).ok()
     }
 
     /// For the record of the run.

@@ -19,7 +19,9 @@ use crate::runtime::process::{DEFAULT_PATH, ProcessLimits, ProcessPlan, SeccompF
 use crate::runtime::user::{self, Identity};
 use crate::runtime::{populate, seccomp};
 use crate::spec::capabilities::CapSet;
+use crate::spec::cdi::Edits;
 use crate::spec::container::ContainerConfig;
+use crate::spec::process::Personality;
 use crate::spec::security::Seccomp;
 use crate::spec::storage::{MountSource, StorageDriver};
 use crate::spec::variables::{merged, name};
@@ -121,24 +123,28 @@ pub(super) fn main_process(
     secrets: &[String],
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
+    edits: &Edits,
 ) -> Result<ProcessPlan> {
     let argv = config.process.argv();
     if argv.is_empty() {
         return Err(Error::usage("no command: the image names none and none was given"));
     }
-    let identity = look_up(root, &config.identity.user)?;
+    let identity = with_groups(look_up(root, &config.identity.user, &config.identity.groups)?, edits);
     let capabilities = config.security.capabilities;
     Ok(ProcessPlan {
         argv,
-        env: environment(config, &identity, secrets, config.process.tty),
+        env: environment(config, &identity, &merged(edits.env.iter().cloned(), secrets), config.process.tty),
         cwd: config.process.cwd.clone(),
         make_cwd: true,
         identity,
-        keep_groups: outer::groups_are_fixed(),
+        keep_groups: keeps_groups(config),
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges,
         seccomp: filter(&config.security.seccomp, config.security.privileged, capabilities)?,
         limits,
+        umask: config.process.umask,
+        personality: config.process.personality.map(Personality::number),
+        ..ProcessPlan::default()
     })
 }
 
@@ -149,26 +155,64 @@ pub(super) fn added_process(
     exec: &Exec,
     root: BorrowedFd<'_>,
     limits: ProcessLimits,
+    edits: &Edits,
 ) -> Result<ProcessPlan> {
     if exec.argv.is_empty() {
         return Err(Error::usage("no command to run"));
     }
-    let identity = look_up(root, exec.user.as_deref().unwrap_or(&config.identity.user))?;
+    let user = exec.user.as_deref().unwrap_or(&config.identity.user);
+    let identity = with_groups(look_up(root, user, &config.identity.groups)?, edits);
     let capabilities = if exec.privileged { CapSet::ALL } else { config.security.capabilities };
     let unconfined = exec.privileged || config.security.privileged;
+    let more = merged(merged(edits.env.iter().cloned(), secrets), &exec.env);
     Ok(ProcessPlan {
         argv: exec.argv.clone(),
-        env: environment(config, &identity, &[secrets, &exec.env].concat(), exec.terminal.is_some()),
+        env: environment(config, &identity, &more, exec.terminal.is_some()),
         cwd: exec.cwd.clone().unwrap_or_else(|| config.process.cwd.clone()),
         make_cwd: false,
         identity,
-        keep_groups: outer::groups_are_fixed(),
+        keep_groups: keeps_groups(config),
         capabilities: capabilities.bits(),
         no_new_privileges: config.security.no_new_privileges && !exec.privileged,
         seccomp: filter(&config.security.seccomp, unconfined, capabilities)?,
         limits,
+        umask: config.process.umask,
+        personality: config.process.personality.map(Personality::number),
+        ..ProcessPlan::default()
     })
 }
+
+/// With the groups that devices of vendors bring.
+fn with_groups(mut identity: Identity, edits: &Edits) -> Identity {
+    let more: Vec<u32> = edits.groups.iter().copied().filter(|group| !identity.groups.contains(group)).collect();
+    identity.groups.extend(more);
+    identity
+}
+
+/// Whether the processes of a container have the groups that the user has on the host: if they must, if that was asked for,
+/// or if one of them is what gives the user access to a device of the container. A group that is not in the user's map can
+/// only be kept, together with all others; so groups that were asked for by name come first.
+fn keeps_groups(config: &ContainerConfig) -> bool {
+    outer::groups_are_fixed()
+        || config.identity.keep_groups
+        || (config.identity.groups.is_empty()
+            && config.security.devices.iter().any(|device| opens_by_group(&device.host)))
+}
+
+/// Whether this process may use a device because of a supplementary group alone that is not in its map.
+fn opens_by_group(device: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags};
+    let Ok(stat) = rustix::fs::stat(device) else { return false };
+    let (mode, is_foreign) = (Mode::from_raw_mode(stat.st_mode), stat.st_gid == OVERFLOW);
+    let others = mode.contains(Mode::ROTH | Mode::WOTH);
+    let group = mode.intersects(Mode::RGRP | Mode::WGRP);
+    let wanted = if mode.contains(Mode::WGRP) { Access::READ_OK | Access::WRITE_OK } else { Access::READ_OK };
+    let may = rustix::fs::accessat(rustix::fs::CWD, device, wanted, AtFlags::EACCESS).is_ok();
+    group && !others && is_foreign && stat.st_uid != 0 && may
+}
+
+/// What an id that is not in the map of a namespace is shown as (user_namespaces(7)).
+const OVERFLOW: u32 = 65534;
 
 fn filter(wanted: &Seccomp, privileged: bool, capabilities: CapSet) -> Result<Option<SeccompFilter>> {
     let profile = match wanted {
@@ -199,8 +243,12 @@ fn environment(config: &ContainerConfig, identity: &Identity, more: &[String], t
     env
 }
 
-fn look_up(root: BorrowedFd<'_>, spec: &str) -> Result<Identity> {
-    user::resolve(spec, &read_inside(root, "etc/passwd")?, &read_inside(root, "etc/group")?)
+/// The user `spec` of the container, with further groups.
+fn look_up(root: BorrowedFd<'_>, spec: &str, groups: &[String]) -> Result<Identity> {
+    let group = read_inside(root, "etc/group")?;
+    let mut identity = user::resolve(spec, &read_inside(root, "etc/passwd")?, &group)?;
+    user::add_groups(&mut identity, groups, &group)?;
+    Ok(identity)
 }
 
 /// A small text file of the container; empty when it is absent or not a file. Nothing in the container can lead the path

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::WireError;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::spec::cdi::Edits;
 use crate::spec::health::HealthState;
 use crate::spec::namespaces::Member;
 use crate::spec::resources::Resources;
@@ -70,6 +71,9 @@ pub struct Launch {
     /// [`Request::Keep`] later.
     #[serde(default)]
     pub keep: bool,
+    /// What its devices of vendors bring with them.
+    #[serde(default, skip_serializing_if = "Edits::is_empty")]
+    pub edits: Edits,
     /// What the sender hands over from its own surroundings.
     #[serde(default)]
     pub handover: Handover,
@@ -326,6 +330,7 @@ mod tests {
             attach: true,
             stdin: false,
             terminal: (80, 25),
+            edits: Edits { env: vec!["A=1".into()], ..Edits::default() },
         };
         for request in [
             Request::Hello(Hello { protocol: 7 }),

@@ -85,7 +85,7 @@ fn read_only_program() -> Result<File> {
     }
 }
 
-fn through_read_only_mount(path: &Path) -> Result<File> {
+pub(super) fn through_read_only_mount(path: &Path) -> Result<File> {
     let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| Error::system("a zero byte in a path"))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let mount = rustix::mount::open_tree(CWD, name.as_c_str(), flags).at(path, "cannot clone the mount of")?;

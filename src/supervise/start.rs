@@ -15,13 +15,15 @@ use super::network::{self, Networked};
 use super::notify::Notifier;
 use super::protocol::Launch;
 use super::sockets::address;
-use super::{account, devices, give, prepare, secrets, unions};
+use super::{account, devices, emulator, give, hooked, prepare, secrets, spawn, timezone, unions};
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Paths, Result, ResultExt, failpoint, private, trace};
 use crate::rootless::outer;
+use crate::runtime::hooks::Hooks;
 use crate::runtime::launch::{Launched, Resources, launch};
 use crate::runtime::plan;
 use crate::spec::logs::Stream;
+use crate::spec::security::Device;
 use crate::state::ContainerConfig;
 use crate::state::secrets::variables;
 use crate::sys::process::Cloned;
@@ -34,6 +36,8 @@ pub(super) struct Started {
     /// Those that serve unions among its mounts.
     pub(super) union_servers: Vec<Cloned>,
     pub(super) streams: Streams,
+    /// What is run around it.
+    pub(super) hooks: Option<Hooks>,
 }
 
 /// What a run needs of its supervisor.
@@ -81,43 +85,45 @@ pub(super) fn start(
         account::give_files(&container, config, &ids)?;
     }
     account::add(config, root.as_fd())?;
-    limits.enforce(config)?;
+    timezone::write(config, &ids, root.as_fd())?;
+    limits.enforce(config, &ids)?;
     failpoint::here("supervisor.limited")?;
     let mut variables = variables(paths, config)?;
     variables.extend(request.handover.variables.iter().cloned());
     let notify = notifier.and_then(Notifier::for_program);
     variables.extend(notify.iter().flat_map(|(_, variables)| variables.iter().cloned()));
-    let process = prepare::main_process(config, &variables, root.as_fd(), limits.of_processes(&config.resources)?)?;
+    let limited = limits.of_processes(&config.resources)?;
+    let process = prepare::main_process(config, &variables, root.as_fd(), limited, &request.edits)?;
     let mut unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
     give::give(config, &process.identity, &ids, &volumes, &unions, &paths.data)?;
     unions.mounts.extend(secrets::mounts(paths, config, &ids)?);
     let facts = plan::Facts {
         etc: network::etc_directory(paths, config),
         volumes,
-        devices: if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() },
+        devices: request.edits.devices.iter().cloned().chain(all_devices(config)).collect(),
+        mounts: request.edits.mounts.clone(),
+        hooks: hooked::bundle(paths, config, &request.edits)?,
+        emulator: emulator::registration_for(config),
         terminal: request.terminal,
         notify: notify.map(|(socket, _)| socket.to_owned()),
-        listens: !request.handover.variables.is_empty(),
+        listens: !request.handover.variables.is_empty() && config.lifecycle.init_path.is_none(),
         maps: ids.nested.clone(),
     };
     let plan = plan::plan(config, process, &facts);
     plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
     let (streams, ours) = streams_of(config, handed)?;
-    let resources = Resources {
-        root,
-        streams,
-        exe: &exe,
-        maps: ids.nested,
-        made: unions.mounts,
-        cgroup: limits.group(),
-        handed: handed.descriptors.clone(),
-    };
+    let init = users_init(config)?;
+    let init = init.as_ref().unwrap_or(&exe);
+    let usual = Resources::of(root, init, ids.nested);
+    let resources =
+        Resources { streams, made: unions.mounts, cgroup: limits.group(), handed: handed.descriptors.clone(), ..usual };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
+    hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
     let streams = our_ends(ours, terminal, config.process.stdin, handed)?;
-    Ok(Started { init, file_server, union_servers: unions.servers, streams })
+    Ok(Started { init, file_server, union_servers: unions.servers, streams, hooks: plan.hooks })
 }
 
 /// The standard streams for the program, without a terminal, and our ends of those that are pipes.
@@ -132,20 +138,31 @@ fn streams_of(config: &ContainerConfig, handed: &Handed) -> Result<(Option<[Owne
 
 /// What is relayed of a run, from our ends of its pipes or the master of its terminal.
 fn our_ends(ours: Option<OurEnds>, terminal: Option<OwnedFd>, stdin: bool, handed: &Handed) -> Result<Streams> {
-    Ok(match (ours, terminal) {
+    match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
-            Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None }
+            Ok(Streams { outputs, stdin: ours.stdin.map(Stdin::new), terminal: None })
         }
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
             let stdin = stdin.then(|| Stdin::new(write));
-            Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) }
+            Ok(Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) })
         }
-        (None, None) if handed.streams.is_some() => Streams { outputs: Vec::new(), stdin: None, terminal: None },
-        (None, None) => return Err(Error::system("the container did not hand over its terminal")),
-    })
+        (None, None) if handed.streams.is_some() => Ok(Streams { outputs: Vec::new(), stdin: None, terminal: None }),
+        (None, None) => Err(Error::system("the container did not hand over its terminal")),
+    }
+}
+
+/// The program of `--init-path`.
+fn users_init(config: &ContainerConfig) -> Result<Option<fs::File>> {
+    let open = |path| spawn::through_read_only_mount(path).context(|| "cannot use the program of --init-path");
+    config.lifecycle.init_path.as_deref().map(open).transpose()
+}
+
+/// The host's devices, for a container that gets all of them.
+fn all_devices(config: &ContainerConfig) -> Vec<Device> {
+    if config.security.privileged { devices::all(Path::new("/dev")) } else { Vec::new() }
 }
 
 /// A mount, as a step that is traced.

@@ -355,12 +355,14 @@ impl Supervisor {
         let root = prepare::root_of(run.init.pid)?;
         let limits = self.limits.of_processes(&self.config.resources)?;
         let secrets = variables(&self.paths, &self.config)?;
-        let plan = prepare::added_process(&self.config, &secrets, exec, root.as_fd(), limits)?;
+        let plan = prepare::added_process(&self.config, &secrets, exec, root.as_fd(), limits, &self.launch.edits)?;
+        let divided = self.limits.group_for(run.init.pid);
         let container = enter::Container {
             init: run.init.pidfd.as_fd(),
             own_network: self.config.namespaces.network.is_own(),
             own_cgroups: !self.config.cgroups.host_namespace,
-            cgroup: self.limits.group(),
+            cgroup: divided.as_ref().map(AsFd::as_fd).or_else(|| self.limits.group()),
+            namespaces: None,
         };
         let entered = enter::enter(&plan, container, streams)?;
         if let Some(score) = self.config.resources.oom_score_adj {

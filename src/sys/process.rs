@@ -208,6 +208,15 @@ pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
     Ok(())
 }
 
+/// personality(2): the execution domain and its flags.
+pub fn set_personality(persona: u64) -> io::Result<()> {
+    // SAFETY: no memory is passed.
+    match unsafe { libc::personality(persona) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// Resets every signal to its default action and unblocks all: what a program expects to start with. Rust ignores
 /// SIGPIPE, and an ignored signal stays so across exec.
 pub fn reset_signals() -> io::Result<()> {

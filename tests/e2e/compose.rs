@@ -43,7 +43,7 @@ fn personas_have_compose() {
         env.persona(name, "compose config --services").run().succeeds().stdout_is("web\n");
     }
     env.coracle("compose --help").succeeds().stdout_has("--project-name").stdout_has("config");
-    env.coracle("compose up -d").fails_with(1).stderr_has("no command `coracle compose up` yet");
+    env.coracle("compose publish").fails_with(1).stderr_has("no command `coracle compose publish` yet");
     env.coracle("compose confg").fails_with(1).stderr_has("did you mean `coracle compose config`?");
     env.coracle("compose --frob config").fails_with(125).stderr_has("unknown flag: --frob");
     env.coracle("compose config nosuch").fails_with(1).stderr_has("no such service: nosuch");

@@ -160,13 +160,27 @@ const SECRET_REMOVE: Scenario = Scenario {
 const BUILD: Scenario =
     Scenario { before: &["rmi -f made", "builder prune -af"], line: "build -q -t made CONTEXT", subject: &["build."] };
 
+const COMPOSE_UP: Scenario = Scenario {
+    before: &["compose -p p -f FIRST-PROJECT up -d"],
+    line: "compose -p p -f SECOND-PROJECT up -d",
+    subject: &["compose.replace"],
+};
+
+const COMPOSE_DOWN: Scenario = Scenario {
+    before: &["compose -p p -f FIRST-PROJECT up -d"],
+    line: "compose -p p -f FIRST-PROJECT down",
+    subject: &["compose.down."],
+};
+
 const MOUNT: Scenario = Scenario {
     before: &["create --name one IMAGE sleep 1000"],
     line: "unshare sh -c 'PROGRAM mount one && PROGRAM umount one'",
     subject: &["mount."],
 };
 
-const ALL: [&Scenario; 26] = [
+const ALL: [&Scenario; 28] = [
+    &COMPOSE_UP,
+    &COMPOSE_DOWN,
     &MOUNT,
     &BUILD,
     &PULL,
@@ -229,6 +243,13 @@ impl Run<'_> {
             fs::write(directory.join("Dockerfile"), dockerfile).expect("our directory");
             fs::write(directory.join("a"), "a").expect("our directory");
             line = line.replace("CONTEXT", &directory.display().to_string());
+        }
+        if let Some(project) = ["FIRST-PROJECT", "SECOND-PROJECT"].into_iter().find(|project| line.contains(project)) {
+            let image = self.env.image();
+            let service =
+                format!("image: {image}, command: sleep 1000, stop_grace_period: 0s, environment: {{V: {project}}}");
+            let path = self.env.write(&format!("{project}.yaml"), format!("services: {{a: {{{service}}}}}\n"));
+            return self.env.coracle(&line.replace(project, &path.display().to_string()));
         }
         self.env.coracle(&line.replace("PROGRAM", &self.env.program().display().to_string()))
     }
@@ -564,6 +585,12 @@ fn steps_of_network_connect_and_disconnect() {
 fn steps_of_volume_commands() {
     go_through(&VOLUME_CREATE);
     go_through(&VOLUME_REMOVE);
+}
+
+#[test]
+fn projects_survive_every_step() {
+    go_through(&COMPOSE_UP);
+    go_through(&COMPOSE_DOWN);
 }
 
 #[test]

@@ -156,6 +156,7 @@ fn a_damaged_image_is_left_out() {
             .stdout_has("Migrated: quay.io/good:v1\n")
             .stdout_lacks("bad")
             .stderr_has("cannot take over")
+            .stderr_has("coracle pull")
             .stderr_has(words);
         assert_eq!(env.coracle("images -q").succeeds().lines().len(), 1);
     }

@@ -193,3 +193,39 @@ fn images_and_rmi_have_podmans_options() {
     assert_eq!(ids(&env, &[]), [""; 0]);
     env.coracle("rm user").succeeds();
 }
+
+#[test]
+fn the_build_cache_is_counted_and_goes() {
+    let env = ready!(busybox);
+    let dockerfile = format!("FROM {}\nRUN dd if=/dev/zero of=/x bs=1000 count=500 2>/dev/null\n", env.image());
+    let context = env.mkdir("context");
+    std::fs::write(context.join("Dockerfile"), dockerfile).expect("ours");
+    let build = || {
+        env.argv(&["build", "-q", "-t", "made", &context.display().to_string()]).succeeds();
+        env.coracle("rmi made").succeeds();
+    };
+    let cache = || {
+        let output = env.argv(&["system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}} {{.Reclaimable}}"]);
+        output.succeeds().lines()[3].to_owned()
+    };
+    env.argv(&["build", "-q", "-t", "made", &context.display().to_string()]).succeeds();
+    assert_eq!(cache(), "Build Cache 1 0B 0B", "the image has the layer, too");
+    env.coracle("rmi made").succeeds();
+    assert_eq!(cache(), "Build Cache 1 500kB 500kB (100%)");
+    let verbose = env.coracle("system df -v").succeeds();
+    verbose.stdout_has("Build cache usage:").stdout_has("regular").stdout_has("500kB");
+    // What it takes is not podman's to tell, and goes only when it is asked for.
+    env.called("podman", "system df").run().succeeds().stdout_lacks("Build Cache");
+    env.called("podman", "system prune -f").run().succeeds().stdout_lacks("build cache");
+    env.coracle("system prune -f --filter label=a").succeeds().stdout_is("Total reclaimed space: 0B\n");
+    env.coracle("system prune -f --filter until=24h").succeeds().stdout_is("Total reclaimed space: 0B\n");
+    assert_eq!(cache(), "Build Cache 1 500kB 500kB (100%)");
+    env.called("podman", "system prune -f --build").run().succeeds().stdout_has("Total reclaimed space: 500kB\n");
+    build();
+    env.command("system prune").stdin("\n").run().succeeds().stdout_has("  - unused build cache\n");
+    env.coracle("system prune -f").succeeds().stdout_has("build cache objects:\n").stdout_has("space: 500kB\n");
+    build();
+    env.coracle("image prune -f").succeeds().stdout_is("Total reclaimed space: 0B\n");
+    env.coracle("image prune -f --build-cache").succeeds().stdout_is("Total reclaimed space: 500kB\n");
+    assert_eq!(cache(), "Build Cache 0 0B 0B");
+}

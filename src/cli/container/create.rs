@@ -25,8 +25,12 @@ pub const VERB: Verb = Verb {
 fn create(context: &Context, options: CreateOptions) -> Result<u8> {
     let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
     let replace = options.replace;
+    let disable_content_trust = options.image.disable_content_trust;
     let request = options.request(&context.around())?;
-    let engine = context.engine_for_registries(tls_verify, None)?;
+    let mut engine = context.engine_for_registries(tls_verify, None)?;
+    if let Some(disable) = disable_content_trust {
+        engine.registry.demand_signatures = !disable;
+    }
     context.tell_of_single_id(&engine)?;
     replace_container(&engine, &request, replace)?;
     let mut cidfile = CidFile::reserve(cidfile.as_deref(), context)?;

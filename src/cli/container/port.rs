@@ -110,7 +110,7 @@ fn ends(port: &PublishedPort) -> Vec<SocketAddr> {
 
 /// docker's column of `ps`: `443/tcp, 0.0.0.0:53->53/udp, 0.0.0.0:8000->80/tcp, [::]:8000->80/tcp`. Ports that are only
 /// exposed, and those that have the same number outside, are shown as ranges where they are neighbours; others come last.
-pub(super) fn column(container: &Container) -> String {
+pub fn column(container: &Container) -> String {
     let published = container.joined.iter().flat_map(Joined::reachable_ports);
     let published: Vec<&PublishedPort> = published.collect();
     let mut shown: Vec<Shown> = published

@@ -62,6 +62,7 @@ fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
     let options = arguments.options;
     let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
     let replace = options.replace;
+    let disable_content_trust = options.image.disable_content_trust;
     let mut request = options.request(&context.around())?;
     // Before anything else is opened.
     let handed = handover::take(
@@ -78,7 +79,10 @@ fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
         let error = Error::usage("conflicting options: cannot specify both --attach and --detach");
         return Ok(context.refuse(&error));
     }
-    let engine = context.engine_for_registries(tls_verify, None)?;
+    let mut engine = context.engine_for_registries(tls_verify, None)?;
+    if let Some(disable) = disable_content_trust {
+        engine.registry.demand_signatures = !disable;
+    }
     context.tell_of_single_id(&engine)?;
     let streams = Streams::of_process();
     let mut wanted = Wanted::named(&arguments.attach, request.process.stdin)?;

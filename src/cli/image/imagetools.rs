@@ -1,6 +1,6 @@
 //! `buildx imagetools`: indexes that are made and looked at in a registry.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::manifest::shown;
 use crate::base::{Error, Result, ResultExt, text};
@@ -8,9 +8,9 @@ use crate::cli::context::Context;
 use crate::cli::registry_options::RegistryOptions;
 use crate::cli::template::Format;
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::lists::tools::{NewIndex, create as engine_create, inspect as engine_inspect};
+use crate::engine::lists::tools::{Made, NewIndex, create as engine_create, inspect as engine_inspect};
 use crate::oci::index::annotation;
-use crate::oci::{Parsed, Reference};
+use crate::oci::{Digest, Parsed, Reference};
 
 /// `buildx imagetools create`.
 pub const CREATE: Verb = Verb {
@@ -45,18 +45,26 @@ struct CreateArguments {
     /// Begin with what the first name has now
     #[arg(long)]
     append: bool,
+    #[command(flatten)]
+    builder: BuilderOption,
     /// Show the result, and send nothing
     #[arg(long)]
     dry_run: bool,
     /// Read names of sources from this file, one a line
     #[arg(short, long, value_name = "FILE")]
     file: Vec<String>,
+    /// Write what was made to this file, as JSON: its descriptor and its names
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    metadata_file: Option<String>,
     /// Take only images for these platforms
     #[arg(short, long, value_name = "PLATFORM", value_delimiter = ',')]
     platform: Vec<String>,
     /// Make an index even of a single image
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     prefer_index: Option<bool>,
+    /// What to print: auto, plain and tty print the names with their digests, quiet nothing
+    #[arg(long, value_name = "TYPE", default_value = "auto")]
+    progress: Progress,
     /// The name that the result gets
     #[arg(short, long, value_name = "NAME[:TAG]")]
     tag: Vec<String>,
@@ -65,11 +73,44 @@ struct CreateArguments {
     sources: Vec<String>,
 }
 
+/// `--builder`: coracle has no builder processes, so that there is one builder, buildx's usual one.
+#[derive(Debug, Clone, Args)]
+struct BuilderOption {
+    /// The builder, of which there is one here: default
+    #[arg(long, value_name = "NAME")]
+    builder: Option<String>,
+}
+
+impl BuilderOption {
+    fn check(&self) -> Result<()> {
+        match self.builder.as_deref() {
+            None | Some("" | "default") => Ok(()),
+            Some(name) => Err(Error::not_found(format!("no builder \"{}\" found", text::clean(name)))
+                .hint("coracle has one builder, `default`: leave out --builder")),
+        }
+    }
+}
+
+/// `--progress`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Progress {
+    /// As is usual
+    Auto,
+    /// Lines
+    Plain,
+    /// Nothing
+    Quiet,
+    /// As is usual on a terminal
+    Tty,
+}
+
 /// Arguments of `buildx imagetools inspect`.
 #[derive(Debug, Clone, Args)]
 struct InspectArguments {
     #[command(flatten)]
     registry: RegistryOptions,
+    #[command(flatten)]
+    builder: BuilderOption,
     /// Format with a Go template over .Name and .Manifest
     #[arg(long, value_name = "TEMPLATE", conflicts_with = "raw")]
     format: Option<String>,
@@ -82,6 +123,7 @@ struct InspectArguments {
 }
 
 fn create(context: &Context, arguments: &CreateArguments) -> Result<u8> {
+    arguments.builder.check()?;
     let mut sources = arguments.sources.clone();
     for file in &arguments.file {
         let path = context.path(file);
@@ -104,14 +146,33 @@ fn create(context: &Context, arguments: &CreateArguments) -> Result<u8> {
         prefer_index: arguments.prefer_index.unwrap_or(true),
     };
     let made = engine_create(&arguments.registry.engine(context)?, &new, arguments.dry_run)?;
+    if let Some(file) = &arguments.metadata_file {
+        let path = context.path(file);
+        std::fs::write(&path, format!("{:#}\n", metadata(&made))).at(&path, "cannot write")?;
+    }
     match arguments.dry_run {
         true => context.ui.line(&shown(&made.bytes))?,
+        false if arguments.progress == Progress::Quiet => {}
         false => made.names.iter().try_for_each(|(name, digest)| context.ui.line(&format!("{name}@{digest}")))?,
     }
     Ok(0)
 }
 
+/// What buildx writes of a result.
+fn metadata(made: &Made) -> serde_json::Value {
+    let names: Vec<String> = made.names.iter().map(|(name, _)| name.to_string()).collect();
+    serde_json::json!({
+        "containerimage.descriptor": {
+            "mediaType": made.media_type,
+            "digest": Digest::sha256(&made.bytes).as_str(),
+            "size": made.bytes.len(),
+        },
+        "image.name": names.join(","),
+    })
+}
+
 fn inspect(context: &Context, arguments: &InspectArguments) -> Result<u8> {
+    arguments.builder.check()?;
     let (name, document) = engine_inspect(&arguments.registry.engine(context)?, &arguments.name)?;
     if arguments.raw {
         return context.ui.text(&String::from_utf8_lossy(&document.bytes)).map(|()| 0);

@@ -72,9 +72,9 @@ fn migrate(context: &Context, arguments: &MigrateArguments) -> Result<u8> {
             }
             Err(error) => {
                 let error = Error::from(error);
-                context.ui.error(
-                    &Error::new(error.kind(), format!("cannot take over `{}`", text::clean(&called))).caused_by(error),
-                );
+                let told =
+                    Error::new(error.kind(), format!("cannot take over `{}`", text::clean(&called))).caused_by(error);
+                context.ui.error(&told.hint("`coracle pull` gets it from its registry"));
                 code = context.persona.failure();
             }
         }

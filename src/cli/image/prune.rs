@@ -5,6 +5,7 @@ use clap::Args;
 use crate::base::{Result, time};
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::build;
 use crate::engine::image_prune::{Filters, prune as engine_prune};
 use crate::engine::rmi::Removed;
 use crate::spec::times;
@@ -28,6 +29,9 @@ struct PruneArguments {
     /// Remove all unused images, not just dangling ones
     #[arg(short, long)]
     all: bool,
+    /// Remove the build cache as well, with the directories of cache mounts
+    #[arg(long)]
+    build_cache: bool,
     /// Accepted: only podman has containers of other programs in its store
     #[arg(long, hide = true, conflicts_with_all = ["all", "filter"])]
     external: bool,
@@ -52,7 +56,11 @@ fn prune(context: &Context, arguments: &PruneArguments) -> Result<u8> {
     if !arguments.force && !context.confirmed(warning)? {
         return Ok(0);
     }
-    let (removed, freed) = engine_prune(&context.engine()?, &filters, arguments.all)?;
+    let engine = context.engine()?;
+    let (removed, mut freed) = engine_prune(&engine, &filters, arguments.all)?;
+    if arguments.build_cache {
+        freed = freed.saturating_add(build::prune(&engine, true, None, None)?.freed);
+    }
     if context.persona == Persona::Podman {
         // podman names the images alone.
         let ids = removed.iter().filter_map(|removed| removed.deleted.first());

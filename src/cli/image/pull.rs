@@ -37,7 +37,7 @@ struct PullArguments {
     /// The architecture of the image, if it has several
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
-    /// Pull images that are not signed, too; false refuses all, as coracle verifies no signatures
+    /// Pull images for which the policy demands no signature, too; that is so unless DOCKER_CONTENT_TRUST is 1
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_content_trust: Option<bool>,
     /// The operating system of the image: coracle runs linux
@@ -78,12 +78,14 @@ impl PullArguments {
 fn pull(context: &Context, arguments: &PullArguments) -> Result<u8> {
     let platform = arguments.platform(context.environment.get("DOCKER_DEFAULT_PLATFORM"))?;
     let policy: PullPolicy = arguments.policy.parse()?;
-    context.refuse_unsigned(arguments.disable_content_trust)?;
     if let Some(tagged) = arguments.names.iter().find(|name| arguments.all_tags && has_suffix(name)) {
         return Err(Error::usage("tag can't be used with --all-tags/-a")
             .hint(format!("`{}` has a tag or digest: leave it out", text::clean(tagged))));
     }
-    let engine = arguments.registry.engine(context)?;
+    let mut engine = arguments.registry.engine(context)?;
+    if let Some(disable) = arguments.disable_content_trust {
+        engine.registry.demand_signatures = !disable;
+    }
     context.tell_of_single_id(&engine)?;
     let one = |name: &str| {
         let request = PullRequest { image: name.to_owned(), platform: platform.clone(), policy };

@@ -6,8 +6,9 @@ use crate::base::{Error, Result, ResultExt, text};
 use crate::cli::context::{Context, Persona};
 use crate::cli::push_progress;
 use crate::cli::registry_options::RegistryOptions;
+use crate::cli::ui::Answer;
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::push::{Format, Packing, PushReport, PushRequest, has_suffix, push as engine_push};
+use crate::engine::push::{Format, Packing, PrivateKey, PushReport, PushRequest, has_suffix, push as engine_push};
 use crate::oci::Compression;
 
 /// The command.
@@ -58,7 +59,7 @@ struct PushArguments {
     /// Write the digest of what was pushed to this file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<String>,
-    /// Do not sign the image: coracle never does
+    /// Push without a signature; that is so unless DOCKER_CONTENT_TRUST is 1
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     disable_content_trust: Option<bool>,
     /// Use no layers in the registry that are compressed otherwise: gzip, or what --compression-format says
@@ -76,17 +77,26 @@ struct PushArguments {
     /// Push no signatures: coracle never does, as it keeps none
     #[arg(long)]
     remove_signatures: bool,
+    /// Sign the image with the key in this file, as cosign and skopeo make them; the signature goes to the registry
+    #[arg(long, value_name = "FILE")]
+    sign_by_sigstore_private_key: Option<String>,
+    /// File with the passphrase of that key, which is asked for otherwise
+    #[arg(long, value_name = "FILE", requires = "sign_by_sigstore_private_key")]
+    sign_passphrase_file: Option<String>,
     /// The image, and where to push it if not to where its name says
     #[arg(value_name = "IMAGE", required = true)]
     names: Vec<String>,
 }
 
 fn push(context: &Context, arguments: &PushArguments) -> Result<u8> {
-    if arguments.disable_content_trust == Some(false) {
-        return Err(Error::unsupported("cannot sign images: --disable-content-trust=false is not possible"));
+    let signed = arguments.disable_content_trust.map_or_else(|| context.demands_signatures(), |disable| !disable);
+    if signed && arguments.sign_by_sigstore_private_key.is_none() {
+        return Err(Error::usage("content trust demands that the image is signed, and no key is given").hint(
+            "sign it with --sign-by-sigstore-private-key KEY, or leave it unsigned with --disable-content-trust",
+        ));
     }
     let engine = arguments.registry.engine(context)?;
-    let request = request(arguments)?;
+    let request = PushRequest { sign: signing_key(context, arguments)?, ..request(arguments)? };
     context.tell_of_single_id(&engine)?;
     if !arguments.quiet && !arguments.all_tags && context.persona != Persona::Podman {
         tell_default_tag(context, &arguments.names)?;
@@ -103,6 +113,35 @@ fn push(context: &Context, arguments: &PushArguments) -> Result<u8> {
         std::fs::write(&path, last.digest.as_str()).at(&path, "cannot write the digest to")?;
     }
     Ok(0)
+}
+
+/// `--sign-by-sigstore-private-key`, opened.
+fn signing_key(context: &Context, arguments: &PushArguments) -> Result<Option<PrivateKey>> {
+    let Some(file) = &arguments.sign_by_sigstore_private_key else { return Ok(None) };
+    let path = context.path(file);
+    let pem = small_file(&path)?;
+    let passphrase = match &arguments.sign_passphrase_file {
+        // podman's rule: the first line.
+        Some(file) => small_file(&context.path(file))?.lines().next().unwrap_or_default().to_owned(),
+        None if !context.ui.in_is_terminal() => {
+            return Err(Error::usage("the key has a passphrase, and there is no terminal to ask for it")
+                .hint("give it with --sign-passphrase-file"));
+        }
+        None => match context.ui.ask_secret("Passphrase: ")? {
+            Answer::Given(passphrase) => passphrase,
+            Answer::Interrupted => return Err(Error::usage("no passphrase was given")),
+        },
+    };
+    let key = PrivateKey::open(pem.as_bytes(), passphrase.as_bytes());
+    key.context(|| format!("cannot sign with `{}`", path.display())).map(Some)
+}
+
+/// A file of at most 64 KiB.
+fn small_file(path: &std::path::Path) -> Result<String> {
+    if std::fs::metadata(path).at(path, "cannot read")?.len() > 64 << 10 {
+        return Err(Error::usage(format!("`{}` is larger than 64 KiB", path.display())));
+    }
+    std::fs::read_to_string(path).at(path, "cannot read")
 }
 
 /// docker says so when it adds the tag.
@@ -150,5 +189,6 @@ fn request(arguments: &PushArguments) -> Result<PushRequest> {
             force: arguments.force_compression,
             format,
         },
+        sign: None,
     })
 }

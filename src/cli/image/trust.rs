@@ -26,13 +26,14 @@ pub const SHOW: Verb = Verb {
 /// `image trust set`.
 pub const SET: Verb = Verb {
     name: "set",
-    about: "Take or reject images of a registry, a repository, or by default",
-    usage: "-t accept|reject REGISTRY",
+    about: "Take or reject images of a registry, a repository, or by default; or demand signatures",
+    usage: "-t accept|reject|sigstoreSigned REGISTRY",
     arity: (1, Some(1)),
     arguments: SetArguments::augment_args,
     run: |context, matches| {
         let arguments: SetArguments = typed(matches)?;
-        engine_set(&context.engine()?, &arguments.scope, &arguments.kind).map(|_| 0)
+        let keys: Vec<_> = arguments.pubkeysfile.iter().map(|file| context.path(file)).collect();
+        engine_set(&context.engine()?, &arguments.scope, &arguments.kind, &keys).map(|_| 0)
     },
     ..SHOW
 };
@@ -62,7 +63,10 @@ struct ShowArguments {
 /// Arguments of `image trust set`.
 #[derive(Debug, Clone, Args)]
 struct SetArguments {
-    /// What happens to its images: accept or reject
+    /// File with a public key, for sigstoreSigned: one of them must have signed an image
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pubkeysfile: Vec<String>,
+    /// What happens to its images: accept, reject, or sigstoreSigned, which takes those with a signature
     #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "accept")]
     kind: String,
     /// A registry, a repository, or `default`

@@ -12,6 +12,7 @@ use crate::cli::container::list::{one_line, status_words};
 use crate::cli::context::{Context, Persona};
 use crate::cli::template::{Format, Row};
 use crate::cli::verb::{Codes, Verb, typed};
+use crate::engine::build::Usage as CacheUsage;
 use crate::engine::df::{ContainerUsage, ImageUsage, Sum, Usage, VolumeUsage, df as engine_df};
 use crate::spec::storage::MountSource;
 use crate::spec::units::{ellipsis, human_duration, human_size};
@@ -58,7 +59,7 @@ fn df(context: &Context, arguments: &DfArguments) -> Result<u8> {
     let usage = engine_df(&context.engine()?)?;
     let text = match (arguments.verbose, given) {
         (false, _) => {
-            let builder = (context.persona != Persona::Podman).then_some(("Build Cache", Sum::default()));
+            let builder = (context.persona != Persona::Podman).then_some(("Build Cache", usage.cache_sum));
             let sums = [
                 ("Images", usage.image_sum),
                 ("Containers", usage.container_sum()),
@@ -99,7 +100,20 @@ struct Details {
     images: Vec<ImageDetails>,
     containers: Vec<ContainerDetails>,
     volumes: Vec<VolumeDetails>,
-    build_cache: Vec<String>,
+    build_cache: Vec<CacheDetails>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CacheDetails {
+    #[serde(rename = "ID")]
+    id: String,
+    cache_type: &'static str,
+    size: String,
+    created_since: String,
+    last_used_since: String,
+    shared: String,
+    description: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,8 +158,23 @@ impl Details {
             images: usage.images.iter().map(|usage| image(usage, now)).collect(),
             containers: usage.containers.iter().map(|usage| container(usage, now)).collect(),
             volumes: usage.volumes.iter().map(volume).collect(),
-            build_cache: Vec::new(),
+            build_cache: usage.cache.iter().map(|usage| cache(usage, now)).collect(),
         }
+    }
+}
+
+fn cache(usage: &CacheUsage, now: Timestamp) -> CacheDetails {
+    let since = |time: Option<Timestamp>| {
+        time.map_or_else(|| "N/A".into(), |time| format!("{} ago", human_duration(time, now)))
+    };
+    CacheDetails {
+        id: usage.id.chars().take(12).collect(),
+        cache_type: "regular",
+        size: human_size(usage.size),
+        created_since: since(usage.created.parse().ok()),
+        last_used_since: since(Timestamp::try_from(usage.used).ok()),
+        shared: usage.shared.to_string(),
+        description: usage.description.clone(),
     }
 }
 
@@ -229,16 +258,31 @@ fn tables(details: &Details) -> Result<String> {
         &["VOLUME NAME", "LINKS", "SIZE"],
         details.volumes.iter().map(|volume| [&volume.name, &volume.links, &volume.size]),
     );
+    let cache = table(
+        &["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "SHARED"],
+        details.build_cache.iter().map(|cache| {
+            let [kind, id] = [cache.cache_type, &cache.id].map(String::from);
+            [
+                id,
+                kind,
+                cache.size.clone(),
+                cache.created_since.clone(),
+                cache.last_used_since.clone(),
+                cache.shared.clone(),
+            ]
+        }),
+    );
     Ok(format!(
-        "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\nLocal Volumes space usage:\n\n{volumes}"
+        "Images space usage:\n\n{images}\nContainers space usage:\n\n{containers}\n\
+         Local Volumes space usage:\n\n{volumes}\nBuild cache usage:\n\n{cache}"
     ))
 }
 
-fn table<'a, const N: usize>(headers: &[&str; N], rows: impl Iterator<Item = [&'a String; N]>) -> String {
+fn table<const N: usize, T: AsRef<str>>(headers: &[&str; N], rows: impl Iterator<Item = [T; N]>) -> String {
     let mut text = headers.join("\t");
     for row in rows {
         text.push('\n');
-        text.push_str(&row.map(|cell| one_line(cell)).join("\t"));
+        text.push_str(&row.map(|cell| one_line(cell.as_ref())).join("\t"));
     }
     text.push('\n');
     crate::cli::table::align(&text)
@@ -267,7 +311,8 @@ mod tests {
             build_cache: Vec::new(),
         };
         let text = tables(&details).unwrap();
-        assert!(text.ends_with("VOLUME NAME   LINKS     SIZE\ndata          1         3B\n"), "{text}");
+        assert!(text.contains("VOLUME NAME   LINKS     SIZE\ndata          1         3B\n"), "{text}");
+        assert!(text.ends_with("CACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   SHARED\n"), "{text}");
         assert!(text.starts_with("Images space usage:\n\nREPOSITORY   TAG"), "{text}");
     }
 }

@@ -1,19 +1,21 @@
 //! `system prune`: everything that is not needed, in one go.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::base::{Error, Result, time};
 use crate::cli::context::{Context, Persona};
 use crate::cli::image::prune::show as show_images;
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::{container_prune, image_prune, network, volume};
+use crate::engine::{build, container_prune, image_prune, network, volume};
 use crate::spec::times;
 use crate::spec::units::human_size;
 
 /// The command.
 pub const VERB: Verb = Verb {
     name: "prune",
-    about: "Remove stopped containers, and networks and images that are not used",
+    about: "Remove stopped containers, networks and images that are not used, and the build cache",
     usage: "",
     arity: (0, Some(0)),
     greedy: false,
@@ -25,9 +27,15 @@ pub const VERB: Verb = Verb {
 /// Arguments of `system prune`.
 #[derive(Debug, Clone, Args)]
 struct PruneArguments {
-    /// Remove all unused images, not just dangling ones
+    /// Remove all unused images, not just dangling ones, and all of the build cache
     #[arg(short, long)]
     all: bool,
+    /// Remove the build cache (always, but when called as podman)
+    #[arg(long)]
+    build: bool,
+    /// Accepted: only podman has containers of other programs in its store
+    #[arg(long, hide = true)]
+    external: bool,
     /// Filter by label or until
     #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::verb::filter)]
     filter: Vec<String>,
@@ -46,6 +54,10 @@ struct Filters {
     images: image_prune::Filters,
     networks: network::Filters,
     volumes: volume::Filters,
+    /// The latest time of use of what goes from the build cache.
+    until: Option<jiff::Timestamp>,
+    /// Whether labels choose.
+    by_label: bool,
 }
 
 impl Filters {
@@ -56,6 +68,11 @@ impl Filters {
             filters.containers.add(filter, time)?;
             filters.images.add(filter, time)?;
             filters.networks.add(filter, &network::Filters::PRUNE, time)?;
+            let (key, value) = filter.split_once('=').unwrap_or((filter, ""));
+            filters.by_label |= key.trim().to_ascii_lowercase().starts_with("label");
+            if key.trim().eq_ignore_ascii_case("until") {
+                filters.until = Some(time(value.trim())?);
+            }
             match filter.trim_start().to_ascii_lowercase().starts_with("until") {
                 true if volumes => {
                     return Err(Error::usage("the \"until\" filter is not supported with \"--volumes\"")
@@ -75,6 +92,8 @@ fn prune(context: &Context, arguments: &PruneArguments) -> Result<u8> {
     if !arguments.force && !context.confirmed(&warning(arguments, context.persona))? {
         return Ok(0);
     }
+    // Labels are of things that the cache does not keep.
+    let cached = (arguments.build || context.persona != Persona::Podman) && !filters.by_label;
     let engine = context.engine()?;
     let (containers, of_containers) = container_prune::prune(&engine, &filters.containers)?;
     section(context, "Deleted Containers:", containers.iter().map(|id| id.as_str()))?;
@@ -89,6 +108,12 @@ fn prune(context: &Context, arguments: &PruneArguments) -> Result<u8> {
     let (images, of_images) = image_prune::prune(&engine, &filters.images, arguments.all)?;
     show_images(context, &images)?;
     freed = freed.saturating_add(of_images);
+    if cached {
+        let older = filters.until.map(|until| Duration::try_from(now.duration_since(until)).unwrap_or_default());
+        let pruned = build::prune(&engine, arguments.all, older, None)?;
+        section(context, "Deleted build cache objects:", pruned.ids.iter().map(String::as_str))?;
+        freed = freed.saturating_add(pruned.freed);
+    }
     context.ui.line(&format!("Total reclaimed space: {}", human_size(freed))).map(|()| 0)
 }
 
@@ -117,6 +142,9 @@ fn warning(arguments: &PruneArguments, persona: Persona) -> String {
     let mut lines = vec!["all stopped containers", "all networks not used by at least one container"];
     lines.extend(arguments.volumes.then_some(volumes));
     lines.push(images);
+    if arguments.build || persona != Persona::Podman {
+        lines.push(if arguments.all { "all build cache" } else { "unused build cache" });
+    }
     let mut text = String::from("WARNING! This will remove:\n");
     lines.iter().for_each(|line| text.push_str(&format!("  - {line}\n")));
     if !arguments.filter.is_empty() {
@@ -139,15 +167,24 @@ mod tests {
         assert!(!parse("until=1h", true) && !parse("dangling=true", false) && !parse("name=x", false));
     }
 
+    fn none() -> PruneArguments {
+        PruneArguments { all: false, build: false, external: false, filter: Vec::new(), force: false, volumes: false }
+    }
+
     #[test]
     fn the_warning_names_what_goes() {
-        let arguments = PruneArguments { all: true, filter: vec!["label=x".into()], force: false, volumes: true };
+        let arguments = PruneArguments { all: true, filter: vec!["label=x".into()], volumes: true, ..none() };
         let text = warning(&arguments, Persona::Docker);
         assert!(
             text.contains("  - all anonymous volumes") && text.contains("  - all images") && text.contains("label=x")
         );
-        let arguments = PruneArguments { all: false, filter: Vec::new(), force: false, volumes: false };
+        let arguments = none();
         let text = warning(&arguments, Persona::Docker);
         assert!(!text.contains("volumes") && text.contains("dangling") && !text.contains("filtered"));
+        assert!(text.contains("  - unused build cache\n"), "{text}");
+        assert!(!warning(&none(), Persona::Podman).contains("build cache"));
+        assert!(
+            warning(&PruneArguments { build: true, all: true, ..none() }, Persona::Podman).contains("all build cache")
+        );
     }
 }

@@ -5,6 +5,9 @@
 //! padding), and files (`type` 1) whose content stands at that place. It is as hostile as the layer: every file is opened
 //! beneath the layer's directory, gives exactly the bytes that the record demands, and the result is compared with the
 //! layer's digest by whoever reads it.
+//!
+//! A sparse file of an archive is recorded as if it had no holes, so that the archives of such layers are not to be had back;
+//! the digest tells. Programs that build images write none.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

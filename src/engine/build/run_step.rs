@@ -56,6 +56,8 @@ pub struct Step<'a> {
     pub mounts: Vec<MountRequest>,
     /// More variables: secrets. They are in no record but the container's, which goes with the step.
     pub secrets: Vec<String>,
+    /// What the image is for: `arm64`, for which there may be an emulator.
+    pub architecture: String,
 }
 
 /// A step whose command has ended well.
@@ -164,6 +166,7 @@ fn create(steps: &Engine, around: &Surroundings, step: &Step<'_>, trees: &[PathB
             name: "build step".into(),
             id: Digest::sha256(b"build step").to_string(),
             layers: step.layers.iter().map(ToString::to_string).collect(),
+            architecture: step.architecture.clone(),
         },
         namespaces: Namespaces { network: mode, user: decided.namespace.clone() },
         hostname: host,

@@ -328,7 +328,10 @@ impl<'a> Build<'a> {
         let events = self.numbers.begin(self.watcher, &name);
         let stack = built.stack();
         let made = match &action {
-            Action::Run(run) => self.run_step(index, run, &stack, &events, &shown),
+            Action::Run(run) => {
+                let stage = (index, built.state.config.architecture.as_str());
+                self.run_step(stage, run, &stack, &events, &shown)
+            }
             Action::Copy(copy) => self.copy_step(index, copy, &stack, &events, &shown),
             Action::Workdir(path) => self.workdir_step(index, path, &stack, &events, &shown),
             Action::Nothing => return Ok(()),
@@ -441,7 +444,7 @@ impl<'a> Build<'a> {
 
     fn run_step(
         &self,
-        index: usize,
+        (index, architecture): (usize, &str),
         run: &RunAction,
         stack: &[Digest],
         events: &Events<'_>,
@@ -462,7 +465,9 @@ impl<'a> Build<'a> {
         );
         field(&mut sum, b"mounts", bound.key().as_bytes());
         field(&mut sum, b"hosts", format!("{:?}", self.around.add_hosts).as_bytes());
-        self.cached((index, &finish(sum)?), events, shown, &mut || self.execute(run, &bound, stack, events))
+        self.cached((index, &finish(sum)?), events, shown, &mut || {
+            self.execute((run, architecture), &bound, stack, events)
+        })
     }
 
     fn around_mounts(&self) -> mounts::Sources<'_> {
@@ -471,14 +476,15 @@ impl<'a> Build<'a> {
 
     fn execute(
         &self,
-        run: &RunAction,
+        (run, architecture): (&RunAction, &str),
         bound: &mounts::Bound,
         stack: &[Digest],
         events: &Events<'_>,
     ) -> Result<MadeLayer> {
         let Mounted { requests, secrets, held } = mounts::mount(&self.around_mounts(), run, bound)?;
         let has_secrets = !secrets.is_empty();
-        let step = Step { action: run, layers: stack, mounts: requests, secrets };
+        let architecture = architecture.to_owned();
+        let step = Step { action: run, layers: stack, mounts: requests, secrets, architecture };
         let mut id = None;
         let mut begun = |begun: &ContainerId| {
             lock(&self.running).insert(begun.clone());

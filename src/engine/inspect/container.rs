@@ -132,6 +132,8 @@ pub(super) struct HostConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) storage_opt: BTreeMap<&'static str, String>,
     pub(super) shm_size: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) sysctls: BTreeMap<String, String>,
     pub(super) runtime: &'static str,
     pub(super) isolation: &'static str,
     #[serde(flatten)]
@@ -405,7 +407,7 @@ fn host_config(container: &Container) -> HostConfig {
         dns_options: networking.dns_options.clone(),
         dns_search: networking.dns_search.clone(),
         extra_hosts: list(&networking.add_hosts.iter().flat_map(host_entries).collect::<Vec<_>>()),
-        group_add: None,
+        group_add: list(&group_add(config)),
         ipc_mode: "private",
         cgroup: "",
         links: None,
@@ -421,6 +423,7 @@ fn host_config(container: &Container) -> HostConfig {
         id_mappings: id_mappings(config),
         storage_opt: config.storage.size.map(|size| ("size", size.to_string())).into_iter().collect(),
         shm_size: config.storage.shm_size,
+        sysctls: security.sysctls.clone(),
         runtime: "coracle",
         isolation: "",
         resources: Resources::of(config, !container.status.is_running() || container.run.limits.cgroup.is_some()),
@@ -428,6 +431,12 @@ fn host_config(container: &Container) -> HostConfig {
         readonly_paths: Some(security.read_only()).filter(|_| !security.privileged),
         init: config.lifecycle.init.then_some(true),
     }
+}
+
+/// The groups that were asked for, with podman's word for those that are kept.
+fn group_add(config: &ContainerConfig) -> Vec<String> {
+    let kept = config.identity.keep_groups.then(|| "keep-groups".to_owned());
+    config.identity.groups.iter().cloned().chain(kept).collect()
 }
 
 fn security_options(config: &ContainerConfig) -> Vec<String> {

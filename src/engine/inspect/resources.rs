@@ -31,8 +31,8 @@ pub(super) struct Resources {
     cpuset_cpus: String,
     cpuset_mems: String,
     devices: Vec<Device>,
-    device_cgroup_rules: Option<[(); 0]>,
-    device_requests: Option<[(); 0]>,
+    device_cgroup_rules: Option<Vec<String>>,
+    device_requests: Option<Vec<Request>>,
     memory_reservation: u64,
     memory_swap: i64,
     memory_swappiness: Option<u64>,
@@ -54,6 +54,18 @@ struct Device {
     path_on_host: String,
     path_in_container: String,
     cgroup_permissions: &'static str,
+}
+
+/// Devices of CDI.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Request {
+    driver: &'static str,
+    count: u32,
+    #[serde(rename = "DeviceIDs")]
+    device_ids: Vec<String>,
+    capabilities: Option<Vec<Vec<String>>>,
+    options: Option<BTreeMap<String, String>>,
 }
 
 /// The weight of a device.
@@ -117,6 +129,8 @@ impl Resources {
             cpuset_cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
             cpuset_mems: limits.cpuset_mems.clone().unwrap_or_default(),
             devices: devices.collect(),
+            device_cgroup_rules: Some(config.security.device_rules.clone()).filter(|rules| !rules.is_empty()),
+            device_requests: requests(&config.security.cdi),
             memory_reservation: limits.memory_reservation.unwrap_or(0),
             memory_swap: limits.memory_and_swap().unwrap_or(0),
             pids_limit: limits.pids.or_else(|| (limits.usual_pids && has_group).then_some(USUAL_PIDS)),
@@ -124,6 +138,12 @@ impl Resources {
             ..Self::default()
         }
     }
+}
+
+/// The devices of CDI, as docker shows them.
+fn requests(names: &[String]) -> Option<Vec<Request>> {
+    let request = Request { driver: "cdi", count: 0, device_ids: names.to_vec(), capabilities: None, options: None };
+    (!names.is_empty()).then(|| vec![request])
 }
 
 fn rates(devices: &[DeviceValue]) -> Vec<Rate> {

@@ -35,6 +35,8 @@ pub struct NewIndex {
 /// What was made.
 #[derive(Debug, Clone)]
 pub struct Made {
+    /// Its media type.
+    pub media_type: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// The names that have it now, with its digest.
@@ -74,7 +76,7 @@ pub fn create(engine: &Engine, new: &NewIndex, dry: bool) -> Result<Made> {
         return Err(Error::not_found("no source has an image for the platforms that are wanted"));
     }
     let (media_type, bytes) = document(&client, &sources, &entries, new)?;
-    let mut made = Made { bytes, names: Vec::new() };
+    let mut made = Made { media_type, bytes, names: Vec::new() };
     if dry {
         return Ok(made);
     }
@@ -88,7 +90,7 @@ pub fn create(engine: &Engine, new: &NewIndex, dry: bool) -> Result<Made> {
                 list::copy(&client, &spool, (from, kind, entry.manifest.as_bytes()), (&to, &name))?;
             }
         }
-        let digest = client.put_manifest(&to, name.tag().unwrap_or(DEFAULT_TAG), &media_type, &made.bytes)?;
+        let digest = client.put_manifest(&to, name.tag().unwrap_or(DEFAULT_TAG), &made.media_type, &made.bytes)?;
         made.names.push((name, digest));
     }
     Ok(made)

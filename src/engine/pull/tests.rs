@@ -83,7 +83,8 @@ impl Home {
     /// As from a registry on another machine.
     fn pull_keeping(&self, registry: &BadRegistry, name: &str) -> Result<PullReport> {
         let reference = format!("{}/{name}", registry.host()).parse().unwrap();
-        from_registry((&self.engine, &self.store()), &reference, None, Some(&self.partials()), &Silent)
+        let wanted = Wanted { reference: &reference, platform: None, demands: &[] };
+        from_registry((&self.engine, &self.store()), wanted, Some(&self.partials()), &Silent)
     }
 
     fn partials(&self) -> std::path::PathBuf {

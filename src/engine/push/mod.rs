@@ -36,13 +36,15 @@ use serde::{Deserialize, Serialize};
 use self::places::Places;
 use self::plan::NewManifest;
 pub use self::plan::{Format, Packing};
-pub(super) use self::plan::{Placed, layer_type};
+pub(super) use self::plan::{Placed, layer_type, manifest};
 use self::spool::Spool;
 use super::progress::Progress;
 use super::worker::{self, Given, Job, Place};
 use super::{Engine, image_name};
 use crate::base::{Error, Kind, Result, ResultExt, failpoint, text, trace};
 use crate::oci::{Compression, Descriptor, Digest, Manifest, Parsed, Platform, Reference, media, parse_manifest};
+use crate::registry::signatures;
+pub use crate::registry::signatures::PrivateKey;
 use crate::registry::{Client, Destination, Mounted, Patience, Settings};
 use crate::spec::events::Action;
 use crate::store::{ImageRecord, ListedImage, NewImage, Store};
@@ -65,6 +67,8 @@ pub struct PushRequest {
     pub platform: Option<Platform>,
     /// How to pack it.
     pub packing: Packing,
+    /// The key to sign it with.
+    pub sign: Option<PrivateKey>,
 }
 
 /// What a push did.
@@ -124,6 +128,11 @@ fn push_inside(engine: &Engine, request: &PushRequest, progress: &dyn Progress) 
     for (image, reference) in targets {
         let report = one(engine, (&store, &images), &client, (&image, &reference), &request.packing, progress)
             .context(|| format!("cannot push `{}`", reference.familiar()))?;
+        if let Some(key) = &request.sign {
+            let to = client.destination(&reference)?;
+            signatures::sign(&client, (&to, &reference), &report.digest, key, &spool_directory(engine)?)
+                .context(|| format!("cannot sign `{}`, which was pushed", reference.familiar()))?;
+        }
         engine.tell_of_image(Action::Push, &reference.familiar(), &reference.familiar());
         progress.pushed(&report);
         reports.push(report);

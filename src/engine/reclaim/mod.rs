@@ -58,5 +58,6 @@ fn in_outer(paths: &Paths, age: Duration) -> Result<()> {
     store.resume_removals(|| layers_in_use(&Containers::new(paths)))?;
     store.sweep_names()?;
     store.reclaim_layers(age, || layers_in_use(&Containers::new(paths)))?;
+    super::depot::Depot::of(paths).collect(&store)?;
     store.sweep()
 }

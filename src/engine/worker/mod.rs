@@ -55,7 +55,7 @@ use super::progress::{Progress, Silent};
 use super::pull::PullRequest;
 use super::push::PushRequest;
 use super::push::list::SendList;
-use super::{Engine, builtin, doctor, reclaim, start, top, usage};
+use super::{Engine, builtin, doctor, reclaim, serve, start, top, usage};
 use crate::base::process::signal_name;
 use crate::base::{Error, Result, ResultExt, failpoint, trace};
 use crate::sys::process::has_one_thread;
@@ -165,6 +165,8 @@ jobs! {
     Push(PushRequest),
     /// Sends a list of images to a registry.
     SendList(SendList),
+    /// Serves images to other programs.
+    Serve(serve::ServeJob),
     /// Stores the image that is built into the executable.
     InstallHello(builtin::InstallHello),
     /// Adds up what containers wrote.

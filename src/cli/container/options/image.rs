@@ -7,6 +7,9 @@ use crate::spec::image::ImageRequest;
 /// Options about the image.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ImageOptions {
+    /// Pull the image also if the policy demands no signature of it; that is so unless DOCKER_CONTENT_TRUST is 1
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub disable_content_trust: Option<bool>,
     /// The platform of the image, if it has several: os/architecture[/variant]
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<String>,

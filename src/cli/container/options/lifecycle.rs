@@ -1,10 +1,13 @@
 //! Options about how a container starts, stops and goes away.
 
+use std::path::PathBuf;
+
 use super::Around;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, text};
 use crate::cli::context::Persona;
 use crate::spec::lifecycle::{Chosen, LifecycleRequest, PidFiles, SdNotify, stop_signal, stop_timeout};
 use crate::spec::restart::RestartPolicy;
+use crate::spec::systemd::Systemd;
 
 /// Options about the life of a container.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -18,6 +21,9 @@ pub struct LifecycleOptions {
     /// Write the number of the container's first process to a file
     #[arg(long, value_name = "FILE")]
     pub pidfile: Option<String>,
+    /// The program of this machine that is the init of --init
+    #[arg(long, value_name = "PATH")]
+    pub init_path: Option<PathBuf>,
     /// What follows when the container ends by itself: no, on-failure[:COUNT], always or unless-stopped
     #[arg(long, value_name = "POLICY")]
     pub restart: Option<String>,
@@ -27,6 +33,9 @@ pub struct LifecycleOptions {
     /// The side that tells the service manager (NOTIFY_SOCKET) that the container is ready: container, conmon, healthy or ignore
     #[arg(long, value_name = "MODE")]
     pub sdnotify: Option<String>,
+    /// Refused unless it is coracle: containers run in coracle's own runtime
+    #[arg(long, value_name = "RUNTIME", hide = true)]
+    pub runtime: Option<String>,
     /// The signal that stops the container
     #[arg(long, value_name = "SIGNAL")]
     pub stop_signal: Option<String>,
@@ -36,6 +45,9 @@ pub struct LifecycleOptions {
     /// Seconds after which the container is killed; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "0", hide_default_value = true)]
     pub timeout: u32,
+    /// Prepare the container for systemd: true (if its command is systemd or an init), false or always; true is usual, but for docker
+    #[arg(long, value_name = "MODE")]
+    pub systemd: Option<String>,
 }
 
 impl LifecycleOptions {
@@ -47,9 +59,25 @@ impl LifecycleOptions {
             return Err(Error::usage("conflicting options: cannot specify both --restart and --rm")
                 .hint("a container that is removed with its end cannot be started again"));
         }
+        if let Some(other) = self.runtime.as_deref().filter(|name| !matches!(*name, "" | "coracle")) {
+            let error = Error::unsupported(format!("`--runtime {}` cannot be used", text::clean(other)));
+            return Err(match other {
+                "nvidia" => {
+                    error.hint("--gpus gives a container GPUs by the vendor's CDI file, in coracle's own runtime")
+                }
+                _ => error.hint("containers run in coracle's own runtime; leave the option out"),
+            });
+        }
+        let systemd = match self.systemd.as_deref() {
+            Some(word) => Systemd::parse(word)?,
+            None if around.persona == Persona::Docker => Systemd::False,
+            None => Systemd::True,
+        };
         Ok(LifecycleRequest {
             remove: self.rm,
             init: self.init,
+            init_path: self.init_path.map(|path| around.cwd.join(path)),
+            systemd,
             stop_signal: self.stop_signal.as_deref().map_or(Ok(None), stop_signal)?,
             stop_timeout: self.stop_timeout.as_deref().map_or(Ok(usual.stop_timeout), stop_timeout)?,
             chosen: Chosen { stop_signal: false, stop_timeout: self.stop_timeout.is_some() },

@@ -130,12 +130,13 @@ mod tests {
     use crate::spec::logging::{LogDriver, Logging};
     use crate::spec::namespaces::{NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
-    use crate::spec::process::ProcessRequest;
+    use crate::spec::process::{Personality, ProcessRequest};
     use crate::spec::resources::{DeviceValue, Enforcement, Resources};
     use crate::spec::restart::RestartPolicy;
     use crate::spec::secret::{Exposure, SecretRequest, Source};
     use crate::spec::security::{Seccomp, Security};
     use crate::spec::storage::StorageRequest;
+    use crate::spec::systemd::Systemd;
     use crate::spec::ulimit::Ulimit;
 
     fn options(line: &[&str]) -> Result<CreateRequest> {
@@ -232,6 +233,17 @@ mod tests {
             "--log-driver=k8s-file",
             "--log-opt",
             "max-size=1k",
+            "--group-add=audio",
+            "--personality=LINUX32",
+            "--tz=local",
+            "--umask=027",
+            "--init-path=tini",
+            "--systemd=false",
+            "--device=vendor.com/net=eth0",
+            "--gpus=2",
+            "--device-cgroup-rule",
+            "c 189:* rmw",
+            "--sysctl=net/core/somaxconn=7",
             "--secret=key,type=env,target=KEY",
             "busybox",
             "sh",
@@ -255,9 +267,16 @@ mod tests {
                 cwd: Some("/x".into()),
                 tty: true,
                 stdin: true,
-                attached: None,
+                umask: Some(0o27),
+                personality: Some(Personality::Linux32),
+                timezone: Some("local".into()),
+                ..ProcessRequest::default()
             },
-            identity: IdentityRequest { hostname: Some("box".into()), user: Some("1:2".into()) },
+            identity: IdentityRequest {
+                hostname: Some("box".into()),
+                user: Some("1:2".into()),
+                groups: vec!["audio".into()],
+            },
             namespaces: NamespacesRequest {
                 networks: vec![NetworkRequest::Host],
                 wish: Default::default(),
@@ -278,11 +297,16 @@ mod tests {
                 privileged: true,
                 no_new_privileges: true,
                 seccomp: Seccomp::Unconfined,
+                cdi: ["vendor.com/net=eth0", "gpu=0", "gpu=1"].map(String::from).to_vec(),
+                device_rules: vec!["c 189:* rmw".into()],
+                sysctls: [("net.core.somaxconn".to_owned(), "7".to_owned())].into(),
                 ..Security::default()
             },
             lifecycle: LifecycleRequest {
                 remove: true,
                 init: true,
+                init_path: Some("/work/tini".into()),
+                systemd: Systemd::False,
                 stop_signal: Some(StopSignal(libc::SIGINT)),
                 stop_timeout: 3,
                 chosen: Chosen { stop_signal: false, stop_timeout: true },
@@ -342,7 +366,8 @@ mod tests {
         let plain = options(&["busybox"]).unwrap();
         let image = ImageRequest { name: "busybox".into(), ..ImageRequest::default() };
         let resources = Resources { usual_pids: true, ..Resources::default() };
-        assert_eq!(plain, CreateRequest { image, resources, ..CreateRequest::default() });
+        let lifecycle = LifecycleRequest { systemd: Systemd::True, ..LifecycleRequest::default() };
+        assert_eq!(plain, CreateRequest { image, resources, lifecycle, ..CreateRequest::default() });
     }
 
     #[test]
@@ -365,7 +390,16 @@ mod tests {
             (&["-w", "rel", "x"], "absolute path"),
             (&["--name", "a/b", "x"], "invalid name"),
             (&["--platform", "a/b/c/d", "x"], "a/b/c/d"),
-            (&["--security-opt", "apparmor=strict", "x"], "is not supported"),
+            (&["--security-opt", "systempaths=strict", "x"], "is not supported"),
+            (&["--sysctl", "vm.swappiness=1", "x"], "sysctl 'vm.swappiness' is not allowed"),
+            (&["--umask", "8", "x"], "invalid umask `8`"),
+            (&["--tz", "../x", "x"], "invalid time zone `../x`"),
+            (&["--personality", "BSD", "x"], "invalid argument `BSD` for `--personality`"),
+            (&["--systemd=maybe", "x"], "invalid argument `maybe` for `--systemd`"),
+            (&["--runtime=crun", "x"], "`--runtime crun` cannot be used"),
+            (&["--gpus=0", "x"], "invalid argument `0` for `--gpus`"),
+            (&["--device-cgroup-rule=x", "x"], "invalid device cgroup format 'x'"),
+            (&["--device=fuse", "x"], "the device `fuse` is not an absolute path"),
             (&["--security-opt", "frob", "x"], "invalid security option: `frob`"),
             (&["--security-opt", "seccomp=absent.json", "x"], "cannot read the seccomp profile `/work/absent.json`"),
             (&["-v", "/a", "-v", "/b:/a", "x"], "duplicate mount point"),

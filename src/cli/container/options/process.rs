@@ -4,7 +4,7 @@ use super::Around;
 use crate::base::Result;
 use crate::cli::container::{proxies, variables};
 use crate::cli::context::Persona;
-use crate::spec::process::{ProcessRequest, workdir};
+use crate::spec::process::{Personality, ProcessRequest, timezone, umask, workdir};
 use crate::spec::variables::merged;
 
 /// Options about the main process.
@@ -25,9 +25,18 @@ pub struct ProcessOptions {
     /// Keep standard input open even if not attached
     #[arg(short, long)]
     pub interactive: bool,
+    /// The execution domain: LINUX, or LINUX32 for programs that ask for a 32-bit machine
+    #[arg(long, value_name = "DOMAIN")]
+    pub personality: Option<String>,
     /// Allocate a pseudo-terminal
     #[arg(short, long)]
     pub tty: bool,
+    /// The time zone in the container: a name such as Europe/Paris, or local for this machine's
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// The mask of the modes of new files, in octal; 0022 is usual
+    #[arg(long, value_name = "MASK")]
+    pub umask: Option<String>,
     /// The working directory inside the container
     #[arg(short, long, value_name = "DIRECTORY")]
     pub workdir: Option<String>,
@@ -46,6 +55,9 @@ impl ProcessOptions {
             cwd: self.workdir.as_deref().map(workdir).transpose()?,
             tty: self.tty,
             stdin: self.interactive,
+            umask: self.umask.as_deref().map(umask).transpose()?,
+            personality: self.personality.as_deref().map(Personality::parse).transpose()?,
+            timezone: self.tz.as_deref().map_or(Ok(None), timezone)?,
             attached: None,
         })
     }

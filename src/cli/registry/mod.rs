@@ -1,0 +1,3 @@
+//! `registry`: images for others.
+
+pub mod serve;
