@@ -13,17 +13,24 @@ use nix::unistd::Pid;
 
 use crate::sys::process::{Forked, exit_now, fork_in_init, reset_signals};
 
+use crate::spec::lifecycle::INIT_LISTENS;
 pub use crate::spec::lifecycle::INIT_ROLE as ROLE;
 
 /// Runs `command` as pid 1's only concern. Returns its exit status as a shell sees it, 126 and 127 when it cannot run.
-pub fn main(command: &[OsString]) -> u8 {
+///
+/// Before the `--` stands what the init does besides: [`INIT_LISTENS`].
+pub fn main(arguments: &[OsString]) -> u8 {
+    let (listens, command) = match arguments.split_first() {
+        Some((first, rest)) if first == INIT_LISTENS => (true, rest.get(1..).unwrap_or_default()),
+        _ => (false, arguments.get(1..).unwrap_or_default()),
+    };
     let signals = SigSet::all();
     let _ = signals.thread_block();
     if command.is_empty() {
         return pause(&signals);
     }
     let program = match fork_in_init() {
-        Ok(Forked::Child) => become_program(command),
+        Ok(Forked::Child) => become_program(command, listens),
         Ok(Forked::Parent(pid)) => Pid::from_raw(pid),
         Err(error) => {
             complain(&error);
@@ -58,7 +65,7 @@ fn pause(signals: &SigSet) -> u8 {
 
 /// The child: a process group and, where there is a terminal, its foreground of its own, so that ^C reaches the program
 /// and not pid 1; signals as a program expects them.
-fn become_program(command: &[OsString]) -> ! {
+fn become_program(command: &[OsString], listens: bool) -> ! {
     let Some((program, arguments)) = command.split_first() else { exit_now(127) };
     let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
     if nix::unistd::isatty(io::stdin()).unwrap_or(false) {
@@ -66,7 +73,11 @@ fn become_program(command: &[OsString]) -> ! {
         let _ = nix::unistd::tcsetpgrp(io::stdin(), nix::unistd::getpid());
     }
     let _ = reset_signals();
-    let error = Command::new(program).args(arguments).exec();
+    let mut command = Command::new(program);
+    if listens {
+        command.env("LISTEN_PID", std::process::id().to_string());
+    }
+    let error = command.args(arguments).exec();
     complain(&error);
     exit_now(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
 }

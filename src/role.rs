@@ -32,7 +32,7 @@ pub fn dispatch(args: &[OsString]) -> Option<u8> {
         return Some(netd_main(args.get(1..)?));
     }
     if name == init::ROLE.as_bytes() {
-        return Some(init::main(args.get(2..)?));
+        return Some(init::main(args.get(1..)?));
     }
     let is_hello = args.get(1).is_some_and(|role| role.as_bytes() == engine::builtin::ROLE.as_bytes());
     if is_hello && std::process::id() == 1 {

@@ -66,10 +66,14 @@ mod images;
 mod inspect_format;
 #[path = "e2e/isolation.rs"]
 mod isolation;
+#[path = "e2e/kills.rs"]
+mod kills;
 #[path = "e2e/lifecycle.rs"]
 mod lifecycle;
 #[path = "e2e/limits.rs"]
 mod limits;
+#[path = "e2e/log_drivers.rs"]
+mod log_drivers;
 #[path = "e2e/login.rs"]
 mod login;
 #[path = "e2e/manifests.rs"]
@@ -122,6 +126,8 @@ mod run_terminal;
 mod secrets;
 #[path = "e2e/selection.rs"]
 mod selection;
+#[path = "e2e/services.rs"]
+mod services;
 #[path = "e2e/settings.rs"]
 mod settings;
 #[path = "e2e/signatures.rs"]
@@ -130,6 +136,8 @@ mod signatures;
 mod soak;
 #[path = "e2e/store.rs"]
 mod store;
+#[path = "e2e/streams.rs"]
+mod streams;
 #[path = "e2e/userns.rs"]
 mod userns;
 #[path = "e2e/vendor_devices.rs"]

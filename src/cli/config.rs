@@ -1,6 +1,8 @@
 //! `coracle/config.toml` in the user's configuration directory: what options are when they are not given.
 //!
 //! ```toml
+//! userns = "auto-own"      # as --userns: of every container that says nothing else
+//!
 //! [network]
 //! low_ports = "remap"     # as --low-ports: "refuse" or "remap"
 //! host-loopback = true     # as --network NAME:host-loopback, for all networks that say nothing else
@@ -33,6 +35,8 @@ const FILE_MAX: u64 = 1 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// `--userns`.
+    pub userns: Option<String>,
     /// `[network]`
     pub network: NetworkConfig,
     /// `[cgroups]`
@@ -114,6 +118,7 @@ mod tests {
         assert!(parse("[network]\nhost_loopback = true").unwrap().network.host_loopback);
         let cgroups = parse("[cgroups]\nmanager = \"cgroupfs\"\nlimits = \"best-effort\"").unwrap().cgroups;
         assert_eq!(cgroups, CgroupsConfig { manager: Some(Manager::Cgroupfs), limits: Enforcement::BestEffort });
+        assert_eq!(parse("userns = \"auto-own\"").unwrap().userns.as_deref(), Some("auto-own"));
         assert_eq!(Config::read(Path::new("/nowhere/config.toml")).unwrap(), Config::default());
     }
 

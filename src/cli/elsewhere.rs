@@ -48,11 +48,7 @@ const COMMANDS: &[&str] = &[
     "system renumber",
     "system reset",
     "trust",
-    "volume export",
-    "volume import",
-    "volume mount",
     "volume reload",
-    "volume unmount",
     "volume update",
 ];
 

@@ -191,10 +191,14 @@ pub const NOUNS: &[Noun] = &[
         entries: &[
             entry(&["create"], &volume::create::VERB),
             entry(&["exists"], &volume::remove::EXISTS),
+            entry(&["export"], &volume::archive::EXPORT),
+            entry(&["import"], &volume::archive::IMPORT),
             entry(&["inspect"], &volume::inspect::VERB),
             entry(&["ls", "list"], &volume::list::VERB),
+            entry(&["mount"], &volume::archive::MOUNT),
             entry(&["prune"], &volume::remove::PRUNE),
             entry(&["rm", "remove"], &volume::remove::VERB),
+            entry(&["unmount"], &volume::archive::UNMOUNT),
         ],
     },
     Noun {

@@ -66,7 +66,7 @@ pub fn stop_container(stopping: &Stopping<'_>, id: &str) -> Result<()> {
 ///
 /// When it cannot be removed.
 pub fn remove_container(engine: &Engine, id: &str, volumes: bool) -> Result<()> {
-    let removal = Removal { force: true, patience: None, volumes };
+    let removal = Removal { force: true, patience: None, volumes, with_pod: false };
     match engine_remove(engine, &[id.to_owned()], removal).pop() {
         Some(Err(error)) if error.kind() != Kind::NotFound => Err(error),
         _ => Ok(()),

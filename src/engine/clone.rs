@@ -79,7 +79,12 @@ fn make(
         let wanted = ImageRequest { name: name.clone(), ..ImageRequest::default() };
         let image = find_image(engine, &store, &wanted, progress)?;
         let layers = image.layers.iter().map(ToString::to_string).collect();
-        template.image = ImageOrigin { name: name.clone(), id: image.id.to_string(), layers };
+        template.image = ImageOrigin {
+            name: name.clone(),
+            id: image.id.to_string(),
+            layers,
+            architecture: image.platform.architecture.clone(),
+        };
     }
     // From here to the container's publication its layers must not be removed.
     let _using = store.lock_shared()?;

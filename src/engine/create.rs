@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::pull::PullRequest;
 use super::request::CreateRequest;
 use super::resolve::{Facts, resolve};
-use super::{Engine, builtin, cdi, devices, image_name, names, namespaces, pod_setup, pull, secret};
+use super::{Engine, auto_own, builtin, cdi, devices, image_name, names, namespaces, pod_setup, pull, secret};
 use crate::archive::owners;
 use crate::base::error::if_absent;
 use crate::base::id::random_hex;
@@ -75,6 +75,7 @@ fn create_of_image(
     let image_config = store.image_config(image)?;
     let layers = layer_trees(store, &image.layers, &format!("image `{}`", request.image.name))?;
     let root_mode = root_mode(&layers)?;
+    let request = &auto_own::decide(request, &image_config, &layers, &engine.paths.home)?;
     let decided = namespaces::decide(engine, request, &layers)?;
     let (namespaces, hostname) = (&decided.namespaces, &decided.hostname);
     trace::step(|| {

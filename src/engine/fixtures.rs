@@ -51,6 +51,7 @@ pub(crate) fn container(name: &str, created: i64, status: Status) -> Container {
         health: Health::default(),
         resources: Default::default(),
         cgroups: Default::default(),
+        logging: Default::default(),
         secrets: Default::default(),
         pod: None,
         labels: Default::default(),

@@ -316,7 +316,7 @@ pub fn info(engine: &Engine, client: &Client, driver: StorageDriver) -> Result<I
             volume: &["local"],
             network: &["bridge", "host", "null"],
             authorization: None,
-            log: &["json-file"],
+            log: &["journald", "json-file", "k8s-file", "local", "none", "passthrough"],
         },
         memory_limit: has("memory"),
         swap_limit: has("memory"),

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use super::Engine;
 use crate::base::id::Name;
 use crate::base::{ContainerId, Error, Kind, Result};
-use crate::logs::Reader;
+use crate::logs::{Place, Reader};
 use crate::spec::logs::{Entry, Selection};
 use crate::state::{Containers, Status};
 
@@ -39,15 +39,15 @@ pub fn read(
     sink: &mut dyn FnMut(&Source, Entry) -> Result<()>,
 ) -> Result<()> {
     let containers = engine.containers();
-    let source = |name: &String| {
+    let (mut sources, mut readers) = (Vec::new(), Vec::new());
+    for name in names {
         let id = containers.find(name)?;
         // Says clearly when the record cannot be read.
-        let name = containers.load(&id)?.name;
-        Ok(Source { id, name })
-    };
-    let sources: Vec<Source> = names.iter().map(source).collect::<Result<_>>()?;
-    let reader = |source: &Source| Reader::open(&engine.paths.container(&source.id).join("log"), request.selection);
-    let mut readers: Vec<Reader> = sources.iter().map(reader).collect::<Result<_>>()?;
+        let container = containers.load(&id)?;
+        let place = Place::of(&container.config, &engine.paths.container(&id));
+        sources.push(Source { id, name: container.name });
+        readers.push(Reader::open(&place, request.selection)?);
+    }
     match (&mut readers[..], request.follow) {
         ([one], true) => follow(&containers, &sources[0], one, &mut |entry| sink(&sources[0], entry)),
         (_, false) => merge(&mut readers, &mut |at, entry| sink(&sources[at], entry)),
@@ -80,7 +80,7 @@ fn follow(
         Err(error) if error.kind() == Kind::NotFound => Ok(true),
         Err(error) => Err(error),
     };
-    reader.follow(&mut is_over, sink)
+    reader.follow(&containers.paths().container(&source.id), &mut is_over, sink)
 }
 
 /// Each by a thread of its own, until all containers have ended. When nobody reads any more the threads end with the

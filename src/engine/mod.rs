@@ -5,6 +5,7 @@
 pub mod access;
 pub mod archives;
 pub mod attach;
+mod auto_own;
 pub mod build;
 pub mod builtin;
 pub mod bundle;

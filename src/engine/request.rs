@@ -10,6 +10,7 @@ use crate::spec::health::HealthRequest;
 use crate::spec::identity::IdentityRequest;
 use crate::spec::image::ImageRequest;
 use crate::spec::lifecycle::LifecycleRequest;
+use crate::spec::logging::Logging;
 use crate::spec::namespaces::NamespacesRequest;
 use crate::spec::networking::Networking;
 use crate::spec::pod_member::PodRequest;
@@ -48,6 +49,8 @@ pub struct CreateRequest {
     pub resources: Resources,
     /// Where it stands among the control groups.
     pub cgroups: Cgroups,
+    /// `--log-driver` and `--log-opt`.
+    pub logging: Logging,
     /// `--secret`.
     pub secrets: Vec<SecretRequest>,
     /// The pod that it is to be in.

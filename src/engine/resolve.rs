@@ -2,11 +2,13 @@
 //! to decide its part.
 
 use super::request::CreateRequest;
-use crate::base::Result;
 use crate::base::id::{ContainerId, Name};
+use crate::base::{Error, Result};
 use crate::oci::ImageConfig;
 use crate::spec::container::{ContainerConfig, FORMAT};
 use crate::spec::image::ImageOrigin;
+use crate::spec::lifecycle::SdNotify;
+use crate::spec::logging::LogDriver;
 use crate::spec::namespaces::Namespaces;
 use crate::spec::pod_member::Membership;
 use crate::spec::sysctl;
@@ -46,7 +48,16 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
     sysctl::check(&request.security.sysctls, &namespaces.network)?;
     let other_owners = namespaces.user.shifts() || facts.recorded_owners;
     let mut labels = image.labels.clone();
+    let health = request.health.resolve(image)?;
+    if request.lifecycle.sdnotify == SdNotify::Healthy && health.plan().is_none() {
+        return Err(Error::usage("--sdnotify=healthy needs a health check")
+            .hint("the image has none: give one with --health-cmd"));
+    }
     labels.extend(request.labels.clone());
+    if request.logging.driver == LogDriver::Passthrough && request.process.tty {
+        return Err(Error::usage("conflicting options: --tty and --log-driver=passthrough")
+            .hint("the program has the streams of the command itself, and no terminal of its own"));
+    }
     Ok(ContainerConfig {
         format: FORMAT,
         creator: None,
@@ -57,9 +68,10 @@ pub fn resolve(request: &CreateRequest, image: &ImageConfig, facts: Facts<'_>) -
         storage: storage.resolve(image, other_owners, facts.volume_names)?,
         security: request.security.clone(),
         lifecycle,
-        health: request.health.resolve(image)?,
+        health,
         resources: request.resources.clone(),
         cgroups: request.cgroups.clone(),
+        logging: request.logging.clone(),
         secrets: Vec::new(),
         namespaces,
         pod: facts.pod,

@@ -15,7 +15,7 @@ use crate::base::process::ProcessIdentity;
 use crate::base::{ContainerId, Error, Result, ResultExt, failpoint, trace};
 use crate::spec::cdi::Edits;
 use crate::state::ContainerConfig;
-use crate::supervise::protocol::{self, Launch, MAX_MESSAGE, Reply, Request};
+use crate::supervise::protocol::{self, Handover, Launch, MAX_MESSAGE, Reply, Request};
 
 /// What became of a run.
 #[derive(Debug)]
@@ -24,6 +24,15 @@ pub struct Ran {
     pub id: ContainerId,
     /// How the session ended; none when the container was started in the background.
     pub end: Option<End>,
+}
+
+/// What a command hands over to the container's program from its own surroundings.
+#[derive(Debug, Default)]
+pub struct HandedOver {
+    /// What the descriptors are.
+    pub handover: Handover,
+    /// They themselves: the standard streams first, if they are among them.
+    pub descriptors: Vec<OwnedFd>,
 }
 
 /// Creates a container and starts it: attached to `terminal`, or in the background without one. `created` is called
@@ -36,6 +45,19 @@ pub fn run(
     created: &mut dyn FnMut(&ContainerId) -> Result<()>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Ran> {
+    run_with(engine, request, terminal, progress, created, note, HandedOver::default())
+}
+
+/// [`run`] with what the caller hands over to the container's program.
+pub fn run_with(
+    engine: &Engine,
+    request: &CreateRequest,
+    terminal: Option<&Terminal<'_>>,
+    progress: &dyn Progress,
+    created: &mut dyn FnMut(&ContainerId) -> Result<()>,
+    note: &mut dyn FnMut(&str),
+    handed: HandedOver,
+) -> Result<Ran> {
     let edits = cdi::edits(engine, &request.security.cdi)?;
     let supervisor = supervisor(engine)?;
     let starter = if request.lifecycle.remove { ProcessIdentity::of(std::process::id() as i32) } else { None };
@@ -46,7 +68,7 @@ pub fn run(
     let launch = Launch { edits, ..launch };
     // The lock goes over to the supervisor.
     drop(guard);
-    let end = start_with(&supervisor, launch, &config, terminal, note)?;
+    let end = start_with(&supervisor, (launch, handed), &config, terminal, note)?;
     Ok(Ran { id: config.id, end })
 }
 
@@ -67,6 +89,7 @@ pub(super) fn launch_request(
         terminal: size,
         traced: trace::is_on(),
         keep: false,
+        handover: Handover::default(),
         edits: Edits::default(),
     }
 }
@@ -75,14 +98,15 @@ pub(super) fn launch_request(
 /// with what the user should know.
 pub(super) fn start_with(
     supervisor: &OwnedFd,
-    launch: Launch,
+    (mut launch, handed): (Launch, HandedOver),
     config: &ContainerConfig,
     terminal: Option<&Terminal<'_>>,
     note: &mut dyn FnMut(&str),
 ) -> Result<Option<End>> {
     failpoint::here("start.launch")?;
     // A supervisor that could not get ready has closed the socket after saying why.
-    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
+    launch.handover = handed.handover;
+    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch, handed.descriptors));
     let mut buffer = vec![0; MAX_MESSAGE];
     let answer = loop {
         match protocol::receive_reply(supervisor.as_fd(), &mut buffer)? {

@@ -11,7 +11,7 @@ use super::create::{image_mounts, layer_trees};
 use super::kill::orphan;
 use super::pod_setup::ensure_infra;
 use super::progress::Silent;
-use super::run::{launch_request, start_with};
+use super::run::{HandedOver, launch_request, start_with};
 use super::session::{End, Terminal};
 use super::settings::refuse_paused;
 use super::wait::settled;
@@ -37,6 +37,17 @@ pub fn start(
     terminal: Option<&Terminal<'_>>,
     note: &mut dyn FnMut(&str),
 ) -> Result<(ContainerId, Option<End>)> {
+    start_handing(engine, name, terminal, note, HandedOver::default())
+}
+
+/// [`start`] with what the caller hands over to the container's program.
+pub fn start_handing(
+    engine: &Engine,
+    name: &str,
+    terminal: Option<&Terminal<'_>>,
+    note: &mut dyn FnMut(&str),
+    handed: HandedOver,
+) -> Result<(ContainerId, Option<End>)> {
     let id = engine.containers().find(name)?;
     let container = supervised(engine, &id)?;
     refuse_paused(&container.status, name, "cannot start a paused container, try unpause instead")?;
@@ -56,7 +67,7 @@ pub fn start(
     let images = image_mounts(&store, &container.config.storage.mounts)?;
     let launch = launch_request(id.clone(), layers, images, container.config.process.stdin, terminal);
     let launch = Launch { edits, ..launch };
-    let end = start_with(&supervisor, launch, &container.config, terminal, note)?;
+    let end = start_with(&supervisor, (launch, handed), &container.config, terminal, note)?;
     Ok((id, end))
 }
 

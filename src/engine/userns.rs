@@ -47,7 +47,7 @@ pub(super) fn decide(engine: &Engine, request: &CreateRequest, layers: &[PathBuf
             let namespace = UserNamespace::Maps { uids, gids, auto: false };
             return with(namespace, NamespaceMode::Path(path.clone()));
         }
-        (UserNamespaceRequest::Usual | UserNamespaceRequest::Host, _) => {
+        (UserNamespaceRequest::Usual | UserNamespaceRequest::Host | UserNamespaceRequest::AutoOwn, _) => {
             return with(UserNamespace::Host, NamespaceMode::Private);
         }
         _ => {}
@@ -141,6 +141,7 @@ fn plan(asked: &UserNamespaceRequest, facts: &Facts) -> Result<UserNamespace> {
     match asked {
         UserNamespaceRequest::Usual
         | UserNamespaceRequest::Host
+        | UserNamespaceRequest::AutoOwn
         | UserNamespaceRequest::Container(_)
         | UserNamespaceRequest::Path(_) => Ok(UserNamespace::Host),
         UserNamespaceRequest::KeepId { .. } if facts.root => not_for_root("keep-id"),

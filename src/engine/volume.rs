@@ -1,6 +1,7 @@
 //! `volume create`, `ls`, `inspect`, `rm` and `prune`.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -277,6 +278,12 @@ pub fn prune(engine: &Engine, filters: &Filters, all: bool) -> Result<(Vec<Name>
     }
     let _ = reclaim::reclaim(engine, pull::KEEP_LAYERS);
     Ok((removed, freed))
+}
+
+/// Where the files of a volume are.
+pub fn mountpoint(engine: &Engine, name: &str) -> Result<PathBuf> {
+    let volumes = Volumes::new(&engine.paths);
+    Ok(volumes.place(&volumes.find(name)?).path)
 }
 
 /// Whether there is such a volume.

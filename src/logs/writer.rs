@@ -1,17 +1,20 @@
-//! Appends a container's output to its log. See the parent module for the format.
+//! Takes what a container prints, cuts it into entries, and writes them to its log. See the parent module for the formats.
 //!
 //! Promises: memory is bounded whatever the container prints ([`LINE_MAX`] for each stream and [`FLUSH_AT`] plus one entry
-//! for what is being encoded); a chunk costs one write(2) unless its encoding is larger than [`FLUSH_AT`]; a failing disk
-//! is reported once and never stops the container.
+//! for what is being encoded); a chunk costs one write(2) unless its encoding is larger than [`FLUSH_AT`] or the file is put
+//! aside meanwhile; a failing disk is reported once and never stops the container.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::LINE_MAX;
+use super::format::{attributes, encode};
+use super::journal::JournalWriter;
+use super::place::{FilePlace, Place};
+use crate::base::error::if_absent;
 use crate::base::{Result, ResultExt, time};
 use crate::spec::logs::Stream;
 
@@ -21,64 +24,65 @@ const FLUSH_AT: usize = 64 * 1024;
 /// The writing end of a log.
 #[derive(Debug)]
 pub struct Writer {
-    file: File,
-    path: PathBuf,
     /// Output without a newline yet.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
-    /// Encoded entries on their way to the file.
-    encoded: Vec<u8>,
-    /// The last bytes in the file are half an entry.
-    torn: bool,
-    /// The last write failed, and the caller was told.
-    failing: bool,
+    sink: Sink,
+}
+
+/// Where entries go.
+#[derive(Debug)]
+enum Sink {
+    File(FileSink),
+    Journal(JournalWriter),
+    Nowhere,
 }
 
 impl Writer {
-    /// Opens the log at `path` for appending; it is made (mode 0600) when absent.
-    pub fn open(path: &Path) -> Result<Self> {
-        let mut file =
-            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).at(path, "cannot open")?;
-        let torn = is_torn(&mut file).at(path, "cannot read")?;
-        Ok(Self {
-            file,
-            path: path.to_owned(),
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            encoded: Vec::new(),
-            torn,
-            failing: false,
-        })
+    /// Opens a log for appending; a file is made (mode 0600) when absent.
+    pub fn open(place: &Place) -> Result<Self> {
+        let sink = match place {
+            Place::File(place) => Sink::File(FileSink::open(place)?),
+            Place::Journal(fields) => Sink::Journal(JournalWriter::open(fields)?),
+            Place::Nowhere => Sink::Nowhere,
+        };
+        Ok(Self { stdout: Vec::new(), stderr: Vec::new(), sink })
     }
 
     /// Takes a chunk that `stream` printed at `time`: complete lines are written, the rest waits for its newline.
     ///
-    /// An error says that entries were lost. It is returned once; while the file keeps failing, output is dropped
+    /// An error says that entries were lost. It is returned once; while writing keeps failing, output is dropped
     /// silently, and the next failure after a success is reported again.
     pub fn append(&mut self, stream: Stream, chunk: &[u8], time: Timestamp) -> Result<()> {
+        if matches!(self.sink, Sink::Nowhere) {
+            return Ok(());
+        }
         let stamp = time::rfc3339_nanos(time);
         let mut outcome = Ok(());
         let mut rest = chunk;
         while !rest.is_empty() {
-            rest = self.take_entry(stream, rest, &stamp);
-            if self.encoded.len() >= FLUSH_AT {
-                outcome = outcome.and(self.flush());
-            }
+            let (after, put) = self.take_entry(stream, rest, &stamp);
+            outcome = outcome.and(put);
+            rest = after;
         }
-        outcome.and(self.flush())
+        outcome.and(self.sink.flush())
     }
 
     /// Writes what waits for a newline: call it at the end of the stream. Errors as for [`Writer::append`].
     pub fn finish(&mut self, stream: Stream, time: Timestamp) -> Result<()> {
-        let waiting = std::mem::take(self.waiting(stream));
-        if !waiting.is_empty() {
-            encode(&mut self.encoded, stream, &[&waiting], &time::rfc3339_nanos(time));
-        }
-        self.flush()
+        let waiting = std::mem::take(match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        });
+        let put = match waiting.is_empty() {
+            true => Ok(()),
+            false => self.sink.put(stream, &[&waiting], &time::rfc3339_nanos(time)),
+        };
+        put.and(self.sink.flush())
     }
 
-    /// Encodes at most one entry from what waits and `chunk`, or keeps all of `chunk` waiting; returns the rest of it.
-    fn take_entry<'a>(&mut self, stream: Stream, chunk: &'a [u8], stamp: &str) -> &'a [u8] {
+    /// Hands on at most one entry from what waits and `chunk`, or keeps all of `chunk` waiting; returns the rest of it.
+    fn take_entry<'a>(&mut self, stream: Stream, chunk: &'a [u8], stamp: &str) -> (&'a [u8], Result<()>) {
         let waiting = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
@@ -89,30 +93,112 @@ impl Writer {
             Some(at) => at + 1,
             None if chunk.len() < room => {
                 waiting.extend_from_slice(chunk);
-                return &[];
+                return (&[], Ok(()));
             }
             None => room,
         };
         let (piece, rest) = chunk.split_at(cut);
-        if newline.is_some() || waiting.is_empty() {
-            let piece_whole = if newline.is_some() { piece } else { &piece[..whole_characters(piece)] };
-            encode(&mut self.encoded, stream, &[waiting, piece_whole], stamp);
+        let put = if newline.is_some() || waiting.is_empty() {
+            let whole = if newline.is_some() { piece } else { &piece[..whole_characters(piece)] };
+            let put = self.sink.put(stream, &[waiting, whole], stamp);
             waiting.clear();
-            waiting.extend_from_slice(&piece[piece_whole.len()..]);
+            waiting.extend_from_slice(&piece[whole.len()..]);
+            put
         } else {
             waiting.extend_from_slice(piece);
             let whole = whole_characters(waiting);
-            encode(&mut self.encoded, stream, &[&waiting[..whole]], stamp);
+            let put = self.sink.put(stream, &[&waiting[..whole]], stamp);
             waiting.drain(..whole);
+            put
+        };
+        (rest, put)
+    }
+}
+
+impl Sink {
+    /// Takes one entry, all `pieces` together.
+    fn put(&mut self, stream: Stream, pieces: &[&[u8]], stamp: &str) -> Result<()> {
+        match self {
+            Self::File(file) => file.put(stream, pieces, stamp),
+            Self::Journal(journal) => journal.put(stream, pieces),
+            Self::Nowhere => Ok(()),
         }
-        rest
     }
 
-    fn waiting(&mut self, stream: Stream) -> &mut Vec<u8> {
-        match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+    fn flush(&mut self) -> Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Journal(_) | Self::Nowhere => Ok(()),
         }
+    }
+}
+
+/// The file that is written, and those that were put aside.
+#[derive(Debug)]
+struct FileSink {
+    file: File,
+    place: FilePlace,
+    /// What is added to each line.
+    attributes: Vec<u8>,
+    /// Bytes in the file.
+    size: u64,
+    /// Encoded entries on their way to the file.
+    encoded: Vec<u8>,
+    /// The last bytes in the file are half an entry.
+    torn: bool,
+    /// The last write failed, and the caller was told.
+    failing: bool,
+}
+
+impl FileSink {
+    fn open(place: &FilePlace) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        // Whatever the user has put there: a pipe without a reader must not hold the container up.
+        options.read(true).append(true).create(true).mode(0o600).custom_flags(libc::O_NONBLOCK);
+        let mut file = options.open(&place.path).at(&place.path, "cannot open")?;
+        let size = file.metadata().at(&place.path, "cannot examine")?.len();
+        let torn = is_torn(&mut file, size).at(&place.path, "cannot read")?;
+        let attributes = attributes(&place.attributes);
+        Ok(Self { file, place: place.clone(), attributes, size, encoded: Vec::new(), torn, failing: false })
+    }
+
+    fn put(&mut self, stream: Stream, pieces: &[&[u8]], stamp: &str) -> Result<()> {
+        let before = self.encoded.len();
+        encode(&mut self.encoded, self.place.format, &self.attributes, stream, pieces, stamp);
+        let mut outcome = Ok(());
+        let begun = self.size + before as u64;
+        if let Some(max_size) = self.place.max_size
+            && begun > 0
+            && begun + (self.encoded.len() - before) as u64 > max_size
+        {
+            let entry = self.encoded.split_off(before);
+            outcome = self.flush();
+            // Without room for another file this one grows on.
+            let _ = self.rotate();
+            self.encoded = entry;
+        }
+        if self.encoded.len() >= FLUSH_AT {
+            outcome = outcome.and(self.flush());
+        }
+        outcome
+    }
+
+    /// Puts the file aside and begins another one.
+    fn rotate(&mut self) -> io::Result<()> {
+        let mut fresh = self.place.path.clone().into_os_string();
+        fresh.push(".new");
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&fresh)?;
+        // One that a killed supervisor has left.
+        file.set_len(0)?;
+        // From the oldest on, so that each finds its place free: whoever reads them meanwhile opens them the other way round.
+        for number in (0..self.place.max_files.saturating_sub(1)).rev() {
+            if_absent(fs::rename(self.place.aside(number), self.place.aside(number + 1)))?;
+        }
+        fs::rename(&fresh, &self.place.path)?;
+        (self.file, self.size, self.torn) = (file, 0, false);
+        Ok(())
     }
 
     /// Writes the encoded entries and forgets them, written or not.
@@ -124,6 +210,7 @@ impl Writer {
             self.encoded.insert(0, b'\n');
         }
         let (written, outcome) = write_all(&mut self.file, &self.encoded);
+        self.size += written as u64;
         if let Some(last) = written.checked_sub(1) {
             self.torn = self.encoded[last] != b'\n';
         }
@@ -132,7 +219,7 @@ impl Writer {
         let told = std::mem::replace(&mut self.failing, outcome.is_err());
         match outcome {
             Err(_) if told => Ok(()),
-            outcome => outcome.at(&self.path, "cannot write to the log"),
+            outcome => outcome.at(&self.place.path, "cannot write to the log"),
         }
     }
 }
@@ -152,8 +239,8 @@ fn write_all(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
 }
 
 /// Whether the file ends within a line.
-fn is_torn(file: &mut File) -> io::Result<bool> {
-    if file.metadata()?.len() == 0 {
+fn is_torn(file: &mut File, size: u64) -> io::Result<bool> {
+    if size == 0 {
         return Ok(false);
     }
     let mut last = [0];
@@ -182,51 +269,6 @@ fn sequence_length(lead: u8) -> usize {
     }
 }
 
-/// Appends one entry, whose text is all `pieces` together, to `out`.
-fn encode(out: &mut Vec<u8>, stream: Stream, pieces: &[&[u8]], stamp: &str) {
-    out.extend_from_slice(b"{\"log\":\"");
-    match pieces {
-        [[], rest @ ..] => rest.iter().for_each(|piece| escape(out, piece)),
-        [only] => escape(out, only),
-        // A character may lie across two pieces.
-        pieces => escape(out, &pieces.concat()),
-    }
-    out.extend_from_slice(b"\",\"stream\":\"");
-    out.extend_from_slice(stream.word().as_bytes());
-    out.extend_from_slice(b"\",\"time\":\"");
-    out.extend_from_slice(stamp.as_bytes());
-    out.extend_from_slice(b"\"}\n");
-}
-
-/// The inside of a JSON string. Beyond what JSON needs, `<`, `>`, `&` and the line separators are escaped, as Go does.
-fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
-    for chunk in bytes.utf8_chunks() {
-        let text = chunk.valid();
-        let mut plain = 0;
-        for (at, c) in text.char_indices() {
-            let escape: &[u8] = match c {
-                '"' => b"\\\"",
-                '\\' => b"\\\\",
-                '\n' => b"\\n",
-                '\r' => b"\\r",
-                '\t' => b"\\t",
-                '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => b"",
-                _ => continue,
-            };
-            out.extend_from_slice(&text.as_bytes()[plain..at]);
-            match escape {
-                b"" => out.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes()),
-                escape => out.extend_from_slice(escape),
-            }
-            plain = at + c.len_utf8();
-        }
-        out.extend_from_slice(&text.as_bytes()[plain..]);
-        for _ in chunk.invalid() {
-            out.extend_from_slice(b"\\ufffd");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -242,7 +284,7 @@ mod tests {
     fn entries_look_as_docker_writes_them() {
         let scratch = Staging::new(&std::env::temp_dir()).unwrap();
         let path = scratch.path().join("log");
-        let mut log = Writer::open(&path).unwrap();
+        let mut log = Writer::open(&Place::File(FilePlace::plain(&path))).unwrap();
         log.append(Stream::Stdout, b"hel", time()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "", "a line waits for its newline");
         log.append(Stream::Stderr, b"a\t\"<\x01\xff\xe2\x82\n", time()).unwrap();
@@ -264,7 +306,7 @@ mod tests {
     fn long_lines_are_split_between_characters() {
         let scratch = Staging::new(&std::env::temp_dir()).unwrap();
         let path = scratch.path().join("log");
-        let mut log = Writer::open(&path).unwrap();
+        let mut log = Writer::open(&Place::File(FilePlace::plain(&path))).unwrap();
         let line = format!("{}é{}\n", "x".repeat(LINE_MAX - 1), "y".repeat(LINE_MAX));
         log.append(Stream::Stdout, line.as_bytes(), time()).unwrap();
         let lengths: Vec<usize> = fs::read_to_string(&path)
@@ -280,16 +322,65 @@ mod tests {
         let scratch = Staging::new(&std::env::temp_dir()).unwrap();
         let path = scratch.path().join("log");
         fs::write(&path, "{\"log\":\"to").unwrap();
-        let mut log = Writer::open(&path).unwrap();
-        let good = std::mem::replace(&mut log.file, OpenOptions::new().write(true).open("/dev/full").unwrap());
-        let error = log.append(Stream::Stdout, b"lost\n", time()).unwrap_err();
-        assert_eq!(error.errno(), Some(libc::ENOSPC));
-        log.append(Stream::Stdout, b"lost too\n", time()).unwrap();
-        log.file = good;
-        log.append(Stream::Stdout, b"back\n", time()).unwrap();
+        let place = FilePlace::plain(&path);
+        let mut sink = FileSink::open(&place).unwrap();
+        let good = std::mem::replace(&mut sink.file, OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let put = |sink: &mut FileSink, text: &[u8]| {
+            sink.put(Stream::Stdout, &[text], "2026-11-21T09:26:00Z").and_then(|()| sink.flush())
+        };
+        assert_eq!(put(&mut sink, b"lost\n").unwrap_err().errno(), Some(libc::ENOSPC));
+        put(&mut sink, b"lost too\n").unwrap();
+        sink.file = good;
+        put(&mut sink, b"back\n").unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("{\"log\":\"to\n{\"log\":\"back\\n\""), "{text}");
-        assert!(!log.failing && !log.torn);
+        assert!(!sink.failing && !sink.torn);
+    }
+
+    /// Every entry is in exactly one file, none is larger than allowed, and the oldest go.
+    #[test]
+    fn files_are_put_aside() {
+        let scratch = Staging::new(&std::env::temp_dir()).unwrap();
+        let path = scratch.path().join("log");
+        let place = FilePlace { max_size: Some(1000), max_files: 3, ..FilePlace::plain(&path) };
+        let mut log = Writer::open(&Place::File(place.clone())).unwrap();
+        for number in 0..100 {
+            log.append(Stream::Stdout, format!("{number}\n").as_bytes(), time()).unwrap();
+        }
+        drop(log);
+        // Another run goes on in the same file.
+        let mut log = Writer::open(&Place::File(place.clone())).unwrap();
+        log.append(Stream::Stdout, (100..130).map(|n| format!("{n}\n")).collect::<String>().as_bytes(), time())
+            .unwrap();
+        let files: Vec<String> = [2, 1, 0].iter().map(|n| fs::read_to_string(place.aside(*n)).unwrap()).collect();
+        assert!(files.iter().all(|file| file.len() <= 1000 && file.len() > 500), "{files:?}");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 3);
+        let numbers: Vec<u32> = files
+            .concat()
+            .lines()
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["log"]
+                    .as_str()
+                    .unwrap()
+                    .trim()
+                    .parse()
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(numbers, (numbers[0]..130).collect::<Vec<_>>());
+        // With a single file, what it had is dropped.
+        let single = FilePlace { max_files: 1, ..place };
+        let mut log = Writer::open(&Place::File(single)).unwrap();
+        for number in 0..20 {
+            log.append(Stream::Stdout, format!("{number}\n").as_bytes(), time()).unwrap();
+        }
+        assert!(fs::metadata(&path).unwrap().len() <= 1000);
+        // No room for another file: the old one grows on.
+        fs::create_dir(scratch.path().join("log.new")).unwrap();
+        for number in 0..20 {
+            log.append(Stream::Stdout, format!("{number}\n").as_bytes(), time()).unwrap();
+        }
+        assert!(fs::metadata(&path).unwrap().len() > 1000);
     }
 
     #[test]

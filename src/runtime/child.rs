@@ -137,6 +137,7 @@ impl PreparedChild {
             Streams::Terminal(..) => {}
             Streams::Pipes(pipes) => needed.extend(pipes.iter().map(AsFd::as_fd)),
         }
+        needed.extend(self.process.handed());
         needed.extend(self.provided.descriptors());
         needed.extend(self.hooks.iter().map(|hooks| hooks.output.as_fd()));
         needed.extend(self.gate.iter().chain(&self.preserved).map(AsFd::as_fd));

@@ -15,6 +15,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
@@ -68,7 +69,7 @@ impl<'a> Container<'a> {
 
 /// Starts `plan` in a container. Returns the process and the master of its terminal.
 pub fn enter(plan: &ProcessPlan, container: Container<'_>, streams: EnterStreams) -> Result<(Cloned, Option<OwnedFd>)> {
-    let process = PreparedProcess::new(plan)
+    let process = PreparedProcess::new(plan, Rc::default())
         .map_err(|error| Error::usage("the command or the environment holds a zero byte").caused_by(error))?;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
         .context(|| "cannot make a socket pair")?;

@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -36,7 +37,7 @@ use super::userns::write_maps;
 use crate::base::{Error, Result, ResultExt, failpoint, process, sandbox, text};
 use crate::spec::hooks::HookPoint;
 use crate::spec::idmap::IdMap;
-use crate::spec::lifecycle::INIT_ROLE;
+use crate::spec::lifecycle::{INIT_LISTENS, INIT_ROLE};
 use crate::spec::sysctl;
 use crate::sys::process::{Cloned, Forked, StringArray};
 use crate::sys::socket;
@@ -62,6 +63,8 @@ pub struct Resources<'a> {
     pub made: BTreeMap<String, OwnedFd>,
     /// The container's control group, if it has one of its own.
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Descriptors that the program has under the numbers that they have here.
+    pub handed: Rc<Vec<OwnedFd>>,
     /// The namespaces that are made for it; none for those of a container that the engine has made.
     pub namespaces: Option<CloneFlags>,
     /// The namespaces of others that it joins.
@@ -86,6 +89,7 @@ impl<'a> Resources<'a> {
             joined: Joined::default(),
             gate: None,
             preserved: Vec::new(),
+            handed: Rc::default(),
         }
     }
 }
@@ -343,7 +347,9 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>, joined: &Joined) -> Resu
         Init::None => None,
         kind => {
             let program: &[String] = if kind == Init::Alone { &[] } else { &plan.process.argv };
-            let argv = [INIT_ROLE, "--"].into_iter().chain(program.iter().map(String::as_str));
+            let listens = plan.listens.then_some(INIT_LISTENS);
+            let own = [INIT_ROLE].into_iter().chain(listens).chain(["--"]);
+            let argv = own.chain(program.iter().map(String::as_str));
             let program = resources.init.try_clone().context(|| "cannot pass on the program of the init")?;
             Some((
                 program.into(),
@@ -387,7 +393,7 @@ fn prepare(plan: &LaunchPlan, resources: Resources<'_>, joined: &Joined) -> Resu
         hooks: plan.hooks.as_ref().map(prepare_hooks).transpose()?,
         streams,
         init,
-        process: PreparedProcess::new(&plan.process).map_err(exec_strings)?,
+        process: PreparedProcess::new(&plan.process, resources.handed).map_err(exec_strings)?,
         gate: resources.gate,
         preserved: resources.preserved,
     })

@@ -39,6 +39,8 @@ pub struct LaunchPlan {
     pub terminal: Option<(u16, u16)>,
     /// coracle's init as the first process.
     pub init: Init,
+    /// The init tells the program its own number in `LISTEN_PID`.
+    pub listens: bool,
     /// Read-only root.
     pub read_only: bool,
     /// Bytes of `/dev/shm`.
@@ -196,6 +198,10 @@ pub struct Facts {
     pub emulator: Option<String>,
     /// Size of the attached terminal.
     pub terminal: (u16, u16),
+    /// The socket at which the program tells that it is ready.
+    pub notify: Option<PathBuf>,
+    /// It is told which sockets were opened for it.
+    pub listens: bool,
     /// From the container's users and groups to those of our namespace.
     pub maps: (IdMap, IdMap),
     /// Whose namespaces it is in.
@@ -221,6 +227,7 @@ pub fn plan(config: &ContainerConfig, process: ProcessPlan, facts: &Facts) -> La
             (false, true) => Init::Program,
             (false, false) => Init::None,
         },
+        listens: facts.listens,
         read_only: config.storage.read_only,
         shm_size: config.storage.shm_size,
         mounts,
@@ -280,6 +287,7 @@ fn mounts(
         }
     }
     let devices = devices.into_iter().map(|device| own(device.host.clone(), device.path.clone(), false));
+    let notify = facts.notify.iter().map(|socket| own(socket.clone(), NOTIFY.to_owned(), false));
     let secrets = config.secrets.iter().filter_map(|secret| match &secret.exposure {
         Exposure::Mount { target, .. } => Some(made(target.clone())),
         Exposure::Env { .. } => None,
@@ -288,12 +296,16 @@ fn mounts(
         .chain(devices)
         .filter(|mount| !config.storage.mounts.iter().any(|asked| asked.target == mount.target))
         .chain(secrets)
+        .chain(notify)
         .chain(asked)
         .collect();
     // Stable: mounts of the same depth keep the order they were given in.
     mounts.sort_by_key(|mount| mount.target.split('/').filter(|part| !part.is_empty()).count());
     (mounts, pts_options)
 }
+
+/// Where the program tells that it is ready: crun's place.
+pub const NOTIFY: &str = "/run/notify/notify.sock";
 
 /// Where the terminals of a container are.
 const DEVPTS: &str = "/dev/pts";
@@ -469,6 +481,7 @@ mod tests {
             health: Default::default(),
             resources: Default::default(),
             cgroups: Default::default(),
+            logging: Default::default(),
             secrets: Default::default(),
             pod: None,
         }
@@ -483,7 +496,7 @@ mod tests {
     }
 
     fn planned_in(config: &ContainerConfig, whose: Whose) -> LaunchPlan {
-        let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true };
+        let data = Directory { path: "/v/data/_data".into(), read_only: false, ours: true, owner: None };
         let volumes = [("data".parse().unwrap(), data)].into();
         let maps = (IdMap::of(&[(0, 1, 100)]), IdMap::of(&[(0, 1, 100)]));
         let facts = Facts {
@@ -494,6 +507,8 @@ mod tests {
             hooks: None,
             emulator: None,
             terminal: (80, 25),
+            notify: None,
+            listens: false,
             maps,
             whose,
         };

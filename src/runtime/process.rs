@@ -17,7 +17,8 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use rustix::fs::FileType;
@@ -148,6 +149,8 @@ pub struct PreparedProcess {
     no_new_privileges: bool,
     seccomp: Option<SeccompFilter>,
     limits: ProcessLimits,
+    /// Descriptors that it keeps under their numbers.
+    handed: Rc<Vec<OwnedFd>>,
     umask: u32,
     personality: Option<u64>,
     sets: Option<CapabilityBits>,
@@ -160,7 +163,7 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 
 impl PreparedProcess {
     /// Fails on strings with zero bytes.
-    pub fn new(plan: &ProcessPlan) -> io::Result<Self> {
+    pub fn new(plan: &ProcessPlan, handed: Rc<Vec<OwnedFd>>) -> io::Result<Self> {
         let c = |text: &str| CString::new(text).map_err(|_| io::Error::from(Errno::EINVAL));
         let path = plan.env.iter().rev().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
         let group = Gid::from_raw;
@@ -180,12 +183,18 @@ impl PreparedProcess {
             no_new_privileges: plan.no_new_privileges,
             seccomp: plan.seccomp.clone(),
             limits: plan.limits.clone(),
+            handed,
             umask: plan.umask.unwrap_or(0o022),
             personality: plan.personality,
             sets: plan.sets,
             outlives_parent: plan.outlives_parent,
             keeps_keyring: plan.keeps_keyring,
         })
+    }
+
+    /// The descriptors that it keeps.
+    pub(super) fn handed(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.handed.iter().map(AsFd::as_fd)
     }
 
     /// Whether the supplementary groups of this process stay.
@@ -247,7 +256,10 @@ impl PreparedProcess {
         if !self.outlives_parent {
             die_with_parent(parent).map_err(at(Stage::Hygiene))?;
         }
-        close_on_exec_from(3).map_err(at(Stage::Hygiene))
+        close_on_exec_from(3).map_err(at(Stage::Hygiene))?;
+        self.handed()
+            .try_for_each(|fd| rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()))
+            .map_err(rustix(Stage::Hygiene))
     }
 
     fn set_capabilities(&self) -> rustix::io::Result<()> {

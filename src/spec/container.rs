@@ -14,6 +14,7 @@ use super::health::{Health, HealthState};
 use super::identity::Identity;
 use super::image::ImageOrigin;
 use super::lifecycle::Lifecycle;
+use super::logging::Logging;
 use super::namespaces::Namespaces;
 use super::network::Joined;
 use super::networking::Networking;
@@ -77,6 +78,9 @@ pub struct ContainerConfig {
     /// Where it stands among the control groups.
     #[serde(default, skip_serializing_if = "Cgroups::is_default")]
     pub cgroups: Cgroups,
+    /// Where its output is kept.
+    #[serde(default, skip_serializing_if = "Logging::is_default")]
+    pub logging: Logging,
     /// The secrets it has, without their values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretUse>,

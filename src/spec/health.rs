@@ -4,6 +4,7 @@
 //! The values are docker's: nanoseconds, and 0 for "not said", so that an image's check and the options can be laid over each
 //! other. [`Health::plan`] has the values that hold.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,11 +28,13 @@ const SHORTEST: i64 = 1_000_000;
 /// No pause between two checks is shorter, whatever an image says: each costs a process and a record.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How many results are kept.
-pub const KEPT: usize = 5;
+/// How many results are kept, and how many bytes of the output of each: docker's.
+const KEPT: u32 = 5;
+const OUTPUT: u32 = 4096;
 
-/// How many bytes of the output of a check are kept.
-pub const OUTPUT: usize = 4096;
+/// The most that can be asked for: all of it is in the record of the run.
+const MOST_KEPT: u32 = 1000;
+const MOST_OUTPUT: u32 = 64 * 1024;
 
 /// The health check of a container, as decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,68 @@ pub struct Health {
     pub shell: Vec<String>,
     /// What happens to an unhealthy container.
     pub on_failure: OnFailure,
+    /// The check that comes before, until it succeeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup: Option<Startup>,
+    /// What is kept of the results.
+    #[serde(skip_serializing_if = "HealthLog::is_default")]
+    pub log: HealthLog,
+}
+
+/// podman's startup check: as long as it has not succeeded, the other one is not made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Startup {
+    /// The command, in the form of a health check's.
+    pub test: Vec<String>,
+    /// Nanoseconds between two checks; 0 is the default.
+    pub interval: i64,
+    /// Nanoseconds that one may take; 0 is the default.
+    pub timeout: i64,
+    /// Failures in a row after which the container is started anew; 0 for never.
+    pub retries: u32,
+    /// Successes in a row after which the other check takes over; 0 is 1.
+    pub successes: u32,
+}
+
+/// podman's `--health-log-destination`, `--health-max-log-count` and `--health-max-log-size`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthLog {
+    /// Where the results are, besides in the record of the run.
+    #[serde(skip_serializing_if = "LogDestination::is_local")]
+    pub destination: LogDestination,
+    /// How many results are kept; none for the default, 0 for as many as possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// How many bytes of the output of each; none for the default, 0 for as many as possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+}
+
+impl HealthLog {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where the results of health checks are, besides in the record of the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogDestination {
+    /// Nowhere.
+    #[default]
+    Local,
+    /// In a file `ID-healthcheck.log` of this directory.
+    Directory(PathBuf),
+    /// Each is an event.
+    Events,
+}
+
+impl LogDestination {
+    fn is_local(&self) -> bool {
+        *self == Self::Local
+    }
 }
 
 /// The health check as asked for: what is not said is the image's.
@@ -54,6 +119,10 @@ pub struct HealthRequest {
     pub check: Option<HealthCheck>,
     /// `--health-on-failure`.
     pub on_failure: OnFailure,
+    /// `--health-startup-…`.
+    pub startup: Option<Startup>,
+    /// `--health-log-destination`, `--health-max-log-…`.
+    pub log: HealthLog,
 }
 
 /// podman's `--health-on-failure`.
@@ -128,7 +197,7 @@ impl HealthRequest {
     /// The request that switches the image's check off.
     pub fn disabled() -> Self {
         let check = HealthCheck { test: vec!["NONE".into()], ..HealthCheck::default() };
-        Self { check: Some(check), on_failure: OnFailure::None }
+        Self { check: Some(check), ..Self::default() }
     }
 
     /// Decides: what was not said is the image's.
@@ -143,7 +212,12 @@ impl HealthRequest {
         }
         let is_line = check.as_ref().is_some_and(|check| check.test.first().is_some_and(|kind| kind == "CMD-SHELL"));
         let shell = if is_line { image.shell.clone() } else { Vec::new() };
-        let health = Health { check, shell, on_failure: self.on_failure };
+        let (startup, log) = (self.startup.clone(), self.log.clone());
+        let health = Health { check, shell, on_failure: self.on_failure, startup, log };
+        if health.plan().is_none() && self.startup.is_some() {
+            return Err(Error::usage("a startup health check needs a health check that follows it")
+                .hint("the image has none: give one with --health-cmd"));
+        }
         match self.on_failure {
             OnFailure::None => Ok(health),
             _ if health.plan().is_some() => Ok(health),
@@ -202,6 +276,27 @@ pub struct Plan {
     pub retries: u32,
     /// What happens then.
     pub on_failure: OnFailure,
+    /// What comes before.
+    pub startup: Option<StartupPlan>,
+    /// How many results are kept.
+    pub kept: usize,
+    /// How many bytes of the output of a check are kept.
+    pub output: usize,
+}
+
+/// What is done until the container has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartupPlan {
+    /// The command.
+    pub argv: Vec<String>,
+    /// Between two checks.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Failures in a row after which the container is started anew; 0 for never.
+    pub retries: u32,
+    /// Successes in a row that are enough.
+    pub successes: u32,
 }
 
 impl Health {
@@ -213,7 +308,35 @@ impl Health {
     /// The check that is made; none where there is none, it is switched off, or it is of a kind that nobody knows.
     pub fn plan(&self) -> Option<Plan> {
         let check = self.check.as_ref()?;
-        let (kind, words) = check.test.split_first()?;
+        let time = |nanoseconds: i64, usual: Duration| match u64::try_from(nanoseconds) {
+            Ok(nanoseconds @ 1..) => Duration::from_nanos(nanoseconds),
+            _ => usual,
+        };
+        Some(Plan {
+            argv: self.argv(&check.test)?,
+            interval: time(check.interval, INTERVAL).max(PAUSE),
+            timeout: time(check.timeout, TIMEOUT),
+            start_period: time(check.start_period, Duration::ZERO),
+            start_interval: time(check.start_interval, START_INTERVAL).max(PAUSE),
+            retries: u32::try_from(check.retries).ok().filter(|retries| *retries > 0).unwrap_or(RETRIES),
+            on_failure: self.on_failure,
+            startup: self.startup.as_ref().and_then(|startup| {
+                Some(StartupPlan {
+                    argv: self.argv(&startup.test)?,
+                    interval: time(startup.interval, INTERVAL).max(PAUSE),
+                    timeout: time(startup.timeout, TIMEOUT),
+                    retries: startup.retries,
+                    successes: startup.successes.max(1),
+                })
+            }),
+            kept: limited(self.log.count, KEPT, MOST_KEPT),
+            output: limited(self.log.size, OUTPUT, MOST_OUTPUT),
+        })
+    }
+
+    /// The command of a check; none if it is of a kind that nobody knows.
+    fn argv(&self, test: &[String]) -> Option<Vec<String>> {
+        let (kind, words) = test.split_first()?;
         let argv = match kind.as_str() {
             "CMD" => words.to_vec(),
             "CMD-SHELL" => {
@@ -223,19 +346,16 @@ impl Health {
             }
             _ => return None,
         };
-        let time = |nanoseconds: i64, usual: Duration| match u64::try_from(nanoseconds) {
-            Ok(nanoseconds @ 1..) => Duration::from_nanos(nanoseconds),
-            _ => usual,
-        };
-        Some(Plan {
-            argv: Some(argv).filter(|argv| !argv.is_empty())?,
-            interval: time(check.interval, INTERVAL).max(PAUSE),
-            timeout: time(check.timeout, TIMEOUT),
-            start_period: time(check.start_period, Duration::ZERO),
-            start_interval: time(check.start_interval, START_INTERVAL).max(PAUSE),
-            retries: u32::try_from(check.retries).ok().filter(|retries| *retries > 0).unwrap_or(RETRIES),
-            on_failure: self.on_failure,
-        })
+        Some(argv).filter(|argv| !argv.is_empty())
+    }
+}
+
+/// A number that was asked for, within its limit.
+fn limited(asked: Option<u32>, usual: u32, most: u32) -> usize {
+    match asked {
+        None => usual as usize,
+        Some(0) => most as usize,
+        Some(asked) => asked.min(most) as usize,
     }
 }
 
@@ -270,7 +390,7 @@ pub struct HealthState {
     pub status: HealthStatus,
     /// How many have failed since one succeeded.
     pub failing_streak: u32,
-    /// The last [`KEPT`], oldest first.
+    /// The last ones, oldest first.
     pub log: Vec<Probe>,
 }
 
@@ -284,7 +404,7 @@ pub struct Probe {
     pub end: Timestamp,
     /// As a shell sees it; -1 when it could not be made or took too long.
     pub exit_code: i32,
-    /// The first [`OUTPUT`] bytes of what it printed, or why there is none.
+    /// The beginning of what it printed, or why there is none.
     pub output: String,
 }
 
@@ -309,10 +429,15 @@ impl HealthState {
                 }
             }
         }
-        let excess = (self.log.len() + 1).saturating_sub(KEPT);
+        self.keep(plan, probe);
+        before != HealthStatus::Unhealthy && self.status == HealthStatus::Unhealthy
+    }
+
+    /// Keeps what a check has found, which says nothing of the container's health yet.
+    pub fn keep(&mut self, plan: &Plan, probe: Probe) {
+        let excess = (self.log.len() + 1).saturating_sub(plan.kept);
         self.log.drain(..excess);
         self.log.push(probe);
-        before != HealthStatus::Unhealthy && self.status == HealthStatus::Unhealthy
     }
 
     /// How long to wait for the next check, so long after the container's start.
@@ -369,7 +494,7 @@ mod tests {
         assert_eq!(argv(None, Some(check(&["FROB", "a"]))), None);
         let asked = HealthCheck { interval: 5_000_000_000, retries: 9, ..HealthCheck::default() };
         let of_image = HealthCheck { interval: 1, timeout: 7_000_000, ..check(&["CMD", "a"]) };
-        let request = HealthRequest { check: Some(asked), on_failure: OnFailure::Kill };
+        let request = HealthRequest { check: Some(asked), on_failure: OnFailure::Kill, ..HealthRequest::default() };
         let plan = request.resolve(&image(Some(of_image))).unwrap().plan().unwrap();
         let expected = Plan {
             argv: vec!["a".into()],
@@ -379,6 +504,9 @@ mod tests {
             start_interval: START_INTERVAL,
             retries: 9,
             on_failure: OnFailure::Kill,
+            startup: None,
+            kept: 5,
+            output: 4096,
         };
         assert_eq!(plan, expected);
     }
@@ -392,7 +520,7 @@ mod tests {
         ] {
             assert!(HealthRequest::default().resolve(&image(Some(bad.clone()))).is_err(), "{bad:?}");
         }
-        let action = HealthRequest { check: None, on_failure: OnFailure::Stop };
+        let action = HealthRequest { on_failure: OnFailure::Stop, ..HealthRequest::default() };
         assert!(action.resolve(&image(None)).unwrap_err().message().contains("needs a health check"));
         assert_eq!(nanoseconds("1m30s", "interval").unwrap(), 90_000_000_000);
         assert_eq!(nanoseconds("0", "interval").unwrap(), 0);
@@ -400,6 +528,23 @@ mod tests {
             assert!(nanoseconds(bad, "interval").unwrap_err().message().contains("--health-interval"), "{bad}");
         }
         assert!(OnFailure::parse("panic").is_err());
+    }
+
+    #[test]
+    fn a_startup_check_goes_before_another() {
+        let startup = Startup { test: test("up"), retries: 2, ..Startup::default() };
+        let log = HealthLog { count: Some(2), size: Some(0), ..HealthLog::default() };
+        let request = HealthRequest { startup: Some(startup), log, ..HealthRequest::default() };
+        assert!(request.resolve(&image(None)).unwrap_err().message().contains("needs a health check"));
+        let plan = request.resolve(&image(Some(check(&["CMD", "a"])))).unwrap().plan().unwrap();
+        let expected = StartupPlan {
+            argv: ["/bin/sh", "-c", "up"].map(String::from).to_vec(),
+            interval: INTERVAL,
+            timeout: TIMEOUT,
+            retries: 2,
+            successes: 1,
+        };
+        assert_eq!((plan.startup, plan.kept, plan.output), (Some(expected), 2, MOST_OUTPUT as usize));
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub enum UserNamespaceRequest {
     },
     /// The user is nobody in the container.
     NoMap,
+    /// The user's own where a directory of the user is mounted, for whichever user the container runs as.
+    AutoOwn,
     /// Ids that no other container with this mode has.
     Auto {
         /// How many; by the image's users when none.

@@ -13,6 +13,9 @@ use crate::oci::config::Defaults;
 /// How the program calls itself when it is `--init`, pid 1 of a container; followed by `--`, the program and its arguments.
 pub const INIT_ROLE: &str = "coracle-init";
 
+/// Before the `--`: the init tells the program its number in `LISTEN_PID` (sd_listen_fds(3)).
+pub const INIT_LISTENS: &str = "--listen-pid";
+
 /// docker's default of `--stop-timeout`, in seconds.
 const STOP_TIMEOUT: u32 = 10;
 
@@ -40,6 +43,81 @@ pub struct Lifecycle<S = StopSignal> {
     /// What follows when it ends by itself.
     #[serde(skip_serializing_if = "RestartPolicy::is_no")]
     pub restart: RestartPolicy,
+    /// Seconds after which a run is ended with SIGKILL; 0 for no limit (`--timeout`).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub timeout: u32,
+    /// The side that tells a service manager that it is ready.
+    #[serde(skip_serializing_if = "SdNotify::is_default")]
+    pub sdnotify: SdNotify,
+    /// Files that other programs read.
+    #[serde(skip_serializing_if = "PidFiles::is_default")]
+    pub files: PidFiles,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// `--sdnotify`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SdNotify {
+    /// The container's program.
+    #[default]
+    Container,
+    /// The supervisor, as soon as the program runs.
+    Conmon,
+    /// The supervisor, when the container is healthy.
+    Healthy,
+    /// Nobody.
+    Ignore,
+}
+
+impl SdNotify {
+    const ALL: [Self; 4] = [Self::Container, Self::Conmon, Self::Healthy, Self::Ignore];
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Conmon => "conmon",
+            Self::Healthy => "healthy",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// Reads the option's value.
+    pub fn parse(given: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == given).ok_or_else(|| {
+            Error::usage(format!("invalid argument `{}` for `--sdnotify`", text::clean(given)))
+                .hint("it is container, conmon, healthy or ignore")
+        })
+    }
+}
+
+/// Files in which other programs find a container's ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PidFiles {
+    /// `--cidfile`, which goes with the container; not kept for docker's command line, where it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cid: Option<PathBuf>,
+    /// `--pidfile`: the number of pid 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<PathBuf>,
+    /// `--conmon-pidfile`: the number of the supervisor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<PathBuf>,
+}
+
+impl PidFiles {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Which values of a [`Lifecycle`] are not the defaults of this program.
@@ -83,6 +161,9 @@ impl<S: Default> Default for Lifecycle<S> {
             stop_timeout: STOP_TIMEOUT,
             chosen: Chosen::default(),
             restart,
+            timeout: 0,
+            sdnotify: SdNotify::default(),
+            files: PidFiles::default(),
         }
     }
 }
@@ -103,9 +184,22 @@ impl LifecycleRequest {
         };
         let of_image = image.stop_signal.as_deref().is_some_and(|name| !name.is_empty());
         let chosen = Chosen { stop_signal: self.stop_signal.is_some() || of_image || !systemd.is_off(), ..self.chosen };
-        let Self { remove, init, stop_timeout, restart, .. } = *self;
+        let Self { remove, init, stop_timeout, restart, timeout, sdnotify, .. } = *self;
         let init_path = self.init_path.clone().filter(|_| init);
-        Ok(Lifecycle { remove, init, init_path, systemd, stop_signal, stop_timeout, chosen, restart })
+        let files = self.files.clone();
+        Ok(Lifecycle {
+            remove,
+            init,
+            init_path,
+            systemd,
+            stop_signal,
+            stop_timeout,
+            chosen,
+            restart,
+            timeout,
+            sdnotify,
+            files,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a container printed, as its log keeps it and commands show it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,9 @@ pub struct Entry {
     /// The output, as the container wrote it (but for invalid UTF-8): usually a line with its newline.
     #[serde(rename = "log")]
     pub text: String,
+    /// The tag, labels and variables that the log driver was told to add.
+    #[serde(rename = "attrs", default)]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// Which entries to read.

@@ -11,7 +11,7 @@
 //! Devices: [`cdi`] what the files of a vendor say, [`hooks`] programs that are run around a container.
 //!
 //! Other values: [`events`] what has happened, [`capabilities`], [`ids`] whose ids a container has, [`idmap`] maps of ids, [`network`] networks, members
-//! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`secret`] secrets and the grammar of `--secret`, [`logs`] what a container printed, [`credentials`] who the user is
+//! and ports, [`range`] a part of a network's addresses, [`volume`] volumes, [`secret`] secrets and the grammar of `--secret`, [`logging`] where the output of a container is kept, [`logs`] what it printed, [`credentials`] who the user is
 //! to a registry.
 //!
 //! Grammars: [`mounts`] `-v`, `--mount` and `--tmpfs`, with the [`mount_words`] of their [`mount_options`]; [`ports`] `-p` and `--expose`; [`attachment`] `--network` and what
@@ -38,6 +38,7 @@ pub mod idmap;
 pub mod ids;
 pub mod image;
 pub mod lifecycle;
+pub mod logging;
 pub mod logs;
 pub mod mount_options;
 pub mod mount_words;

@@ -23,6 +23,7 @@ pub fn parse(mode: Option<&str>, uids: &[String], gids: &[String]) -> Result<Use
         "" if options.is_empty() => Ok(UserNamespaceRequest::Usual),
         "host" | "private" if options.is_empty() => Ok(UserNamespaceRequest::Host),
         "nomap" if options.is_empty() => Ok(UserNamespaceRequest::NoMap),
+        "auto-own" if options.is_empty() => Ok(UserNamespaceRequest::AutoOwn),
         "keep-id" => keep_id(options),
         "auto" => auto(options),
         "container" if !options.is_empty() => Ok(UserNamespaceRequest::Container(options.into())),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::ids::parse_id;
 use crate::base::id::Name;
 use crate::base::{Error, Result, text, time};
 
@@ -57,6 +58,8 @@ pub struct Directory {
     pub read_only: bool,
     /// coracle made it, and may fill it and give it to a container's users. False for a directory of the host.
     pub ours: bool,
+    /// The user and group in a container that it belongs to from the beginning.
+    pub owner: Option<(u32, u32)>,
 }
 
 /// A volume that is made now, with neither labels nor options.
@@ -72,10 +75,39 @@ pub fn new(name: Name, anonymous: bool) -> Volume {
     }
 }
 
+/// podman's `o=uid=N,gid=N`, without a device: who the volume belongs to in a container.
+pub fn owner(options: &BTreeMap<String, String>) -> Result<Option<(u32, u32)>> {
+    let flags = options.get("o").map_or("", String::as_str);
+    let is_owner = |flag: &&str| flag.starts_with("uid=") || flag.starts_with("gid=");
+    let (owners, others): (Vec<&str>, Vec<&str>) =
+        flags.split(',').filter(|flag| !flag.is_empty()).partition(|flag| is_owner(flag));
+    if owners.is_empty() {
+        return Ok(None);
+    }
+    if !others.is_empty() || options.keys().any(|key| key != "o") {
+        return Err(Error::unsupported(format!(
+            "`{}` of a volume goes with no other options",
+            text::clean(&owners.join(","))
+        ))
+        .hint("they are for volumes of coracle's own: a directory of the host belongs to whom it belongs"));
+    }
+    let mut owner = (0, 0);
+    for flag in owners {
+        let (key, value) = flag.split_once('=').unwrap_or((flag, ""));
+        let id = parse_id(value)?
+            .ok_or_else(|| Error::usage(format!("invalid option `{}`: not an id", text::clean(flag))))?;
+        if key == "uid" { owner.0 = id } else { owner.1 = id }
+    }
+    Ok(Some(owner))
+}
+
 /// Reads the options of the local driver: `type=none`, `o=bind[,ro|rw]` and `device=DIRECTORY` together name a directory of
 /// the host; podman's `o=noquota` and the like are refused. Other file systems take a mount that an unprivileged user may not
 /// make, or one that would end with each container.
 pub fn device(options: &BTreeMap<String, String>) -> Result<Option<Device>> {
+    if owner(options)?.is_some() {
+        return Ok(None);
+    }
     let known = ["type", "o", "device"];
     if let Some(other) = options.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(Error::usage(format!("invalid option: `{}`", text::clean(other)))
@@ -132,6 +164,8 @@ mod tests {
     #[test]
     fn the_local_drivers_options() {
         assert_eq!(of(&[]).unwrap(), None);
+        let owned = [("o".to_owned(), "gid=4,uid=3".to_owned())].into();
+        assert_eq!((device(&owned).unwrap(), owner(&owned).unwrap()), (None, Some((3, 4))));
         let srv = |read_only| Some(Device { path: "/srv".into(), read_only });
         assert_eq!(of(&[("type", "none"), ("o", "bind"), ("device", "/srv")]).unwrap(), srv(false));
         assert_eq!(of(&[("o", "ro,bind"), ("device", "/srv")]).unwrap(), srv(true));
@@ -141,6 +175,8 @@ mod tests {
             (&[("type", "nfs"), ("o", "addr=10.0.0.1"), ("device", ":/x")], "nfs"),
             (&[("size", "1g")], "size"),
             (&[("o", "bind,uid=3"), ("device", "/srv")], "uid=3"),
+            (&[("o", "uid=x")], "not an id"),
+            (&[("o", "uid=3,size=1m")], "no other options"),
             (&[("o", "bind")], "device"),
             (&[("o", "bind"), ("device", "srv")], "absolute"),
             (&[("type", "none"), ("device", "/srv")], "o=bind"),

@@ -137,6 +137,7 @@ impl From<Format1> for ContainerConfig {
             health: Health::default(),
             resources: Default::default(),
             cgroups: Default::default(),
+            logging: Default::default(),
             secrets: Vec::new(),
             pod: None,
         }

@@ -340,6 +340,9 @@ impl Containers {
     pub fn remove(&self, guard: ContainerGuard, durability: Durability) -> Result<()> {
         failpoint::here("container.remove.locked")?;
         let config = self.config(&guard.id).ok();
+        if let Some(file) = config.as_ref().and_then(|config| config.lifecycle.files.cid.as_ref()) {
+            remove_id_file(file, &guard.id);
+        }
         let names = match config.as_ref().map(|config| &config.name) {
             Some(name) if self.named(name)?.as_ref() == Some(&guard.id) => vec![(name.clone(), guard.id.clone())],
             _ => self.names()?,
@@ -502,6 +505,13 @@ pub fn durability(config: &ContainerConfig) -> Durability {
     match config.lifecycle.remove {
         true => Durability::Volatile,
         false => Durability::Durable,
+    }
+}
+
+/// Removes the file that a container's id was written to, unless it has become somebody else's.
+fn remove_id_file(path: &Path, id: &ContainerId) {
+    if fs::read(path).is_ok_and(|content| content == id.as_str().as_bytes()) {
+        let _ = fs::remove_file(path);
     }
 }
 

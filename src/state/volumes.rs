@@ -31,7 +31,7 @@ use crate::base::publish::{self, Durability, Staging};
 use crate::base::{ContainerId, Error, Paths, Result, ResultExt, failpoint, paths, text};
 use crate::spec::events::{Action, Event, Subject};
 use crate::spec::storage::MountSource;
-use crate::spec::volume::{DRIVER, Directory, FORMAT, Volume};
+use crate::spec::volume::{self, DRIVER, Directory, FORMAT, Volume};
 
 /// The record of a volume.
 const RECORD: &str = "volume.json";
@@ -124,8 +124,16 @@ impl Volumes {
     /// Where the files of a volume are, or will be.
     pub fn place(&self, volume: &Volume) -> Directory {
         match &volume.device {
-            Some(device) => Directory { path: device.path.clone(), read_only: device.read_only, ours: false },
-            None => Directory { path: self.directory(&volume.name).join(DATA), read_only: false, ours: true },
+            Some(device) => {
+                Directory { path: device.path.clone(), read_only: device.read_only, ours: false, owner: None }
+            }
+            None => Directory {
+                path: self.directory(&volume.name).join(DATA),
+                read_only: false,
+                ours: true,
+                // It was readable when the volume was made.
+                owner: volume::owner(&volume.options).unwrap_or_default(),
+            },
         }
     }
 

@@ -13,14 +13,13 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::protocol::{self, CHUNK, Reply};
 use crate::base::error::WireError;
 use crate::base::poll::{PollFd, PollFlags};
 use crate::base::{Error, Result, ResultExt, poll, time, trace};
-use crate::logs::Writer;
+use crate::logs::{Place, Writer};
 use crate::spec::logs::Stream;
 
 /// The most output that waits for a client that did not start the container, but for the last chunk.
@@ -208,19 +207,26 @@ pub(super) struct Attached {
 
 /// The log, made when there is something to write: many containers print nothing.
 struct Log {
-    path: PathBuf,
+    place: Place,
     writer: Option<Writer>,
+    /// Opening or writing has failed, and the clients were told.
+    told: bool,
 }
 
 impl Log {
-    /// A full disk must not stop the container; what cannot be logged is still shown.
-    fn append(&mut self, stream: Stream, bytes: &[u8]) {
-        if self.writer.is_none() {
-            self.writer = Writer::open(&self.path).ok();
-        }
-        if let Some(writer) = &mut self.writer {
-            let _ = writer.append(stream, bytes, time::now());
-        }
+    /// A full disk must not stop the container; what cannot be logged is still shown. Returns why it cannot, once.
+    fn append(&mut self, stream: Stream, bytes: &[u8]) -> Option<Error> {
+        let appended = match &mut self.writer {
+            Some(writer) => writer.append(stream, bytes, time::now()),
+            None => Writer::open(&self.place).and_then(|mut writer| {
+                let appended = writer.append(stream, bytes, time::now());
+                self.writer = Some(writer);
+                appended
+            }),
+        };
+        let first = appended.is_err() && !self.told;
+        self.told = appended.is_err();
+        appended.err().filter(|_| first)
     }
 
     fn finish(&mut self, stream: Stream) {
@@ -232,8 +238,8 @@ impl Log {
 
 impl Attached {
     /// Without streams yet.
-    pub(super) fn new(log: PathBuf) -> Self {
-        let log = Log { path: log, writer: None };
+    pub(super) fn new(log: Place) -> Self {
+        let log = Log { place: log, writer: None, told: false };
         let (outputs, clients) = (Vec::new(), Vec::new());
         Self { outputs, stdin: None, terminal: None, log, clients, buffer: vec![0; CHUNK] }
     }
@@ -333,8 +339,11 @@ impl Attached {
                 0
             }
             Ok(length) => {
-                self.log.append(stream, &self.buffer[..length]);
+                let lost = self.log.append(stream, &self.buffer[..length]);
                 self.give(stream == Stream::Stderr, length);
+                if let Some(error) = lost {
+                    self.announce(&format!("coracle: output is not in the log: {}\n", error.chain()));
+                }
                 length
             }
         }
@@ -353,7 +362,7 @@ impl Attached {
     /// A message of the supervisor among the errors of the container: in the log and to every attached client.
     pub(super) fn announce(&mut self, text: &str) {
         self.log.finish(Stream::Stderr);
-        self.log.append(Stream::Stderr, text.as_bytes());
+        let _ = self.log.append(Stream::Stderr, text.as_bytes());
         let length = text.len().min(self.buffer.len());
         self.buffer[..length].copy_from_slice(&text.as_bytes()[..length]);
         self.give(true, length);
@@ -466,6 +475,7 @@ impl Attached {
 mod tests {
     use super::*;
     use crate::base::publish::Staging;
+    use crate::logs::FilePlace;
     use crate::supervise::control_pair;
 
     /// What the container writes to, and the end of a client that attached.
@@ -478,7 +488,7 @@ mod tests {
     fn rig() -> Rig {
         let scratch = Staging::new(&std::env::temp_dir()).unwrap();
         let (read, output) = rustix::pipe::pipe().unwrap();
-        let mut attached = Attached::new(scratch.path().join("log"));
+        let mut attached = Attached::new(Place::File(FilePlace::plain(&scratch.path().join("log"))));
         let outputs = vec![Output::new(read, Stream::Stdout)];
         attached.begin(Streams { outputs, stdin: None, terminal: None });
         Rig { attached, output, _scratch: scratch }

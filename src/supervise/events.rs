@@ -45,7 +45,8 @@ impl Supervisor {
 
     /// What is told when the container is off its networks and uses no volumes any more.
     pub(super) fn release_events(&self) -> Vec<Event> {
-        let stop = self.state.stopping.then(|| self.event(Action::Stop));
+        // docker: what is removed by force was killed and not stopped.
+        let stop = self.was_stopped.then(|| self.event(Action::Stop));
         let networks = self.network_events(Action::Disconnect);
         networks.into_iter().chain(volumes(&self.config, Action::Unmount)).chain(stop).collect()
     }

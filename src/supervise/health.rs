@@ -16,7 +16,7 @@ use crate::base::poll::{PollFd, PollFlags};
 use crate::base::process::{self, exit_code};
 use crate::base::streams::{null, pipe};
 use crate::base::{Error, Result, ResultExt, time};
-use crate::spec::health::{HealthState, OUTPUT, Plan, Probe};
+use crate::spec::health::{HealthState, OnFailure, Plan, Probe, StartupPlan};
 use crate::sys::process::Cloned;
 
 /// Bytes that are read before the supervisor does something else.
@@ -30,11 +30,24 @@ const NONE: i32 = -1;
 pub(super) struct Monitor {
     plan: Plan,
     state: HealthState,
+    /// As long as the container has not started: what its startup check has found in a row.
+    starting: Option<Starting>,
+    /// The check that follows the startup check is due.
+    soon: bool,
+    /// The startup check has failed too often.
+    given_up: bool,
     /// When the run began.
     began: Instant,
     checking: Option<Checking>,
     /// Clients that wait for the result of the check that is being made.
     askers: Vec<OwnedFd>,
+}
+
+/// Results of the startup check in a row.
+#[derive(Debug, Default)]
+struct Starting {
+    successes: u32,
+    failures: u32,
 }
 
 /// A check that is being made.
@@ -53,11 +66,9 @@ struct Checking {
 impl Monitor {
     /// For a run that begins now.
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, state: HealthState::default(), began: Instant::now(), checking: None, askers: Vec::new() }
-    }
-
-    pub(super) fn plan(&self) -> &Plan {
-        &self.plan
+        let starting = plan.startup.as_ref().map(|_| Starting::default());
+        let (state, began) = (HealthState::default(), Instant::now());
+        Self { plan, state, starting, soon: false, given_up: false, began, checking: None, askers: Vec::new() }
     }
 
     pub(super) fn state(&self) -> &HealthState {
@@ -70,7 +81,31 @@ impl Monitor {
 
     /// When the next check is to begin, if none is being made.
     pub(super) fn next_at(&self) -> Instant {
-        Instant::now() + self.state.pause(&self.plan, self.began.elapsed())
+        let pause = match self.startup() {
+            Some(startup) => startup.interval,
+            None if self.soon => Duration::ZERO,
+            None => self.state.pause(&self.plan, self.began.elapsed()),
+        };
+        Instant::now() + pause
+    }
+
+    /// The startup check, as long as it is the one that is made.
+    fn startup(&self) -> Option<&StartupPlan> {
+        self.plan.startup.as_ref().filter(|_| self.starting.is_some())
+    }
+
+    /// The command of the next check.
+    pub(super) fn argv(&self) -> Vec<String> {
+        self.startup().map_or(&self.plan.argv, |startup| &startup.argv).clone()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.startup().map_or(self.plan.timeout, |startup| startup.timeout)
+    }
+
+    /// What follows from the last result, should it be a bad one.
+    pub(super) fn action(&self) -> OnFailure {
+        if self.given_up { OnFailure::Restart } else { self.plan.on_failure }
     }
 
     /// `client` hears the result of the check that is being made.
@@ -87,9 +122,9 @@ impl Monitor {
         let errors = theirs.try_clone().context(|| "cannot share a pipe")?;
         let (start, began) = (time::now(), Instant::now());
         let process = enter([null, theirs, errors])?;
-        let printed = Printed::default();
+        let printed = Printed::new(self.plan.output);
         self.checking = Some(Checking { process, output: Some(output), printed, start, began, late: false });
-        Ok(began + self.plan.timeout)
+        Ok(began + self.timeout())
     }
 
     /// What is to be watched: when any of it is ready, [`Monitor::tend`] wants to be called.
@@ -122,7 +157,7 @@ impl Monitor {
         let printed = checking.printed.text();
         let (exit_code, output) = match checking.late {
             false => (code, printed),
-            true => (NONE, too_late(self.plan.timeout, &printed)),
+            true => (NONE, too_late(self.timeout(), &printed)),
         };
         let after = checking.began.saturating_duration_since(self.began);
         Some(self.take(Probe { start: checking.start, end: time::now(), exit_code, output }, after))
@@ -130,7 +165,7 @@ impl Monitor {
 
     /// The check could not be made. Whether the container has just become unhealthy.
     pub(super) fn fail(&mut self, error: &Error) -> bool {
-        let mut printed = Printed::default();
+        let mut printed = Printed::new(self.plan.output);
         printed.add(error.chain().as_bytes());
         let now = time::now();
         let probe = Probe { start: now, end: now, exit_code: NONE, output: printed.text() };
@@ -138,7 +173,21 @@ impl Monitor {
     }
 
     fn take(&mut self, probe: Probe, after: Duration) -> bool {
-        self.state.take(&self.plan, probe, after)
+        self.soon = false;
+        let (Some(startup), Some(starting)) = (&self.plan.startup, &mut self.starting) else {
+            return self.state.take(&self.plan, probe, after);
+        };
+        match probe.exit_code {
+            0 => (starting.successes, starting.failures) = (starting.successes + 1, 0),
+            _ => (starting.successes, starting.failures) = (0, starting.failures.saturating_add(1)),
+        }
+        let started = starting.successes >= startup.successes;
+        self.given_up = startup.retries > 0 && starting.failures >= startup.retries;
+        if started {
+            (self.starting, self.soon) = (None, true);
+        }
+        self.state.keep(&self.plan, probe);
+        self.given_up
     }
 
     /// Tells those who wait for the check what it has found: once that is on record, so that they find it there.
@@ -194,15 +243,20 @@ fn too_late(timeout: Duration, printed: &str) -> String {
 }
 
 /// The beginning of what a check prints.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Printed {
+    limit: usize,
     bytes: Vec<u8>,
     more: bool,
 }
 
 impl Printed {
+    fn new(limit: usize) -> Self {
+        Self { limit, bytes: Vec::new(), more: false }
+    }
+
     fn add(&mut self, bytes: &[u8]) {
-        let room = OUTPUT - self.bytes.len();
+        let room = self.limit - self.bytes.len();
         self.more |= bytes.len() > room;
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
@@ -218,9 +272,11 @@ impl Printed {
 mod tests {
     use super::*;
 
+    const OUTPUT: usize = 4096;
+
     #[test]
     fn of_what_is_printed_the_beginning_is_kept() {
-        let mut printed = Printed::default();
+        let mut printed = Printed::new(OUTPUT);
         printed.add(b"one ");
         printed.add(b"two\xff");
         assert_eq!(printed.text(), "one two\u{fffd}");
@@ -228,9 +284,39 @@ mod tests {
             printed.add(&[b'x'; 100]);
         }
         assert_eq!((printed.bytes.len(), printed.text().len()), (OUTPUT, OUTPUT + 2 + 3));
-        let mut exact = Printed::default();
+        let mut exact = Printed::new(OUTPUT);
         exact.add(&[b'x'; OUTPUT]);
         assert_eq!(exact.text().len(), OUTPUT);
+    }
+
+    #[test]
+    fn the_startup_check_gives_way_or_up() {
+        let startup = StartupPlan {
+            argv: vec!["up".into()],
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(2),
+            retries: 2,
+            successes: 2,
+        };
+        let check = crate::oci::config::HealthCheck { test: vec!["CMD".into(), "well".into()], ..Default::default() };
+        let health = crate::spec::health::Health { check: Some(check), ..Default::default() };
+        let plan = || Plan { startup: Some(startup.clone()), ..health.plan().unwrap() };
+        let probe = |exit_code| Probe { start: time::now(), end: time::now(), exit_code, output: String::new() };
+        let mut monitor = Monitor::new(plan());
+        let mut take = |code| {
+            let acts = monitor.take(probe(code), Duration::ZERO);
+            (acts, monitor.argv().concat(), monitor.state.status.word(), monitor.state.failing_streak)
+        };
+        assert_eq!(take(1), (false, "up".into(), "starting", 0));
+        assert_eq!(take(0), (false, "up".into(), "starting", 0));
+        assert_eq!(take(1), (false, "up".into(), "starting", 0));
+        assert_eq!(take(0), (false, "up".into(), "starting", 0));
+        assert_eq!(take(0), (false, "well".into(), "starting", 0));
+        assert!(monitor.next_at() <= Instant::now(), "the other one comes at once");
+        assert!(!monitor.take(probe(0), Duration::ZERO) && monitor.state.status.word() == "healthy");
+        let mut monitor = Monitor::new(plan());
+        assert!(!monitor.take(probe(1), Duration::ZERO) && monitor.take(probe(-1), Duration::ZERO));
+        assert_eq!((monitor.action(), monitor.state.log.len()), (OnFailure::Restart, 2));
     }
 
     #[test]

@@ -9,9 +9,11 @@ use rustix::process::WaitIdOptions;
 use super::added::Added;
 use super::attached::{Attached, Client};
 use super::backoff::Backoff;
+use super::handed::Handed;
 use super::health::Monitor;
 use super::limited::Limits;
 use super::network::Networked;
+use super::notify::Notifier;
 use super::protocol::{Launch, MAX_MESSAGE, PROTOCOL, Reply};
 use super::sockets::peer_of;
 use super::start::{self, Started};
@@ -21,6 +23,7 @@ use crate::base::members::Members;
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
 use crate::base::publish::{self, Durability};
 use crate::base::{Error, Paths, Result, failpoint, lock, time, trace};
+use crate::logs::Place;
 use crate::runtime::hooks::Hooks;
 use crate::spec::events::{Action, Event};
 use crate::spec::settings::Settings;
@@ -40,6 +43,9 @@ const LAST_BREATH: Duration = Duration::from_secs(10);
 /// The exit code of a container that could not be started again after a run that went well: docker's.
 const NOT_STARTED: i32 = 128;
 
+/// The exit code of a run that was ended because its time was over, and of one whose code nobody knows: podman's.
+const EXPIRED: i32 = 255;
+
 /// A container's supervisor.
 pub(super) struct Supervisor {
     pub(super) paths: Paths,
@@ -52,6 +58,10 @@ pub(super) struct Supervisor {
     pub(super) state: RunState,
     /// None between two runs.
     pub(super) run: Option<Run>,
+    /// What the command has handed over.
+    handed: Handed,
+    /// The service manager that wants to know of it, if there is one.
+    pub(super) notifier: Option<Notifier>,
     /// Its networks, if it has any.
     pub(super) network: Option<Networked>,
     /// Its control group.
@@ -61,6 +71,8 @@ pub(super) struct Supervisor {
     pub(super) timers: Timers,
     pub(super) ending: Ending,
     backoff: Backoff,
+    /// Somebody wanted it to end, and did not just kill it (`rm -f`).
+    pub(super) was_stopped: bool,
     /// Room for the record of the end; none for a `--rm` container, which leaves none.
     reserve: Option<publish::Reserve>,
     pub(super) terminations: OwnedFd,
@@ -83,6 +95,8 @@ pub(super) struct Run {
     pub(super) added: Vec<Added>,
     /// Its health check, if it has one.
     pub(super) monitor: Option<Monitor>,
+    /// It was ended because its time was over.
+    expired: bool,
     began: Instant,
     /// What is run around it.
     hooks: Option<Hooks>,
@@ -134,26 +148,37 @@ impl Run {
             namespaces,
             added: Vec::new(),
             monitor,
+            expired: false,
             began: Instant::now(),
             hooks,
         }
     }
 }
 
+/// The error of a container whose lock somebody else has.
+fn busy(paths: &Paths, config: &ContainerConfig) -> Error {
+    let error = Error::conflict(format!("container `{}` is running, or being changed by another command", config.name));
+    match lock::holder(&paths.container(&config.id)) {
+        Some(holder) => error.hint(format!("it is held by {holder}")),
+        None => error,
+    }
+}
+
+/// Where the output is kept, and the service manager that wants to know of the container.
+fn told(paths: &Paths, launch: &Launch, config: &ContainerConfig) -> Result<(Place, Option<Notifier>)> {
+    let directory = paths.container(&config.id);
+    let log = Place::of(config, &directory);
+    log.check(&directory)?;
+    Ok((log, Notifier::new(&launch.handover, config.lifecycle.sdnotify, &directory)?))
+}
+
 impl Supervisor {
     /// Starts the container and records that it runs. On failure nothing of it is left running, and a `--rm` container
     /// is gone.
-    pub(super) fn start(paths: &Paths, launch: Launch) -> Result<Self> {
+    pub(super) fn start(paths: &Paths, launch: Launch, handed: Handed) -> Result<Self> {
         let containers = Containers::new(paths);
         let config = containers.config(&launch.id)?;
-        let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| {
-            let error =
-                Error::conflict(format!("container `{}` is running, or being changed by another command", config.name));
-            match lock::holder(&paths.container(&launch.id)) {
-                Some(holder) => error.hint(format!("it is held by {holder}")),
-                None => error,
-            }
-        })?;
+        let guard = take_lock(&containers, &launch.id)?.ok_or_else(|| busy(paths, &config))?;
         failpoint::here("supervisor.locked")?;
         Mounts::new(paths).refuse(&launch.id)?;
         // Under the lock nobody changes them.
@@ -175,29 +200,38 @@ impl Supervisor {
             let listener = start::listen_at(&paths.container_socket(&config.id))?;
             failpoint::here("supervisor.listening")?;
             let terminations = start::termination_signals()?;
-            let around = start::Around { network: &mut network, limits: &mut limits };
+            let (log, notifier) = told(paths, &launch, &config)?;
+            let around = start::Around {
+                network: &mut network,
+                limits: &mut limits,
+                handed: &handed,
+                notifier: notifier.as_ref(),
+            };
             let started = start::start(paths, &launch, &config, around, first)?;
-            Ok((network, limits, listener, terminations, started))
+            Ok((network, limits, listener, terminations, log, notifier, started))
         };
         match begun() {
-            Ok((network, limits, listener, terminations, started)) => {
+            Ok((network, limits, listener, terminations, log, notifier, started)) => {
                 let begun = RunState::begun(this_process()?);
                 let state = RunState { limits: limits.in_force(), protocol: PROTOCOL, ..begun };
                 let mut supervisor = Self {
                     paths: paths.clone(),
-                    attached: Attached::new(paths.container(&config.id).join("log")),
+                    attached: Attached::new(log),
                     launch,
                     config,
                     settings,
                     guard,
                     state,
                     run: None,
+                    handed,
+                    notifier,
                     network,
                     limits,
                     listener,
                     timers: Timers::default(),
                     ending: Ending::Policy,
                     backoff: Backoff::default(),
+                    was_stopped: false,
                     reserve,
                     terminations,
                     buffer: vec![0; MAX_MESSAGE],
@@ -232,7 +266,7 @@ impl Supervisor {
     }
 
     /// From the beginning of the first run to the end of the last.
-    pub(super) fn live(mut self) -> Result<()> {
+    pub(super) fn live(mut self) -> Result<i32> {
         loop {
             while self.turn() {}
             let Some(over) = self.end_run() else { return self.finish(NOT_STARTED, String::new(), None) };
@@ -260,7 +294,12 @@ impl Supervisor {
     /// Another run.
     fn begin_again(&mut self) -> Result<()> {
         self.state.restarts = self.state.restarts.saturating_add(1);
-        let around = start::Around { network: &mut self.network, limits: &mut self.limits };
+        let around = start::Around {
+            network: &mut self.network,
+            limits: &mut self.limits,
+            handed: &self.handed,
+            notifier: self.notifier.as_ref(),
+        };
         let started = start::start(&self.paths, &self.launch, &self.config, around, false)?;
         self.begin_run(started)
     }
@@ -281,7 +320,12 @@ impl Supervisor {
             self.timers.set(Timer::Check, monitor.next_at());
         }
         self.run = Some(run);
+        if self.config.lifecycle.timeout > 0 {
+            let limit = Duration::from_secs(self.config.lifecycle.timeout.into());
+            self.timers.set(Timer::Expire, Instant::now() + limit);
+        }
         Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile)?;
+        self.write_pid_files();
         failpoint::pass("supervisor.recorded");
         Sessions::new(&self.paths).forget_all(&self.config.id);
         if self.state.restarts == 0 && self.launch.attach {
@@ -291,13 +335,41 @@ impl Supervisor {
         if let Some(network) = &mut self.network {
             network.recorded();
         }
+        if let Some(notifier) = &mut self.notifier {
+            notifier.begun();
+        }
         Ok(())
+    }
+
+    /// `--pidfile` and `--conmon-pidfile`. A file that cannot be written stops no container.
+    fn write_pid_files(&mut self) {
+        let files = &self.config.lifecycle.files;
+        let init = self.run.as_ref().map_or(0, |run| run.init.pid);
+        let numbers = [(&files.pid, init), (&files.supervisor, std::process::id() as i32)];
+        let errors: Vec<Error> = numbers
+            .into_iter()
+            .filter_map(|(path, number)| {
+                publish::file(path.as_ref()?, number.to_string().as_bytes(), Durability::Volatile).err()
+            })
+            .collect();
+        errors.iter().for_each(|error| self.attached.announce(&format!("coracle: {}\n", error.chain())));
+    }
+
+    /// `--timeout`: the time of the run is over.
+    pub(super) fn expire(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.expired = true;
+            self.tell_signal(libc::SIGKILL);
+            self.signal(libc::SIGKILL);
+            self.thaw_to_end();
+        }
     }
 
     /// Pid 1 has ended: takes what is left of the run.
     fn end_run(&mut self) -> Option<Over> {
         let mut run = self.run.take()?;
-        let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(255);
+        let code = exit_code(run.init.pidfd.as_fd(), WaitIdOptions::empty()).unwrap_or(EXPIRED);
+        let code = if run.expired { EXPIRED } else { code };
         let ran = run.began.elapsed();
         if run.members.as_ref().is_some_and(|members| !members.kill(LAST_BREATH)) {
             self.attached.announce("coracle: some of its processes do not end\n");
@@ -309,7 +381,7 @@ impl Supervisor {
         self.accept();
         self.serve_all();
         self.attached.drain();
-        for timer in [Timer::Kill, Timer::Check, Timer::CheckTimeout] {
+        for timer in [Timer::Kill, Timer::Check, Timer::CheckTimeout, Timer::Expire] {
             self.timers.clear(timer);
         }
         self.state.health = run.monitor.take().map(Monitor::finish);
@@ -352,7 +424,7 @@ impl Supervisor {
     }
 
     /// The container has ended for good: record, remove, tell, let go.
-    fn finish(mut self, code: i32, error: String, over: Option<Over>) -> Result<()> {
+    fn finish(mut self, code: i32, error: String, over: Option<Over>) -> Result<i32> {
         // A run that could not be recorded is not one.
         self.signal(libc::SIGKILL);
         drop(self.end_run());
@@ -407,7 +479,8 @@ impl Supervisor {
             let _ = publish::empty_trash(&self.paths.trash());
         }
         self.attached.linger(None, self.terminations.as_fd());
-        recorded
+        let told = self.notifier.is_some();
+        recorded.map(|()| if told { code } else { 0 })
     }
 
     /// Makes the present run, or the one that has ended last, the last one.
@@ -419,6 +492,7 @@ impl Supervisor {
     /// Asks the run to end, and makes sure after `patience` milliseconds; never when that is negative.
     pub(super) fn stop(&mut self, signal: i32, patience: i64) {
         failpoint::pass("supervisor.stop_heard");
+        self.was_stopped |= self.run.is_some() && (signal, patience) != (libc::SIGKILL, 0);
         if self.run.is_some() && !self.state.stopping {
             self.state.stopping = true;
             // The caller that cannot be told, because the disk is full, sees it run to its end.
@@ -430,7 +504,8 @@ impl Supervisor {
         }
         self.signal(signal);
         self.thaw_to_end();
-        if patience >= 0 {
+        // Nothing is stronger than the first one.
+        if patience >= 0 && signal != libc::SIGKILL {
             let at = Instant::now() + Duration::from_millis(patience.unsigned_abs());
             self.timers.set_at_latest(Timer::Kill, at);
         }

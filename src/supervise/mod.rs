@@ -48,6 +48,7 @@ mod emulator;
 mod events;
 mod freeze;
 mod give;
+mod handed;
 mod health;
 mod hooked;
 mod ids;
@@ -55,6 +56,7 @@ mod joined;
 mod life;
 mod limited;
 mod network;
+mod notify;
 mod pause;
 mod pod;
 mod prepare;
@@ -86,6 +88,7 @@ use crate::rootless::outer;
 use crate::state::{ContainerGuard, Containers, Status};
 use crate::sys::process::inherited_fd;
 use attached::Client;
+use handed::Handed;
 use life::Supervisor;
 use protocol::{Launch, MAX_MESSAGE, Reply, Request};
 
@@ -99,22 +102,24 @@ pub fn main(paths: &Paths) -> i32 {
     let outcome = inherited_fd(3).context(|| "the supervisor was started without its socket").and_then(|control| {
         let mut buffer = vec![0; MAX_MESSAGE];
         match protocol::receive_request(control.as_fd(), &mut buffer) {
-            Ok(Some(Request::Launch(launch))) => supervise(paths, control, launch),
-            _ => Ok(()),
+            Ok(Some(Request::Launch(launch, fds))) => supervise(paths, control, launch, fds),
+            _ => Ok(0),
         }
     });
     outer::forget_keeper(paths);
-    i32::from(outcome.is_err())
+    // For a service manager this process is the container.
+    outcome.unwrap_or(1)
 }
 
-fn supervise(paths: &Paths, control: OwnedFd, launch: Launch) -> Result<()> {
+fn supervise(paths: &Paths, control: OwnedFd, launch: Launch, fds: Vec<OwnedFd>) -> Result<i32> {
+    let (control, handed) = Handed::take(control, &launch.handover, fds)?;
     if let Ok(ears) = control.try_clone() {
         lock::tell_waits(Some(Box::new(move |words| {
             let _ = protocol::send_reply(ears.as_fd(), &Reply::Note(words.to_owned()));
         })));
     }
     let (attach, stdin) = (launch.attach, launch.stdin);
-    let started = Supervisor::start(paths, launch);
+    let started = Supervisor::start(paths, launch, handed);
     // From here on nobody hears it, and the client must see when we close the socket.
     lock::tell_waits(None);
     let mut supervisor = match started {

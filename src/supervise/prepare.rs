@@ -96,15 +96,22 @@ pub(super) fn fill_volumes(
         if let MountSource::Volume { name, no_copy: false, .. } = &mount.source
             && !as_it_is
         {
-            let Some(volume) = volumes.get(name).filter(|volume| volume.ours).map(|volume| &volume.path) else {
-                continue;
-            };
+            let Some(directory) = volumes.get(name).filter(|volume| volume.ours) else { continue };
+            let volume = &directory.path;
+            let is_empty = fs::read_dir(volume).at(volume, "cannot list")?.next().is_none();
             if config.namespaces.user.shifts() {
                 populate::own(volume, ids.root(), |uid| ids.uids.to_inside(uid).is_some())
                     .context(|| format!("cannot give the volume `{name}` to the container"))?;
             }
             populate::fill(root, &mount.target, volume)
                 .context(|| format!("cannot fill the volume `{name}` from the image"))?;
+            if let (Some((uid, gid)), true) = (directory.owner, is_empty) {
+                let outside = ids.uids.to_outside(uid).zip(ids.gids.to_outside(gid));
+                let (uid, gid) = outside.ok_or_else(|| {
+                    Error::unsupported(format!("you have no ids for {uid}:{gid}, to whom the volume `{name}` belongs"))
+                })?;
+                std::os::unix::fs::chown(volume, Some(uid), Some(gid)).at(volume, "cannot set the owner of")?;
+            }
         }
     }
     Ok(())

@@ -74,6 +74,26 @@ pub struct Launch {
     /// What its devices of vendors bring with them.
     #[serde(default, skip_serializing_if = "Edits::is_empty")]
     pub edits: Edits,
+    /// What the sender hands over from its own surroundings.
+    #[serde(default)]
+    pub handover: Handover,
+}
+
+/// What the command that starts a container has from a service manager or a shell, for the container's program. Its
+/// descriptors come with the message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Handover {
+    /// The first three descriptors are the program's standard streams (`--log-driver passthrough`).
+    pub streams: bool,
+    /// The numbers under which the program has the others.
+    pub numbers: Vec<i32>,
+    /// Variables for the program, those of sd_listen_fds(3).
+    pub variables: Vec<String>,
+    /// The service manager's socket (sd_notify(3)): a path, or a name in the abstract namespace after an `@`.
+    pub notify: Option<String>,
+    /// The service manager expects a sign of life within that time, in microseconds.
+    pub watchdog: Option<u64>,
 }
 
 /// A process to add to the container.
@@ -120,7 +140,7 @@ pub enum Request {
     /// See [`Hello`]. The answer is [`Reply::Hello`].
     Hello(Hello),
     /// See [`Launch`]; only as the first message on the socket the supervisor was born with.
-    Launch(Launch),
+    Launch(Launch, Vec<OwnedFd>),
     /// See [`Exec`].
     Exec(Exec, Vec<OwnedFd>),
     /// Wants the output from now on; true: its `Stdin` messages count.
@@ -177,7 +197,10 @@ pub fn send_request(socket: BorrowedFd<'_>, request: &Request) -> io::Result<()>
     let json = |value: serde_json::Result<Vec<u8>>| value.map_err(io::Error::other);
     match request {
         Request::Hello(hello) => socket::send(socket, b"h", &json(serde_json::to_vec(hello))?, &[]),
-        Request::Launch(launch) => socket::send(socket, b"L", &json(serde_json::to_vec(launch))?, &[]),
+        Request::Launch(launch, fds) => {
+            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+            socket::send(socket, b"L", &json(serde_json::to_vec(launch))?, &fds)
+        }
         Request::Exec(exec, fds) => {
             let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
             socket::send(socket, b"x", &json(serde_json::to_vec(exec))?, &fds)
@@ -212,7 +235,7 @@ pub fn receive_request(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<
     let u16_at = |at: usize| Some(u16::from_ne_bytes(body.get(at..at + 2)?.try_into().ok()?));
     Ok(Some(match tag {
         b'h' => Request::Hello(serde_json::from_slice(body).map_err(|_| bad())?),
-        b'L' => Request::Launch(serde_json::from_slice(body).map_err(|_| bad())?),
+        b'L' => Request::Launch(serde_json::from_slice(body).map_err(|_| bad())?, fds),
         b'x' => Request::Exec(serde_json::from_slice(body).map_err(|_| bad())?, fds),
         b'a' => Request::Attach(body == [1]),
         b'i' => Request::Stdin(body.to_vec()),
@@ -299,6 +322,7 @@ mod tests {
         let mut buffer = vec![0; MAX_MESSAGE];
         let launch = Launch {
             traced: true,
+            handover: Handover { numbers: vec![3], ..Handover::default() },
             keep: true,
             id: ContainerId::random().unwrap(),
             layers: vec!["/l".into()],
@@ -310,7 +334,7 @@ mod tests {
         };
         for request in [
             Request::Hello(Hello { protocol: 7 }),
-            Request::Launch(launch),
+            Request::Launch(launch, Vec::new()),
             Request::Stop(15, -1),
             Request::Resize(80, 25),
             Request::Signal(9),

@@ -8,9 +8,11 @@ use std::path::Path;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, bind, listen, socket};
 
 use super::attached::{Output, Stdin, Streams};
+use super::handed::Handed;
 use super::ids::ContainerIds;
 use super::limited::Limits;
 use super::network::{self, Networked};
+use super::notify::Notifier;
 use super::protocol::Launch;
 use super::sockets::address;
 use super::{account, devices, emulator, give, hooked, joined, prepare, secrets, spawn, timezone, unions};
@@ -47,6 +49,10 @@ pub(super) struct Around<'a> {
     pub(super) network: &'a mut Option<Networked>,
     /// Where the container's control group is to be.
     pub(super) limits: &'a mut Limits,
+    /// What the command has handed over.
+    pub(super) handed: &'a Handed,
+    /// The service manager that wants to know of it.
+    pub(super) notifier: Option<&'a Notifier>,
 }
 
 /// Begins a run in the networks that were joined; `first` when the container never ran. On failure nothing of it is left
@@ -58,7 +64,7 @@ pub(super) fn start(
     around: Around<'_>,
     first: bool,
 ) -> Result<Started> {
-    let Around { network, limits } = around;
+    let Around { network, limits, handed, notifier } = around;
     let container = paths.container(&config.id);
     trace::step(|| format!("starts container `{}`", config.name));
     trace::step(|| joined(network.as_ref()));
@@ -82,7 +88,10 @@ pub(super) fn start(
     timezone::write(config, &ids, root.as_fd())?;
     limits.enforce(config, &ids)?;
     failpoint::here("supervisor.limited")?;
-    let variables = variables(paths, config)?;
+    let mut variables = variables(paths, config)?;
+    variables.extend(request.handover.variables.iter().cloned());
+    let notify = notifier.and_then(Notifier::for_program);
+    variables.extend(notify.iter().flat_map(|(_, variables)| variables.iter().cloned()));
     let limited = limits.of_processes(&config.resources)?;
     let process = prepare::main_process(config, &variables, root.as_fd(), limited, &request.edits)?;
     let mut unions = unions::make(paths, config, request, &ids, &volumes, &exe)?;
@@ -96,28 +105,25 @@ pub(super) fn start(
         hooks: hooked::bundle(paths, config, &request.edits)?,
         emulator: emulator::registration_for(config),
         terminal: request.terminal,
+        notify: notify.map(|(socket, _)| socket.to_owned()),
+        listens: !request.handover.variables.is_empty() && config.lifecycle.init_path.is_none(),
         maps: ids.nested.clone(),
         whose,
     };
     let plan = plan::plan(config, process, &facts);
     plan.mounts.iter().for_each(|mount| trace::step(|| mount_step(mount)));
-    let (streams, ours) = match config.process.tty {
-        true => (None, None),
-        false => {
-            let (theirs, ours) = pipes(config.process.stdin)?;
-            (Some(theirs), Some(ours))
-        }
-    };
+    let (streams, ours) = streams_of(config, handed)?;
     let init = users_init(config)?;
     let init = init.as_ref().unwrap_or(&exe);
     let usual = Resources::of(root, init, ids.nested);
-    let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), joined, ..usual };
+    let given = handed.descriptors.clone();
+    let resources = Resources { streams, made: unions.mounts, cgroup: limits.group(), handed: given, joined, ..usual };
     let Launched { init, terminal } =
         launch(&plan, resources, &mut |pid| network.as_mut().map_or(Ok(()), |network| network.plug(paths, pid)))?;
     failpoint::here("supervisor.launched")?;
     hooked::started(plan.hooks.as_ref(), init.pid);
     trace::step(|| format!("the first process is {}: {}", init.pid, config.process.argv().join(" ")));
-    let streams = streams_of(config, ours, terminal)?;
+    let streams = our_ends(ours, terminal, config.process.stdin, handed)?;
     let members = members_of(whose.pid, init.pid);
     Ok(Started { init, file_server, union_servers: unions.servers, streams, members, hooks: plan.hooks })
 }
@@ -137,8 +143,18 @@ fn root_step(request: &Launch, server: Option<&Cloned>) -> String {
     format!("the root of {} layers is served by {server}", request.layers.len())
 }
 
-/// The streams of a run that has begun: our ends of its pipes, or its terminal.
-fn streams_of(config: &ContainerConfig, ours: Option<OurEnds>, terminal: Option<OwnedFd>) -> Result<Streams> {
+/// The standard streams for the program, without a terminal, and our ends of those that are pipes.
+fn streams_of(config: &ContainerConfig, handed: &Handed) -> Result<(Option<[OwnedFd; 3]>, Option<OurEnds>)> {
+    match (config.process.tty, handed.streams()?) {
+        (true, _) => Ok((None, None)),
+        // They are the program's alone.
+        (false, Some(streams)) => Ok((Some(streams), None)),
+        (false, None) => pipes(config.process.stdin).map(|(theirs, ours)| (Some(theirs), Some(ours))),
+    }
+}
+
+/// What is relayed of a run, from our ends of its pipes or the master of its terminal.
+fn our_ends(ours: Option<OurEnds>, terminal: Option<OwnedFd>, stdin: bool, handed: &Handed) -> Result<Streams> {
     match (ours, terminal) {
         (Some(ours), _) => {
             let outputs = vec![Output::new(ours.stdout, Stream::Stdout), Output::new(ours.stderr, Stream::Stderr)];
@@ -147,9 +163,10 @@ fn streams_of(config: &ContainerConfig, ours: Option<OurEnds>, terminal: Option<
         (None, Some(terminal)) => {
             let read = terminal.try_clone().context(|| "cannot share the terminal")?;
             let write = terminal.try_clone().context(|| "cannot share the terminal")?;
-            let stdin = config.process.stdin.then(|| Stdin::new(write));
+            let stdin = stdin.then(|| Stdin::new(write));
             Ok(Streams { outputs: vec![Output::new(read, Stream::Stdout)], stdin, terminal: Some(terminal) })
         }
+        (None, None) if handed.streams.is_some() => Ok(Streams { outputs: Vec::new(), stdin: None, terminal: None }),
         (None, None) => Err(Error::system("the container did not hand over its terminal")),
     }
 }

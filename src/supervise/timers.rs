@@ -16,6 +16,8 @@ pub(super) enum Timer {
     Check,
     /// A health check has taken too long.
     CheckTimeout,
+    /// The time of the run is over (`--timeout`).
+    Expire,
 }
 
 /// The moments.

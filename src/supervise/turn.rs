@@ -12,6 +12,7 @@ use super::attached::Client;
 use super::health::Monitor;
 use super::life::{Ending, Supervisor};
 use super::network::{self, Networked};
+use super::notify::Notifier;
 use super::protocol::{self, Exec, Hello, NetworkChange, PROTOCOL, Reply, Request};
 use super::sockets::peer_of;
 use super::timers::Timer;
@@ -20,13 +21,13 @@ use crate::base::error::WireError;
 use crate::base::id::random_hex;
 use crate::base::poll::{PollFd, PollFlags};
 use crate::base::process::{ProcessIdentity, ends_within, exit_code};
-use crate::base::publish::Durability;
+use crate::base::publish::{self, Durability};
 use crate::base::{Error, Result, poll, private, time};
 use crate::runtime::enter::{self, EnterStreams};
 use crate::runtime::launch;
 use crate::spec::container::ContainerConfig;
 use crate::spec::events::Action;
-use crate::spec::health::OnFailure;
+use crate::spec::health::{HealthStatus, LogDestination, OnFailure};
 use crate::spec::namespaces::NetworkMode;
 use crate::state::secrets::variables;
 use crate::state::sessions::{Session, Sessions};
@@ -49,6 +50,7 @@ struct Ready {
     terminations: bool,
     file_server: bool,
     network: bool,
+    notifier: bool,
     attached: Vec<bool>,
     clients: Vec<usize>,
 }
@@ -74,10 +76,16 @@ impl Supervisor {
                 }
                 Timer::Check => self.begin_check(),
                 Timer::CheckTimeout => self.monitor(Monitor::time_out),
+                Timer::Expire => self.expire(),
                 Timer::Listen => self.accept(),
                 // The wait for the next run ends: it is due.
                 Timer::NextRun => {}
             }
+        }
+        if ready.notifier
+            && let Some(notifier) = &mut self.notifier
+        {
+            notifier.relay();
         }
         if ready.network || self.retries_network() {
             self.revive_network();
@@ -105,10 +113,12 @@ impl Supervisor {
         let init = run.map(|run| run.init.pidfd.as_fd());
         let file_server = run.and_then(|run| run.file_server.as_ref()).map(|server| server.pidfd.as_fd());
         let network = self.network.as_ref().and_then(Networked::fd);
+        let notifier = self.notifier.as_ref().and_then(Notifier::fd);
         let init_at = fds.len();
         let file_server_at = init_at + usize::from(init.is_some());
         let network_at = file_server_at + usize::from(file_server.is_some());
-        let single = init.iter().chain(&file_server).chain(&network);
+        let notifier_at = network_at + usize::from(network.is_some());
+        let single = init.iter().chain(&file_server).chain(&network).chain(&notifier);
         fds.extend(single.map(|fd| PollFd::new(fd, PollFlags::IN)));
         fds.extend(run.iter().flat_map(|run| run.added.iter().flat_map(Added::interests)));
         fds.extend(run.iter().flat_map(|run| run.monitor.iter().flat_map(Monitor::interests)));
@@ -143,6 +153,7 @@ impl Supervisor {
             init: init.is_some() && happened(init_at),
             file_server: file_server.is_some() && happened(file_server_at),
             network: network.is_some() && happened(network_at),
+            notifier: notifier.is_some() && happened(notifier_at),
             attached: (first_attached..first_client).map(happened).collect(),
             clients: (0..clients.len()).filter(|at| happened(first_client + at)).map(|at| clients[at].0).collect(),
         }
@@ -203,7 +214,7 @@ impl Supervisor {
                 Err(_) => return self.attached.drop_client(index),
             };
             match request {
-                Request::Launch(_) => {}
+                Request::Launch(..) => {}
                 Request::Hello(_) => {
                     let client = self.attached.client_mut(index);
                     client.greeted = true;
@@ -404,7 +415,7 @@ impl Supervisor {
         }
         let Some(mut monitor) = self.run.as_mut().and_then(|run| run.monitor.take()) else { return };
         if !monitor.is_checking() {
-            let argv = monitor.plan().argv.clone();
+            let argv = monitor.argv();
             let exec = Exec { argv, env: Vec::new(), user: None, cwd: None, terminal: None, privileged: false };
             let begun = monitor.begin(|streams| Ok(self.enter(&exec, EnterStreams::Fds(streams))?.0));
             let failed = begun.map(|until| self.timers.set(Timer::CheckTimeout, until));
@@ -432,13 +443,22 @@ impl Supervisor {
     /// A check has been made: records what it has found, and acts on it.
     fn checked(&mut self, became_unhealthy: bool) {
         let Some(monitor) = self.run.as_ref().and_then(|run| run.monitor.as_ref()) else { return };
-        let action = monitor.plan().on_failure;
+        let action = monitor.action();
         let health = monitor.state().clone();
-        if self.state.health.as_ref().map(|health| health.status) != Some(health.status) {
+        let tells = self.config.health.log.destination == LogDestination::Events;
+        if tells || self.state.health.as_ref().map(|health| health.status) != Some(health.status) {
             self.record(self.event(Action::HealthStatus).with_detail(health.status.word()));
+        }
+        let healthy = health.status == HealthStatus::Healthy;
+        if let LogDestination::Directory(directory) = &self.config.health.log.destination {
+            let path = directory.join(format!("{}-healthcheck.log", self.config.id));
+            let _ = publish::json(&path, &health, Durability::Volatile);
         }
         self.state.health = Some(health);
         self.timers.set(Timer::Check, monitor.next_at());
+        if let (true, Some(notifier)) = (healthy, &mut self.notifier) {
+            notifier.healthy();
+        }
         // A full disk must not stop the container: the next check brings a record of all that is kept.
         let _ = Containers::new(&self.paths).set_state(&self.guard, &self.state, Durability::Volatile);
         self.monitor(Monitor::answer);

@@ -271,6 +271,16 @@ pub fn signal_all_others(signal: i32) -> io::Result<()> {
     }
 }
 
+/// A copy of `fd` under a number of one's choice, closed on exec. Whatever has the number now must be nobody's.
+pub fn copy_to(fd: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: by the caller's word nobody owns that number, so that no file of somebody else is closed.
+    match unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: the kernel has just made it.
+        copy => Ok(unsafe { OwnedFd::from_raw_fd(copy) }),
+    }
+}
+
 /// Makes `fd` fd 3 of the program that is executed next: the place where a role finds its socket.
 pub fn place_at_three(fd: BorrowedFd<'_>) -> io::Result<()> {
     place_at(fd, 3)

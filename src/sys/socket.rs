@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags};
 
-/// The most fds one message carries.
-pub const MAX_FDS: usize = 8;
+/// The most fds one message carries: what a socket-activated program hands over. The kernel takes 253 (SCM_MAX_FD).
+pub const MAX_FDS: usize = 64;
 
 /// Sends one message. `head` and `body` are joined on the way.
 pub fn send(socket: BorrowedFd<'_>, head: &[u8], body: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -63,6 +63,18 @@ fn a_life_is_told_in_order() {
     }
 }
 
+/// As docker tells it: what is removed by force is killed, and not stopped.
+#[test]
+fn removing_by_force_is_no_stop() {
+    let env = ready!(busybox);
+    env.run_detached("--name web IMAGE sleep 1000");
+    env.coracle("rm -f web").succeeds();
+    assert_eq!(
+        told(&env, "--filter type=container --filter container=web", "{{.Action}}"),
+        ["create", "start", "kill", "die", "destroy"]
+    );
+}
+
 #[test]
 fn images_volumes_and_networks_are_told_of() {
     let env = ready!(busybox);

@@ -265,6 +265,49 @@ fn a_supervisor_sleeps_between_two_checks_and_gives_its_memory_back() {
     assert!(checking <= plain + 1024, "{checking} KiB with a check, {plain} KiB without");
 }
 
+/// podman's startup check: the other one begins when it has succeeded, and too many failures start the container anew.
+#[test]
+fn a_startup_check_comes_first() {
+    let env = ready!(busybox);
+    let check = "--health-cmd 'test -e /up && echo well' --health-interval 20ms --health-retries 1";
+    let startup = "--health-startup-cmd 'test -e /started' --health-startup-interval 20ms --health-startup-success 2";
+    env.run_detached(&format!("--name web {check} {startup} IMAGE sleep 1000"));
+    eventually("it is checked", || !env.inspect("web", "{{len .State.Health.Log}}").starts_with('0'));
+    assert_eq!(health(&env, "web"), "starting");
+    env.coracle("exec web touch /up").succeeds();
+    let checked = env.inspect("web", "{{(index .State.Health.Log 0).Start}}");
+    eventually("it is checked on", || env.inspect("web", "{{(index .State.Health.Log 0).Start}}") != checked);
+    assert_eq!(health(&env, "web"), "starting");
+    env.coracle("exec web touch /started").succeeds();
+    becomes(&env, "web", "healthy");
+    let startup = "--health-startup-cmd false --health-startup-interval 20ms --health-startup-retries 2";
+    env.run_detached(&format!("--name never --health-cmd true {startup} IMAGE sleep 1000"));
+    eventually("it is started anew", || env.inspect("never", "{{.RestartCount}}") != "0");
+    env.coracle(&format!("run --rm {startup} IMAGE true")).fails_with(125).stderr_has("needs a health check");
+}
+
+#[test]
+fn results_are_kept_as_asked() {
+    let env = ready!(busybox);
+    let directory = env.mkdir("results");
+    let options = format!(
+        "--health-interval 20ms --health-max-log-count 8 --health-max-log-size 3 --health-log-destination {}",
+        directory.display()
+    );
+    env.run_detached(&format!("--name web --health-cmd 'echo hello' {options} IMAGE sleep 1000"));
+    eventually("eight are kept", || env.inspect("web", "{{len .State.Health.Log}}") == "8");
+    assert_eq!(env.inspect("web", "{{(index .State.Health.Log 0).Output}}"), "hel...");
+    let file = directory.join(format!("{}-healthcheck.log", env.inspect("web", "{{.Id}}")));
+    assert!(std::fs::read_to_string(file).expect("a file").contains("\"Output\":\"hel...\""));
+    env.run_detached(
+        "--name told --health-cmd true --health-interval 20ms --health-log-destination events_logger IMAGE sleep 1000",
+    );
+    eventually("each is an event", || {
+        let told = env.coracle("events --stream=false --filter container=told --filter event=health_status").succeeds();
+        told.stdout.lines().count() > 2
+    });
+}
+
 #[test]
 fn options_are_checked() {
     let env = ready!(busybox);

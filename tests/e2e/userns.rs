@@ -233,3 +233,42 @@ fn maps_may_name_ids_of_the_host() {
     env.argv(&[&["run", "--rm"], &both[..], &rest].concat()).succeeds().stdout_is("10:10\n");
     env.coracle("run --rm --uidmap 5:1:10 IMAGE true").fails_with(125).explains();
 }
+
+/// `userns = "auto-own"`: what a container's user makes in a directory of the user belongs to the user, whoever that is.
+#[test]
+fn files_in_your_directories_stay_yours() {
+    use std::os::unix::fs::MetadataExt;
+    let env = ready!(busybox);
+    let directory = env.home().join("project");
+    std::fs::create_dir(&directory).expect("ours");
+    std::fs::write(directory.join("mine"), "x").expect("ours");
+    let me = std::fs::metadata(&directory).expect("ours").uid();
+    env.coracle("run --name made IMAGE sh -c 'echo app:x:33:44::/:/bin/sh >>/etc/passwd'").succeeds();
+    env.coracle("commit --change 'USER app' made withuser").succeeds();
+    let config = env.config().join("coracle");
+    std::fs::create_dir_all(&config).expect("ours");
+    std::fs::write(config.join("config.toml"), "userns = \"auto-own\"\n").expect("ours");
+    let see = |options: &str, image: &str, file: &str| {
+        let line = format!(
+            "run --rm {options} -v {}:/w {image} sh -c 'echo new >/w/{file}; stat -c %u:%g /w/mine /w/{file}; id -u'",
+            directory.display()
+        );
+        let seen = env.coracle(&line).succeeds().stdout;
+        let made = std::fs::metadata(directory.join(file)).expect("made");
+        assert_eq!(made.uid(), me, "{options} {image}");
+        std::fs::remove_file(directory.join(file)).expect("the user's");
+        seen
+    };
+    assert_eq!(see("", "withuser", "a"), "33:44\n33:44\n33\n");
+    assert_eq!(see("--user 1234:5", "IMAGE", "b"), "1234:5\n1234:5\n1234\n");
+    assert_eq!(see("", "IMAGE", "c"), "0:0\n0:0\n0\n");
+    // Without such a mount nothing changes, and an option counts more.
+    let inside = "cat /proc/self/uid_map";
+    let usual = env.coracle(&format!("run --rm --userns=host withuser {inside}")).succeeds().stdout;
+    env.coracle(&format!("run --rm withuser {inside}")).succeeds().stdout_is(&usual);
+    env.coracle(&format!("run --rm -v /etc:/w:ro withuser {inside}")).succeeds().stdout_is(&usual);
+    let line = format!("run --rm --userns=host -v {}:/w withuser touch /w/refused", directory.display());
+    env.coracle(&line).fails_with(1).stderr_has("denied");
+    std::fs::write(config.join("config.toml"), "userns = \"frob\"\n").expect("ours");
+    env.coracle("run --rm IMAGE true").fails_with(125).stderr_has("frob");
+}

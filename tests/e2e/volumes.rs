@@ -125,3 +125,67 @@ fn removing_and_using_at_once() {
         removing.join().expect("it does not panic");
     });
 }
+
+/// The files with their owners and modes, from one volume into another.
+#[test]
+fn a_volume_goes_through_an_archive() {
+    let env = ready!(busybox);
+    let make = "echo kept >/d/file; mkdir /d/x; ln -s ../file /d/x/link; chown -R 33:44 /d/x; chmod 700 /d/x; chmod 4755 /d/file";
+    env.coracle(&format!("run --rm -v one:/d IMAGE sh -c '{make}'")).succeeds();
+    let file = env.file("one.tar");
+    env.coracle(&format!("volume export -o {} one", file.display())).succeeds().stdout_is("");
+    env.coracle("volume create two").succeeds();
+    env.coracle(&format!("volume import two {}", file.display())).succeeds();
+    let look = "sh -c 'cd /d; stat -c \"%n %a %u:%g\" . file x; readlink x/link; cat file'";
+    let seen = |name: &str| env.coracle(&format!("run --rm -v {name}:/d IMAGE {look}")).succeeds().stdout;
+    assert_eq!(seen("one"), seen("two"));
+    assert!(seen("two").contains("x 700 33:44\n"), "{}", seen("two"));
+    // From standard input, compressed; files of the same names are replaced.
+    let gzip = std::process::Command::new("gzip").arg("-c").arg(&file).output();
+    let packed = gzip.expect("gzip is everywhere").stdout;
+    env.coracle("run --rm -v two:/d IMAGE sh -c 'echo other >/d/file; echo more >/d/more'").succeeds();
+    env.command("volume import two -").stdin(packed).run().succeeds();
+    env.coracle("run --rm -v two:/d IMAGE cat /d/file /d/more").succeeds().stdout_is("kept\nmore\n");
+    env.command("volume import two").stdin("no archive").run().fails().explains();
+    for absent in
+        ["volume export absent", "volume import absent /etc/passwd", "volume mount absent", "volume unmount absent"]
+    {
+        env.coracle(absent).fails_with(1).stderr_has("no such volume");
+    }
+    let place = env.coracle("volume mount two").succeeds().line().to_owned();
+    assert_eq!(std::fs::read_to_string(format!("{place}/file")).expect("ours"), "kept\n");
+    env.coracle("volume unmount two").succeeds().stdout_is("two\n");
+}
+
+/// An archive that names places outside writes nothing there.
+#[test]
+fn an_archive_stays_in_its_volume() {
+    let env = ready!(busybox);
+    let outside = env.mkdir("outside");
+    env.coracle("volume create trap").succeeds();
+    env.coracle(&format!("run --rm -v trap:/d IMAGE ln -s {} /d/away", outside.display())).succeeds();
+    let directory = env.mkdir("packed");
+    std::fs::create_dir(directory.join("away")).expect("ours");
+    std::fs::write(directory.join("away/file"), "x").expect("ours");
+    let archive = env.file("away.tar");
+    let line = format!("tar -C {} -cf {} away/file", directory.display(), archive.display());
+    env.tool("sh", &["-c", &line]).run().succeeds();
+    let _ = env.coracle(&format!("volume import trap {}", archive.display()));
+    assert_eq!(std::fs::read_dir(&outside).expect("ours").count(), 0);
+}
+
+/// podman's options for whom a volume belongs to, from its first use on.
+#[test]
+fn a_volume_can_belong_to_a_user() {
+    let env = ready!(busybox);
+    env.coracle("volume create -o o=uid=33,gid=44 owned").succeeds();
+    let see = "run --rm --user 33:44 -v owned:/d IMAGE sh -c 'stat -c %u:%g /d && touch /d/file'";
+    env.coracle(see).succeeds().stdout_is("33:44\n");
+    env.coracle("run --rm -v owned:/d IMAGE chown 5:6 /d").succeeds();
+    env.coracle("run --rm -v owned:/d IMAGE stat -c %u:%g /d").succeeds().stdout_is("5:6\n");
+    env.coracle("run --rm --userns=nomap --user 7 -v fresh:/d --mount type=volume,source=mine,target=/e,volume-opt=o=uid=7 IMAGE touch /e/x")
+        .succeeds();
+    for wrong in ["o=uid=x", "o=uid=1,size=5m", "o=size=5m"] {
+        env.coracle(&format!("volume create -o {wrong} no")).fails().explains();
+    }
+}

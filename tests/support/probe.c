@@ -135,12 +135,29 @@ static int connects(char **argv) {
     return 0;
 }
 
+/* Sends a line for each argument, together, to the datagram socket at a path. */
+static int notify(char **argv) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char text[4096] = "";
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    strncpy(address.sun_path, argv[0], sizeof address.sun_path - 1);
+    for (argv++; *argv; argv++) {
+        strncat(text, *argv, sizeof text - strlen(text) - 2);
+        strcat(text, "\n");
+    }
+    if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&address, sizeof address) < 0) {
+        perror("sendto");
+        return 1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *verb;
         int (*run)(char **);
     } verbs[] = {{"with-key", with_key}, {"with-keys", with_keys}, {"look", look},     {"sockets", sockets},
-                 {"deep", deep},         {"listen", listens},      {"connect", connects}};
+                 {"deep", deep},         {"listen", listens},      {"connect", connects}, {"notify", notify}};
     for (size_t i = 0; argc > 2 && i < sizeof verbs / sizeof *verbs; i++) {
         if (!strcmp(argv[1], verbs[i].verb)) return verbs[i].run(argv + 2);
     }

@@ -96,7 +96,12 @@ mod tests {
     use super::*;
 
     fn entry(text: &str) -> Entry {
-        Entry { time: jiff::Timestamp::UNIX_EPOCH, stream: Stream::Stdout, text: text.into() }
+        Entry {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            stream: Stream::Stdout,
+            text: text.into(),
+            attributes: Default::default(),
+        }
     }
 
     #[test]

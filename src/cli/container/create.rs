@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::options::CreateOptions;
-use super::run::CidFile;
+use super::run::{CidFile, replace_container};
 use crate::base::Result;
 use crate::cli::context::Context;
 use crate::cli::progress;
@@ -24,6 +24,7 @@ pub const VERB: Verb = Verb {
 
 fn create(context: &Context, options: CreateOptions) -> Result<u8> {
     let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
+    let replace = options.replace;
     let disable_content_trust = options.image.disable_content_trust;
     let request = options.request(&context.around())?;
     let mut engine = context.engine_for_registries(tls_verify, None)?;
@@ -31,6 +32,7 @@ fn create(context: &Context, options: CreateOptions) -> Result<u8> {
         engine.registry.demand_signatures = !disable;
     }
     context.tell_of_single_id(&engine)?;
+    replace_container(&engine, &request, replace)?;
     let mut cidfile = CidFile::reserve(cidfile.as_deref(), context)?;
     let progress = progress::beside_output(context, quiet);
     let id = engine_create(&engine, &request, progress.as_ref())?;

@@ -1,10 +1,13 @@
 //! `logs`: what a container printed.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::selection::{self, Among, Found, Latest};
+use crate::base::text::clean;
 use crate::base::{ContainerId, Error, Result, text, time};
 use crate::cli::context::{Context, Persona};
 use crate::cli::verb::{Codes, Verb, typed};
@@ -30,7 +33,7 @@ pub(in crate::cli) struct LogsArguments {
     /// Show the container of each line in a color of its own, with several containers
     #[arg(long)]
     color: bool,
-    /// Show what a log driver was told to add to each line: nothing with the one that there is
+    /// Show what the log driver was told to add to each line: the tag, labels and variables
     #[arg(long)]
     details: bool,
     /// Go on with what comes, until the container ends
@@ -121,7 +124,8 @@ const COLORS: [&str; 6] = ["31", "32", "33", "34", "35", "36"];
 #[derive(Debug, Default)]
 struct Lines {
     /// The container, where there are several.
-    prefix: String,
+    container: String,
+    details: bool,
     timestamps: bool,
     within: [bool; 2],
 }
@@ -135,27 +139,24 @@ impl Lines {
             (true, true) => format!("\u{1b}[{}m{shown}\u{1b}[0m ", COLORS[number % COLORS.len()]),
         };
         // docker: what the driver adds stands before the line, followed by a blank.
-        let details = if arguments.details { " " } else { "" };
-        Self { prefix: format!("{container}{details}"), timestamps: arguments.timestamps, within: [false; 2] }
+        Self { container, details: arguments.details, timestamps: arguments.timestamps, within: [false; 2] }
     }
 
     fn show(&mut self, entry: Entry) -> String {
         let within = &mut self.within[usize::from(entry.stream == Stream::Stderr)];
-        let continues = std::mem::replace(within, !entry.text.ends_with('\n'));
-        match (continues, self.timestamps) {
-            (true, _) => entry.text,
-            (false, true) => {
-                let (container, details) = self.prefix.split_at(self.prefix.len() - self.details());
-                format!("{container}{} {details}{}", time::rfc3339_nanos(entry.time), entry.text)
-            }
-            (false, false) => format!("{}{}", self.prefix, entry.text),
+        if std::mem::replace(within, !entry.text.ends_with('\n')) {
+            return entry.text;
         }
+        let time = if self.timestamps { time::rfc3339_nanos(entry.time) + " " } else { String::new() };
+        let details = if self.details { details(&entry.attributes) } else { String::new() };
+        format!("{}{time}{details}{}", self.container, entry.text)
     }
+}
 
-    /// Bytes of the prefix that stand behind the time.
-    fn details(&self) -> usize {
-        usize::from(self.prefix == " " || self.prefix.ends_with("  "))
-    }
+/// `key=value,key=value ` as docker shows them; nothing but the blank without any.
+fn details(attributes: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = attributes.iter().map(|(key, value)| format!("{}={}", clean(key), clean(value))).collect();
+    pairs.join(",") + " "
 }
 
 #[cfg(test)]
@@ -188,8 +189,9 @@ mod tests {
     #[test]
     fn a_line_has_one_time() {
         let mut lines = Lines { timestamps: true, ..Lines::default() };
-        let mut stamp =
-            |stream, text: &str| lines.show(Entry { time: Timestamp::UNIX_EPOCH, stream, text: text.into() });
+        let mut stamp = |stream, text: &str| {
+            lines.show(Entry { time: Timestamp::UNIX_EPOCH, stream, text: text.into(), attributes: BTreeMap::new() })
+        };
         let zero = "1970-01-01T00:00:00.000000000Z";
         assert_eq!(stamp(Stream::Stdout, "a"), format!("{zero} a"));
         assert_eq!(stamp(Stream::Stderr, "x\n"), format!("{zero} x\n"));
@@ -202,7 +204,8 @@ mod tests {
         let source = Source { id: "ab".repeat(32).parse().unwrap(), name: "web".parse().unwrap() };
         let two = || vec!["web".to_owned(), "db".to_owned()];
         let show = |arguments: LogsArguments| {
-            let entry = Entry { time: Timestamp::UNIX_EPOCH, stream: Stream::Stdout, text: "x\n".into() };
+            let attributes = BTreeMap::new();
+            let entry = Entry { time: Timestamp::UNIX_EPOCH, stream: Stream::Stdout, text: "x\n".into(), attributes };
             Lines::of(&arguments, &source, 7).show(entry)
         };
         let plain = LogsArguments { containers: two(), ..LogsArguments::default() };

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod exec;
 pub mod exists;
 pub mod export;
+mod handover;
 pub mod healthcheck;
 pub mod kill;
 pub mod list;

@@ -6,13 +6,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::handover;
 use super::options::CreateOptions;
 use super::streams::{Streams, UNREAD, Wanted};
-use crate::base::{ContainerId, Error, Result, ResultExt};
+use crate::base::error::if_absent;
+use crate::base::{ContainerId, Error, Kind, Result, ResultExt};
 use crate::cli::context::{Context, Persona};
 use crate::cli::progress;
 use crate::cli::verb::{Codes, Verb, typed};
-use crate::engine::run::run as engine_run;
+use crate::engine::Engine;
+use crate::engine::remove::{Removal, remove};
+use crate::engine::request::CreateRequest;
+use crate::engine::run::run_with as engine_run;
 use crate::engine::session::End;
 use crate::spec::process::Attached;
 
@@ -40,6 +45,12 @@ struct RunArguments {
     /// Keys that detach from the container: characters and ctrl-<letter>, separated by commas
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
+    /// Hand these open descriptors over to the process, under their numbers
+    #[arg(long, value_name = "FD,…")]
+    preserve_fd: Vec<String>,
+    /// Hand this number of open descriptors over to the process: 3 and those that follow
+    #[arg(long, value_name = "N", default_value = "0", hide_default_value = true)]
+    preserve_fds: u32,
     /// Pass signals on to the process
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     sig_proxy: bool,
@@ -50,8 +61,19 @@ struct RunArguments {
 fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
     let options = arguments.options;
     let (cidfile, quiet, tls_verify) = (options.cidfile.clone(), options.image.quiet, options.image.tls_verify);
+    let replace = options.replace;
     let disable_content_trust = options.image.disable_content_trust;
     let mut request = options.request(&context.around())?;
+    // Before anything else is opened.
+    let handed = handover::take(
+        context,
+        &handover::Wanted {
+            count: arguments.preserve_fds,
+            numbers: &arguments.preserve_fd,
+            driver: request.logging.driver,
+            sdnotify: request.lifecycle.sdnotify,
+        },
+    )?;
     // What does not go together here is not docker's 125, which says that a container could not be made.
     if arguments.detach && !arguments.attach.is_empty() {
         let error = Error::usage("conflicting options: cannot specify both --attach and --detach");
@@ -63,7 +85,9 @@ fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
     }
     context.tell_of_single_id(&engine)?;
     let streams = Streams::of_process();
-    let wanted = Wanted::named(&arguments.attach, request.process.stdin)?;
+    let mut wanted = Wanted::named(&arguments.attach, request.process.stdin)?;
+    // Where the program reads it itself, nobody else does.
+    wanted.stdin &= !handed.handover.streams;
     let attached = match arguments.detach {
         true => Attached::default(),
         false => Attached { stdin: wanted.stdin, stdout: wanted.stdout, stderr: wanted.stderr },
@@ -84,16 +108,30 @@ fn run(context: &Context, arguments: RunArguments) -> Result<u8> {
             Some(streams.unchecked(wanted, keys, arguments.sig_proxy)?)
         }
     };
+    replace_container(&engine, &request, replace)?;
     let mut cidfile = CidFile::reserve(cidfile.as_deref(), context)?;
     let progress = progress::beside_output(context, quiet);
     let mut created = |id: &ContainerId| cidfile.write(id);
     let mut note = |note: &str| context.ui.warning(note);
-    let ran = engine_run(&engine, &request, terminal.as_ref(), progress.as_ref(), &mut created, &mut note)?;
+    let ran = engine_run(&engine, &request, terminal.as_ref(), progress.as_ref(), &mut created, &mut note, handed)?;
     match ran.end {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) => Ok(0),
         Some(End::Unread) => Ok(UNREAD),
         None => context.ui.line(ran.id.as_str()).map(|()| 0),
+    }
+}
+
+/// `--replace`: removes the container that has the name, and the file of its id.
+pub(super) fn replace_container(engine: &Engine, request: &CreateRequest, replace: bool) -> Result<()> {
+    if let Some(file) = request.lifecycle.files.cid.as_ref().filter(|_| replace) {
+        if_absent(fs::remove_file(file)).at(file, "cannot remove the container ID file")?;
+    }
+    let Some(name) = request.name.as_ref().filter(|_| replace) else { return Ok(()) };
+    let removal = Removal { force: true, ..Removal::default() };
+    match remove(engine, &[name.to_string()], removal).into_iter().find_map(Result::err) {
+        Some(error) if error.kind() != Kind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -2,13 +2,16 @@
 
 use clap::Args;
 
+use super::handover;
 use super::selection::{Among, Found, Latest, Selection};
 use super::streams::{Streams, UNREAD, Wanted};
 use crate::base::{Error, Result};
 use crate::cli::context::Context;
 use crate::cli::verb::{Codes, Verb, each, typed};
+use crate::engine::Engine;
+use crate::engine::run::HandedOver;
 use crate::engine::session::End;
-use crate::engine::start::start as engine_start;
+use crate::engine::start::start_handing as engine_start;
 
 /// The command.
 pub const VERB: Verb = Verb {
@@ -50,6 +53,18 @@ struct StartArguments {
     containers: Vec<String>,
 }
 
+/// What this command hands over to the container's program.
+fn handed(context: &Context, engine: &Engine, name: &str) -> Result<HandedOver> {
+    let containers = engine.containers();
+    let config = containers.config(&containers.find(name)?)?;
+    let wanted = handover::Wanted {
+        driver: config.logging.driver,
+        sdnotify: config.lifecycle.sdnotify,
+        ..handover::Wanted::default()
+    };
+    handover::take(context, &wanted)
+}
+
 fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     let engine = context.engine()?;
     let selection = Selection {
@@ -68,7 +83,8 @@ fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     }
     if !arguments.attach && !arguments.interactive {
         return each(context, &names, |name| {
-            engine_start(&engine, name, None, &mut |note| context.ui.warning(note))?;
+            let handed = handed(context, &engine, name)?;
+            engine_start(&engine, name, None, &mut |note| context.ui.warning(note), handed)?;
             context.ui.line(name)
         });
     }
@@ -80,7 +96,8 @@ fn start(context: &Context, arguments: &StartArguments) -> Result<u8> {
     let streams = Streams::of_process();
     let wanted = Wanted::usual(arguments.interactive);
     let terminal = streams.terminal(wanted, tty, arguments.detach_keys.as_deref(), arguments.sig_proxy)?;
-    match engine_start(&engine, name, Some(&terminal), &mut |note| context.ui.warning(note))?.1 {
+    let handed = handed(context, &engine, name)?;
+    match engine_start(&engine, name, Some(&terminal), &mut |note| context.ui.warning(note), handed)?.1 {
         Some(End::Exited(code)) => Ok(code as u8),
         Some(End::Detached) | None => Ok(0),
         Some(End::Unread) => Ok(UNREAD),

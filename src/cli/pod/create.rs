@@ -109,7 +109,7 @@ impl CreateArguments {
             })?;
         }
         let infra = CreateRequest {
-            identity: IdentityRequest { hostname: self.hostname, user: None },
+            identity: IdentityRequest { hostname: self.hostname, ..IdentityRequest::default() },
             namespaces,
             networking,
             storage,

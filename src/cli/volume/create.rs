@@ -35,7 +35,7 @@ struct CreateArguments {
     /// The volume's name, as its argument
     #[arg(long, value_name = "NAME", hide = true)]
     name: Option<String>,
-    /// Driver options: type=none, o=bind[,ro] and device=DIRECTORY make a directory of the host a volume
+    /// Driver options: type=none, o=bind[,ro] and device=DIRECTORY make a directory of the host a volume; o=uid=UID,gid=GID gives it to a user of containers
     #[arg(short, long, value_name = "KEY=VALUE")]
     opt: Vec<String>,
     /// Its name; one is made up when none is given

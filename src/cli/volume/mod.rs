@@ -1,5 +1,6 @@
 //! `volume …`: directories with names.
 
+pub mod archive;
 pub mod create;
 pub mod inspect;
 pub mod list;

@@ -126,6 +126,7 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
         lifecycle: lifecycle(service, instance)?,
         health: health(service)?,
         resources: limits::resources(service, usual)?,
+        logging: Default::default(),
         secrets: files::kept(project, service)?,
         pod: None,
         cgroups: Cgroups {

@@ -182,7 +182,7 @@ fn follow(
     launch.attach = true;
     // Its end is not that of its files: the builder needs them.
     launch.keep = true;
-    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch));
+    let sent = protocol::send_request(supervisor.as_fd(), &Request::Launch(launch, Vec::new()));
     std::thread::scope(|scope| {
         scope.spawn(|| pass_on(out, false, events));
         scope.spawn(|| pass_on(err, true, events));

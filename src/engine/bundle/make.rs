@@ -166,6 +166,7 @@ fn first_process(
         joined: Joined::default(),
         gate: Some(gate),
         preserved,
+        handed: Default::default(),
     };
     let launched = launch(&planned.launch, resources, &mut |_| Ok(()))?;
     Ok((launched.init, launched.terminal))

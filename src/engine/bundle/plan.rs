@@ -92,6 +92,7 @@ pub fn plan(document: &Document, facts: &Facts<'_>) -> Result<Planned> {
         whose: Whose::default(),
         shm: true,
         keeps_signals: false,
+        listens: false,
         read_only: root.readonly,
         shm_size: kernel.shm_size,
         mounts,

@@ -1,6 +1,7 @@
 //! A container in the shape of docker's `GET /containers/{id}/json` (API 1.48).
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -96,7 +97,7 @@ pub(super) struct State {
 pub(super) struct HostConfig {
     pub(super) binds: Option<Vec<String>>,
     #[serde(rename = "ContainerIDFile")]
-    pub(super) container_id_file: &'static str,
+    pub(super) container_id_file: String,
     pub(super) log_config: LogConfig,
     pub(super) network_mode: String,
     pub(super) port_bindings: network::Bindings,
@@ -148,7 +149,17 @@ pub(super) struct HostConfig {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct LogConfig {
     pub(super) r#type: &'static str,
-    pub(super) config: Empty,
+    pub(super) config: BTreeMap<String, String>,
+}
+
+/// A path, or nothing.
+pub(super) fn shown(path: Option<&PathBuf>) -> String {
+    path.map_or(String::new(), |path| path.display().to_string())
+}
+
+/// The file of the log, if there is one.
+fn log_path(config: &ContainerConfig, directory: &Path) -> String {
+    config.logging.file(directory.join("log")).map_or(String::new(), |path| path.display().to_string())
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -304,7 +315,7 @@ pub(super) fn report(container: &Container, paths: &Paths, lower: &str, sizes: O
         resolv_conf_path: file("resolv.conf"),
         hostname_path: file("hostname"),
         hosts_path: file("hosts"),
-        log_path: file("log"),
+        log_path: log_path(config, &directory),
         name: format!("/{}", container.name),
         restart_count: container.run.restarts,
         driver: config.storage.driver.name(),
@@ -378,8 +389,8 @@ fn host_config(container: &Container) -> HostConfig {
     let binds: Vec<String> = config.storage.mounts.iter().filter_map(bind).collect();
     HostConfig {
         binds: list(&binds),
-        container_id_file: "",
-        log_config: LogConfig { r#type: "json-file", config: Empty {} },
+        container_id_file: shown(config.lifecycle.files.cid.as_ref()),
+        log_config: LogConfig { r#type: config.logging.driver.name(), config: config.logging.options.clone() },
         network_mode: config.namespaces.network.name(),
         port_bindings: network::asked(config),
         restart_policy: RestartPolicy {

@@ -14,6 +14,7 @@ use crate::oci::config::HealthCheck;
 use crate::spec::container::ContainerConfig;
 use crate::spec::mount_words;
 use crate::spec::storage::Mount;
+use crate::spec::units::human_size;
 use crate::state::Container;
 
 /// A container as `podman inspect` shows it.
@@ -36,8 +37,8 @@ pub struct PodmanContainer {
     static_dir: String,
     #[serde(rename = "OCIRuntime")]
     oci_runtime: &'static str,
-    conmon_pid_file: &'static str,
-    pid_file: &'static str,
+    conmon_pid_file: String,
+    pid_file: String,
     name: String,
     restart_count: u32,
     driver: &'static str,
@@ -128,7 +129,7 @@ struct PodmanHostConfig {
     cgroup_manager: &'static str,
     cgroup_mode: String,
     #[serde(rename = "ContainerIDFile")]
-    container_id_file: &'static str,
+    container_id_file: String,
     log_config: LogConfig,
     network_mode: String,
     port_bindings: network::Bindings,
@@ -179,8 +180,8 @@ struct LogConfig {
     r#type: &'static str,
     config: Option<BTreeMap<String, String>>,
     path: String,
-    tag: &'static str,
-    size: &'static str,
+    tag: String,
+    size: String,
 }
 
 /// Looks up the container `name`; with `sizes`, measures it too.
@@ -217,8 +218,8 @@ fn report(container: &Container, docker: ContainerReport, paths: &Paths, manifes
         hosts_path: docker.hosts_path,
         static_dir: paths.container(&config.id).display().to_string(),
         oci_runtime: "coracle",
-        conmon_pid_file: "",
-        pid_file: "",
+        conmon_pid_file: container::shown(config.lifecycle.files.supervisor.as_ref()),
+        pid_file: container::shown(config.lifecycle.files.pid.as_ref()),
         name: container.name.to_string(),
         restart_count: docker.restart_count,
         driver: docker.driver,
@@ -299,11 +300,23 @@ fn config_of(config: &ContainerConfig, docker: Config) -> PodmanConfig {
         create_command: None,
         umask: format!("{:04o}", config.process.umask.unwrap_or(0o022)),
         timezone: config.process.timezone.clone().unwrap_or_default(),
-        timeout: 0,
+        timeout: config.lifecycle.timeout,
         stop_timeout: config.lifecycle.stop_timeout,
         passwd: true,
-        sd_notify_mode: "container",
+        sd_notify_mode: config.lifecycle.sdnotify.name(),
         secrets: docker.secrets,
+    }
+}
+
+fn log_config(config: &ContainerConfig, path: &str) -> LogConfig {
+    let logging = &config.logging;
+    LogConfig {
+        // podman has no other name for a file.
+        r#type: if logging.is_default() { "k8s-file" } else { logging.driver.name() },
+        config: None,
+        path: path.to_owned(),
+        tag: logging.tag.clone().unwrap_or_default(),
+        size: human_size(logging.limits().0.unwrap_or(0)),
     }
 }
 
@@ -315,7 +328,7 @@ fn host_config(config: &ContainerConfig, docker: HostConfig, log: &str) -> Podma
         cgroup_manager: "cgroupfs",
         cgroup_mode: docker.cgroupns_mode,
         container_id_file: docker.container_id_file,
-        log_config: LogConfig { r#type: "k8s-file", config: None, path: log.to_owned(), tag: "", size: "0B" },
+        log_config: log_config(config, log),
         network_mode: docker.network_mode,
         port_bindings: docker.port_bindings,
         restart_policy: docker.restart_policy,

@@ -152,7 +152,7 @@ fn infra(engine: &Engine, request: &CreateRequest, new: &NewPod, pod: &Pod) -> R
         },
         id,
         created: pod.created,
-        image: ImageOrigin { name: INFRA_IMAGE.into(), id: String::new(), layers: Vec::new() },
+        image: ImageOrigin { name: INFRA_IMAGE.into(), ..ImageOrigin::default() },
         namespaces,
         hostname,
         pod: Some(Membership { pod: pod.id.clone(), name: pod.name.clone(), role: PodRole::Infra }),

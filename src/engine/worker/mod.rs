@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use self::protocol::{Hello, Message};
-use super::archives::files::{commit, copy, diff, export};
+use super::archives::files::{commit, copy, diff, export, volume as volume_files};
 use super::archives::foreign::MigrateRequest;
 use super::archives::import::ImportRequest;
 use super::archives::load::LoadRequest;
@@ -155,6 +155,10 @@ jobs! {
     Diff(diff::DiffJob),
     /// Packs the files of a container.
     Export(export::ExportJob),
+    /// Packs the files of a volume.
+    VolumeOut(volume_files::VolumeOut),
+    /// Unpacks into a volume.
+    VolumeIn(volume_files::VolumeIn),
     /// Makes an image of a container.
     Commit(commit::CommitJob),
     /// Sends an image to a registry.

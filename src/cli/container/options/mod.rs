@@ -6,6 +6,7 @@ mod health;
 mod identity;
 mod image;
 mod lifecycle;
+mod logging;
 pub mod namespaces;
 pub mod networking;
 mod pod;
@@ -57,6 +58,9 @@ pub struct CreateOptions {
     /// Give the container a name
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Remove the container that has the name, if there is one
+    #[arg(long)]
+    pub replace: bool,
     #[command(flatten)]
     pub image: image::ImageOptions,
     #[command(flatten)]
@@ -79,6 +83,8 @@ pub struct CreateOptions {
     pub resources: resources::ResourceOptions,
     #[command(flatten)]
     pub cgroups: cgroups::CgroupOptions,
+    #[command(flatten)]
+    pub logging: logging::LoggingOptions,
     #[command(flatten)]
     pub secrets: secrets::SecretOptions,
     #[command(flatten)]
@@ -125,10 +131,11 @@ impl CreateOptions {
             namespaces,
             storage: self.storage.group(around)?,
             security: self.security.group(around)?,
-            lifecycle: self.lifecycle.group(around)?,
-            health: self.health.group()?,
+            lifecycle: self.lifecycle.group(around, self.cidfile.as_deref())?,
+            health: self.health.group(around.cwd)?,
             resources: self.resources.group(around)?,
             cgroups: self.cgroups.group(around)?,
+            logging: self.logging.group(around)?,
             secrets: self.secrets.group()?,
             pod: self.pod.group(around)?,
         })
@@ -145,11 +152,12 @@ mod tests {
     use crate::oci::config::HealthCheck;
     use crate::spec::capabilities::CapSet;
     use crate::spec::cgroups::{Cgroups, Mode};
-    use crate::spec::health::{HealthRequest, OnFailure};
+    use crate::spec::health::{HealthLog, HealthRequest, OnFailure, Startup};
     use crate::spec::identity::IdentityRequest;
     use crate::spec::ids::UserNamespaceRequest;
     use crate::spec::image::{ImageRequest, PullPolicy};
-    use crate::spec::lifecycle::{Chosen, LifecycleRequest, StopSignal};
+    use crate::spec::lifecycle::{Chosen, LifecycleRequest, PidFiles, SdNotify, StopSignal};
+    use crate::spec::logging::{LogDriver, Logging};
     use crate::spec::namespaces::{NamespaceMode, NamespacesRequest, NetworkRequest};
     use crate::spec::networking::Networking;
     use crate::spec::pod_member::{PodRequest, PodRole};
@@ -226,6 +234,9 @@ mod tests {
             "--health-start-interval=4ms",
             "--health-retries=5",
             "--health-on-failure=kill",
+            "--health-startup-cmd=up",
+            "--health-startup-retries=3",
+            "--health-max-log-count=7",
             "--security-opt",
             "no-new-privileges",
             "--security-opt=seccomp=unconfined",
@@ -252,6 +263,12 @@ mod tests {
             "--uts=ns:/x",
             "--cgroup-conf",
             "memory.high=1M",
+            "--timeout=9",
+            "--sdnotify=conmon",
+            "--pidfile=pid",
+            "--log-driver=k8s-file",
+            "--log-opt",
+            "max-size=1k",
             "--group-add=audio",
             "--personality=LINUX32",
             "--tz=local",
@@ -334,6 +351,9 @@ mod tests {
                 stop_timeout: 3,
                 chosen: Chosen { stop_signal: false, stop_timeout: true },
                 restart: RestartPolicy::No,
+                timeout: 9,
+                sdnotify: SdNotify::Conmon,
+                files: PidFiles { cid: None, pid: Some("/work/pid".into()), supervisor: None },
             },
             health: HealthRequest {
                 check: Some(HealthCheck {
@@ -345,6 +365,12 @@ mod tests {
                     retries: 5,
                 }),
                 on_failure: OnFailure::Kill,
+                startup: Some(Startup {
+                    test: vec!["CMD-SHELL".into(), "up".into()],
+                    retries: 3,
+                    ..Startup::default()
+                }),
+                log: HealthLog { count: Some(7), ..HealthLog::default() },
             },
             resources: Resources {
                 nano_cpus: Some(500_000_000),
@@ -363,6 +389,12 @@ mod tests {
                 mode: Mode::Split,
                 parent: Some("x.slice".into()),
                 conf: vec![("memory.high".into(), "1M".into())],
+            },
+            logging: Logging {
+                driver: LogDriver::K8sFile,
+                options: [("max-size".to_owned(), "1k".to_owned())].into(),
+                max_size: Some(1000),
+                ..Logging::default()
             },
             secrets: vec![SecretRequest {
                 source: Source::Stored("key".into()),
@@ -422,6 +454,8 @@ mod tests {
             (&["--health-retries=-1", "x"], "--health-retries cannot be negative"),
             (&["--health-interval=30", "x"], "invalid argument `30` for `--health-interval`"),
             (&["--health-on-failure=panic", "x"], "invalid argument `panic`"),
+            (&["--health-startup-retries=2", "x"], "--health-startup-cmd"),
+            (&["--health-log-destination=/nowhere", "x"], "no such directory"),
             (&["-m", "1m", "x"], "Minimum memory limit allowed is 6MB"),
             (&["--memory=x", "x"], "invalid argument `x` for `--memory`"),
             (&["--cpus=9999", "x"], "range of CPUs is from 0.01"),
@@ -433,6 +467,8 @@ mod tests {
             (&["--pids-limit=many", "x"], "invalid argument `many` for `--pids-limit`"),
             (&["--cgroups=maybe", "x"], "invalid argument `maybe` for `--cgroups`"),
             (&["--cgroup-conf=cgroup.procs=1", "x"], "is no setting of a control group"),
+            (&["--log-driver=gelf", "x"], "no log driver named 'gelf'"),
+            (&["--log-opt=frob=1", "x"], "unknown log opt 'frob'"),
             (&["--secret=key,mode=x", "x"], "invalid argument `key,mode=x` for `--secret`"),
             (&["--limits=loose", "x"], "invalid argument `loose` for `--limits`"),
         ] {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::Around;
 use crate::base::{Error, Result, text};
+use crate::cli::config::Config;
 use crate::cli::context::Persona;
 use crate::spec::attachment::{alias, network};
 use crate::spec::namespaces::{NamespaceMode, NamespacesRequest, NetworkRequest};
@@ -44,7 +45,7 @@ pub struct NamespaceOptions {
     /// Map user IDs: CONTAINER:FROM[:AMOUNT], FROM among the user's subordinate IDs, or of the host with @
     #[arg(long, value_name = "MAP")]
     pub uidmap: Vec<String>,
-    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap, auto[:size=SIZE], container:NAME or ns:PATH
+    /// Whose IDs the container has: host, keep-id[:uid=UID,gid=GID], nomap, auto[:size=SIZE], container:NAME, ns:PATH, or auto-own (its user is you where a directory of yours is mounted)
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
     /// Whose host name the container has: private, host, container:NAME or ns:PATH
@@ -63,10 +64,19 @@ impl NamespaceOptions {
             (Persona::Podman, None) => NamespaceMode::Shareable,
             _ => mode("ipc", &self.ipc)?,
         };
+        // Only read where it counts.
+        let configured = match self.userns.is_some() || mapped || usual().is_some() {
+            true => None,
+            false => Config::read(&around.environment.configuration()?)?.userns,
+        };
         Ok(NamespacesRequest {
             networks: self.networks()?,
             wish: self.wish()?,
-            user: userns::parse(self.userns.as_deref().or_else(usual), &self.uidmap, &self.gidmap)?,
+            user: userns::parse(
+                self.userns.as_deref().or_else(usual).or(configured.as_deref()),
+                &self.uidmap,
+                &self.gidmap,
+            )?,
             pid: mode("pid", &self.pid)?,
             ipc,
             uts: mode("uts", &self.uts)?,

@@ -103,7 +103,8 @@ impl StepArguments {
             return Err(Error::unsupported(format!("--isolation={} is not supported", text::clean(other)))
                 .hint("steps are confined as containers are: `--isolation=oci`"));
         }
-        let namespaces = NamespaceOptions { userns: self.userns, ..NamespaceOptions::default() };
+        let namespaces =
+            NamespaceOptions { userns: self.userns, cgroupns: self.cgroupns, ..NamespaceOptions::default() };
         let mut namespaces = namespaces.group(around)?;
         namespaces.networks = networks(self.network.as_deref());
         let networking = NetworkingOptions {
@@ -132,8 +133,7 @@ impl StepArguments {
             ..SecurityOptions::default()
         };
         let security = Security { devices: self.device, ..security.group(around)? };
-        let cgroups =
-            CgroupOptions { cgroup_parent: self.cgroup_parent, cgroupns: self.cgroupns, ..CgroupOptions::default() };
+        let cgroups = CgroupOptions { cgroup_parent: self.cgroup_parent, ..CgroupOptions::default() };
         if let Some(anonymous) = self.volume.iter().find(|volume| !volume.contains(':')) {
             return Err(Error::usage(format!("invalid argument `{}` for `--volume`", text::clean(anonymous)))
                 .hint("it is SOURCE:TARGET[:OPTIONS]"));

@@ -16,6 +16,7 @@ pub mod export;
 mod freeze;
 pub mod mount;
 mod root;
+pub mod volume;
 
 use crate::state::ContainerConfig;
 
