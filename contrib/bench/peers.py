@@ -73,15 +73,15 @@ class World:
         self.environment = {"PATH": PATH, "HOME": self.path("home"), "USER": os.environ.get("USER", "root"), "TZ": "UTC",
                             "XDG_DATA_HOME": self.path("data"), "XDG_CONFIG_HOME": self.path("config"),
                             "XDG_RUNTIME_DIR": self.path("run")}
-        self.registry = None
+        self.registries = []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self.registry:
-            self.registry.kill()
-            self.registry.wait()
+        for registry in self.registries:
+            registry.kill()
+            registry.wait()
         for tool in ([self.binary], ["podman"]):
             listed = subprocess.run([*tool, "ps", "-aq"], env=self.environment, capture_output=True, text=True)
             ids = listed.stdout.split()
@@ -113,14 +113,14 @@ class World:
     def podman(self, *arguments, **options):
         return self.call("podman", *arguments, **options)
 
-    def start_registry(self):
-        """Starts docker-registry on a port that the kernel chooses; gives its address."""
-        self.write("registry.yml", "version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
-                   f"storage: {{filesystem: {{rootdirectory: {self.path('registry')}}}}}\n"
+    def start_registry(self, name="registry"):
+        """Starts docker-registry on a port that the kernel chooses; gives its address. Each name is one with blobs of its own."""
+        self.write(f"{name}.yml", "version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\n"
+                   f"storage: {{filesystem: {{rootdirectory: {self.path(name)}}}}}\n"
                    "http: {addr: '127.0.0.1:0', secret: x}\n")
-        log = self.path("registry.log")
-        self.registry = subprocess.Popen(["docker-registry", "serve", self.path("registry.yml")], env=self.environment,
-                                         stdout=subprocess.DEVNULL, stderr=open(log, "w"))
+        log = self.path(f"{name}.log")
+        self.registries.append(subprocess.Popen(["docker-registry", "serve", self.path(f"{name}.yml")], env=self.environment,
+                                                stdout=subprocess.DEVNULL, stderr=open(log, "w")))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             found = re.search(r"listening on (127\.0\.0\.1:\d+)", open(log).read())

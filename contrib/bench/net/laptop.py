@@ -109,7 +109,7 @@ def topology():
 
 def start_container(world, *arguments):
     """A container of coracle on the default network that does nothing: its name, and a process in it."""
-    if world.registry is None:
+    if not world.registries:
         recipe = os.environ.get("CORACLE_MAKE_IMAGE", os.path.join(HERE, "../../../tests/support/make-image"))
         world.call("sh", recipe, "busybox", world.path("layout"))
         world.image = f"{world.start_registry()}/busybox:latest"
