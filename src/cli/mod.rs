@@ -47,6 +47,8 @@ mod unshare;
 mod verb;
 mod volume;
 
+pub use generate::completion as completion_script;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -217,7 +219,10 @@ fn run(
     // all that they want.
     let usual = match words.first() {
         Some(&("config" | "runtime")) => Vec::new(),
-        _ => configuration::defaults::of(context, words).map_err(failure)?,
+        _ => {
+            let called = words.join(" ");
+            configuration::defaults::of(context, manual::shorter(words).unwrap_or(&called)).map_err(failure)?
+        }
     };
     let arguments = [&usual, arguments].concat();
     let parsed = verb.parse(&command, called, &arguments);

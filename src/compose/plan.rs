@@ -16,7 +16,7 @@ use super::node::Node;
 use super::read::text;
 use crate::base::Result;
 use crate::spec::container::Container;
-use crate::spec::namespaces::NetworkMode;
+use crate::spec::namespaces::{NamespaceMode, NetworkMode};
 
 /// When containers are made anew.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -178,7 +178,7 @@ fn of_service(
     if let (2.., Some(name)) = (wanted.scale, text(wanted.service, "container_name")) {
         return Err(super::container::fixed_name(wanted.name, &name));
     }
-    let shares = shared_network(wanted.service);
+    let shares: Vec<&str> = shared_with(wanted.service).collect();
     let mut candidates = Vec::new();
     for container in &own {
         let known = Known::of(container);
@@ -190,9 +190,9 @@ fn of_service(
             steps.push(Step::Remove { id, name });
             continue;
         }
-        let lost_network =
-            shares.is_some_and(remade) || shares.is_some() && shared_container_is_gone(container, containers);
-        let is_current = !lost_network && is_current(wanted, known);
+        let has_lost_it = shares.iter().any(|other| remade(other))
+            || !shares.is_empty() && shared_container_is_gone(container, containers);
+        let is_current = !has_lost_it && is_current(wanted, known);
         candidates.push(Candidate { container, number, is_current, adopts: is_temporary.then_some(name) });
     }
     // The best first: those that are up to date, in the order of their numbers.
@@ -245,16 +245,24 @@ fn is_current(wanted: &Wanted<'_>, known: Known<'_>) -> bool {
         && known.get(super::labels::FILES_HASH) == wanted.files.as_deref().unwrap_or_default()
 }
 
-/// The service whose network a service shares.
-pub fn shared_network(service: &Node) -> Option<&str> {
-    service.text_of("network_mode")?.strip_prefix("service:")
+/// The services whose namespaces a service shares.
+pub fn shared_with(service: &Node) -> impl Iterator<Item = &str> {
+    let keys = ["network_mode", "pid", "ipc", "uts"].into_iter();
+    keys.filter_map(|key| service.text_of(key)?.strip_prefix("service:"))
 }
 
 fn shared_container_is_gone(container: &Container, all: &[Container]) -> bool {
-    match &container.config.namespaces.network {
-        NetworkMode::Container(id) => !all.iter().any(|other| other.config.id == *id),
-        _ => true,
-    }
+    let namespaces = &container.config.namespaces;
+    let network = match &namespaces.network {
+        NetworkMode::Container(id) => Some(id),
+        _ => None,
+    };
+    let others = [&namespaces.pid, &namespaces.ipc, &namespaces.uts].into_iter().filter_map(|mode| match mode {
+        NamespaceMode::Container(id) => Some(id),
+        _ => None,
+    });
+    let mut ids = network.into_iter().chain(others).peekable();
+    ids.peek().is_none() || ids.any(|id| !all.iter().any(|other| other.config.id == *id))
 }
 
 /// The containers of services that the files do not have, and those of `compose run` that have ended.

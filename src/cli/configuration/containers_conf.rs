@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-use super::defaults::Flags;
-use super::document;
+use super::document::{self, Flags};
 use crate::base::Result;
 use crate::cli::environment::Environment;
 

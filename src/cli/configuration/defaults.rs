@@ -1,24 +1,20 @@
 //! `[defaults.COMMAND]`: flags that a command gets before those of its command line.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use toml::Value;
 
+use super::document::Flags;
 use crate::base::{Error, Result, text};
 use crate::cli::context::{Context, Persona};
-use crate::cli::{Asked, argv, config, find, manual};
+use crate::cli::{Asked, argv, config, find};
 
-/// Flags of one command, by their long names.
-pub type Flags = BTreeMap<String, Value>;
-
-/// The arguments that a command gets before its own: of containers.conf for `run`, then of config.toml.
-pub fn of(context: &Context, words: &[&str]) -> Result<Vec<String>> {
+/// The arguments that a command gets before its own: of containers.conf for `run`, then of config.toml. `own` is the shortest
+/// name of the command.
+pub fn of(context: &Context, own: &str) -> Result<Vec<String>> {
     let path = context.environment.configuration()?;
     let config = config::Config::read(&path)?;
     let mut arguments = Vec::new();
-    let called = words.join(" ");
-    let own = manual::shorter(words).unwrap_or(called.as_str());
     if matches!(own, "run" | "create") && context.persona != Persona::Docker {
         for (file, flags) in super::containers_conf::read(&context.environment)? {
             arguments.extend(self::arguments("run", &flags, &file)?);

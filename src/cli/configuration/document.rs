@@ -1,5 +1,6 @@
 //! A TOML file as keys with dots, and changes of single lines of it that leave its comments alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,6 +8,9 @@ use toml::{Table, Value};
 
 use crate::base::error::if_absent;
 use crate::base::{Error, Result, ResultExt, text};
+
+/// Flags of one command, by their long names.
+pub type Flags = BTreeMap<String, Value>;
 
 /// Largest file, in bytes.
 const FILE_MAX: u64 = 1 << 20;

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli::generate;
+use crate::cli::completion_script;
 use crate::cli::verb::{Codes, Verb, typed};
 
 /// The command.
@@ -22,7 +22,7 @@ pub const VERB: Verb = Verb {
             Known::Zsh => Shell::Zsh,
             Known::Fish => Shell::Fish,
         };
-        context.ui.text(&String::from_utf8_lossy(&generate::completion(shell, context.persona.program())?)).map(|()| 0)
+        context.ui.text(&String::from_utf8_lossy(&completion_script(shell, context.persona.program())?)).map(|()| 0)
     },
 };
 

@@ -20,7 +20,7 @@ use super::node::Node;
 use super::project::Project;
 use super::read::{at, duration, pairs, placed, switch, text, texts};
 use crate::base::id::Name;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, text as clean};
 use crate::engine::request::CreateRequest;
 use crate::oci::config::HealthCheck;
 use crate::spec::cgroups::{self, Cgroups, Manager};
@@ -29,6 +29,7 @@ use crate::spec::health::HealthRequest;
 use crate::spec::identity::IdentityRequest;
 use crate::spec::image::{ImageRequest, PullPolicy};
 use crate::spec::lifecycle::{Chosen, LifecycleRequest, stop_signal};
+use crate::spec::logging::Logging;
 use crate::spec::namespaces::{NamespaceMode, NamespacesRequest};
 use crate::spec::process::{ProcessRequest, workdir};
 use crate::spec::resources::Enforcement;
@@ -100,11 +101,18 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
     let (networks, wish) = networking::networks(project, service, instance)?;
     let user = text(service, "userns_mode");
     let user = of(service, "userns_mode", userns::parse(user.as_deref(), &[], &[]))?;
-    let cgroup = match text(service, "cgroup").as_deref() {
-        Some("host") => NamespaceMode::Host,
-        _ => NamespaceMode::Private,
+    let namespaces = NamespacesRequest {
+        networks,
+        wish,
+        user,
+        pid: namespace(service, "pid", instance)?,
+        ipc: namespace(service, "ipc", instance)?,
+        uts: namespace(service, "uts", instance)?,
+        cgroup: match text(service, "cgroup").as_deref() {
+            Some("host") => NamespaceMode::Host,
+            _ => NamespaceMode::Private,
+        },
     };
-    let namespaces = NamespacesRequest { networks, wish, user, cgroup, ..NamespacesRequest::default() };
     Ok(CreateRequest {
         name: Some(instance.name.clone()),
         labels: instance.labels.clone(),
@@ -126,7 +134,7 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
         lifecycle: lifecycle(service, instance)?,
         health: health(service)?,
         resources: limits::resources(service, usual)?,
-        logging: Default::default(),
+        logging: logging(project, service)?,
         secrets: files::kept(project, service)?,
         pod: None,
         cgroups: Cgroups {
@@ -138,6 +146,27 @@ pub fn request(project: &Project, service: &Node, instance: &Instance<'_>, usual
             ..Cgroups::default()
         },
     })
+}
+
+/// Whose namespace of a kind the container is in. The kinds are named as the keys are.
+fn namespace(service: &Node, key: &'static str, instance: &Instance<'_>) -> Result<NamespaceMode<String>> {
+    let given = text(service, key).unwrap_or_default();
+    let mode = match given.strip_prefix("service:") {
+        None => NamespaceMode::parse(key, &given),
+        Some(name) => (instance.others)(Other::Service(name))
+            .ok_or_else(|| Error::not_found(format!("the service `{}` has no container", clean::clean(name))))
+            .and_then(|other| NamespaceMode::parse(key, &format!("container:{}", other.config.id))),
+    };
+    of(service, key, mode)
+}
+
+/// The log driver with its options.
+pub(super) fn logging(project: &Project, service: &Node) -> Result<Logging> {
+    let Some(given) = service.get("logging") else { return Ok(Logging::default()) };
+    let options: Vec<String> =
+        pairs(given, "options").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let driver = text(given, "driver").unwrap_or_default();
+    of(service, "logging", Logging::parse(&driver, &options, &project.directory))
 }
 
 /// Names the key, and the place of its value, in an error of a grammar.

@@ -4,6 +4,7 @@ use crate::base::{Error, Result, text};
 use crate::compose::node::{Node, Value};
 use crate::compose::project::Project;
 use crate::compose::read::{at, text as text_at};
+use crate::spec::logging::LogDriver;
 
 /// A key, and what to do instead.
 type Refusal = (&'static [&'static str], &'static str);
@@ -17,20 +18,17 @@ const KEYS: &[Refusal] = &[
     (&["domainname"], "write the whole name as `hostname`"),
     (&["external_links"], "put both containers on a network, where they find each other by name: `networks`"),
     (&["gpus"], "name them with `devices`, as `nvidia.com/gpu=all`"),
-    (&["ipc"], "containers have shared memory of their own: `shm_size` is its size"),
     (&["models"], "coracle runs no models: run a server as a service of its own"),
-    (&["pid"], "containers have processes of their own"),
     (&["provider"], "coracle starts no provider plugins"),
     (&["runtime"], "containers run with coracle's own runtime"),
     (&["storage_opt"], "a volume with a size of its own is a directory of a file system that has it"),
     (&["use_api_socket"], "coracle has no daemon"),
-    (&["uts"], "containers have host names of their own: `hostname`"),
     (&["deploy", "resources", "reservations", "devices"], "name them with `devices`, as `nvidia.com/gpu=all`"),
     (&["deploy", "resources", "reservations", "generic_resources"], "it is for Swarm"),
 ];
 
 /// Values of keys that say the same as their absence.
-const HARMLESS: &[(&str, &[&str])] = &[("ipc", &["private", "shareable"]), ("runtime", &["runc", "crun"])];
+const HARMLESS: &[(&str, &[&str])] = &[("runtime", &["runc", "crun"])];
 
 /// Refuses the first key of any of the project's services that cannot be done here.
 ///
@@ -66,16 +64,13 @@ fn check_service(name: &str, service: &Node) -> Result<()> {
             }
         }
     }
-    logging(name, service)
-}
-
-/// The log of a container is kept by its supervisor: `json-file` in docker's words.
-fn logging(name: &str, service: &Node) -> Result<()> {
-    let Some(logging) = service.get("logging") else { return Ok(()) };
-    match text_at(logging, "driver").as_deref() {
-        None | Some("json-file" | "local" | "k8s-file") => Ok(()),
-        Some(driver) => Err(refuse(name, logging, &format!("logging.driver: {}", text::clean(driver)))
-            .hint("logs are kept in files, which `logs` reads: leave `logging` out, or write `driver: json-file`")),
+    match service.get("logging").and_then(|logging| text_at(logging, "driver")) {
+        Some(driver) if LogDriver::parse(&driver).is_err() => {
+            let key = format!("logging.driver: {}", text::clean(&driver));
+            Err(refuse(name, service.get("logging").unwrap_or(service), &key)
+                .hint("the log drivers are json-file, k8s-file, journald, local, none and passthrough"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -101,9 +96,6 @@ pub fn refuse(service: &str, value: &Node, key: &str) -> Error {
 pub fn warnings(project: &Project) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, service) in project.services() {
-        if at(service, &["logging", "options"]).is_some_and(says_something) {
-            warnings.push(format!("service `{name}`: the options of `logging` are not applied"));
-        }
         if at(service, &["deploy", "resources", "reservations", "cpus"]).is_some_and(says_something) {
             warnings
                 .push(format!("service `{name}`: `deploy.resources.reservations.cpus` is for Swarm, and not applied"));
@@ -128,8 +120,6 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_named_with_its_place() {
         for keys in [
-            "pid: host",
-            "ipc: host",
             "gpus: all",
             "runtime: nvidia",
             "logging: {driver: syslog}",
@@ -144,10 +134,12 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_fine() {
-        for keys in ["ipc: shareable", "runtime: runc", "logging: {driver: json-file}", "isolation: default"] {
+        for keys in
+            ["ipc: shareable", "pid: host", "runtime: runc", "logging: {driver: json-file}", "isolation: default"]
+        {
             assert_eq!(refusal(keys), None, "{keys}");
         }
-        let logging = "services: {web: {image: i, logging: {options: {max-size: 10m}}}}\n";
-        assert_eq!(warnings(&project(logging)), ["service `web`: the options of `logging` are not applied"]);
+        let reserved = "services: {web: {image: i, deploy: {resources: {reservations: {cpus: '1'}}}}}\n";
+        assert_eq!(warnings(&project(reserved)).len(), 1);
     }
 }

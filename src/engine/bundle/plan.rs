@@ -115,7 +115,8 @@ pub fn plan(document: &Document, facts: &Facts<'_>) -> Result<Planned> {
     Ok(Planned { launch, maps, own, joins, rootfs: facts.bundle.join(&root.path) })
 }
 
-/// Fails for what is known and cannot be done.
+/// Fails for what is known and cannot be done. `linux.cgroupsPath` without a limit is no such thing: as with other runtimes, the
+/// container of an ordinary user who may not make that group stays in the group of its creator.
 fn refuse(document: &Document) -> Result<()> {
     let linux = &document.linux;
     let never = |present: bool, name: &str, why: &str| match present {
@@ -128,6 +129,13 @@ fn refuse(document: &Document) -> Result<()> {
         linux.net_devices.is_some(),
         "linux.netDevices",
         "interfaces are moved by whoever makes the network namespace",
+    )?;
+    // The root is a mount of the container's own that nothing of the host is mounted below.
+    let private = ["", "private", "rprivate", "slave", "rslave"].contains(&linux.rootfs_propagation.as_str());
+    never(
+        !private,
+        "linux.rootfsPropagation",
+        "the root of a container is its own: private, rprivate, slave or rslave",
     )?;
     never(linux.memory_policy.is_some(), "linux.memoryPolicy", "there is no code for it")?;
     never(!linux.mount_label.is_empty(), "linux.mountLabel", "containers are not confined by SELinux")?;
@@ -217,7 +225,9 @@ fn map(mappings: &[Mapping]) -> IdMap {
 }
 
 fn sysctls(document: &Document, own: CloneFlags) -> Result<std::collections::BTreeMap<String, String>> {
-    let given: Vec<String> = document.linux.sysctl.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let domain = document.domainname.iter().map(|name| format!("kernel.domainname={name}"));
+    let given = document.linux.sysctl.iter().map(|(name, value)| format!("{name}={value}"));
+    let given: Vec<String> = given.chain(domain).collect();
     let sysctls = sysctl::all(&given)?;
     for (prefix, kind) in [
         ("net.", CloneFlags::CLONE_NEWNET),
