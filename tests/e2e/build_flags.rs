@@ -47,7 +47,7 @@ fn checks_are_told_and_can_fail_a_build() {
     assert!(built.stderr.contains(brief), "{}", built.stderr);
     let strict = context(&env, "e", "# check=error=true\nFROM IMAGE\nRUN echo ran > /x\nCMD x\n");
     let failed = build(&env, &[&strict]).fails().stderr_has("lint violation found for rules: JSONArgsRecommended");
-    assert!(!failed.stderr.contains("RUN echo"), "it fails before anything is run: {}", failed.stderr);
+    assert!(!failed.stderr.contains("] RUN echo"), "it fails before anything is run: {}", failed.stderr);
     build(&env, &["--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all", &strict]).succeeds();
 }
 
@@ -114,7 +114,8 @@ fn the_image_is_changed_beside_the_dockerfile() {
     assert_eq!(sh(&env, "one", "cat /x"), "\nof the file\n");
     assert!(changed("two", &["--inherit-labels=false"]).starts_with(r#"{"own":"3"}"#));
     changed("three", &["--omit-history"]);
-    assert_eq!(env.coracle("history -q three").succeeds().stdout, "");
+    // Layers are listed all the same, without what made them.
+    assert_eq!(env.coracle("history --format {{.CreatedBy}}{{.Comment}} three").succeeds().stdout.trim(), "");
     // All files of new layers have the time, older ones as well.
     let dir = context(&env, "d", "FROM IMAGE\nCOPY a /a\nRUN echo b > /b\n");
     env.write("d/a", "a");
@@ -196,9 +197,11 @@ fn progress_on_a_terminal_and_for_programs() {
     let dir = context(&env, "c", "FROM IMAGE\nRUN printf 'visible\\033[2J\\n'; echo done > /x\n");
     let terminal = env.terminal(&format!("build -t x {dir}"));
     terminal.expects("[+] Building ");
-    terminal.expects("RUN printf");
-    terminal.expects("FINISHED");
     let shown = terminal.wait().succeeds();
+    // A quick build may show nothing but its end.
+    for part in ["RUN printf", "FINISHED"] {
+        assert!(shown.stdout.contains(part), "{}", shown.stdout.escape_debug());
+    }
     assert!(!shown.stdout.contains("\u{1b}[2J"), "{}", shown.stdout.escape_debug());
     assert!(shown.stdout.contains("\u{1b}[34m"), "coloured");
     let plain = crate::support::terminal::Terminal::start(

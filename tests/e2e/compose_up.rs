@@ -211,7 +211,7 @@ configs: {conf: {content: "token is ${TOKEN}\n"}}
 fn what_cannot_be_done_is_refused_before_anything_is_made() {
     let env = ready!(busybox);
     for (keys, named) in [
-        ("pid: host", "`pid`"),
+        ("sysctls: {a: b}", "sysctls"),
         ("logging: {driver: syslog}", "logging.driver: syslog"),
         ("deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}", "devices"),
     ] {
@@ -227,6 +227,24 @@ fn what_cannot_be_done_is_refused_before_anything_is_made() {
     file(&env, "services: {web: {image: IMAGE, networks: [n]}}\nnetworks: {n: {external: true}}\n");
     compose(&env, "up -d").fails_with(1).stderr_has("declared as external, but could not be found");
     compose(&env, "down").succeeds();
+}
+
+#[test]
+fn services_share_processes_and_host_names() {
+    let env = ready!(busybox);
+    file(
+        &env,
+        "services:\n  first: {image: IMAGE, command: sleep 1234, hostname: box, stop_grace_period: 0s}\n  web: {image: IMAGE, command: sleep 4321, pid: 'service:first', uts: 'service:first', stop_grace_period: 0s, logging: {driver: k8s-file, options: {max-size: 1m}}}\n",
+    );
+    compose(&env, "up -d").succeeds();
+    compose(&env, "exec -T web sh -c 'ps; hostname'").succeeds().stdout_has("sleep 1234").stdout_has("box\n");
+    assert_eq!(env.inspect("p-web-1", "{{.HostConfig.LogConfig.Type}}"), "k8s-file");
+    // Who shares is made again with whom it shares.
+    compose(&env, "up -d --force-recreate first").succeeds().stderr_has("p-first-1  Recreated");
+    compose(&env, "up -d").succeeds().stderr_has("p-web-1  Recreated");
+    compose(&env, "exec -T web ps").succeeds().stdout_has("sleep 1234");
+    compose(&env, "down").succeeds();
+    nothing_is_left(&env);
 }
 
 #[test]

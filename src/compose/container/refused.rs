@@ -3,8 +3,9 @@
 use crate::base::{Error, Result, text};
 use crate::compose::node::{Node, Value};
 use crate::compose::project::Project;
-use crate::compose::read::{at, text as text_at};
+use crate::compose::read::{at, pairs, placed, text as text_at};
 use crate::spec::logging::LogDriver;
+use crate::spec::sysctl;
 
 /// A key, and what to do instead.
 type Refusal = (&'static [&'static str], &'static str);
@@ -63,6 +64,12 @@ fn check_service(name: &str, service: &Node) -> Result<()> {
                     .hint("an address is given with `ipv4_address` or `ipv6_address`"));
             }
         }
+    }
+    if let Some(value) = service.get("sysctls") {
+        let given: Vec<String> =
+            pairs(service, "sysctls").into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        sysctl::all(&given)
+            .map_err(|error| placed(value, &format!("service `{}`: sysctls", text::clean(name)), &error))?;
     }
     match service.get("logging").and_then(|logging| text_at(logging, "driver")) {
         Some(driver) if LogDriver::parse(&driver).is_err() => {
