@@ -84,8 +84,11 @@ impl Members {
             let Some(pidfd) = Pid::from_raw(*pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
                 continue;
             };
-            // The number may be that of another process by now: the descriptor stands for the one that has it.
-            if namespace(*pid, "mnt").is_ok() && namespace(*pid, "pid").is_ok_and(|namespace| namespace == self.pid) {
+            // The number may be that of another process by now, in a shared namespace one of somebody else: the descriptor
+            // stands for the one that has it, which must belong here.
+            let is_inside = namespace(*pid, "mnt").is_ok_and(|mount| mount == self.mount);
+            let is_child = || parent(*pid).is_some_and(|parent| members.contains(&parent));
+            if namespace(*pid, "pid").is_ok_and(|namespace| namespace == self.pid) && (is_inside || is_child()) {
                 let _ = pidfd_send_signal(&pidfd, signal);
             }
         }

@@ -21,6 +21,29 @@ pub fn clean_lines(text: &str) -> String {
         .join("\n")
 }
 
+/// How many letters must be inserted, deleted, replaced or exchanged with their neighbour to make `b` of `a` (Levenshtein's
+/// distance as Damerau has it).
+pub fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = match (i, j) {
+                (0, n) | (n, 0) => n,
+                _ => {
+                    let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                    let mut least = changed.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                        least = least.min(rows[i - 2][j - 2] + 1);
+                    }
+                    least
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
 /// Control characters, the bidirectional overrides (Unicode TR 9) and the zero-width marks.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -30,6 +53,15 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn typing_errors_are_counted() {
+        for (a, b, count) in
+            [("rnu", "run", 1), ("", "ab", 2), ("same", "same", 0), ("psuh", "push", 1), ("kitten", "sitting", 3)]
+        {
+            assert_eq!(distance(a, b), count, "{a} {b}");
+        }
+    }
 
     #[test]
     fn escapes_lose_their_power_and_words_stay() {

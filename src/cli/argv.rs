@@ -196,24 +196,11 @@ fn parse_bool(text: &str) -> Option<bool> {
 
 /// The candidate that is a typing error away from `word`: at most a third of its letters are to be changed.
 pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let best = candidates.map(|candidate| (distance(word, candidate), candidate)).min()?;
-    (best.0 <= word.chars().count().div_ceil(3)).then_some(best.1)
-}
-
-/// How many letters must be inserted, deleted or replaced (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
+    if word.len() > 64 {
+        return None;
     }
-    row[b.len()]
+    let best = candidates.map(|candidate| (text::distance(word, candidate), candidate)).min()?;
+    (best.0 <= word.chars().count().div_ceil(3)).then_some(best.1)
 }
 
 #[cfg(test)]
